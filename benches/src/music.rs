@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE, supported_extension};
 
 /// Any error that ends a bench program. It can be passed between threads.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub type BenchError = Box<dyn Error + Send + Sync>;
 
 /// Returns the audio files below a folder, in the order of their paths.
 ///
 /// # Errors
 /// Fails if the folder cannot be read or contains no music.
-pub fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn walk(folder: &Path) -> Result<Vec<PathBuf>, BenchError> {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))? {
@@ -32,7 +32,7 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 ///
 /// # Errors
 /// Fails if the file cannot be read or decoded.
-pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> {
+pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), BenchError> {
     let mut reader = AudioReader::open(path, &Limits::default())?;
     while let Some(chunk) = reader.next_chunk()? {
         sink(chunk);
@@ -44,9 +44,9 @@ pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> 
 ///
 /// # Errors
 /// Fails if the file cannot be read or decoded.
-pub fn seconds(path: &Path) -> Result<f64, Failure> {
-    let told = AudioReader::open(path, &Limits::default())?.report().declared_seconds;
-    if let Some(seconds) = told {
+pub fn seconds(path: &Path) -> Result<f64, BenchError> {
+    let declared = AudioReader::open(path, &Limits::default())?.report().declared_seconds;
+    if let Some(seconds) = declared {
         return Ok(seconds);
     }
     let mut samples = 0;
@@ -58,7 +58,7 @@ pub fn seconds(path: &Path) -> Result<f64, Failure> {
 ///
 /// # Errors
 /// Fails if the file cannot be read or decoded.
-pub fn stretch(path: &Path, from: usize, count: usize) -> Result<Vec<f32>, Failure> {
+pub fn excerpt(path: &Path, from: usize, count: usize) -> Result<Vec<f32>, BenchError> {
     let mut reader = AudioReader::open(path, &Limits::default())?;
     let (mut at, mut samples) = (0, Vec::with_capacity(count));
     while samples.len() < count

@@ -2,22 +2,22 @@
 
 use std::fmt::{self, Display};
 
-use crate::programme::Airing;
+use crate::broadcast::PlayedAiring;
 
 /// Minimum overlap, in seconds, of a detection with the airing that it belongs to.
-const SHARED: f64 = 1.0;
+const MIN_OVERLAP_SECONDS: f64 = 1.0;
 /// Maximum error of a good edge in seconds: of clean music, and of music under speech.
-const GOOD_EDGE: [f64; 2] = [0.5, 1.5];
+const MAX_EDGE_ERROR_SECONDS: [f64; 2] = [0.5, 1.5];
 
 /// A reported airing. Times are in seconds since the programme's start.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct ReportedAiring {
     /// Number of the song; `None` if it is not an indexed song.
     pub song: Option<usize>,
     /// Time at which its start was reported.
-    pub told: f64,
+    pub reported_at: f64,
     /// Start, and the last reported end.
-    pub stretch: (f64, f64),
+    pub span: (f64, f64),
     /// True if its end was reported.
     pub ended: bool,
 }
@@ -45,10 +45,10 @@ impl Numbers {
         self.0.get(at.max(1) - 1).or(self.0.last()).copied().unwrap_or_default()
     }
 
-    /// Returns the share of numbers that are at most `most`.
+    /// Returns the share of numbers that are at most `max`.
     #[must_use]
-    pub fn part_within(&self, most: f64) -> f64 {
-        self.0.partition_point(|number| *number <= most) as f64 / self.0.len().max(1) as f64
+    pub fn part_within(&self, max: f64) -> f64 {
+        self.0.partition_point(|number| *number <= max) as f64 / self.0.len().max(1) as f64
     }
 
     /// Returns how many numbers were added.
@@ -60,14 +60,14 @@ impl Numbers {
 
 impl Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [median, most_of, most] = [0.5, 0.95, 1.0].map(|part| self.quantile(part));
-        write!(f, "median {median:.2}, 95 % {most_of:.2}, most {most:.2} (of {})", self.count())
+        let [median, p95, max] = [0.5, 0.95, 1.0].map(|part| self.quantile(part));
+        write!(f, "median {median:.2}, 95 % {p95:.2}, most {max:.2} (of {})", self.count())
     }
 }
 
 /// Detection results of programmes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Score {
+pub struct DetectionScore {
     /// Number of airings that were played.
     pub airings: usize,
     /// Number of airings that were reported at least once.
@@ -88,61 +88,74 @@ pub struct Score {
     pub remarks: Vec<String>,
 }
 
-impl Score {
+impl DetectionScore {
     /// Compares the reported airings with the played ones. `names` returns the name of a song by its number.
     #[must_use]
-    pub fn of(airings: &[Airing], heard: &[Heard], names: &dyn Fn(usize) -> String) -> Self {
+    pub fn of(
+        airings: &[PlayedAiring],
+        reported: &[ReportedAiring],
+        names: &dyn Fn(usize) -> String,
+    ) -> Self {
         let mut this = Self { airings: airings.len(), ..Self::default() };
-        let mut used = vec![false; heard.len()];
+        let mut used = vec![false; reported.len()];
         for airing in airings {
-            let belongs = |one: &Heard| one.song == Some(airing.song) && shared(airing, one) >= SHARED;
-            let mut mine: Vec<usize> =
-                (0..heard.len()).filter(|i| !used[*i] && belongs(&heard[*i])).collect();
-            mine.sort_by(|a, b| heard[*a].told.total_cmp(&heard[*b].told));
-            mine.iter().for_each(|i| used[*i] = true);
-            let Some(first) = mine.first().map(|i| &heard[*i]) else {
+            let belongs = |one: &ReportedAiring| {
+                one.song == Some(airing.song) && overlap(airing, one) >= MIN_OVERLAP_SECONDS
+            };
+            let mut belonging: Vec<usize> =
+                (0..reported.len()).filter(|i| !used[*i] && belongs(&reported[*i])).collect();
+            belonging.sort_by(|a, b| reported[*a].reported_at.total_cmp(&reported[*b].reported_at));
+            belonging.iter().for_each(|i| used[*i] = true);
+            let Some(first) = belonging.first().map(|i| &reported[*i]) else {
                 this.remark("missed", airing, &names(airing.song), "");
                 continue;
             };
             this.found += 1;
-            this.doubled += mine.len() - 1;
-            for i in mine.iter().skip(1) {
-                let (from, to) = heard[*i].stretch;
-                let stretch = format!("{from:.1} to {to:.1}");
-                this.remark("doubled", airing, &names(airing.song), &stretch);
+            this.doubled += belonging.len() - 1;
+            for i in belonging.iter().skip(1) {
+                let (from, to) = reported[*i].span;
+                let span = format!("{from:.1} to {to:.1}");
+                this.remark("doubled", airing, &names(airing.song), &span);
             }
-            this.measure(airing, first, &mine.iter().map(|i| &heard[*i]).collect::<Vec<_>>(), names);
+            this.measure(airing, first, &belonging.iter().map(|i| &reported[*i]).collect::<Vec<_>>(), names);
         }
-        for one in heard.iter().zip(&used).filter(|(_, used)| !**used).map(|(one, _)| one) {
+        for one in reported.iter().zip(&used).filter(|(_, used)| !**used).map(|(one, _)| one) {
             this.wrong += 1;
             let name = one.song.map_or_else(|| "an unknown song".to_owned(), names);
-            let (from, to) = one.stretch;
-            this.remarks.push(format!("wrong: {name} {from:.1} to {to:.1}, reported at {:.1}", one.told));
+            let (from, to) = one.span;
+            this.remarks
+                .push(format!("wrong: {name} {from:.1} to {to:.1}, reported at {:.1}", one.reported_at));
         }
         this
     }
 
-    fn measure(&mut self, airing: &Airing, first: &Heard, all: &[&Heard], names: &dyn Fn(usize) -> String) {
+    fn measure(
+        &mut self,
+        airing: &PlayedAiring,
+        first: &ReportedAiring,
+        all: &[&ReportedAiring],
+        names: &dyn Fn(usize) -> String,
+    ) {
         let kind = usize::from(airing.under_speech);
-        self.delays[kind].push(first.told - airing.ready);
+        self.delays[kind].push(first.reported_at - airing.ready);
         self.endless += all.iter().filter(|one| !one.ended).count();
         if all.iter().any(|one| !one.ended) {
             return self.remark("without an end", airing, &names(airing.song), "");
         }
-        let from = all.iter().map(|one| one.stretch.0).fold(f64::INFINITY, f64::min);
-        let to = all.iter().map(|one| one.stretch.1).fold(0.0, f64::max);
+        let from = all.iter().map(|one| one.span.0).fold(f64::INFINITY, f64::min);
+        let to = all.iter().map(|one| one.span.1).fold(0.0, f64::max);
         let outside = |at: f64, low: f64, high: f64| (low - at).max(0.0) + (at - high).max(0.0);
         let start = outside(from, airing.start, airing.start + airing.quiet.0);
         let end = outside(to, airing.end - airing.quiet.1, airing.end);
         self.starts[kind].push(start);
         self.ends[kind].push(end);
-        if start.max(end) > GOOD_EDGE[kind] {
+        if start.max(end) > MAX_EDGE_ERROR_SECONDS[kind] {
             let edges = format!("start {:+.2}, end {:+.2}", from - airing.start, to - airing.end);
             self.remark("edges", airing, &names(airing.song), &edges);
         }
     }
 
-    fn remark(&mut self, what: &str, airing: &Airing, name: &str, more: &str) {
+    fn remark(&mut self, what: &str, airing: &PlayedAiring, name: &str, more: &str) {
         let (start, end) = (airing.start, airing.end);
         let speech = if airing.under_speech { ", under speech" } else { "" };
         self.remarks.push(format!("{what}: {name} {start:.1} to {end:.1}{speech} {more}"));
@@ -164,7 +177,7 @@ impl Score {
     }
 }
 
-impl Display for Score {
+impl Display for DetectionScore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { airings, found, doubled, wrong, endless, .. } = self;
         let missed = airings - found;
@@ -179,7 +192,8 @@ impl Display for Score {
             writeln!(f, "{name}, seconds")?;
             writeln!(f, "  start reported after {}", self.delays[kind])?;
             for (what, numbers) in [("start", &self.starts[kind]), ("end  ", &self.ends[kind])] {
-                let (good, within) = (GOOD_EDGE[kind], 100.0 * numbers.part_within(GOOD_EDGE[kind]));
+                let (good, within) =
+                    (MAX_EDGE_ERROR_SECONDS[kind], 100.0 * numbers.part_within(MAX_EDGE_ERROR_SECONDS[kind]));
                 writeln!(f, "  error of {what}       {numbers}; within {good}: {within:.0} %")?;
             }
         }
@@ -188,6 +202,6 @@ impl Display for Score {
 }
 
 /// Returns the overlap of both in seconds; negative if they are apart.
-fn shared(airing: &Airing, heard: &Heard) -> f64 {
-    heard.stretch.1.min(airing.end) - heard.stretch.0.max(airing.start)
+fn overlap(airing: &PlayedAiring, reported: &ReportedAiring) -> f64 {
+    reported.span.1.min(airing.end) - reported.span.0.max(airing.start)
 }

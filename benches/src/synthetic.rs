@@ -175,7 +175,7 @@ fn sorted(seconds: f64, mut peaks: Vec<Peak>) -> Constellation {
 
 /// Degradation of a query compared with its reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wear {
+pub struct Degradation {
     /// Name in the report.
     pub name: &'static str,
     /// Share of the reference's peaks that the query contains.
@@ -187,26 +187,33 @@ pub struct Wear {
 }
 
 /// Degradation of composed songs by noise that is 10 dB quieter than them.
-pub const CLEAN: Wear = Wear { name: "clean", survival: 0.88, error: 0.5, rise: 0 };
+pub const CLEAN: Degradation = Degradation { name: "clean", survival: 0.88, error: 0.5, rise: 0 };
 /// Degradation of composed songs by noise that is 3 dB louder than them.
-pub const NOISY: Wear = Wear { name: "noisy", survival: 0.54, error: 1.0, rise: 2 };
+pub const NOISY: Degradation = Degradation { name: "noisy", survival: 0.54, error: 1.0, rise: 2 };
 
 /// Creates a query of `length` seconds from a track: the surviving peaks of the track, mixed with peaks of other audio.
 #[must_use]
-pub fn query(track: &Constellation, start: f64, length: f64, wear: Wear, seed: u64) -> Constellation {
+pub fn query(
+    track: &Constellation,
+    start: f64,
+    length: f64,
+    degradation: Degradation,
+    seed: u64,
+) -> Constellation {
     let mut random = Random::new(seed ^ 0x0071_7565_7279);
     let (from, ticks) = (start * TICKS_PER_SECOND, length * TICKS_PER_SECOND);
     let mut peaks = Vec::new();
     DrawnSong::new(random.next()).add(length, 0..Density::Query.rank_limit(), &mut peaks);
     // Peaks of the other audio with a rank of references replace the peaks of the track that do not survive.
     let free = Density::Reference.rank_limit();
-    peaks.retain(|peak| peak.rank >= free || random.unit() >= wear.survival);
+    peaks.retain(|peak| peak.rank >= free || random.unit() >= degradation.survival);
     for peak in &track.peaks {
         let time = f64::from(peak.time) - from;
-        if (0.0..ticks).contains(&time) && random.unit() < wear.survival {
-            let time = (time + wear.error * random.normal()).round().max(0.0) as u32;
-            let frequency = (f64::from(peak.frequency) + wear.error * random.normal()).round().max(1.0);
-            let rank = peak.rank + random.below(wear.rise + 1) as u8;
+        if (0.0..ticks).contains(&time) && random.unit() < degradation.survival {
+            let time = (time + degradation.error * random.normal()).round().max(0.0) as u32;
+            let frequency =
+                (f64::from(peak.frequency) + degradation.error * random.normal()).round().max(1.0);
+            let rank = peak.rank + random.below(degradation.rise + 1) as u8;
             peaks.push(Peak { time, frequency: frequency as u16, rank });
         }
     }

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use refrain_benches::music::{Failure, decode, walk};
+use refrain_benches::music::{BenchError, decode, walk};
 use refrain_benches::synthetic::Random;
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::{Match, MatchSettings, Matches, identify};
-use refrain_testkit::effects::{Airing, Clip, crop, mix, speed};
+use refrain_testkit::effects::{ClipTiming, MixClip, crop, mix, speed};
 
 const USAGE: &str = "\
 mix --music DIR [--songs N] [--seconds S] [--seed N]
@@ -29,7 +29,7 @@ const SPEED_ERROR: f64 = 0.001;
 /// Maximum distance in seconds of a right edge from the cross-fade, in which both songs are audible.
 const EDGE_ERROR: f64 = 3.0;
 
-struct Options {
+struct MixOptions {
     music: PathBuf,
     songs: usize,
     seconds: f64,
@@ -37,7 +37,7 @@ struct Options {
 }
 
 /// A song of the mix.
-struct Song {
+struct MixedSong {
     track: usize,
     speed: f64,
     samples: Vec<f32>,
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
+fn options(mut args: impl Iterator<Item = String>) -> Result<MixOptions, BenchError> {
     let (mut music, mut songs, mut seconds, mut seed) = (None, 30, 90.0, 1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -66,10 +66,10 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
             _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
         }
     }
-    Ok(Options { music: music.ok_or(USAGE)?, songs, seconds, seed })
+    Ok(MixOptions { music: music.ok_or(USAGE)?, songs, seconds, seed })
 }
 
-fn run() -> Result<bool, Failure> {
+fn run() -> Result<bool, BenchError> {
     let options = options(std::env::args().skip(1))?;
     let files = walk(&options.music)?;
     let tracks = files.par_iter().enumerate().map(|(n, path)| {
@@ -77,13 +77,13 @@ fn run() -> Result<bool, Failure> {
         decode(path, |chunk| fingerprinter.push(chunk))?;
         Ok((TrackNumber(n as u32), fingerprinter.finish()))
     });
-    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let tracks: Vec<_> = tracks.collect::<Result<_, BenchError>>()?;
     let snapshot = Snapshot::from_tracks(&tracks)?;
     let songs = draw(&options, &files)?;
-    let clips: Vec<Clip<'_>> = songs
+    let clips: Vec<MixClip<'_>> = songs
         .iter()
         .enumerate()
-        .map(|(i, song)| Clip {
+        .map(|(i, song)| MixClip {
             samples: &song.samples,
             from: 0.0,
             seconds: f64::INFINITY,
@@ -105,7 +105,7 @@ fn run() -> Result<bool, Failure> {
 }
 
 /// Draws random songs, positions and speeds.
-fn draw(options: &Options, files: &[PathBuf]) -> Result<Vec<Song>, Failure> {
+fn draw(options: &MixOptions, files: &[PathBuf]) -> Result<Vec<MixedSong>, BenchError> {
     let mut random = Random::new(options.seed);
     let mut order: Vec<usize> = (0..files.len()).collect();
     for i in (1..order.len()).rev() {
@@ -121,13 +121,13 @@ fn draw(options: &Options, files: &[PathBuf]) -> Result<Vec<Song>, Failure> {
             let room = (samples.len() as f64 / f64::from(SAMPLE_RATE) - options.seconds).max(0.0);
             let factor = 1.0 + RANGE * (2.0 * change - 1.0);
             let samples = speed(&crop(&samples, room * place, options.seconds), factor);
-            Ok(Song { track, speed: factor, samples })
+            Ok(MixedSong { track, speed: factor, samples })
         })
         .collect()
 }
 
 /// Prints the detections of each song. Returns true if they are right.
-fn report(files: &[PathBuf], songs: &[Song], airings: &[Airing], matches: &Matches) -> bool {
+fn report(files: &[PathBuf], songs: &[MixedSong], airings: &[ClipTiming], matches: &Matches) -> bool {
     println!("\nTimes are the middles of the cross-fades; times of found songs are differences to them.");
     println!("\n| song | from | to | speed | found | from | to | speed error % |");
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
@@ -163,7 +163,7 @@ fn report(files: &[PathBuf], songs: &[Song], airings: &[Airing], matches: &Match
 }
 
 /// Returns start and end of a song: the middles of its fades.
-fn edges(airing: &Airing) -> (f64, f64) {
+fn edges(airing: &ClipTiming) -> (f64, f64) {
     let end = airing.start + airing.seconds;
     (airing.start + airing.fades.0 / 2.0, end - airing.fades.1 / 2.0)
 }

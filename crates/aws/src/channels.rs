@@ -7,19 +7,20 @@ use aws_sdk_ivs::Client;
 use aws_sdk_ivs::operation::get_stream::GetStreamError;
 use aws_sdk_ivs::primitives::DateTime;
 use aws_sdk_ivs::types::{StreamState, StreamSummary};
-use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideError, OutsideErrorKind as Kind};
+use refrain_service::cloud::{Channel, ChannelStream, Channels, CloudError, CloudErrorKind as Kind};
 
 use crate::error::failed;
 use crate::pace::Pacer;
 
 /// Streams per page of ListStreams. The API allows at most 100.
-const PAGE: i32 = 100;
+const STREAMS_PER_PAGE: i32 = 100;
 
-/// Maximum number of pages that are requested. It allows far more streams than one account can have.
-const MOST_PAGES: usize = 1_000;
+/// Maximum number of pages that are requested. It allows 100,000 streams, far more than one account can have, and ends
+/// a loop over a service that repeats its token. At half or twice of it, only the time until that error changes.
+const MAX_PAGES: usize = 1_000;
 
-/// Client of the IVS API. Requires the permissions `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones share one
-/// rate limit.
+/// Client of the IVS API. Requires the permissions `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones
+/// share one rate limit.
 #[derive(Debug, Clone)]
 pub struct IvsChannels {
     client: Client,
@@ -34,12 +35,13 @@ impl IvsChannels {
 
 #[async_trait]
 impl Channels for IvsChannels {
-    async fn stream(&self, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
+    async fn stream(&self, channel: &str) -> Result<Option<ChannelStream>, CloudError> {
         self.pacer.wait().await;
         let what = || format!("cannot get the stream of channel {channel}");
         let stream = match self.client.get_stream().channel_arn(channel).send().await {
-            Ok(answer) => answer.stream,
+            Ok(response) => response.stream,
             Err(error)
+                // The API reports a channel without a stream as an error.
                 if error.as_service_error().is_some_and(GetStreamError::is_channel_not_broadcasting) =>
             {
                 None
@@ -50,46 +52,48 @@ impl Channels for IvsChannels {
         let stream_id = stream.stream_id.filter(|id| !id.is_empty());
         Ok(Some(ChannelStream {
             channel: stream.channel_arn.unwrap_or_else(|| channel.to_owned()),
-            stream_id: stream_id.ok_or_else(|| without(what(), "a stream id"))?,
+            stream_id: stream_id.ok_or_else(|| missing_part(what(), "a stream id"))?,
             playback_url: stream.playback_url,
             started_at: milliseconds(stream.start_time.as_ref()),
         }))
     }
 
-    async fn live(&self) -> Result<Vec<ChannelStream>, OutsideError> {
+    async fn live(&self) -> Result<Vec<ChannelStream>, CloudError> {
         let what = "cannot list the streams of channels";
         let mut streams = Vec::new();
         let mut token = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
+            // Before each page, because the rate limit of the API counts requests and not lists.
             self.pacer.wait().await;
-            let call = self.client.list_streams().max_results(PAGE).set_next_token(token);
+            let call = self.client.list_streams().max_results(STREAMS_PER_PAGE).set_next_token(token);
             let page = call.send().await.map_err(|error| failed(&error, what, "ivs:ListStreams"))?;
             streams.extend(page.streams.into_iter().filter_map(listed));
+            // An empty token counts as none: with it, the first page would be requested again.
             token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(streams);
             }
         }
-        Err(OutsideError::new(Kind::Invalid, what, format!("more than {MOST_PAGES} pages")))
+        Err(CloudError::new(Kind::Invalid, what, format!("more than {MAX_PAGES} pages")))
     }
 
-    async fn channel(&self, channel: &str) -> Result<Channel, OutsideError> {
+    async fn channel(&self, channel: &str) -> Result<Channel, CloudError> {
         self.pacer.wait().await;
         let what = || format!("cannot get channel {channel}");
-        let answer = self.client.get_channel().arn(channel).send().await;
-        let answer = answer.map_err(|error| failed(&error, what(), "ivs:GetChannel"))?;
-        let found = answer.channel.ok_or_else(|| without(what(), "a channel"))?;
+        let response = self.client.get_channel().arn(channel).send().await;
+        let response = response.map_err(|error| failed(&error, what(), "ivs:GetChannel"))?;
+        let found = response.channel.ok_or_else(|| missing_part(what(), "a channel"))?;
         let playback_url = found.playback_url.filter(|url| !url.is_empty());
         Ok(Channel {
             arn: found.arn.unwrap_or_else(|| channel.to_owned()),
-            playback_url: playback_url.ok_or_else(|| without(what(), "a playback URL"))?,
+            playback_url: playback_url.ok_or_else(|| missing_part(what(), "a playback URL"))?,
             authorized: found.authorized,
         })
     }
 }
 
-/// Converts an entry of ListStreams. Returns `None` for a stream that is not live, and for an entry without a channel or an id,
-/// which is logged: one invalid entry must not fail the whole list.
+/// Converts an entry of ListStreams. Returns `None` for a stream that is not live, and for an entry without a channel
+/// or an id, which is logged: one invalid entry must not fail the whole list.
 fn listed(stream: StreamSummary) -> Option<ChannelStream> {
     if !is_live(stream.state()) {
         return None;
@@ -115,6 +119,6 @@ fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
     time.and_then(|time| time.to_millis().ok())
 }
 
-fn without(what: String, part: &str) -> OutsideError {
-    OutsideError::new(Kind::Invalid, what, format!("the response does not contain {part}"))
+fn missing_part(what: String, part: &str) -> CloudError {
+    CloudError::new(Kind::Invalid, what, format!("the response does not contain {part}"))
 }

@@ -10,23 +10,33 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::{AwsSettings, IvsChannels, S3Objects, SnsTopics, SqsQueue};
 
-/// Timeout of connecting, including the TLS handshake.
-const CONNECT: Duration = Duration::from_secs(5);
+/// Timeout of connecting, including the TLS handshake. Within a region it takes milliseconds, between continents less
+/// than a second. At half of it, a loaded machine can miss it; at twice, an unreachable address uses half of the call's
+/// time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
+/// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout. At half of
+/// it, an upload of several megabytes over a slow line exceeds it; at twice, one lost request takes most of the call's
+/// time.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Timeout of a call with all its attempts.
-const CALL: Duration = Duration::from_secs(50);
+/// Timeout of a call with all its attempts. It allows two attempts that time out and a short third one. At half of it,
+/// an attempt that times out is retried once at most; at twice, a caller such as a lease holder waits too long for an
+/// error.
+const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// Number of attempts before a call fails. Callers retry by themselves, so a few attempts are enough.
-const ATTEMPTS: u32 = 3;
+/// Number of attempts before a call fails. Callers retry by themselves, so a few attempts are enough; three is also the
+/// default of the SDK. With 1, each short failure is logged by the caller; with 6, a failure is reported much later.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// Maximum pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Maximum pause between two attempts. The SDK doubles a random pause that begins at up to one second. With three
+/// attempts the pauses are at most 1 and 2 s, so half or twice of this limit changes nothing; it matters only for more
+/// attempts.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// A request or response body that makes no progress for this duration is aborted.
-const STALL: Duration = Duration::from_secs(10);
+/// A request or response body that makes no progress for this duration is aborted. At half of it, a congested network
+/// aborts transfers that would have continued; at twice, a stalled reader of an object delays its work for 20 s.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Clients of AWS services, configured by the settings and the environment. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -39,9 +49,9 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the SDK's environment variables and configuration files; sends no request to AWS. The SDK looks up credentials at
-    /// the first call, and again before they expire: in the environment, in profiles, and in the role of a task or an
-    /// instance.
+    /// Reads the SDK's environment variables and configuration files; sends no request to AWS. The SDK looks up
+    /// credentials at the first call, and again before they expire: in the environment, in profiles, and in the role of
+    /// a task or an instance.
     pub async fn connect(settings: &AwsSettings) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         if let Some(region) = &settings.region {
@@ -53,18 +63,19 @@ impl Aws {
         Self::new(&loader.load().await, settings)
     }
 
-    /// Creates the clients from a configuration of the SDK, which also provides the credentials. Region and general endpoint
-    /// come from `sdk`; of `settings` only the endpoints of single services and `path_style` are used.
+    /// Creates the clients from a configuration of the SDK, which also provides the credentials. Region and general
+    /// endpoint come from `sdk`; of `settings` only the endpoints of single services and `path_style` are used.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: &AwsSettings) -> Self {
+        // Also for a configuration of the caller: without limits, the SDK waits for a response without end.
         let sdk = with_limits(sdk);
         let mut s3 = aws_sdk_s3::config::Builder::from(&sdk);
         s3.set_force_path_style(Some(path_style(&sdk, settings)));
         let mut sqs = aws_sdk_sqs::config::Builder::from(&sdk);
         let mut sns = aws_sdk_sns::config::Builder::from(&sdk);
         let mut ivs = aws_sdk_ivs::config::Builder::from(&sdk);
-        // Setters are called only for configured endpoints: setting `None` would discard what the builders read from the
-        // environment.
+        // Setters are called only for configured endpoints: setting `None` would discard what the builders read from
+        // the environment.
         if let Some(url) = &settings.endpoint_url_s3 {
             s3 = s3.endpoint_url(url);
         }
@@ -123,29 +134,32 @@ fn with_limits(sdk: &SdkConfig) -> SdkConfig {
         .to_builder()
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(CALL)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(CALL_TIMEOUT)
                 .build(),
         )
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_PAUSE))
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build());
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_max_backoff(MAX_PAUSE))
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build(),
+        );
     // The name is part of the user agent, so that the provider's logs show which application sent a request.
     builder.set_app_name(AppName::new("refrain").ok());
     builder.build()
 }
 
-/// Returns true if bucket names belong into the path. This is the default for any custom endpoint, because S3-compatible stores
-/// rarely support bucket names as part of the host name.
+/// Returns true if bucket names belong into the path. This is the default for any custom endpoint, because
+/// S3-compatible stores rarely support bucket names as part of the host name.
 fn path_style(sdk: &SdkConfig, settings: &AwsSettings) -> bool {
+    // An explicit setting wins, because some S3-compatible stores do need host names.
     settings.path_style.unwrap_or_else(|| {
-        settings.endpoint_url_s3.is_some() || sdk.endpoint_url().is_some() || has_endpoint_of_s3(sdk)
+        settings.endpoint_url_s3.is_some() || sdk.endpoint_url().is_some() || has_s3_endpoint(sdk)
     })
 }
 
-/// Returns true if the SDK's own configuration has an endpoint of S3: `AWS_ENDPOINT_URL_S3`, or `endpoint_url` under `s3` of a
-/// profile's services.
-fn has_endpoint_of_s3(sdk: &SdkConfig) -> bool {
+/// Returns true if the SDK's own configuration has an endpoint of S3: `AWS_ENDPOINT_URL_S3`, or `endpoint_url` under
+/// `s3` of a profile's services.
+fn has_s3_endpoint(sdk: &SdkConfig) -> bool {
     let key =
         ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let found = |key| sdk.service_config().and_then(|config| config.load_config(key));

@@ -5,37 +5,47 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use refrain_service::outside::{OutsideError, OutsideErrorKind as Kind};
+use refrain_service::cloud::{CloudError, CloudErrorKind as Kind};
 
-/// Maximum number of characters of a response or a cause that an error message quotes.
-const LONGEST_ANSWER: usize = 300;
+/// Maximum number of characters of a response or a cause that an error message quotes. Messages of IAM name the user
+/// and the resource by ARN. At half of it, the second ARN can be cut off; at twice, more of an HTML page of a proxy is
+/// logged.
+const MAX_QUOTED_CHARS: usize = 300;
 
 /// Error of a call of one of the SDK's clients.
-pub(crate) type Failure<E> = SdkError<E, HttpResponse>;
+pub(crate) type SdkFailure<E> = SdkError<E, HttpResponse>;
 
-/// Converts an error of the SDK. `what` names the failed operation and its object ("cannot read s3://bucket/key"), `right` the
-/// IAM permission that the operation requires.
-pub(crate) fn failed<E>(error: &Failure<E>, what: impl Into<String>, right: &str) -> OutsideError
+/// Converts an error of the SDK. `what` names the failed operation and its object ("cannot read s3://bucket/key"),
+/// `permission` the IAM permission that the operation requires.
+pub(crate) fn failed<E>(error: &SdkFailure<E>, what: impl Into<String>, permission: &str) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let (kind, why) = match error {
-        SdkError::ServiceError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let code = answer.err().code();
-            let message = answer.err().message().map(str::to_owned);
-            let message = message.or_else(|| exception_message(answer.raw()));
+        SdkError::ServiceError(response) => {
+            let status = response.raw().status().as_u16();
+            let code = response.err().code();
+            let message = response.err().message().map(str::to_owned);
+            let message = message.or_else(|| exception_message(response.raw()));
             let kind = kind_of(code.unwrap_or_default(), status);
-            (kind, answered(kind, code, status, message.as_deref(), right) + &elsewhere(answer.raw()))
+            (
+                kind,
+                response_reason(kind, code, status, message.as_deref(), permission)
+                    + &region_note(response.raw()),
+            )
         }
-        SdkError::ResponseError(answer) => {
-            let status = answer.raw().status().as_u16();
-            (kind_of_status(status), format!("{}: {}", unread(status), chain(error)))
+        // The response is no valid response of the service: a proxy or another server has sent it, so the status
+        // decides.
+        SdkError::ResponseError(response) => {
+            let status = response.raw().status().as_u16();
+            (kind_of_status(status), format!("{}: {}", unreadable_response(status), error_chain(error)))
         }
-        SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time ({})", chain(error))),
+        SdkError::TimeoutError(_) => {
+            (Kind::Unavailable, format!("no answer in time ({})", error_chain(error)))
+        }
         _ => not_sent(error),
     };
-    OutsideError::new(kind, what, why)
+    CloudError::new(kind, what, why)
 }
 
 /// Returns success for a call that was made with invalid parameters if the service rejected only these: it checks
@@ -43,7 +53,7 @@ where
 ///
 /// # Errors
 /// Returns the error of a call that was denied, not found, throttled or not answered.
-pub(crate) fn permitted<T>(result: Result<T, OutsideError>) -> Result<(), OutsideError> {
+pub(crate) fn permitted<T>(result: Result<T, CloudError>) -> Result<(), CloudError> {
     match result {
         Err(error) if error.kind() != Kind::Invalid => Err(error),
         _ => Ok(()),
@@ -51,12 +61,13 @@ pub(crate) fn permitted<T>(result: Result<T, OutsideError>) -> Result<(), Outsid
 }
 
 /// Returns the HTTP status of the response, or `None` if there was no response.
-pub(crate) fn status_of<E>(error: &Failure<E>) -> Option<u16> {
+pub(crate) fn status_of<E>(error: &SdkFailure<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// Returns the kind of an error with this error code. If the code is unknown, the HTTP status decides. The codes are taken from
-/// the error lists of the services; for SQS these are the names of its JSON protocol and the older names of its query protocol.
+/// Returns the kind of an error with this error code. If the code is unknown, the HTTP status decides. The codes are
+/// taken from the error lists of the services; for SQS these are the names of its JSON protocol and the older names of
+/// its query protocol.
 pub(crate) fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         "Throttling"
@@ -80,7 +91,8 @@ pub(crate) fn kind_of(code: &str, status: u16) -> Kind {
         | "KmsAccessDenied"
         | "KMSAccessDenied"
         | "KMSAccessDeniedException" => Kind::Denied,
-        code if is_of_credentials(code) => Kind::Denied,
+        // Not transient, although tokens can be renewed: the SDK has renewed expired ones before the call.
+        code if is_credential_error(code) => Kind::Denied,
         "NoSuchKey"
         | "NoSuchBucket"
         | "NotFound"
@@ -120,7 +132,7 @@ fn kind_of_status(status: u16) -> Kind {
 }
 
 /// Returns true if the error code means invalid or expired credentials. Other permissions would not help then.
-fn is_of_credentials(code: &str) -> bool {
+fn is_credential_error(code: &str) -> bool {
     matches!(
         code,
         "ExpiredToken"
@@ -139,50 +151,59 @@ fn is_of_credentials(code: &str) -> bool {
     )
 }
 
-fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, right: &str) -> String {
+fn response_reason(
+    kind: Kind,
+    code: Option<&str>,
+    status: u16,
+    message: Option<&str>,
+    permission: &str,
+) -> String {
     let mut why = match code {
         Some(code) => code.to_owned(),
-        None if (200..300).contains(&status) => unread(status),
+        None if (200..300).contains(&status) => unreadable_response(status),
         None => format!("status {status}"),
     };
     // The message of a signature error quotes the request, which contains the session token.
-    let quotes = code.is_some_and(is_of_credentials);
-    if let Some(message) = message.filter(|_| !quotes).map(first_line).filter(|line| !line.is_empty()) {
+    let is_credential = code.is_some_and(is_credential_error);
+    if let Some(message) = message.filter(|_| !is_credential).map(first_line).filter(|line| !line.is_empty())
+    {
         why += &format!(": {message}");
     }
     match kind {
-        Kind::Denied if quotes => {
+        Kind::Denied if is_credential => {
             why += "; the credentials are wrong or have expired, or this clock is wrong";
         }
-        Kind::Denied => why += &format!("; the role or user needs the right {right}"),
+        Kind::Denied => why += &format!("; the role or user needs the right {permission}"),
         _ => {}
     }
     why
 }
 
-fn unread(status: u16) -> String {
+fn unreadable_response(status: u16) -> String {
     format!("status {status} and an answer that cannot be read")
 }
 
-/// Returns the field `exceptionMessage` of a response. IVS puts its error message there, where the SDK does not look for it.
-fn exception_message(answer: &HttpResponse) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(answer.body().bytes()?).ok()?;
+/// Returns the field `exceptionMessage` of a response. IVS puts its error message there, where the SDK does not look
+/// for it.
+fn exception_message(response: &HttpResponse) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(response.body().bytes()?).ok()?;
     body.get("exceptionMessage")?.as_str().map(str::to_owned)
 }
 
 /// Returns a note about the bucket's region if the response contains one: S3 sends it for requests to the wrong region.
-fn elsewhere(answer: &HttpResponse) -> String {
-    match answer.headers().get("x-amz-bucket-region") {
-        Some(region) if matches!(answer.status().as_u16(), 301 | 307 | 400) => {
+fn region_note(response: &HttpResponse) -> String {
+    match response.headers().get("x-amz-bucket-region") {
+        Some(region) if matches!(response.status().as_u16(), 301 | 307 | 400) => {
             format!("; the bucket is in region {region}")
         }
         _ => String::new(),
     }
 }
 
-/// Explains a call without a response: the request was not sent (no credentials, no region, invalid request), or the service
-/// was not reachable.
-fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
+/// Explains a call without a response: the request was not sent (no credentials, no region, invalid request), or the
+/// service was not reachable.
+fn not_sent<E: Error + 'static>(error: &SdkFailure<E>) -> (Kind, String) {
+    // The SDK reports missing credentials as a failure to send, with the reason further down the chain.
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(at) = cause {
         match at.downcast_ref::<CredentialsError>() {
@@ -193,43 +214,44 @@ fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
             Some(CredentialsError::InvalidConfiguration(_)) => {
                 return (
                     Kind::Denied,
-                    format!("the configuration of the credentials is invalid: {}", chain(at)),
+                    format!("the configuration of the credentials is invalid: {}", error_chain(at)),
                 );
             }
-            Some(_) => return (Kind::Unavailable, format!("cannot get credentials: {}", chain(at))),
+            Some(_) => return (Kind::Unavailable, format!("cannot get credentials: {}", error_chain(at))),
             None => cause = at.source(),
         }
     }
-    let causes = chain(error);
+    let causes = error_chain(error);
     // The messages of the services' endpoint rules for a missing region.
-    if ["Missing Region", "region must be set"].iter().any(|told| causes.contains(told)) {
+    if ["Missing Region", "region must be set"].iter().any(|text| causes.contains(text)) {
         return (Kind::Invalid, "the region is missing; set aws.region or AWS_REGION".to_owned());
     }
-    let ours = match error {
+    let is_invalid_request = match error {
         SdkError::ConstructionFailure(_) => true,
         SdkError::DispatchFailure(failure) => failure.is_user(),
         _ => false,
     };
-    match ours {
+    match is_invalid_request {
         true => (Kind::Invalid, format!("invalid request: {causes}")),
         false => (Kind::Unavailable, format!("not reachable: {causes}")),
     }
 }
 
-/// Formats an error and its causes, outermost first, without repeated texts. At most [`LONGEST_ANSWER`] characters.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+/// Formats an error and its causes, outermost first, without repeated texts. At most [`MAX_QUOTED_CHARS`] characters.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = first_line(&error.to_string());
     let mut cause = error.source();
     while let Some(at) = cause {
         let line = first_line(&at.to_string());
+        // Many errors of the SDK repeat the text of their cause.
         if !text.contains(&line) {
             text = format!("{text}: {line}");
         }
         cause = at.source();
     }
-    text.chars().take(LONGEST_ANSWER).collect()
+    text.chars().take(MAX_QUOTED_CHARS).collect()
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().chars().take(LONGEST_ANSWER).collect()
+    text.lines().next().unwrap_or_default().trim().chars().take(MAX_QUOTED_CHARS).collect()
 }

@@ -1,6 +1,6 @@
-//! Implements the cloud interfaces of `refrain-service` (its module `outside`) with the AWS SDK: [`SqsQueue`], [`S3Objects`],
-//! [`SnsTopics`] and [`IvsChannels`]. The API of this crate contains no types of the SDK, except in [`Aws::new`], which takes
-//! the SDK's configuration.
+//! Implements the cloud interfaces of `refrain-service` (its module `cloud`) with the AWS SDK: [`SqsQueue`],
+//! [`S3Objects`], [`SnsTopics`] and [`IvsChannels`]. The API of this crate contains no types of the SDK, except in
+//! [`Aws::new`], which takes the SDK's configuration.
 //!
 //! ```text
 //! AwsSettings ─┐
@@ -8,11 +8,12 @@
 //! environment ─┘
 //! ```
 //!
-//! **Errors.** Every failure becomes an `OutsideError`. Its kind comes from the service's error code or, for an unknown code,
-//! from the HTTP status. Its text names the queue, object, topic or channel, the response, and the missing permission.
+//! **Errors.** Every failure becomes a `CloudError`. Its kind comes from the service's error code or, for an unknown
+//! code, from the HTTP status. Its text names the queue, object, topic or channel, the response, and the missing
+//! permission.
 //!
-//! **Timeouts.** Connecting, one attempt and the whole call have timeouts ([`Aws`]). A long poll has its own timeout. A body
-//! without progress is aborted. A call is attempted three times; after that the caller has to retry later.
+//! **Timeouts.** Connecting, one attempt and the whole call have timeouts ([`Aws`]). A long poll has its own timeout. A
+//! body without progress is aborted. A call is attempted three times; after that the caller has to retry later.
 
 mod batch;
 mod channels;

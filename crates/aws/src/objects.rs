@@ -8,25 +8,27 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::{Bytes, BytesMut};
-use refrain_service::outside::{
-    ListedObject, ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind as Kind, Put,
+use refrain_service::cloud::{
+    CloudError, CloudErrorKind as Kind, ListedObject, ObjectFacts, ObjectName, Objects, Put,
 };
 
-use crate::error::{chain, failed, status_of};
+use crate::error::{error_chain, failed, status_of};
 
 /// Keys per page of a list: the maximum of S3.
-const PAGE: i32 = 1_000;
+const KEYS_PER_PAGE: i32 = 1_000;
 
-/// Maximum number of bytes that are allocated in advance for a body, whatever its announced length.
-const MOST_RESERVED: u64 = 16 * 1024 * 1024;
+/// Maximum number of bytes that are allocated in advance for a body, whatever its announced length, so that a wrong
+/// length cannot exhaust the memory. Larger bodies grow the buffer. At half of it, they copy their bytes once more; at
+/// twice, each concurrent read can reserve 32 MB without having received a byte.
+const MAX_RESERVED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Permission for reading an object. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not found" for a missing
-/// object.
-const READ: &str =
+/// Permission for reading an object. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not found" for a
+/// missing object.
+const READ_PERMISSION: &str =
     "s3:GetObject (without s3:ListBucket on the bucket, an object that is missing looks like this too)";
 
-/// Buckets of S3 and of S3-compatible stores. Requires the permissions `s3:GetObject`, `s3:GetObjectTagging` and `s3:PutObject`
-/// on objects and `s3:ListBucket` on buckets; [`Objects::delete`] also requires `s3:DeleteObject`.
+/// Buckets of S3 and of S3-compatible stores. Requires the permissions `s3:GetObject`, `s3:GetObjectTagging` and
+/// `s3:PutObject` on objects and `s3:ListBucket` on buckets; [`Objects::delete`] also requires `s3:DeleteObject`.
 #[derive(Debug, Clone)]
 pub struct S3Objects {
     client: Client,
@@ -40,10 +42,12 @@ impl S3Objects {
 
 #[async_trait]
 impl Objects for S3Objects {
-    async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, OutsideError> {
+    async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, CloudError> {
         let call = self.client.head_object().bucket(&object.bucket).key(&object.key);
-        let head =
-            call.send().await.map_err(|error| failed(&error, format!("cannot look at {object}"), READ))?;
+        let head = call
+            .send()
+            .await
+            .map_err(|error| failed(&error, format!("cannot look at {object}"), READ_PERMISSION))?;
         let metadata = head.metadata.unwrap_or_default().into_iter();
         Ok(ObjectFacts {
             size: size(head.content_length),
@@ -59,7 +63,8 @@ impl Objects for S3Objects {
         object: &ObjectName,
         range: Range<u64>,
         etag: Option<&str>,
-    ) -> Result<Bytes, OutsideError> {
+    ) -> Result<Bytes, CloudError> {
+        // HTTP ranges include their last byte, so an empty range cannot be expressed and is answered here.
         let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
             return Ok(Bytes::new());
         };
@@ -71,19 +76,19 @@ impl Objects for S3Objects {
             .range(format!("bytes={}-{last}", range.start))
             .set_if_match(etag.map(str::to_owned));
         match call.send().await {
-            Ok(answer) => body(object, answer, &range).await,
+            Ok(response) => body(object, response, &range).await,
             // The range starts behind the end of the object. As with a file, the result is empty.
             Err(error) if status_of(&error) == Some(416) => Ok(Bytes::new()),
-            Err(error) => Err(failed(&error, format!("cannot read {object}"), READ)),
+            Err(error) => Err(failed(&error, format!("cannot read {object}"), READ_PERMISSION)),
         }
     }
 
-    async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, OutsideError> {
+    async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, CloudError> {
         let call = self.client.get_object_tagging().bucket(&object.bucket).key(&object.key);
-        let answer = call.send().await.map_err(|error| {
+        let response = call.send().await.map_err(|error| {
             failed(&error, format!("cannot read the tags of {object}"), "s3:GetObjectTagging")
         })?;
-        Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
+        Ok(response.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
     async fn write(
@@ -92,10 +97,10 @@ impl Objects for S3Objects {
         body: Bytes,
         content_type: &str,
         put: Put,
-    ) -> Result<(), OutsideError> {
+    ) -> Result<(), CloudError> {
         let only_new = (put == Put::New).then(|| "*".to_owned());
-        // The body is in memory, so that the SDK can send it again after a failure and can send its checksum as a header.
-        // S3-compatible stores support that header.
+        // The body is in memory, so that the SDK can send it again after a failure and can send its checksum as a
+        // header. S3-compatible stores support that header.
         let call = self
             .client
             .put_object()
@@ -113,13 +118,13 @@ impl Objects for S3Objects {
         bucket: &str,
         prefix: &str,
         after: Option<&str>,
-    ) -> Result<Vec<ListedObject>, OutsideError> {
+    ) -> Result<Vec<ListedObject>, CloudError> {
         let call = self
             .client
             .list_objects_v2()
             .bucket(bucket)
             .prefix(prefix)
-            .max_keys(PAGE)
+            .max_keys(KEYS_PER_PAGE)
             .set_start_after(after.map(str::to_owned));
         let page = call.send().await.map_err(|error| {
             failed(&error, format!("cannot list s3://{bucket}/{prefix}"), "s3:ListBucket")
@@ -131,7 +136,7 @@ impl Objects for S3Objects {
         Ok(page.contents.unwrap_or_default().into_iter().filter_map(listed).collect())
     }
 
-    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError> {
+    async fn delete(&self, object: &ObjectName) -> Result<(), CloudError> {
         let call = self.client.delete_object().bucket(&object.bucket).key(&object.key);
         let deleted = call.send().await;
         deleted
@@ -139,10 +144,11 @@ impl Objects for S3Objects {
             .map_err(|error| failed(&error, format!("cannot delete {object}"), "s3:DeleteObject"))
     }
 
-    async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
+    async fn check_bucket(&self, bucket: &str) -> Result<(), CloudError> {
         // HeadBucket needs the same permission, but its response has no body and therefore no reason for a failure.
-        let seen = self.client.list_objects_v2().bucket(bucket).max_keys(1).send().await;
-        seen.map(drop)
+        let result = self.client.list_objects_v2().bucket(bucket).max_keys(1).send().await;
+        result
+            .map(drop)
             .map_err(|error| failed(&error, format!("cannot list bucket {bucket}"), "s3:ListBucket"))
     }
 }
@@ -150,25 +156,28 @@ impl Objects for S3Objects {
 /// Reads the body of a response. Returns at most the requested range, even if the store sends more.
 async fn body(
     object: &ObjectName,
-    answer: GetObjectOutput,
+    response: GetObjectOutput,
     range: &Range<u64>,
-) -> Result<Bytes, OutsideError> {
-    let wanted = range.end - range.start;
-    if answer.content_range.is_none() && range.start > 0 {
+) -> Result<Bytes, CloudError> {
+    let requested = range.end - range.start;
+    // Without this check the beginning of the object would be taken for the requested part. From 0 on, the rest is cut
+    // off below.
+    if response.content_range.is_none() && range.start > 0 {
         let why = "the store ignored the requested range and sent the whole object";
-        return Err(OutsideError::new(Kind::Invalid, format!("cannot read {object}"), why));
+        return Err(CloudError::new(Kind::Invalid, format!("cannot read {object}"), why));
     }
-    let told = size(answer.content_length).min(wanted).min(MOST_RESERVED);
-    let mut bytes = BytesMut::with_capacity(usize::try_from(told).unwrap_or(0));
-    let mut stream = answer.body;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| {
-            let why = format!("the transfer failed after {} bytes: {}", bytes.len(), chain(&error));
-            OutsideError::new(Kind::Unavailable, format!("cannot read {object}"), why)
+    let content_length = size(response.content_length).min(requested).min(MAX_RESERVED_BYTES);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(content_length).unwrap_or(0));
+    let mut stream = response.body;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            let why = format!("the transfer failed after {} bytes: {}", bytes.len(), error_chain(&error));
+            CloudError::new(Kind::Unavailable, format!("cannot read {object}"), why)
         })?;
-        bytes.extend_from_slice(&piece);
-        if bytes.len() as u64 >= wanted {
-            bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        bytes.extend_from_slice(&chunk);
+        // Stops reading a store that ignores the range, instead of downloading the whole object.
+        if bytes.len() as u64 >= requested {
+            bytes.truncate(usize::try_from(requested).unwrap_or(usize::MAX));
             break;
         }
     }

@@ -1,7 +1,7 @@
 //! Settings of the connection to AWS.
 
-/// The table `[aws]` of `docs/service.toml`. A field that is `None` takes its value from the SDK's own environment variables
-/// and files; a field that is set overrides them.
+/// The table `[aws]` of `docs/service.toml`. A field that is `None` takes its value from the SDK's own environment
+/// variables and files; a field that is set overrides them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
     /// AWS region, for example `eu-west-1`.
@@ -16,7 +16,7 @@ pub struct AwsSettings {
     pub endpoint_url_sns: Option<String>,
     /// Endpoint URL of IVS. Overrides `endpoint_url`.
     pub endpoint_url_ivs: Option<String>,
-    /// True if requests to S3 have the bucket name in the path instead of the host name. The default is true if any setting,
-    /// variable or file configures an endpoint of S3 or of all services.
+    /// True if requests to S3 have the bucket name in the path instead of the host name. The default is true if any
+    /// setting, variable or file configures an endpoint of S3 or of all services.
     pub path_style: Option<bool>,
 }

@@ -144,8 +144,8 @@ pub trait Catalog: Send + Sync {
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
 
-    /// Returns the catalog as a PostgreSQL catalog, for data that is derived from it and stored in the same database; `None`
-    /// for other databases.
+    /// Returns the catalog as a PostgreSQL catalog, for data that is derived from it and stored in the same database;
+    /// `None` for other databases.
     fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
         None
     }

@@ -205,7 +205,7 @@ pub enum CatalogError {
     },
     /// The catalog does not exist, and the caller did not ask to create it.
     #[error("there is no catalog in {catalog}; check its name, or make one by indexing songs into it")]
-    NoCatalogue {
+    NoCatalog {
         /// URL without secrets.
         catalog: String,
     },
@@ -223,12 +223,14 @@ impl CatalogError {
     /// Returns true if the same call can succeed later without any intervention.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::TimedOut { .. }) || self.is_passing()
+        // Busy and TimedOut depend on the load and on settings of this process, so the call may succeed later, but
+        // waiting inside the call would only add to the load.
+        matches!(self, Self::Busy { .. } | Self::TimedOut { .. }) || self.is_temporary()
     }
 
     /// Returns true if the error is temporary (the server is unavailable, or another process holds a lock), so that
     /// waiting is better than failing.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub(crate) fn is_temporary(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Unreachable { .. } | Self::TooManyConnections { .. })
     }
 }

@@ -8,14 +8,14 @@ pub struct Fact {
     /// Value that was found.
     pub value: String,
     /// Assessment of the value.
-    pub health: Health,
-    /// Remedy if the assessment is not [`Health::Fine`].
+    pub health: HealthLevel,
+    /// Remedy if the assessment is not [`HealthLevel::Fine`].
     pub advice: Option<String>,
 }
 
 /// Assessment of a checked value, ordered from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Health {
+pub enum HealthLevel {
     /// The value is as expected.
     Fine,
     /// The catalog works, completely or for the most part.
@@ -26,15 +26,15 @@ pub enum Health {
 
 impl Fact {
     pub(crate) fn fine(name: &'static str, value: impl Into<String>) -> Self {
-        Self { name, value: value.into(), health: Health::Fine, advice: None }
+        Self { name, value: value.into(), health: HealthLevel::Fine, advice: None }
     }
 
     pub(crate) fn warning(name: &'static str, value: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, value: value.into(), health: Health::Warning, advice: Some(advice.into()) }
+        Self { name, value: value.into(), health: HealthLevel::Warning, advice: Some(advice.into()) }
     }
 
     pub(crate) fn failing(name: &'static str, value: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, value: value.into(), health: Health::Failing, advice: Some(advice.into()) }
+        Self { name, value: value.into(), health: HealthLevel::Failing, advice: Some(advice.into()) }
     }
 
     /// Reports the number of tracks that have not been compared with the earlier ones.
@@ -74,6 +74,7 @@ pub(crate) fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
+    // Bytes are whole numbers, so they are shown without a decimal place.
     if unit == 0 { format!("{bytes} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 

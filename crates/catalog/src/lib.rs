@@ -1,9 +1,9 @@
 //! Storage of the catalog: tracks with their metadata, rules and constellations, behind one trait ([`Catalog`]).
 //!
 //! The SQL database is authoritative. Constellations are stored packed; the search index is derived from them and can
-//! be deleted at any time (`refrain_index_sync` keeps one in step). [`open`] opens the catalog of a URL. The same database
-//! stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every implementation passes
-//! the contract suite in `tests/it/contract`.
+//! be deleted at any time (`refrain_index_sync` keeps one in step). [`open`] opens the catalog of a URL. The same
+//! database stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every
+//! implementation passes the contract suite in `tests/it/contract`.
 
 mod catalog;
 mod error;
@@ -18,12 +18,13 @@ mod url;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
-pub use health::{Fact, Health};
+pub use health::{Fact, HealthLevel};
 pub use journal::{
-    ARCHIVE, AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId,
-    Expired, HeardIn, Holder, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewDelivery, NewStream, ObjectAttempts,
-    ObjectVersion, PageMark, Pruned, Recorded, SUSPECT_DEATHS, SinkBacklog, StartOutcome, Stream,
-    StreamFilter, StreamHealth, StreamReport, StreamState, WAITING_AFTER, new_owner, worker_name,
+    ARCHIVE, AfterFailure, Backlog, DeliveryStatus, Detection, DetectionId, DetectionSource, Journal,
+    LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream, ObjectAttempts, ObjectVersion,
+    OutboxFilter, OutboxMessage, PageCursor, PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS,
+    SinkBacklog, StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, StreamState,
+    WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

@@ -53,8 +53,9 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if (1..=32).contains(&s.len()) && s.chars().all(good) {
+        // ASCII without separators: the rule appears in JSON, CSV files and tables, and needs no escapes there.
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if (1..=32).contains(&s.len()) && s.chars().all(is_allowed) {
             Ok(Self(s.to_owned()))
         } else {
             Err(RuleError(s.to_owned()))
@@ -104,16 +105,18 @@ pub struct Metadata {
 
 impl Metadata {
     /// Replaces each NUL by the replacement character U+FFFD, because not every database can store NUL.
-    pub(crate) fn storable(mut self) -> Self {
-        let clean = |text: &mut String| {
+    pub(crate) fn without_nul(mut self) -> Self {
+        let replace_nul = |text: &mut String| {
             if text.contains('\0') {
                 *text = text.replace('\0', "\u{fffd}");
             }
         };
+        // The pattern names every field, so that a new field does not compile until it is handled here.
         let Self { title, artist, album, isrc, label, vendor, upc, release_date, category, extra } =
             &mut self;
         let fields = [title, artist, album, isrc, label, vendor, upc, release_date, category];
-        fields.into_iter().flatten().for_each(clean);
+        fields.into_iter().flatten().for_each(replace_nul);
+        // Keys of a map cannot be changed in place. Maps without NUL, which are nearly all, are not rebuilt.
         if extra.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             let pairs = std::mem::take(extra).into_iter();
             *extra = pairs
@@ -227,5 +230,5 @@ pub enum ChangeKind {
     /// The track was removed and cannot be found any more.
     Removed,
     /// The metadata or the rule of the track changed; its audio is the same.
-    Relabelled,
+    Relabeled,
 }

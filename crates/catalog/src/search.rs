@@ -8,15 +8,16 @@ pub(crate) fn text(metadata: &Metadata, source: &str) -> String {
     let fields = [metadata.title.as_deref(), metadata.artist.as_deref(), metadata.album.as_deref()];
     let mut all = String::new();
     for field in fields.into_iter().flatten().chain([source]) {
+        // Before each field instead of between them, so that no field has to know if another one precedes it.
         all.push(FIELD_END);
-        all.extend(folded(field));
+        all.extend(fold_case(field));
     }
     all
 }
 
 /// Returns the text to look for in the `search` column to find `text` regardless of case.
 pub(crate) fn needle(text: &str) -> String {
-    folded(text).collect()
+    fold_case(text).collect()
 }
 
 /// Separator before each field, so that no search matches across two fields (unit separator).
@@ -24,6 +25,6 @@ const FIELD_END: char = '\u{1f}';
 
 /// Folds the case of each letter, first to upper and then to lower case, so that `ß` matches `SS` and a final sigma
 /// matches any other sigma.
-fn folded(text: &str) -> impl Iterator<Item = char> {
+fn fold_case(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

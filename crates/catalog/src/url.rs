@@ -24,32 +24,35 @@ pub async fn open(url: &str) -> Result<Arc<dyn Catalog>, CatalogError> {
 /// # Errors
 /// As for [`open`].
 pub async fn open_with(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
-    open_or_make(url, settings, true).await
+    open_or_create(url, settings, true).await
 }
 
 /// Opens an existing catalog with the given settings. Commands that only read use it, because creating an empty catalog
 /// would hide a mistyped name.
 ///
 /// # Errors
-/// As for [`open`]; [`CatalogError::NoCatalogue`] if the catalog does not exist.
+/// As for [`open`]; [`CatalogError::NoCatalog`] if the catalog does not exist.
 pub async fn open_existing(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
-    open_or_make(url, settings, false).await
+    open_or_create(url, settings, false).await
 }
 
-async fn open_or_make(
+async fn open_or_create(
     url: &str,
     settings: &OpenSettings,
-    make: bool,
+    create: bool,
 ) -> Result<Arc<dyn Catalog>, CatalogError> {
     if let Some(path) = sqlite_path(url) {
-        if !make && !path.as_os_str().is_empty() && !path.exists() {
-            return Err(CatalogError::NoCatalogue { catalog: address(url)?.url });
+        // SQLite creates missing files, so existence is checked first. An empty path is left to `open`, which explains
+        // the error.
+        if !create && !path.as_os_str().is_empty() && !path.exists() {
+            return Err(CatalogError::NoCatalog { catalog: address(url)?.url });
         }
         return Ok(Arc::new(sqlite::SqliteCatalog::open(&path).await?));
     }
     match scheme(url) {
+        // libpq and its users know both names of the scheme.
         "postgres" | "postgresql" => {
-            Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres, make).await?))
+            Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres, create).await?))
         }
         other => Err(CatalogError::UnsupportedScheme { scheme: other.to_owned() }),
     }
@@ -77,7 +80,9 @@ pub struct Address {
 /// As for [`open`] if the URL does not name a catalog.
 pub fn address(url: &str) -> Result<Address, CatalogError> {
     if let Some(path) = sqlite_path(url) {
+        // The text is for display and for file names only, so characters that are not UTF-8 may be replaced.
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        // Fails only without a working folder or for an empty path; the relative path identifies the catalog then.
         let path = std::path::absolute(&path).unwrap_or(path);
         return Ok(Address { url: format!("sqlite:{}", path.display()), names: vec![name] });
     }
@@ -89,6 +94,7 @@ pub fn address(url: &str) -> Result<Address, CatalogError> {
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
+    // `sqlite://PATH` is the form of other programs. After the slashes the path begins, there is no host.
     Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 

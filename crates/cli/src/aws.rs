@@ -1,13 +1,13 @@
 //! Connects the service to AWS. No other module of this crate depends on AWS.
 
-use refrain_service::outside::Outside;
+use refrain_service::cloud::CloudServices;
 use refrain_service::settings::{ServiceSettings, SinkKind};
 
 use crate::settings::Settings;
 
 /// AWS resources that the settings require: URLs of queues, and true for each other kind of resource that is used.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wanted {
+struct RequiredResources {
     streams: Option<String>,
     medialive: Option<String>,
     check: Option<String>,
@@ -17,7 +17,7 @@ struct Wanted {
     channels: bool,
 }
 
-impl Wanted {
+impl RequiredResources {
     fn new(settings: &Settings, service: &ServiceSettings) -> Self {
         let (queues, roles) = (settings.queues(), service.roles);
         let sinks = &service.outbox.sinks;
@@ -36,27 +36,27 @@ impl Wanted {
     }
 }
 
-/// Connects to the AWS resources that the settings name. If they name none, returns an empty [`Outside`] without connecting.
+/// Connects to the AWS resources that the settings name. If they name none, returns an empty [`CloudServices`] without connecting.
 #[cfg(feature = "aws")]
-pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<Outside> {
+pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<CloudServices> {
     use std::sync::Arc;
 
-    use refrain_service::outside::{Channels, Objects, Queue, Topics};
+    use refrain_service::cloud::{Channels, Objects, Queue, Topics};
 
-    let wanted = Wanted::new(settings, service);
-    if wanted == Wanted::default() {
-        return Ok(Outside::default());
+    let required = RequiredResources::new(settings, service);
+    if required == RequiredResources::default() {
+        return Ok(CloudServices::default());
     }
     let aws = connect(settings).await?;
     let queue = |url: Option<String>| url.map(|url| Arc::new(aws.queue(&url)) as Arc<dyn Queue>);
-    Ok(Outside {
-        streams: queue(wanted.streams),
-        medialive: queue(wanted.medialive),
-        check: queue(wanted.check),
-        index: queue(wanted.index),
-        objects: wanted.objects.then(|| Arc::new(aws.objects()) as Arc<dyn Objects>),
-        topics: wanted.topics.then(|| Arc::new(aws.topics()) as Arc<dyn Topics>),
-        channels: wanted
+    Ok(CloudServices {
+        streams: queue(required.streams),
+        medialive: queue(required.medialive),
+        check: queue(required.check),
+        index: queue(required.index),
+        objects: required.objects.then(|| Arc::new(aws.objects()) as Arc<dyn Objects>),
+        topics: required.topics.then(|| Arc::new(aws.topics()) as Arc<dyn Topics>),
+        channels: required
             .channels
             .then(|| Arc::new(aws.channels(service.streams.calls_per_second)) as Arc<dyn Channels>),
     })
@@ -81,23 +81,23 @@ async fn connect(settings: &Settings) -> anyhow::Result<refrain_aws::Aws> {
     Ok(aws)
 }
 
-/// Variant for builds without AWS: returns an empty [`Outside`], or an error if the settings name AWS resources. The service
+/// Variant for builds without AWS: returns an empty [`CloudServices`], or an error if the settings name AWS resources. The service
 /// itself rejects roles whose queues are missing.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "as with AWS")]
-pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<Outside> {
-    let wanted = Wanted::new(settings, service);
+pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<CloudServices> {
+    let required = RequiredResources::new(settings, service);
     let what = [
-        ("queues.streams", wanted.streams.is_some()),
-        ("queues.medialive", wanted.medialive.is_some()),
-        ("queues.check", wanted.check.is_some()),
-        ("queues.index", wanted.index.is_some()),
-        ("a sink of kind s3", wanted.objects && !(service.roles.check || service.roles.index)),
-        ("a sink of kind sns", wanted.topics),
-        ("ivs.channels", wanted.channels),
+        ("queues.streams", required.streams.is_some()),
+        ("queues.medialive", required.medialive.is_some()),
+        ("queues.check", required.check.is_some()),
+        ("queues.index", required.index.is_some()),
+        ("a sink of kind s3", required.objects && !(service.roles.check || service.roles.index)),
+        ("a sink of kind sns", required.topics),
+        ("ivs.channels", required.channels),
     ];
-    match what.into_iter().find(|(_, wanted)| *wanted) {
-        None => Ok(Outside::default()),
+    match what.into_iter().find(|(_, required)| *required) {
+        None => Ok(CloudServices::default()),
         Some((what, _)) => anyhow::bail!(
             "{what} needs AWS, but this refrain was built without AWS; remove it from the settings, or build refrain with \
              `cargo install --path crates/cli --features aws`"
@@ -109,7 +109,7 @@ pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> a
 #[cfg(feature = "aws")]
 pub(crate) async fn objects(
     settings: &Settings,
-) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
+) -> anyhow::Result<std::sync::Arc<dyn refrain_service::cloud::Objects>> {
     Ok(std::sync::Arc::new(connect(settings).await?.objects()))
 }
 
@@ -118,7 +118,9 @@ pub(crate) async fn objects(
 #[expect(clippy::unused_async, reason = "as with AWS")]
 pub(crate) async fn objects(
     _: &Settings,
-) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
-    anyhow::bail!("s3:// needs AWS, but this refrain was built without AWS; build it with `cargo install --path crates/cli --features \
-         aws`")
+) -> anyhow::Result<std::sync::Arc<dyn refrain_service::cloud::Objects>> {
+    anyhow::bail!(
+        "s3:// needs AWS, but this refrain was built without AWS; build it with `cargo install --path crates/cli --features \
+         aws`"
+    )
 }

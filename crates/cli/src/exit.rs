@@ -4,20 +4,20 @@ use std::process::ExitCode;
 
 /// Outcome of a command. An error that a command returns instead has exit status 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum CommandOutcome {
     /// Everything was done. For `identify` and `plot`: at least one input matched. Exit status 0.
     Done,
     /// For `identify` and `plot`: every input was read and no input matched. Exit status 1.
     NoMatch,
     /// For `healthcheck`: the service is not healthy or does not answer. Exit status 1.
-    Unwell,
+    Unhealthy,
     /// Everything failed. The reasons are already on standard error. Exit status 2.
     Failed,
     /// Part of the work failed. The reasons are already on standard error. Exit status 3.
     Partial,
 }
 
-impl Outcome {
+impl CommandOutcome {
     /// Returns the outcome of a command of which `done` pieces of work succeeded and `failed` pieces failed.
     pub(crate) fn of(done: usize, failed: usize) -> Self {
         match (done, failed) {
@@ -37,13 +37,13 @@ impl Outcome {
     }
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
+impl From<CommandOutcome> for ExitCode {
+    fn from(outcome: CommandOutcome) -> Self {
         Self::from(match outcome {
-            Outcome::Done => 0,
-            Outcome::NoMatch | Outcome::Unwell => 1,
-            Outcome::Failed => 2,
-            Outcome::Partial => 3,
+            CommandOutcome::Done => 0,
+            CommandOutcome::NoMatch | CommandOutcome::Unhealthy => 1,
+            CommandOutcome::Failed => 2,
+            CommandOutcome::Partial => 3,
         })
     }
 }

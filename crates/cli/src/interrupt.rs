@@ -3,33 +3,33 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Interval at which [`wait`] checks for a signal.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Exit status of a process that was ended by Ctrl-C, by the convention of shells.
-const INTERRUPTED: i32 = 130;
+const EXIT_STATUS: i32 = 130;
 
-/// Installs the signal handler. From now on the first signal only makes [`asked`] return true.
-pub(crate) fn listen() {
+/// Installs the signal handler. From now on the first signal only makes [`is_requested`] return true.
+pub(crate) fn install_handler() {
     // An error is harmless: either this handler is installed already, or Ctrl-C ends the process at once, and everything
     // that was written until then is complete.
     let _ = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::SeqCst) {
-            std::process::exit(INTERRUPTED);
+        if REQUESTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(EXIT_STATUS);
         }
     });
 }
 
 /// Returns true if a signal has requested a shutdown.
-pub(crate) fn asked() -> bool {
-    ASKED.load(Ordering::SeqCst)
+pub(crate) fn is_requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
 }
 
 /// Waits until a signal requests a shutdown.
 pub(crate) async fn wait() {
-    while !asked() {
-        tokio::time::sleep(LOOK).await;
+    while !is_requested() {
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -5,13 +5,14 @@
 //!
 //! ```text
 //! args (clap) ─► settings ─► index │ identify │ monitor │ plot │ tracks │ serve │ streams │ outbox │ … ─► output
-//!                      └─ metadata, search, store, work ─┘
+//!                      └─ metadata, search, context, parallel ─┘
 //! ```
-//! `store` gives the commands access to the catalog, `search` to its index, `work` processes inputs on several threads, and
+//! `context` gives the commands access to the catalog, `search` to its index, `parallel` processes inputs on several threads, and
 //! `output` prints.
 
 mod args;
 mod aws;
+mod context;
 mod demo;
 mod doctor;
 #[cfg(test)]
@@ -26,18 +27,17 @@ mod index;
 mod interrupt;
 mod metadata;
 mod monitor;
-mod objects;
 mod outbox;
 mod output;
+mod parallel;
 mod plot;
 mod prune;
+mod s3;
 mod search;
 mod serve;
 mod settings;
-mod store;
 mod streams;
 mod tracks;
-mod work;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,11 +45,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_monitor::StreamDecoders;
+use refrain_monitor::ChildDecoders;
 
 use args::{Cli, Command, IdentifyStreamArgs};
-use exit::Outcome;
-use output::{Output, OutputError, reason, without_secrets};
+use exit::CommandOutcome;
+use output::{Output, OutputError, error_chain, redact_secrets};
 use settings::Settings;
 
 /// Name of the program that the drop-in replaces.
@@ -63,26 +63,26 @@ pub fn refrain() -> ExitCode {
     if Path::new(&name).file_stem().is_some_and(|name| name == DROP_IN) {
         return identify_stream();
     }
-    program("refrain", run)
+    run_program("refrain", run)
 }
 
 /// Runs the `identifyStream` command with the arguments of this process and returns its exit status.
 #[must_use]
 pub fn identify_stream() -> ExitCode {
-    program(DROP_IN, |args: &IdentifyStreamArgs, output| {
+    run_program(DROP_IN, |args: &IdentifyStreamArgs, output| {
         let variables: Vec<_> = std::env::vars_os().collect();
         monitor::identify_stream(args, &variables, output)
     })
 }
 
-fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcome>) -> ExitCode {
+fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<CommandOutcome>) -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
-        return run_child(StreamDecoders::default());
+        return run_child(ChildDecoders::default());
     }
     let output = Output::new();
     let args = match A::try_parse() {
         Ok(args) => args,
-        Err(error) => return refused(&error, &output),
+        Err(error) => return print_usage_error(&error, &output),
     };
     if let Err(error) = refrain_isolation::enable() {
         output.note(&format!(
@@ -91,10 +91,10 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
     }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
-            return Outcome::Done;
+            return CommandOutcome::Done;
         }
-        output.note(&format!("{name}: {}", reason(&error)));
-        Outcome::Failed
+        output.note(&format!("{name}: {}", error_chain(&error)));
+        CommandOutcome::Failed
     });
     refrain_isolation::shut_down();
     outcome.into()
@@ -102,16 +102,16 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
 
 /// Prints the help text or the error of the command line. Secrets are removed, because clap quotes arguments, and a URL in
 /// them can contain a password.
-fn refused(error: &clap::Error, output: &Output) -> ExitCode {
+fn print_usage_error(error: &clap::Error, output: &Output) -> ExitCode {
     let text = error.to_string();
-    if without_secrets(&text) == text {
+    if redact_secrets(&text) == text {
         error.exit();
     }
     output.note(text.trim_end());
-    Outcome::Failed.into()
+    CommandOutcome::Failed.into()
 }
 
-fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
+fn run(cli: &Cli, output: &Output) -> Result<CommandOutcome> {
     let variables: Vec<_> = std::env::vars_os().collect();
     match (&cli.command, Settings::resolve(cli, &variables)) {
         // `doctor` reports invalid settings as one of its checks.

@@ -7,7 +7,7 @@
 /// the value in 64 plain bits. The limit bounds a code to 105 bits. With a fitted parameter, only values of 14 or more
 /// times the mean reach it. At half of it, values of 7 or more times the mean would take 85 bits; at twice, the unary
 /// part would not fit into one peeked word. A change changes all packed formats.
-const LONGEST_UNARY: u64 = 40;
+const MAX_UNARY_ZEROS: u64 = 40;
 
 /// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. It is the base-2
 /// logarithm of 0.7 times their mean.
@@ -39,11 +39,11 @@ impl BitWriter {
         // A shift by 64 overflows, here and in the branch below.
         let value = if count == 64 { value } else { value & ((1 << count) - 1) };
         self.word |= value << self.used;
-        let taken = 64 - self.used;
-        if count >= taken {
+        let free_bits = 64 - self.used;
+        if count >= free_bits {
             self.bytes.extend_from_slice(&self.word.to_le_bytes());
-            self.word = if taken == 64 { 0 } else { value >> taken };
-            self.used = count - taken;
+            self.word = if free_bits == 64 { 0 } else { value >> free_bits };
+            self.used = count - free_bits;
         } else {
             self.used += count;
         }
@@ -52,8 +52,8 @@ impl BitWriter {
     /// Writes `value` as a Rice code with parameter `k`, at most 32.
     pub(crate) fn rice(&mut self, value: u64, k: u32) {
         let high = value >> k;
-        if high >= LONGEST_UNARY {
-            self.bits(1 << LONGEST_UNARY, LONGEST_UNARY as u32 + 1);
+        if high >= MAX_UNARY_ZEROS {
+            self.bits(1 << MAX_UNARY_ZEROS, MAX_UNARY_ZEROS as u32 + 1);
             self.bits(value, 64);
         } else {
             self.bits(1 << high, high as u32 + 1);
@@ -70,7 +70,7 @@ impl BitWriter {
 }
 
 /// Number of valid bits of a 64-bit word that was read at any bit of its first byte.
-const WHOLE: u32 = 57;
+const PEEK_BITS: u32 = 57;
 
 /// Reads bits from a byte slice. The methods return `None` when the bits are used up.
 #[derive(Debug, Clone)]
@@ -130,12 +130,12 @@ impl<'a> BitReader<'a> {
         let word = self.peek();
         let high = word.trailing_zeros();
         // Fast path: the unary part and the low bits are in one word.
-        if high + 1 + k <= 56 && high < LONGEST_UNARY as u32 {
+        if high + 1 + k <= 56 && high < MAX_UNARY_ZEROS as u32 {
             let low = (word >> (high + 1)) & ((1 << k) - 1);
             self.skip(high + 1 + k)?;
             return Some(u64::from(high) << k | low);
         }
-        self.rice_slowly(k, high)
+        self.rice_slow(k, high)
     }
 
     /// Calls `each` with `count` Rice codes that share the parameter `k`, at most 32, until it returns `Some(false)`.
@@ -149,26 +149,26 @@ impl<'a> BitReader<'a> {
         mut each: impl FnMut(u64) -> Option<bool>,
     ) -> Option<()> {
         let mask = (1u64 << k) - 1;
-        let (mut word, mut known) = (self.peek(), WHOLE);
+        let (mut word, mut valid_bits) = (self.peek(), PEEK_BITS);
         for _ in 0..count {
-            // Bits above `known` may be zeros that were shifted in. A code that extends into them has a length above
-            // `known`, so it is read again from a newly peeked word.
+            // Bits above `valid_bits` may be zeros that were shifted in. A code that extends into them has a length
+            // above `valid_bits`, so it is read again from a newly peeked word.
             let mut high = word.trailing_zeros();
             let mut length = high + 1 + k;
-            if length > known {
-                (word, known) = (self.peek(), WHOLE);
+            if length > valid_bits {
+                (word, valid_bits) = (self.peek(), PEEK_BITS);
                 high = word.trailing_zeros();
                 length = high + 1 + k;
             }
-            let value = if length <= known && u64::from(high) < LONGEST_UNARY {
+            let value = if length <= valid_bits && u64::from(high) < MAX_UNARY_ZEROS {
                 let value = u64::from(high) << k | (word >> (high + 1)) & mask;
                 word >>= length;
-                known -= length;
+                valid_bits -= length;
                 self.skip(length)?;
                 value
             } else {
                 let value = self.rice(k)?;
-                (word, known) = (self.peek(), WHOLE);
+                (word, valid_bits) = (self.peek(), PEEK_BITS);
                 value
             };
             if !each(value)? {
@@ -179,13 +179,13 @@ impl<'a> BitReader<'a> {
     }
 
     #[cold]
-    fn rice_slowly(&mut self, k: u32, high: u32) -> Option<u64> {
+    fn rice_slow(&mut self, k: u32, high: u32) -> Option<u64> {
         // No writer makes longer unary parts. The zeros after the end of the slice also end here.
-        if u64::from(high) > LONGEST_UNARY {
+        if u64::from(high) > MAX_UNARY_ZEROS {
             return None;
         }
         self.skip(high + 1)?;
-        if u64::from(high) == LONGEST_UNARY {
+        if u64::from(high) == MAX_UNARY_ZEROS {
             self.bits(64)
         } else {
             Some(u64::from(high) << k | self.bits(k)?)
@@ -226,12 +226,12 @@ mod tests {
             for value in &values {
                 prop_assert_eq!(bits.rice(k), Some(*value));
             }
-            let mut at_once = Vec::new();
+            let mut batch = Vec::new();
             let done = BitReader::new(&bytes).rices(values.len() as u64, k, |value| {
-                at_once.push(value);
+                batch.push(value);
                 Some(true)
             });
-            prop_assert_eq!((done, at_once), (Some(()), values));
+            prop_assert_eq!((done, batch), (Some(()), values));
         }
 
         #[test]

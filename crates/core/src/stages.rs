@@ -4,7 +4,7 @@ use crate::fingerprint::Peak;
 use crate::fingerprint::decimate::Decimator;
 use crate::fingerprint::landmark;
 use crate::fingerprint::spectrogram::Spectrogram;
-use crate::index::{Home, IndexError, Snapshot};
+use crate::index::{IndexError, SearchIndex, Snapshot};
 use crate::matching::search::{self, Search};
 use crate::matching::sweep::Scale;
 use crate::matching::window::{DEEP, SHALLOW};
@@ -36,7 +36,7 @@ pub fn landmarks(peaks: &[Peak]) -> Vec<u32> {
 
 /// Amount of index data that one lookup reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lookup {
+pub struct LookupCost {
     /// Number of ranges of hashes.
     pub probes: usize,
     /// Total size of the postings that are read for these ranges, in bytes.
@@ -48,11 +48,11 @@ pub struct Lookup {
 ///
 /// # Errors
 /// [`IndexError`] if the directory is damaged.
-pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Lookup, IndexError> {
+pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<LookupCost, IndexError> {
     let mut probes = Vec::new();
     let depth = if deep { DEEP } else { SHALLOW };
-    landmark::Prober::default().probes((peaks, 0), depth, Scale::PLAIN.undone(), 0, &mut probes);
-    let mut lookup = Lookup { probes: probes.len(), bytes: 0 };
+    landmark::Prober::default().probes((peaks, 0), depth, Scale::ORIGINAL.to_original(), 0, &mut probes);
+    let mut lookup = LookupCost { probes: probes.len(), bytes: 0 };
     for run in snapshot.runs() {
         for probe in &probes {
             lookup.bytes += run.cost(probe.low, probe.high)?;
@@ -73,8 +73,8 @@ impl Finder {
     /// [`IndexError`] if the index is damaged.
     pub fn find(&mut self, snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Vec<u32>, IndexError> {
         let depth = if deep { DEEP } else { SHALLOW };
-        let lookup = search::Lookup { depth, scale: Scale::PLAIN, least: 3 };
-        let (session, groups) = (&mut *snapshot.session(), Home::groups(snapshot));
+        let lookup = search::CandidateLookup { depth, scale: Scale::ORIGINAL, min_votes: 3 };
+        let (session, groups) = (&mut *snapshot.session(), SearchIndex::groups(snapshot));
         let found = self.0.candidates(session, groups, (peaks, 0), &[lookup], 32)?;
         Ok(found.iter().flatten().map(|candidate| candidate.votes).collect())
     }

@@ -7,12 +7,13 @@
 //!                (IndexRows, PostgreSQL only)
 //! ```
 //!
-//! Both are derived from the constellations of the catalog, follow its changes in order, and can be deleted at any time.
+//! Both are derived from the constellations of the catalog, follow its changes in order, and can be deleted at any
+//! time.
 
 mod files;
 mod result;
 mod rows;
 
-pub use files::{Followed, Follower, IndexSync};
-pub use result::{Refreshed, Skipped, SyncError};
+pub use files::{FollowEvent, IndexFollower, IndexSync};
+pub use result::{SkippedTrack, SyncError, SyncReport};
 pub use rows::{DatabaseIndex, IndexRows};

@@ -21,7 +21,7 @@ pub enum SyncError {
 
 /// The result of a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refreshed {
+pub struct SyncReport {
     /// Number of tracks that were made searchable.
     pub added: u64,
     /// Number of tracks that were removed.
@@ -30,12 +30,12 @@ pub struct Refreshed {
     /// them searchable. Cached data about these tracks must be read again.
     pub changes: Vec<Change>,
     /// Tracks that cannot be found because their constellations cannot be read.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedTrack>,
 }
 
 /// A track whose stored constellation cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedTrack {
     /// Number of the track.
     pub track: TrackNumber,
     /// Reason, and what to do.
@@ -43,6 +43,6 @@ pub struct Skipped {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
-pub(crate) fn thread_died(error: tokio::task::JoinError) -> SyncError {
+pub(crate) fn task_failed(error: tokio::task::JoinError) -> SyncError {
     SyncError::Thread(error.to_string())
 }

@@ -8,14 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
-use crate::wire::Codec;
+use crate::wire::MessageCodec;
 use crate::worker::CHILD_ARGUMENT;
 
-/// Bytes of a child's standard error that are read for the reason of its death.
+/// Bytes of a child's standard error that are read for the reason of its death. The messages of the runtime about
+/// memory and stack take less than 200 bytes. At half or twice of it nothing changes for them; the limit only bounds
+/// the memory for a child that writes without end.
 const MAX_REASON_BYTES: u64 = 16 << 10;
 
-/// Bytes that are read from a child at once.
-const BLOCK: usize = 64 << 10;
+/// Bytes that are read from a child at once. It is the capacity of a pipe in Linux, so that a larger buffer would not
+/// be filled by one read; at half of it, a full pipe takes two reads.
+const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A child process that decodes. It ends when this is dropped.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub(crate) struct Child {
     /// Standard input of the child. `None` after it was closed to end the child.
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
-    codec: Codec,
+    codec: MessageCodec,
     /// Number of inputs that the child has decoded.
     pub(crate) inputs: u32,
 }
@@ -43,8 +46,8 @@ impl Child {
         Ok(Self {
             process,
             to,
-            from: BufReader::with_capacity(BLOCK, from),
-            codec: Codec::default(),
+            from: BufReader::with_capacity(READ_BUFFER_BYTES, from),
+            codec: MessageCodec::default(),
             inputs: 0,
         })
     }
@@ -59,9 +62,10 @@ impl Child {
     /// # Errors
     /// Why the child died.
     pub(crate) fn send(&mut self, message: &impl Serialize) -> Result<(), String> {
+        // After the child failed once, its standard input is closed and every later message fails too.
         let to = self.to.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
         let sent = to.and_then(|to| self.codec.send(to, message));
-        sent.map_err(|error| self.reason_of_death(&error))
+        sent.map_err(|error| self.failure_reason(&error))
     }
 
     /// Receives a message.
@@ -71,17 +75,20 @@ impl Child {
     pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<T, String> {
         match self.codec.receive(&mut self.from) {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(self.reason_of_death(&io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(self.reason_of_death(&error)),
+            Ok(None) => Err(self.failure_reason(&io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.failure_reason(&error)),
         }
     }
 
     /// Ends the child and returns the reason why it failed.
-    fn reason_of_death(&mut self, error: &io::Error) -> String {
+    fn failure_reason(&mut self, error: &io::Error) -> String {
+        // Closing standard input first ends a child that waits for a message.
         self.to = None;
         // A child that sent something invalid is alive; one that died is not affected.
         _ = self.process.kill();
         let mut text = Vec::new();
+        // The child is dead, so the read ends. It comes before `wait`, whose status alone does not tell stack overflows
+        // from failed allocations: both abort.
         if let Some(stderr) = self.process.stderr.take() {
             _ = stderr.take(MAX_REASON_BYTES).read_to_end(&mut text);
         }
@@ -102,6 +109,7 @@ impl Drop for Child {
 
 /// Returns the limit that a child exceeded, or the signal that killed it, from its standard error and its exit status.
 fn reason(stderr: &str, status: Option<ExitStatus>) -> Option<String> {
+    // Memory and stack are checked before the signal, because both end with the same one, SIGABRT.
     if stderr.contains("memory allocation of") {
         return Some(format!("decoding it takes more than {} MiB of memory", MAX_MEMORY_BYTES >> 20));
     }

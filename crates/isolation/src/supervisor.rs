@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::child::Child;
-use crate::session::Slot;
+use crate::session::SharedChild;
 
-/// Maximum number of idle children that are kept for later inputs.
+/// Maximum number of idle children that are kept for later inputs. At half of it, a machine that decodes more than 8
+/// files at once starts children again and again; at twice, more memory stays in use after a burst.
 const MAX_IDLE: usize = 16;
 
-/// Number of inputs after which a child is replaced. This limits the memory that fragmentation can waste.
+/// Number of inputs after which a child is replaced. This limits the memory that fragmentation can waste. At half of
+/// it, children are started twice as often, still once for many inputs; at twice, a child can grow for longer.
 const MAX_INPUTS: u32 = 256;
 
 /// Starts children and keeps idle ones.
@@ -20,14 +22,14 @@ pub(crate) struct Supervisor {
     program: PathBuf,
     idle: Mutex<Vec<Child>>,
     /// Children that streams share: one slot per hardware thread.
-    slots: Vec<Arc<Slot>>,
-    next_slot: AtomicUsize,
+    shared_children: Vec<Arc<SharedChild>>,
+    next_shared: AtomicUsize,
 }
 
 static SUPERVISOR: OnceLock<Supervisor> = OnceLock::new();
 
-/// Enables decoding in children. They run the current program with [`CHILD_ARGUMENT`](crate::CHILD_ARGUMENT), so `main` must
-/// pass control to [`run_child`](crate::run_child) when its first argument is `CHILD_ARGUMENT`.
+/// Enables decoding in children. They run the current program with [`CHILD_ARGUMENT`](crate::CHILD_ARGUMENT), so `main`
+/// must pass control to [`run_child`](crate::run_child) when its first argument is `CHILD_ARGUMENT`.
 ///
 /// # Errors
 /// Returns an error if the path of the current program cannot be determined.
@@ -36,12 +38,13 @@ pub fn enable() -> io::Result<()> {
     // The link leads to the running program even after an upgrade replaced its file.
     let program = if link.exists() { link } else { std::env::current_exe()? };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let slots = (0..threads).map(|_| Arc::default()).collect();
+    let shared_children = (0..threads).map(|_| Arc::default()).collect();
+    // A second call keeps the first supervisor, because its children may be in use.
     SUPERVISOR.get_or_init(|| Supervisor {
         program,
         idle: Mutex::default(),
-        slots,
-        next_slot: AtomicUsize::new(0),
+        shared_children,
+        next_shared: AtomicUsize::new(0),
     });
     Ok(())
 }
@@ -56,7 +59,7 @@ pub fn is_enabled() -> bool {
 pub fn shut_down() {
     if let Some(supervisor) = SUPERVISOR.get() {
         lock(&supervisor.idle).clear();
-        supervisor.slots.iter().for_each(|slot| slot.end());
+        supervisor.shared_children.iter().for_each(|shared_child| shared_child.end());
     }
 }
 
@@ -74,6 +77,8 @@ impl Supervisor {
     /// Returns an idle child, or starts one if all are in use.
     pub(crate) fn take(&self) -> io::Result<Child> {
         loop {
+            // The child that was returned last is taken first, because its memory is most likely still in the caches.
+            // An idle child can have been killed from outside.
             let Some(mut child) = lock(&self.idle).pop() else { return self.spawn() };
             if child.is_alive() {
                 return Ok(child);
@@ -82,7 +87,7 @@ impl Supervisor {
     }
 
     /// Takes a child back that has decoded an input.
-    pub(crate) fn give_back(&self, mut child: Child) {
+    pub(crate) fn return_child(&self, mut child: Child) {
         child.inputs += 1;
         let mut idle = lock(&self.idle);
         if child.inputs < MAX_INPUTS && idle.len() < MAX_IDLE {
@@ -91,12 +96,14 @@ impl Supervisor {
     }
 
     /// Returns the slot for the next stream. Streams are distributed to the slots in rotation.
-    pub(crate) fn slot(&self) -> Option<Arc<Slot>> {
-        let next = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        self.slots.get(next % self.slots.len().max(1)).map(Arc::clone)
+    pub(crate) fn shared_child(&self) -> Option<Arc<SharedChild>> {
+        // Only the distribution depends on the counter, no other memory, so relaxed ordering is enough.
+        let next = self.next_shared.fetch_add(1, Ordering::Relaxed);
+        self.shared_children.get(next % self.shared_children.len().max(1)).map(Arc::clone)
     }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic of one caller must not stop all others. The guarded values are replaced as a whole and stay valid.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! Messages between parent and child: the length in four bytes, little endian, followed by the message in postcard encoding.
+//! Messages between parent and child: the length in four bytes, little endian, followed by the message in postcard
+//! encoding.
 
 use std::io::{self, Read, Write};
 
@@ -6,26 +7,32 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Maximum length of a message in bytes. It exceeds the address space of a child, so that no valid message is longer.
+/// At half of it, a valid message could exceed it; at twice, a defective peer makes this process reserve more memory.
 const MAX_MESSAGE_BYTES: u32 = 512 << 20;
 
 /// Encodes and decodes messages. Reuses its buffers.
 #[derive(Debug, Default)]
-pub(crate) struct Codec {
+pub(crate) struct MessageCodec {
     out: Vec<u8>,
     incoming: Vec<u8>,
 }
 
-/// Buffers with a larger capacity than this, in bytes, are freed after the message.
-const MAX_KEPT_BYTES: usize = 4 << 20;
+/// Buffers with a larger capacity than this, in bytes, are freed after the message. Messages of streams and chunks of
+/// files stay below. At half of it, segments of high bit rates are reallocated for each message; at twice, each child
+/// and its parent together keep up to 16 MiB more.
+const MAX_RETAINED_BYTES: usize = 4 << 20;
 
-impl Codec {
+impl MessageCodec {
     /// Writes a message.
     ///
     /// # Errors
     /// Returns errors of `to`, and [`io::ErrorKind::InvalidData`] for a message over [`MAX_MESSAGE_BYTES`].
     pub(crate) fn send(&mut self, to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
         self.out.clear();
+        // The length is known only after encoding. Its place is reserved, so that length and message are written in one
+        // call.
         self.out.extend_from_slice(&[0; 4]);
+        // `to_extend` takes the buffer by value and returns it.
         let out = std::mem::take(&mut self.out);
         self.out = postcard::to_extend(message, out).map_err(invalid)?;
         let length = u32::try_from(self.out.len() - 4).map_err(invalid)?;
@@ -48,6 +55,8 @@ impl Codec {
         let mut head = [0; 4];
         match from.read_exact(&mut head) {
             Ok(()) => {}
+            // A peer that closes the pipe between two messages ended regularly. One that dies within the four bytes is
+            // not distinguished, because the exit status shows it.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -56,6 +65,7 @@ impl Codec {
             return Err(invalid(format!("message too long: {length} bytes")));
         }
         self.incoming.clear();
+        // The buffer grows with the bytes that arrive, not with the claimed length.
         let read = from.take(length.into()).read_to_end(&mut self.incoming)?;
         if read < length as usize {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -67,7 +77,7 @@ impl Codec {
 }
 
 fn release(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > MAX_KEPT_BYTES {
+    if buffer.capacity() > MAX_RETAINED_BYTES {
         *buffer = Vec::new();
     }
 }
@@ -82,7 +92,7 @@ mod tests {
 
     #[test]
     fn messages_arrive_in_order_until_the_end() {
-        let (mut codec, mut bytes) = (Codec::default(), Vec::new());
+        let (mut codec, mut bytes) = (MessageCodec::default(), Vec::new());
         codec.send(&mut bytes, &(7u32, "seven")).expect("sent");
         codec.send(&mut bytes, &(8u32, "eight")).expect("sent");
         let mut from = bytes.as_slice();
@@ -93,7 +103,7 @@ mod tests {
 
     #[test]
     fn cut_and_oversized_messages_are_errors() {
-        let (mut codec, mut bytes) = (Codec::default(), Vec::new());
+        let (mut codec, mut bytes) = (MessageCodec::default(), Vec::new());
         codec.send(&mut bytes, &"a message").expect("sent");
         let cut = bytes.get(..bytes.len() - 1).expect("it is longer");
         assert!(codec.receive::<String>(&mut &*cut).is_err());

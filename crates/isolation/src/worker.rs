@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{Fingerprinted, OpenRequest, OpenedAudio, ReadRequest, WireError, serve_input};
 use crate::limits;
 use crate::supervisor::lock;
-use crate::wire::Codec;
+use crate::wire::MessageCodec;
 
 /// First command-line argument of a program that runs as a child.
 pub const CHILD_ARGUMENT: &str = "__decode";
 
-/// Bytes that are read from the parent at once.
-const BLOCK: usize = 64 << 10;
+/// Bytes that are read from the parent at once. It is the capacity of a pipe in Linux; at half of it, a full pipe takes
+/// two reads, and twice as much is never filled by one read.
+const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// Runs the decoders of streams in a child. A session keeps its state between two requests.
 pub trait SessionHandler {
@@ -31,7 +32,7 @@ pub trait SessionHandler {
 
 /// Messages from parent to child.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Request {
+pub(crate) enum ChildRequest {
     /// Opens an input.
     Open(OpenRequest),
     /// Requests the next samples of the input.
@@ -45,7 +46,7 @@ pub(crate) enum Request {
     /// Reading the input failed with this error code and text.
     ReadError(Option<i32>, String),
     /// A request to a session.
-    Session {
+    DecoderSession {
         session: u64,
         #[serde(with = "serde_bytes")]
         body: Vec<u8>,
@@ -56,7 +57,7 @@ pub(crate) enum Request {
 
 /// Messages from child to parent.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Reply {
+pub(crate) enum ChildReply {
     /// The input is open.
     Opened(Box<OpenedAudio>),
     /// Samples as little-endian bytes, and the state of the input after them. Empty at the end of the input.
@@ -68,19 +69,19 @@ pub(crate) enum Reply {
     /// Requests bytes of the input.
     Read(ReadRequest),
     /// The result of a request to a session.
-    Session(#[serde(with = "serde_bytes")] Vec<u8>),
+    DecoderSession(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// The two pipes to the parent.
-pub(crate) struct Channel {
+pub(crate) struct ParentChannel {
     from: BufReader<File>,
     to: File,
-    codec: Codec,
+    codec: MessageCodec,
 }
 
-impl Channel {
-    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line feeds,
-    /// and each part would wake the parent.
+impl ParentChannel {
+    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line
+    /// feeds, and each part would wake the parent.
     fn open() -> io::Result<Self> {
         #[cfg(unix)]
         let (from, to) = {
@@ -92,11 +93,11 @@ impl Channel {
             use std::os::windows::io::AsHandle;
             (io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?)
         };
-        let from = BufReader::with_capacity(BLOCK, from.into());
-        Ok(Self { from, to: to.into(), codec: Codec::default() })
+        let from = BufReader::with_capacity(READ_BUFFER_BYTES, from.into());
+        Ok(Self { from, to: to.into(), codec: MessageCodec::default() })
     }
 
-    pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
+    pub(crate) fn send(&mut self, reply: &ChildReply) -> io::Result<()> {
         self.codec.send(&mut self.to, reply)
     }
 
@@ -109,28 +110,32 @@ impl Channel {
 #[must_use]
 pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
     limits::apply();
-    // Decoders catch their panics and count the lost audio. Panic messages would fill the pipe of standard error, which the
-    // parent reads only after the child died.
+    // Decoders catch their panics and count the lost audio. Panic messages would fill the pipe of standard error, which
+    // the parent reads only after the child died.
     std::panic::set_hook(Box::new(|_| ()));
-    let served = Channel::open().and_then(|channel| serve(&Arc::new(Mutex::new(channel)), &mut sessions));
+    let served =
+        ParentChannel::open().and_then(|channel| serve(&Arc::new(Mutex::new(channel)), &mut sessions));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn serve(channel: &Arc<Mutex<Channel>>, sessions: &mut impl SessionHandler) -> io::Result<()> {
+fn serve(channel: &Arc<Mutex<ParentChannel>>, sessions: &mut impl SessionHandler) -> io::Result<()> {
     loop {
-        let request = lock(channel).receive::<Request>()?;
-        limits::grant_processor_time();
+        // The lock is released before the request is handled: the source of an input takes it again to request bytes.
+        let request = lock(channel).receive::<ChildRequest>()?;
+        // Each request starts with the full time, so that an idle or long-lived child is not killed for the time of
+        // earlier inputs.
+        limits::extend_cpu_limit();
         match request {
             None => return Ok(()),
-            Some(Request::Open(open)) => serve_input(channel, &open)?,
-            Some(Request::Session { session, body }) => {
+            Some(ChildRequest::Open(open)) => serve_input(channel, &open)?,
+            Some(ChildRequest::DecoderSession { session, body }) => {
                 let body = sessions.handle(session, &body);
-                lock(channel).send(&Reply::Session(body))?;
+                lock(channel).send(&ChildReply::DecoderSession(body))?;
             }
-            Some(Request::CloseSessions(closed)) => closed.into_iter().for_each(|id| sessions.close(id)),
+            Some(ChildRequest::CloseSessions(closed)) => closed.into_iter().for_each(|id| sessions.close(id)),
             // A late message for an input that is already closed.
             Some(_) => {}
         }

@@ -50,7 +50,7 @@ pub struct StreamEvent {
     /// Id of the airing.
     pub airing: DetectionId,
     /// The match so far. Its query times are seconds since the stream's first sample.
-    pub heard: Match,
+    pub detected: Match,
     /// Start of the airing, seconds since 1970.
     pub epoch: f64,
     /// Stream time of the decision, in seconds. Later audio was not examined for it.
@@ -67,5 +67,5 @@ pub struct OpenAiring {
     /// Id of the airing.
     pub id: DetectionId,
     /// The match so far. Its query times are seconds since 1970.
-    pub heard: Match,
+    pub detected: Match,
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::status::{SourceCounters, SourceKind};
 
-/// A failure that lasts is logged again after this time.
+/// A failure that lasts is logged again after this time. It equals the default time after which a source gives up. At
+/// half, a server that is down doubles the log; at twice, a short extract of the log may not contain it.
 const REPEAT_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Logs the first failure of a source and each change of the reason.
@@ -26,6 +27,7 @@ impl FailureLog {
         // The retries of HLS include those of segments, and a missing segment is reported as a gap.
         let failures =
             if kind == Some(SourceKind::Hls) { counters.playlist_errors } else { counters.retries };
+        // The counter and not the text shows a new failure: `last_error` stays set after a success.
         let is_new = std::mem::replace(&mut self.failures, failures) < failures;
         let error = counters.last_error.as_deref().filter(|_| is_new)?;
         let known = self.logged.as_ref();
@@ -44,16 +46,16 @@ mod tests {
     #[test]
     fn first_failure_and_each_new_reason_are_logged_once() {
         let mut log = FailureLog::default();
-        let mut seen = |playlist_errors, error: &str| {
+        let mut observe = |playlist_errors, error: &str| {
             let last_error = Some(error.to_owned());
             let counters = SourceCounters { playlist_errors, last_error, ..SourceCounters::default() };
             log.new_failure(Some(SourceKind::Hls), &counters).map(str::to_owned)
         };
-        assert_eq!(seen(0, "old"), None);
-        assert_eq!(seen(1, "status 404").as_deref(), Some("status 404"));
-        assert_eq!(seen(2, "status 404"), None);
-        assert_eq!(seen(3, "status 500").as_deref(), Some("status 500"));
-        assert_eq!(seen(3, "status 500"), None);
-        assert_eq!(seen(4, "status 404").as_deref(), Some("status 404"));
+        assert_eq!(observe(0, "old"), None);
+        assert_eq!(observe(1, "status 404").as_deref(), Some("status 404"));
+        assert_eq!(observe(2, "status 404"), None);
+        assert_eq!(observe(3, "status 500").as_deref(), Some("status 500"));
+        assert_eq!(observe(3, "status 500"), None);
+        assert_eq!(observe(4, "status 404").as_deref(), Some("status 404"));
     }
 }

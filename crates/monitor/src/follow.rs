@@ -13,47 +13,58 @@ use url::Url;
 
 use super::failures::FailureLog;
 use super::kind::kind_of;
-use super::pool::Pool;
-use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
-use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
-use super::stream::{Stop, Stream};
+use super::pool::WorkerPool;
+use super::source::{
+    SourceSettings, StreamInput, StreamSource, counters_of, state_of, state_without_playlist,
+};
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
+use super::stream::{MonitoredStream, Stop};
 
-/// Interval of status updates while no delivery arrives.
-const TICK: Duration = Duration::from_secs(1);
+/// Interval of status updates while no delivery arrives. At half, each idle stream wakes twice as often; at twice,
+/// `stalled` is shown up to 2 s late.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows a stream until it ends, fails or is stopped.
 pub(super) async fn follow(
-    pool: Arc<Pool>,
-    stream: Arc<Stream>,
+    pool: Arc<WorkerPool>,
+    stream: Arc<MonitoredStream>,
     input: StreamInput,
     client: HttpClient,
     settings: SourceSettings,
     stop: Arc<Stop>,
 ) {
+    // Created before the source is opened, so that a stop during a slow connection is not missed.
     let stopped = stop.wanted.notified();
     let run = async {
         match open(&stream, input, &client, &settings).await {
             Ok(source) => take(&pool, &stream, source).await,
-            Err(why) => StreamState::Failed(why),
+            Err(why) => StreamPhase::Failed(why),
         }
     };
     let end = tokio::select! {
+        // The stop is polled first: a source that is always ready must not delay it.
         biased;
-        () = stopped => StreamState::Ended(StreamEnd::Stopped),
+        () = stopped => StreamPhase::Ended(StreamEnd::Stopped),
         end = run => end,
     };
     tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
+    // Before the final state, which the worker publishes only after the queue is empty.
     stream.status.send_modify(|status| status.source_ended = true);
-    if stop.leaves() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
+    if stop.is_handover() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
 }
 
 /// Moves deliveries from the source to the queue. Returns the final state of the source.
-async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> StreamState {
+async fn take(
+    pool: &Arc<WorkerPool>,
+    stream: &Arc<MonitoredStream>,
+    mut source: StreamSource,
+) -> StreamPhase {
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
-    let (began, mut last, playlist) = (Instant::now(), None, source.watch());
+    let (started_at, mut last, playlist) = (Instant::now(), None, source.watch());
     let mut failures = FailureLog::default();
-    let mut tick = interval(TICK);
+    let mut tick = interval(STATUS_INTERVAL);
+    // After a long processing pause, missed ticks must not be made up in a burst.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = {
@@ -66,25 +77,26 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
                     next = &mut next => break next,
                     _ = tick.tick() => {}
                 }
-                let state = state(playlist.as_ref(), last, began, kind);
-                if let (StreamState::Ended(_) | StreamState::Failed(_), SourceKind::Udp) = (&state, kind) {
+                let state = state(playlist.as_ref(), last, started_at, kind);
+                // UDP has no connection that could end, so its silence is the only end.
+                if let (StreamPhase::Ended(_) | StreamPhase::Failed(_), SourceKind::Udp) = (&state, kind) {
                     return state;
                 }
                 let counters = playlist.as_ref().map(|status| counters_of(&status.borrow()));
                 if let Some(counters) = &counters {
                     failures.observe(&stream.id, Some(kind), counters);
                 }
-                show(stream, counters, state);
+                publish_status(stream, counters, state);
             }
         };
         let Some(delivery) = next else {
             let end = source.end().await;
-            show(stream, Some(source.counters()), end.clone());
+            publish_status(stream, Some(source.counters()), end.clone());
             return end;
         };
         last = Some(Instant::now());
-        show(stream, Some(source.counters()), state(playlist.as_ref(), last, began, kind));
-        stream.push(pool, delivery, source.full()).await;
+        publish_status(stream, Some(source.counters()), state(playlist.as_ref(), last, started_at, kind));
+        stream.push(pool, delivery, source.overflow_policy()).await;
     }
 }
 
@@ -92,18 +104,18 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
 fn state(
     playlist: Option<&watch::Receiver<SourceStatus>>,
     last: Option<Instant>,
-    began: Instant,
+    started_at: Instant,
     kind: SourceKind,
-) -> StreamState {
+) -> StreamPhase {
     match playlist {
         Some(status) => state_of(&status.borrow().state),
-        None => waiting(last, began, kind),
+        None => state_without_playlist(last, started_at, kind),
     }
 }
 
 /// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after all
 /// queued deliveries have been processed.
-fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
+fn publish_status(stream: &MonitoredStream, counters: Option<SourceCounters>, state: StreamPhase) {
     stream.status.send_if_modified(|status| {
         let mut changed = false;
         if let Some(counters) = counters.filter(|counters| *counters != status.source) {
@@ -121,49 +133,51 @@ fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
 }
 
 async fn open(
-    stream: &Arc<Stream>,
+    stream: &Arc<MonitoredStream>,
     input: StreamInput,
     client: &HttpClient,
     settings: &SourceSettings,
-) -> Result<Source, String> {
+) -> Result<StreamSource, String> {
     let text = match input {
         StreamInput::Pipe { read, content } => {
             let source = PipeSource::open(read, content).map_err(|error| error.to_string())?;
-            return Ok(Source::Pipe(Some(source), SourceCounters::default()));
+            return Ok(StreamSource::Pipe(Some(source), SourceCounters::default()));
         }
-        StreamInput::Entry(entry) => {
-            return Ok(Source::Hls(HlsSource::enter(entry, client, settings.hls.clone())));
+        StreamInput::EntryUrl(entry) => {
+            return Ok(StreamSource::Hls(HlsSource::enter(entry, client, settings.hls.clone())));
         }
         StreamInput::Url(url) => url,
     };
     if ["udp://", "rtp://"].iter().any(|scheme| text.starts_with(scheme)) {
         let source = UdpSource::open(&text, &settings.udp).map_err(|error| error.to_string())?;
-        return Ok(Source::Udp(Box::new(source)));
+        return Ok(StreamSource::Udp(Box::new(source)));
     }
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or("unsupported stream URL: the scheme must be http, https, udp or rtp")?;
     let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
-    let kind = find_out(stream, &url, client, &policy, settings).await?;
+    // Before a source exists, because HLS and radio differ only in the content of the response.
+    let kind = detect_kind(stream, &url, client, &policy, settings).await?;
     if kind == SourceKind::Hls {
         let source = HlsSource::open(&text, client, settings.hls.clone());
-        return source.map(Source::Hls).map_err(|error| error.to_string());
+        return source.map(StreamSource::Hls).map_err(|error| error.to_string());
     }
-    let listening = client.listening(&policy).map_err(|error| error.to_string())?;
-    let source = RadioSource::open(&text, listening, RadioSettings { policy, ..settings.radio.clone() });
-    source.map(|source| Source::Radio(Box::new(source))).map_err(|error| error.to_string())
+    let streaming_client = client.streaming_client(&policy).map_err(|error| error.to_string())?;
+    let source =
+        RadioSource::open(&text, streaming_client, RadioSettings { policy, ..settings.radio.clone() });
+    source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
 /// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and each
 /// change of the reason are logged as warnings.
-async fn find_out(
-    stream: &Arc<Stream>,
+async fn detect_kind(
+    stream: &Arc<MonitoredStream>,
     url: &Url,
     client: &HttpClient,
     policy: &AddressPolicy,
     settings: &SourceSettings,
 ) -> Result<SourceKind, String> {
-    let (began, mut failures) = (Instant::now(), FailureLog::default());
-    let (mut pause, longest) = settings.hls.retry;
+    let (started_at, mut failures) = (Instant::now(), FailureLog::default());
+    let (mut pause, max_pause) = settings.hls.retry;
     loop {
         let error = match kind_of(url, client, policy).await {
             Ok(kind) => return Ok(kind),
@@ -174,10 +188,11 @@ async fn find_out(
             status.source.last_error = Some(error.to_string());
         });
         failures.observe(&stream.id, None, &stream.status.borrow().source);
-        if !error.is_transient() || began.elapsed() > settings.hls.give_up_after {
+        if !error.is_transient() || started_at.elapsed() > settings.hls.give_up_after {
             return Err(error.to_string());
         }
         sleep(pause).await;
-        pause = (pause * 2).min(longest);
+        // Doubled without jitter: this is one request per stream at its start.
+        pause = (pause * 2).min(max_pause);
     }
 }

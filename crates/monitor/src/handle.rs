@@ -5,16 +5,16 @@ use std::thread;
 
 use refrain_core::matching::live::LiveSettings;
 use refrain_net::{ClientError, HttpClient, HttpSettings};
-use refrain_stream::EarSettings;
+use refrain_stream::DecoderSettings;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::event::{OpenAiring, StreamEvent};
 use super::follow::follow;
-use super::pool::{Index, Pool};
+use super::pool::{SnapshotSource, WorkerPool};
 use super::source::{SourceSettings, StreamSpec};
 use super::status::StreamStatus;
-use super::stream::{Stop, Stream};
+use super::stream::{MonitoredStream, Stop};
 use super::worker::StreamWorker;
 
 /// Settings of the monitor.
@@ -25,7 +25,7 @@ pub struct MonitorSettings {
     /// Settings of the search.
     pub live: LiveSettings,
     /// Settings of the decoder.
-    pub ear: EarSettings,
+    pub decoder: DecoderSettings,
     /// Settings of the sources.
     pub source: SourceSettings,
     /// Settings of the HTTP client.
@@ -46,7 +46,7 @@ pub enum MonitorError {
 
 /// Follows streams. Nothing is processed any more after it is dropped, so stop the streams first.
 pub struct Monitor {
-    pool: Arc<Pool>,
+    pool: Arc<WorkerPool>,
     runtime: Handle,
     settings: Arc<MonitorSettings>,
     client: HttpClient,
@@ -64,12 +64,13 @@ impl Monitor {
     ///
     /// # Errors
     /// [`MonitorError`] if the HTTP client or the threads cannot be created.
-    pub fn new(index: impl Index, settings: MonitorSettings) -> Result<Self, MonitorError> {
+    pub fn new(index: impl SnapshotSource, settings: MonitorSettings) -> Result<Self, MonitorError> {
         let client = HttpClient::new(settings.http.clone())?;
         let cores = || thread::available_parallelism().map_or(1, Into::into);
         let threads = settings.threads.unwrap_or_else(cores);
         let runtime = Handle::current();
-        let pool = Pool::start(Box::new(index), threads, runtime.clone()).map_err(MonitorError::Thread)?;
+        let pool =
+            WorkerPool::start(Box::new(index), threads, runtime.clone()).map_err(MonitorError::Thread)?;
         Ok(Self { pool, runtime, settings: Arc::new(settings), client })
     }
 
@@ -95,12 +96,13 @@ impl Monitor {
         let (status, watched) = watch::channel(StreamStatus::default());
         let id: Arc<str> = spec.id.into();
         let worker =
-            StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
-        let worker = worker.resuming(airings).continuing_clock(spec.clock_anchor);
+            StreamWorker::new(Arc::clone(&id), self.settings.decoder.clone(), self.settings.live.clone());
+        let worker = worker.with_airings(airings).with_clock(spec.clock_anchor);
         let mut source = self.settings.source.clone();
         source.hls.start = spec.start;
+        // Shared by handle, stream and task: each of them can end the stream.
         let stop = Arc::new(Stop::default());
-        let stream = Arc::new(Stream::new(id, worker, status, events, Arc::clone(&stop)));
+        let stream = Arc::new(MonitoredStream::new(id, worker, status, events, Arc::clone(&stop)));
         let following = follow(
             Arc::clone(&self.pool),
             stream,

@@ -4,45 +4,46 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_index_sync::Follower;
+use refrain_index_sync::IndexFollower;
 use tokio::runtime::Handle;
 
-use super::pool::Index;
+use super::pool::SnapshotSource;
 
-/// Searches the snapshots of a [`Follower`], and has the index rebuilt if a search finds it damaged. Clones share the follower.
+/// Searches the snapshots of a [`IndexFollower`], and has the index rebuilt if a search finds it damaged. Clones share the follower.
 #[derive(Clone)]
 pub struct FollowedIndex {
-    follower: Arc<Follower>,
-    healing: Arc<AtomicBool>,
+    follower: Arc<IndexFollower>,
+    rebuilding: Arc<AtomicBool>,
     runtime: Handle,
 }
 
 impl FollowedIndex {
     /// Creates an index with this follower. Rebuilds run on the current tokio runtime.
     #[must_use]
-    pub fn new(follower: Follower) -> Self {
-        Self { follower: Arc::new(follower), healing: Arc::default(), runtime: Handle::current() }
+    pub fn new(follower: IndexFollower) -> Self {
+        Self { follower: Arc::new(follower), rebuilding: Arc::default(), runtime: Handle::current() }
     }
 }
 
-impl Index for FollowedIndex {
+impl SnapshotSource for FollowedIndex {
     fn snapshot(&self) -> Arc<Snapshot> {
         self.follower.snapshot()
     }
 
-    fn is_damaged(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
+    fn report_damage(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
         // Only a failed checksum justifies deleting files: any other error would come back with the rebuilt ones.
         let damaged = matches!(error, IndexError::Damaged { .. });
-        if !damaged || self.healing.swap(true, Ordering::SeqCst) {
+        // `swap`: all streams find the same damage within a second, and one rebuild is sufficient.
+        if !damaged || self.rebuilding.swap(true, Ordering::SeqCst) {
             return;
         }
-        let (follower, healing) = (Arc::clone(&self.follower), Arc::clone(&self.healing));
+        let (follower, rebuilding) = (Arc::clone(&self.follower), Arc::clone(&self.rebuilding));
         let snapshot = Arc::clone(snapshot);
         self.runtime.spawn(async move {
             if let Err(error) = follower.heal(&snapshot).await {
                 tracing::error!(%error, "cannot rebuild the damaged index");
             }
-            healing.store(false, Ordering::SeqCst);
+            rebuilding.store(false, Ordering::SeqCst);
         });
     }
 }

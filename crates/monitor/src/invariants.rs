@@ -7,13 +7,14 @@
 
 use refrain_core::matching::Match;
 
-/// Maximum correction, in seconds, that is made without a warning. It covers the rounding of lengths and the errors of line
-/// fits.
+/// Maximum correction, in seconds, that is made without a warning. It covers the rounding of lengths and the errors of
+/// line fits. At half, ordinary fit errors are logged as faults; at twice, faults of the clock up to half a second stay
+/// unnoticed.
 const TOLERANCE_SECONDS: f64 = 0.25;
 
 /// Data of an airing that is not in its event.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Known {
+pub(super) struct AiringBounds {
     /// Length of its track, seconds.
     pub(super) track_seconds: Option<f64>,
     /// Gaps that were measured in the airing, seconds.
@@ -24,7 +25,7 @@ pub(super) struct Known {
 
 /// A correction of an event's end.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Corrected {
+pub(super) struct EndCorrection {
     /// The rule that was broken.
     pub(super) rule: &'static str,
     /// Seconds by which the end was moved.
@@ -32,35 +33,37 @@ pub(super) struct Corrected {
 }
 
 /// Moves the end of an event if it breaks a rule. Returns the correction if it is larger than [`TOLERANCE_SECONDS`].
-pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
-    let before = heard.query_end;
+pub(super) fn enforce(detected: &mut Match, known: &AiringBounds) -> Option<EndCorrection> {
+    let before = detected.query_end;
     let mut rule = "an airing ends no earlier than it starts";
-    heard.query_end = before.max(heard.query_start);
-    if let Some(most) = longest(heard, known)
-        && heard.query_end - heard.query_start > most
+    detected.query_end = before.max(detected.query_start);
+    if let Some(max_seconds) = max_length(detected, known)
+        && detected.query_end - detected.query_start > max_seconds
     {
         rule = "an airing is not longer than the rest of its track";
-        heard.query_end = heard.query_start + most;
+        detected.query_end = detected.query_start + max_seconds;
     }
+    // Last, because a consumer has already received that end: it has precedence over the length of the track.
     if let Some(reported) = known.reported_end
-        && heard.query_end < reported
+        && detected.query_end < reported
     {
         rule = "a final does not end before the last update";
-        heard.query_end = reported;
+        detected.query_end = reported;
     }
-    if let Some(last) = heard.segments.last_mut() {
-        last.query_end = heard.query_end;
+    if let Some(last) = detected.segments.last_mut() {
+        last.query_end = detected.query_end;
     }
-    let seconds = heard.query_end - before;
-    (seconds.abs() > TOLERANCE_SECONDS).then_some(Corrected { rule, seconds })
+    let seconds = detected.query_end - before;
+    (seconds.abs() > TOLERANCE_SECONDS).then_some(EndCorrection { rule, seconds })
 }
 
 /// Returns the maximum length of an airing in seconds, or `None` if the length of its track is unknown.
-fn longest(heard: &Match, known: &Known) -> Option<f64> {
-    let rest = (known.track_seconds? - heard.reference_start).max(0.0);
-    let speed = if heard.speed > 0.0 { heard.speed } else { 1.0 };
+fn max_length(detected: &Match, known: &AiringBounds) -> Option<f64> {
+    let rest = (known.track_seconds? - detected.reference_start).max(0.0);
+    // The speed of a row is input; 0 would make the length infinite.
+    let speed = if detected.speed > 0.0 { detected.speed } else { 1.0 };
     // Repeated or inserted audio makes an airing longer than its track. The jumps back in the track measure it.
-    let repeated: f64 = heard.jumps().map(|jump| (-jump).max(0.0)).sum();
+    let repeated: f64 = detected.jumps().map(|jump| (-jump).max(0.0)).sum();
     Some((rest + repeated) / speed + known.gap_seconds.max(0.0))
 }
 
@@ -71,7 +74,7 @@ mod tests {
     use refrain_core::index::TrackNumber;
     use refrain_core::matching::Segment;
 
-    fn heard(query_start: f64, query_end: f64, reference_start: f64, speed: f64) -> Match {
+    fn detected(query_start: f64, query_end: f64, reference_start: f64, speed: f64) -> Match {
         Match {
             track: TrackNumber(1),
             query_start,
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_sound_makes_an_airing_longer() {
+    fn repeated_audio_makes_an_airing_longer() {
         let segment = |query_start: f64, query_end: f64, reference_start: f64| Segment {
             query_start,
             query_end,
@@ -96,32 +99,33 @@ mod tests {
             speed: 1.0,
         };
         let segments = vec![segment(100.0, 120.0, 16.0), segment(120.0, 149.0, 31.0)];
-        let mut event = Match { segments, ..heard(100.0, 149.0, 16.0, 1.0) };
-        let known = Known { track_seconds: Some(60.0), ..Known::default() };
+        let mut event = Match { segments, ..detected(100.0, 149.0, 16.0, 1.0) };
+        let known = AiringBounds { track_seconds: Some(60.0), ..AiringBounds::default() };
         assert_eq!(enforce(&mut event, &known), None, "5 s were sent twice");
         assert!((event.query_end - 149.0).abs() < 1e-9);
     }
 
     #[test]
     fn airing_ends_with_its_track() {
-        let mut event = heard(100.0, 148.3, 16.0, 1.0);
-        let known = Known { track_seconds: Some(60.0), ..Known::default() };
+        let mut event = detected(100.0, 148.3, 16.0, 1.0);
+        let known = AiringBounds { track_seconds: Some(60.0), ..AiringBounds::default() };
         assert!(enforce(&mut event, &known).is_some());
         assert!((event.query_end - 144.0).abs() < 1e-9);
     }
 
     #[test]
     fn gaps_make_an_airing_longer() {
-        let mut event = heard(100.0, 148.0, 16.0, 1.0);
-        let known = Known { track_seconds: Some(60.0), gap_seconds: 4.0, ..Known::default() };
+        let mut event = detected(100.0, 148.0, 16.0, 1.0);
+        let known = AiringBounds { track_seconds: Some(60.0), gap_seconds: 4.0, ..AiringBounds::default() };
         assert_eq!(enforce(&mut event, &known), None);
         assert!((event.query_end - 148.0).abs() < 1e-9);
     }
 
     #[test]
     fn final_event_does_not_end_before_the_last_update() {
-        let mut event = heard(100.0, 120.0, 0.0, 1.0);
-        let known = Known { track_seconds: Some(60.0), reported_end: Some(125.0), ..Known::default() };
+        let mut event = detected(100.0, 120.0, 0.0, 1.0);
+        let known =
+            AiringBounds { track_seconds: Some(60.0), reported_end: Some(125.0), ..AiringBounds::default() };
         assert!(enforce(&mut event, &known).is_some());
         assert!((event.query_end - 125.0).abs() < 1e-9);
     }
@@ -135,11 +139,11 @@ mod tests {
         ) {
             let mut reported = None;
             for length in lengths {
-                let mut event = heard(start, start + length, reference, speed);
-                let known = Known { track_seconds: Some(track), gap_seconds: gap, reported_end: reported };
+                let mut event = detected(start, start + length, reference, speed);
+                let known = AiringBounds { track_seconds: Some(track), gap_seconds: gap, reported_end: reported };
                 enforce(&mut event, &known);
-                let most = (track - reference).max(0.0) / speed + gap;
-                prop_assert!(event.query_end - event.query_start <= most + 1e-6);
+                let max_seconds = (track - reference).max(0.0) / speed + gap;
+                prop_assert!(event.query_end - event.query_start <= max_seconds + 1e-6);
                 prop_assert!(reported.is_none_or(|end| event.query_end >= end) && event.query_end >= start);
                 reported = Some(event.query_end);
             }

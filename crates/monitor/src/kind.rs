@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, Question};
+use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest};
 use url::Url;
 
 use super::status::SourceKind;
 
-/// Timeout of the request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of the request. At half, overloaded stations fail and are retried; at twice, a wrong address is reported 10
+/// s later.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// First bytes of a playlist.
 const PLAYLIST: &[u8] = b"#EXTM3U";
@@ -16,8 +17,9 @@ const PLAYLIST: &[u8] = b"#EXTM3U";
 /// Prefix of tags that every HLS playlist contains, and no playlist of a station.
 const HLS_TAG: &[u8] = b"#EXT-X-";
 
-/// Number of bytes at the start of a playlist in which such a tag is searched.
-const MAX_HEAD: usize = 64 * 1024;
+/// Number of bytes at the start of a playlist in which such a tag is searched. HLS tags are in the first lines. At
+/// half, or at twice, only the bytes that are read from a large playlist of a station change.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Distinguishes HLS from radio by the extension of the path or else by the beginning of the response. The playlist of a
 /// station (M3U, PLS) is radio.
@@ -30,28 +32,30 @@ pub(super) async fn kind_of(
     policy: &AddressPolicy,
 ) -> Result<SourceKind, HttpError> {
     let path = url.path().to_ascii_lowercase();
+    // Without a request: the entry URL of such a stream may be valid only once.
     if path.ends_with(".m3u8") {
         return Ok(SourceKind::Hls);
     }
-    let mut answer = match client.ask(Question::new(url, policy).identity(), PATIENCE).await {
-        Ok(answer) => answer,
+    let mut response = match client.get(HttpRequest::new(url, policy).identity(), REQUEST_TIMEOUT).await {
+        Ok(response) => response,
         // The responses of the oldest radio servers are not valid HTTP.
         Err(error) if matches!(error.reason, HttpFailure::Broken(_)) => return Ok(SourceKind::Radio),
         Err(error) => return Err(error),
     };
-    let told =
-        answer.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("mpegurl"));
+    let is_mpegurl =
+        response.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("mpegurl"));
     let mut head = Vec::new();
     loop {
         let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
         if text.windows(HLS_TAG.len()).any(|tag| tag == HLS_TAG) {
             return Ok(SourceKind::Hls);
         }
-        let may_be = told || text.starts_with(PLAYLIST) || PLAYLIST.starts_with(text);
-        if !may_be || head.len() > MAX_HEAD {
+        // A body that begins otherwise is audio; reading on would only delay the start of the stream.
+        let may_be = is_mpegurl || text.starts_with(PLAYLIST) || PLAYLIST.starts_with(text);
+        if !may_be || head.len() > MAX_HEAD_BYTES {
             return Ok(SourceKind::Radio);
         }
-        match answer.chunk().await? {
+        match response.chunk().await? {
             Some(bytes) => head.extend_from_slice(&bytes),
             None => return Ok(SourceKind::Radio),
         }

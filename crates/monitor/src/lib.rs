@@ -29,12 +29,12 @@ mod status;
 mod stream;
 mod worker;
 
-pub use decode::{DecodeError, StreamDecoders};
+pub use decode::{ChildDecoders, DecodeError};
 pub use event::{EventKind, OpenAiring, StreamEvent};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;
-pub use pool::Index;
+pub use pool::SnapshotSource;
 pub use report::{Reporter, response};
 pub use source::{SourceSettings, StreamInput, StreamSpec};
-pub use status::{AiringNow, SourceCounters, SourceKind, StreamEnd, StreamState, StreamStatus};
+pub use status::{CurrentAiring, SourceCounters, SourceKind, StreamEnd, StreamPhase, StreamStatus};
 pub use worker::{StageTimes, StreamWorker};

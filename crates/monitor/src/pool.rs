@@ -11,43 +11,43 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::event::StreamEvent;
-use super::stream::{Job, Stream};
+use super::stream::{Job, MonitoredStream};
 
 /// The index that streams are searched in.
-pub trait Index: Send + Sync + 'static {
+pub trait SnapshotSource: Send + Sync + 'static {
     /// Returns the current snapshot.
     fn snapshot(&self) -> Arc<Snapshot>;
 
     /// Called when a search found this snapshot damaged. Runs on a thread of the pool and must not block.
-    fn is_damaged(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
+    fn report_damage(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
         let _ = (snapshot, error);
     }
 }
 
-impl<F: Fn() -> Arc<Snapshot> + Send + Sync + 'static> Index for F {
+impl<F: Fn() -> Arc<Snapshot> + Send + Sync + 'static> SnapshotSource for F {
     fn snapshot(&self) -> Arc<Snapshot> {
         self()
     }
 }
 
 /// State that the threads and the streams share.
-pub(super) struct Pool {
-    index: Box<dyn Index>,
-    ready: Mutex<Ready>,
+pub(super) struct WorkerPool {
+    index: Box<dyn SnapshotSource>,
+    ready: Mutex<ReadyStreams>,
     wake: Condvar,
     runtime: Handle,
 }
 
 #[derive(Default)]
-struct Ready {
-    streams: VecDeque<Arc<Stream>>,
+struct ReadyStreams {
+    streams: VecDeque<Arc<MonitoredStream>>,
     closed: bool,
 }
 
-impl Pool {
+impl WorkerPool {
     /// Starts a pool of `threads` threads, at least one.
     pub(super) fn start(
-        index: Box<dyn Index>,
+        index: Box<dyn SnapshotSource>,
         threads: usize,
         runtime: Handle,
     ) -> std::io::Result<Arc<Self>> {
@@ -62,12 +62,13 @@ impl Pool {
     /// Ends the threads, each after its current job.
     pub(super) fn close(&self) {
         lock(&self.ready).closed = true;
+        // All threads wait for the same condition and each has to see that the pool is closed.
         self.wake.notify_all();
     }
 
     /// Puts a stream in line if it has a job to do and is not in line already.
-    pub(super) fn schedule(&self, stream: &Arc<Stream>) {
-        if !stream.take_turn() {
+    pub(super) fn schedule(&self, stream: &Arc<MonitoredStream>) {
+        if !stream.mark_scheduled() {
             return;
         }
         lock(&self.ready).streams.push_back(Arc::clone(stream));
@@ -83,10 +84,12 @@ impl Pool {
                 continue;
             };
             let is_last = matches!(job, Job::Finish(_) | Job::Leave(_));
+            // A bug that one stream triggers must not end a thread that thousands of streams share.
             let Ok(events) = catch_unwind(AssertUnwindSafe(|| stream.run(job, &*self.index, &mut buffers)))
             else {
+                // A panic may have left them in any state.
                 buffers = LiveBuffers::default();
-                stream.broke();
+                stream.fail_after_panic();
                 self.done(&stream, true);
                 continue;
             };
@@ -94,7 +97,7 @@ impl Pool {
         }
     }
 
-    fn next(&self) -> Option<Arc<Stream>> {
+    fn next(&self) -> Option<Arc<MonitoredStream>> {
         let mut ready = lock(&self.ready);
         loop {
             if ready.closed {
@@ -108,7 +111,7 @@ impl Pool {
     }
 
     /// Sends events. If the channel is full, a task sends the rest, and the stream gets its next job after that.
-    fn deliver(self: &Arc<Self>, stream: &Arc<Stream>, events: Vec<StreamEvent>, is_last: bool) {
+    fn deliver(self: &Arc<Self>, stream: &Arc<MonitoredStream>, events: Vec<StreamEvent>, is_last: bool) {
         let mut events = VecDeque::from(events);
         while let Some(event) = events.pop_front() {
             if let Err(mpsc::error::TrySendError::Full(event)) = stream.events.try_send(event) {
@@ -130,12 +133,13 @@ impl Pool {
     }
 
     /// Marks a stream as over after its last job, or allows it to be put in line again.
-    fn done(&self, stream: &Arc<Stream>, is_last: bool) {
+    fn done(&self, stream: &Arc<MonitoredStream>, is_last: bool) {
         if is_last {
             stream.status.send_modify(|status| status.is_over = true);
             return;
         }
-        stream.give_turn_back();
+        stream.clear_scheduled();
+        // Deliveries can have arrived while the stream was marked as scheduled; no other code puts it in line for them.
         self.schedule(stream);
     }
 }

@@ -4,21 +4,25 @@ use std::collections::VecDeque;
 
 use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
-/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with.
+/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with, and the time
+/// after which `max_behind` drops segments at the source. At half, the start of a stream with 10-s segments drops
+/// audio; at twice, events of an overloaded process are two minutes late.
 const MAX_SECONDS: f64 = 60.0;
 
-/// Maximum size of queued media in bytes, unless it is a single delivery. With this limit a stream needs less than 3 MB.
+/// Maximum size of queued media in bytes, unless it is a single delivery. With this limit a stream needs less than 3
+/// MB. At half, video streams wait for each segment; at twice, a thousand streams need 2 GB more in an overload.
 const MAX_BYTES: usize = 2 << 20;
 
-/// Assumed bytes per second of media without durations until the rate is known: 128 kbit/s.
-const USUAL_RATE: f64 = 16_000.0;
+/// Assumed bytes per second of media without durations until the rate is known: 128 kbit/s. At half or twice, the queue
+/// of a station can be twice as long or half as long as intended in its first second.
+const DEFAULT_BYTES_PER_SECOND: f64 = 16_000.0;
 
 /// Samples per second of decoded audio.
-const SAMPLES: f64 = 44_100.0;
+const SAMPLES_PER_SECOND: f64 = 44_100.0;
 
 /// Behavior of a full queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum OverflowPolicy {
     /// The oldest deliveries are dropped; the source does not wait.
     DropOldest,
     /// The source waits until there is room.
@@ -27,28 +31,34 @@ pub(super) enum Full {
 
 /// Deliveries in order, preceded by the gap of those that were dropped.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct DeliveryQueue {
     waiting: VecDeque<Delivery>,
     seconds: f64,
     bytes: usize,
     /// Gap that replaces the deliveries dropped before the first queued one.
     dropped: Option<Gap>,
     /// True if a discontinuity or a new connection was among the dropped deliveries.
-    anew: bool,
+    restarted: bool,
     /// Bytes and seconds of the processed media that had no durations.
-    known: (f64, f64),
+    measured: (f64, f64),
 }
 
-impl Queue {
+impl DeliveryQueue {
     /// Adds a delivery. Returns it as the error if it has to wait.
-    pub(super) fn push(&mut self, delivery: Delivery, full: Full) -> Result<(), Delivery> {
+    pub(super) fn push(
+        &mut self,
+        delivery: Delivery,
+        overflow_policy: OverflowPolicy,
+    ) -> Result<(), Delivery> {
         let (seconds, bytes) = self.measure(&delivery);
         let too_long = self.seconds + seconds > MAX_SECONDS;
         let too_large = self.bytes + bytes > MAX_BYTES;
         // Large segments do not mean that processing is late: they are fetched ahead as long as there is room.
-        let waits = match full {
-            Full::Wait => too_long || too_large,
-            Full::DropOldest => too_large && !too_long && matches!(delivery, Delivery::Segment(_)),
+        let waits = match overflow_policy {
+            OverflowPolicy::Wait => too_long || too_large,
+            OverflowPolicy::DropOldest => {
+                too_large && !too_long && matches!(delivery, Delivery::HlsSegment(_))
+            }
         };
         if waits && !self.waiting.is_empty() {
             return Err(delivery);
@@ -56,9 +66,10 @@ impl Queue {
         self.seconds += seconds;
         self.bytes += bytes;
         self.waiting.push_back(delivery);
+        // One delivery always stays, otherwise a single large one could never be processed.
         while (self.seconds > MAX_SECONDS || self.bytes > MAX_BYTES)
             && self.waiting.len() > 1
-            && full == Full::DropOldest
+            && overflow_policy == OverflowPolicy::DropOldest
         {
             self.drop_oldest();
         }
@@ -70,7 +81,7 @@ impl Queue {
         if let Some(gap) = self.dropped.take() {
             return Some(Delivery::Gap(gap));
         }
-        if std::mem::take(&mut self.anew) {
+        if std::mem::take(&mut self.restarted) {
             return Some(Delivery::Reconnected);
         }
         self.take_oldest().map(|(delivery, _)| delivery)
@@ -86,14 +97,15 @@ impl Queue {
     }
 
     /// Records that `bytes` bytes of media without a duration contained `seconds` seconds of audio.
-    pub(super) fn learn(&mut self, bytes: usize, seconds: f64) {
-        self.known.0 += bytes as f64;
-        self.known.1 += seconds.max(0.0);
+    pub(super) fn record_rate(&mut self, bytes: usize, seconds: f64) {
+        self.measured.0 += bytes as f64;
+        self.measured.1 += seconds.max(0.0);
     }
 
     fn take_oldest(&mut self) -> Option<(Delivery, f64)> {
         let oldest = self.waiting.pop_front()?;
         let (seconds, bytes) = self.measure(&oldest);
+        // The sizes are exact, so this cannot underflow; `min` only replaces a panic by a wrong number if that changes.
         self.bytes -= bytes.min(self.bytes);
         // The rate may have changed since the delivery was added.
         self.seconds = if self.waiting.is_empty() { 0.0 } else { (self.seconds - seconds).max(0.0) };
@@ -103,12 +115,13 @@ impl Queue {
     fn drop_oldest(&mut self) {
         let Some((oldest, seconds)) = self.take_oldest() else { return };
         let (start, seconds) = match &oldest {
-            Delivery::Segment(segment) => (segment.program_date_time, seconds),
+            Delivery::HlsSegment(segment) => (segment.program_date_time, seconds),
             Delivery::Gap(gap) => (gap.program_date_time, gap.seconds),
             _ => (None, seconds),
         };
-        self.anew |= match &oldest {
-            Delivery::Segment(segment) => segment.discontinuity,
+        // The decoder must not continue frames across dropped media whose time stamps restarted.
+        self.restarted |= match &oldest {
+            Delivery::HlsSegment(segment) => segment.discontinuity,
             Delivery::Reconnected => true,
             _ => false,
         };
@@ -121,13 +134,17 @@ impl Queue {
     /// Returns the seconds and bytes of a delivery.
     fn measure(&self, delivery: &Delivery) -> (f64, usize) {
         match delivery {
-            Delivery::Segment(segment) => (segment.seconds.max(0.0), segment.bytes.len()),
+            Delivery::HlsSegment(segment) => (segment.seconds.max(0.0), segment.bytes.len()),
             Delivery::Bytes(bytes) => (bytes.len() as f64 / self.rate(), bytes.len()),
             Delivery::Live(chunk) => match &chunk.audio {
                 LiveAudio::Bytes(bytes) => (bytes.len() as f64 / self.rate(), bytes.len()),
-                LiveAudio::Samples(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
+                LiveAudio::Samples(sound) => {
+                    (sound.len() as f64 / SAMPLES_PER_SECOND, size_of_val(sound.as_slice()))
+                }
             },
-            Delivery::Decoded(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
+            Delivery::Decoded(sound) => {
+                (sound.len() as f64 / SAMPLES_PER_SECOND, size_of_val(sound.as_slice()))
+            }
             // A gap takes no processing time, however long it is.
             Delivery::Title(text) => (0.0, text.len()),
             Delivery::Gap(_) | Delivery::Reconnected => (0.0, size_of_val(delivery)),
@@ -135,25 +152,26 @@ impl Queue {
     }
 
     fn rate(&self) -> f64 {
-        let (bytes, seconds) = self.known;
-        if seconds > 1.0 { (bytes / seconds).max(1.0) } else { USUAL_RATE }
+        let (bytes, seconds) = self.measured;
+        // A rate from less audio would be dominated by the frames that a decoder holds back.
+        if seconds > 1.0 { (bytes / seconds).max(1.0) } else { DEFAULT_BYTES_PER_SECOND }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use refrain_stream::Segment;
+    use refrain_stream::HlsSegment;
 
     fn segment(sequence: u64, seconds: f64, bytes: usize) -> Delivery {
-        Delivery::Segment(Segment {
+        Delivery::HlsSegment(HlsSegment {
             bytes: vec![0; bytes].into(),
             init: None,
             sequence,
             seconds,
             discontinuity: sequence == 1,
             program_date_time: Some(1000.0 + 10.0 * sequence as f64),
-            seen: 0.0,
+            first_listed: 0.0,
             backlog: Some(0.0),
             ad: false,
             part: false,
@@ -162,14 +180,14 @@ mod tests {
 
     #[test]
     fn dropped_deliveries_become_one_gap() {
-        let mut queue = Queue::default();
-        (0..10).for_each(|k| queue.push(segment(k, 10.0, 1000), Full::DropOldest).unwrap());
+        let mut queue = DeliveryQueue::default();
+        (0..10).for_each(|k| queue.push(segment(k, 10.0, 1000), OverflowPolicy::DropOldest).unwrap());
         assert_eq!(queue.seconds(), 60.0);
         let Some(Delivery::Gap(gap)) = queue.pop() else { panic!() };
         assert_eq!(gap, Gap { seconds: 40.0, reason: GapReason::Dropped, program_date_time: Some(1000.0) });
         assert!(matches!(queue.pop(), Some(Delivery::Reconnected)), "the second segment was a discontinuity");
         let rest: Vec<u64> = std::iter::from_fn(|| queue.pop())
-            .map(|d| if let Delivery::Segment(s) = d { s.sequence } else { panic!("{d:?}") })
+            .map(|d| if let Delivery::HlsSegment(s) = d { s.sequence } else { panic!("{d:?}") })
             .collect();
         assert_eq!(rest, [4, 5, 6, 7, 8, 9]);
         assert!(queue.is_empty() && queue.seconds() == 0.0);
@@ -177,26 +195,26 @@ mod tests {
 
     #[test]
     fn waiting_source_loses_nothing_and_large_segments_always_wait() {
-        let mut queue = Queue::default();
+        let mut queue = DeliveryQueue::default();
         for k in 0..6 {
-            queue.push(segment(k, 10.0, 1000), Full::Wait).unwrap();
+            queue.push(segment(k, 10.0, 1000), OverflowPolicy::Wait).unwrap();
         }
-        assert!(queue.push(segment(6, 10.0, 1000), Full::Wait).is_err());
-        assert!(matches!(queue.pop(), Some(Delivery::Segment(_))));
-        queue.push(segment(6, 10.0, 1000), Full::Wait).unwrap();
-        let mut large = Queue::default();
-        large.push(segment(0, 5.0, 5 << 20), Full::DropOldest).unwrap();
-        assert!(large.push(segment(1, 5.0, 5 << 20), Full::DropOldest).is_err());
-        assert!(matches!(large.pop(), Some(Delivery::Segment(_))));
-        large.push(segment(1, 5.0, 5 << 20), Full::DropOldest).unwrap();
+        assert!(queue.push(segment(6, 10.0, 1000), OverflowPolicy::Wait).is_err());
+        assert!(matches!(queue.pop(), Some(Delivery::HlsSegment(_))));
+        queue.push(segment(6, 10.0, 1000), OverflowPolicy::Wait).unwrap();
+        let mut large = DeliveryQueue::default();
+        large.push(segment(0, 5.0, 5 << 20), OverflowPolicy::DropOldest).unwrap();
+        assert!(large.push(segment(1, 5.0, 5 << 20), OverflowPolicy::DropOldest).is_err());
+        assert!(matches!(large.pop(), Some(Delivery::HlsSegment(_))));
+        large.push(segment(1, 5.0, 5 << 20), OverflowPolicy::DropOldest).unwrap();
     }
 
     #[test]
     fn bytes_without_durations_are_measured_by_the_known_rate() {
-        let mut queue = Queue::default();
-        queue.learn(80_000, 10.0);
+        let mut queue = DeliveryQueue::default();
+        queue.record_rate(80_000, 10.0);
         for _ in 0..70 {
-            queue.push(Delivery::Bytes(vec![0; 8_000].into()), Full::DropOldest).unwrap();
+            queue.push(Delivery::Bytes(vec![0; 8_000].into()), OverflowPolicy::DropOldest).unwrap();
         }
         let Some(Delivery::Gap(gap)) = queue.pop() else { panic!() };
         assert!((gap.seconds - 10.0).abs() < 1e-6, "{gap:?}");

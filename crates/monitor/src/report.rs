@@ -6,7 +6,7 @@ use std::sync::Arc;
 use refrain_catalog::{Catalog, CatalogError, DetectionId, Track};
 
 use super::event::{EventKind, StreamEvent};
-use refrain_app::response::{Heard, Response, ResponseMatch};
+use refrain_app::response::{Response, ResponseMatch, StreamFields};
 
 /// Caches the tracks of the open airings.
 pub struct Reporter {
@@ -28,7 +28,7 @@ impl Reporter {
     /// [`CatalogError`] if the catalog fails; the call may be repeated.
     pub async fn track(&mut self, event: &StreamEvent) -> Result<Option<Track>, CatalogError> {
         if !self.known.contains_key(&event.airing) {
-            let found = self.catalog.by_numbers(&[event.heard.track]).await?;
+            let found = self.catalog.by_numbers(&[event.detected.track]).await?;
             self.known.extend(found.into_iter().map(|track| (event.airing, track)));
         }
         Ok(match event.kind {
@@ -41,12 +41,12 @@ impl Reporter {
 /// Returns the response for an event.
 #[must_use]
 pub fn response<'a>(event: &StreamEvent, asset_id: &'a str, track: &'a Track) -> Response<'a> {
-    let heard = Heard {
+    let in_stream = StreamFields {
         event: event.kind.as_str(),
         airing: event.airing.to_string(),
         epoch: event.epoch,
         clock: event.clock,
         clock_offset: event.clock_offset,
     };
-    Response::new(asset_id, vec![ResponseMatch::new(&event.heard, track).heard(&heard)])
+    Response::new(asset_id, vec![ResponseMatch::new(&event.detected, track).in_stream(&in_stream)])
 }

@@ -9,14 +9,16 @@ use refrain_core::matching::live::{
 };
 
 use super::airings::Airings;
-use super::decode::{Piece, Ready};
+use super::decode::{FingerprintedSpan, PeakBatch};
 
-/// Maximum number of ticks of one matcher, half of the range of its 32 bits: 144 days. After them, another matcher continues
-/// the airings.
+/// Maximum number of ticks of one matcher, half of the range of its 32 bits: 144 days. After them, another matcher
+/// continues the airings. Half leaves a margin for peaks and deadlines that are computed ahead; the value has no other
+/// effect.
 const MAX_MATCHER_TICKS: u64 = 1 << 31;
 
-/// Ticks of missing media after which another matcher continues the airings too: an hour. A matcher makes a decision for every
-/// half second, also if there is nothing to decide, so a long gap would be expensive.
+/// Ticks of missing media after which another matcher continues the airings too: an hour. A matcher makes a decision
+/// for every half second, also if there is nothing to decide, so a long gap would be expensive. At half, short outages
+/// lose the state of the search; at twice, a gap of two hours costs 14,400 decisions at once.
 const MAX_GAP_TICKS: u64 = (3_600.0 * TICKS_PER_SECOND) as u64;
 
 /// Searches the peaks of one stream.
@@ -34,7 +36,7 @@ pub(super) struct StreamSearch {
 }
 
 /// Data that a search borrows from its worker.
-pub(super) struct Tools<'a> {
+pub(super) struct SearchContext<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) buffers: &'a mut LiveBuffers,
     pub(super) airings: &'a mut Airings,
@@ -49,30 +51,32 @@ impl StreamSearch {
     }
 
     /// Searches the peaks of a piece.
-    pub(super) fn process(&mut self, piece: &Piece, tools: &mut Tools<'_>) {
-        let began = Instant::now();
-        if tools.airings.is_awaiting() {
-            self.resume(piece, tools);
+    pub(super) fn process(&mut self, piece: &FingerprintedSpan, context: &mut SearchContext<'_>) {
+        let started_at = Instant::now();
+        if context.airings.is_awaiting() {
+            self.resume(piece, context);
         }
         if piece.missing > 0 {
-            tools.airings.add_gap(piece.seconds(), piece.missing_seconds());
+            context.airings.add_gap(piece.seconds(), piece.missing_seconds());
         }
-        piece.ready.iter().for_each(|ready| self.push(ready, tools));
-        self.time += began.elapsed();
+        piece.ready.iter().for_each(|ready| self.push(ready, context));
+        self.time += started_at.elapsed();
     }
 
     /// Ends the stream: every airing gets its final event.
-    pub(super) fn finish(&mut self, end: u64, tools: &mut Tools<'_>) {
-        let began = Instant::now();
+    pub(super) fn finish(&mut self, end: u64, context: &mut SearchContext<'_>) {
+        let started_at = Instant::now();
         let seconds = end.saturating_sub(self.base) as f64 / TICKS_PER_SECOND;
         let rest = Constellation::new(seconds, Vec::new());
-        let spent = LiveMatcher::new(LiveSettings::default());
-        let matcher = std::mem::replace(&mut self.matcher, spent);
-        let before = tools.events.len();
-        let finished = matcher.finish(&rest, tools.snapshot, tools.buffers, tools.events);
-        self.to_stream_time(tools.events, before);
+        let placeholder = LiveMatcher::new(LiveSettings::default());
+        let matcher = std::mem::replace(&mut self.matcher, placeholder);
+        // Only events from here on are in the time of the matcher.
+        let before = context.events.len();
+        let finished = matcher.finish(&rest, context.snapshot, context.buffers, context.events);
+        self.to_stream_time(context.events, before);
+        // The first error is kept: later ones are usually its consequences.
         self.error = self.error.take().or(finished.err());
-        self.time += began.elapsed();
+        self.time += started_at.elapsed();
     }
 
     /// Returns the state of the matcher, with times in seconds of the stream.
@@ -81,7 +85,7 @@ impl StreamSearch {
         let base = self.base_seconds();
         state.decided_until += base;
         state.unknown_since = state.unknown_since.map(|since| since + base);
-        state.airings.iter_mut().for_each(|airing| airing.heard.shift_query(base));
+        state.airings.iter_mut().for_each(|airing| airing.detected.shift_query(base));
         state
     }
 
@@ -91,35 +95,36 @@ impl StreamSearch {
     }
 
     /// Continues the airings of an earlier worker. If the index is too damaged for that, they get their final events.
-    fn resume(&mut self, piece: &Piece, tools: &mut Tools<'_>) {
+    fn resume(&mut self, piece: &FingerprintedSpan, context: &mut SearchContext<'_>) {
         let origin = piece.epoch - piece.seconds();
-        let airings = tools.airings.begin(origin, piece.shared_clock, tools.snapshot);
-        self.continue_with(airings, 0, tools);
+        let airings = context.airings.begin(origin, piece.shared_clock, context.snapshot);
+        self.continue_with(airings, 0, context);
     }
 
-    fn continue_with(&mut self, airings: Vec<Airing>, last: u64, tools: &mut Tools<'_>) {
-        match LiveMatcher::resume(self.settings.clone(), &airings, last, tools.snapshot) {
+    fn continue_with(&mut self, airings: Vec<Airing>, last: u64, context: &mut SearchContext<'_>) {
+        match LiveMatcher::resume(self.settings.clone(), &airings, last, context.snapshot) {
             Ok(matcher) => self.matcher = matcher,
             Err(error) => {
-                let last = |Airing { id, heard, .. }| LiveEvent {
+                let last = |Airing { id, detected, .. }| LiveEvent {
                     kind: LiveEventKind::Final,
                     airing: id,
                     known_at: 0.0,
-                    heard,
+                    detected,
                 };
-                let before = tools.events.len();
-                tools.events.extend(airings.into_iter().map(last));
-                self.to_stream_time(tools.events, before);
+                let before = context.events.len();
+                context.events.extend(airings.into_iter().map(last));
+                self.to_stream_time(context.events, before);
                 self.error = Some(error);
             }
         }
     }
 
-    fn push(&mut self, ready: &Ready, tools: &mut Tools<'_>) {
+    fn push(&mut self, ready: &PeakBatch, context: &mut SearchContext<'_>) {
         let is_used_up = ready.until.saturating_sub(self.base) > MAX_MATCHER_TICKS;
         if is_used_up || ready.base.saturating_sub(self.until) > MAX_GAP_TICKS {
-            self.begin_at(ready.base.max(self.until), tools);
+            self.begin_at(ready.base.max(self.until), context);
         }
+        // A piece can repeat the end of the one before; the time of a matcher never goes back.
         self.until = self.until.max(ready.until);
         // Peaks before the matcher's first tick belong to the matcher before it.
         let tick = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
@@ -130,20 +135,21 @@ impl StreamSearch {
         self.peaks.clear();
         self.peaks.extend(ready.peaks.iter().filter_map(place));
         let until = tick(ready.until.saturating_sub(self.base));
-        let before = tools.events.len();
-        let Tools { snapshot, buffers, events, .. } = tools;
+        let before = context.events.len();
+        let SearchContext { snapshot, buffers, events, .. } = context;
         let pushed = self.matcher.push(&self.peaks, until, snapshot, buffers, events);
-        self.to_stream_time(tools.events, before);
+        self.to_stream_time(context.events, before);
         self.error = self.error.take().or(pushed.err());
     }
 
     /// Replaces the matcher by one whose first tick is the tick `base` of the stream. Open airings are continued.
-    fn begin_at(&mut self, base: u64, tools: &mut Tools<'_>) {
+    fn begin_at(&mut self, base: u64, context: &mut SearchContext<'_>) {
         let mut state = self.state();
         self.base = base;
         let seconds = self.base_seconds();
-        state.airings.iter_mut().for_each(|airing| airing.heard.shift_query(-seconds));
-        self.continue_with(state.airings, state.last_airing, tools);
+        // Relative to the new matcher, whose tick 0 is `base`.
+        state.airings.iter_mut().for_each(|airing| airing.detected.shift_query(-seconds));
+        self.continue_with(state.airings, state.last_airing, context);
     }
 
     fn base_seconds(&self) -> f64 {
@@ -156,7 +162,7 @@ impl StreamSearch {
         if base > 0.0 {
             for event in events.iter_mut().skip(from) {
                 event.known_at += base;
-                event.heard.shift_query(base);
+                event.detected.shift_query(base);
             }
         }
     }

@@ -3,17 +3,19 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::{Entry, HlsSettings, HlsSource, SourceState, SourceStatus, Start};
+use refrain_stream::hls::{EntryUrl, HlsSettings, HlsSource, SourceState, SourceStatus, Start};
 use refrain_stream::{
     ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings,
     UdpSource,
 };
 use tokio::sync::watch;
 
-use super::queue::Full;
-use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
+use super::queue::OverflowPolicy;
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 
-/// A stream without a playlist is stalled if it had no delivery for this time.
+/// A stream without a playlist is stalled if it had no delivery for this time. It equals the timeout of a silent
+/// connection, after which the source reconnects. At half, a slow network flickers between live and stalled; at twice,
+/// an outage is shown later.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Input of a stream.
@@ -21,7 +23,7 @@ pub enum StreamInput {
     /// A URL. `http://` and `https://` are HLS or radio, which is detected; `udp://` and `rtp://` are MPEG-TS.
     Url(String),
     /// HLS whose entry URL can be different for each request, for example because it contains a token for a single use.
-    Entry(Entry),
+    EntryUrl(EntryUrl),
     /// A reader that is read to its end, no faster than its content is processed.
     Pipe {
         /// The reader.
@@ -63,14 +65,14 @@ pub struct SourceSettings {
 }
 
 /// An open source.
-pub(super) enum Source {
+pub(super) enum StreamSource {
     Hls(HlsSource),
     Radio(Box<RadioSource>),
     Pipe(Option<PipeSource>, SourceCounters),
     Udp(Box<UdpSource>),
 }
 
-impl Source {
+impl StreamSource {
     pub(super) fn kind(&self) -> SourceKind {
         match self {
             Self::Hls(_) => SourceKind::Hls,
@@ -89,6 +91,7 @@ impl Source {
             Self::Pipe(None, _) => None,
             Self::Pipe(Some(source), counters) => {
                 let next = source.next().await;
+                // Only a transport stream passes as bytes; other input is decoded on the thread of the source.
                 if let Some(Delivery::Bytes(bytes)) = &next {
                     counters.bytes += bytes.len() as u64;
                 }
@@ -98,12 +101,13 @@ impl Source {
     }
 
     /// Returns the behavior of the queue when it is full: live sources drop the oldest media, recordings wait.
-    pub(super) fn full(&self) -> Full {
+    pub(super) fn overflow_policy(&self) -> OverflowPolicy {
         match self {
-            Self::Pipe(..) => Full::Wait,
-            Self::Hls(source) if source.status().borrow().recorded => Full::Wait,
-            Self::Radio(source) if source.status().file_bytes.is_some() => Full::Wait,
-            Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => Full::DropOldest,
+            Self::Pipe(..) => OverflowPolicy::Wait,
+            // A recording waits at the server, so nothing needs to be dropped.
+            Self::Hls(source) if source.status().borrow().recorded => OverflowPolicy::Wait,
+            Self::Radio(source) if source.status().file_bytes.is_some() => OverflowPolicy::Wait,
+            Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => OverflowPolicy::DropOldest,
         }
     }
 
@@ -139,7 +143,7 @@ impl Source {
     }
 
     /// Returns the final state of the source, after [`Self::next`] has returned `None`.
-    pub(super) async fn end(&mut self) -> StreamState {
+    pub(super) async fn end(&mut self) -> StreamPhase {
         match self {
             Self::Hls(source) => {
                 // The last delivery can arrive before the source has published its final state.
@@ -151,44 +155,48 @@ impl Source {
                 }
             }
             Self::Radio(source) => match &source.status().last_error {
-                Some(error) => StreamState::Failed(error.to_string()),
-                None if source.status().file_bytes.is_some() => StreamState::Ended(StreamEnd::ReadToEnd),
-                None => StreamState::Ended(StreamEnd::StationEnded),
+                Some(error) => StreamPhase::Failed(error.to_string()),
+                None if source.status().file_bytes.is_some() => StreamPhase::Ended(StreamEnd::ReadToEnd),
+                None => StreamPhase::Ended(StreamEnd::StationEnded),
             },
             Self::Pipe(source, _) => match source.take() {
                 Some(source) => match source.outcome().await {
-                    Ok(()) => StreamState::Ended(StreamEnd::ReadToEnd),
-                    Err(error) => StreamState::Failed(error.to_string()),
+                    Ok(()) => StreamPhase::Ended(StreamEnd::ReadToEnd),
+                    Err(error) => StreamPhase::Failed(error.to_string()),
                 },
-                None => StreamState::Ended(StreamEnd::ReadToEnd),
+                None => StreamPhase::Ended(StreamEnd::ReadToEnd),
             },
-            Self::Udp(_) => StreamState::Ended(StreamEnd::Silent),
+            Self::Udp(_) => StreamPhase::Ended(StreamEnd::Silent),
         }
     }
 }
 
-/// Returns the state of a source without a playlist that was opened at `began` and had its last delivery at `last`.
-pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -> StreamState {
-    let silent = last.unwrap_or(began).elapsed();
+/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at `last`.
+pub(super) fn state_without_playlist(
+    last: Option<Instant>,
+    started_at: Instant,
+    kind: SourceKind,
+) -> StreamPhase {
+    let silent = last.unwrap_or(started_at).elapsed();
     match last {
         None if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
-            StreamState::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
+            StreamPhase::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
         }
-        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => StreamState::Ended(StreamEnd::Silent),
-        None => StreamState::Starting,
-        Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
-        Some(_) => StreamState::Live,
+        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => StreamPhase::Ended(StreamEnd::Silent),
+        None => StreamPhase::Starting,
+        Some(_) if silent > STALLED_AFTER => StreamPhase::Stalled,
+        Some(_) => StreamPhase::Live,
     }
 }
 
 /// Converts the state of an HLS source.
-pub(super) fn state_of(state: &SourceState) -> StreamState {
+pub(super) fn state_of(state: &SourceState) -> StreamPhase {
     match state {
-        SourceState::Starting => StreamState::Starting,
-        SourceState::Live => StreamState::Live,
-        SourceState::Stalled => StreamState::Stalled,
-        SourceState::Ended(why) => StreamState::Ended((*why).into()),
-        SourceState::Failed(why) => StreamState::Failed(why.to_string()),
+        SourceState::Starting => StreamPhase::Starting,
+        SourceState::Live => StreamPhase::Live,
+        SourceState::Stalled => StreamPhase::Stalled,
+        SourceState::Ended(why) => StreamPhase::Ended((*why).into()),
+        SourceState::Failed(why) => StreamPhase::Failed(why.to_string()),
     }
 }
 

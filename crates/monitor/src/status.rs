@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{DetectionId, TrackNumber};
 use refrain_stream::hls::EndReason;
-use refrain_stream::{ClockAnchor, ClockSource, EarReport};
+use refrain_stream::{ClockAnchor, ClockSource, DecoderReport};
 
 use super::worker::StageTimes;
 
@@ -40,6 +40,7 @@ impl From<EndReason> for StreamEnd {
     fn from(reason: EndReason) -> Self {
         match reason {
             EndReason::EndList => Self::EndList,
+            // `EndReason` is non-exhaustive; every other reason is the lack of new media.
             _ => Self::Silent,
         }
     }
@@ -47,7 +48,7 @@ impl From<EndReason> for StreamEnd {
 
 /// State of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum StreamState {
+pub enum StreamPhase {
     /// No media has arrived yet.
     #[default]
     Starting,
@@ -63,7 +64,7 @@ pub enum StreamState {
     DecoderDied(String),
 }
 
-impl StreamState {
+impl StreamPhase {
     /// Returns true if the stream has ended or failed, for whatever reason.
     #[must_use]
     pub fn is_end(&self) -> bool {
@@ -83,7 +84,7 @@ impl StreamState {
     }
 }
 
-impl fmt::Display for StreamState {
+impl fmt::Display for StreamPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(why) => write!(f, "{}: {why}", self.name()),
@@ -125,7 +126,7 @@ pub struct SourceCounters {
 
 /// An open airing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AiringNow {
+pub struct CurrentAiring {
     /// Id of the airing.
     pub id: DetectionId,
     /// Number of its track.
@@ -138,7 +139,7 @@ pub struct AiringNow {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StreamStatus {
     /// State of the stream.
-    pub state: StreamState,
+    pub state: StreamPhase,
     /// True if the source has ended. Queued deliveries may still have to be processed.
     pub source_ended: bool,
     /// True if everything has been processed and the last event was sent.
@@ -148,17 +149,17 @@ pub struct StreamStatus {
     /// Counters of the network side.
     pub source: SourceCounters,
     /// Counters of the decoder: gaps by reason, decode errors, silence, level.
-    pub ear: EarReport,
+    pub decoder: DecoderReport,
     /// Seconds of the stream that were processed, gaps included.
     pub position: f64,
     /// Time of day of the last processed audio, seconds since 1970, and the source of this time.
-    pub heard_until: Option<(f64, ClockSource)>,
+    pub processed_until: Option<(f64, ClockSource)>,
     /// State that another worker needs to continue the clock of the stream. `None` if the stream has dates or no time stamps.
     pub clock_anchor: Option<ClockAnchor>,
     /// Seconds of queued media.
     pub queued_seconds: f64,
     /// Open airings.
-    pub airings: Vec<AiringNow>,
+    pub airings: Vec<CurrentAiring>,
     /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an airing is
     /// detected.
     pub unknown_since: Option<f64>,
@@ -176,6 +177,6 @@ impl StreamStatus {
     #[must_use]
     pub fn lag(&self) -> Option<f64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        self.heard_until.map(|(epoch, _)| (now - epoch).max(0.0))
+        self.processed_until.map(|(epoch, _)| (now - epoch).max(0.0))
     }
 }

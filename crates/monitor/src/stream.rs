@@ -9,18 +9,18 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::decode::DecodeError;
 use super::event::StreamEvent;
-use super::pool::{Index, Pool, lock};
-use super::queue::{Full, Queue};
-use super::status::{StreamState, StreamStatus};
+use super::pool::{SnapshotSource, WorkerPool, lock};
+use super::queue::{DeliveryQueue, OverflowPolicy};
+use super::status::{StreamPhase, StreamStatus};
 use super::worker::StreamWorker;
 
 /// A stream from the view of the threads.
-pub(super) struct Stream {
+pub(super) struct MonitoredStream {
     pub(super) id: Arc<str>,
     pub(super) status: watch::Sender<StreamStatus>,
-    inner: Mutex<Inner>,
+    inner: Mutex<StreamQueue>,
     /// Notified when a delivery was removed from the queue.
-    room: Notify,
+    capacity_freed: Notify,
     /// Locked by the thread that processes the stream.
     worker: Mutex<StreamWorker>,
     /// Ends the network side.
@@ -29,14 +29,14 @@ pub(super) struct Stream {
 }
 
 #[derive(Default)]
-struct Inner {
-    queue: Queue,
+struct StreamQueue {
+    queue: DeliveryQueue,
     /// The final state, once the source has ended.
-    end: Option<StreamState>,
+    end: Option<StreamPhase>,
     /// True if the stream is in line or being processed.
     scheduled: bool,
     /// True if another worker continues the stream.
-    left: bool,
+    released: bool,
 }
 
 /// A request to end a stream.
@@ -54,20 +54,20 @@ impl Stop {
     }
 
     /// Returns true if another worker continues the stream.
-    pub(super) fn leaves(&self) -> bool {
+    pub(super) fn is_handover(&self) -> bool {
         self.leave.load(Ordering::SeqCst)
     }
 }
 
 /// A job for a stream.
 pub(super) enum Job {
-    Hear(Delivery),
-    Finish(StreamState),
+    Process(Delivery),
+    Finish(StreamPhase),
     /// No more audio is processed; airings stay open.
-    Leave(StreamState),
+    Leave(StreamPhase),
 }
 
-impl Stream {
+impl MonitoredStream {
     /// Creates a stream without deliveries.
     pub(super) fn new(
         id: Arc<str>,
@@ -76,49 +76,56 @@ impl Stream {
         events: mpsc::Sender<StreamEvent>,
         stop: Arc<Stop>,
     ) -> Self {
-        let (inner, room) = (Mutex::default(), Notify::new());
-        Self { id, status, inner, room, worker: Mutex::new(worker), events, stop }
+        let (inner, capacity_freed) = (Mutex::default(), Notify::new());
+        Self { id, status, inner, capacity_freed, worker: Mutex::new(worker), events, stop }
     }
 
     /// Returns true if the caller must put the stream in line: it has a job to do and was not in line. Marks it as in line.
-    pub(super) fn take_turn(&self) -> bool {
+    pub(super) fn mark_scheduled(&self) -> bool {
         let mut inner = lock(&self.inner);
+        // Both under one lock with `scheduled`: otherwise a delivery that arrives in between is never processed.
         let idle = inner.queue.is_empty() && inner.end.is_none();
         !idle && !std::mem::replace(&mut inner.scheduled, true)
     }
 
     /// Marks the stream as not in line, after its job.
-    pub(super) fn give_turn_back(&self) {
+    pub(super) fn clear_scheduled(&self) {
         lock(&self.inner).scheduled = false;
     }
 
     /// Adds a delivery. Waits for room if the source can wait.
-    pub(super) async fn push(self: &Arc<Self>, pool: &Arc<Pool>, delivery: Delivery, full: Full) {
+    pub(super) async fn push(
+        self: &Arc<Self>,
+        pool: &Arc<WorkerPool>,
+        delivery: Delivery,
+        overflow_policy: OverflowPolicy,
+    ) {
         let mut delivery = delivery;
         loop {
             // Created before the queue is checked, so that room that is made in between is noticed.
-            let room = self.room.notified();
-            let pushed = lock(&self.inner).queue.push(delivery, full);
+            let capacity_freed = self.capacity_freed.notified();
+            let pushed = lock(&self.inner).queue.push(delivery, overflow_policy);
             match pushed {
                 Ok(()) => return pool.schedule(self),
                 Err(back) => delivery = back,
             }
-            room.await;
+            capacity_freed.await;
         }
     }
 
     /// Marks the source as ended. Queued deliveries are still processed.
-    pub(super) fn end(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
+    pub(super) fn end(self: &Arc<Self>, pool: &Arc<WorkerPool>, state: StreamPhase) {
         lock(&self.inner).end.get_or_insert(state);
         pool.schedule(self);
     }
 
     /// Leaves the stream to another worker. Queued deliveries are dropped.
-    pub(super) fn leave(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
+    pub(super) fn leave(self: &Arc<Self>, pool: &Arc<WorkerPool>, state: StreamPhase) {
         {
             let mut inner = lock(&self.inner);
-            inner.queue = Queue::default();
-            inner.left = true;
+            // Dropped: the next worker fetches this media again, and processing it twice would report it twice.
+            inner.queue = DeliveryQueue::default();
+            inner.released = true;
             inner.end.get_or_insert(state);
         }
         pool.schedule(self);
@@ -128,23 +135,29 @@ impl Stream {
     pub(super) fn next(&self) -> Option<Job> {
         let mut inner = lock(&self.inner);
         if let Some(delivery) = inner.queue.pop() {
-            self.room.notify_one();
-            return Some(Job::Hear(delivery));
+            self.capacity_freed.notify_one();
+            return Some(Job::Process(delivery));
         }
-        let left = inner.left;
-        inner.end.take().map(if left { Job::Leave } else { Job::Finish })
+        let released = inner.released;
+        inner.end.take().map(if released { Job::Leave } else { Job::Finish })
     }
 
     /// Executes a job and returns its events.
-    pub(super) fn run(&self, job: Job, index: &dyn Index, buffers: &mut LiveBuffers) -> Vec<StreamEvent> {
+    pub(super) fn run(
+        &self,
+        job: Job,
+        index: &dyn SnapshotSource,
+        buffers: &mut LiveBuffers,
+    ) -> Vec<StreamEvent> {
+        // One snapshot for the whole job, because track numbers of its events must not change meaning.
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
         let mut events = Vec::new();
         let before = worker.position();
-        let (bytes, end, heard) = match job {
-            Job::Hear(delivery) => {
+        let (bytes, end, result) = match job {
+            Job::Process(delivery) => {
                 let bytes = undecoded(&delivery);
-                (bytes, None, worker.hear(delivery, &snapshot, buffers, &mut events))
+                (bytes, None, worker.process(delivery, &snapshot, buffers, &mut events))
             }
             Job::Finish(state) => (0, Some(state), worker.finish(&snapshot, buffers, &mut events)),
             Job::Leave(state) => {
@@ -153,24 +166,25 @@ impl Stream {
             }
         };
         let (position, is_last) = (worker.position(), end.is_some());
+        // Cloned, so that the lock of the worker is not held while the stream is ended.
         let failure = worker.failure().cloned();
         let queued = {
             let mut inner = lock(&self.inner);
             if bytes > 0 {
-                inner.queue.learn(bytes, position - before);
+                inner.queue.record_rate(bytes, position - before);
             }
             inner.queue.seconds()
         };
         self.status.send_modify(|status| {
-            status.ear.clone_from(worker.report());
+            status.decoder.clone_from(worker.report());
             status.position = position;
-            status.heard_until = worker.clock().epoch(position).zip(worker.clock().source());
+            status.processed_until = worker.clock().epoch(position).zip(worker.clock().source());
             status.clock_anchor = worker.clock_anchor();
             status.queued_seconds = queued;
             status.airings = worker.airings();
             status.unknown_since = worker.unknown_since();
             status.times = worker.times();
-            if let Err(error) = &heard {
+            if let Err(error) = &result {
                 status.index_errors += 1;
                 status.last_index_error = Some(error.to_string());
             }
@@ -178,37 +192,39 @@ impl Stream {
                 status.state = end;
             }
         });
+        // The callbacks below may take other locks; the worker is not needed for them.
         drop(worker);
         if let Some(why) = failure.filter(|_| !is_last) {
             tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending it");
-            self.end_for(match why {
-                DecodeError::Hostile(_) => StreamState::DecoderDied(why.to_string()),
-                _ => StreamState::Failed(why.to_string()),
+            self.end_as_failed(match why {
+                DecodeError::Hostile(_) => StreamPhase::DecoderDied(why.to_string()),
+                _ => StreamPhase::Failed(why.to_string()),
             });
         }
-        if let Err(error) = heard {
+        if let Err(error) = result {
             tracing::warn!(stream = %self.id, %error, "search in the index failed");
-            index.is_damaged(&snapshot, &error);
+            index.report_damage(&snapshot, &error);
         }
         events
     }
 
     /// Ends the stream as failed; its airings get their final events before. Queued deliveries are dropped.
-    fn end_for(&self, state: StreamState) {
+    fn end_as_failed(&self, state: StreamPhase) {
         let mut inner = lock(&self.inner);
-        inner.queue = Queue::default();
+        inner.queue = DeliveryQueue::default();
         inner.end.get_or_insert(state);
         self.stop.wanted.notify_one();
     }
 
     /// Ends the stream after a job panicked.
-    pub(super) fn broke(&self) {
+    pub(super) fn fail_after_panic(&self) {
         tracing::error!(stream = %self.id, "internal error, ending the stream");
         let why = "internal error, a bug in refrain; please report it".to_owned();
-        self.status.send_modify(|status| status.state = StreamState::Failed(why));
+        self.status.send_modify(|status| status.state = StreamPhase::Failed(why));
         let mut inner = lock(&self.inner);
-        inner.queue = Queue::default();
+        inner.queue = DeliveryQueue::default();
         inner.end = None;
+        // The network side still fetches media that nothing processes.
         self.stop.wanted.notify_one();
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveSettings};
-use refrain_stream::{Clock, ClockAnchor, Delivery, EarReport, EarSettings};
+use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, StreamClock};
 use serde::{Deserialize, Serialize};
 
 use super::airings::Airings;
-use super::decode::{DecodeError, Piece, StreamDecoder};
+use super::decode::{DecodeError, FingerprintedSpan, IsolatedDecoder};
 use super::event::{OpenAiring, StreamEvent};
-use super::search::{StreamSearch, Tools};
-use super::status::AiringNow;
+use super::search::{SearchContext, StreamSearch};
+use super::status::CurrentAiring;
 
 /// Wall-clock time that each stage took since the start of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -29,11 +29,11 @@ pub struct StageTimes {
 /// Processes the audio of one stream. It blocks for nothing but the process that decodes.
 pub struct StreamWorker {
     id: Arc<str>,
-    decoder: StreamDecoder,
+    decoder: IsolatedDecoder,
     search: StreamSearch,
     airings: Airings,
     events: Vec<LiveEvent>,
-    pieces: Vec<Piece>,
+    pieces: Vec<FingerprintedSpan>,
     /// The reason why the stream is not decoded any more.
     failure: Option<DecodeError>,
 }
@@ -41,10 +41,10 @@ pub struct StreamWorker {
 impl StreamWorker {
     /// Creates a worker at the start of the stream with this id.
     #[must_use]
-    pub fn new(id: Arc<str>, ear: EarSettings, settings: LiveSettings) -> Self {
+    pub fn new(id: Arc<str>, decoder: DecoderSettings, settings: LiveSettings) -> Self {
         Self {
             id,
-            decoder: StreamDecoder::new(ear),
+            decoder: IsolatedDecoder::new(decoder),
             search: StreamSearch::new(settings),
             airings: Airings::default(),
             events: Vec::new(),
@@ -55,20 +55,20 @@ impl StreamWorker {
 
     /// Returns the worker with the open airings of an earlier worker.
     #[must_use]
-    pub fn resuming(self, airings: Vec<OpenAiring>) -> Self {
+    pub fn with_airings(self, airings: Vec<OpenAiring>) -> Self {
         Self { airings: Airings::of(airings), ..self }
     }
 
     /// Returns the worker with exact times of the earlier worker's airings: they are media time, not times of day.
     #[must_use]
-    pub fn in_media_time(mut self) -> Self {
+    pub fn with_media_time(mut self) -> Self {
         self.airings.exact = true;
         self
     }
 
     /// Returns the worker with the clock of an earlier worker.
     #[must_use]
-    pub fn continuing_clock(mut self, anchor: Option<ClockAnchor>) -> Self {
+    pub fn with_clock(mut self, anchor: Option<ClockAnchor>) -> Self {
         if let Some(anchor) = anchor {
             self.decoder.continue_clock(anchor);
         }
@@ -80,7 +80,7 @@ impl StreamWorker {
     ///
     /// # Errors
     /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and continues.
-    pub fn hear(
+    pub fn process(
         &mut self,
         delivery: Delivery,
         snapshot: &Snapshot,
@@ -100,7 +100,7 @@ impl StreamWorker {
     /// Ends the stream: every airing gets its final event.
     ///
     /// # Errors
-    /// As [`Self::hear`]. All events are added to `out` in this case too.
+    /// As [`Self::process`]. All events are added to `out` in this case too.
     pub fn finish(
         &mut self,
         snapshot: &Snapshot,
@@ -108,14 +108,17 @@ impl StreamWorker {
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), IndexError> {
         self.decoder.finish(&mut self.pieces);
+        // Before the pieces are consumed: the matcher must know the end even if no peak is near it.
         let end = self.pieces.iter().flat_map(|piece| &piece.ready).map(|ready| ready.until).max();
         self.search_pieces(snapshot, buffers);
+        // Before the final events, whose ends depend on the alignment.
         if self.airings.is_aligning() {
             self.airings.align(&self.search.state());
         }
         let Self { search, airings, events, .. } = self;
-        search.finish(end.unwrap_or_default(), &mut Tools { snapshot, buffers, airings, events });
+        search.finish(end.unwrap_or_default(), &mut SearchContext { snapshot, buffers, airings, events });
         self.report_events(snapshot, out);
+        // Airings that no audio of this worker could confirm still need their one final event.
         out.extend(self.airings.give_up(&self.id));
         self.search.take_error().map_or(Ok(()), Err)
     }
@@ -134,13 +137,13 @@ impl StreamWorker {
 
     /// Returns the counters of the stream so far.
     #[must_use]
-    pub fn report(&self) -> &EarReport {
+    pub fn report(&self) -> &DecoderReport {
         self.decoder.report()
     }
 
     /// Returns the map from position to time of day.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &StreamClock {
         self.decoder.clock()
     }
 
@@ -152,7 +155,7 @@ impl StreamWorker {
 
     /// Returns the open airings, in the order in which they were found.
     #[must_use]
-    pub fn airings(&self) -> Vec<AiringNow> {
+    pub fn airings(&self) -> Vec<CurrentAiring> {
         self.airings.now()
     }
 
@@ -177,8 +180,8 @@ impl StreamWorker {
 
     fn search_pieces(&mut self, snapshot: &Snapshot, buffers: &mut LiveBuffers) {
         let Self { search, airings, events, pieces, .. } = self;
-        let mut tools = Tools { snapshot, buffers, airings, events };
-        pieces.drain(..).for_each(|piece| search.process(&piece, &mut tools));
+        let mut context = SearchContext { snapshot, buffers, airings, events };
+        pieces.drain(..).for_each(|piece| search.process(&piece, &mut context));
     }
 
     fn report_events(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
@@ -186,6 +189,7 @@ impl StreamWorker {
             self.airings.align(&self.search.state());
         }
         for event in std::mem::take(&mut self.events) {
+            // Counted in the decoder, so that its report contains all kinds of missing audio.
             let splices = self.airings.new_splices(&event);
             splices.into_iter().for_each(|seconds| self.decoder.count_splice(seconds));
             out.push(self.airings.event(event, &self.id, self.decoder.clock(), snapshot));

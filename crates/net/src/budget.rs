@@ -16,7 +16,7 @@ pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
 /// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it, so that a body that arrives in
 /// small chunks rarely waits for the semaphore. At twice, a small playlist counts as 128 KiB; at half, large bodies
 /// need twice as many reservations.
-const UNIT: usize = 64 << 10;
+const PERMIT_BYTES: usize = 64 << 10;
 
 /// Maximum wait for other responses to be processed. Without this limit, several responses that each wait for the rest
 /// of their bytes would deadlock. At half, a short overload drops segments; at twice, such a deadlock delays its
@@ -31,7 +31,7 @@ pub(super) struct ByteBudget {
 
 impl Default for ByteBudget {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(MAX_BUFFERED_BYTES / UNIT)) }
+        Self { free: Arc::new(Semaphore::new(MAX_BUFFERED_BYTES / PERMIT_BYTES)) }
     }
 }
 
@@ -61,33 +61,34 @@ impl Reservation {
     pub(super) async fn extend_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         // Permits that are held already count, so that a growing body reserves each byte once.
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(missing) = bytes.div_ceil(UNIT).checked_sub(reserved).filter(|missing| *missing > 0) else {
+        let Some(missing) = bytes.div_ceil(PERMIT_BYTES).checked_sub(reserved).filter(|missing| *missing > 0)
+        else {
             return Ok(());
         };
         // The semaphore counts in `u32`. More units than that exceed the budget in any case.
         let missing = u32::try_from(missing).map_err(|_| Exhausted)?;
-        let more = timeout(MAX_WAIT, Arc::clone(&self.budget.free).acquire_many_owned(missing)).await;
-        let more = more.map_err(|_| Exhausted)?.map_err(|_| Exhausted)?;
+        let granted = timeout(MAX_WAIT, Arc::clone(&self.budget.free).acquire_many_owned(missing)).await;
+        let granted = granted.map_err(|_| Exhausted)?.map_err(|_| Exhausted)?;
         // Merged permits are released together, when the last copy of the body is dropped.
         match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
+            Some(permit) => permit.merge(granted),
+            None => self.permit = Some(granted),
         }
         Ok(())
     }
 
     /// Attaches the reservation to `bytes`. It is released when the last copy of the returned bytes is dropped.
     pub(super) fn hold(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Held { bytes, _reservation: self })
+        Bytes::from_owner(BudgetedBytes { bytes, _reservation: self })
     }
 }
 
-struct Held {
+struct BudgetedBytes {
     bytes: Bytes,
     _reservation: Reservation,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for BudgetedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -98,14 +99,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn bytes_are_free_again_when_the_last_copy_is_dropped() {
+    async fn dropping_the_last_copy_releases_the_bytes() {
         let budget = ByteBudget::default();
         let mut first = budget.reservation();
         first.extend_to(1).await.unwrap();
         first.extend_to(MAX_BUFFERED_BYTES).await.unwrap();
-        let held = first.hold(Bytes::from_static(b"a segment"));
-        let part = held.slice(2..);
-        drop(held);
+        let body = first.hold(Bytes::from_static(b"a segment"));
+        let part = body.slice(2..);
+        drop(body);
         let mut second = budget.reservation();
         assert_eq!(second.extend_to(1).await, Err(Exhausted));
         drop(part);

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::time::timeout;
 
-use super::{HttpClient, HttpError, HttpFailure, Limits, Question};
+use super::{HttpClient, HttpError, HttpFailure, HttpRequest, TransferLimits};
 
 /// Reason why a download failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum DownloadError {
 
 /// Progress of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Downloaded {
+pub struct TransferProgress {
     /// Bytes downloaded so far.
     pub bytes: u64,
     /// Length in bytes that the server announces, if it does.
@@ -38,30 +38,30 @@ impl HttpClient {
     /// failure of a request; [`DownloadError::Live`] for a radio station; the first error of `write`.
     pub async fn download(
         &self,
-        question: Question<'_>,
-        limits: Limits,
-        mut write: impl FnMut(&[u8], Downloaded) -> io::Result<()>,
+        http_request: HttpRequest<'_>,
+        limits: TransferLimits,
+        mut write: impl FnMut(&[u8], TransferProgress) -> io::Result<()>,
     ) -> Result<u64, DownloadError> {
-        let url = question.url().clone();
+        let url = http_request.url().clone();
         let all = async {
-            let mut answer = self.ask(question, limits.total).await?;
+            let mut response = self.get(http_request, limits.total).await?;
             // A station never ends, so only the time limit or the full disk would stop the download.
-            if answer.has_header_prefix("icy-") {
-                return Err(DownloadError::Live(answer.url().into()));
+            if response.has_header_prefix("icy-") {
+                return Err(DownloadError::Live(response.url().into()));
             }
             let too_large = |url| HttpError::new(url, HttpFailure::TooLarge(limits.bytes));
             // A body that is announced as too large fails before a byte is written. The loop counts as well, because a
             // server may announce no length or a wrong one.
-            let total = answer.header("content-length").and_then(|length| length.parse::<u64>().ok());
+            let total = response.header("content-length").and_then(|length| length.parse::<u64>().ok());
             if total.is_some_and(|total| total > limits.bytes) {
-                return Err(too_large(answer.url()).into());
+                return Err(too_large(response.url()).into());
             }
             let mut bytes = 0_u64;
-            while let Some(piece) = answer.chunk().await? {
+            while let Some(piece) = response.chunk().await? {
                 if bytes.saturating_add(piece.len() as u64) > limits.bytes {
-                    return Err(too_large(answer.url()).into());
+                    return Err(too_large(response.url()).into());
                 }
-                write(&piece, Downloaded { bytes, total })?;
+                write(&piece, TransferProgress { bytes, total })?;
                 bytes += piece.len() as u64;
             }
             Ok(bytes)

@@ -11,7 +11,7 @@ pub struct ShownUrl(String);
 
 /// Maximum length of a URL in messages, in characters. Some hosts keep hundreds of characters of state in a path. At
 /// half, paths of CDNs are cut before the file name; at twice, a URL fills more than a line of a terminal.
-const MAX_SHOWN: usize = 120;
+const MAX_SHOWN_CHARS: usize = 120;
 
 impl From<&Url> for ShownUrl {
     fn from(url: &Url) -> Self {
@@ -22,7 +22,7 @@ impl From<&Url> for ShownUrl {
         // The path distinguishes the renditions and segments of a host. Servers put tokens into the query, which is
         // left out.
         text.push_str(url.path());
-        if let Some((at, _)) = text.char_indices().nth(MAX_SHOWN) {
+        if let Some((at, _)) = text.char_indices().nth(MAX_SHOWN_CHARS) {
             text.truncate(at);
             text.push('…');
         }
@@ -103,7 +103,7 @@ impl HttpError {
 
     /// Converts an error of reqwest. Its own text can contain the URL with its secrets, so only the innermost cause is kept,
     /// and only if that is not an error of reqwest as well.
-    pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
+    pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
         // The refusal of the resolver arrives as a connection error. It is recognized first, because its message names
         // the setting that permits the address.

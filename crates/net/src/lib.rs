@@ -17,12 +17,12 @@ mod resolve;
 mod settings;
 
 pub use backoff::Backoff;
-pub use download::{DownloadError, Downloaded};
+pub use download::{DownloadError, TransferProgress};
 pub use error::{HttpError, HttpFailure, ShownUrl};
 pub use policy::{AddressPolicy, InvalidHost, PrivateHost};
-pub use request::{Answer, Question, Reply};
+pub use request::{HttpRequest, PostResponse, ServerResponse};
 pub use reqwest::header::HeaderName;
-pub use settings::{HttpSettings, Limits};
+pub use settings::{HttpSettings, TransferLimits};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,14 +62,14 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`ClientError`] if TLS cannot be set up.
-    pub fn listening(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
+    pub fn streaming_client(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
         let redirects = policy.clone();
         let followed = Policy::custom(move |attempt| {
-            // The previous URLs include the first one, so the limit is the same as that of `HttpClient::ask`.
+            // The previous URLs include the first one, so the limit is the same as that of `HttpClient::get`.
             if attempt.previous().len() > request::MAX_REDIRECTS {
                 return attempt.error(HttpFailure::Redirects(request::MAX_REDIRECTS));
             }
-            match check(attempt.url(), &redirects) {
+            match check_address(attempt.url(), &redirects) {
                 Ok(()) => attempt.follow(),
                 Err(failure) => attempt.error(failure),
             }
@@ -83,7 +83,7 @@ impl HttpClient {
 
     /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
     fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
-        // A literal address is never resolved, so `check` alone decides about it, and either client can be used.
+        // A literal address is never resolved, so `check_address` alone decides about it, and either client can be used.
         match url.host() {
             Some(Host::Domain(name)) if policy.grants_domain(name) => &self.private,
             _ => &self.public,
@@ -98,8 +98,8 @@ fn build(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::Clie
 fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(&settings.user_agent)
-        .connect_timeout(settings.connect)
-        .pool_idle_timeout(settings.keep_idle)
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(settings.pool_idle_timeout)
         // Probes find connections of the pool that a router has dropped, before a request runs into its timeout.
         .tcp_keepalive(Duration::from_secs(30))
         // A proxy would resolve names by itself, without the filter.
@@ -108,7 +108,7 @@ fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBui
 }
 
 /// Checks the scheme and a literal address of `url`; names are checked when they are resolved.
-pub fn check(url: &Url, policy: &AddressPolicy) -> Result<(), HttpFailure> {
+pub fn check_address(url: &Url, policy: &AddressPolicy) -> Result<(), HttpFailure> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(HttpFailure::Scheme(url.scheme().to_owned()));
     }

@@ -26,10 +26,10 @@ pub enum AddressPolicy {
 
 /// A host that an operator allows to have a private address: an address, or a name that may resolve to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrivateHost(Named);
+pub struct PrivateHost(HostMatch);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
+enum HostMatch {
     /// Every loopback address: this machine.
     Loopback,
     Address(IpAddr),
@@ -51,7 +51,7 @@ impl AddressPolicy {
         let own = PrivateHost::of(url).filter(|host| allow_private || host.is_private());
         // All loopback addresses are the same machine, so a permission for one of them extends to the others.
         let machine = own.as_ref().filter(|host| allow_private && host.is_loopback());
-        let machine = machine.map(|_| PrivateHost(Named::Loopback));
+        let machine = machine.map(|_| PrivateHost(HostMatch::Loopback));
         let hosts: Arc<[PrivateHost]> =
             own.iter().cloned().chain(machine).chain(others.iter().cloned()).collect();
         if hosts.is_empty() { Self::PublicOnly } else { Self::AllowHosts(hosts) }
@@ -60,10 +60,10 @@ impl AddressPolicy {
     /// Returns true if a URL may contain `address` itself in place of a name.
     pub(super) fn admits_literal(&self, address: IpAddr) -> bool {
         self.admits(address, |host| match &host.0 {
-            Named::Loopback => address.to_canonical().is_loopback(),
-            Named::Address(granted) => *granted == address.to_canonical(),
+            HostMatch::Loopback => address.to_canonical().is_loopback(),
+            HostMatch::Address(granted) => *granted == address.to_canonical(),
             // `localhost` was granted, and this address is the same machine.
-            Named::Domain(name) => name == LOCALHOST && is_main_loopback(address),
+            HostMatch::Domain(name) => name == LOCALHOST && is_main_loopback(address),
         })
     }
 
@@ -98,31 +98,31 @@ impl PrivateHost {
     /// Returns the host of `url`, if it has one.
     fn of(url: &Url) -> Option<Self> {
         Some(Self(match url.host()? {
-            Host::Ipv4(v4) => Named::Address(v4.into()),
-            Host::Ipv6(v6) => Named::Address(IpAddr::from(v6).to_canonical()),
-            Host::Domain(name) => Named::Domain(normalized(name).to_owned()),
+            Host::Ipv4(v4) => HostMatch::Address(v4.into()),
+            Host::Ipv6(v6) => HostMatch::Address(IpAddr::from(v6).to_canonical()),
+            Host::Domain(name) => HostMatch::Domain(normalized(name).to_owned()),
         }))
     }
 
     /// Returns true if the text itself names a private host, without any lookup.
     fn is_private(&self) -> bool {
         match &self.0 {
-            Named::Loopback => true,
-            Named::Address(address) => kind(*address) == AddressKind::Private,
-            Named::Domain(name) => name == LOCALHOST,
+            HostMatch::Loopback => true,
+            HostMatch::Address(address) => kind(*address) == AddressKind::Private,
+            HostMatch::Domain(name) => name == LOCALHOST,
         }
     }
 
     fn is_loopback(&self) -> bool {
         match &self.0 {
-            Named::Loopback => true,
-            Named::Address(address) => address.is_loopback(),
-            Named::Domain(name) => name == LOCALHOST,
+            HostMatch::Loopback => true,
+            HostMatch::Address(address) => address.is_loopback(),
+            HostMatch::Domain(name) => name == LOCALHOST,
         }
     }
 
     fn is_domain(&self, domain: &str) -> bool {
-        matches!(&self.0, Named::Domain(name) if name == normalized(domain))
+        matches!(&self.0, HostMatch::Domain(name) if name == normalized(domain))
     }
 }
 
@@ -133,7 +133,7 @@ impl FromStr for PrivateHost {
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
         let invalid = || InvalidHost(text.to_owned());
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self(Named::Address(address.to_canonical())));
+            return Ok(Self(HostMatch::Address(address.to_canonical())));
         }
         // The rules of URLs normalize case, international names and unusual notations of IPv4 addresses.
         let url = Url::parse(&format!("http://{text}/")).map_err(|_| invalid())?;
@@ -149,9 +149,9 @@ impl FromStr for PrivateHost {
 impl fmt::Display for PrivateHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Named::Loopback => f.write_str("loopback"),
-            Named::Address(address) => address.fmt(f),
-            Named::Domain(name) => f.write_str(name),
+            HostMatch::Loopback => f.write_str("loopback"),
+            HostMatch::Address(address) => address.fmt(f),
+            HostMatch::Domain(name) => f.write_str(name),
         }
     }
 }

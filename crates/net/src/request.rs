@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
-use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
+use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, TransferLimits, check_address};
 
 /// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half, a token redirect before
 /// those of the CDN fails; at twice, each attempt on a redirect loop costs ten requests.
@@ -17,22 +17,22 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 /// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger one is not trusted. A
 /// segment of audio fits; a larger body grows by doubling. At half, some segments are copied once more; at twice,
 /// servers that announce much and send little cost more memory.
-const RESERVE: usize = 256 * 1024;
+const MAX_PREALLOCATED_BYTES: usize = 256 * 1024;
 
 /// Maximum number of bytes of the response to a POST that are read so that its connection can be reused. Receivers
 /// answer with a few hundred bytes. A longer response closes the connection: at half, more receivers need a new
 /// handshake for each message; at twice, more bytes are read for nothing.
-const LONGEST_REPLY: usize = 64 * 1024;
+const MAX_DRAINED_BYTES: usize = 64 * 1024;
 
 /// A request: URL, address policy and headers.
 #[derive(Debug, Clone)]
-pub struct Question<'a> {
+pub struct HttpRequest<'a> {
     url: &'a Url,
     policy: &'a AddressPolicy,
     headers: HeaderMap,
 }
 
-impl<'a> Question<'a> {
+impl<'a> HttpRequest<'a> {
     /// Creates a request to `url`. Its address and those of redirects must be admitted by `policy`.
     pub fn new(url: &'a Url, policy: &'a AddressPolicy) -> Self {
         Self { url, policy, headers: HeaderMap::new() }
@@ -61,19 +61,19 @@ impl<'a> Question<'a> {
 
 /// The response to a request: status and headers, and a body that is still to be read.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ServerResponse {
     response: reqwest::Response,
     url: Url,
-    began: Instant,
+    started_at: Instant,
     bytes: u64,
-    silence: Duration,
+    read_timeout: Duration,
     rate_grace: Duration,
-    least_rate: u64,
+    min_bytes_per_second: u64,
 }
 
 /// The response to a POST, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct PostResponse {
     /// Status code.
     pub status: u16,
     /// Text of the header `Retry-After`: seconds or an HTTP date.
@@ -84,11 +84,15 @@ impl HttpClient {
     /// Sends a GET request, follows redirects, and returns the response if its status is a success or 304.
     ///
     /// # Errors
-    /// Each [`HttpFailure`] except `TooLarge` and `TooSlow`. No response within `patience` is a timeout.
-    pub async fn ask(&self, question: Question<'_>, patience: Duration) -> Result<Answer, HttpError> {
-        match timeout(patience, self.follow(&question)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(HttpError::new(question.url, HttpFailure::Timeout(patience.as_secs_f64()))),
+    /// Each [`HttpFailure`] except `TooLarge` and `TooSlow`. No response within `time_limit` is a timeout.
+    pub async fn get(
+        &self,
+        http_request: HttpRequest<'_>,
+        time_limit: Duration,
+    ) -> Result<ServerResponse, HttpError> {
+        match timeout(time_limit, self.follow(&http_request)).await {
+            Ok(response) => response,
+            Err(_) => Err(HttpError::new(http_request.url, HttpFailure::Timeout(time_limit.as_secs_f64()))),
         }
     }
 
@@ -96,12 +100,16 @@ impl HttpClient {
     ///
     /// # Errors
     /// Each [`HttpFailure`].
-    pub async fn fetch(&self, question: Question<'_>, limits: Limits) -> Result<(Answer, Bytes), HttpError> {
-        let url = question.url;
+    pub async fn fetch(
+        &self,
+        http_request: HttpRequest<'_>,
+        limits: TransferLimits,
+    ) -> Result<(ServerResponse, Bytes), HttpError> {
+        let url = http_request.url;
         let all = async {
-            let mut answer = self.follow(&question).await?;
-            let body = answer.read(limits.bytes, self.budget.reservation()).await?;
-            Ok((answer, body))
+            let mut response = self.follow(&http_request).await?;
+            let body = response.read(limits.bytes, self.budget.reservation()).await?;
+            Ok((response, body))
         };
         match timeout(limits.total, all).await {
             Ok(done) => done,
@@ -114,39 +122,39 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no response
-    /// within `patience` is [`HttpFailure::Timeout`].
+    /// within `time_limit` is [`HttpFailure::Timeout`].
     pub async fn post(
         &self,
-        question: Question<'_>,
+        http_request: HttpRequest<'_>,
         body: Bytes,
-        patience: Duration,
-    ) -> Result<Reply, HttpError> {
-        let fail = |reason| HttpError::new(question.url, reason);
-        check(question.url, question.policy).map_err(fail)?;
+        time_limit: Duration,
+    ) -> Result<PostResponse, HttpError> {
+        let fail = |reason| HttpError::new(http_request.url, reason);
+        check_address(http_request.url, http_request.policy).map_err(fail)?;
         let request = self
-            .client_for(question.url, question.policy)
-            .post(question.url.clone())
-            .headers(question.headers)
+            .client_for(http_request.url, http_request.policy)
+            .post(http_request.url.clone())
+            .headers(http_request.headers)
             .body(body);
         // One deadline for the headers and the body, so that a receiver that sends its body slowly does not delay the
         // next message.
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + time_limit;
         let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
-            Ok(sent) => sent.map_err(|error| HttpError::of(question.url, &error))?,
-            Err(_) => return Err(fail(HttpFailure::Timeout(patience.as_secs_f64()))),
+            Ok(sent) => sent.map_err(|error| HttpError::from_reqwest(http_request.url, &error))?,
+            Err(_) => return Err(fail(HttpFailure::Timeout(time_limit.as_secs_f64()))),
         };
         let retry_after = response.headers().get(header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let reply = Reply { status: response.status().as_u16(), retry_after };
+        let post_response = PostResponse { status: response.status().as_u16(), retry_after };
         // A connection can be reused only after its response was read. A long response is not worth reading for that.
-        let mut unread = LONGEST_REPLY;
+        let mut unread = MAX_DRAINED_BYTES;
         while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
             match unread.checked_sub(chunk.len()) {
                 Some(rest) => unread = rest,
                 None => break,
             }
         }
-        Ok(reply)
+        Ok(post_response)
     }
 
     /// Counts bytes derived from a response, such as its decrypted form, against the budget until they are dropped.
@@ -159,17 +167,19 @@ impl HttpClient {
         Ok(reservation.hold(bytes))
     }
 
-    async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
-        let mut url = question.url.clone();
+    async fn follow(&self, http_request: &HttpRequest<'_>) -> Result<ServerResponse, HttpError> {
+        let mut url = http_request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             // Every redirect target is checked, because a permitted host can redirect to a private address.
-            check(&url, question.policy).map_err(|reason| HttpError::new(&url, reason))?;
-            let request =
-                self.client_for(&url, question.policy).get(url.clone()).headers(headers(question, &url));
-            let response = request.send().await.map_err(|error| HttpError::of(&url, &error))?;
+            check_address(&url, http_request.policy).map_err(|reason| HttpError::new(&url, reason))?;
+            let request = self
+                .client_for(&url, http_request.policy)
+                .get(url.clone())
+                .headers(headers(http_request, &url));
+            let response = request.send().await.map_err(|error| HttpError::from_reqwest(&url, &error))?;
             let status = response.status();
             if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {
-                return Ok(Answer::new(response, url, &self.settings));
+                return Ok(ServerResponse::new(response, url, &self.settings));
             }
             if !status.is_redirection() {
                 return Err(HttpError::new(&url, HttpFailure::Status(status.as_u16())));
@@ -186,9 +196,9 @@ fn busy(_: Exhausted) -> HttpFailure {
 
 /// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because they are
 /// meant for the first host.
-fn headers(question: &Question<'_>, url: &Url) -> HeaderMap {
-    let mut headers = question.headers.clone();
-    if url.origin() != question.url.origin() {
+fn headers(http_request: &HttpRequest<'_>, url: &Url) -> HeaderMap {
+    let mut headers = http_request.headers.clone();
+    if url.origin() != http_request.url.origin() {
         headers.remove(header::AUTHORIZATION);
         headers.remove(header::COOKIE);
     }
@@ -202,16 +212,16 @@ fn target(url: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
         .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))
 }
 
-impl Answer {
+impl ServerResponse {
     fn new(response: reqwest::Response, url: Url, settings: &HttpSettings) -> Self {
         Self {
             response,
             url,
-            began: Instant::now(),
+            started_at: Instant::now(),
             bytes: 0,
-            silence: settings.silence,
+            read_timeout: settings.read_timeout,
             rate_grace: settings.rate_grace,
-            least_rate: settings.least_rate,
+            min_bytes_per_second: settings.min_bytes_per_second,
         }
     }
 
@@ -242,17 +252,19 @@ impl Answer {
     /// [`HttpFailure::Broken`] if the body ends before its announced length.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         let fail = |url: &Url, reason| Err(HttpError::new(url, reason));
-        let chunk = match timeout(self.silence, self.response.chunk()).await {
+        let chunk = match timeout(self.read_timeout, self.response.chunk()).await {
             Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => return Err(HttpError::of(&self.url, &error)),
-            Err(_) => return fail(&self.url, HttpFailure::Timeout(self.silence.as_secs_f64())),
+            Ok(Err(error)) => return Err(HttpError::from_reqwest(&self.url, &error)),
+            Err(_) => return fail(&self.url, HttpFailure::Timeout(self.read_timeout.as_secs_f64())),
         };
         let Some(chunk) = chunk else { return Ok(None) };
         self.bytes = self.bytes.saturating_add(chunk.len() as u64);
         // An average since the start, so that one pause does not fail an otherwise fast transfer.
-        let elapsed = self.began.elapsed();
-        if elapsed > self.rate_grace && (self.bytes as f64) < elapsed.as_secs_f64() * self.least_rate as f64 {
-            return fail(&self.url, HttpFailure::TooSlow(self.least_rate));
+        let elapsed = self.started_at.elapsed();
+        if elapsed > self.rate_grace
+            && (self.bytes as f64) < elapsed.as_secs_f64() * self.min_bytes_per_second as f64
+        {
+            return fail(&self.url, HttpFailure::TooSlow(self.min_bytes_per_second));
         }
         Ok(Some(chunk))
     }
@@ -266,7 +278,8 @@ impl Answer {
             return Err(too_large(&self.url));
         }
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        let announced = usize::try_from(announced).unwrap_or(RESERVE).min(RESERVE);
+        let announced =
+            usize::try_from(announced).unwrap_or(MAX_PREALLOCATED_BYTES).min(MAX_PREALLOCATED_BYTES);
         let mut body = BytesMut::with_capacity(announced.max(first.len()));
         let mut next = Some(first);
         while let Some(chunk) = next {

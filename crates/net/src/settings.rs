@@ -6,15 +6,15 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Longest time until a connection is established, TLS included.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// Longest time without a byte while a body is read.
-    pub silence: Duration,
+    pub read_timeout: Duration,
     /// Minimum rate of a body in bytes per second, averaged since the start of the response. A slower response fails.
-    pub least_rate: u64,
+    pub min_bytes_per_second: u64,
     /// Time after the start of a response in which the minimum rate is not enforced.
     pub rate_grace: Duration,
     /// Time for which an unused connection is kept.
-    pub keep_idle: Duration,
+    pub pool_idle_timeout: Duration,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
 }
@@ -22,20 +22,20 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
-            // Two retransmissions of a lost SYN take 3 s. At half, a second lost packet fails the connection; at twice, a
-            // server that is down delays a segment for 10 s in each attempt.
-            connect: Duration::from_secs(5),
+            // Two retransmissions of a lost SYN take 3 s. At half, a second lost packet fails the connection; at twice,
+            // a server that is down delays a segment for 10 s in each attempt.
+            connect_timeout: Duration::from_secs(5),
             // Live segments arrive in a burst, so a long silence means a broken connection. At half, a busy server
             // fails; at twice, a segment has often left the playlist when it is requested again.
-            silence: Duration::from_secs(10),
-            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s. At twice, speech at
-            // 16 kbit/s fails on a slow line; at half, a trickling segment occupies its slot twice as long.
-            least_rate: 1024,
+            read_timeout: Duration::from_secs(10),
+            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s. At twice, speech
+            // at 16 kbit/s fails on a slow line; at half, a trickling segment occupies its slot twice as long.
+            min_bytes_per_second: 1024,
             // The start of a transfer is slow: TLS, slow start, and servers that send a segment while it is produced.
             rate_grace: Duration::from_secs(5),
             // Longer than the longest interval of playlist loads (30 s), so that a stream keeps its connection. At
             // half, the slowest streams need a new TLS handshake for each load.
-            keep_idle: Duration::from_secs(60),
+            pool_idle_timeout: Duration::from_secs(60),
             user_agent: concat!("refrain/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -43,7 +43,7 @@ impl Default for HttpSettings {
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct TransferLimits {
     /// Largest body, bytes, after decompression.
     pub bytes: u64,
     /// Longest time from the request to the last byte of the response, redirects included.

@@ -14,7 +14,8 @@ use refrain_catalog::{Catalog, CatalogError, new_owner};
 /// Extension of the lock files.
 const EXTENSION: &str = "instance";
 
-/// Maximum size of a lock file, in bytes. Larger files are ignored.
+/// Maximum size of a lock file, in bytes. Larger files are ignored, because this program did not write them. A file has
+/// two owner names. Half of it still suffices; a larger limit has no use.
 const MAX_BYTES: u64 = 4_096;
 
 /// A process as an owner of leases.

@@ -6,11 +6,11 @@
 //!                  └─► files: objects, checked or indexed ─────────┘
 //! ```
 //!
-//! `intake` receives messages from queues. `streams` turns events into rows of the database and leases these rows. A process
+//! `queue_consumer` receives messages from queues. `streams` turns events into rows of the database and leases these rows. A process
 //! follows the streams that it has leased with one monitor, and writes each detection into the journal before it is delivered.
 //! [`serve::serve`] runs all of it. The HTTP endpoints are those of `refrain_web`, which receives a [`serve::ServiceView`].
 //!
-//! Cloud services are behind the traits of [`outside`].
+//! Cloud services are behind the traits of [`cloud`].
 
 pub mod delivery;
 pub mod files;
@@ -20,11 +20,11 @@ pub mod fuzzing {
     //! Entry points to private parsers for the fuzz targets; not part of the public interface.
     pub use crate::files::fuzzing::{object_events, object_route};
 }
+pub mod cloud;
+pub mod counters;
 pub mod instance;
-pub mod intake;
-pub mod measure;
 pub mod metrics;
-pub mod outside;
+pub mod queue_consumer;
 pub mod serve;
 pub mod settings;
 pub mod streams;

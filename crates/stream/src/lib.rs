@@ -6,19 +6,19 @@
 //!
 //! The sources are HLS ([`hls::HlsSource`]), HTTP radio ([`RadioSource`]), standard input and other pipes
 //! ([`PipeSource`]), and MPEG-TS over UDP ([`UdpSource`]). Each produces a sequence of [`Delivery`] values, which an
-//! [`Ear`] turns into timed audio ([`Sound`]).
+//! [`StreamDecoder`] turns into timed audio ([`Sound`]).
 //!
-//! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the [`Ear`]; each
+//! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the [`StreamDecoder`]; each
 //! stream has one, which keeps its state across all segments. Audio that needs a blocking reader (files and pipes except
 //! MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its own.
 
+mod decode;
 mod delivery;
-mod ear;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
     //! Entry points to private parsers for the fuzz targets. They are not part of the public interface.
-    pub use crate::ear::fuzzing::packed_audio;
+    pub use crate::decode::fuzzing::packed_audio;
     pub use crate::radio::fuzzing::{icy_body, icy_header, station_list};
 }
 mod gaps;
@@ -27,12 +27,16 @@ mod pipe;
 mod radio;
 mod udp;
 
-/// Default time without media after which a source ends, for any reason. It is long enough for an encoder or a server to
-/// restart and short enough for a wrong address to be noticed.
+/// Default time without media after which a source ends, for any reason. It is long enough for an encoder or a server
+/// to restart and short enough for a wrong address to be noticed. At half, a restart of a large encoder farm ends
+/// streams; at twice, a wrong address is reported as starting for 10 minutes.
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
-pub use delivery::{Delivery, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Segment};
-pub use ear::{Clock, ClockAnchor, ClockSource, Ear, EarReport, EarSettings, EarState, Media, Sound, Title};
+pub use decode::{
+    ClockAnchor, ClockSource, DecoderReport, DecoderSettings, DecoderState, Media, Sound, StreamClock,
+    StreamDecoder, Title,
+};
+pub use delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection, LiveAudio, LiveChunk};
 pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};

@@ -47,12 +47,12 @@ impl Filter {
 
 /// A phase that runs from 0 to 1, with band-limited waveforms.
 #[derive(Debug)]
-pub(crate) struct Phase {
+pub(crate) struct Oscillator {
     at: f32,
     step: f32,
 }
 
-impl Phase {
+impl Oscillator {
     pub(crate) fn new(at: f64, hz: f64) -> Self {
         let mut phase = Self { at: at as f32, step: 0.0 };
         phase.tune(hz);

@@ -30,7 +30,7 @@ mod postgres;
 mod rng;
 mod wav;
 
-pub use composer::{Key, Mode, Section, Song, StereoSong, compose, compose_stereo};
+pub use composer::{Key, Mode, Song, SongSection, StereoSong, compose, compose_stereo};
 #[cfg(unix)]
 pub use moto::{AccessKey, Moto, MotoError};
 #[cfg(unix)]

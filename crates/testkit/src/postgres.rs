@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Timeout of starting a server.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Shell script that starts the server, waits for a line or the end of its standard input, and stops the server. `$1` is the
 /// folder of PostgreSQL's programs, `$2` the folder of the server.
@@ -194,14 +194,14 @@ impl PostgresServer {
     /// # Errors
     /// Returns an error if the server does not start within 60 s. It contains the server's log.
     pub fn start(&mut self) -> Result<(), PostgresError> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         while Instant::now() < until {
             let mut shell = self.command("sh");
             shell.args(["-c", WATCHER, "sh"]).arg(&self.programs).arg(&self.folder);
             let running = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
             self.watcher = Some(running.map_err(|error| failed("sh", &error))?);
             // After a kill, the first start can fail while the last processes of the old server are still exiting.
-            if self.answers_before(until.min(Instant::now() + PATIENCE / 6))? {
+            if self.is_ready_before(until.min(Instant::now() + START_TIMEOUT / 6))? {
                 return Ok(());
             }
             self.end("kill")?;
@@ -209,11 +209,11 @@ impl PostgresServer {
         Err(PostgresError(format!("PostgreSQL does not start: {}", self.log())))
     }
 
-    fn answers_before(&self, until: Instant) -> Result<bool, PostgresError> {
+    fn is_ready_before(&self, until: Instant) -> Result<bool, PostgresError> {
         while Instant::now() < until {
-            let mut ask = Command::new(self.programs.join("pg_isready"));
-            ask.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-d", "postgres"]);
-            if ask.status().map_err(|error| failed("pg_isready", &error))?.success() {
+            let mut probe = Command::new(self.programs.join("pg_isready"));
+            probe.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-d", "postgres"]);
+            if probe.status().map_err(|error| failed("pg_isready", &error))?.success() {
                 return Ok(true);
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -231,12 +231,12 @@ impl PostgresServer {
         watcher.wait().map(drop).map_err(|error| failed("sh", &error))
     }
 
-    fn make_cluster(&self, wanted: &PostgresBuilder) -> Result<(), PostgresError> {
-        self.give(&self.folder, 0o700)?;
+    fn make_cluster(&self, builder: &PostgresBuilder) -> Result<(), PostgresError> {
+        self.set_owner_and_mode(&self.folder, 0o700)?;
         let mut initdb = self.command(self.programs.join("initdb"));
         initdb.arg("-D").arg(self.folder.join("data"));
         initdb.args(["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
-        if let Some(password) = &wanted.password {
+        if let Some(password) = &builder.password {
             let file = self.put("password", password)?;
             initdb.args(["-A", "scram-sha-256", "--pwfile"]).arg(file);
         } else {
@@ -251,14 +251,14 @@ impl PostgresServer {
             "full_page_writes = off".to_owned(),
             "shared_buffers = 32MB".to_owned(),
         ];
-        if let Some((certificate, key)) = &wanted.tls {
+        if let Some((certificate, key)) = &builder.tls {
             let certificate = self.put("server.crt", certificate)?;
             let key = self.put("server.key", key)?;
             lines.push("ssl = on".to_owned());
             lines.push(format!("ssl_cert_file = '{}'", certificate.display()));
             lines.push(format!("ssl_key_file = '{}'", key.display()));
         }
-        lines.extend(wanted.settings.iter().cloned());
+        lines.extend(builder.settings.iter().cloned());
         self.put("data/postgresql.auto.conf", &(lines.join("\n") + "\n")).map(drop)
     }
 
@@ -266,11 +266,11 @@ impl PostgresServer {
     fn put(&self, name: &str, text: &str) -> Result<PathBuf, PostgresError> {
         let path = self.folder.join(name);
         std::fs::write(&path, text).map_err(|error| failed(name, &error))?;
-        self.give(&path, 0o600)?;
+        self.set_owner_and_mode(&path, 0o600)?;
         Ok(path)
     }
 
-    fn give(&self, path: &Path, mode: u32) -> Result<(), PostgresError> {
+    fn set_owner_and_mode(&self, path: &Path, mode: u32) -> Result<(), PostgresError> {
         let name = path.display().to_string();
         if let Some((user, group)) = self.user {
             chown(path, Some(user), Some(group)).map_err(|error| failed(&name, &error))?;
@@ -318,15 +318,15 @@ impl Drop for PostgresServer {
 
 /// Returns the folder of the server's programs: the one that `pg_config` reports, or the newest version in Debian's folder.
 fn find_programs() -> Result<PathBuf, PostgresError> {
-    let told = Command::new("pg_config").arg("--bindir").output().ok();
-    let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let reported = Command::new("pg_config").arg("--bindir").output().ok();
+    let reported = reported.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<u32> =
         versions.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     versions.sort_unstable_by(|a, b| b.cmp(a));
     let debian = versions.into_iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
     let has_server = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-    told.into_iter().chain(debian).find(has_server).ok_or_else(|| {
+    reported.into_iter().chain(debian).find(has_server).ok_or_else(|| {
         PostgresError(
             "PostgreSQL is not installed; scripts/test installs it (apt-get install postgresql)".into(),
         )

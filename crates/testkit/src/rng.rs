@@ -123,11 +123,11 @@ mod tests {
         let spread = (0..n).map(|_| rng.normal()).map(|x| x * x).sum::<f64>() / f64::from(n);
         assert!((mean - 0.5).abs() < 0.01);
         assert!((spread - 1.0).abs() < 0.05);
-        let mut seen = [0_u32; 7];
+        let mut counts = [0_u32; 7];
         for _ in 0..7000 {
-            seen[rng.below(7)] += 1;
+            counts[rng.below(7)] += 1;
         }
-        assert!(seen.iter().all(|&s| (850..1150).contains(&s)), "{seen:?}");
+        assert!(counts.iter().all(|&s| (850..1150).contains(&s)), "{counts:?}");
         assert_ne!(Rng::new(1).next(), Rng::new(2).next());
         assert_eq!(rng.int(3, 3), 3);
     }

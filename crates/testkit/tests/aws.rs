@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use refrain_testkit::Moto;
-use refrain_testkit::channels::{Ivs, Trouble};
+use refrain_testkit::channels::{Ivs, IvsFault};
 use refrain_testkit::origin::Times;
 
 const ONE: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/one";
@@ -22,9 +22,9 @@ fn post(url: &str, path: &str, body: &str) -> String {
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
@@ -61,13 +61,13 @@ fn without_moto() {
 async fn channel_responses_have_the_format_of_the_api() {
     let ivs = Ivs::start().await.unwrap();
     ivs.add_private_channel(ONE, "https://ivs.example.org/one.m3u8");
-    let asked = format!("{{\"channelArn\":\"{ONE}\"}}");
-    let silent = post(&ivs.url(), "/GetStream", &asked);
+    let request_body = format!("{{\"channelArn\":\"{ONE}\"}}");
+    let silent = post(&ivs.url(), "/GetStream", &request_body);
     assert!(silent.starts_with("HTTP/1.1 404 "), "{silent}");
     assert!(silent.contains("\r\nx-amzn-errortype: ChannelNotBroadcasting\r\n"), "{silent}");
     assert!(silent.contains("{\"exceptionMessage\":\""), "{silent}");
     ivs.start_stream_at(ONE, "st-1", 1_684_864_675_000);
-    let live = post(&ivs.url(), "/GetStream", &asked);
+    let live = post(&ivs.url(), "/GetStream", &request_body);
     assert!(live.contains("\"startTime\":\"2023-05-23T17:57:55.000Z\""), "{live}");
     assert!(live.contains("\"state\":\"LIVE\"") && live.contains("\"streamId\":\"st-1\""), "{live}");
     assert!(!post(&ivs.url(), "/ListStreams", "{}").contains("playbackUrl"));
@@ -75,8 +75,8 @@ async fn channel_responses_have_the_format_of_the_api() {
     assert!(channel.contains("\"authorized\":true"), "{channel}");
     let nobody = post(&ivs.url(), "/GetStream", "{\"channelArn\":\"nobody\"}");
     assert!(nobody.contains("x-amzn-errortype: ResourceNotFoundException"), "{nobody}");
-    ivs.trouble("GetStream", Trouble::Throttled, Times::First(1));
-    assert!(post(&ivs.url(), "/GetStream", &asked).starts_with("HTTP/1.1 429 "));
-    assert!(post(&ivs.url(), "/GetStream", &asked).starts_with("HTTP/1.1 200 "));
+    ivs.fault("GetStream", IvsFault::Throttled, Times::First(1));
+    assert!(post(&ivs.url(), "/GetStream", &request_body).starts_with("HTTP/1.1 429 "));
+    assert!(post(&ivs.url(), "/GetStream", &request_body).starts_with("HTTP/1.1 200 "));
     assert_eq!((ivs.calls("GetStream"), ivs.calls("ListStreams"), ivs.calls("GetChannel")), (5, 1, 1));
 }

@@ -1,7 +1,8 @@
 //! Tests of the effects.
 
 use refrain_testkit::effects::{
-    Clip, Noise, add_babble, add_noise, babble, clip, crop, gain, mix, noise, overlay, phone, reverb, speed,
+    MixClip, Noise, add_babble, add_noise, babble, clip, crop, gain, mix, noise, overlay, phone, reverb,
+    speed,
 };
 use refrain_testkit::{RATE, compose, write_wav};
 
@@ -167,9 +168,9 @@ fn speed_changes_only_length_and_pitch() {
 fn mixes_report_the_exact_times_of_clips() {
     let (a, b) = (compose(6, 8.0).samples, compose(7, 8.0).samples);
     let mixed = mix(&[
-        Clip { samples: &a, from: 1.0, seconds: 4.0, fade: 0.0 },
-        Clip { samples: &b, from: 2.0, seconds: 4.0, fade: 1.0 },
-        Clip { samples: &a, from: 5.0, seconds: 30.0, fade: -0.5 },
+        MixClip { samples: &a, from: 1.0, seconds: 4.0, fade: 0.0 },
+        MixClip { samples: &b, from: 2.0, seconds: 4.0, fade: 1.0 },
+        MixClip { samples: &a, from: 5.0, seconds: 30.0, fade: -0.5 },
     ]);
     let truth: Vec<_> = mixed.airings.iter().map(|r| (r.clip, r.start, r.seconds, r.song_start)).collect();
     assert_eq!(truth, [(0, 0.0, 4.0, 1.0), (1, 3.0, 4.0, 2.0), (2, 7.5, 3.0, 5.0)]);
@@ -192,7 +193,7 @@ fn mixes_report_the_exact_times_of_clips() {
 #[test]
 fn fades_longer_than_their_clips_are_shortened() {
     let tone = sine(300.0, 1.0);
-    let clip = Clip { samples: &tone, from: 0.0, seconds: 1.0, fade: 60.0 };
+    let clip = MixClip { samples: &tone, from: 0.0, seconds: 1.0, fade: 60.0 };
     let mixed = mix(&[clip, clip]);
     assert_eq!(mixed.airings[1].start, 0.5);
     assert_eq!(mixed.samples.len(), 66_150);

@@ -66,9 +66,9 @@ fn parts_are_published_before_their_segment() {
     let manual = LiveStream::manual(clips, 2, options).parts(parts);
     manual.publish_parts(2);
     for text in [real.playlist(), manual.playlist()] {
-        let told = lines(&text, "#EXT-X-PART:");
-        assert_eq!(told.len(), 5, "{text}");
-        assert!(told[0].contains("part1.0.ts") && told[4].contains("part2.1.ts"), "{text}");
+        let part_lines = lines(&text, "#EXT-X-PART:");
+        assert_eq!(part_lines.len(), 5, "{text}");
+        assert!(part_lines[0].contains("part1.0.ts") && part_lines[4].contains("part2.1.ts"), "{text}");
         assert!(text.ends_with("URI=\"part2.2.ts\"\n"), "{text}");
     }
     manual.publish_parts(1);
@@ -81,9 +81,9 @@ fn parts_are_published_before_their_segment() {
 fn get(origin: &Origin, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(origin.address()).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap_or_default();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap_or_default();
+    response
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,8 +101,8 @@ async fn origin_serves_streams_files_ranges_and_faults_and_logs_requests() {
     assert!(get(&origin, "/x.txt", "").starts_with("HTTP/1.1 503"));
     assert!(get(&origin, "/x.txt", "").ends_with("0123"));
     assert!(get(&origin, "/x.txt", "").ends_with("0123456789"));
-    let asked = origin.asked();
-    assert_eq!((asked[0].path.as_str(), asked[0].query.as_str()), ("/a/index.m3u8", "t=1"));
-    assert_eq!(origin.times_asked("/x.txt"), 4);
-    assert_eq!(asked[3].headers["range"], "bytes=2-4");
+    let requests = origin.requests();
+    assert_eq!((requests[0].path.as_str(), requests[0].query.as_str()), ("/a/index.m3u8", "t=1"));
+    assert_eq!(origin.request_count("/x.txt"), 4);
+    assert_eq!(requests[3].headers["range"], "bytes=2-4");
 }

@@ -21,21 +21,21 @@ pub(super) async fn check(
     next: Next,
 ) -> Response {
     let allowed = match &access.token {
-        Some(token) => shows(token, request.headers()),
-        None => is_here(peer.ip(), request.headers()),
+        Some(token) => check_token(token, request.headers()),
+        None => check_local(peer.ip(), request.headers()),
     };
     match allowed {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
 /// Checks that the request carries the token (RFC 6750, section 2.1), in a time that does not depend on the token.
-fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
-    let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
-    let (scheme, shown) = shown.split_at_checked(b"Bearer ".len()).unwrap_or_default();
-    let right = shown.ct_eq(token.expose().as_bytes());
-    if scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(right) {
+fn check_token(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
+    let sent = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
+    let (scheme, sent) = sent.split_at_checked(b"Bearer ".len()).unwrap_or_default();
+    let is_equal = sent.ct_eq(token.expose().as_bytes());
+    if scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(is_equal) {
         return Ok(());
     }
     Err(ApiError::Unauthorized(
@@ -45,15 +45,15 @@ fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// Checks that the request comes from a program on this machine, for an API without a token. Requests of a web page in a
 /// local browser come from a loopback address, too, but have the host name of the page in `Host`.
-fn is_here(peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
+fn check_local(peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if peer.to_canonical().is_loopback() && names_here(host) {
+    if peer.to_canonical().is_loopback() && is_loopback_host(host) {
         return Ok(());
     }
     Err(ApiError::Forbidden("without http.api_token_file the API answers loopback addresses only"))
 }
 
-fn names_here(host: &str) -> bool {
+fn is_loopback_host(host: &str) -> bool {
     let name = match host.parse::<SocketAddr>() {
         Ok(address) => return address.ip().to_canonical().is_loopback(),
         Err(_) => host.rsplit_once(':').map_or(host, |(name, _)| name),
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn loopback_hosts_are_recognized() {
-        for here in [
+        for local in [
             "localhost",
             "LOCALHOST:8080",
             "127.0.0.1",
@@ -77,12 +77,12 @@ mod tests {
             "[::1]:80",
             "[::ffff:127.0.0.1]:1",
         ] {
-            assert!(names_here(here), "{here}");
+            assert!(is_loopback_host(local), "{local}");
         }
         for other in
             ["", "example.org", "localhost.example.org", "127.0.0.1.example.org:80", "10.0.0.1", "[::2]:80"]
         {
-            assert!(!names_here(other), "{other}");
+            assert!(!is_loopback_host(other), "{other}");
         }
     }
 }

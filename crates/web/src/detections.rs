@@ -6,19 +6,21 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, SecondsFormat};
-use refrain_catalog::{Catalog, CatalogError, Detection, HeardIn, PageMark, Track, TrackId, TrackNumber};
+use refrain_catalog::{
+    Catalog, CatalogError, Detection, DetectionSource, PageCursor, Track, TrackId, TrackNumber,
+};
 use serde_json::{Value, json};
 
 use super::Http;
 use super::error::ApiError;
 use super::extract::{ApiPath, ApiQuery};
 use super::query::{PageQuery, TimeQuery, mark_text};
-use super::streams::heard_in;
+use super::streams::detected_in;
 
 impl Http {
     /// Returns the catalog, if it is open.
     pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, ApiError> {
-        self.service.catalog.get().ok_or(ApiError::NotYet)
+        self.service.catalog.get().ok_or(ApiError::CatalogNotOpen)
     }
 }
 
@@ -32,9 +34,9 @@ pub(super) async fn of_stream(
     let catalog = http.catalog()?;
     // An id without a row can be the name of an earlier session, whose row has been replaced.
     let stream = catalog.journal().stream(&id).await?;
-    let place = stream.as_ref().map_or_else(|| HeardIn::Stream(id), heard_in);
-    let page = catalog.journal().detections_of(&place, from, to, after, limit).await?;
-    page_of(&**catalog, &page, limit, Detection::mark_by_start).await
+    let source = stream.as_ref().map_or_else(|| DetectionSource::Stream(id), detected_in);
+    let page = catalog.journal().detections_between(&source, from, to, after, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::cursor_by_start).await
 }
 
 /// `GET /v1/detections/{track}`
@@ -48,22 +50,25 @@ pub(super) async fn of_track(
         ApiError::Bad(format!("invalid track id {track:?}; `refrain tracks list` shows the ids"))
     })?;
     let catalog = http.catalog()?;
-    let page = catalog.journal().airings_of(track, before, limit).await?;
-    page_of(&**catalog, &page, limit, Detection::mark_by_first_seen).await
+    let page = catalog.journal().detections_of_track(track, before, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::cursor_by_first_seen).await
 }
 
 async fn page_of(
     catalog: &dyn Catalog,
     page: &[Detection],
     limit: u32,
-    mark: impl Fn(&Detection) -> PageMark,
+    mark: impl Fn(&Detection) -> PageCursor,
 ) -> Result<Json<Value>, ApiError> {
     let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
-    Ok(Json(json!({"detections": tell(catalog, page).await?, "next": next})))
+    Ok(Json(json!({"detections": detections_json(catalog, page).await?, "next": next})))
 }
 
 /// Returns detections in the format of the API, with the tracks that were detected.
-pub(super) async fn tell(catalog: &dyn Catalog, page: &[Detection]) -> Result<Vec<Value>, CatalogError> {
+pub(super) async fn detections_json(
+    catalog: &dyn Catalog,
+    page: &[Detection],
+) -> Result<Vec<Value>, CatalogError> {
     let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
     numbers.sort_unstable();
     numbers.dedup();
@@ -72,33 +77,33 @@ pub(super) async fn tell(catalog: &dyn Catalog, page: &[Detection]) -> Result<Ve
     Ok(page.iter().map(|detection| row(detection, &tracks)).collect())
 }
 
-fn row(heard: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
-    let (place, name) = match &heard.heard_in {
-        HeardIn::Stream(id) => ("stream", id),
-        HeardIn::File(name) => ("file", name),
+fn row(detection: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
+    let (source, name) = match &detection.detected_in {
+        DetectionSource::Stream(id) => ("stream", id),
+        DetectionSource::File(name) => ("file", name),
     };
-    let metadata = tracks.get(&heard.track).map(|track| &track.metadata);
+    let metadata = tracks.get(&detection.track).map(|track| &track.metadata);
     let mut row = json!({
-        "id": heard.id,
-        place: name,
+        "id": detection.id,
+        source: name,
         "track": {
-            "id": heard.track_id.to_string(),
+            "id": detection.track_id.to_string(),
             "title": metadata.and_then(|metadata| metadata.title.as_deref()),
             "artist": metadata.and_then(|metadata| metadata.artist.as_deref()),
             "isrc": metadata.and_then(|metadata| metadata.isrc.as_deref()),
         },
-        "start_seconds": heard.query_start,
-        "end_seconds": heard.query_end,
-        "reference_start_seconds": heard.reference_start,
-        "speed": heard.speed,
-        "pitch_cents": heard.pitch_cents,
-        "false_positive_probability": heard.false_positive_probability,
-        "is_final": heard.is_final,
+        "start_seconds": detection.query_start,
+        "end_seconds": detection.query_end,
+        "reference_start_seconds": detection.reference_start,
+        "speed": detection.speed,
+        "pitch_cents": detection.pitch_cents,
+        "false_positive_probability": detection.false_positive_probability,
+        "is_final": detection.is_final,
     });
     // In a file, these times are relative to its first sample and would only repeat the seconds.
-    if let (HeardIn::Stream(_), Value::Object(row)) = (&heard.heard_in, &mut row) {
-        row.insert("start".to_owned(), json!(time(heard.start_at)));
-        row.insert("end".to_owned(), json!(time(heard.end_at)));
+    if let (DetectionSource::Stream(_), Value::Object(row)) = (&detection.detected_in, &mut row) {
+        row.insert("start".to_owned(), json!(time(detection.start_at)));
+        row.insert("end".to_owned(), json!(time(detection.end_at)));
     }
     row
 }

@@ -29,7 +29,7 @@ pub(super) enum ApiError {
     /// 503: the database does not answer.
     Unavailable,
     /// 503: the catalog is not open yet.
-    NotYet,
+    CatalogNotOpen,
     /// 503: the response was not ready in time.
     ResponseTimeout,
     /// The status and text of a request that axum refused.
@@ -66,7 +66,7 @@ impl ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database is unavailable; the log contains the reason".to_owned(),
             ),
-            Self::NotYet => (
+            Self::CatalogNotOpen => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the catalog is not open yet; /readyz returns the reason".to_owned(),
             ),

@@ -4,12 +4,12 @@ use axum::extract::Query;
 use axum::http::Uri;
 
 use super::query::{PageQuery, StreamsQuery, TimeQuery};
-use super::streams::Add;
+use super::streams::AddStreamRequest;
 
 /// Reads the body of `POST /v1/streams`; returns true if it has the right form.
 #[must_use]
 pub fn add_stream(body: &[u8]) -> bool {
-    serde_json::from_slice::<Add>(body).is_ok()
+    serde_json::from_slice::<AddStreamRequest>(body).is_ok()
 }
 
 /// Parses a query string as each request of the API does; returns the number of requests that accept it.

@@ -27,7 +27,7 @@ pub(super) async fn ready(State(http): State<Http>) -> Response {
 
 /// `GET /metrics`: all metrics.
 pub(super) async fn metrics(State(http): State<Http>) -> Response {
-    match metrics::text(&(http.service.reading)()) {
+    match metrics::text(&(http.service.metrics_snapshot)()) {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -3,19 +3,21 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use refrain_catalog::{DetectionId, PageMark};
+use refrain_catalog::{DetectionId, PageCursor};
 use serde::Deserialize;
 
 use super::error::ApiError;
 
-/// Default number of rows per page.
-const PAGE: u32 = 100;
+/// Default number of rows per page. A row has some 500 bytes as JSON, so a page has 50 kB. Half or twice the value
+/// trades requests for size.
+const DEFAULT_PAGE_ROWS: u32 = 100;
 
-/// Maximum number of rows per page.
-const LARGEST_PAGE: u32 = 1000;
+/// Maximum number of rows per page. It bounds a response to some 500 kB and its query to milliseconds. At half of it,
+/// exports need twice the requests; at twice, a response and its memory double.
+const MAX_PAGE_ROWS: u32 = 1000;
 
 /// Default length of a time range: milliseconds in a day.
-const DAY: i64 = 24 * 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A time range, and a page of the results in it.
 #[derive(Debug, Default, Deserialize)]
@@ -49,15 +51,15 @@ pub(super) struct StreamsQuery {
 impl TimeQuery {
     /// Returns start and end in milliseconds since 1970. By default the end is now, and the start 24 hours before the end.
     pub(super) fn times(&self) -> Result<(i64, i64), ApiError> {
-        let to = self.to.as_deref().map_or_else(|| Ok(now()), moment)?;
-        let from = self.from.as_deref().map_or_else(|| Ok(to.saturating_sub(DAY)), moment)?;
+        let to = self.to.as_deref().map_or_else(|| Ok(now()), parse_time)?;
+        let from = self.from.as_deref().map_or_else(|| Ok(to.saturating_sub(DAY_MS)), parse_time)?;
         if from > to {
             return Err(ApiError::Bad("from is later than to".to_owned()));
         }
         Ok((from, to))
     }
 
-    pub(super) fn mark(&self) -> Result<Option<PageMark>, ApiError> {
+    pub(super) fn mark(&self) -> Result<Option<PageCursor>, ApiError> {
         self.after.as_deref().map(mark).transpose()
     }
 
@@ -67,7 +69,7 @@ impl TimeQuery {
 }
 
 impl PageQuery {
-    pub(super) fn mark(&self) -> Result<Option<PageMark>, ApiError> {
+    pub(super) fn mark(&self) -> Result<Option<PageCursor>, ApiError> {
         self.after.as_deref().map(mark).transpose()
     }
 
@@ -89,7 +91,7 @@ pub(super) fn now() -> i64 {
 }
 
 /// Parses a time in the format of RFC 3339 or in milliseconds since 1970.
-fn moment(text: &str) -> Result<i64, ApiError> {
+fn parse_time(text: &str) -> Result<i64, ApiError> {
     // A plus sign that was not percent-encoded arrives as a space.
     let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|time| time.timestamp_millis());
     time.ok().or_else(|| text.parse().ok()).ok_or_else(|| {
@@ -98,22 +100,22 @@ fn moment(text: &str) -> Result<i64, ApiError> {
 }
 
 /// Parses the position at which a page continues, as the previous page returned it.
-fn mark(text: &str) -> Result<PageMark, ApiError> {
+fn mark(text: &str) -> Result<PageCursor, ApiError> {
     let read = || {
         let (at, id) = text.split_once('_')?;
-        Some(PageMark { at: at.parse().ok()?, id: id.parse::<DetectionId>().ok()? })
+        Some(PageCursor { at: at.parse().ok()?, id: id.parse::<DetectionId>().ok()? })
     };
     read().ok_or_else(|| ApiError::Bad("after is not the value of next of an earlier page".to_owned()))
 }
 
 /// Formats a position for [`mark`].
-pub(super) fn mark_text(mark: PageMark) -> String {
+pub(super) fn mark_text(mark: PageCursor) -> String {
     format!("{}_{}", mark.at, mark.id)
 }
 
 fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
-    match limit.unwrap_or(PAGE) {
-        limit @ 1..=LARGEST_PAGE => Ok(limit),
-        limit => Err(ApiError::Bad(format!("limit is {limit}; use 1 to {LARGEST_PAGE}"))),
+    match limit.unwrap_or(DEFAULT_PAGE_ROWS) {
+        limit @ 1..=MAX_PAGE_ROWS => Ok(limit),
+        limit => Err(ApiError::Bad(format!("limit is {limit}; use 1 to {MAX_PAGE_ROWS}"))),
     }
 }

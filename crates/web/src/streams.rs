@@ -4,28 +4,30 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter, worker_name};
+use refrain_catalog::{DetectionSource, NewStream, StartOutcome, Stream, StreamFilter, worker_name};
 use refrain_stream::GapReason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Http;
-use super::detections::tell;
+use super::detections::detections_json;
 use super::error::ApiError;
 use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
 use refrain_monitor::StreamStatus;
-use refrain_service::streams::{ORIGIN_API, outside_name};
+use refrain_service::streams::{ORIGIN_API, stream_asset_id};
 
-/// Maximum length of an id, in characters.
-const LONGEST_ID: usize = 200;
+/// Maximum length of an id, in characters. ARNs have about 80. Ids are parts of keys and file names, which are cut at
+/// 200 bytes: at twice the value, two ids could have the same name there; at half of it, nothing changes in practice.
+const MAX_ID_CHARS: usize = 200;
 
-/// Maximum length of a URL, in bytes.
-const LONGEST_URL: usize = 8 * 1024;
+/// Maximum length of a URL, in bytes: what common servers accept in a request line. At half of it, some signed URLs are
+/// refused; at twice, servers refuse the request anyway.
+const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// A stream in the format of the API. Its URL can contain credentials and is never returned.
 #[derive(Serialize)]
-struct Row<'a> {
+struct StreamRow<'a> {
     id: &'a str,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +46,7 @@ struct Row<'a> {
     quarantined: bool,
 }
 
-impl<'a> From<&'a Stream> for Row<'a> {
+impl<'a> From<&'a Stream> for StreamRow<'a> {
     fn from(stream: &'a Stream) -> Self {
         Self {
             id: &stream.id,
@@ -63,8 +65,8 @@ impl<'a> From<&'a Stream> for Row<'a> {
 }
 
 /// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
-pub(super) fn heard_in(stream: &Stream) -> HeardIn {
-    HeardIn::Stream(outside_name(stream).to_owned())
+pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
+    DetectionSource::Stream(stream_asset_id(stream).to_owned())
 }
 
 /// `GET /v1/streams`
@@ -75,7 +77,7 @@ pub(super) async fn list(
     let limit = query.limit()?;
     let filter = StreamFilter { over: query.all, origin: query.origin.clone(), ..StreamFilter::default() };
     let page = http.catalog()?.journal().streams(&filter, query.after.as_deref(), limit).await?;
-    let rows: Vec<_> = page.iter().map(Row::from).collect();
+    let rows: Vec<_> = page.iter().map(StreamRow::from).collect();
     let next = page.last().filter(|_| page.len() == limit as usize).map(|last| last.id.as_str());
     Ok(Json(json!({"streams": rows, "next": next})))
 }
@@ -87,27 +89,27 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let catalog = http.catalog()?;
     let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
-    let open = catalog.journal().open_detections(&heard_in(&stream)).await?;
-    let playing = tell(&**catalog, &open).await?;
+    let open = catalog.journal().open_detections(&detected_in(&stream)).await?;
+    let playing = detections_json(&**catalog, &open).await?;
     let followed = (http.service.statuses)().into_iter().find(|(followed, _)| *followed == id);
     Ok(Json(json!({
-        "stream": Row::from(&stream),
+        "stream": StreamRow::from(&stream),
         "now_playing": playing,
-        "followed": followed.map(|(_, status)| followed_here(&status)),
+        "followed": followed.map(|(_, status)| local_status(&status)),
     })))
 }
 
 /// Returns the part of the status that only the process that follows the stream has.
-fn followed_here(status: &StreamStatus) -> Value {
+fn local_status(status: &StreamStatus) -> Value {
     json!({
         "state": status.state.name(),
         "lag_seconds": status.lag(),
         "heard_seconds": status.position,
         "queued_seconds": status.queued_seconds,
-        "silence_seconds": status.ear.silence_seconds,
-        "missing_seconds": status.ear.gaps.total().seconds,
-        "dropped_seconds": status.ear.gaps.of(GapReason::Dropped).seconds,
-        "decode_errors": status.ear.decode_errors,
+        "silence_seconds": status.decoder.silence_seconds,
+        "missing_seconds": status.decoder.gaps.total().seconds,
+        "dropped_seconds": status.decoder.gaps.of(GapReason::Dropped).seconds,
+        "decode_errors": status.decoder.decode_errors,
         "last_error": status.source.last_error,
     })
 }
@@ -115,7 +117,7 @@ fn followed_here(status: &StreamStatus) -> Value {
 /// Body of `POST /v1/streams`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Add {
+pub(super) struct AddStreamRequest {
     id: String,
     url: String,
 }
@@ -123,16 +125,16 @@ pub(super) struct Add {
 /// `POST /v1/streams`
 pub(super) async fn add(
     State(http): State<Http>,
-    ApiJson(Add { id, url }): ApiJson<Add>,
+    ApiJson(AddStreamRequest { id, url }): ApiJson<AddStreamRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    if !(1..=LONGEST_ID).contains(&id.chars().count()) {
-        return Err(ApiError::Unprocessable(format!("id must have 1 to {LONGEST_ID} characters")));
+    if !(1..=MAX_ID_CHARS).contains(&id.chars().count()) {
+        return Err(ApiError::Unprocessable(format!("id must have 1 to {MAX_ID_CHARS} characters")));
     }
     let parsed = url::Url::parse(&url).ok();
     let known = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
-    if !known || url.len() > LONGEST_URL {
+    if !known || url.len() > MAX_URL_BYTES {
         return Err(ApiError::Unprocessable(format!(
-            "url must be an http, https or udp URL of at most {LONGEST_URL} bytes"
+            "url must be an http, https or udp URL of at most {MAX_URL_BYTES} bytes"
         )));
     }
     let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
@@ -148,7 +150,7 @@ pub(super) async fn add(
             )));
         }
     };
-    Ok((status, Json(json!({"stream": Row::from(&stream)}))))
+    Ok((status, Json(json!({"stream": StreamRow::from(&stream)}))))
 }
 
 /// `DELETE /v1/streams/{id}`

@@ -11,7 +11,7 @@ use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
 use refrain_net::{HttpClient, HttpSettings};
 use refrain_stream::hls::{HlsSettings, HlsSource};
-use refrain_stream::{Ear, EarSettings, Media};
+use refrain_stream::{DecoderSettings, Media, StreamDecoder};
 
 /// Decodes a file and returns its constellation.
 fn fingerprint(path: &Path) -> Result<Constellation, Box<dyn Error>> {
@@ -26,12 +26,12 @@ fn fingerprint(path: &Path) -> Result<Constellation, Box<dyn Error>> {
 #[expect(clippy::print_stdout, reason = "the output of the example")]
 fn print(events: &mut Vec<LiveEvent>, paths: &[PathBuf]) {
     for event in events.drain(..) {
-        let path = paths[event.heard.track.0 as usize - 1].display();
-        let seconds = event.heard.query_end - event.heard.query_start;
+        let path = paths[event.detected.track.0 as usize - 1].display();
+        let seconds = event.detected.query_end - event.detected.query_start;
         match event.kind {
-            LiveEventKind::Start => println!("{:8.1} s  starts {path}", event.heard.query_start),
+            LiveEventKind::Start => println!("{:8.1} s  starts {path}", event.detected.query_start),
             LiveEventKind::Final => {
-                println!("{:8.1} s  ends   {path} after {seconds:.1} s", event.heard.query_end);
+                println!("{:8.1} s  ends   {path} after {seconds:.1} s", event.detected.query_end);
             }
             LiveEventKind::Update => {}
         }
@@ -60,14 +60,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let client = HttpClient::new(HttpSettings::default())?;
     let mut source = HlsSource::open(&url, &client, HlsSettings::default())?;
-    let mut decoder = Ear::new(EarSettings::default());
+    let mut decoder = StreamDecoder::new(DecoderSettings::default());
     let mut fingerprinter = Fingerprinter::new(Density::Query);
     let mut matcher = LiveMatcher::new(LiveSettings::default());
     let (mut buffers, mut peaks, mut events) = (LiveBuffers::default(), Vec::new(), Vec::new());
     let silence = vec![0.0; 44_100];
     // One stream costs little. A program with many of them decodes and matches on other threads than those of the runtime.
     while let Some(delivery) = source.next().await {
-        decoder.hear(delivery, |sound| match sound.media {
+        decoder.process(delivery, |sound| match sound.media {
             Media::Samples(samples) => fingerprinter.push(samples),
             // A gap is silence of its length, so that times stay right.
             Media::Gap { samples, .. } => {

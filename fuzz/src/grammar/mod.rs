@@ -21,7 +21,7 @@ pub enum Grammar {
     OggPackets,
     /// Packets of MPEG-TS.
     TransportStream,
-    /// Deliveries of a live source, as the target `ear` reads them.
+    /// Deliveries of a live source, as the target `stream_decoder` reads them.
     Chain,
     /// ID3v2 tags.
     Id3,

@@ -38,7 +38,7 @@ pub const TARGETS: &[Target] = &[
         grammar: Grammar::TransportStream,
         run: audio::transport_stream,
     },
-    Target { name: "ear", seeds: AUDIO, grammar: Grammar::Chain, run: stream::ear },
+    Target { name: "stream_decoder", seeds: AUDIO, grammar: Grammar::Chain, run: stream::stream_decoder },
     Target { name: "packed_audio", seeds: NONE, grammar: Grammar::Id3, run: stream::packed_audio },
     Target { name: "playlist", seeds: NONE, grammar: Grammar::Playlist, run: stream::playlist },
     Target { name: "icy", seeds: NONE, grammar: Grammar::Icy, run: stream::icy },

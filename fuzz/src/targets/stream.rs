@@ -1,6 +1,6 @@
 //! Targets for data of live sources.
 
-#[path = "../../../crates/stream/tests/it/ear/chain.rs"]
+#[path = "../../../crates/stream/tests/it/decode/chain.rs"]
 mod chain;
 
 use refrain_stream::fuzzing;
@@ -11,8 +11,8 @@ use url::Url;
 const MAX_INTERVAL: usize = 4096;
 
 /// Decodes a chain of segments, gaps and bytes without segments.
-pub(super) fn ear(bytes: &[u8]) {
-    chain::hear(chain::parse(bytes));
+pub(super) fn stream_decoder(bytes: &[u8]) {
+    chain::process(chain::parse(bytes));
 }
 
 /// Splits packed audio from its ID3 tags.

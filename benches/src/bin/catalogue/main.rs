@@ -36,7 +36,7 @@ const THOUSAND: u32 = 1000;
 const LATE: u32 = 1 << 24;
 
 /// Options of the command line.
-pub(crate) struct Options {
+pub(crate) struct CatalogOptions {
     url: String,
     pub(crate) tracks: u32,
     pub(crate) queries: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     steps: Vec<String>,
 }
 
-impl Options {
+impl CatalogOptions {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let url = args.next().filter(|url| url.starts_with("postgres")).ok_or(USAGE)?;
         let mut this = Self { url, tracks: 2000, queries: 50, dir: None, steps: Vec::new() };
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let options = CatalogOptions::parse(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let catalog = runtime.block_on(refrain_catalog::open(&options.url))?;
     if options.wants("add") {
@@ -124,7 +124,11 @@ fn new_track(number: u32, source: u32) -> NewTrack {
 }
 
 /// Adds tracks. The time of drawing them is not counted.
-fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Result<(), Box<dyn Error>> {
+fn add(
+    options: &CatalogOptions,
+    runtime: &Runtime,
+    catalog: &Arc<dyn Catalog>,
+) -> Result<(), Box<dyn Error>> {
     let found = u32::try_from(runtime.block_on(catalog.count())?)?;
     let (mut total, mut times) = (Duration::ZERO, Vec::new());
     for first in (found..options.tracks).step_by(BATCH as usize) {
@@ -158,7 +162,11 @@ fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Resu
 }
 
 /// Packs the rows of the index and merges them, as `refrain index` does.
-fn pack(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Result<(), Box<dyn Error>> {
+fn pack(
+    options: &CatalogOptions,
+    runtime: &Runtime,
+    catalog: &Arc<dyn Catalog>,
+) -> Result<(), Box<dyn Error>> {
     let runs = refrain_index_sync::IndexRows::of(catalog).ok_or("this database does not store runs")?;
     let start = Instant::now();
     let packed = runtime.block_on(runs.pack())?;
@@ -204,7 +212,7 @@ async fn bytes(url: &str) -> Result<(), Box<dyn Error>> {
 
 /// Fills index files, reopens them, and updates them with new tracks.
 fn fill(
-    options: &Options,
+    options: &CatalogOptions,
     runtime: &Runtime,
     catalog: &Arc<dyn Catalog>,
     dir: &Path,
@@ -212,16 +220,16 @@ fn fill(
     let prefix = dir.join("catalogue");
     let refresh = |what: &str| -> Result<IndexSync, Box<dyn Error>> {
         let start = Instant::now();
-        let (mut library, state) = runtime.block_on(IndexSync::open(Arc::clone(catalog), &prefix))?;
+        let (mut index_sync, state) = runtime.block_on(IndexSync::open(Arc::clone(catalog), &prefix))?;
         let opened = start.elapsed();
-        let done = runtime.block_on(library.refresh())?;
+        let done = runtime.block_on(index_sync.refresh())?;
         println!(
             "{what}: opened in {:.3} s ({state:?}), {} tracks in {:.2} s",
             opened.as_secs_f64(),
             done.added,
             start.elapsed().as_secs_f64()
         );
-        Ok(library)
+        Ok(index_sync)
     };
     drop(refresh("fill")?);
     drop(refresh("start")?);
@@ -231,7 +239,7 @@ fn fill(
         let batch: Vec<NewTrack> = numbers.into_par_iter().map(late).collect();
         runtime.block_on(catalog.add_all(batch))?;
     }
-    let library = refresh("catch up")?;
+    let index_sync = refresh("catch up")?;
     println!("files: {:.3} GB", files(dir).1 as f64 / 1e9);
-    search::files(options, &library.snapshot())
+    search::files(options, &index_sync.snapshot())
 }

@@ -5,54 +5,58 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use refrain_benches::music::Failure;
-use refrain_benches::programme::{Airing, Programme, Shelf, time};
-use refrain_benches::score::{Heard, Score};
+use refrain_benches::broadcast::{Broadcast, MusicLibrary, PlayedAiring, time};
+use refrain_benches::music::BenchError;
+use refrain_benches::score::{DetectionScore, ReportedAiring};
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_testkit::origin::{
-    Asked, Clip, Clips, Container, LiveOptions, LiveStream, Origin, cut, encode, seams,
+    Clip, Clips, LiveOptions, LiveStream, LoggedRequest, Origin, SegmentContainer, cut, encode, seams,
 };
 use refrain_testkit::write_wav;
 
-use super::watch::Seen;
+use super::watch::ResponseFile;
 
 /// Silence before and after a programme in seconds, because the process starts late and can stop early.
-const MARGIN: f64 = 12.0;
+const MARGIN_SECONDS: f64 = 12.0;
 /// Length of a segment in seconds.
-const SEGMENT: f64 = 2.0;
+const SEGMENT_SECONDS: f64 = 2.0;
 /// Target duration that packagers declare for segments of 2 s, although whole frames make them slightly longer.
 const TARGET: &str = "2";
 /// Offset between two consecutive streams as a share of a segment. The golden ratio distributes any number of streams evenly.
-const SPREAD: f64 = 0.618;
+const STREAM_OFFSET: f64 = 0.618;
 /// Number of segments in a playlist, as in IVS.
 const WINDOW: usize = 14;
 /// Time in seconds before the repetition of the list of segments at which the playlist ends.
 const BEFORE_END: f64 = 1.0;
 /// Timeout of a process for exiting after the end of its stream.
-const TO_END: Duration = Duration::from_secs(30);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A programme encoded to segments.
 pub(crate) struct Encoded {
     clips: Clips,
-    airings: Vec<Airing>,
+    airings: Vec<PlayedAiring>,
     names: Vec<String>,
     pub(crate) seconds: f64,
 }
 
 impl Encoded {
     /// Encodes a programme to segments.
-    pub(crate) fn new(programme: &Programme, shelf: &Shelf, folder: &Path) -> Result<Self, Failure> {
-        let margin = (MARGIN * f64::from(SAMPLE_RATE)) as usize;
+    pub(crate) fn new(
+        broadcast: &Broadcast,
+        library: &MusicLibrary,
+        folder: &Path,
+    ) -> Result<Self, BenchError> {
+        let margin = (MARGIN_SECONDS * f64::from(SAMPLE_RATE)) as usize;
         let (mut samples, mut airings) = (vec![0.0; margin], Vec::new());
-        for piece in &programme.pieces {
-            let (sound, airing) = piece.sound(shelf)?;
+        for piece in &broadcast.pieces {
+            let (sound, airing) = piece.sound(library)?;
             samples.extend(sound);
             airings.extend(airing);
         }
         samples.resize(samples.len() + margin, 0.0);
         let file = folder.join("programme.wav");
         write_wav(&file, &samples, SAMPLE_RATE)?;
-        let clips = encode(&file, Container::Ts, SEGMENT)?;
+        let clips = encode(&file, SegmentContainer::Ts, SEGMENT_SECONDS)?;
         let mut ends = Vec::new();
         for clip in &clips.clips {
             ends.push(ends.last().copied().unwrap_or(0.0) + clip.seconds);
@@ -66,7 +70,7 @@ impl Encoded {
         }
         let name =
             |(path, _): &(PathBuf, f64)| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let names = shelf.songs.iter().map(name).collect();
+        let names = library.songs.iter().map(name).collect();
         Ok(Self { seconds: ends.last().copied().unwrap_or(0.0), clips, airings, names })
     }
 }
@@ -78,9 +82,9 @@ fn pieces(clip: &Clip, parts: usize) -> Vec<Clip> {
     if parts == 0 { Vec::new() } else { cut(clip, &(1..parts).filter_map(at).collect::<Vec<_>>()) }
 }
 
-pub(crate) struct Channel {
+pub(crate) struct MonitoredChannel {
     pub(crate) number: usize,
-    programme: Encoded,
+    broadcast: Encoded,
     stream: LiveStream,
     /// Start of the stream's first segment.
     began: Instant,
@@ -90,35 +94,35 @@ pub(crate) struct Channel {
     status: Option<std::process::ExitStatus>,
     log: PathBuf,
     pub(crate) folder: PathBuf,
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<ResponseFile>,
 }
 
-impl Channel {
+impl MonitoredChannel {
     /// Serves a programme, with `parts` parts per segment, and starts the program for it.
     pub(crate) fn start(
         number: usize,
-        programme: Encoded,
+        broadcast: Encoded,
         origin: &Origin,
         parts: usize,
-        (refrain, catalogue): (&Path, &Path),
+        (refrain, catalog): (&Path, &Path),
         folder: PathBuf,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, BenchError> {
         // Streams publish segments at different times, and their processes poll at different times.
-        let head = (3.0 + (number as f64 * SPREAD).fract()) * SEGMENT;
+        let head = (3.0 + (number as f64 * STREAM_OFFSET).fract()) * SEGMENT_SECONDS;
         let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
         let began = now.checked_sub(Duration::from_secs_f64(head)).ok_or("this machine has just started")?;
         let epoch = clock.as_secs_f64() - head;
         let target = Some(TARGET.to_owned());
         let options =
             LiveOptions { window: WINDOW, epoch, target, low_latency: parts > 0, ..LiveOptions::default() };
-        let clips = &programme.clips.clips;
+        let clips = &broadcast.clips.clips;
         let pieces = clips.iter().map(|clip| pieces(clip, parts)).collect();
         let stream = LiveStream::real_time(clips.clone(), head, options).parts(pieces);
         let url = origin.live(&format!("/{number}"), &stream);
         let log = folder.with_extension("log");
         let child = Command::new(refrain)
             .arg("--catalog")
-            .arg(format!("sqlite:{}", catalogue.display()))
+            .arg(format!("sqlite:{}", catalog.display()))
             .args(["monitor", &url, "--id", &format!("stream{number}"), "--out"])
             .arg(&folder)
             .stdin(Stdio::null())
@@ -128,7 +132,7 @@ impl Channel {
             .map_err(|error| format!("{}: {error}", refrain.display()))?;
         Ok(Self {
             number,
-            programme,
+            broadcast,
             stream,
             began,
             epoch,
@@ -142,14 +146,14 @@ impl Channel {
 
     /// Ends the stream at its time. Returns true if its process has exited.
     pub(crate) fn is_over(&mut self) -> bool {
-        let left = self.programme.seconds - self.began.elapsed().as_secs_f64();
+        let left = self.broadcast.seconds - self.began.elapsed().as_secs_f64();
         if left < BEFORE_END && !self.stream.options().end {
             self.stream.change(|options| options.end = true);
         }
         if self.status.is_none() {
             self.status = self.child.try_wait().ok().flatten();
         }
-        if self.status.is_none() && left < -TO_END.as_secs_f64() {
+        if self.status.is_none() && left < -EXIT_TIMEOUT.as_secs_f64() {
             // The process did not exit by itself. The report shows its status.
             let _ = self.child.kill();
             self.status = self.child.wait().ok();
@@ -158,7 +162,7 @@ impl Channel {
     }
 
     /// Returns the exit status and the last lines of the log if the process failed.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         let status = self.status.filter(|status| !status.success())?;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(5).collect();
@@ -166,8 +170,8 @@ impl Channel {
     }
 
     /// Returns the score of the detections. Times are relative to the start of the stream's first segment.
-    pub(crate) fn score(&self, name: &dyn Fn(usize) -> String) -> Score {
-        let mut score = Score::of(&self.programme.airings, &self.heard(), name);
+    pub(crate) fn score(&self, name: &dyn Fn(usize) -> String) -> DetectionScore {
+        let mut score = DetectionScore::of(&self.broadcast.airings, &self.reported(), name);
         score
             .remarks
             .iter_mut()
@@ -175,49 +179,50 @@ impl Channel {
         score
     }
 
-    fn heard(&self) -> Vec<Heard> {
-        let mut heard: Vec<(&str, Heard)> = Vec::new();
+    fn reported(&self) -> Vec<ReportedAiring> {
+        let mut reported: Vec<(&str, ReportedAiring)> = Vec::new();
         for seen in &self.seen {
             let from = seen.time - self.epoch;
-            let (stretch, ended) = ((from, from + seen.seconds), seen.event == "final");
-            match heard.iter_mut().find(|(airing, _)| *airing == seen.airing) {
-                Some((_, heard)) => (heard.stretch, heard.ended) = (stretch, ended),
+            let (span, ended) = ((from, from + seen.seconds), seen.event == "final");
+            match reported.iter_mut().find(|(airing, _)| *airing == seen.airing) {
+                Some((_, reported)) => (reported.span, reported.ended) = (span, ended),
                 None => {
-                    let song = self.programme.names.iter().position(|name| *name == seen.song);
-                    let told = (seen.at - self.began).as_secs_f64();
-                    heard.push((&seen.airing, Heard { song, told, stretch, ended }));
+                    let song = self.broadcast.names.iter().position(|name| *name == seen.song);
+                    let reported_at = (seen.at - self.began).as_secs_f64();
+                    reported.push((&seen.airing, ReportedAiring { song, reported_at, span, ended }));
                 }
             }
         }
-        heard.into_iter().map(|(_, heard)| heard).collect()
+        reported.into_iter().map(|(_, reported)| reported).collect()
     }
 
     /// Returns the parts of the latency of each start in seconds: the media that was needed, the time until its last segment
     /// was requested, and the time from the request to the file.
-    pub(crate) fn terms(&self, asked: &[Asked]) -> Vec<[f64; 3]> {
+    pub(crate) fn latency_parts(&self, request: &[LoggedRequest]) -> Vec<[f64; 3]> {
         let folder = format!("/{}/seg", self.number);
-        let number =
-            |asked: &Asked| asked.path.strip_prefix(&folder)?.strip_suffix(".ts")?.parse::<u64>().ok();
-        let requests: Vec<(f64, u64)> = asked
-            .iter()
-            .filter_map(|asked| Some(((asked.at - self.began).as_secs_f64(), number(asked)?)))
-            .collect();
-        let heard = self.heard();
-        let term = |airing: &Airing| {
-            let mine = |one: &&Heard| {
-                one.song == Some(airing.song) && one.stretch.0 < airing.end && one.stretch.1 > airing.start
-            };
-            let told = heard.iter().find(mine)?.told;
-            let (at, segment) =
-                requests.iter().filter(|(at, _)| *at < told).max_by_key(|(_, segment)| *segment)?;
-            let published = self.stream.start_of(segment + 1);
-            Some([published - airing.ready, at - published, told - at])
+        let number = |request: &LoggedRequest| {
+            request.path.strip_prefix(&folder)?.strip_suffix(".ts")?.parse::<u64>().ok()
         };
-        self.programme.airings.iter().filter_map(term).collect()
+        let requests: Vec<(f64, u64)> = request
+            .iter()
+            .filter_map(|request| Some(((request.at - self.began).as_secs_f64(), number(request)?)))
+            .collect();
+        let reported = self.reported();
+        let term = |airing: &PlayedAiring| {
+            let mine = |one: &&ReportedAiring| {
+                one.song == Some(airing.song) && one.span.0 < airing.end && one.span.1 > airing.start
+            };
+            let reported_at = reported.iter().find(mine)?.reported_at;
+            let (at, segment) =
+                requests.iter().filter(|(at, _)| *at < reported_at).max_by_key(|(_, segment)| *segment)?;
+            let published = self.stream.start_of(segment + 1);
+            Some([published - airing.ready, at - published, reported_at - at])
+        };
+        self.broadcast.airings.iter().filter_map(term).collect()
     }
 }
 
-impl Drop for Channel {
+impl Drop for MonitoredChannel {
     fn drop(&mut self) {
         if self.status.is_none() {
             let _ = self.child.kill();

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use refrain_benches::music::Failure;
-use refrain_benches::programme::{Plan, Programme, Shelf};
-use refrain_benches::score::{Numbers, Score};
+use refrain_benches::broadcast::{Broadcast, BroadcastPlan, MusicLibrary};
+use refrain_benches::music::BenchError;
+use refrain_benches::score::{DetectionScore, Numbers};
 use refrain_testkit::origin::Origin;
 
-use channel::{Channel, Encoded};
+use channel::{Encoded, MonitoredChannel};
 
 const USAGE: &str = "\
 latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech DIR] [--speech-part P]
@@ -32,7 +32,7 @@ latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech 
 /// Pause between the starts of two streams, so that they do not poll at the same times.
 const STAGGER: Duration = Duration::from_millis(730);
 
-struct Options {
+struct LatencyOptions {
     music: PathBuf,
     refrain: PathBuf,
     catalog: Option<PathBuf>,
@@ -40,13 +40,13 @@ struct Options {
     speech: Option<PathBuf>,
     streams: u64,
     parts: usize,
-    plan: Plan,
+    plan: BroadcastPlan,
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+impl LatencyOptions {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let refrain = std::env::current_exe()?.with_file_name("refrain");
-        let plan = Plan { airings: 3, speech: 0.0, ..Plan::default() };
+        let plan = BroadcastPlan { airings: 3, speech: 0.0, ..BroadcastPlan::default() };
         let (mut music, mut refrain, mut streams, mut plan) = (None, refrain, 20, plan);
         let (mut catalog, mut unknown, mut speech, mut parts) = (None, None, None, 0);
         while let Some(arg) = args.next() {
@@ -79,36 +79,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let options = Options::parse(std::env::args().skip(1))?;
+fn run() -> Result<(), BenchError> {
+    let options = LatencyOptions::parse(std::env::args().skip(1))?;
     let work = tempfile::tempdir()?;
-    let catalogue = match &options.catalog {
+    let catalog = match &options.catalog {
         Some(file) => file.clone(),
         None => index(&options, work.path())?,
     };
-    let shelf = Shelf::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
+    let library = MusicLibrary::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
     let mut encoded = Vec::new();
     for n in 0..options.streams {
-        let plan = Plan { seed: options.plan.seed * 1000 + n, ..options.plan.clone() };
-        encoded.push(Encoded::new(&Programme::draw(&shelf, &plan), &shelf, work.path())?);
+        let plan = BroadcastPlan { seed: options.plan.seed * 1000 + n, ..options.plan.clone() };
+        encoded.push(Encoded::new(&Broadcast::draw(&library, &plan), &library, work.path())?);
     }
-    let longest = encoded.iter().map(|programme| programme.seconds).fold(0.0, f64::max);
+    let longest = encoded.iter().map(|broadcast| broadcast.seconds).fold(0.0, f64::max);
     println!("{} streams, the longest {longest:.0} s", encoded.len());
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let origin = runtime.block_on(Origin::start())?;
     let mut channels = Vec::new();
-    for (n, programme) in encoded.into_iter().enumerate() {
+    for (n, broadcast) in encoded.into_iter().enumerate() {
         let folder = work.path().join(format!("out{n}"));
         std::fs::create_dir(&folder)?;
-        let program = (options.refrain.as_path(), catalogue.as_path());
-        channels.push(Channel::start(n, programme, &origin, options.parts, program, folder)?);
+        let program = (options.refrain.as_path(), catalog.as_path());
+        channels.push(MonitoredChannel::start(n, broadcast, &origin, options.parts, program, folder)?);
         watch::wait(&mut channels, STAGGER)?;
     }
-    while !channels.iter_mut().all(Channel::is_over) {
+    while !channels.iter_mut().all(MonitoredChannel::is_over) {
         watch::wait(&mut channels, watch::STEP)?;
     }
-    report(&channels, &shelf);
+    report(&channels, &library);
     // With parts, few whole segments are requested, so that the delays cannot be divided.
     if options.parts == 0 {
         report_terms(&channels, &origin);
@@ -117,7 +117,7 @@ fn run() -> Result<(), Failure> {
 }
 
 /// Creates a catalog of the music with the program.
-fn index(options: &Options, folder: &Path) -> Result<PathBuf, Failure> {
+fn index(options: &LatencyOptions, folder: &Path) -> Result<PathBuf, BenchError> {
     let file = folder.join("catalogue.db");
     let status = Command::new(&options.refrain)
         .arg("--catalog")
@@ -129,16 +129,16 @@ fn index(options: &Options, folder: &Path) -> Result<PathBuf, Failure> {
     if status.success() { Ok(file) } else { Err(format!("indexing ended with {status}").into()) }
 }
 
-fn report(channels: &[Channel], shelf: &Shelf) {
+fn report(channels: &[MonitoredChannel], library: &MusicLibrary) {
     let name = |song: usize| {
-        let file = shelf.songs.get(song).and_then(|(path, _)| path.file_name());
+        let file = library.songs.get(song).and_then(|(path, _)| path.file_name());
         file.unwrap_or_default().to_string_lossy().into_owned()
     };
-    let mut score = Score::default();
+    let mut score = DetectionScore::default();
     for channel in channels {
         score.add(&channel.score(&name));
-        if let Some(trouble) = channel.trouble() {
-            println!("stream {}: {trouble}", channel.number);
+        if let Some(failure) = channel.failure() {
+            println!("stream {}: {failure}", channel.number);
         }
     }
     println!("\n{score}");
@@ -148,14 +148,14 @@ fn report(channels: &[Channel], shelf: &Shelf) {
 }
 
 /// Prints the parts of the delays.
-fn report_terms(channels: &[Channel], origin: &Origin) {
-    let (asked, mut terms) = (origin.asked(), [(); 3].map(|()| Numbers::default()));
-    for term in channels.iter().flat_map(|channel| channel.terms(&asked)) {
-        terms.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
+fn report_terms(channels: &[MonitoredChannel], origin: &Origin) {
+    let (request, mut latency_parts) = (origin.requests(), [(); 3].map(|()| Numbers::default()));
+    for term in channels.iter().flat_map(|channel| channel.latency_parts(&request)) {
+        latency_parts.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
     }
     println!("It is the sum of");
     let names = ["media needed after that", "segment in the playlist → requested", "requested → file"];
-    for (name, numbers) in names.iter().zip(&terms) {
+    for (name, numbers) in names.iter().zip(&latency_parts) {
         println!("  {name:<36} {numbers}");
     }
 }

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 use serde_json::Value;
 
-use super::channel::Channel;
+use super::channel::MonitoredChannel;
 
 /// Interval at which folders are checked.
 pub(crate) const STEP: Duration = Duration::from_millis(10);
 
 /// A response, with the time at which its file was first seen.
-pub(crate) struct Seen {
+pub(crate) struct ResponseFile {
     file: std::ffi::OsString,
     pub(crate) at: Instant,
     /// `start`, `update` or `final`.
@@ -30,11 +30,11 @@ pub(crate) struct Seen {
 }
 
 /// Checks the folders of all channels repeatedly for the duration `time`.
-pub(crate) fn wait(channels: &mut [Channel], time: Duration) -> Result<(), Failure> {
+pub(crate) fn wait(channels: &mut [MonitoredChannel], time: Duration) -> Result<(), BenchError> {
     let until = Instant::now() + time;
     loop {
         for channel in channels.iter_mut() {
-            look(channel)?;
+            read_new_files(channel)?;
             channel.is_over();
         }
         let left = until.saturating_duration_since(Instant::now());
@@ -45,7 +45,7 @@ pub(crate) fn wait(channels: &mut [Channel], time: Duration) -> Result<(), Failu
     }
 }
 
-fn look(channel: &mut Channel) -> Result<(), Failure> {
+fn read_new_files(channel: &mut MonitoredChannel) -> Result<(), BenchError> {
     let known: HashSet<_> = channel.seen.iter().map(|seen| seen.file.clone()).collect();
     let mut new = Vec::new();
     for entry in std::fs::read_dir(&channel.folder)? {
@@ -63,7 +63,7 @@ fn look(channel: &mut Channel) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(path: &Path, file: std::ffi::OsString) -> Result<Seen, Failure> {
+fn read(path: &Path, file: std::ffi::OsString) -> Result<ResponseFile, BenchError> {
     let at = Instant::now();
     let json: Value = serde_json::from_slice(&std::fs::read(path)?)?;
     let one = &json["matches"][0];
@@ -71,7 +71,7 @@ fn read(path: &Path, file: std::ffi::OsString) -> Result<Seen, Failure> {
     let number = |value: &Value| value.as_f64().unwrap_or_default();
     let evidence = &one["evidence"];
     let reference = text(&evidence["reference"]);
-    Ok(Seen {
+    Ok(ResponseFile {
         file,
         at,
         event: text(&evidence["event"]),

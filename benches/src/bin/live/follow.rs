@@ -3,32 +3,32 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use refrain_benches::broadcast::time;
 use refrain_benches::clock::thread_time;
-use refrain_benches::music::Failure;
-use refrain_benches::programme::time;
-use refrain_benches::score::Heard;
+use refrain_benches::music::BenchError;
+use refrain_benches::score::ReportedAiring;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak};
 use refrain_core::index::Snapshot;
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
 
 /// Number of samples that are pushed at once: a quarter of a second, so that decisions are reported without much delay.
-const PIECE: usize = 11_025;
+const CHUNK_SAMPLES: usize = 11_025;
 
 /// Processor time, and the seconds of audio processed in it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cost {
+pub(crate) struct ProcessorCost {
     time: Duration,
     sound: f64,
 }
 
-impl Cost {
+impl ProcessorCost {
     fn add(&mut self, other: Self) {
         self.time += other.time;
         self.sound += other.sound;
     }
 }
 
-impl Display for Cost {
+impl Display for ProcessorCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let each = 1000.0 * self.time.as_secs_f64() / self.sound.max(f64::MIN_POSITIVE);
         write!(f, "{each:6.3} ms per second of audio ({:.0} s)", self.sound)
@@ -37,35 +37,35 @@ impl Display for Cost {
 
 /// Processor time of following a stream.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Costs {
-    fingerprint: Cost,
+pub(crate) struct ProcessorCosts {
+    fingerprint: ProcessorCost,
     /// Matcher while it tracks a song.
-    locked: Cost,
+    tracking: ProcessorCost,
     /// Matcher during unknown audio.
-    unknown: Cost,
+    unknown: ProcessorCost,
     /// Matcher during silence.
-    silent: Cost,
+    silent: ProcessorCost,
 }
 
-impl Costs {
+impl ProcessorCosts {
     pub(crate) fn add(&mut self, other: &Self) {
         self.fingerprint.add(other.fingerprint);
-        self.locked.add(other.locked);
+        self.tracking.add(other.tracking);
         self.unknown.add(other.unknown);
         self.silent.add(other.silent);
     }
 }
 
-impl Display for Costs {
+impl Display for ProcessorCosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "processor time\n  fingerprint     {}", self.fingerprint)?;
-        writeln!(f, "  match, tracking {}", self.locked)?;
+        writeln!(f, "  match, tracking {}", self.tracking)?;
         writeln!(f, "  match, unknown  {}", self.unknown)?;
         writeln!(f, "  match, silence  {}", self.silent)
     }
 }
 
-pub(crate) struct Follower<'a> {
+pub(crate) struct BenchFollower<'a> {
     snapshot: &'a Snapshot,
     fingerprinter: Fingerprinter,
     matcher: LiveMatcher,
@@ -73,11 +73,11 @@ pub(crate) struct Follower<'a> {
     peaks: Vec<Peak>,
     events: Vec<LiveEvent>,
     pushed: usize,
-    heard: Vec<(u64, Heard)>,
-    costs: Costs,
+    detected: Vec<(u64, ReportedAiring)>,
+    costs: ProcessorCosts,
 }
 
-impl<'a> Follower<'a> {
+impl<'a> BenchFollower<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
         Self {
             snapshot,
@@ -87,14 +87,14 @@ impl<'a> Follower<'a> {
             peaks: Vec::new(),
             events: Vec::new(),
             pushed: 0,
-            heard: Vec::new(),
-            costs: Costs::default(),
+            detected: Vec::new(),
+            costs: ProcessorCosts::default(),
         }
     }
 
     /// Processes the next audio.
-    pub(crate) fn hear(&mut self, sound: &[f32]) -> Result<(), Failure> {
-        for piece in sound.chunks(PIECE) {
+    pub(crate) fn process(&mut self, sound: &[f32]) -> Result<(), BenchError> {
+        for piece in sound.chunks(CHUNK_SAMPLES) {
             let seconds = time(piece.len());
             let begin = thread_time();
             self.fingerprinter.push(piece);
@@ -105,38 +105,38 @@ impl<'a> Follower<'a> {
             let (matcher, events) = (&mut self.matcher, &mut self.events);
             matcher.push(&self.peaks, until, self.snapshot, &mut self.buffers, events)?;
             let matched = thread_time();
-            self.costs.fingerprint.add(Cost { time: pushed - begin, sound: seconds });
+            self.costs.fingerprint.add(ProcessorCost { time: pushed - begin, sound: seconds });
             let state = self.matcher.state();
             let cost = match (state.silent, state.unknown_since) {
                 (true, _) => &mut self.costs.silent,
-                (false, None) => &mut self.costs.locked,
+                (false, None) => &mut self.costs.tracking,
                 (false, Some(_)) => &mut self.costs.unknown,
             };
-            cost.add(Cost { time: matched - pushed, sound: seconds });
+            cost.add(ProcessorCost { time: matched - pushed, sound: seconds });
             self.pushed += piece.len();
-            self.note();
+            self.collect_events();
         }
         Ok(())
     }
 
     /// Ends the stream. Returns the reported airings and the processor time.
-    pub(crate) fn finish(mut self) -> Result<(Vec<Heard>, Costs), Failure> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<ReportedAiring>, ProcessorCosts), BenchError> {
         let rest = std::mem::replace(&mut self.fingerprinter, Fingerprinter::new(Density::Query)).finish();
         let matcher = std::mem::replace(&mut self.matcher, LiveMatcher::new(LiveSettings::default()));
         matcher.finish(&rest, self.snapshot, &mut self.buffers, &mut self.events)?;
-        self.note();
-        Ok((self.heard.into_iter().map(|(_, heard)| heard).collect(), self.costs))
+        self.collect_events();
+        Ok((self.detected.into_iter().map(|(_, detected)| detected).collect(), self.costs))
     }
 
-    fn note(&mut self) {
+    fn collect_events(&mut self) {
         for event in self.events.drain(..) {
-            let stretch = (event.heard.query_start, event.heard.query_end);
+            let span = (event.detected.query_start, event.detected.query_end);
             let ended = event.kind == LiveEventKind::Final;
-            match self.heard.iter_mut().find(|(airing, _)| *airing == event.airing) {
-                Some((_, heard)) => (heard.stretch, heard.ended) = (stretch, ended),
+            match self.detected.iter_mut().find(|(airing, _)| *airing == event.airing) {
+                Some((_, detected)) => (detected.span, detected.ended) = (span, ended),
                 None => {
-                    let (song, told) = (Some(event.heard.track.0 as usize), time(self.pushed));
-                    self.heard.push((event.airing, Heard { song, told, stretch, ended }));
+                    let (song, reported_at) = (Some(event.detected.track.0 as usize), time(self.pushed));
+                    self.detected.push((event.airing, ReportedAiring { song, reported_at, span, ended }));
                 }
             }
         }

@@ -2,20 +2,20 @@
 //! delays and processor time. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
+mod false_events;
 mod follow;
-mod nothing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use refrain_benches::music::{Failure, decode};
-use refrain_benches::programme::{Plan, Programme, Shelf, time};
-use refrain_benches::score::Score;
+use refrain_benches::broadcast::{Broadcast, BroadcastPlan, MusicLibrary, time};
+use refrain_benches::music::{BenchError, decode};
+use refrain_benches::score::DetectionScore;
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 
-use follow::{Costs, Follower};
+use follow::{BenchFollower, ProcessorCosts};
 
 const USAGE: &str = "\
 live --music DIR [--unknown DIR] [--speech DIR] [--airings N] [--seed N] [--speech-part P] [--speech-db DB] [--hours H]
@@ -28,18 +28,18 @@ live --music DIR [--unknown DIR] [--speech DIR] [--airings N] [--seed N] [--spee
   --speech-db DB   level of the music relative to the speech in decibels (-6)
   --hours H        also follow this much unknown music and speech alone, to count false events (0)";
 
-struct Options {
+struct LiveBenchOptions {
     music: PathBuf,
     unknown: Option<PathBuf>,
     speech: Option<PathBuf>,
-    plan: Plan,
+    plan: BroadcastPlan,
     hours: f64,
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+impl LiveBenchOptions {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let (mut music, mut unknown, mut speech, mut plan, mut hours) =
-            (None, None, None, Plan::default(), 0.0);
+            (None, None, None, BroadcastPlan::default(), 0.0);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match arg.as_str() {
@@ -68,57 +68,57 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let options = Options::parse(std::env::args().skip(1))?;
-    let shelf = Shelf::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
-    let snapshot = index(&shelf)?;
-    let names = |song: usize| name(&shelf, song);
+fn run() -> Result<(), BenchError> {
+    let options = LiveBenchOptions::parse(std::env::args().skip(1))?;
+    let library = MusicLibrary::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
+    let snapshot = index(&library)?;
+    let names = |song: usize| name(&library, song);
     if options.plan.airings > 0 {
-        let programme = Programme::draw(&shelf, &options.plan);
-        let (score, costs) = play(&programme, &shelf, &snapshot, &names)?;
-        println!("\nprogramme of {:.0} s, seed {}\n{score}\n{costs}", programme.seconds(), options.plan.seed);
+        let broadcast = Broadcast::draw(&library, &options.plan);
+        let (score, costs) = play(&broadcast, &library, &snapshot, &names)?;
+        println!("\nprogramme of {:.0} s, seed {}\n{score}\n{costs}", broadcast.seconds(), options.plan.seed);
     }
     if options.hours > 0.0 {
-        nothing::listen(&shelf, &snapshot, options.hours, &names)?;
+        false_events::measure(&library, &snapshot, options.hours, &names)?;
     }
     Ok(())
 }
 
-fn name(shelf: &Shelf, song: usize) -> String {
-    let file = shelf.songs.get(song).and_then(|(path, _)| path.file_name());
+fn name(library: &MusicLibrary, song: usize) -> String {
+    let file = library.songs.get(song).and_then(|(path, _)| path.file_name());
     file.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn index(shelf: &Shelf) -> Result<Snapshot, Failure> {
-    let tracks = shelf.songs.par_iter().enumerate().map(|(n, (path, _))| {
+fn index(library: &MusicLibrary) -> Result<Snapshot, BenchError> {
+    let tracks = library.songs.par_iter().enumerate().map(|(n, (path, _))| {
         let mut fingerprinter = Fingerprinter::new(Density::Reference);
         decode(path, |chunk| fingerprinter.push(chunk))?;
         Ok((TrackNumber(n as u32), fingerprinter.finish()))
     });
-    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let tracks: Vec<_> = tracks.collect::<Result<_, BenchError>>()?;
     let hours = tracks.iter().map(|(_, track)| track.seconds).sum::<f64>() / 3600.0;
-    println!("{} songs, {hours:.1} h; {} unknown", tracks.len(), shelf.strangers.len());
+    println!("{} songs, {hours:.1} h; {} unknown", tracks.len(), library.unknown_songs.len());
     Ok(Snapshot::from_tracks(&tracks)?)
 }
 
 /// Plays a programme as one stream.
 fn play(
-    programme: &Programme,
-    shelf: &Shelf,
+    broadcast: &Broadcast,
+    library: &MusicLibrary,
     snapshot: &Snapshot,
     names: &dyn Fn(usize) -> String,
-) -> Result<(Score, Costs), Failure> {
-    let mut follower = Follower::new(snapshot);
+) -> Result<(DetectionScore, ProcessorCosts), BenchError> {
+    let mut follower = BenchFollower::new(snapshot);
     let mut airings = Vec::new();
     // A few pieces are rendered at a time: all of them would need gigabytes.
-    for pieces in programme.pieces.chunks(2 * rayon::current_num_threads()) {
-        let sounds: Vec<_> = pieces.par_iter().map(|piece| piece.sound(shelf)).collect::<Result<_, _>>()?;
+    for pieces in broadcast.pieces.chunks(2 * rayon::current_num_threads()) {
+        let sounds: Vec<_> = pieces.par_iter().map(|piece| piece.sound(library)).collect::<Result<_, _>>()?;
         for (sound, airing) in sounds {
             airings.extend(airing);
-            follower.hear(&sound)?;
+            follower.process(&sound)?;
         }
     }
-    let (heard, costs) = follower.finish()?;
-    debug_assert!(time(programme.length) >= airings.last().map_or(0.0, |airing| airing.end));
-    Ok((Score::of(&airings, &heard, names), costs))
+    let (reported, costs) = follower.finish()?;
+    debug_assert!(time(broadcast.length) >= airings.last().map_or(0.0, |airing| airing.end));
+    Ok((DetectionScore::of(&airings, &reported, names), costs))
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use refrain_benches::music::{Failure, decode, walk};
+use refrain_benches::music::{BenchError, decode, walk};
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
@@ -29,15 +29,15 @@ null [--indexed N] [--queries N] [--seconds S] [--music DIR --unknown DIR] [--pl
 /// Accepted probabilities of chance at which every query runs.
 const RATES: [f64; 9] = [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10];
 /// Matches with a claimed probability of chance of at most this are listed one by one.
-const WORTH_A_LINE: f64 = 1e-3;
+const MAX_LISTED_PROBABILITY: f64 = 1e-3;
 /// Length of an indexed song in seconds.
 const INDEXED_SECONDS: f64 = 60.0;
 /// First seed of unknown songs: greater than all seeds of indexed ones.
 const UNKNOWN: u64 = 1 << 40;
 /// Songs whose tempi differ by less than this ratio have the same tempo: their beats stay aligned during a query.
-const SAME_TEMPO: f64 = 0.01;
+const MAX_TEMPO_RATIO: f64 = 0.01;
 
-struct Options {
+struct NullOptions {
     indexed: u64,
     queries: usize,
     seconds: f64,
@@ -46,8 +46,8 @@ struct Options {
     plot: Option<PathBuf>,
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+impl NullOptions {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let mut this =
             Self { indexed: 100, queries: 2000, seconds: 10.0, music: None, unknown: None, plot: None };
         while let Some(arg) = args.next() {
@@ -77,24 +77,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let options = Options::parse(std::env::args().skip(1))?;
-    let mut asked = composed(&options)?;
+fn run() -> Result<(), BenchError> {
+    let options = NullOptions::parse(std::env::args().skip(1))?;
+    let mut results = composed(&options)?;
     if let (Some(music), Some(unknown)) = (&options.music, &options.unknown) {
-        asked.extend(recorded(&options, music, unknown)?);
+        results.extend(recorded(&options, music, unknown)?);
     }
-    report(&asked);
+    report(&results);
     if let Some(file) = &options.plot {
-        let matched = |one: &Asked| one.at.iter().map(Option::is_some).collect();
-        let asked: Vec<plot::Outcome> =
-            asked.iter().map(|one| plot::Outcome { kind: one.kind, matched: matched(one) }).collect();
-        plot::draw(file, &RATES, &asked)?;
+        let matched = |one: &QueryResult| one.at.iter().map(Option::is_some).collect();
+        let results: Vec<plot::QueryOutcome> =
+            results.iter().map(|one| plot::QueryOutcome { kind: one.kind, matched: matched(one) }).collect();
+        plot::draw(file, &RATES, &results)?;
     }
     Ok(())
 }
 
 /// A query and its results.
-struct Asked {
+struct QueryResult {
     kind: &'static str,
     name: String,
     /// Best match at each of [`RATES`].
@@ -104,7 +104,12 @@ struct Asked {
 }
 
 /// Runs a query at each rate. If the highest rate gives no match, the others are skipped, because they cannot match either.
-fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -> Result<Asked, Failure> {
+fn run_query(
+    snapshot: &Snapshot,
+    kind: &'static str,
+    name: String,
+    samples: &[f32],
+) -> Result<QueryResult, BenchError> {
     let query = Fingerprinter::fingerprint(Density::Query, samples);
     let at = |rate: f64| {
         identify(snapshot, &query, &MatchSettings { false_positive_rate: rate, ..MatchSettings::default() })
@@ -117,13 +122,13 @@ fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -
         vec![None; RATES.len()]
     } else {
         let best = |rate: &f64| Ok(at(*rate)?.found.into_iter().next());
-        RATES.iter().map(best).collect::<Result<_, Failure>>()?
+        RATES.iter().map(best).collect::<Result<_, BenchError>>()?
     };
-    Ok(Asked { kind, name, at: matched, candidate })
+    Ok(QueryResult { kind, name, at: matched, candidate })
 }
 
 /// Queries composed songs in a catalog of other composed songs.
-fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
+fn composed(options: &NullOptions) -> Result<Vec<QueryResult>, BenchError> {
     let tracks = (0..options.indexed).into_par_iter().map(|seed| {
         let song = compose(seed, INDEXED_SECONDS);
         (Fingerprinter::fingerprint(Density::Reference, &song.samples), song.key, song.tempo_bpm)
@@ -143,7 +148,7 @@ fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
             let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
             let (kind, samples) = match n % 10 {
                 0 | 1 => ("a song", song(seed)),
-                2 | 3 => ("same key and tempo as an indexed song", song(akin(&styles, seed))),
+                2 | 3 => ("same key and tempo as an indexed song", song(seed_of_same_style(&styles, seed))),
                 4 => ("song, pink noise at 0 dB", add_noise(&song(seed), Noise::Pink, 0.0, seed)),
                 5 => ("song, chatter at 0 dB", add_babble(&song(seed), 0.0, seed)),
                 6 => ("song, telephone in a room", reverb(&phone(&song(seed)), 1.5, 0.5, seed)),
@@ -152,20 +157,20 @@ fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
                 _ if n % 20 == 9 => ("white noise", noise(Noise::White, length, seed)),
                 _ => ("pink noise", noise(Noise::Pink, length, seed)),
             };
-            ask(&snapshot, kind, format!("seed {seed}"), &samples)
+            run_query(&snapshot, kind, format!("seed {seed}"), &samples)
         })
         .collect()
 }
 
 /// Returns the next seed whose song has the key and the tempo of one of `styles`.
-fn akin(styles: &[(Key, f64)], seed: u64) -> u64 {
+fn seed_of_same_style(styles: &[(Key, f64)], seed: u64) -> u64 {
     // The starts are far apart, so that two searches cannot find the same seed.
     let mut seeds = (0..).map(|i| seed.wrapping_mul(1 << 20).wrapping_add(i));
     let found = seeds.find(|seed| {
         let song = compose(*seed, 0.05);
         styles
             .iter()
-            .any(|(key, tempo)| *key == song.key && (tempo / song.tempo_bpm - 1.0).abs() < SAME_TEMPO)
+            .any(|(key, tempo)| *key == song.key && (tempo / song.tempo_bpm - 1.0).abs() < MAX_TEMPO_RATIO)
     });
     found.unwrap_or(seed)
 }
@@ -177,21 +182,21 @@ fn looped(samples: &[f32], seconds: f64) -> Vec<f32> {
 }
 
 /// Queries excerpts of the files in one folder in a catalog of the files in another one.
-fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked>, Failure> {
+fn recorded(options: &NullOptions, music: &Path, unknown: &Path) -> Result<Vec<QueryResult>, BenchError> {
     let files = walk(music)?;
     let tracks = files.par_iter().enumerate().map(|(n, path)| {
         let mut fingerprinter = Fingerprinter::new(Density::Reference);
         decode(path, |chunk| fingerprinter.push(chunk))?;
         Ok((TrackNumber(n as u32), fingerprinter.finish()))
     });
-    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let tracks: Vec<_> = tracks.collect::<Result<_, BenchError>>()?;
     let snapshot = Snapshot::from_tracks(&tracks)?;
     let hours = tracks.iter().map(|(_, track)| track.seconds).sum::<f64>() / 3600.0;
-    let strangers = walk(unknown)?;
-    println!("{} files, {hours:.1} h; unknown: {} files", snapshot.tracks(), strangers.len());
-    let each = options.queries.div_ceil(strangers.len().max(1));
-    let mut asked = Vec::new();
-    for path in &strangers {
+    let unknown_songs = walk(unknown)?;
+    println!("{} files, {hours:.1} h; unknown: {} files", snapshot.tracks(), unknown_songs.len());
+    let each = options.queries.div_ceil(unknown_songs.len().max(1));
+    let mut results = Vec::new();
+    for path in &unknown_songs {
         let mut samples = Vec::new();
         decode(path, |chunk| samples.extend_from_slice(chunk))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -206,22 +211,22 @@ fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked
                 4 => ("recorded, 5 % faster", speed(&clip, 1.05)),
                 _ => ("recorded, telephone in a room", reverb(&phone(&clip), 1.5, 0.5, seed)),
             };
-            ask(&snapshot, kind, format!("{name} at {from:.1} s"), &clip)
+            run_query(&snapshot, kind, format!("{name} at {from:.1} s"), &clip)
         });
-        asked.extend(stretches.collect::<Result<Vec<_>, _>>()?);
+        results.extend(stretches.collect::<Result<Vec<_>, _>>()?);
     }
-    for one in &mut asked {
+    for one in &mut results {
         // The report names the file that was matched.
         for found in one.at.iter().flatten().take(1) {
             let path = &files[found.track.0 as usize];
             one.name = format!("{} in {}", one.name, path.file_name().unwrap_or_default().to_string_lossy());
         }
     }
-    Ok(asked)
+    Ok(results)
 }
 
-fn report(asked: &[Asked]) {
-    let n = asked.len();
+fn report(results: &[QueryResult]) {
+    let n = results.len();
     let rate = |count: usize| match count {
         // Rule of three: the upper bound with 95 % confidence if nothing matched.
         0 => format!("< {:.1e}", 3.0 / n as f64),
@@ -231,15 +236,15 @@ fn report(asked: &[Asked]) {
     println!("| claimed at most | queries with a match | measured | nearest candidates before comparison |");
     println!("|---|---|---|---|");
     for (i, claimed) in RATES.iter().enumerate() {
-        let matched = asked.iter().filter(|one| one.at[i].is_some()).count();
-        let near = asked.iter().filter(|one| one.candidate <= *claimed).count();
+        let matched = results.iter().filter(|one| one.at[i].is_some()).count();
+        let near = results.iter().filter(|one| one.candidate <= *claimed).count();
         let note = if *claimed == 1.0 { String::new() } else { near.to_string() };
         println!("| {claimed:.0e} | {matched} | {} | {note} |", rate(matched));
     }
     println!("\n| kind | queries | matches at 1 | 0.1 | 0.01 | 1e-3 | 1e-4 |");
     println!("|---|---|---|---|---|---|---|");
     let mut kinds: BTreeMap<&str, (usize, [usize; 5])> = BTreeMap::new();
-    for one in asked {
+    for one in results {
         let (queries, matched) = kinds.entry(one.kind).or_default();
         *queries += 1;
         matched.iter_mut().zip(&one.at).for_each(|(sum, found)| *sum += usize::from(found.is_some()));
@@ -249,8 +254,8 @@ fn report(asked: &[Asked]) {
         println!("| {kind} | {queries} | {} |", cells.join(" | "));
     }
     let claims =
-        |one: &Asked| one.at.iter().flatten().map(|m| m.false_positive_probability).fold(1.0, f64::min);
-    for one in asked.iter().filter(|one| claims(one) <= WORTH_A_LINE) {
+        |one: &QueryResult| one.at.iter().flatten().map(|m| m.false_positive_probability).fold(1.0, f64::min);
+    for one in results.iter().filter(|one| claims(one) <= MAX_LISTED_PROBABILITY) {
         let Some(best) = one.at.iter().flatten().last() else { continue };
         println!(
             "\nclaimed {:.1e}: {}, {}, track {} at {:.1} s, speed {:.4}, {} of {} peaks",

@@ -3,19 +3,19 @@
 use std::path::Path;
 
 use plotters::prelude::*;
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 
 /// Size of the picture in pixels.
 const SIZE: (u32, u32) = (820, 560);
 /// Lowest rate in the plot.
-const LOWEST: f64 = 1e-5;
+const MIN_RATE: f64 = 1e-5;
 /// Factor by which a measured rate may exceed the claimed one.
-const ALLOWED: f64 = 3.0;
-const COLOURS: [RGBColor; 4] =
+const ALLOWED_FACTOR: f64 = 3.0;
+const COLORS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 
 /// Results of a query.
-pub(crate) struct Outcome {
+pub(crate) struct QueryOutcome {
     pub(crate) kind: &'static str,
     /// For each claimed rate, true if the query matched.
     pub(crate) matched: Vec<bool>,
@@ -33,7 +33,7 @@ fn group(kind: &str) -> &'static str {
 
 /// Plots the shares of queries that match at each claimed rate: of each group, and of all queries with bars
 /// of 95 % confidence.
-pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), Failure> {
+pub(crate) fn draw(file: &Path, rates: &[f64], results: &[QueryOutcome]) -> Result<(), BenchError> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -41,7 +41,7 @@ pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), 
         .x_label_area_size(46)
         .y_label_area_size(70)
         .caption("Unknown queries that match: claimed and measured", ("sans-serif", 20))
-        .build_cartesian_2d((LOWEST..2.0f64).log_scale(), (LOWEST..2.0f64).log_scale())?;
+        .build_cartesian_2d((MIN_RATE..2.0f64).log_scale(), (MIN_RATE..2.0f64).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("accepted probability of chance (claimed)")
@@ -50,7 +50,7 @@ pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), 
         .y_label_formatter(&|y| format!("{y:.0e}"))
         .light_line_style(WHITE.mix(0.0))
         .draw()?;
-    let claims = [(LOWEST, "claimed = measured", 1.0), (LOWEST, "three times the claim", ALLOWED)];
+    let claims = [(MIN_RATE, "claimed = measured", 1.0), (MIN_RATE, "three times the claim", ALLOWED_FACTOR)];
     for (from, label, factor) in claims {
         let style = BLACK.mix(if factor == 1.0 { 0.8 } else { 0.35 }).stroke_width(1);
         let line = [(from, from * factor), (2.0 / factor, 2.0)];
@@ -59,28 +59,28 @@ pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), 
             .label(label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
     }
-    let mut groups: Vec<&str> = asked.iter().map(|one| group(one.kind)).collect();
+    let mut groups: Vec<&str> = results.iter().map(|one| group(one.kind)).collect();
     groups.sort_unstable();
     groups.dedup();
-    for (name, colour) in groups.iter().zip(COLOURS) {
-        let members: Vec<&Outcome> = asked.iter().filter(|one| group(one.kind) == *name).collect();
-        let style = colour.stroke_width(2);
+    for (name, color) in groups.iter().zip(COLORS) {
+        let members: Vec<&QueryOutcome> = results.iter().filter(|one| group(one.kind) == *name).collect();
+        let style = color.stroke_width(2);
         let points = points(rates, &members);
         chart
             .draw_series([PathElement::new(points.clone(), style)])?
             .label(format!("{name} ({})", members.len()))
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
-        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, color.filled())))?;
     }
-    let all: Vec<&Outcome> = asked.iter().collect();
+    let all: Vec<&QueryOutcome> = results.iter().collect();
     let style = BLACK.stroke_width(3);
     chart
         .draw_series([PathElement::new(points(rates, &all), style)])?
         .label(format!("all ({})", all.len()))
         .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
-    chart.draw_series(rates.iter().enumerate().filter(|(_, rate)| **rate >= LOWEST).map(|(i, rate)| {
+    chart.draw_series(rates.iter().enumerate().filter(|(_, rate)| **rate >= MIN_RATE).map(|(i, rate)| {
         let (low, high) = bounds(count(&all, i), all.len());
-        PathElement::new([(*rate, low.max(LOWEST)), (*rate, high.max(LOWEST))], BLACK.stroke_width(1))
+        PathElement::new([(*rate, low.max(MIN_RATE)), (*rate, high.max(MIN_RATE))], BLACK.stroke_width(1))
     }))?;
     chart
         .configure_series_labels()
@@ -94,14 +94,14 @@ pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), 
 }
 
 /// Returns the claimed rates and measured shares, except for rates at which no query matched.
-fn points(rates: &[f64], asked: &[&Outcome]) -> Vec<(f64, f64)> {
-    let share = |i: usize| count(asked, i) as f64 / asked.len().max(1) as f64;
+fn points(rates: &[f64], results: &[&QueryOutcome]) -> Vec<(f64, f64)> {
+    let share = |i: usize| count(results, i) as f64 / results.len().max(1) as f64;
     let all = rates.iter().enumerate().map(|(i, rate)| (*rate, share(i)));
-    all.filter(|(rate, share)| *rate >= LOWEST && *share > 0.0).collect()
+    all.filter(|(rate, share)| *rate >= MIN_RATE && *share > 0.0).collect()
 }
 
-fn count(asked: &[&Outcome], rate: usize) -> usize {
-    asked.iter().filter(|one| one.matched[rate]).count()
+fn count(results: &[&QueryOutcome], rate: usize) -> usize {
+    results.iter().filter(|one| one.matched[rate]).count()
 }
 
 /// Returns the 95 % confidence bounds of a share, from quantiles of the χ² distribution by Wilson and Hilferty (1931).

@@ -9,7 +9,7 @@ mod streams;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 
 const USAGE: &str = "\
 platform streams --music DIR [--catalogue DIR] [--streams N] [--seconds S] [--refrain FILE]
@@ -25,9 +25,9 @@ Needs PostgreSQL, ffmpeg, and moto's server (TEST_MOTO_SERVER is its path if it 
 
 /// Options of the command line.
 #[derive(Debug, Clone)]
-pub(crate) struct Options {
+pub(crate) struct PlatformOptions {
     pub(crate) music: PathBuf,
-    pub(crate) catalogue: Option<PathBuf>,
+    pub(crate) catalog: Option<PathBuf>,
     pub(crate) streams: usize,
     pub(crate) seconds: f64,
     pub(crate) files: usize,
@@ -35,11 +35,11 @@ pub(crate) struct Options {
     pub(crate) refrain: PathBuf,
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+impl PlatformOptions {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let mut this = Self {
             music: PathBuf::new(),
-            catalogue: None,
+            catalog: None,
             streams: 200,
             seconds: 120.0,
             files: 500,
@@ -50,7 +50,7 @@ impl Options {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match arg.as_str() {
                 "--music" => this.music = value()?.into(),
-                "--catalogue" => this.catalogue = Some(value()?.into()),
+                "--catalogue" => this.catalog = Some(value()?.into()),
                 "--streams" => this.streams = value()?.parse()?,
                 "--seconds" => this.seconds = value()?.parse()?,
                 "--files" => this.files = value()?.parse()?,
@@ -66,8 +66,8 @@ impl Options {
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let done = match args.next().as_deref() {
-        Some("streams") => Options::parse(args).and_then(|options| streams::run(&options)),
-        Some("files") => Options::parse(args).and_then(|options| files::run(&options)),
+        Some("streams") => PlatformOptions::parse(args).and_then(|options| streams::run(&options)),
+        Some("files") => PlatformOptions::parse(args).and_then(|options| files::run(&options)),
         _ => Err(USAGE.into()),
     };
     match done {

@@ -8,25 +8,25 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 use refrain_testkit::{Moto, PostgresServer};
 
-use super::Options;
+use super::PlatformOptions;
 
 /// Timeout of waiting for a state of the service.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 /// Clock ticks per second of processor times in `/proc` (USER_HZ, which is the same on all Linux systems).
-const CLOCK: f64 = 100.0;
+const TICKS_PER_SECOND: f64 = 100.0;
 /// Name of the database.
 const DATABASE: &str = "platform";
 /// SQL that selects the counted statements of the database.
 const OURS: &str =
     "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
 /// Visibility timeout of the queues in seconds.
-const HIDDEN: u32 = 60;
+const VISIBILITY_TIMEOUT_SECONDS: u32 = 60;
 
 /// Environment of the service: servers, catalog and folder.
-pub(crate) struct Stage {
+pub(crate) struct PlatformSetup {
     pub(crate) moto: Moto,
     postgres: PostgresServer,
     folder: tempfile::TempDir,
@@ -42,9 +42,9 @@ pub(crate) const SOURCE: &str = "source";
 /// Bucket of the results of streams.
 pub(crate) const RESULTS: &str = "results";
 
-impl Stage {
+impl PlatformSetup {
     /// Starts the servers and indexes the catalog.
-    pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
+    pub(crate) fn new(options: &PlatformOptions) -> Result<Self, BenchError> {
         let postgres =
             PostgresServer::builder().setting("shared_preload_libraries = 'pg_stat_statements'").start()?;
         let catalog = postgres.create_database(DATABASE)?;
@@ -53,11 +53,14 @@ impl Stage {
         for bucket in [SOURCE, RESULTS] {
             moto.make_bucket(bucket)?;
         }
-        let (streams, check) = (moto.make_queue("streams", HIDDEN)?.0, moto.make_queue("check", HIDDEN)?.0);
+        let (streams, check) = (
+            moto.make_queue("streams", VISIBILITY_TIMEOUT_SECONDS)?.0,
+            moto.make_queue("check", VISIBILITY_TIMEOUT_SECONDS)?.0,
+        );
         let folder = tempfile::tempdir()?;
         let refrain = options.refrain.clone();
         let this = Self { moto, postgres, folder, refrain, catalog, streams, check };
-        let music = options.catalogue.as_ref().unwrap_or(&options.music);
+        let music = options.catalog.as_ref().unwrap_or(&options.music);
         let indexed = this.command().arg("index").arg(music).stdout(Stdio::null()).status()?;
         if indexed.success() { Ok(this) } else { Err(format!("refrain index ended with {indexed}").into()) }
     }
@@ -73,7 +76,7 @@ impl Stage {
     }
 
     /// Starts the service in these roles and waits until it is ready. `more` are settings.
-    pub(crate) fn serve(&self, roles: &str, ivs: &str, more: &str) -> Result<Service, Failure> {
+    pub(crate) fn serve(&self, roles: &str, ivs: &str, more: &str) -> Result<Service, BenchError> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let config = self.folder.path().join("service.toml");
         let text = format!(
@@ -95,24 +98,24 @@ impl Stage {
     }
 
     /// Resets the statement counters.
-    pub(crate) fn count_statements(&self) -> Result<(), Failure> {
+    pub(crate) fn count_statements(&self) -> Result<(), BenchError> {
         self.sql("SELECT pg_stat_statements_reset()").map(drop)
     }
 
     /// Returns the number of statements since the reset.
-    pub(crate) fn statements(&self) -> Result<u64, Failure> {
+    pub(crate) fn statements(&self) -> Result<u64, BenchError> {
         Ok(self.sql(&format!("SELECT coalesce(sum(calls), 0) {OURS}"))?.parse()?)
     }
 
     /// Returns the most frequent statements: number of calls, and start of the text.
-    pub(crate) fn busiest(&self) -> Result<String, Failure> {
+    pub(crate) fn busiest(&self) -> Result<String, BenchError> {
         self.sql(&format!(
             "SELECT calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 100) {OURS} ORDER BY calls DESC LIMIT 12"
         ))
     }
 
     /// Runs SQL. Returns the result.
-    pub(crate) fn sql(&self, sql: &str) -> Result<String, Failure> {
+    pub(crate) fn sql(&self, sql: &str) -> Result<String, BenchError> {
         Ok(self.postgres.run_sql(DATABASE, sql)?.trim().to_owned())
     }
 }
@@ -124,16 +127,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Waits until `look` returns true. Returns the waiting time. `what` names the state in the error.
+    /// Waits until `condition` returns true. Returns the waiting time. `what` names the state in the error.
     pub(crate) fn until(
         &self,
         what: &str,
-        mut look: impl FnMut() -> Result<bool, Failure>,
-    ) -> Result<Duration, Failure> {
+        mut condition: impl FnMut() -> Result<bool, BenchError>,
+    ) -> Result<Duration, BenchError> {
         let began = Instant::now();
-        while !look()? {
-            if began.elapsed() > PATIENCE {
-                return Err(format!("not {what} after {PATIENCE:?}").into());
+        while !condition()? {
+            if began.elapsed() > TIMEOUT {
+                return Err(format!("not {what} after {TIMEOUT:?}").into());
             }
             sleep(Duration::from_millis(50));
         }
@@ -141,7 +144,7 @@ impl Service {
     }
 
     /// Sends a GET request. Returns status and body of the response.
-    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), BenchError> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
         let mut text = String::new();
@@ -151,7 +154,7 @@ impl Service {
     }
 
     /// Returns the values of a metric, with any labels.
-    pub(crate) fn metric(&self, name: &str) -> Result<Vec<f64>, Failure> {
+    pub(crate) fn metric(&self, name: &str) -> Result<Vec<f64>, BenchError> {
         let (_, body) = self.get("/metrics")?;
         let lines = body.lines().filter_map(|line| line.rsplit_once(' '));
         let ours = lines.filter(|(key, _)| key.split('{').next() == Some(name));
@@ -159,28 +162,28 @@ impl Service {
     }
 
     /// Returns the processor time so far in seconds.
-    pub(crate) fn processor(&self) -> Result<f64, Failure> {
+    pub(crate) fn processor(&self) -> Result<f64, BenchError> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name can contain any character, so fields are counted after its end: 14 and 15 are user and system time.
         let fields = text.rsplit_once(')').ok_or("no stat")?.1.split_whitespace();
         let times: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        Ok(times.iter().sum::<f64>() / CLOCK)
+        Ok(times.iter().sum::<f64>() / TICKS_PER_SECOND)
     }
 
     /// Returns memory in MB: the current memory that is not mapped from files (`RssAnon`), and the maximum resident memory so
     /// far (`VmHWM`).
-    pub(crate) fn memory(&self) -> Result<(f64, f64), Failure> {
+    pub(crate) fn memory(&self) -> Result<(f64, f64), BenchError> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse::<f64>().ok()
         };
-        let (own, most) = (field("RssAnon:"), field("VmHWM:"));
-        Ok((own.ok_or("no RssAnon")? / 1000.0, most.ok_or("no VmHWM")? / 1000.0))
+        let (own, max_resident) = (field("RssAnon:"), field("VmHWM:"));
+        Ok((own.ok_or("no RssAnon")? / 1000.0, max_resident.ok_or("no VmHWM")? / 1000.0))
     }
 
     /// Sends SIGTERM and waits for the end of the process. Returns the time that it took.
-    pub(crate) fn end(mut self) -> Result<Duration, Failure> {
+    pub(crate) fn end(mut self) -> Result<Duration, BenchError> {
         let began = Instant::now();
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         let status = self.child.wait()?;

@@ -5,35 +5,35 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 use refrain_benches::score::Numbers;
 use refrain_testkit::channels::Ivs;
 use serde_json::json;
 
-use super::Options;
-use super::service::{RESULTS, Stage};
+use super::PlatformOptions;
+use super::service::{PlatformSetup, RESULTS};
 
 /// Warm-up time: starting to follow a stream takes more work than continuing.
 const WARM_UP: Duration = Duration::from_secs(30);
 
 /// The process that serves the streams.
-struct Origin(Child);
+struct OriginProcess(Child);
 
-impl Drop for Origin {
+impl Drop for OriginProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn origin(options: &Options) -> Result<(Origin, String), Failure> {
+fn origin(options: &PlatformOptions) -> Result<(OriginProcess, String), BenchError> {
     let mut command = Command::new(std::env::current_exe()?.with_file_name("streams"));
     command
         .arg("origin")
         .arg("--music")
         .arg(&options.music)
         .args(["--streams", &options.streams.to_string()]);
-    let mut origin = Origin(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+    let mut origin = OriginProcess(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
     let mut line = String::new();
     BufReader::new(origin.0.stdout.take().ok_or("the origin has no output")?).read_line(&mut line)?;
     let address = line.split(' ').next().filter(|address| !address.is_empty());
@@ -45,13 +45,13 @@ fn arn(number: usize) -> String {
 }
 
 /// Runs the measurement.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &PlatformOptions) -> Result<(), BenchError> {
     let (_origin, address) = origin(options)?;
-    let stage = Stage::new(options)?;
+    let setup = PlatformSetup::new(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let ivs = runtime.block_on(Ivs::start())?;
     let service =
-        stage.serve("monitor", &ivs.url(), &format!("[service]\ncapacity = {}\n", options.streams))?;
+        setup.serve("monitor", &ivs.url(), &format!("[service]\ncapacity = {}\n", options.streams))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let began = Instant::now();
     for number in 0..options.streams {
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let event = json!({ "version": "0", "id": format!("e{number}"), "detail-type": "IVS Stream State Change",
             "source": "aws.ivs", "time": "2026-03-01T10:23:43Z", "region": "eu-west-1", "resources": [arn(number)],
             "detail": { "event_name": "Stream Start", "channel_name": "", "stream_id": format!("st-{number}") } });
-        stage.moto.send(&stage.streams, &event.to_string())?;
+        setup.moto.send(&setup.streams, &event.to_string())?;
     }
     let sent = began.elapsed();
     let live = || Ok(service.metric("refrain_stream_lag_seconds")?.len() >= options.streams);
@@ -71,25 +71,25 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         began.elapsed()
     );
     sleep(WARM_UP);
-    let (processor, told) = (service.processor()?, results(&stage)?);
-    stage.count_statements()?;
+    let (processor, objects_before) = (service.processor()?, results(&setup)?);
+    setup.count_statements()?;
     let lag = lags(&service.metric("refrain_stream_lag_seconds")?);
     println!("lag at the start, seconds: {lag}");
     sleep(Duration::from_secs_f64(options.seconds));
     let minutes = options.seconds / 60.0;
-    let each = stage.statements()? as f64 / minutes / options.streams as f64;
+    let each = setup.statements()? as f64 / minutes / options.streams as f64;
     let busy = (service.processor()? - processor) / options.seconds;
-    let (own, most) = service.memory()?;
+    let (own, max_resident) = service.memory()?;
     println!("lag at the end, seconds:   {}", lags(&service.metric("refrain_stream_lag_seconds")?));
-    println!("{busy:.2} cores; {own:.0} MB not mapped from files, at most {most:.0} MB resident");
-    println!("{each:.2} statements per stream and minute; the most frequent:\n{}", stage.busiest()?);
-    let all = results(&stage)?;
-    println!("{all} objects in the bucket, {} of them during the measurement", all - told);
+    println!("{busy:.2} cores; {own:.0} MB not mapped from files, at most {max_resident:.0} MB resident");
+    println!("{each:.2} statements per stream and minute; the most frequent:\n{}", setup.busiest()?);
+    let all = results(&setup)?;
+    println!("{all} objects in the bucket, {} of them during the measurement", all - objects_before);
     let waiting = "SELECT count(*) FROM refrain.outbox WHERE delivered_at IS NULL";
     println!(
         "{} detections, {} pending deliveries",
-        stage.sql("SELECT count(*) FROM refrain.detections")?,
-        stage.sql(waiting)?
+        setup.sql("SELECT count(*) FROM refrain.detections")?,
+        setup.sql(waiting)?
     );
     println!(
         "dropped seconds: {}",
@@ -99,8 +99,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn results(stage: &Stage) -> Result<usize, Failure> {
-    Ok(stage.moto.keys(RESULTS, "")?.len())
+fn results(setup: &PlatformSetup) -> Result<usize, BenchError> {
+    Ok(setup.moto.keys(RESULTS, "")?.len())
 }
 
 fn lags(values: &[f64]) -> Numbers {

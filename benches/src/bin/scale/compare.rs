@@ -36,12 +36,13 @@ pub(crate) fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
         files.par_iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
     };
     for density in [Density::Reference, Density::Query] {
-        let heard: Vec<_> = songs.par_iter().map(|song| Fingerprinter::fingerprint(density, song)).collect();
+        let from_audio: Vec<_> =
+            songs.par_iter().map(|song| Fingerprinter::fingerprint(density, song)).collect();
         let drawn: Vec<_> =
             (0..SONGS).map(|seed| DrawnSong::new(seed).constellation(SONG_SECONDS, density)).collect();
         println!(
             "{density:?}\n  audio {:.3?}\n  drawn {:.3?}",
-            Statistics::of(&heard),
+            Statistics::of(&from_audio),
             Statistics::of(&drawn)
         );
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use refrain_benches::clock::{files, forget_pages, memory, thread_time};
-use refrain_benches::synthetic::{CLEAN, DrawnSong, NOISY, Random, Wear, query};
+use refrain_benches::synthetic::{CLEAN, Degradation, DrawnSong, NOISY, Random, query};
 use refrain_core::fingerprint::{Constellation, Density};
 use refrain_core::index::{Cache, Snapshot, TrackNumber};
 use refrain_core::matching::{MatchSettings, identify};
@@ -31,7 +31,7 @@ pub(crate) const QUERY_SECONDS: f64 = 10.0;
 const UNKNOWN: u64 = 1 << 40;
 
 /// Options of the command line.
-struct Options {
+struct ScaleOptions {
     tracks: u32,
     seconds: f64,
     queries: u32,
@@ -41,7 +41,7 @@ struct Options {
     files: Vec<PathBuf>,
 }
 
-impl Options {
+impl ScaleOptions {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let mut this = Self {
             tracks: 200,
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let options = ScaleOptions::parse(std::env::args().skip(1))?;
     if options.statistics {
         compare::statistics(&options.files)?;
         return Ok(());
@@ -105,7 +105,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     result
 }
 
-fn measure(options: &Options, dir: &Path) -> Result<(), Box<dyn Error>> {
+fn measure(options: &ScaleOptions, dir: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(dir)?;
     let prefix = dir.join("scale");
     build(options, &prefix)?;
@@ -115,7 +115,7 @@ fn measure(options: &Options, dir: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Builds the index files in batches. Skips tracks that they already contain.
-fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
+fn build(options: &ScaleOptions, prefix: &Path) -> Result<(), Box<dyn Error>> {
     let (mut cache, _) = Cache::open(prefix, options.catalog())?;
     let (start, found) = (Instant::now(), cache.position() as u32);
     let mut drawing = Duration::ZERO;
@@ -149,7 +149,11 @@ fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens the files with a cold and with a warm page cache.
-fn open(options: &Options, dir: &Path, prefix: &Path) -> Result<std::sync::Arc<Snapshot>, Box<dyn Error>> {
+fn open(
+    options: &ScaleOptions,
+    dir: &Path,
+    prefix: &Path,
+) -> Result<std::sync::Arc<Snapshot>, Box<dyn Error>> {
     forget_pages(dir);
     let mut snapshot = Default::default();
     for temperature in ["cold", "warm"] {
@@ -170,7 +174,7 @@ fn open(options: &Options, dir: &Path, prefix: &Path) -> Result<std::sync::Arc<S
     Ok(snapshot)
 }
 
-fn sizes(options: &Options, dir: &Path, snapshot: &Snapshot) {
+fn sizes(options: &ScaleOptions, dir: &Path, snapshot: &Snapshot) {
     let bytes = files(dir).1 as f64;
     let sample = options.tracks.min(100);
     let packed: usize = (0..sample).map(|n| options.track(n).to_bytes().len()).sum();
@@ -192,7 +196,7 @@ fn sizes(options: &Options, dir: &Path, snapshot: &Snapshot) {
 
 /// Results of the queries of one kind.
 #[derive(Default)]
-struct Tally {
+struct QueryStatistics {
     times: Vec<Duration>,
     right: u32,
     wrong: u32,
@@ -200,7 +204,7 @@ struct Tally {
     bytes: [u64; 2],
 }
 
-impl Tally {
+impl QueryStatistics {
     fn print(&mut self, name: &str) {
         self.times.sort_unstable();
         let n = self.times.len();
@@ -221,13 +225,13 @@ impl Tally {
     }
 }
 
-fn search(options: &Options, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> {
-    for wear in [Some(CLEAN), Some(NOISY), None] {
-        let mut tally = Tally::default();
+fn search(options: &ScaleOptions, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> {
+    for degradation in [Some(CLEAN), Some(NOISY), None] {
+        let mut query_statistics = QueryStatistics::default();
         for n in 0..options.queries {
-            ask(options, snapshot, n, wear, &mut tally)?;
+            run_query(options, snapshot, n, degradation, &mut query_statistics)?;
         }
-        tally.print(wear.map_or("unknown", |wear| wear.name));
+        query_statistics.print(degradation.map_or("unknown", |degradation| degradation.name));
     }
     if let Some((all, own)) = memory() {
         println!(
@@ -239,34 +243,34 @@ fn search(options: &Options, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-/// Runs one query: from a random track, or unknown if `wear` is `None`.
-fn ask(
-    options: &Options,
+/// Runs one query: from a random track, or unknown if `degradation` is `None`.
+fn run_query(
+    options: &ScaleOptions,
     snapshot: &Snapshot,
     n: u32,
-    wear: Option<Wear>,
-    tally: &mut Tally,
+    degradation: Option<Degradation>,
+    query_statistics: &mut QueryStatistics,
 ) -> Result<(), Box<dyn Error>> {
     let mut random = Random::new(UNKNOWN + u64::from(n));
     let number = random.below(options.tracks as usize) as u32;
     let start = (random.unit() * (options.seconds - QUERY_SECONDS)).floor();
-    let asked = match wear {
-        Some(wear) => query(&options.track(number), start, QUERY_SECONDS, wear, u64::from(n)),
+    let query_constellation = match degradation {
+        Some(degradation) => query(&options.track(number), start, QUERY_SECONDS, degradation, u64::from(n)),
         None => DrawnSong::new(UNKNOWN + u64::from(n)).constellation(QUERY_SECONDS, Density::Query),
     };
     let before = thread_time();
-    let matches = identify(snapshot, &asked, &MatchSettings::default())?;
-    tally.times.push(thread_time() - before);
+    let matches = identify(snapshot, &query_constellation, &MatchSettings::default())?;
+    query_statistics.times.push(thread_time() - before);
     for found in &matches.found {
         let shift = found.reference_start - found.query_start - start;
-        let right = wear.is_some() && found.track == TrackNumber(number) && shift.abs() < 0.1;
-        tally.right += u32::from(right);
-        tally.wrong += u32::from(!right);
+        let right = degradation.is_some() && found.track == TrackNumber(number) && shift.abs() < 0.1;
+        query_statistics.right += u32::from(right);
+        query_statistics.wrong += u32::from(!right);
     }
     for (i, deep) in [false, true].into_iter().enumerate() {
-        let lookup = stages::lookup(snapshot, &asked.peaks, deep)?;
-        tally.probes[i] += lookup.probes;
-        tally.bytes[i] += lookup.bytes;
+        let lookup = stages::lookup(snapshot, &query_constellation.peaks, deep)?;
+        query_statistics.probes[i] += lookup.probes;
+        query_statistics.bytes[i] += lookup.bytes;
     }
     Ok(())
 }

@@ -4,34 +4,34 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use refrain_benches::clock::memory;
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 use refrain_core::index::Cache;
 use refrain_monitor::{
-    EventKind, Monitor, MonitorSettings, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState,
+    EventKind, Monitor, MonitorSettings, StreamEvent, StreamHandle, StreamInput, StreamPhase, StreamSpec,
 };
 use tokio::sync::mpsc;
 
 use super::origin::SAMPLE;
 use super::process::Spent;
-use super::report::{self, Measured, Sample};
+use super::report::{self, Measured, StatusSample};
 use super::stages::Decoding;
-use super::{CATALOGUE, Options};
+use super::{CATALOG_ID, StreamsOptions};
 
 /// Name of the threads that fetch segments and playlists.
 pub(crate) const NETWORK: &str = "network";
 /// Time in seconds over which the starts of streams are distributed.
-const OPENING: f64 = 4.0;
+const START_SPREAD_SECONDS: f64 = 4.0;
 /// Time between the last start and the measurement.
 const WARM_UP: Duration = Duration::from_secs(15);
 /// Capacity of the event channel.
-const EVENTS: usize = 1024;
+const EVENT_CAPACITY: usize = 1024;
 
 /// Task of the measured process.
 pub(crate) struct Task {
     prefix: PathBuf,
     url: String,
     /// Programme that all streams play in a loop: number of songs, and length in seconds.
-    programme: (f64, f64),
+    broadcast: (f64, f64),
     streams: usize,
     seconds: f64,
     cores: usize,
@@ -41,14 +41,14 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(crate) fn new(options: &Options, prefix: &Path, address: &str) -> Self {
+    pub(crate) fn new(options: &StreamsOptions, prefix: &Path, address: &str) -> Self {
         let mut words = address.split(' ');
         let url = words.next().unwrap_or_default().to_owned();
         let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
         Self {
             prefix: prefix.to_owned(),
             url,
-            programme: (number(), number()),
+            broadcast: (number(), number()),
             streams: if options.vod.is_some() { 1 } else { options.streams },
             seconds: options.seconds,
             cores: options.cores,
@@ -60,12 +60,12 @@ impl Task {
 
     /// Returns the arguments for [`Task::parse`].
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { prefix, url, programme, streams, seconds, cores, network, vod, in_process } = self;
+        let Self { prefix, url, broadcast, streams, seconds, cores, network, vod, in_process } = self;
         let texts: [&dyn ToString; 10] = [
             &prefix.display(),
             url,
-            &programme.0,
-            &programme.1,
+            &broadcast.0,
+            &broadcast.1,
             streams,
             seconds,
             cores,
@@ -76,23 +76,23 @@ impl Task {
         texts.iter().map(|text| text.to_string()).collect()
     }
 
-    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let mut next = || args.next().ok_or("missing arguments: `follow` is started by this program itself");
         let (prefix, url) = (next()?.into(), next()?);
-        let programme = (next()?.parse()?, next()?.parse()?);
+        let broadcast = (next()?.parse()?, next()?.parse()?);
         let (streams, seconds, cores) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);
         let (network, vod): (_, f64) = (next()?.parse()?, next()?.parse()?);
         let vod = (vod > 0.0).then_some(vod);
         let in_process = next()?.parse()?;
-        Ok(Self { prefix, url, programme, streams, seconds, cores, network, vod, in_process })
+        Ok(Self { prefix, url, broadcast, streams, seconds, cores, network, vod, in_process })
     }
 }
 
-pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+pub(crate) fn run(task: &Task) -> Result<(), BenchError> {
     if !task.in_process {
         refrain_isolation::enable()?;
     }
-    let (cache, _) = Cache::open(&task.prefix, CATALOGUE)?;
+    let (cache, _) = Cache::open(&task.prefix, CATALOG_ID)?;
     let snapshot = cache.snapshot();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(task.network)
@@ -104,7 +104,7 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
         let _inside = runtime.enter();
         Monitor::new(move || snapshot.clone(), settings)?
     };
-    let (sender, events) = mpsc::channel(EVENTS);
+    let (sender, events) = mpsc::channel(EVENT_CAPACITY);
     match task.vod {
         Some(length) => recorded(task, &monitor, &sender, events, length),
         None => live(task, &monitor, &sender, events),
@@ -121,9 +121,9 @@ fn live(
     monitor: &Monitor,
     sender: &mpsc::Sender<StreamEvent>,
     mut events: mpsc::Receiver<StreamEvent>,
-) -> Result<(), Failure> {
+) -> Result<(), BenchError> {
     let empty = memory().unwrap_or_default();
-    let pause = Duration::from_secs_f64(OPENING / task.streams.max(1) as f64);
+    let pause = Duration::from_secs_f64(START_SPREAD_SECONDS / task.streams.max(1) as f64);
     let mut handles = Vec::new();
     for number in 0..task.streams {
         handles.push(start(task, monitor, number, sender));
@@ -133,16 +133,16 @@ fn live(
     let (mut starts, mut finals) = (0, 0);
     drain(&mut events, &mut starts, &mut finals);
     (starts, finals) = (0, 0);
-    let (began, spent, first) = (Instant::now(), Spent::now(), Sample::of(&handles));
+    let (began, spent, first) = (Instant::now(), Spent::now(), StatusSample::of(&handles));
     let mut samples = Vec::new();
     while began.elapsed().as_secs_f64() < task.seconds {
         std::thread::sleep(Duration::from_secs(1));
         drain(&mut events, &mut starts, &mut finals);
-        samples.push(Sample::of(&handles));
+        samples.push(StatusSample::of(&handles));
     }
     let (seconds, spent) = (began.elapsed().as_secs_f64(), Spent::now().since(spent));
     let full = memory().unwrap_or_default();
-    let expected = task.programme.0 / task.programme.1.max(1.0) * seconds * task.streams as f64;
+    let expected = task.broadcast.0 / task.broadcast.1.max(1.0) * seconds * task.streams as f64;
     let decoding = Decoding::measure(&task.prefix.with_file_name(SAMPLE))?;
     report::live(&Measured {
         decoding,
@@ -175,7 +175,7 @@ fn recorded(
     sender: &mpsc::Sender<StreamEvent>,
     mut events: mpsc::Receiver<StreamEvent>,
     length: f64,
-) -> Result<(), Failure> {
+) -> Result<(), BenchError> {
     let (began, spent) = (Instant::now(), Spent::now());
     let handle = start(task, monitor, 0, sender);
     let (mut starts, mut finals) = (0, 0);
@@ -187,10 +187,10 @@ fn recorded(
     drain(&mut events, &mut starts, &mut finals);
     let (wall, spent) = (began.elapsed(), Spent::now().since(spent));
     let status = status.borrow().clone();
-    if let StreamState::Failed(why) | StreamState::DecoderDied(why) = &status.state {
+    if let StreamPhase::Failed(why) | StreamPhase::DecoderDied(why) = &status.state {
         return Err(format!("the stream failed: {why}").into());
     }
-    let expected = task.programme.0 / task.programme.1.max(1.0) * length;
+    let expected = task.broadcast.0 / task.broadcast.1.max(1.0) * length;
     let decoding = Decoding::measure(&task.prefix.with_file_name(SAMPLE))?;
     report::recorded(&status, (wall, spent), decoding, (starts, finals, expected));
     Ok(())

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use rayon::prelude::*;
-use refrain_benches::music::{Failure, decode, walk};
+use refrain_benches::music::{BenchError, decode, walk};
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Cache, TrackNumber};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_monitor::StreamDecoders;
+use refrain_monitor::ChildDecoders;
 
 const USAGE: &str = "\
 streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--network N] [--vod S] [--dir DIR]
@@ -36,11 +36,11 @@ streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--n
   --under COMMAND  start the measured process through this command, for example `taskset -c 1`";
 
 /// Catalog id of the index.
-const CATALOGUE: u128 = 0x7374_7265_616d_7320;
+const CATALOG_ID: u128 = 0x7374_7265_616d_7320;
 
 /// Options of the command line.
 #[derive(Debug, Clone)]
-struct Options {
+struct StreamsOptions {
     music: PathBuf,
     unknown: Option<PathBuf>,
     streams: usize,
@@ -53,8 +53,8 @@ struct Options {
     under: Vec<String>,
 }
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+impl StreamsOptions {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BenchError> {
         let mut this = Self {
             music: PathBuf::new(),
             unknown: None,
@@ -93,10 +93,10 @@ impl Options {
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
     let done = match args.peek().map(String::as_str) {
-        Some(CHILD_ARGUMENT) => return run_child(StreamDecoders::default()),
-        Some("origin") => Options::parse(args.skip(1)).and_then(|options| origin::run(&options)),
+        Some(CHILD_ARGUMENT) => return run_child(ChildDecoders::default()),
+        Some("origin") => StreamsOptions::parse(args.skip(1)).and_then(|options| origin::run(&options)),
         Some("follow") => follow::Task::parse(args.skip(1)).and_then(|task| follow::run(&task)),
-        _ => Options::parse(args).and_then(|options| prepare(&options)),
+        _ => StreamsOptions::parse(args).and_then(|options| prepare(&options)),
     };
     match done {
         Ok(()) => {
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 /// Builds the index, starts the origin and the measured process, and waits for the latter.
-fn prepare(options: &Options) -> Result<(), Failure> {
+fn prepare(options: &StreamsOptions) -> Result<(), BenchError> {
     let work = tempfile::tempdir()?;
     let folder = options.dir.as_deref().unwrap_or(work.path());
     let prefix = folder.join("streams");
@@ -119,7 +119,7 @@ fn prepare(options: &Options) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
     let mut origin = Command::new(&program);
     origin.arg("origin").args(std::env::args_os().skip(1)).arg("--dir").arg(folder);
-    let mut origin = Ended(origin.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+    let mut origin = KilledOnDrop(origin.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
     let mut address = String::new();
     BufReader::new(origin.0.stdout.take().ok_or("the origin has no output")?).read_line(&mut address)?;
     if address.is_empty() {
@@ -139,9 +139,9 @@ fn prepare(options: &Options) -> Result<(), Failure> {
 }
 
 /// A process that is killed when this value is dropped.
-struct Ended(Child);
+struct KilledOnDrop(Child);
 
-impl Drop for Ended {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -149,9 +149,9 @@ impl Drop for Ended {
 }
 
 /// Creates the index files, unless they exist.
-fn index(prefix: &Path, music: &Path) -> Result<(), Failure> {
+fn index(prefix: &Path, music: &Path) -> Result<(), BenchError> {
     let files = walk(music)?;
-    let (mut cache, _) = Cache::open(prefix, CATALOGUE)?;
+    let (mut cache, _) = Cache::open(prefix, CATALOG_ID)?;
     if cache.position() == files.len() as u64 {
         return Ok(());
     }
@@ -160,7 +160,7 @@ fn index(prefix: &Path, music: &Path) -> Result<(), Failure> {
         decode(path, |chunk| fingerprinter.push(chunk))?;
         Ok((TrackNumber(n as u32), fingerprinter.finish()))
     });
-    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let tracks: Vec<_> = tracks.collect::<Result<_, BenchError>>()?;
     cache.discard();
     cache.apply(&tracks, &[], files.len() as u64)?;
     Ok(())

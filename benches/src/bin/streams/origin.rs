@@ -3,13 +3,13 @@
 use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use refrain_benches::music::Failure;
-use refrain_benches::programme::{Plan, Programme, Shelf};
+use refrain_benches::broadcast::{Broadcast, BroadcastPlan, MusicLibrary};
+use refrain_benches::music::BenchError;
 use refrain_core::audio::SAMPLE_RATE;
-use refrain_testkit::origin::{Clip, Container, LiveOptions, LiveStream, Origin, encode};
+use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin, SegmentContainer, encode};
 use refrain_testkit::write_wav;
 
-use super::Options;
+use super::StreamsOptions;
 
 /// Number of songs in the programme.
 const AIRINGS: usize = 24;
@@ -28,11 +28,11 @@ const SAMPLED: usize = 30;
 pub(crate) const SAMPLE: &str = "sample.ts";
 
 /// Serves the streams until standard input ends. Prints the URL, and the number of songs and the seconds of the programme.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let shelf = Shelf::open(&options.music, options.unknown.as_ref(), None)?;
-    let plan = Plan { airings: AIRINGS, speech: 0.0, unknown: UNKNOWN, ..Plan::default() };
-    let programme = Programme::draw(&shelf, &plan);
-    let clips = segments(&programme, &shelf)?;
+pub(crate) fn run(options: &StreamsOptions) -> Result<(), BenchError> {
+    let library = MusicLibrary::open(&options.music, options.unknown.as_ref(), None)?;
+    let plan = BroadcastPlan { airings: AIRINGS, speech: 0.0, unknown: UNKNOWN, ..BroadcastPlan::default() };
+    let broadcast = Broadcast::draw(&library, &plan);
+    let clips = segments(&broadcast, &library)?;
     if let Some(folder) = &options.dir {
         let some = clips.iter().take(SAMPLED).flat_map(|clip| clip.bytes.iter().copied());
         std::fs::write(folder.join(SAMPLE), some.collect::<Vec<u8>>())?;
@@ -42,9 +42,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let origin = runtime.block_on(Origin::start())?;
     let clips: std::sync::Arc<[Clip]> = clips.into();
     if let Some(length) = options.vod {
-        let told = (length / SEGMENT).round() as u64;
+        let published_segments = (length / SEGMENT).round() as u64;
         let recorded = LiveOptions { window: 0, kind: Some("VOD"), end: true, ..LiveOptions::default() };
-        origin.live("/0", &LiveStream::manual(clips, told, recorded));
+        origin.live("/0", &LiveStream::manual(clips, published_segments, recorded));
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
         for n in 0..options.streams {
@@ -61,13 +61,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn segments(programme: &Programme, shelf: &Shelf) -> Result<Vec<Clip>, Failure> {
+fn segments(broadcast: &Broadcast, library: &MusicLibrary) -> Result<Vec<Clip>, BenchError> {
     let folder = tempfile::tempdir()?;
-    let mut samples = Vec::with_capacity(programme.length);
-    for piece in &programme.pieces {
-        samples.extend(piece.sound(shelf)?.0);
+    let mut samples = Vec::with_capacity(broadcast.length);
+    for piece in &broadcast.pieces {
+        samples.extend(piece.sound(library)?.0);
     }
     let file = folder.path().join("programme.wav");
     write_wav(&file, &samples, SAMPLE_RATE)?;
-    Ok(encode(&file, Container::Ts, SEGMENT)?.clips)
+    Ok(encode(&file, SegmentContainer::Ts, SEGMENT)?.clips)
 }

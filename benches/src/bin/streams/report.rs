@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use refrain_benches::score::Numbers;
-use refrain_monitor::{StageTimes, StreamHandle, StreamState, StreamStatus};
+use refrain_monitor::{StageTimes, StreamHandle, StreamPhase, StreamStatus};
 use refrain_stream::GapReason;
 
 use super::process::Spent;
@@ -14,13 +14,13 @@ const ENDS: usize = 15;
 
 /// State of all streams at one moment.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sample {
+pub(crate) struct StatusSample {
     /// Time from the newest processed audio to now in seconds.
     lag: Numbers,
     /// Media that waits for a thread, in seconds.
     queued: Numbers,
     /// Total processed audio of all streams in seconds.
-    heard: f64,
+    processed: f64,
     times: StageTimes,
     live: usize,
     songs: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Sample {
     last_error: Option<String>,
 }
 
-impl Sample {
+impl StatusSample {
     pub(crate) fn of(handles: &[StreamHandle]) -> Self {
         let mut this = Self::default();
         for handle in handles {
@@ -43,16 +43,16 @@ impl Sample {
                 this.lag.push(lag);
             }
             this.queued.push(status.queued_seconds);
-            this.heard += status.position;
+            this.processed += status.position;
             add(&mut this.times, status.times);
-            this.live += usize::from(status.state == StreamState::Live);
+            this.live += usize::from(status.state == StreamPhase::Live);
             this.songs += usize::from(!status.airings.is_empty());
             this.segments += status.source.pieces;
             this.bytes += status.source.bytes;
             this.retries += status.source.retries + status.source.playlist_errors;
-            this.dropped += status.ear.gaps.of(GapReason::Dropped).seconds;
-            this.gaps += status.ear.gaps.total().seconds;
-            this.errors += status.ear.decode_errors + status.index_errors;
+            this.dropped += status.decoder.gaps.of(GapReason::Dropped).seconds;
+            this.gaps += status.decoder.gaps.total().seconds;
+            this.errors += status.decoder.decode_errors + status.index_errors;
             if status.source.last_error.is_some() {
                 this.last_error.clone_from(&status.source.last_error);
             }
@@ -73,8 +73,8 @@ pub(crate) struct Measured {
     pub(crate) streams: usize,
     pub(crate) seconds: f64,
     pub(crate) spent: Spent,
-    pub(crate) first: Sample,
-    pub(crate) samples: Vec<Sample>,
+    pub(crate) first: StatusSample,
+    pub(crate) samples: Vec<StatusSample>,
     pub(crate) starts: usize,
     pub(crate) finals: usize,
     /// Number of songs that began during the measurement.
@@ -88,11 +88,11 @@ pub(crate) fn live(measured: &Measured) {
     let Measured { decoding, streams, seconds, spent, first, samples, starts, finals, expected, memory } =
         measured;
     let Some(last) = samples.last() else { return };
-    let (n, heard) = (*streams as f64, last.heard - first.heard);
+    let (n, processed) = (*streams as f64, last.processed - first.processed);
     println!("\n{streams} streams for {seconds:.0} s; {} live, {} play a known song", last.live, last.songs);
     println!(
         "processed {:.1} % of the time; about {expected:.0} songs began, starts reported {starts}, finals {finals}",
-        100.0 * heard / seconds / n
+        100.0 * processed / seconds / n
     );
     let all = spent.sound + spent.network;
     println!(
@@ -100,8 +100,8 @@ pub(crate) fn live(measured: &Measured) {
         100.0 * (all + spent.other) / seconds,
         100.0 * spent.other / (all + spent.other)
     );
-    println!("streams per core: {:.0}\n", heard / all.max(f64::MIN_POSITIVE));
-    stages(&times_since(last.times, first.times), *spent, heard, *decoding);
+    println!("streams per core: {:.0}\n", processed / all.max(f64::MIN_POSITIVE));
+    stages(&times_since(last.times, first.times), *spent, processed, *decoding);
     println!("\nlag in seconds, from a moment of the stream to its processing (segments are 2 s)");
     for (name, part) in [
         ("first", &samples[..ENDS.min(samples.len())]),
@@ -147,21 +147,21 @@ pub(crate) fn recorded(
     );
     println!(
         "songs about {expected:.0}, starts {starts}, finals {finals}; missing {:.1} s\n",
-        status.ear.gaps.total().seconds
+        status.decoder.gaps.total().seconds
     );
     stages(&status.times, spent, status.position, decoding);
 }
 
 /// Prints the cost of each stage. The clocks of stages measure wall-clock time; their ratios divide the processor time of the
 /// threads.
-fn stages(times: &StageTimes, spent: Spent, heard: f64, share: Decoding) {
+fn stages(times: &StageTimes, spent: Spent, processed: f64, share: Decoding) {
     let [decode, fingerprint, matching] =
         [times.decode, times.fingerprint, times.matching].map(|time| time.as_secs_f64());
     let walls = (decode + fingerprint + matching).max(f64::MIN_POSITIVE);
-    let scale = 1000.0 * spent.sound / walls / heard.max(f64::MIN_POSITIVE);
+    let scale = 1000.0 * spent.sound / walls / processed.max(f64::MIN_POSITIVE);
     let row = |name: &str, ms: f64| println!("| {name} | {ms:.3} |");
     println!("| stage | ms per second of stream |\n|---|--:|");
-    row("fetch", 1000.0 * spent.network / heard.max(f64::MIN_POSITIVE));
+    row("fetch", 1000.0 * spent.network / processed.max(f64::MIN_POSITIVE));
     row("demux", scale * decode * share.demux);
     row("decode", scale * decode * (1.0 - share.demux - share.resample));
     row("resample", scale * decode * share.resample);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use refrain_benches::clock::thread_time;
-use refrain_benches::music::Failure;
+use refrain_benches::music::BenchError;
 use refrain_core::audio::LiveDecoder;
 use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
 
@@ -26,7 +26,7 @@ impl Decoding {
     ///
     /// # Errors
     /// Fails if the file cannot be read, or contains no decodable audio.
-    pub(crate) fn measure(sample: &Path) -> Result<Self, Failure> {
+    pub(crate) fn measure(sample: &Path) -> Result<Self, BenchError> {
         let bytes = std::fs::read(sample)?;
         let (demux, frames) = best(|| Ok(demux(&bytes)))?;
         let (decode, sound) = best(|| decode(&frames))?;
@@ -39,7 +39,7 @@ impl Decoding {
 }
 
 /// Runs `work` several times. Returns the shortest time in seconds, and the last result.
-fn best<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<(f64, T), Failure> {
+fn best<T>(mut work: impl FnMut() -> Result<T, BenchError>) -> Result<(f64, T), BenchError> {
     let mut shortest = f64::INFINITY;
     let mut times = 0;
     loop {
@@ -60,7 +60,7 @@ fn demux(bytes: &[u8]) -> Vec<AudioFrame> {
     std::iter::from_fn(|| demuxer.next_frame()).collect()
 }
 
-fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, Failure> {
+fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, BenchError> {
     let (mut decoder, mut sound) = (LiveDecoder::new(), Vec::new());
     for frame in frames {
         decoder.use_frames(frame.format)?;
@@ -72,7 +72,7 @@ fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, Failure> {
 }
 
 /// Pushes audio through a decoder, as if it had this sample rate.
-fn push(sound: &[f32], rate: u32) -> Result<(), Failure> {
+fn push(sound: &[f32], rate: u32) -> Result<(), BenchError> {
     let mut decoder = LiveDecoder::new();
     for frame in sound.chunks(FRAME) {
         decoder.push(frame, 1, rate)?;

@@ -25,14 +25,16 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
         parts.push(format!("{} of {} packets could not be decoded", report.lost_packets, report.packets));
     }
     if report.lost_seconds > 0.0 {
-        parts.push(format!("{} of audio were lost", hours(report.lost_seconds)));
+        parts.push(format!("{} of audio were lost", format_duration(report.lost_seconds)));
     }
     if report.replaced_samples > 0 {
         parts.push(format!("{} samples were invalid", report.replaced_samples));
     }
     if report.truncated {
         parts.push(match report.declared_seconds {
-            Some(declared) => format!("it ends after {} of {}", hours(report.seconds), hours(declared)),
+            Some(declared) => {
+                format!("it ends after {} of {}", format_duration(report.seconds), format_duration(declared))
+            }
             None => "it ends too early".to_owned(),
         });
     }
@@ -42,7 +44,7 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
 
 /// Formats a duration: `4.4 h`, `12.3 min` or `20.0 s`.
 #[must_use]
-pub fn hours(seconds: f64) -> String {
+pub fn format_duration(seconds: f64) -> String {
     if seconds >= 3600.0 {
         format!("{:.1} h", seconds / 3600.0)
     } else if seconds >= 60.0 {

@@ -1,15 +1,15 @@
 //! Complete files, read from disk or from objects: decoding, identification, responses, indexing. The commands and the service
 //! share this code.
 
-mod answer;
 mod damage;
 mod decode;
-mod learn;
-mod same;
+mod identification;
+mod index_file;
+mod near_duplicates;
 
-pub use answer::{Answer, song_name};
-pub use damage::{damage, failure_code, hours};
+pub use damage::{damage, failure_code, format_duration};
 pub use decode::limits;
-pub use learn::{Learnt, NothingToLearn, learn, relabelled};
-pub use refrain_isolation::Fingerprinted as Sound;
-pub use same::{is_near_duplicate, shared_sound};
+pub use identification::{Identification, song_name};
+pub use index_file::{IndexedTrack, NothingToIndex, index_file, relabelled};
+pub use near_duplicates::{is_near_duplicate, shared_audio};
+pub use refrain_isolation::Fingerprinted;

@@ -6,13 +6,17 @@ use refrain_catalog::{Metadata, Rule};
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Maximum length of a value in bytes. Longer texts are lyrics or embedded documents. S3 and responses repeat every value.
+/// Maximum length of a value in bytes. Longer texts are lyrics or embedded documents. S3 and responses repeat every
+/// value. At half of it, long descriptions are refused; at twice, each response for the track can have twice the size.
 const MAX_VALUE_BYTES: usize = 4 << 10;
 
-/// Maximum length of the name of a column in bytes.
+/// Maximum length of the name of a column in bytes. Longer names are rows of a file that is not a table. Half of it
+/// still holds real names; twice of it only makes responses longer.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Maximum number of columns without a field of their own. Each one is repeated in every response for the track.
+/// Maximum number of columns without a field of their own. Each one is repeated in every response for the track. With
+/// [`MAX_VALUE_BYTES`] it bounds a response to 1 MB. At half of it, wide exports of label systems are refused; at
+/// twice, that bound doubles.
 const MAX_EXTRA_COLUMNS: usize = 256;
 
 /// Values that were given for a track; `None` if a value was not given.
@@ -38,7 +42,7 @@ impl Fields {
         if value.len() > MAX_VALUE_BYTES {
             return Err(too_long(name, value.len(), MAX_VALUE_BYTES));
         }
-        let key = known_name(name);
+        let key = normalized_name(name);
         if key == "rule" {
             self.rule = Some(value.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())?);
             return Ok(());
@@ -68,14 +72,14 @@ impl Fields {
 
     /// Returns true if a name is `rule` or that of a known field.
     #[must_use]
-    pub fn has_place(name: &str) -> bool {
-        let key = known_name(name);
+    pub fn is_known_field(name: &str) -> bool {
+        let key = normalized_name(name);
         key == "rule" || slot(&mut Metadata::default(), &key).is_some()
     }
 
     /// Removes a value.
     pub fn clear(&mut self, name: &str) {
-        let key = known_name(name);
+        let key = normalized_name(name);
         if key == "rule" {
             self.rule = None;
         } else if let Some(slot) = slot(&mut self.metadata, &key) {
@@ -116,7 +120,7 @@ fn too_long(what: &str, bytes: usize, limit: usize) -> String {
 
 /// Returns a column name in the form of known fields: lower case, with `_` for spaces and hyphens.
 #[must_use]
-pub fn known_name(name: &str) -> String {
+pub fn normalized_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
 }
 
@@ -139,22 +143,22 @@ fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<Stri
 pub(super) fn isrc(text: &str) -> Result<String, String> {
     let code: String =
         text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
-    let good = code.len() == 12
+    let valid = code.len() == 12
         && code.bytes().enumerate().all(|(i, byte)| match i {
             0 | 1 => byte.is_ascii_uppercase(),
             2..=4 => byte.is_ascii_alphanumeric(),
             _ => byte.is_ascii_digit(),
         });
-    if good { Ok(code) } else { Err(format!("invalid ISRC {text:?}: use 12 characters like USZZ00000001")) }
+    if valid { Ok(code) } else { Err(format!("invalid ISRC {text:?}: use 12 characters like USZZ00000001")) }
 }
 
 /// Parses a date in ISO 8601, complete or only year or year and month, or in the `DD-Mon-YYYY` of responses. Returns it in
 /// ISO 8601.
 pub(super) fn release_date(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
-    let number = |part: &str, digits: usize, most: u32| {
-        let good = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse::<u32>().ok().filter(|n| good && (1..=most).contains(n))
+    let number = |part: &str, digits: usize, max: u32| {
+        let valid = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|n| valid && (1..=max).contains(n))
     };
     let date = match parts.as_slice() {
         [year] => number(year, 4, 9999).map(|_| text.to_owned()),

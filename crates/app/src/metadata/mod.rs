@@ -4,6 +4,6 @@ mod fields;
 mod json;
 mod tags;
 
-pub use fields::{Fields, known_name};
+pub use fields::{Fields, normalized_name};
 pub use json::json_cells;
 pub use tags::from_tags;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::Local;
 
-use super::complete::create_complete;
+use super::complete_file::create_complete;
 use super::name::file_name;
 
-/// Maximum number of files of one asset in the same second.
+/// Maximum number of files of one asset in the same second. The numbers are tested in order, so it also bounds the time
+/// of a write. A stream writes a few files per second; half or twice the value changes nothing in practice.
 const MAX_NUMBER: u32 = 100_000;
 
 /// An error of the folder for responses.

@@ -3,20 +3,20 @@
 //! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other fields
 //! are extensions of this program.
 
-mod answer;
-mod complete;
-mod facts;
+mod body;
+mod complete_file;
 mod files;
 mod name;
 mod number;
+mod track_fields;
 
-pub use answer::{Heard, Response, ResponseMatch};
-pub use complete::create_complete;
-pub use facts::{ResponseMetadata, am_item_id};
+pub use body::{Response, ResponseMatch, StreamFields};
+pub use complete_file::create_complete;
 pub use files::advice;
 pub use files::{FileError, ResponseFolder};
 pub use name::file_name;
 pub use name::safe_name;
+pub use track_fields::{ResponseMetadata, am_item_id};
 
 /// Status of a response with a match, as in identifyStream.
 pub const FOUND: u16 = 2006;

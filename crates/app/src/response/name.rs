@@ -3,8 +3,9 @@
 use chrono::{DateTime, TimeZone};
 
 /// Maximum length of the asset id in a file name, in bytes. With time, number and `.json`, the name stays below the 255
-/// bytes that file systems allow.
-const LONGEST_ID: usize = 200;
+/// bytes that file systems allow. At twice the value it does not; at half of it, long ids of different streams could be
+/// cut to the same name.
+const MAX_ID_BYTES: usize = 200;
 
 /// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of 2 or
 /// more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of the
@@ -27,7 +28,7 @@ pub fn safe_name(name: &str) -> String {
     if safe.is_empty() || safe.starts_with('.') {
         safe = format!("_{}", safe.trim_start_matches('.'));
     }
-    safe.truncate(safe.floor_char_boundary(LONGEST_ID));
+    safe.truncate(safe.floor_char_boundary(MAX_ID_BYTES));
     safe
 }
 

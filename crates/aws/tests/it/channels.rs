@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use refrain_aws::IvsChannels;
-use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideErrorKind};
-use refrain_testkit::channels::{Ivs, Trouble};
+use refrain_service::cloud::{Channel, ChannelStream, Channels, CloudErrorKind};
+use refrain_testkit::channels::{Ivs, IvsFault};
 use refrain_testkit::origin::Times;
 
-use crate::setup::{DEAD, aws_at};
+use crate::setup::{UNREACHABLE, aws_at};
 
 const ONE: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/one";
 const TWO: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/two";
-const NOBODY: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/nobody";
+const MISSING: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/nobody";
 const PLAYLIST: &str = "https://ivs.example.org/one.m3u8";
 
 /// Starts a server with two channels, and a client without a noticeable rate limit.
@@ -35,7 +35,7 @@ async fn stream_returns_only_live_streams() {
         started_at: Some(1_684_864_675_250),
     };
     assert_eq!(channels.stream(ONE).await.unwrap(), Some(stream));
-    server.let_linger(ONE);
+    server.set_offline(ONE);
     assert_eq!(channels.stream(ONE).await.unwrap(), None);
     server.end_stream(ONE);
     assert_eq!(channels.stream(ONE).await.unwrap(), None);
@@ -47,11 +47,11 @@ async fn missing_channels_are_errors_unlike_silent_ones() {
     let (server, channels) = ivs().await;
     server.remove_channel(TWO);
     for error in [
-        channels.stream(NOBODY).await.unwrap_err(),
-        channels.channel(NOBODY).await.unwrap_err(),
+        channels.stream(MISSING).await.unwrap_err(),
+        channels.channel(MISSING).await.unwrap_err(),
         channels.channel(TWO).await.unwrap_err(),
     ] {
-        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
         assert!(error.to_string().contains("123456789012:channel/"), "{error}");
     }
 }
@@ -74,12 +74,12 @@ async fn live_streams_are_listed_over_all_pages() {
         server.add_channel(&arn(number), PLAYLIST);
         server.start_stream_at(&arn(number), &format!("st-{number}"), u64::from(number) * 1000);
     }
-    server.let_linger(&arn(7));
+    server.set_offline(&arn(7));
     server.page(5);
     let live = channels.live().await.unwrap();
-    let wanted = (0..23).filter(|number| *number != 7).map(|number| (arn(number), format!("st-{number}")));
+    let expected = (0..23).filter(|number| *number != 7).map(|number| (arn(number), format!("st-{number}")));
     let found = live.iter().map(|stream| (stream.channel.clone(), stream.stream_id.clone()));
-    assert_eq!(found.collect::<BTreeSet<_>>(), wanted.collect());
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected.collect());
     assert_eq!(live.len(), 22);
     assert!(live.iter().all(|stream| stream.playback_url.is_none() && stream.started_at.is_some()));
     assert_eq!(server.calls("ListStreams"), 1 + 5);
@@ -89,9 +89,9 @@ async fn live_streams_are_listed_over_all_pages() {
 async fn temporary_channel_errors_are_retried() {
     let (server, channels) = ivs().await;
     server.start_stream(ONE, "st-1");
-    for trouble in [Trouble::Throttled, Trouble::Broken, Trouble::Closed] {
-        server.trouble("GetStream", trouble, Times::First(2));
-        assert_eq!(channels.stream(ONE).await.unwrap().unwrap().stream_id, "st-1", "{trouble:?}");
+    for fault in [IvsFault::Throttled, IvsFault::Broken, IvsFault::Closed] {
+        server.fault("GetStream", fault, Times::First(2));
+        assert_eq!(channels.stream(ONE).await.unwrap().unwrap().stream_id, "st-1", "{fault:?}");
     }
     assert_eq!(server.calls("GetStream"), 9);
 }
@@ -99,18 +99,18 @@ async fn temporary_channel_errors_are_retried() {
 #[tokio::test]
 async fn persistent_channel_errors_keep_their_kind() {
     let (server, channels) = ivs().await;
-    for (trouble, kind, told) in [
-        (Trouble::Throttled, OutsideErrorKind::Throttled, "ThrottlingException: Rate exceeded"),
-        (Trouble::Broken, OutsideErrorKind::Unavailable, "InternalServerException"),
-        (Trouble::Closed, OutsideErrorKind::Unavailable, "not reachable"),
-        (Trouble::Html, OutsideErrorKind::Unavailable, "an answer that cannot be read"),
-        (Trouble::Denied, OutsideErrorKind::Denied, "needs the right ivs:"),
+    for (fault, kind, expected) in [
+        (IvsFault::Throttled, CloudErrorKind::Throttled, "ThrottlingException: Rate exceeded"),
+        (IvsFault::Broken, CloudErrorKind::Unavailable, "InternalServerException"),
+        (IvsFault::Closed, CloudErrorKind::Unavailable, "not reachable"),
+        (IvsFault::Html, CloudErrorKind::Unavailable, "an answer that cannot be read"),
+        (IvsFault::Denied, CloudErrorKind::Denied, "needs the right ivs:"),
     ] {
-        server.trouble("*", trouble, Times::Always);
+        server.fault("*", fault, Times::Always);
         let (get, list, channel) = tokio::join!(channels.stream(ONE), channels.live(), channels.channel(ONE));
         for error in [get.unwrap_err(), list.unwrap_err(), channel.unwrap_err()] {
-            assert_eq!(error.kind(), kind, "{trouble:?}: {error}");
-            assert!(error.to_string().contains(told), "{trouble:?}: {error}");
+            assert_eq!(error.kind(), kind, "{fault:?}: {error}");
+            assert!(error.to_string().contains(expected), "{fault:?}: {error}");
         }
         server.heal();
     }
@@ -119,12 +119,13 @@ async fn persistent_channel_errors_keep_their_kind() {
 
 #[tokio::test]
 async fn unreachable_addresses_are_transient_errors() {
-    let channels = aws_at(DEAD).await.channels(100.0);
+    let channels = aws_at(UNREACHABLE).await.channels(100.0);
     let error = channels.stream(ONE).await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::Unavailable, "{error}");
+    assert_eq!(error.kind(), CloudErrorKind::Unavailable, "{error}");
 }
 
-/// Calls are not made earlier than the rate limit allows. How late they are made depends on the machine and is not checked.
+/// Calls are not made earlier than the rate limit allows. How late they are made depends on the machine and is not
+/// checked.
 #[tokio::test]
 async fn concurrent_calls_respect_the_rate_limit() {
     let server = Ivs::start().await.unwrap();
@@ -136,8 +137,8 @@ async fn concurrent_calls_respect_the_rate_limit() {
         let channels = channels.clone();
         calls.spawn(async move { channels.stream(ONE).await });
     }
-    while let Some(answer) = calls.join_next().await {
-        assert_eq!(answer.unwrap().unwrap(), None);
+    while let Some(response) = calls.join_next().await {
+        assert_eq!(response.unwrap().unwrap(), None);
     }
     assert!(started.elapsed() >= std::time::Duration::from_millis(500), "{:?}", started.elapsed());
     assert_eq!(server.calls("GetStream"), 11);

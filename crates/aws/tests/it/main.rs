@@ -7,11 +7,11 @@
     reason = "an unexpected value fails the test"
 )]
 
-mod answers;
-mod broken;
 mod channels;
 mod environment;
+mod faulty_stores;
 mod objects;
 mod queues;
+mod responses;
 mod setup;
 mod topics;

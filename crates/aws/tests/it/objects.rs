@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::types::{Tag, Tagging};
 use bytes::Bytes;
 use refrain_aws::S3Objects;
-use refrain_service::outside::{ObjectName, Objects, OutsideErrorKind, Put};
+use refrain_service::cloud::{CloudErrorKind, ObjectName, Objects, Put};
 
 use crate::setup::{aws, new_bucket, s3};
 
@@ -46,20 +46,23 @@ async fn facts_match_the_written_object() {
 async fn errors_name_missing_objects_and_buckets() {
     let objects = bucket("missing").await;
     let song = name("missing", "no song.mp3");
-    let nowhere = name("no-such-bucket", "song.mp3");
+    let missing_bucket = name("no-such-bucket", "song.mp3");
     let body = Bytes::from_static(b"{}");
-    for (error, told) in [
+    for (error, expected) in [
         (objects.facts(&song).await.unwrap_err(), "s3://missing/no song.mp3"),
         (objects.read(&song, 0..5, None).await.unwrap_err(), "s3://missing/no song.mp3"),
         (objects.tags(&song).await.unwrap_err(), "s3://missing/no song.mp3"),
-        (objects.facts(&nowhere).await.unwrap_err(), "s3://no-such-bucket/song.mp3"),
-        (objects.read(&nowhere, 0..5, None).await.unwrap_err(), "s3://no-such-bucket/song.mp3"),
-        (objects.write(&nowhere, body, "text/plain", Put::New).await.unwrap_err(), "s3://no-such-bucket/"),
+        (objects.facts(&missing_bucket).await.unwrap_err(), "s3://no-such-bucket/song.mp3"),
+        (objects.read(&missing_bucket, 0..5, None).await.unwrap_err(), "s3://no-such-bucket/song.mp3"),
+        (
+            objects.write(&missing_bucket, body, "text/plain", Put::New).await.unwrap_err(),
+            "s3://no-such-bucket/",
+        ),
         (objects.list("no-such-bucket", "songs", None).await.unwrap_err(), "s3://no-such-bucket/songs"),
         (objects.check_bucket("no-such-bucket").await.unwrap_err(), "bucket no-such-bucket"),
     ] {
-        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
-        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
     }
     objects.check_bucket("missing").await.unwrap();
 }
@@ -92,7 +95,7 @@ async fn changed_objects_fail_the_next_read() {
     assert_eq!(objects.read(&song, 0..3, Some(&etag)).await.unwrap(), "bef");
     objects.write(&song, "after".into(), "audio/mpeg", Put::Replace).await.unwrap();
     let error = objects.read(&song, 3..6, Some(&etag)).await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), CloudErrorKind::Conflict, "{error}");
     assert!(error.to_string().contains("s3://changed/song.mp3"), "{error}");
     assert_eq!(objects.read(&song, 0..9, None).await.unwrap(), "after");
 }
@@ -103,7 +106,7 @@ async fn new_objects_do_not_replace_existing_ones() {
     let result = name("new", "st-1/result.json");
     objects.write(&result, "{\"a\":1}".into(), "application/json", Put::New).await.unwrap();
     let error = objects.write(&result, "{\"a\":2}".into(), "application/json", Put::New).await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), CloudErrorKind::Conflict, "{error}");
     assert!(!error.is_transient());
     assert_eq!(objects.read(&result, 0..99, None).await.unwrap(), "{\"a\":1}");
     assert_eq!(objects.facts(&result).await.unwrap().content_type.as_deref(), Some("application/json"));
@@ -139,9 +142,9 @@ async fn keys_with_special_characters_are_written_read_tagged_and_listed() {
 async fn long_lists_are_returned_in_pages() {
     let objects = bucket("pages").await;
     let all: Vec<String> = (0..1005).map(|number| format!("songs_to_check/{number:04}.mp3")).collect();
-    for some in all.chunks(67) {
+    for batch in all.chunks(67) {
         let mut writes = tokio::task::JoinSet::new();
-        for key in some {
+        for key in batch {
             let (objects, song) = (objects.clone(), name("pages", key));
             writes.spawn(async move { objects.write(&song, "x".into(), "audio/mpeg", Put::Replace).await });
         }
@@ -170,6 +173,6 @@ async fn deleting_is_final_and_succeeds_for_missing_objects() {
     objects.write(&song, Bytes::from_static(b"12345"), "audio/wav", Put::New).await.unwrap();
     for _ in 0..2 {
         objects.delete(&song).await.unwrap();
-        assert_eq!(objects.facts(&song).await.unwrap_err().kind(), OutsideErrorKind::NotFound);
+        assert_eq!(objects.facts(&song).await.unwrap_err().kind(), CloudErrorKind::NotFound);
     }
 }

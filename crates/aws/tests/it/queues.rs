@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use refrain_aws::SqsQueue;
-use refrain_service::outside::{Message, OutsideErrorKind, Queue};
+use refrain_service::cloud::{CloudErrorKind, Queue, QueueMessage};
 
-use crate::setup::{DEAD, aws, aws_at, new_queue, sqs};
+use crate::setup::{UNREACHABLE, aws, aws_at, new_queue, sqs};
 
 const NOW: Duration = Duration::ZERO;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -28,7 +28,7 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 /// Receives all available messages.
-async fn take(queue: &SqsQueue) -> Vec<Message> {
+async fn receive_all(queue: &SqsQueue) -> Vec<QueueMessage> {
     let mut all = Vec::new();
     loop {
         let some = queue.receive(10, NOW).await.unwrap();
@@ -39,7 +39,7 @@ async fn take(queue: &SqsQueue) -> Vec<Message> {
     }
 }
 
-fn receipts(messages: &[Message]) -> Vec<String> {
+fn receipts(messages: &[QueueMessage]) -> Vec<String> {
     messages.iter().map(|message| message.receipt.clone()).collect()
 }
 
@@ -54,7 +54,7 @@ async fn received_messages_have_time_and_receive_count() {
     assert_eq!((first.body.as_str(), first.receives), ("{\"song\": \"Ünï ♥\"}", 1));
     let sent_at = first.sent_at.unwrap();
     assert!((before - 1000..before + 60_000).contains(&sent_at), "{sent_at} is not about {before}");
-    queue.hide(&[first.receipt], NOW).await.unwrap();
+    queue.change_visibility(&[first.receipt], NOW).await.unwrap();
     let again = queue.receive(1, NOW).await.unwrap().remove(0);
     assert_eq!((again.id, again.receives), (first.id, 2));
 }
@@ -64,14 +64,14 @@ async fn hidden_messages_are_invisible_until_released() {
     let (url, _) = new_queue("hidden").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(13)).await;
-    let taken = receipts(&take(&queue).await);
+    let taken = receipts(&receive_all(&queue).await);
     assert_eq!(taken.len(), 13);
-    queue.hide(&taken, HOUR).await.unwrap();
+    queue.change_visibility(&taken, HOUR).await.unwrap();
     let facts = queue.facts().await.unwrap();
-    assert_eq!((facts.waiting, facts.in_flight, facts.hidden_for), (0, 13, Duration::from_secs(30)));
-    assert_eq!((facts.dead_letters, facts.most_receives), (None, None));
-    queue.hide(&taken, NOW).await.unwrap();
-    assert_eq!(take(&queue).await.len(), 13);
+    assert_eq!((facts.waiting, facts.in_flight, facts.visibility_timeout), (0, 13, Duration::from_secs(30)));
+    assert_eq!((facts.dead_letter_queue, facts.max_receives), (None, None));
+    queue.change_visibility(&taken, NOW).await.unwrap();
+    assert_eq!(receive_all(&queue).await.len(), 13);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn delete_accepts_any_number_of_receipts() {
     let (url, _) = new_queue("many").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(25)).await;
-    let taken = take(&queue).await;
+    let taken = receive_all(&queue).await;
     let bodies: BTreeSet<_> = taken.iter().map(|message| message.body.clone()).collect();
     assert_eq!(bodies, numbered(25).into_iter().collect());
     queue.delete(&receipts(&taken)).await.unwrap();
@@ -93,11 +93,11 @@ async fn invalid_receipts_are_reported_and_do_not_stop_other_deletions() {
     let (url, _) = new_queue("receipts").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(12)).await;
-    let mut taken = receipts(&take(&queue).await);
+    let mut taken = receipts(&receive_all(&queue).await);
     taken.insert(3, "no receipt".to_owned());
     let error = queue.delete(&taken).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot delete 1 of 13 messages of queue receipts: "), "{error}");
-    assert_eq!(error.kind(), OutsideErrorKind::Invalid);
+    assert_eq!(error.kind(), CloudErrorKind::Invalid);
     assert_eq!(queue.facts().await.unwrap().in_flight, 0);
 }
 
@@ -121,24 +121,24 @@ async fn empty_polls_of_maximum_duration_succeed() {
     assert_eq!(queue.receive(10, Duration::from_secs(20)).await.unwrap(), []);
 }
 
-async fn set_policy(url: &str, dead_letters: &str) {
-    let policy = format!("{{\"deadLetterTargetArn\":\"{dead_letters}\",\"maxReceiveCount\":\"5\"}}");
+async fn set_policy(url: &str, dead_letter_queue: &str) {
+    let policy = format!("{{\"deadLetterTargetArn\":\"{dead_letter_queue}\",\"maxReceiveCount\":\"5\"}}");
     let call = sqs().await.set_queue_attributes().queue_url(url);
     call.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
 }
 
 #[tokio::test]
-async fn buried_messages_reach_the_dead_letter_queue_with_their_reason() {
+async fn dead_lettered_messages_keep_their_reason() {
     let (url, _) = new_queue("work").await;
     let (dead_url, dead_arn) = new_queue("work-dead").await;
     set_policy(&url, &dead_arn).await;
     let queue = aws().await.queue(&url);
     let facts = queue.facts().await.unwrap();
-    assert_eq!((facts.dead_letters, facts.most_receives), (Some(dead_url.clone()), Some(5)));
+    assert_eq!((facts.dead_letter_queue, facts.max_receives), (Some(dead_url.clone()), Some(5)));
     send(&url, &["{ broken".to_owned(), "whole".to_owned()]).await;
-    let taken = take(&queue).await;
+    let taken = receive_all(&queue).await;
     let broken = taken.iter().find(|message| message.body == "{ broken").unwrap();
-    queue.bury(broken, "no JSON:\nline 1\u{1} ends").await.unwrap();
+    queue.dead_letter(broken, "no JSON:\nline 1\u{1} ends").await.unwrap();
     let facts = queue.facts().await.unwrap();
     assert_eq!((facts.waiting, facts.in_flight), (0, 1));
     let call = sqs().await.receive_message().queue_url(&dead_url).message_attribute_names("All");
@@ -149,19 +149,19 @@ async fn buried_messages_reach_the_dead_letter_queue_with_their_reason() {
 }
 
 #[tokio::test]
-async fn burying_fails_without_a_dead_letter_queue() {
+async fn dead_lettering_fails_without_a_dead_letter_queue() {
     let (url, _) = new_queue("alone").await;
     let queue = aws().await.queue(&url);
     send(&url, &["{ broken".to_owned()]).await;
     let message = queue.receive(1, NOW).await.unwrap().remove(0);
-    let error = queue.bury(&message, "no JSON").await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::NotFound);
+    let error = queue.dead_letter(&message, "no JSON").await.unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::NotFound);
     assert!(error.to_string().contains("alone") && error.to_string().contains("redrive policy"), "{error}");
     assert_eq!(queue.facts().await.unwrap().in_flight, 1);
     // An operator adds the redrive policy while the service is running.
     let (_, dead_arn) = new_queue("alone-dead").await;
     set_policy(&url, &dead_arn).await;
-    queue.bury(&message, "").await.unwrap();
+    queue.dead_letter(&message, "").await.unwrap();
     assert_eq!(queue.facts().await.unwrap().in_flight, 0);
 }
 
@@ -170,7 +170,7 @@ async fn errors_name_missing_queues() {
     let (url, _) = new_queue("there").await;
     let queue = aws().await.queue(&url.replace("there", "elsewhere"));
     for error in [queue.receive(1, NOW).await.unwrap_err(), queue.facts().await.unwrap_err()] {
-        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
         assert!(error.to_string().contains("elsewhere"), "{error}");
         assert!(!error.is_transient());
     }
@@ -178,13 +178,13 @@ async fn errors_name_missing_queues() {
 
 #[tokio::test]
 async fn unreachable_addresses_are_transient_errors() {
-    let queue = aws_at(DEAD).await.queue(&format!("{DEAD}/123456789012/songs"));
+    let queue = aws_at(UNREACHABLE).await.queue(&format!("{UNREACHABLE}/123456789012/songs"));
     let error = queue.receive(1, NOW).await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::Unavailable);
+    assert_eq!(error.kind(), CloudErrorKind::Unavailable);
     assert!(error.is_transient());
     assert!(error.to_string().starts_with("cannot read queue songs: not reachable: "), "{error}");
     let error = queue.delete(&numbered(11)).await.unwrap_err();
-    assert_eq!(error.kind(), OutsideErrorKind::Unavailable);
+    assert_eq!(error.kind(), CloudErrorKind::Unavailable);
     assert!(error.to_string().contains("11 of 11"), "{error}");
 }
 
@@ -194,9 +194,9 @@ async fn access_check_keeps_all_messages() {
     let queue = aws().await.queue(&url);
     send(&url, &numbered(3)).await;
     queue.check_access().await.unwrap();
-    let mut bodies: Vec<_> = take(&queue).await.into_iter().map(|message| message.body).collect();
+    let mut bodies: Vec<_> = receive_all(&queue).await.into_iter().map(|message| message.body).collect();
     bodies.sort();
     assert_eq!(bodies, numbered(3));
     let missing = aws().await.queue(&format!("{url}-missing"));
-    assert_eq!(missing.check_access().await.unwrap_err().kind(), OutsideErrorKind::NotFound);
+    assert_eq!(missing.check_access().await.unwrap_err().kind(), CloudErrorKind::NotFound);
 }

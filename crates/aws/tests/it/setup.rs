@@ -8,7 +8,7 @@ use refrain_aws::{Aws, AwsSettings};
 use refrain_testkit::Moto;
 
 /// URL of a port on which no server listens.
-pub(crate) const DEAD: &str = "http://127.0.0.1:1";
+pub(crate) const UNREACHABLE: &str = "http://127.0.0.1:1";
 
 pub(crate) const REGION: &str = "eu-west-1";
 
@@ -56,15 +56,16 @@ pub(crate) async fn sns() -> aws_sdk_sns::Client {
 pub(crate) async fn new_queue(name: &str) -> (String, String) {
     let client = sqs().await;
     let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
-    let wanted = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
-    let told = client.get_queue_attributes().queue_url(&url).attribute_names(wanted.clone()).send().await;
-    let arn = told.unwrap().attributes.unwrap()[&wanted].clone();
+    let queue_arn = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
+    let attributes =
+        client.get_queue_attributes().queue_url(&url).attribute_names(queue_arn.clone()).send().await;
+    let arn = attributes.unwrap().attributes.unwrap()[&queue_arn].clone();
     (url, arn)
 }
 
 pub(crate) async fn new_bucket(name: &str) {
     use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-    let place =
+    let configuration =
         CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuWest1).build();
-    s3().await.create_bucket().bucket(name).create_bucket_configuration(place).send().await.unwrap();
+    s3().await.create_bucket().bucket(name).create_bucket_configuration(configuration).send().await.unwrap();
 }

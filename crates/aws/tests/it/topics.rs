@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_service::outside::{OutsideErrorKind, Queue, Topics};
+use refrain_service::cloud::{CloudErrorKind, Queue, Topics};
 
 use crate::setup::{aws, new_queue, sns};
 
@@ -17,8 +17,8 @@ async fn subscribers_receive_published_messages() {
     topics.check_topic(&topic).await.unwrap();
     let song = "{\"stream\": \"one\", \"song\": \"Ünï ♥\", \"score\": 42}";
     topics.publish(&topic, song).await.unwrap();
-    let heard = aws().await.queue(&url).receive(10, Duration::from_secs(5)).await.unwrap();
-    assert_eq!(heard.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), [song]);
+    let messages = aws().await.queue(&url).receive(10, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(messages.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), [song]);
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn errors_name_missing_topics() {
     let topic = "arn:aws:sns:eu-west-1:123456789012:nobody";
     for error in [topics.publish(topic, "x").await.unwrap_err(), topics.check_topic(topic).await.unwrap_err()]
     {
-        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
         assert!(error.to_string().contains(topic), "{error}");
     }
     let error = topics.publish("no ARN", "x").await.unwrap_err();

@@ -22,8 +22,8 @@ pub struct SinkBacklog {
     pub backlog: Backlog,
 }
 
-/// Returns the text for [`crate::Delivery::last_error`] of a message that no process has claimed.
-pub(crate) fn unclaimed(after: Duration) -> String {
+/// Returns the text for [`crate::OutboxMessage::last_error`] of a message that no process has claimed.
+pub(crate) fn unclaimed_reason(after: Duration) -> String {
     let days = after.as_secs_f64() / 86_400.0;
     format!("no process has claimed it for {days:.0} days: its sink is missing from all settings")
 }

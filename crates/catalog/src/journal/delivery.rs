@@ -7,7 +7,7 @@ use super::stored::name_fault;
 
 /// A message to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewDelivery {
+pub struct NewOutboxMessage {
     /// Name of the sink that receives it.
     pub sink: String,
     /// Identifies the message: a second message with the same sink and key is ignored.
@@ -16,7 +16,7 @@ pub struct NewDelivery {
     pub payload: String,
 }
 
-impl NewDelivery {
+impl NewOutboxMessage {
     /// Returns the reason why the message cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
         // Sink and key together are the key of one index, so their total length is limited as well.
@@ -26,7 +26,7 @@ impl NewDelivery {
 
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct OutboxMessage {
     /// Number of the message in the outbox.
     pub id: i64,
     /// Detection that the message reports, if any.
@@ -64,7 +64,7 @@ pub enum DeliveryStatus {
 
 /// Selects the messages to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeliveryFilter {
+pub struct OutboxFilter {
     /// Includes only messages for this sink.
     pub sink: Option<String>,
     /// Includes only messages with this status.
@@ -82,7 +82,7 @@ pub enum AfterFailure {
 
 /// Age limits for [`crate::Journal::prune`]. With `None`, nothing of that kind is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Expired {
+pub struct RetentionLimits {
     /// Deletes detections that were last seen, and streams that ended, before this time (milliseconds since the Unix
     /// epoch).
     pub detections: Option<i64>,
@@ -90,7 +90,7 @@ pub struct Expired {
     pub deliveries: Option<i64>,
 }
 
-impl Expired {
+impl RetentionLimits {
     /// Returns limits that delete everything before one time (milliseconds since the Unix epoch).
     #[must_use]
     pub fn before(time: i64) -> Self {
@@ -100,7 +100,7 @@ impl Expired {
 
 /// Numbers of records that [`crate::Journal::prune`] deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
+pub struct PruneCounts {
     /// Number of detections.
     pub detections: u64,
     /// Number of messages of the outbox.
@@ -109,10 +109,10 @@ pub struct Pruned {
     pub streams: u64,
 }
 
-impl Pruned {
+impl PruneCounts {
     /// Returns the largest of the three numbers.
     #[must_use]
-    pub fn most(&self) -> u64 {
+    pub fn max(&self) -> u64 {
         self.detections.max(self.deliveries).max(self.streams)
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::stored::{moment, name_fault, text};
+use super::stored::{clamp_time, name_fault, text};
 use crate::{TrackId, TrackNumber};
 
 /// Identity of one airing, the same from its start to its end: a UUID of version 7.
@@ -18,7 +18,7 @@ pub struct DetectionId(pub Uuid);
 impl DetectionId {
     /// Returns a new identity, for an airing that is detected for the first time now.
     #[must_use]
-    pub fn fresh() -> Self {
+    pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
 }
@@ -39,14 +39,14 @@ impl FromStr for DetectionId {
 
 /// The input in which a track was detected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HeardIn {
+pub enum DetectionSource {
     /// A stream: the name of its session, or its id if the session has no name.
     Stream(String),
     /// A file, by its name.
     File(String),
 }
 
-impl HeardIn {
+impl DetectionSource {
     /// Returns the kind, as it is stored in the database, and the name.
     pub(crate) fn parts(&self) -> (i16, Cow<'_, str>) {
         match self {
@@ -55,7 +55,7 @@ impl HeardIn {
         }
     }
 
-    /// Returns the input for a kind and a name of [`HeardIn::parts`], or `None` if the kind is unknown.
+    /// Returns the input for a kind and a name of [`DetectionSource::parts`], or `None` if the kind is unknown.
     pub(crate) fn of(kind: i16, name: String) -> Option<Self> {
         match kind {
             1 => Some(Self::Stream(name)),
@@ -71,7 +71,7 @@ pub struct Detection {
     /// Identity of the airing.
     pub id: DetectionId,
     /// Input in which it was detected.
-    pub heard_in: HeardIn,
+    pub detected_in: DetectionSource,
     /// Number of the track at the time of the detection.
     pub track: TrackNumber,
     /// Stable identity of the track.
@@ -108,7 +108,7 @@ pub struct Detection {
 
 /// Position of the last detection of a page, after which the next page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageMark {
+pub struct PageCursor {
     /// Value of the time that the pages are ordered by.
     pub at: i64,
     /// Orders detections of the same time.
@@ -116,32 +116,34 @@ pub struct PageMark {
 }
 
 impl Detection {
-    /// Returns the mark after which the next page of [`crate::Journal::detections_of`] starts.
+    /// Returns the mark after which the next page of [`crate::Journal::detections_between`] starts.
     #[must_use]
-    pub fn mark_by_start(&self) -> PageMark {
-        PageMark { at: self.start_at, id: self.id }
+    pub fn cursor_by_start(&self) -> PageCursor {
+        PageCursor { at: self.start_at, id: self.id }
     }
 
-    /// Returns the mark after which the next page of [`crate::Journal::airings_of`] starts.
+    /// Returns the mark after which the next page of [`crate::Journal::detections_of_track`] starts.
     #[must_use]
-    pub fn mark_by_first_seen(&self) -> PageMark {
-        PageMark { at: self.first_seen, id: self.id }
+    pub fn cursor_by_first_seen(&self) -> PageCursor {
+        PageCursor { at: self.first_seen, id: self.id }
     }
 
     /// Returns the reason why the detection cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
         let numbers = [self.query_start, self.query_end, self.reference_start, self.speed, self.pitch_cents];
+        // PostgreSQL stores NaN and infinities, SQLite stores NaN as NULL, and JSON has neither.
         let finite = numbers.iter().all(|n| n.is_finite()) && self.false_positive_probability.is_finite();
+        // Times are rejected, not clamped, because a clamped end could be before its start.
         let times = [self.start_at, self.end_at, self.first_seen, self.last_seen];
-        if !finite || times != times.map(moment) {
+        if !finite || times != times.map(clamp_time) {
             return Some(format!("detection {}: a number is not finite or a time is out of range", self.id));
         }
         if self.query_end < self.query_start || self.end_at < self.start_at {
             return Some(format!("detection {}: its end is before its start", self.id));
         }
-        match &self.heard_in {
-            HeardIn::Stream(id) => name_fault("stream", id),
-            HeardIn::File(name) => name_fault("file", name),
+        match &self.detected_in {
+            DetectionSource::Stream(id) => name_fault("stream", id),
+            DetectionSource::File(name) => name_fault("file", name),
         }
     }
 }

@@ -13,17 +13,19 @@ use async_trait::async_trait;
 
 use crate::{CatalogError, TrackId};
 pub use attempts::{
-    Holder, MAX_DEATHS, MAX_WORKER_DEATHS, ObjectAttempts, ObjectVersion, Recorded, SUSPECT_DEATHS,
+    LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, ObjectAttempts, ObjectVersion, RecordOutcome, SUSPECT_DEATHS,
     StreamHealth,
 };
-pub(crate) use backlog::unclaimed;
+pub(crate) use backlog::unclaimed_reason;
 pub use backlog::{Backlog, SinkBacklog};
-pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Expired, NewDelivery, Pruned};
-pub use detection::{Detection, DetectionId, HeardIn, PageMark};
-pub(crate) use stored::{milliseconds, moment, name_fault, text};
+pub use delivery::{
+    AfterFailure, DeliveryStatus, NewOutboxMessage, OutboxFilter, OutboxMessage, PruneCounts, RetentionLimits,
+};
+pub use detection::{Detection, DetectionId, DetectionSource, PageCursor};
+pub(crate) use stored::{clamp_time, milliseconds, name_fault, text};
 pub(crate) use stream::quarantine_reason;
 pub use stream::{
-    ARCHIVE, NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState, WAITING_AFTER,
+    ARCHIVE, NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState, WAITING_AFTER_EXPIRY,
     new_owner, worker_name,
 };
 
@@ -41,7 +43,8 @@ pub trait Journal: Send + Sync {
     ///
     /// A known stream starts again only if `started_at` is later than that of the known session. In addition, if both
     /// sessions have names, the names must differ; otherwise the known session must have ended, and `started_at` must
-    /// be later than that end. A session whose end was recorded by [`Journal::remember_end`] does not start again.
+    /// be later than that end. A session whose end was recorded by [`Journal::record_session_end`] does not start
+    /// again.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id that is empty or longer than 2,000 bytes.
@@ -63,12 +66,12 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id or a session that is empty or longer than 2,000 bytes.
-    async fn remember_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError>;
+    async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError>;
 
     /// Returns the number of streams that [`Journal::claim_streams`] could give to a worker: they have not ended, are
-    /// not of the origin [`ARCHIVE`], and have no lease or one that expired at least [`WAITING_AFTER`] ago by the clock
-    /// of the database.
-    async fn waiting_streams(&self) -> Result<u64, CatalogError>;
+    /// not of the origin [`ARCHIVE`], and have no lease or one that expired at least [`WAITING_AFTER_EXPIRY`] ago by
+    /// the clock of the database.
+    async fn count_waiting_streams(&self) -> Result<u64, CatalogError>;
 
     /// Returns the stream with this id.
     async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError>;
@@ -81,7 +84,7 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Claims at most `most` streams for the worker named `owner`, oldest first. Candidates are streams that have not
+    /// Claims at most `limit` streams for the worker named `owner`, oldest first. Candidates are streams that have not
     /// ended and that never had a lease, were released, or whose lease has expired. No two workers get the same stream.
     ///
     /// Each claim counts one death in advance ([`Stream::deaths`]), which [`Journal::confirm_stream`] and
@@ -91,7 +94,7 @@ pub trait Journal: Send + Sync {
     async fn claim_streams(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
@@ -99,13 +102,12 @@ pub trait Journal: Send + Sync {
     /// makes such a stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 
-    /// Does the same as [`Journal::claim_streams`] for streams of the origin [`ARCHIVE`], which
-    /// [`Journal::claim_streams`] skips: their audio is in stored objects, which the workers for live streams cannot
-    /// follow. Does not count deaths.
+    /// Claims streams of the origin [`ARCHIVE`] in the same way. [`Journal::claim_streams`] skips them: their audio is
+    /// in stored objects, which the workers for live streams cannot follow. Does not count deaths.
     async fn claim_archives(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
@@ -167,13 +169,13 @@ pub trait Journal: Send + Sync {
     /// Returns true if the caller has to do the periodic job `name`, which only one of all processes does. By the clock
     /// of the database, it returns true to one caller within each period of length `every`; the first call for a name
     /// returns true.
-    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
+    async fn claim_turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
 
     /// Stores a detection, as a new row or as the next state of the one with its id, and in the same transaction adds
     /// its messages to the outbox, once per sink and key.
     ///
     /// Returns false and changes nothing if the stored state is newer: it was seen later, or is final and this one is
-    /// not. The values of [`Detection::first_seen`] and [`Detection::heard_in`] stay as they were first recorded.
+    /// not. The values of [`Detection::first_seen`] and [`Detection::detected_in`] stay as they were first recorded.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an end before the start, numbers that are not finite, times out of range, and
@@ -181,7 +183,7 @@ pub trait Journal: Send + Sync {
     async fn record(
         &self,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError>;
 
@@ -190,50 +192,50 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// As for [`Journal::record`].
-    async fn record_held(
+    async fn record_with_lease(
         &self,
-        holder: Holder<'_>,
+        holder: LeaseHolder<'_>,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
-    ) -> Result<Recorded, CatalogError>;
+    ) -> Result<RecordOutcome, CatalogError>;
 
     /// Returns the detections that are not final, ordered by start. A worker that takes over a stream continues them.
-    async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
+    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError>;
 
     /// Returns detections in streams that are not final, were last seen before `before`, and have no worker left that
     /// could end them: no stream that has not ended is in their session (or has their id, if the session has no name).
     /// Returns the first ones, ordered by start.
-    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
+    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
 
     /// Returns final detections with a [`Detection::last_seen`] of at least `since`, which does not depend on the
     /// timestamps in the stream: the latest ones, in no order. A worker that takes over a stream uses them to
     /// deduplicate detections that it makes again.
-    async fn lately_final(
+    async fn recently_final_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         since: i64,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
     /// Returns a page of detections that overlap the time from `from` (inclusive) to `to` (exclusive), in the unit of
     /// [`Detection::start_at`], ordered by start, starting after the mark of the previous page
-    /// ([`Detection::mark_by_start`]).
-    async fn detections_of(
+    /// ([`Detection::cursor_by_start`]).
+    async fn detections_between(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         from: i64,
         to: i64,
-        after: Option<PageMark>,
+        after: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
     /// Returns a page of detections of a track, whatever its number was, ordered by first seen, latest first, starting
-    /// after the mark of the previous page ([`Detection::mark_by_first_seen`]).
-    async fn airings_of(
+    /// after the mark of the previous page ([`Detection::cursor_by_first_seen`]).
+    async fn detections_of_track(
         &self,
         track: TrackId,
-        before: Option<PageMark>,
+        before: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
@@ -242,38 +244,38 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// As for [`Journal::record`], for names.
-    async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
+    async fn enqueue(&self, deliveries: &[NewOutboxMessage], now: i64) -> Result<(), CatalogError>;
 
     /// Returns the counts of the undelivered messages in the outbox.
     async fn backlog(&self) -> Result<Backlog, CatalogError>;
 
     /// Returns the same counts for each sink that has undelivered messages, ordered by name.
-    async fn backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError>;
+    async fn sink_backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError>;
 
-    /// Claims at most `most` messages of a sink, those that have been due for longest first, and counts the attempt.
+    /// Claims at most `limit` messages of a sink, those that have been due for longest first, and counts the attempt.
     /// Returns them ordered by id. No two workers get the same message. A message whose delivery is not reported within
     /// the time `claim` becomes due again, because its worker may have died. A sink can therefore receive a message
     /// twice; it recognizes the duplicate by its key.
     async fn claim_deliveries(
         &self,
         sink: &str,
-        most: u32,
+        limit: u32,
         claim: Duration,
-    ) -> Result<Vec<Delivery>, CatalogError>;
+    ) -> Result<Vec<OutboxMessage>, CatalogError>;
 
-    /// Marks as dead at most `most` messages that have been due for the time `after` without being claimed, because
+    /// Marks as dead at most `limit` messages that have been due for the time `after` without being claimed, because
     /// their sink is in the settings of no process. Returns their number.
-    async fn expire_unclaimed(&self, after: Duration, most: u32) -> Result<u64, CatalogError>;
+    async fn expire_unclaimed(&self, after: Duration, limit: u32) -> Result<u64, CatalogError>;
 
-    /// Deletes at most `most` undelivered messages of a sink, including dead ones, and returns their number.
-    async fn drop_deliveries(&self, sink: &str, most: u32) -> Result<u64, CatalogError>;
+    /// Deletes at most `limit` undelivered messages of a sink, including dead ones, and returns their number.
+    async fn drop_deliveries(&self, sink: &str, limit: u32) -> Result<u64, CatalogError>;
 
     /// Marks messages as delivered, even if they have been claimed again or marked as dead in the meantime.
-    async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
+    async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
 
-    /// Reports that an attempt ([`Delivery::attempts`] as claimed) failed, and what to do with the message. Returns
-    /// false and changes nothing if the message has been claimed again since, or is delivered or dead.
-    async fn delivery_failed(
+    /// Reports that an attempt ([`OutboxMessage::attempts`] as claimed) failed, and what to do with the message.
+    /// Returns false and changes nothing if the message has been claimed again since, or is delivered or dead.
+    async fn mark_delivery_failed(
         &self,
         id: i64,
         attempt: u32,
@@ -284,15 +286,15 @@ pub trait Journal: Send + Sync {
     /// Returns a page of messages that pass the filter, ordered by id, starting after the given one.
     async fn deliveries(
         &self,
-        filter: &DeliveryFilter,
+        filter: &OutboxFilter,
         after: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<Delivery>, CatalogError>;
+    ) -> Result<Vec<OutboxMessage>, CatalogError>;
 
     /// Makes dead messages due again, with attempts counted from 0, and returns their number.
     async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError>;
 
-    /// Deletes one batch of expired records, at most `most` of each kind. When no more are left, all counts are below
-    /// `most`. A later start of a deleted stream adds it as a new one.
-    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError>;
+    /// Deletes one batch of expired records, at most `limit` of each kind. When no more are left, all counts are below
+    /// `limit`. A later start of a deleted stream adds it as a new one.
+    async fn prune(&self, expired: RetentionLimits, limit: u32) -> Result<PruneCounts, CatalogError>;
 }

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 /// Limit of times on both sides of the epoch, in milliseconds: 285,000 years. Even twice this value is far below the
 /// overflow of database integers.
-const FURTHEST: i64 = 1 << 53;
+const MAX_TIME_MS: i64 = 1 << 53;
 
-/// Maximum number of bytes of an indexed name: PostgreSQL indexes accept no more than 2,700 bytes per entry.
-const LONGEST_NAME: usize = 2000;
+/// Maximum number of bytes of an indexed name: PostgreSQL indexes accept no more than 2,700 bytes per entry. At half of
+/// it, an S3 key of 1,024 bytes with its bucket and version does not fit; at twice, the server rejects the row.
+const MAX_NAME_BYTES: usize = 2000;
 
 /// Returns the reason why a text cannot be an indexed name, or `None` if it can.
 pub(crate) fn name_fault(what: &str, name: &str) -> Option<String> {
+    // The replacement of a NUL has three bytes, so the stored text is measured, not the given one.
     let length = text(name).len();
     match length {
         0 => Some(format!("the {what} name is empty")),
-        1..=LONGEST_NAME => None,
-        _ => Some(format!("the {what} name has {length} bytes; the maximum is {LONGEST_NAME}")),
+        1..=MAX_NAME_BYTES => None,
+        _ => Some(format!("the {what} name has {length} bytes; the maximum is {MAX_NAME_BYTES}")),
     }
 }
 
@@ -26,11 +28,12 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// Clamps a time to the supported range.
-pub(crate) fn moment(milliseconds: i64) -> i64 {
-    milliseconds.clamp(-FURTHEST, FURTHEST)
+pub(crate) fn clamp_time(milliseconds: i64) -> i64 {
+    milliseconds.clamp(-MAX_TIME_MS, MAX_TIME_MS)
 }
 
 /// Returns the whole milliseconds of a duration, clamped to the supported range.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).map_or(FURTHEST, moment)
+    // `Duration::MAX` is a valid argument (a lease without an end) and exceeds an i64.
+    i64::try_from(duration.as_millis()).map_or(MAX_TIME_MS, clamp_time)
 }

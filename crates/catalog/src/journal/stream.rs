@@ -11,8 +11,10 @@ use super::stored::name_fault;
 /// Origin of streams whose audio is stored in objects, one per segment. [`crate::Journal::claim_archives`] claims them.
 pub const ARCHIVE: &str = "archive";
 
-/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner.
-pub const WAITING_AFTER: Duration = Duration::from_secs(5);
+/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner, so
+/// that an ordinary take-over is not counted. At half of it, one slow claim is reported as missing capacity; at twice,
+/// real lack of capacity is reported 5 s later.
+pub const WAITING_AFTER_EXPIRY: Duration = Duration::from_secs(5);
 
 /// Separates the name of a worker from its random id.
 const OWNER_SEPARATOR: char = '/';
@@ -27,6 +29,7 @@ pub fn new_owner(name: &str) -> String {
 /// Returns the name of the worker in an owner of [`new_owner`].
 #[must_use]
 pub fn worker_name(owner: &str) -> &str {
+    // From the right, because the name of a worker can contain the separator and its id cannot.
     owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
 }
 
@@ -76,7 +79,7 @@ impl StreamState {
     }
 
     /// Returns the state with this name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
@@ -162,6 +165,8 @@ impl Stream {
     /// [`MAX_DEATHS`] times. Only a new start makes it claimable again.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
+        // Both counts are kept until the next start, so they show why the stream failed. A stream that failed for
+        // another reason can have deaths below the limits.
         self.state == StreamState::Failed
             && (self.deaths >= MAX_WORKER_DEATHS || self.decoder_deaths >= MAX_DEATHS)
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PostgresCatalog;
 use super::insert::NewRow;
-use super::plan::{Candidate, Plan, Spot, plan};
+use super::plan::{BatchPlan, BatchTrack, TrackRef, plan};
 use super::read::{ADDED, REMOVED};
 use super::retry::Retry;
 use super::row::{self, select_tracks};
@@ -17,7 +17,7 @@ use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
 
 /// A batch whose commit was sent, with an unknown result. Number, id and time of its first row identify it.
-struct Sent {
+struct PendingCommit {
     /// Number of its first row.
     number: TrackNumber,
     id: TrackId,
@@ -26,22 +26,23 @@ struct Sent {
 }
 
 impl PostgresCatalog {
-    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
-        let one = self.add_tracks(vec![new]).await?.pop();
+    pub(super) async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+        let one = self.add_all(vec![new]).await?.pop();
         one.unwrap_or_else(|| Err(self.name.corrupt("an addition returned no result")))
     }
 
-    pub(super) async fn add_tracks(&self, tracks: Vec<NewTrack>) -> Result<Outcomes, CatalogError> {
+    pub(super) async fn add_all(&self, tracks: Vec<NewTrack>) -> Result<Outcomes, CatalogError> {
         let mut candidates = Vec::with_capacity(tracks.len());
-        let mut refused = Vec::new();
+        let mut rejected = Vec::new();
         for (index, new) in tracks.into_iter().enumerate() {
             match self.candidate(new) {
                 Ok(candidate) => candidates.push(candidate),
-                Err(error) => refused.push((index, error)),
+                Err(error) => rejected.push((index, error)),
             }
         }
         let mut outcomes = self.add_candidates(&candidates).await?;
-        for (index, error) in refused {
+        // Inserted in ascending order, so each index is correct when it is used.
+        for (index, error) in rejected {
             outcomes.insert(index, Err(error));
         }
         Ok(outcomes)
@@ -50,15 +51,17 @@ impl PostgresCatalog {
     /// Adds a batch exactly once. If a connection is lost during a commit, its result is unknown, so the next attempt
     /// checks if the batch is stored. The batch cannot appear after that check: the writers' lock is free only once
     /// that transaction has ended.
-    async fn add_candidates(&self, candidates: &[Candidate]) -> Result<Outcomes, CatalogError> {
+    async fn add_candidates(&self, candidates: &[BatchTrack]) -> Result<Outcomes, CatalogError> {
+        // A batch of rejected tracks must not wait for the lock.
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let mut patience = Retry::new();
-        let mut sent = None;
+        let mut retry = Retry::new();
+        // Lives outside the attempts: only the next attempt can learn whether the commit of this one succeeded.
+        let mut pending_commit = None;
         loop {
-            match self.attempt(self.add_once(candidates, &mut sent)).await {
-                Err(error) => self.pause_before_retry(error, &mut patience).await?,
+            match self.attempt(self.add_once(candidates, &mut pending_commit)).await {
+                Err(error) => self.pause_before_retry(error, &mut retry).await?,
                 done => return done,
             }
         }
@@ -66,60 +69,82 @@ impl PostgresCatalog {
 
     async fn add_once(
         &self,
-        candidates: &[Candidate],
-        sent: &mut Option<Sent>,
+        candidates: &[BatchTrack],
+        pending_commit: &mut Option<PendingCommit>,
     ) -> Result<Outcomes, CatalogError> {
         let mut transaction = self.begin_writing().await?;
-        if let Some(earlier) = &*sent {
-            if self.is_there(&mut transaction, earlier).await? {
+        if let Some(earlier) = &*pending_commit {
+            if self.is_stored(&mut transaction, earlier).await? {
                 // The batch is forgotten only after this commit, because this connection can be lost as well.
                 self.commit(transaction).await?;
-                return Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default());
+                return Ok(pending_commit
+                    .take()
+                    .map(|pending_commit| pending_commit.outcomes)
+                    .unwrap_or_default());
             }
-            *sent = None;
+            *pending_commit = None;
         }
-        let stored = self.met_by(&mut transaction, candidates).await?;
+        let stored = self.conflicting_tracks(&mut transaction, candidates).await?;
         let plan = plan(candidates, stored, &self.name);
+        // One time for the whole batch, read under the lock, so that the times of batches have the order of their
+        // numbers.
         let added_at = now();
+        // Nothing to write, and therefore no commit whose result would have to be remembered.
         if plan.inserts.is_empty() {
             self.commit(transaction).await?;
             return Ok(plan.outcomes(candidates, &[], added_at));
         }
         let numbers = self.new_numbers(&mut transaction, plan.inserts.len()).await?;
         self.write(&mut transaction, candidates, &plan, &numbers, added_at).await?;
+        // The first row represents the batch, because a transaction stores all of its rows or none.
         let (number, id) = (numbers[0], plan.inserts[0].id);
-        *sent = Some(Sent { number, id, added_at, outcomes: plan.outcomes(candidates, &numbers, added_at) });
+        *pending_commit = Some(PendingCommit {
+            number,
+            id,
+            added_at,
+            outcomes: plan.outcomes(candidates, &numbers, added_at),
+        });
         self.commit(transaction).await?;
-        Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default())
+        Ok(pending_commit.take().map(|pending_commit| pending_commit.outcomes).unwrap_or_default())
     }
 
-    fn candidate(&self, mut new: NewTrack) -> Result<Candidate, CatalogError> {
+    fn candidate(&self, mut new: NewTrack) -> Result<BatchTrack, CatalogError> {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
             return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
         }
+        // A NUL in metadata is replaced, but a source identifies the track: two paths must not become equal.
         if new.source.contains('\0') {
             return Err(self.name.invalid(format!("{:?}: a path or URL must not contain NUL", new.source)));
         }
-        new.metadata = new.metadata.storable();
+        new.metadata = new.metadata.without_nul();
         let extra = row::extra(&new.metadata, &self.name)?;
-        Ok(Candidate { new, fresh: TrackId(Uuid::now_v7()), extra })
+        // Generated once and not per attempt: an attempt after a lost commit recognizes its rows by it.
+        Ok(BatchTrack { new, new_id: TrackId(Uuid::now_v7()), extra })
     }
 
-    async fn is_there(&self, connection: &mut PgConnection, sent: &Sent) -> Result<bool, CatalogError> {
+    async fn is_stored(
+        &self,
+        connection: &mut PgConnection,
+        pending_commit: &PendingCommit,
+    ) -> Result<bool, CatalogError> {
         // The number is not sufficient: a standby that was promoted may assign numbers again that were lost with the
         // primary.
         let sql =
             "SELECT EXISTS (SELECT 1 FROM refrain.tracks WHERE number = $1 AND id = $2 AND added_at = $3)";
-        let query = self.query(sql).bind(i64::from(sent.number.0)).bind(sent.id.0).bind(sent.added_at);
+        let query = self
+            .query(sql)
+            .bind(i64::from(pending_commit.number.0))
+            .bind(pending_commit.id.0)
+            .bind(pending_commit.added_at);
         let row = query.fetch_one(connection).await;
         row.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))
     }
 
     /// Returns the live tracks with a source or an id of the batch.
-    async fn met_by(
+    async fn conflicting_tracks(
         &self,
         connection: &mut PgConnection,
-        candidates: &[Candidate],
+        candidates: &[BatchTrack],
     ) -> Result<Vec<Track>, CatalogError> {
         let sources: Vec<_> = candidates.iter().map(|candidate| candidate.new.source.as_str()).collect();
         let ids: Vec<_> = candidates.iter().filter_map(|candidate| candidate.new.id).map(|id| id.0).collect();
@@ -147,11 +172,12 @@ impl PostgresCatalog {
     async fn write(
         &self,
         connection: &mut PgConnection,
-        candidates: &[Candidate],
-        plan: &Plan,
+        candidates: &[BatchTrack],
+        plan: &BatchPlan,
         numbers: &[TrackNumber],
         added_at: i64,
     ) -> Result<(), CatalogError> {
+        // Before the inserts: a unique index allows only one live track per source and per id.
         if !plan.retired.is_empty() {
             self.retire(connection, &plan.retired).await?;
         }
@@ -167,13 +193,13 @@ impl PostgresCatalog {
             })
             .collect();
         self.write_rows(connection, &rows).await.map_err(|error| self.name.error(error))?;
-        let changes = plan.changes.iter().map(|&(spot, comes)| {
-            let number = match spot {
-                Spot::Stored(number) => number,
-                Spot::Inserted(index) => numbers[index],
+        let changes = plan.changes.iter().map(|&(track_ref, is_added)| {
+            let number = match track_ref {
+                TrackRef::Stored(number) => number,
+                TrackRef::Inserted(index) => numbers[index],
             };
-            (number, if comes { ADDED } else { REMOVED })
+            (number, if is_added { ADDED } else { REMOVED })
         });
-        self.record(connection, changes).await
+        self.record_changes(connection, changes).await
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of a PostgreSQL URL that are not secret.
 
-use super::error::Name;
+use super::error::PostgresName;
 use super::open::options;
 use crate::{Address, CatalogError};
 
@@ -8,11 +8,12 @@ use crate::{Address, CatalogError};
 pub(crate) fn address(url: &str) -> Result<Address, CatalogError> {
     let options = options(url)?;
     let socket = options.get_socket().map(|folder| folder.display().to_string());
+    // libpq uses the name of the user as the default, and so does the server.
     let database = options.get_database().unwrap_or(options.get_username());
     let names = vec![
         socket.unwrap_or_else(|| options.get_host().to_owned()),
         options.get_port().to_string(),
         database.to_owned(),
     ];
-    Ok(Address { url: Name::new(&options).url, names })
+    Ok(Address { url: PostgresName::new(&options).url, names })
 }

@@ -5,12 +5,13 @@ use super::row;
 use crate::{CatalogError, NearDuplicate, TrackNumber};
 
 impl PostgresCatalog {
-    pub(super) async fn list_pending(
+    pub(super) async fn pending_comparisons(
         &self,
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<TrackNumber>, CatalogError> {
         let sql = "SELECT track FROM refrain.pending_comparisons WHERE track > $1 ORDER BY track LIMIT $2";
+        // Track numbers begin at 0 at the earliest, so -1 is before all of them.
         let after = after.map_or(-1, |number| i64::from(number.0));
         let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(after).bind(i64::from(limit))).await?;
         let numbers: Result<_, _> = rows.into_iter().map(|(number,)| row::number(number)).collect();
@@ -18,22 +19,24 @@ impl PostgresCatalog {
     }
 
     /// Stores the result of comparisons. Can be retried, because doing it twice changes nothing.
-    pub(super) async fn store_comparisons(
+    pub(super) async fn finish_comparisons(
         &self,
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError> {
         for link in links {
+            // Before the lock is taken: an invalid link needs no transaction.
             self.check_link(link)?;
         }
-        self.retried(|| self.store_comparisons_once(tracks, links)).await
+        self.retried(|| self.finish_comparisons_once(tracks, links)).await
     }
 
-    async fn store_comparisons_once(
+    async fn finish_comparisons_once(
         &self,
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError> {
+        // With the lock, the check for an existing link and its insert cannot interleave with those of another writer.
         let mut transaction = self.begin_writing().await?;
         for link in links {
             self.insert_link(&mut transaction, link).await?;

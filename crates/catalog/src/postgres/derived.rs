@@ -27,6 +27,7 @@ impl PostgresCatalog {
     /// # Errors
     /// [`CatalogError`] if the database is unavailable or rejects the query.
     pub async fn fetch_all(&self, query: Statement) -> Result<Vec<PgRow>, CatalogError> {
+        // A single statement is its own transaction, which saves the round trips for BEGIN and COMMIT.
         if self.prepared {
             return query.fetch_all(&self.pool).await.map_err(|error| self.error(error));
         }
@@ -36,9 +37,10 @@ impl PostgresCatalog {
         Ok(rows)
     }
 
-    /// Makes the space of deleted rows of `table` available to new rows. An error has no effect: autovacuum does the same
-    /// later.
+    /// Makes the space of deleted rows of `table` available to new rows. An error has no effect: autovacuum does the
+    /// same later.
     pub async fn vacuum(&self, table: &'static str) {
+        // VACUUM takes no parameters and cannot run in a transaction. The name of the table is a literal of the caller.
         let sql = sqlx::AssertSqlSafe(format!("VACUUM {table}"));
         let _ = sqlx::raw_sql(sql).execute(&self.pool).await;
     }

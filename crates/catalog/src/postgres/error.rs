@@ -10,16 +10,17 @@ use crate::CatalogError;
 
 /// Name of the catalog in its errors: the URL without password and query string.
 #[derive(Debug, Clone)]
-pub(super) struct Name {
+pub(super) struct PostgresName {
     pub(super) url: String,
     /// True if the server is on this machine and is named by the folder of its socket.
     socket: bool,
 }
 
-impl Name {
+impl PostgresName {
     pub(super) fn new(options: &PgConnectOptions) -> Self {
         let database = options.get_database().unwrap_or(options.get_username());
         let host = options.get_socket().map(|folder| folder.display().to_string().replace('/', "%2F"));
+        // sqlx has two forms for a socket: a folder of its own option, or a host that begins with a slash.
         let socket = host.is_some() || options.get_host().starts_with('/');
         let host = host.unwrap_or_else(|| options.get_host().replace('/', "%2F"));
         let (user, port) = (options.get_username(), options.get_port());
@@ -28,7 +29,8 @@ impl Name {
 
     pub(super) fn error(&self, error: Error) -> CatalogError {
         match error {
-            Error::Database(database) => self.refused(database),
+            Error::Database(database) => self.server_error(database),
+            // rustls reports invalid certificates as I/O errors of this kind.
             Error::Io(reason) if reason.kind() == ErrorKind::InvalidData => self.tls(&reason.to_string()),
             // For a remote server, the only files involved are those of the certificates.
             Error::Io(reason)
@@ -38,6 +40,7 @@ impl Name {
                 self.tls(&format!("cannot read a file that sslrootcert, sslcert or sslkey names: {reason}"))
             }
             Error::Io(reason) => self.unreachable(reason.to_string()),
+            // A message that violates the protocol makes the connection unusable, like a loss of the connection.
             Error::Protocol(reason) => self.unreachable(reason),
             Error::Tls(reason) => self.tls(&reason.to_string()),
             Error::Configuration(reason) => self.cannot_open(format!("{reason}; check its URL")),
@@ -48,11 +51,13 @@ impl Name {
     }
 
     /// Converts an error of the server. SQLSTATEs: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-    fn refused(&self, error: Box<dyn DatabaseError>) -> CatalogError {
+    fn server_error(&self, error: Box<dyn DatabaseError>) -> CatalogError {
         let catalog = self.url.clone();
         let detail = error.message().to_owned();
         let code = error.code().unwrap_or_default().into_owned();
         match code.as_str() {
+            // Only codes that need different advice or a retry are distinguished; all others keep the text of the
+            // server.
             "28000" | "28P01" => CatalogError::LoginRefused { catalog, detail },
             "3D000" | "57P04" => CatalogError::NoSuchDatabase { catalog, detail },
             "42501" => CatalogError::NotAllowed { catalog, detail },
@@ -61,15 +66,20 @@ impl Name {
             "53300" => CatalogError::TooManyConnections { catalog, detail },
             "40001" | "40P01" | "55P03" => CatalogError::Locked { catalog },
             "57014" => CatalogError::TimedOut { catalog, detail },
+            // 57P01 to 57P03: the server shuts down, crashes or starts. 57P05, 25P03: it ended an idle session or
+            // transaction.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => self.unreachable(detail),
+            // The sequence of track numbers has reached its maximum of 32 bits.
             "2200H" => CatalogError::TooManyTracks { catalog },
             "22021" | "22P05" | "54000" => self.invalid(detail),
+            // A prepared statement is missing or exists already: a pooler has changed the connection of the server.
             "26000" | "42P05" => self.cannot_open(format!(
                 "{detail}; behind PgBouncer, add statement-cache-capacity=0 to the parameters of its URL"
             )),
             "42P01" | "3F000" | "XX001" | "XX002" => self.corrupt(detail),
             "58030" => CatalogError::Io { catalog, detail },
-            code if code.starts_with("08") => self.unreachable(with_reason(detail, &*error)),
+            // 08000, 08003, 08006: also reported by postgres_fdw, for its connection to another server.
+            code if code.starts_with("08") => self.unreachable(with_detail(detail, &*error)),
             _ => CatalogError::Database { catalog, source: Error::Database(error).into() },
         }
     }
@@ -99,14 +109,14 @@ impl Name {
 
     fn tls(&self, detail: &str) -> CatalogError {
         // These are texts of rustls; sqlx passes on only the text of the error.
-        let says = |word: &str| detail.contains(word);
-        let advice = if says("xpired") || says("NotValidYet") || says("not valid yet") {
+        let contains = |word: &str| detail.contains(word);
+        let advice = if contains("xpired") || contains("NotValidYet") || contains("not valid yet") {
             "renew the server's certificate, or set this machine's clock"
-        } else if says("UnsupportedCertVersion") {
+        } else if contains("UnsupportedCertVersion") {
             "issue a certificate of X.509 version 3 for the server, or use sslmode=require, which does not verify it"
-        } else if says("UnknownIssuer") {
+        } else if contains("UnknownIssuer") {
             "name the file of the authority that issued the server's certificate with sslrootcert"
-        } else if says("not valid for name") || says("NotValidForName") {
+        } else if contains("not valid for name") || contains("NotValidForName") {
             "name the host as the certificate does, or use sslmode=verify-ca"
         } else {
             "check sslmode, sslrootcert, sslcert and sslkey in its URL"
@@ -117,7 +127,7 @@ impl Name {
 
 /// Adds the first line of the details to a message: a server that lost its connection to another server, through
 /// postgres_fdw, reports there which server it was and why.
-fn with_reason(message: String, error: &dyn DatabaseError) -> String {
+fn with_detail(message: String, error: &dyn DatabaseError) -> String {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     match error.and_then(PgDatabaseError::detail).and_then(|detail| detail.lines().next()) {
         Some(reason) => format!("{message}: {reason}"),

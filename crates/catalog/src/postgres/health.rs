@@ -4,11 +4,13 @@ use super::PostgresCatalog;
 use crate::health::size;
 use crate::{CatalogError, Fact};
 
-/// Fraction of the server's connections from which a warning is given, because others may soon get none.
-const CROWDED: f64 = 0.9;
+/// Fraction of the server's connections from which a warning is given, because others may soon get none. With the
+/// default of 100 connections, ten are left, of which three are reserved for superusers. At half of it, servers in
+/// normal use are reported; near 1, the warning comes when clients are rejected already.
+const CONNECTIONS_WARNING_RATIO: f64 = 0.9;
 
 /// Query for the missing grants of each kind of work. Tables that do not exist in this schema version are skipped.
-const RIGHTS: &str = "\
+const MISSING_GRANTS: &str = "\
     WITH needed (kind, what, relation, privilege) AS (VALUES \
         (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \
         (1, 'TABLE', 'constellations', 'SELECT'), (1, 'TABLE', 'changes', 'SELECT'), \
@@ -44,12 +46,13 @@ impl PostgresCatalog {
         let mut facts = self.server().await?;
         facts.extend(self.rights().await?);
         let sql = "SELECT count(*) FROM refrain.pending_comparisons";
-        facts.push(Fact::pending_comparisons(self.one::<(i64,)>(sql).await?.0));
+        facts.push(Fact::pending_comparisons(self.fetch_one_row::<(i64,)>(sql).await?.0));
+        // Not an error of the whole check: a catalog without notifications works by polling.
         facts.push(self.notifications().await);
         if thorough {
             let sql = "SELECT count(*) FROM refrain.tracks t WHERE removed_at IS NULL \
                        AND NOT EXISTS (SELECT 1 FROM refrain.constellations c WHERE c.track = t.number)";
-            facts.push(Fact::without_constellation(self.one::<(i64,)>(sql).await?.0));
+            facts.push(Fact::without_constellation(self.fetch_one_row::<(i64,)>(sql).await?.0));
         }
         Ok(facts)
     }
@@ -61,8 +64,15 @@ impl PostgresCatalog {
                    (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL), \
                    current_setting('max_connections')::bigint, \
                    coalesce((SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()), '')";
-        let (version, standby, schema, bytes, used, most, tls): (String, bool, i64, i64, i64, i64, String) =
-            self.one(sql).await?;
+        let (version, standby, schema, bytes, used, max_connections, tls): (
+            String,
+            bool,
+            i64,
+            i64,
+            i64,
+            i64,
+            String,
+        ) = self.fetch_one_row(sql).await?;
         let mut facts = vec![Fact::fine("server version", version)];
         if standby {
             facts.push(Fact::warning(
@@ -73,8 +83,8 @@ impl PostgresCatalog {
         }
         facts.push(Fact::fine("schema version", schema.to_string()));
         facts.push(Fact::fine("database size", size(u64::try_from(bytes).unwrap_or(0))));
-        let value = format!("{used} of {most} in use");
-        facts.push(if (used as f64) < CROWDED * most as f64 {
+        let value = format!("{used} of {max_connections} in use");
+        facts.push(if (used as f64) < CONNECTIONS_WARNING_RATIO * max_connections as f64 {
             Fact::fine("connections", value)
         } else {
             Fact::warning("connections", value, "raise the server's max_connections, or use a pooler")
@@ -84,9 +94,11 @@ impl PostgresCatalog {
     }
 
     fn encryption(&self, tls: String) -> Fact {
+        // A server on this machine needs no encryption. Behind the tunnel the host is unchanged, only the socket is
+        // set.
         let host = self.options.get_host();
-        let near = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]");
-        match (tls.is_empty(), near) {
+        let is_local = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]");
+        match (tls.is_empty(), is_local) {
             (false, _) => Fact::fine("encryption", tls),
             (true, true) => Fact::fine("encryption", "none, not needed on one machine"),
             (true, false) => Fact::warning(
@@ -98,7 +110,7 @@ impl PostgresCatalog {
     }
 
     async fn rights(&self) -> Result<Vec<Fact>, CatalogError> {
-        let rows: Vec<(i32, String, Option<String>)> = self.rows_as(RIGHTS, |query| query).await?;
+        let rows: Vec<(i32, String, Option<String>)> = self.rows_as(MISSING_GRANTS, |query| query).await?;
         let fact = |(kind, user, missing): (i32, String, Option<String>)| {
             let name = match kind {
                 1 => "may read",
@@ -117,7 +129,7 @@ impl PostgresCatalog {
         Ok(rows.into_iter().map(fact).collect())
     }
 
-    async fn one<T>(&self, sql: &'static str) -> Result<T, CatalogError>
+    async fn fetch_one_row<T>(&self, sql: &'static str) -> Result<T, CatalogError>
     where
         T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {

@@ -4,18 +4,20 @@ use sqlx::PgConnection;
 
 use super::PostgresCatalog;
 use super::copy::copy_in;
-use super::plan::{Candidate, Insert};
+use super::plan::{BatchTrack, PlannedInsert};
 use crate::{Metadata, Rule, search};
 
 /// Total size in bytes from which constellations are copied. Measured on one machine: copying 256 of 30 kB takes half
-/// the time of an `INSERT`, but the end of a copy adds a pause.
-const COPY_FROM: usize = 1 << 20;
+/// the time of an `INSERT`, but the end of a copy adds a pause of 40 ms (see `copy`). At half of it, that pause takes a
+/// larger part of what a copy saves; at twice, batches of 70 to 150 songs are inserted, which takes longer than copying
+/// them.
+const COPY_MIN_BYTES: usize = 1 << 20;
 
 /// A new row of `tracks`.
 pub(super) struct NewRow<'a> {
     pub(super) number: i64,
-    pub(super) candidate: &'a Candidate,
-    pub(super) insert: &'a Insert,
+    pub(super) candidate: &'a BatchTrack,
+    pub(super) insert: &'a PlannedInsert,
     pub(super) added_at: i64,
 }
 
@@ -35,6 +37,8 @@ impl PostgresCatalog {
         self.insert_tracks(connection, rows).await?;
         let constellations: Vec<_> = rows
             .iter()
+            // A track that a later track of the batch replaces has a row as a record, like any replaced track, but no
+            // audio.
             .filter(|row| !row.insert.removed)
             .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
             .collect();
@@ -44,7 +48,7 @@ impl PostgresCatalog {
             .execute(&mut *connection)
             .await?;
         let bytes: usize = constellations.iter().map(|(_, packed)| packed.len()).sum();
-        if bytes >= COPY_FROM {
+        if bytes >= COPY_MIN_BYTES {
             copy_constellations(connection, &constellations).await
         } else {
             self.insert_constellations(connection, &constellations).await
@@ -57,6 +61,8 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         rows: &[NewRow<'_>],
     ) -> Result<(), sqlx::Error> {
+        // One array per column keeps the text of the statement independent of the number of rows, so it is prepared
+        // once.
         let column = |of: fn(&Metadata) -> &Option<String>| -> Vec<Option<&str>> {
             rows.iter().map(|row| of(&row.candidate.new.metadata).as_deref()).collect()
         };

@@ -5,7 +5,7 @@ use super::row;
 use crate::{CatalogError, NearDuplicate, TrackNumber};
 
 impl PostgresCatalog {
-    pub(super) async fn list_links(
+    pub(super) async fn list_near_duplicates(
         &self,
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,

@@ -9,56 +9,63 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::PostgresCatalog;
-use super::open::EVER;
+use super::open::MAX_DURATION;
 use crate::{CatalogError, Fact};
 
 /// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
 const PROBE_CHANNEL: &str = "refrain_doctor";
 
-/// Maximum time to wait for that notification. Later ones are considered lost.
-const NOTIFIED_WITHIN: Duration = Duration::from_secs(3);
+/// Maximum time to wait for that notification. Later ones are considered lost. It includes opening the connection that
+/// listens. At half of it, a remote server with TLS can be reported wrongly; at twice, `refrain doctor` takes 6 s
+/// behind a pooler, where no notification arrives.
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Channel that writers notify in the transaction of their change.
 pub(super) const CHANNEL: &str = "refrain_changes";
 
 /// Interval at which the newest position is polled without a notification. Notifications can be lost with their
-/// connection, and do not arrive through PgBouncer in transaction mode.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// connection, and do not arrive through PgBouncer in transaction mode. At twice of it, a change is noticed later than
+/// the two seconds that [`crate::Catalog::wait_for_change`] promises; at half, an idle process sends twice as many
+/// queries.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause after a connection failed or was lost, before the next attempt.
-const CONNECT_AGAIN: Duration = Duration::from_secs(5);
+/// Pause after a connection failed or was lost, before the next attempt. Polling bounds the delay in the meantime. At
+/// half of it, a server that restarts receives twice as many connections from waiting processes; at twice, changes are
+/// noticed by polling for 5 s longer.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Listens for notifications from the first time that a caller waits for a change.
 #[derive(Debug, Default)]
-pub(super) struct Listener(OnceLock<Ear>);
+pub(super) struct LazyListener(OnceLock<ChangeListener>);
 
 #[derive(Debug)]
-struct Ear {
-    heard: watch::Receiver<()>,
+struct ChangeListener {
+    notified: watch::Receiver<()>,
     task: AbortHandle,
 }
 
-impl Drop for Ear {
+impl Drop for ChangeListener {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Listener {
+impl LazyListener {
     /// Returns a receiver that changes with every notification.
-    fn heard(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
-        let ear = self.0.get_or_init(|| {
-            let (sender, heard) = watch::channel(());
+    fn notified(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
+        // Started by the first caller that waits, so a command that never waits opens no second connection.
+        let listener = self.0.get_or_init(|| {
+            let (sender, notified) = watch::channel(());
             let task = tokio::spawn(listen(options.clone(), sender)).abort_handle();
-            Ear { heard, task }
+            ChangeListener { notified, task }
         });
-        ear.heard.clone()
+        listener.notified.clone()
     }
 
     /// Stops listening and closes its connection.
     pub(super) fn stop(&self) {
-        if let Some(ear) = self.0.get() {
-            ear.task.abort();
+        if let Some(listener) = self.0.get() {
+            listener.task.abort();
         }
     }
 }
@@ -69,14 +76,15 @@ impl PostgresCatalog {
         const NAME: &str = "notifications";
         const ADVICE: &str = "changes are found by polling each second; for faster ones, connect without a pooler in \
              transaction mode, and allow the user to LISTEN";
-        match tokio::time::timeout(NOTIFIED_WITHIN, self.notify_itself()).await {
+        match tokio::time::timeout(NOTIFICATION_TIMEOUT, self.send_and_receive()).await {
             Ok(Ok(())) => Fact::fine(NAME, "arrive"),
             Ok(Err(error)) => Fact::warning(NAME, format!("cannot LISTEN: {error}"), ADVICE),
             Err(_) => Fact::warning(NAME, "do not arrive", ADVICE),
         }
     }
 
-    async fn notify_itself(&self) -> Result<(), sqlx::Error> {
+    async fn send_and_receive(&self) -> Result<(), sqlx::Error> {
+        // A separate pool: a connection that listens must not return to the pool that other calls use.
         let pool = PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(PROBE_CHANNEL).await?;
@@ -86,21 +94,28 @@ impl PostgresCatalog {
         listener.recv().await.map(drop)
     }
 
-    pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        let until = Instant::now() + at_most.min(EVER);
-        let mut heard = self.listener.heard(&self.options);
+    pub(super) async fn wait_for_change(
+        &self,
+        position: u64,
+        at_most: Duration,
+    ) -> Result<bool, CatalogError> {
+        // An Instant overflows for `Duration::MAX`, which means "without a limit".
+        let until = Instant::now() + at_most.min(MAX_DURATION);
+        let mut notified = self.listener.notified(&self.options);
         loop {
             // Marking before the query ensures that a notification that arrives after the query is not missed.
-            heard.mark_unchanged();
-            if self.newest_position().await? > position {
+            notified.mark_unchanged();
+            // A notification only wakes up the loop. The position decides, so a lost or extra notification does no
+            // harm.
+            if self.position().await? > position {
                 return Ok(true);
             }
             let now = Instant::now();
             if now >= until {
                 return Ok(false);
             }
-            let pause = until.min(now + LOOK_AGAIN);
-            if let Ok(Err(_)) = tokio::time::timeout_at(pause, heard.changed()).await {
+            let pause = until.min(now + POLL_INTERVAL);
+            if let Ok(Err(_)) = tokio::time::timeout_at(pause, notified.changed()).await {
                 // The listening task has stopped, so only polling is left.
                 tokio::time::sleep_until(pause).await;
             }
@@ -109,27 +124,27 @@ impl PostgresCatalog {
 }
 
 /// Listens until it is aborted. A failure is tried again: callers that wait for a change poll in the meantime.
-async fn listen(options: PgConnectOptions, heard: watch::Sender<()>) {
+async fn listen(options: PgConnectOptions, notified: watch::Sender<()>) {
     let mut is_logged = false;
     loop {
         let mut is_listening = false;
-        let Err(error) = listen_once(&options, &heard, &mut is_listening).await;
+        let Err(error) = listen_once(&options, &notified, &mut is_listening).await;
         // A server that is away fails often. One line for each time that listening stops is enough.
         if is_listening || !is_logged {
             tracing::warn!(
                 %error,
-                poll_seconds = LOOK_AGAIN.as_secs(),
+                poll_seconds = POLL_INTERVAL.as_secs(),
                 "cannot LISTEN for changes of the catalog, polling until it works"
             );
             is_logged = true;
         }
-        tokio::time::sleep(CONNECT_AGAIN).await;
+        tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
 async fn listen_once(
     options: &PgConnectOptions,
-    heard: &watch::Sender<()>,
+    notified: &watch::Sender<()>,
     is_listening: &mut bool,
 ) -> Result<std::convert::Infallible, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
@@ -139,6 +154,6 @@ async fn listen_once(
     loop {
         // A lost connection counts as a notification, because notifications may have been missed.
         listener.try_recv().await?;
-        heard.send_replace(());
+        notified.send_replace(());
     }
 }

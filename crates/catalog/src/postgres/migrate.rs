@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection, Row, SqlSafeStr};
 
 use super::WRITER_LOCK;
-use super::error::Name;
+use super::error::PostgresName;
 use super::transaction::Statement;
 use crate::CatalogError;
 
@@ -21,7 +21,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
 ];
 
 /// Newest schema version that this program supports.
-const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+const SUPPORTED_SCHEMA: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Creates the table of the migrations that were applied to a catalog.
 const VERSIONS: &str = "CREATE TABLE refrain.schema_versions (
@@ -31,11 +31,11 @@ const VERSIONS: &str = "CREATE TABLE refrain.schema_versions (
 )";
 
 /// Oldest supported server version: PostgreSQL 13, the first with a built-in function for random UUIDs.
-const OLDEST_SERVER: i32 = 130_000;
+const MIN_SERVER_VERSION: i32 = 130_000;
 
 /// State of the schema in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Schema {
+enum SchemaState {
     /// There is no schema `refrain`.
     Missing,
     /// The schema was created for this program and is still empty.
@@ -46,45 +46,49 @@ enum Schema {
     Current,
 }
 
-/// Upgrades the schema if needed, or creates it if `make` is true, and returns the identity of the catalog. Everything
-/// happens in one transaction, which excludes other processes if something is changed.
+/// Upgrades the schema if needed, or creates it if `create` is true, and returns the identity of the catalog.
+/// Everything happens in one transaction, which excludes other processes if something is changed.
 ///
 /// A user without the privilege to do so needs a schema of the supported version.
-pub(super) async fn bring_up_to_date(
+pub(super) async fn ensure_current(
     connection: &mut PgConnection,
     begin: Arc<str>,
-    make: bool,
-    name: &Name,
+    create: bool,
+    name: &PostgresName,
 ) -> Result<u128, CatalogError> {
-    let begun = connection.begin_with(AssertSqlSafe(begin)).await;
-    let mut transaction = begun.map_err(|error| name.error(error))?;
+    let transaction = connection.begin_with(AssertSqlSafe(begin)).await;
+    let mut transaction = transaction.map_err(|error| name.error(error))?;
+    // Before anything else, because an old server would fail with a syntax error in a migration.
     check_server(&mut transaction, name).await?;
     let before = inspect(&mut transaction, name).await?;
-    if !make && matches!(before, Schema::Missing | Schema::Empty) {
-        return Err(CatalogError::NoCatalogue { catalog: name.url.clone() });
+    if !create && matches!(before, SchemaState::Missing | SchemaState::Empty) {
+        return Err(CatalogError::NoCatalog { catalog: name.url.clone() });
     }
-    if before != Schema::Current {
+    // A user who may only read can open a current schema, because nothing is written and no lock is taken.
+    if before != SchemaState::Current {
         upgrade(&mut transaction, name).await.map_err(|error| not_upgraded(before, error))?;
     }
+    // In the same transaction, so that the identity belongs to the schema that was checked.
     let identity = identity(&mut transaction, name).await?;
     transaction.commit().await.map_err(|error| name.error(error))?;
     Ok(identity)
 }
 
-fn not_upgraded(before: Schema, error: CatalogError) -> CatalogError {
-    let Schema::Old(found) = before else { return error };
+fn not_upgraded(before: SchemaState, error: CatalogError) -> CatalogError {
+    let SchemaState::Old(found) = before else { return error };
     let (catalog, detail) = match error {
+        // Only these two errors mean that somebody else has to upgrade; all others are reported as they are.
         CatalogError::NotAllowed { catalog, detail } => {
             (catalog, format!("its user may not upgrade it ({detail})"))
         }
         CatalogError::ReadOnly { catalog, .. } => (catalog, "its server is read-only".to_owned()),
         error => return error,
     };
-    CatalogError::TooOld { catalog, found, supported: SUPPORTED, detail }
+    CatalogError::TooOld { catalog, found, supported: SUPPORTED_SCHEMA, detail }
 }
 
 /// Reads the identity that the first migration generated.
-async fn identity(connection: &mut PgConnection, name: &Name) -> Result<u128, CatalogError> {
+async fn identity(connection: &mut PgConnection, name: &PostgresName) -> Result<u128, CatalogError> {
     let sql = "SELECT value FROM refrain.meta WHERE name = 'identity'";
     let row = connection.fetch_optional(once(sql)).await;
     let value = row.and_then(|row| row.map(|row| row.try_get::<Vec<u8>, _>(0)).transpose());
@@ -95,23 +99,25 @@ async fn identity(connection: &mut PgConnection, name: &Name) -> Result<u128, Ca
 
 /// Applies the missing migrations. The migrator of sqlx is not used, because it leaves prepared statements in the
 /// session, which a pooler passes on to other clients.
-async fn upgrade(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
+async fn upgrade(connection: &mut PgConnection, name: &PostgresName) -> Result<(), CatalogError> {
+    // The lock of all writers: none of them sees a schema that is half upgraded.
     let lock = format!("SELECT pg_advisory_xact_lock({WRITER_LOCK})");
     run(connection, AssertSqlSafe(lock), name).await?;
     // Another process may have upgraded the schema in the meantime.
     let now = inspect(connection, name).await?;
-    if now == Schema::Missing {
+    if now == SchemaState::Missing {
         run(connection, "CREATE SCHEMA refrain", name).await?;
     }
     let found = match now {
-        Schema::Current => return Ok(()),
-        Schema::Old(found) => found,
-        Schema::Missing | Schema::Empty => {
+        SchemaState::Current => return Ok(()),
+        SchemaState::Old(found) => found,
+        SchemaState::Missing | SchemaState::Empty => {
             run(connection, VERSIONS, name).await?;
             0
         }
     };
     for (number, title, text) in MIGRATIONS.into_iter().filter(|migration| migration.0 > found) {
+        // DDL is transactional in PostgreSQL, so a failure in the last migration also undoes the first one.
         run(connection, text, name).await?;
         let sql = "INSERT INTO refrain.schema_versions (version, name) VALUES ($1, $2)";
         let done = connection.execute(once(sql).bind(number).bind(title)).await;
@@ -120,7 +126,11 @@ async fn upgrade(connection: &mut PgConnection, name: &Name) -> Result<(), Catal
     Ok(())
 }
 
-async fn run(connection: &mut PgConnection, sql: impl SqlSafeStr, name: &Name) -> Result<(), CatalogError> {
+async fn run(
+    connection: &mut PgConnection,
+    sql: impl SqlSafeStr,
+    name: &PostgresName,
+) -> Result<(), CatalogError> {
     sqlx::raw_sql(sql).execute(connection).await.map(drop).map_err(|error| name.error(error))
 }
 
@@ -131,7 +141,7 @@ fn once(sql: &'static str) -> Statement {
 
 /// Checks the version and the encoding of the server. Tracks contain texts in any script, so a database with another
 /// encoding would reject some of them later.
-async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
+async fn check_server(connection: &mut PgConnection, name: &PostgresName) -> Result<(), CatalogError> {
     let row = connection
         .fetch_one(once(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
@@ -140,8 +150,8 @@ async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), 
         .await;
     let read: Result<(i32, String, String), _> = row.and_then(|row| FromRow::from_row(&row));
     let (version, shown, encoding) = read.map_err(|error| name.error(error))?;
-    if version < OLDEST_SERVER {
-        let oldest = OLDEST_SERVER / 10_000;
+    if version < MIN_SERVER_VERSION {
+        let oldest = MIN_SERVER_VERSION / 10_000;
         return Err(
             name.cannot_open(format!("its server is PostgreSQL {shown}; the oldest supported is {oldest}"))
         );
@@ -154,7 +164,7 @@ async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), 
     Ok(())
 }
 
-async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, CatalogError> {
+async fn inspect(connection: &mut PgConnection, name: &PostgresName) -> Result<SchemaState, CatalogError> {
     // Reads the system tables, which every user can read: a table that is not listed there does not exist.
     let row = connection
         .fetch_one(once(
@@ -166,9 +176,9 @@ async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, C
     let read: Result<(bool, bool, i64), _> = row.and_then(|row| FromRow::from_row(&row));
     let (schema, versions, objects) = read.map_err(|error| name.error(error))?;
     match (schema, versions, objects) {
-        (false, _, _) => return Ok(Schema::Missing),
+        (false, _, _) => return Ok(SchemaState::Missing),
         (true, true, _) => {}
-        (true, false, 0) => return Ok(Schema::Empty),
+        (true, false, 0) => return Ok(SchemaState::Empty),
         (true, false, _) => {
             let reason = "its schema refrain belongs to another program".to_owned();
             return Err(CatalogError::NotACatalog { catalog: name.url.clone(), reason });
@@ -178,10 +188,10 @@ async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, C
     let found: Result<Option<i64>, _> = row.and_then(|row| row.try_get(0));
     let found = found.map_err(|error| name.error(error))?;
     match found.unwrap_or(0) {
-        found if found > SUPPORTED => {
-            Err(CatalogError::TooNew { catalog: name.url.clone(), found, supported: SUPPORTED })
+        found if found > SUPPORTED_SCHEMA => {
+            Err(CatalogError::TooNew { catalog: name.url.clone(), found, supported: SUPPORTED_SCHEMA })
         }
-        SUPPORTED => Ok(Schema::Current),
-        found => Ok(Schema::Old(found)),
+        SUPPORTED_SCHEMA => Ok(SchemaState::Current),
+        found => Ok(SchemaState::Old(found)),
     }
 }

@@ -42,10 +42,10 @@ use crate::{
 };
 pub(crate) use address::address;
 pub use copy::{CopyRows, copy_in};
-use error::Name;
-use listen::Listener;
+use error::PostgresName;
+use listen::LazyListener;
 pub use retry::Retry;
-use transaction::Begin;
+use transaction::BeginStatements;
 pub use transaction::{Statement, Transaction};
 use tunnel::Tunnel;
 
@@ -55,14 +55,14 @@ const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
 /// A catalog in a PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresCatalog {
-    name: Name,
+    name: PostgresName,
     options: PgConnectOptions,
     settings: PostgresSettings,
     pool: PgPool,
-    begin: Begin,
+    begin: BeginStatements,
     /// True if named prepared statements may be used.
     prepared: bool,
-    listener: Listener,
+    listener: LazyListener,
     /// Carries all connections if the server has a certificate that sqlx cannot use.
     _tunnel: Option<Tunnel>,
     identity: u128,
@@ -79,30 +79,30 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
-        self.track_by_content(content).await
+        self.find_by_content(content).await
     }
 
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
-        self.track_by_source(source).await
+        self.find_by_source(source).await
     }
 
     async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError> {
-        self.add_track(track).await
+        self.add(track).await
     }
 
     async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
     ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
-        self.add_tracks(tracks).await
+        self.add_all(tracks).await
     }
 
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
-        self.tracks_by_numbers(numbers).await
+        self.by_numbers(numbers).await
     }
 
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
-        self.track_by_id(id).await
+        self.by_id(id).await
     }
 
     async fn list(
@@ -111,19 +111,19 @@ impl Catalog for PostgresCatalog {
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<Track>, CatalogError> {
-        self.list_tracks(filter, after, limit).await
+        self.list(filter, after, limit).await
     }
 
     async fn count(&self) -> Result<u64, CatalogError> {
-        self.count_tracks().await
+        self.count().await
     }
 
     async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
-        self.update_track(id, update).await
+        self.update(id, update).await
     }
 
     async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
-        self.remove_track(id).await
+        self.remove(id).await
     }
 
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
@@ -135,7 +135,7 @@ impl Catalog for PostgresCatalog {
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<TrackNumber>, CatalogError> {
-        self.list_pending(after, limit).await
+        self.pending_comparisons(after, limit).await
     }
 
     async fn finish_comparisons(
@@ -143,11 +143,11 @@ impl Catalog for PostgresCatalog {
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError> {
-        self.store_comparisons(tracks, links).await
+        self.finish_comparisons(tracks, links).await
     }
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.near_duplicates_of(track).await
+        self.near_duplicates(track).await
     }
 
     async fn list_near_duplicates(
@@ -155,19 +155,19 @@ impl Catalog for PostgresCatalog {
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
     ) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.list_links(after, limit).await
+        self.list_near_duplicates(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {
-        self.newest_position().await
+        self.position().await
     }
 
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        self.changes(position, limit).await
+        self.changes_after(position, limit).await
     }
 
     async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        self.change_after(position, at_most).await
+        self.wait_for_change(position, at_most).await
     }
 
     async fn constellations(
@@ -181,7 +181,7 @@ impl Catalog for PostgresCatalog {
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        self.packed_sizes(numbers).await
+        self.constellation_sizes(numbers).await
     }
 
     fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
@@ -197,6 +197,6 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn close(&self) -> Result<(), CatalogError> {
-        self.tidy().await
+        self.close().await
     }
 }

@@ -6,47 +6,50 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::error::Name;
-use super::listen::Listener;
-use super::transaction::Begin;
+use super::error::PostgresName;
+use super::listen::LazyListener;
+use super::transaction::BeginStatements;
 use super::tunnel::{self, Tunnel};
 use super::{PostgresCatalog, migrate};
 use crate::{CatalogError, PostgresSettings};
 
-/// Maximum time to connect to a server.
-pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// Maximum time to connect to a server, including TLS and login. At half of it, a server under load is reported as
+/// unreachable; at twice, a wrong host name blocks a command for 20 s, because a firewall may drop its packets.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Upper limit of all durations: 24 days, the largest number of milliseconds that PostgreSQL can represent.
-pub(super) const EVER: Duration = Duration::from_millis(i32::MAX as u64);
+pub(super) const MAX_DURATION: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Upper limit of the pool size, more than any server allows; the pool allocates memory for all of its connections.
-const MOST_CONNECTIONS: u32 = 10_000;
+const MAX_POOL_CONNECTIONS: u32 = 10_000;
 
 /// URL parameter that turns prepared statements off.
-const CACHE_OFF: &str = "statement-cache-capacity=0";
+const STATEMENT_CACHE_OFF: &str = "statement-cache-capacity=0";
 
 impl PostgresCatalog {
-    /// Opens the catalog in the database of `url`. If there are no tables, creates them if `make` is true.
+    /// Opens the catalog in the database of `url`. If there are no tables, creates them if `create` is true.
     pub(crate) async fn open(
         url: &str,
         settings: &PostgresSettings,
-        make: bool,
+        create: bool,
     ) -> Result<Self, CatalogError> {
+        // Values of users reach this point unchecked, because `PostgresSettings` is a public type.
         let settings = bounded(settings);
         let options = options(url)?;
-        let name = Name::new(&options);
+        let name = PostgresName::new(&options);
         let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
-        let prepared = !parameters.split('&').any(|parameter| parameter == CACHE_OFF);
+        let prepared = !parameters.split('&').any(|parameter| parameter == STATEMENT_CACHE_OFF);
         // Does not use the pool, which would hide the reason why it cannot connect.
         let (mut connection, options, tunnel) = match connect(&options, &name).await {
             Err(error) if tunnel::is_needed(&options, &error) => {
+                // Only after a failure: a server with a usable certificate is never connected through the tunnel.
                 let (tunnel, options) = Tunnel::open(&options, &name).await?;
                 (connect(&options, &name).await?, options, Some(tunnel))
             }
             connected => (connected?, options, None),
         };
-        let begin = Begin::new(&settings);
-        let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), make, &name).await?;
+        let begin = BeginStatements::new(&settings);
+        let identity = migrate::ensure_current(&mut connection, begin.upgrade.clone(), create, &name).await?;
         // All queries are complete, so an error while closing the connection loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
@@ -54,6 +57,8 @@ impl PostgresCatalog {
             .acquire_timeout(settings.acquire_timeout)
             // A call on a dead connection is retried, so testing connections first is not worth the time.
             .test_before_acquire(false)
+            // The check above has shown that the server accepts connections, so the pool opens its own when they are
+            // needed.
             .connect_lazy_with(options.clone());
         Ok(Self {
             name,
@@ -62,14 +67,15 @@ impl PostgresCatalog {
             pool,
             begin,
             prepared,
-            listener: Listener::default(),
+            listener: LazyListener::default(),
             _tunnel: tunnel,
             identity,
         })
     }
 
     /// Closes all connections, after the calls that use them have ended.
-    pub(super) async fn tidy(&self) -> Result<(), CatalogError> {
+    pub(super) async fn close(&self) -> Result<(), CatalogError> {
+        // First, because it has a connection of its own that the pool does not close.
         self.listener.stop();
         self.pool.close().await;
         Ok(())
@@ -79,18 +85,22 @@ impl PostgresCatalog {
 /// Clamps the settings to supported values: the pool needs at least one connection, and times must not overflow.
 fn bounded(settings: &PostgresSettings) -> PostgresSettings {
     PostgresSettings {
-        max_connections: settings.max_connections.clamp(1, MOST_CONNECTIONS),
-        acquire_timeout: settings.acquire_timeout.min(EVER),
-        statement_timeout: settings.statement_timeout.min(EVER),
-        retry_for: settings.retry_for.min(EVER),
+        max_connections: settings.max_connections.clamp(1, MAX_POOL_CONNECTIONS),
+        acquire_timeout: settings.acquire_timeout.min(MAX_DURATION),
+        statement_timeout: settings.statement_timeout.min(MAX_DURATION),
+        retry_for: settings.retry_for.min(MAX_DURATION),
     }
 }
 
 /// Opens one connection outside the pool.
-pub(super) async fn connect(options: &PgConnectOptions, name: &Name) -> Result<PgConnection, CatalogError> {
-    match tokio::time::timeout(ANSWER_WAIT, options.connect()).await {
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    name: &PostgresName,
+) -> Result<PgConnection, CatalogError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(connected) => connected.map_err(|error| name.error(error)),
-        Err(_) => Err(name.unreachable(format!("no answer within {} s", ANSWER_WAIT.as_secs()))),
+        // The time limit covers name lookup, TCP, TLS and login; the driver has none of its own.
+        Err(_) => Err(name.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
 }
 
@@ -103,6 +113,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
         };
         CatalogError::CannotOpen { catalog: "postgres:".into(), reason: format!("invalid URL: {reason}") }
     })?;
+    // The name of a URL or of PGAPPNAME takes precedence, so that operators can tell processes apart.
     let named = options.get_application_name().is_some();
     let options = if named { options } else { options.application_name("refrain") };
     // PgBouncer rejects this parameter, and it has no effect on numbers in the binary format.

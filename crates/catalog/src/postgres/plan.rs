@@ -5,20 +5,20 @@
 
 use std::collections::HashMap;
 
-use super::error::Name;
+use super::error::PostgresName;
 use crate::{AddOutcome, CatalogError, ContentHash, NewTrack, Rule, Track, TrackId, TrackNumber};
 
 /// A track to add, and the id that it gets if it is new: the same in every attempt.
-pub(super) struct Candidate {
+pub(super) struct BatchTrack {
     pub(super) new: NewTrack,
-    pub(super) fresh: TrackId,
+    pub(super) new_id: TrackId,
     /// Content of the `extra` column.
     pub(super) extra: Option<String>,
 }
 
 /// A row to insert for the candidate with this index.
 #[derive(Debug)]
-pub(super) struct Insert {
+pub(super) struct PlannedInsert {
     pub(super) candidate: usize,
     pub(super) id: TrackId,
     pub(super) rule: Option<Rule>,
@@ -28,66 +28,66 @@ pub(super) struct Insert {
 
 /// A stored track, or the insert with this index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(super) enum TrackRef {
     Stored(TrackNumber),
     Inserted(usize),
 }
 
 /// The outcome for one candidate. Numbers are indexes of inserts.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum PlannedOutcome {
     Added(usize),
     Replaced(usize),
     Unchanged(usize),
     UnchangedStored(Box<Track>),
-    Refused(CatalogError),
+    Rejected(CatalogError),
 }
 
 /// The rows to write, in order.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) inserts: Vec<Insert>,
+pub(super) struct BatchPlan {
+    pub(super) inserts: Vec<PlannedInsert>,
     /// Live tracks that are replaced.
     pub(super) retired: Vec<TrackNumber>,
     /// Tracks that are added (true) and removed (false).
-    pub(super) changes: Vec<(Spot, bool)>,
+    pub(super) changes: Vec<(TrackRef, bool)>,
     /// The outcome for each candidate.
-    pub(super) fates: Vec<Fate>,
+    pub(super) planned_outcomes: Vec<PlannedOutcome>,
 }
 
 /// A live track at some point of the batch.
 #[derive(Debug, Clone)]
-struct Live {
-    spot: Spot,
+struct LiveTrack {
+    track_ref: TrackRef,
     id: TrackId,
     source: String,
     content: ContentHash,
     rule: Option<Rule>,
 }
 
-struct Planner<'a> {
-    name: &'a Name,
+struct BatchPlanner<'a> {
+    name: &'a PostgresName,
     /// All stored tracks that the batch can affect.
     stored: &'a HashMap<TrackNumber, Track>,
-    by_source: HashMap<String, Live>,
+    by_source: HashMap<String, LiveTrack>,
     /// Source of the live track with this id.
     by_id: HashMap<TrackId, String>,
-    plan: Plan,
+    plan: BatchPlan,
 }
 
 /// Plans a batch for a catalog in which `stored` are all live tracks that have a source or an id of the batch.
-pub(super) fn plan(candidates: &[Candidate], stored: Vec<Track>, name: &Name) -> Plan {
+pub(super) fn plan(candidates: &[BatchTrack], stored: Vec<Track>, name: &PostgresName) -> BatchPlan {
     let stored: HashMap<_, _> = stored.into_iter().map(|track| (track.number, track)).collect();
-    let mut planner = Planner {
+    let mut planner = BatchPlanner {
         name,
         stored: &stored,
         by_source: HashMap::new(),
         by_id: HashMap::new(),
-        plan: Plan::default(),
+        plan: BatchPlan::default(),
     };
     for track in stored.values() {
-        planner.come(Live {
-            spot: Spot::Stored(track.number),
+        planner.add_live(LiveTrack {
+            track_ref: TrackRef::Stored(track.number),
             id: track.id,
             source: track.source.clone(),
             content: track.content,
@@ -95,73 +95,81 @@ pub(super) fn plan(candidates: &[Candidate], stored: Vec<Track>, name: &Name) ->
         });
     }
     for (index, candidate) in candidates.iter().enumerate() {
-        let fate = planner.fate(index, candidate);
-        planner.plan.fates.push(fate);
+        let planned_outcome = planner.planned_outcome(index, candidate);
+        planner.plan.planned_outcomes.push(planned_outcome);
     }
     planner.plan
 }
 
-impl Planner<'_> {
-    fn fate(&mut self, index: usize, candidate: &Candidate) -> Fate {
+impl BatchPlanner<'_> {
+    fn planned_outcome(&mut self, index: usize, candidate: &BatchTrack) -> PlannedOutcome {
         let new = &candidate.new;
-        let of_source = self.by_source.get(&new.source);
-        let of_id = new.id.and_then(|id| self.by_id.get(&id)).and_then(|source| self.by_source.get(source));
-        if let (Some(track), Some(holder)) = (of_id, of_source)
+        let source_match = self.by_source.get(&new.source);
+        // Looked up through the source, because only one of the two maps holds the tracks.
+        let id_match =
+            new.id.and_then(|id| self.by_id.get(&id)).and_then(|source| self.by_source.get(source));
+        if let (Some(track), Some(holder)) = (id_match, source_match)
             && track.id != holder.id
+            // With equal content nothing changes, so the source of the other track is not needed.
             && track.content != new.content
         {
-            return Fate::Refused(CatalogError::SourceTaken {
+            return PlannedOutcome::Rejected(CatalogError::SourceTaken {
                 catalog: self.name.url.clone(),
                 source_path: holder.source.clone(),
                 holder: holder.id.to_string(),
                 id: track.id.to_string(),
             });
         }
-        let Some(before) = of_id.or(of_source).cloned() else {
-            let id = new.id.unwrap_or(candidate.fresh);
-            return Fate::Added(self.insert(index, new, id, new.rule.clone()));
+        // The id of an import identifies the track; the source decides only if no live track has the id.
+        let Some(existing) = id_match.or(source_match).cloned() else {
+            let id = new.id.unwrap_or(candidate.new_id);
+            return PlannedOutcome::Added(self.insert(index, new, id, new.rule.clone()));
         };
-        if before.content == new.content {
-            return match before.spot {
-                Spot::Inserted(insert) => Fate::Unchanged(insert),
-                Spot::Stored(number) => Fate::UnchangedStored(Box::new(self.stored[&number].clone())),
+        if existing.content == new.content {
+            return match existing.track_ref {
+                TrackRef::Inserted(insert) => PlannedOutcome::Unchanged(insert),
+                TrackRef::Stored(number) => {
+                    PlannedOutcome::UnchangedStored(Box::new(self.stored[&number].clone()))
+                }
             };
         }
-        self.retire(&before);
-        let rule = new.rule.clone().or(before.rule);
-        Fate::Replaced(self.insert(index, new, before.id, rule))
+        self.retire(&existing);
+        // A file that is indexed again after a change must not lose the rule that an operator has set.
+        let rule = new.rule.clone().or(existing.rule);
+        PlannedOutcome::Replaced(self.insert(index, new, existing.id, rule))
     }
 
     fn insert(&mut self, candidate: usize, new: &NewTrack, id: TrackId, rule: Option<Rule>) -> usize {
         let insert = self.plan.inserts.len();
-        let spot = Spot::Inserted(insert);
-        self.plan.inserts.push(Insert { candidate, id, rule: rule.clone(), removed: false });
-        self.plan.changes.push((spot, true));
-        self.come(Live { spot, id, source: new.source.clone(), content: new.content, rule });
+        let track_ref = TrackRef::Inserted(insert);
+        self.plan.inserts.push(PlannedInsert { candidate, id, rule: rule.clone(), removed: false });
+        self.plan.changes.push((track_ref, true));
+        self.add_live(LiveTrack { track_ref, id, source: new.source.clone(), content: new.content, rule });
         insert
     }
 
-    fn retire(&mut self, track: &Live) {
-        match track.spot {
-            Spot::Stored(number) => self.plan.retired.push(number),
-            Spot::Inserted(insert) => self.plan.inserts[insert].removed = true,
+    fn retire(&mut self, track: &LiveTrack) {
+        match track.track_ref {
+            TrackRef::Stored(number) => self.plan.retired.push(number),
+            // Inserted and removed by the same batch: readers get both changes, in order, as from two calls.
+            TrackRef::Inserted(insert) => self.plan.inserts[insert].removed = true,
         }
-        self.plan.changes.push((track.spot, false));
+        self.plan.changes.push((track.track_ref, false));
         self.by_source.remove(&track.source);
         self.by_id.remove(&track.id);
     }
 
-    fn come(&mut self, track: Live) {
+    fn add_live(&mut self, track: LiveTrack) {
         self.by_id.insert(track.id, track.source.clone());
         self.by_source.insert(track.source.clone(), track);
     }
 }
 
-impl Plan {
+impl BatchPlan {
     /// Returns the result for each candidate, after the inserts have received numbers.
     pub(super) fn outcomes(
         self,
-        candidates: &[Candidate],
+        candidates: &[BatchTrack],
         numbers: &[TrackNumber],
         added_at: i64,
     ) -> Vec<Result<AddOutcome, CatalogError>> {
@@ -180,13 +188,13 @@ impl Plan {
                 removed_at: None,
             }
         };
-        let outcome = |fate| match fate {
-            Fate::Added(index) => Ok(AddOutcome::Added(track(index))),
-            Fate::Replaced(index) => Ok(AddOutcome::Replaced(track(index))),
-            Fate::Unchanged(index) => Ok(AddOutcome::Unchanged(track(index))),
-            Fate::UnchangedStored(track) => Ok(AddOutcome::Unchanged(*track)),
-            Fate::Refused(error) => Err(error),
+        let outcome = |planned_outcome| match planned_outcome {
+            PlannedOutcome::Added(index) => Ok(AddOutcome::Added(track(index))),
+            PlannedOutcome::Replaced(index) => Ok(AddOutcome::Replaced(track(index))),
+            PlannedOutcome::Unchanged(index) => Ok(AddOutcome::Unchanged(track(index))),
+            PlannedOutcome::UnchangedStored(track) => Ok(AddOutcome::Unchanged(*track)),
+            PlannedOutcome::Rejected(error) => Err(error),
         };
-        self.fates.into_iter().map(outcome).collect()
+        self.planned_outcomes.into_iter().map(outcome).collect()
     }
 }

@@ -13,13 +13,10 @@ use crate::{
 
 pub(super) const ADDED: i16 = 1;
 pub(super) const REMOVED: i16 = 2;
-pub(super) const RELABELLED: i16 = 3;
+pub(super) const RELABELED: i16 = 3;
 
 impl PostgresCatalog {
-    pub(super) async fn track_by_content(
-        &self,
-        content: &ContentHash,
-    ) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
         self.optional_track(
             select_tracks!("WHERE content = $1 AND removed_at IS NULL ORDER BY number LIMIT 1"),
             |query| query.bind(&content.0[..]),
@@ -27,7 +24,7 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn track_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
         // Texts in the database never contain NUL, and it cannot be passed as a parameter.
         if source.contains('\0') {
             return Ok(None);
@@ -38,7 +35,7 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn track_by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
         // Two partial indexes answer this: the live row comes first, then the newest removed one.
         self.optional_track(
             select_tracks!(
@@ -51,20 +48,18 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn tracks_by_numbers(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<Track>, CatalogError> {
+    pub(super) async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
         let numbers = stored(numbers);
         self.all_tracks(select_tracks!("WHERE number = ANY($1)"), |query| query.bind(&numbers)).await
     }
 
-    pub(super) async fn list_tracks(
+    pub(super) async fn list(
         &self,
         filter: &TrackFilter,
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<Track>, CatalogError> {
+        // Folded here, because lower() of the server depends on its locale.
         let text = filter.text.as_deref().map(search::needle);
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             return Ok(Vec::new());
@@ -86,13 +81,13 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn count_tracks(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn count(&self) -> Result<u64, CatalogError> {
         let sql = "SELECT count(*) FROM refrain.tracks WHERE removed_at IS NULL";
         let rows: Vec<(i64,)> = self.rows_as(sql, |query| query).await?;
         self.unsigned(rows.first().map_or(0, |row| row.0))
     }
 
-    pub(super) async fn near_duplicates_of(
+    pub(super) async fn near_duplicates(
         &self,
         track: TrackNumber,
     ) -> Result<Vec<NearDuplicate>, CatalogError> {
@@ -107,13 +102,14 @@ impl PostgresCatalog {
         rows.into_iter().map(link).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn newest_position(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn position(&self) -> Result<u64, CatalogError> {
         let rows: Vec<(i64,)> = self.rows_as("SELECT position FROM refrain.newest", |query| query).await?;
+        // One row exists from the first migration on; without it, nothing can be written either.
         let newest = rows.first().ok_or_else(|| self.name.corrupt("its newest position is missing"))?;
         self.unsigned(newest.0)
     }
 
-    pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
+    pub(super) async fn changes_after(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
         // Positions are stored as i64, so no change follows a greater one.
         let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
         let sql = "SELECT position, track, kind FROM refrain.changes WHERE position > $1 ORDER BY position LIMIT $2";
@@ -123,7 +119,7 @@ impl PostgresCatalog {
             let kind = match kind {
                 ADDED => ChangeKind::Added,
                 REMOVED => ChangeKind::Removed,
-                RELABELLED => ChangeKind::Relabelled,
+                RELABELED => ChangeKind::Relabeled,
                 other => return Err(self.name.corrupt(format!("change {position} has kind {other}"))),
             };
             let track = row::number(track).map_err(|error| self.name.error(error))?;
@@ -143,7 +139,7 @@ impl PostgresCatalog {
         rows.into_iter().map(pair).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn packed_sizes(
+    pub(super) async fn constellation_sizes(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
@@ -189,12 +185,14 @@ impl PostgresCatalog {
         sql: &'static str,
         bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<PgRow>, CatalogError> {
+        // A `Statement` is consumed by its execution, so each attempt binds the parameters again.
         self.retried(|| self.rows_once(bind(self.query(sql)))).await
     }
 
-    pub(super) async fn rows_once(&self, question: Statement) -> Result<Vec<PgRow>, CatalogError> {
+    pub(super) async fn rows_once(&self, statement: Statement) -> Result<Vec<PgRow>, CatalogError> {
         let mut transaction = self.begin().await?;
-        let rows = question.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
+        let rows = statement.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
+        // A dropped transaction would close its connection. A commit returns it to the pool.
         self.commit(transaction).await?;
         Ok(rows)
     }

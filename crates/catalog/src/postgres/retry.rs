@@ -8,8 +8,14 @@ use super::PostgresCatalog;
 use super::open::connect;
 use crate::CatalogError;
 
+/// Pause before the first retry; each further retry doubles it. A deadlock or a dropped connection is over by then, and
+/// a restart takes longer. At half of it, there is one more attempt during a restart; at twice, a short failure costs
+/// 50 ms more.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Maximum pause between two retries. At half of it, each waiting call sends a restarting server twice as many
+/// requests; at twice, a call continues up to 2 s later after the server is back.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Deadline and next pause of a call that is being retried. The deadline counts from its first failure.
 #[derive(Debug)]
@@ -41,6 +47,8 @@ impl PostgresCatalog {
     where
         F: Future<Output = Result<T, CatalogError>>,
     {
+        // The time limit starts at the first failure, so a call that waits for a lock first has the full time for
+        // retries.
         let mut retry = Retry::new();
         loop {
             match self.attempt(call()).await {
@@ -62,8 +70,8 @@ impl PostgresCatalog {
         // An attempt waits for a connection and for the lock, then executes a few statements, each limited by the
         // server.
         let limit = (self.settings.acquire_timeout + self.settings.statement_timeout) * 2;
-        let late = |_| Err(self.name.unreachable(format!("no answer within {} s", limit.as_secs_f32())));
-        tokio::time::timeout(limit, call).await.unwrap_or_else(late)
+        let timed_out = |_| Err(self.name.unreachable(format!("no answer within {} s", limit.as_secs_f32())));
+        tokio::time::timeout(limit, call).await.unwrap_or_else(timed_out)
     }
 
     /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline has passed.
@@ -76,23 +84,26 @@ impl PostgresCatalog {
         retry: &mut Retry,
     ) -> Result<(), CatalogError> {
         let error = match error {
-            CatalogError::Busy { .. } => self.why_busy(error).await,
+            CatalogError::Busy { .. } => self.diagnose_busy(error).await,
             error => error,
         };
         let now = Instant::now();
         let until = *retry.until.get_or_insert(now + self.settings.retry_for);
-        if !error.is_passing() || now + retry.pause > until {
+        // An error now is better than a pause that ends after the deadline.
+        if !error.is_temporary() || now + retry.pause > until {
             return Err(error);
         }
         tokio::time::sleep(retry.pause).await;
-        retry.pause = (retry.pause * 2).min(LONGEST_PAUSE);
+        retry.pause = (retry.pause * 2).min(MAX_PAUSE);
         Ok(())
     }
 
     /// Finds the reason why the pool timed out. It only reports that it had no connection in time, also while the
     /// server is unavailable and it keeps trying to connect.
-    async fn why_busy(&self, error: CatalogError) -> CatalogError {
+    async fn diagnose_busy(&self, error: CatalogError) -> CatalogError {
         match connect(&self.options, &self.name).await {
+            // The server accepts connections again, but the pool did not reach its size: it was waiting for the server.
+            // As a temporary error, the call is retried.
             Ok(_) if self.pool.size() < self.settings.max_connections => {
                 self.name.unreachable("it was unavailable until now")
             }

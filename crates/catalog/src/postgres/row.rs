@@ -5,7 +5,7 @@ use std::str::FromStr;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::error::Name;
+use super::error::PostgresName;
 use crate::{CatalogError, ContentHash, Metadata, Rule, Track, TrackId, TrackNumber};
 
 /// A query of whole tracks, with the columns that [`track`] reads.
@@ -21,12 +21,13 @@ macro_rules! select_tracks {
 pub(super) use select_tracks;
 
 /// Converts a row of [`select_tracks`].
-pub(super) fn track(row: &PgRow, name: &Name) -> Result<Track, CatalogError> {
+pub(super) fn track(row: &PgRow, name: &PostgresName) -> Result<Track, CatalogError> {
     read_track(row).map_err(|error| name.error(error))
 }
 
 fn read_track(row: &PgRow) -> Result<Track, sqlx::Error> {
     let extra: Option<&str> = row.try_get("extra")?;
+    // Parsed again, because other programs can write to the database.
     let rule: Option<&str> = row.try_get("rule")?;
     Ok(Track {
         number: number(row.try_get("number")?)?,
@@ -67,7 +68,8 @@ fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Erro
 }
 
 /// Returns the content of the `extra` column, or `None` if there are no other values.
-pub(super) fn extra(metadata: &Metadata, name: &Name) -> Result<Option<String>, CatalogError> {
+pub(super) fn extra(metadata: &Metadata, name: &PostgresName) -> Result<Option<String>, CatalogError> {
+    // NULL instead of `{}` takes no space in the row.
     if metadata.extra.is_empty() {
         return Ok(None);
     }

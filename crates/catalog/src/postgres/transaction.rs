@@ -13,8 +13,10 @@ use super::{PostgresCatalog, WRITER_LOCK};
 use crate::{CatalogError, PostgresSettings};
 
 /// Time after which the server ends an idle transaction. A writer whose machine died would otherwise block all others,
-/// because the server cannot detect it.
-const IDLE_WAIT: Duration = Duration::from_secs(60);
+/// because the server cannot detect it. A transaction is also idle while index rows are packed or merged in memory: at
+/// half of it, a slow machine can lose a batch that it still works on. At twice, writers wait up to two minutes for the
+/// lock of a dead machine, longer than their own time limits.
+const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A transaction that has begun.
 ///
@@ -28,13 +30,15 @@ pub struct Transaction {
 
 impl Transaction {
     async fn begin(pool: &PgPool, sql: Arc<str>) -> Result<Self, sqlx::Error> {
-        let mut begun = Self { connection: pool.acquire().await?, ended: false };
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *begun).await?;
-        Ok(begun)
+        // Created before BEGIN is sent: if the call is dropped in between, the drop closes the connection.
+        let mut transaction = Self { connection: pool.acquire().await?, ended: false };
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+        Ok(transaction)
     }
 
     async fn end(mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
+        // Only after the response. An error or a drop before it leaves the flag unset, and the connection is closed.
         self.ended = true;
         Ok(())
     }
@@ -68,22 +72,24 @@ pub type Statement = Query<'static, Postgres, PgArguments>;
 /// The SQL that begins transactions. Settings apply to one transaction only: behind PgBouncer the next one may use
 /// another connection, and another client may use this one.
 #[derive(Debug)]
-pub(super) struct Begin {
+pub(super) struct BeginStatements {
     pub(super) read: Arc<str>,
     pub(super) write: Arc<str>,
     /// For changes of the schema, without a time limit for statements.
     pub(super) upgrade: Arc<str>,
 }
 
-impl Begin {
+impl BeginStatements {
     pub(super) fn new(settings: &PostgresSettings) -> Self {
+        // One string with several statements takes one round trip. READ COMMITTED, because a statement that follows the
+        // lock must see the changes of earlier writers.
         let begin = |statement_timeout: Duration| {
             format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; \
                  SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
                 statement_timeout.as_millis(),
                 settings.acquire_timeout.as_millis(),
-                IDLE_WAIT.as_millis(),
+                IDLE_TRANSACTION_TIMEOUT.as_millis(),
             )
         };
         let read = begin(settings.statement_timeout);
@@ -102,15 +108,15 @@ impl PostgresCatalog {
     /// # Errors
     /// [`CatalogError`] if the database is unavailable.
     pub async fn begin(&self) -> Result<Transaction, CatalogError> {
-        let begun = Transaction::begin(&self.pool, self.begin.read.clone()).await;
-        begun.map_err(|error| self.name.error(error))
+        let transaction = Transaction::begin(&self.pool, self.begin.read.clone()).await;
+        transaction.map_err(|error| self.name.error(error))
     }
 
     /// Begins a transaction and takes the writers' lock, waiting for other writers up to the lock timeout. The
     /// following statements see all changes of these writers, because each statement takes a new snapshot.
     pub(super) async fn begin_writing(&self) -> Result<Transaction, CatalogError> {
-        let begun = Transaction::begin(&self.pool, self.begin.write.clone()).await;
-        begun.map_err(|error| self.name.error(error))
+        let transaction = Transaction::begin(&self.pool, self.begin.write.clone()).await;
+        transaction.map_err(|error| self.name.error(error))
     }
 
     /// Creates a query to bind parameters to.

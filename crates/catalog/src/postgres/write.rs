@@ -5,19 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sqlx::{PgConnection, Row};
 
 use super::PostgresCatalog;
-use super::read::{RELABELLED, REMOVED};
+use super::read::{RELABELED, REMOVED};
 use super::retry::Retry;
 use super::row::{self, select_tracks};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
 impl PostgresCatalog {
     /// Updates a track. Doing it twice has the same result, so it is retried if the response to its commit is lost.
-    pub(super) async fn update_track(
+    pub(super) async fn update(
         &self,
         id: TrackId,
         update: TrackUpdate,
     ) -> Result<Option<Track>, CatalogError> {
-        let update = TrackUpdate { metadata: update.metadata.map(Metadata::storable), ..update };
+        // Before the attempts, so that all of them write and return the same text.
+        let update = TrackUpdate { metadata: update.metadata.map(Metadata::without_nul), ..update };
         self.retried(|| self.update_once(id, &update)).await
     }
 
@@ -27,6 +28,7 @@ impl PostgresCatalog {
             self.commit(transaction).await?;
             return Ok(None);
         };
+        // Read and written under the writers' lock, so no other update is lost between the two.
         track.metadata = update.metadata.clone().unwrap_or(track.metadata);
         track.rule = update.rule.clone().unwrap_or(track.rule);
         let metadata = &track.metadata;
@@ -51,33 +53,35 @@ impl PostgresCatalog {
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
-        self.record(&mut transaction, [(track.number, RELABELLED)].into_iter()).await?;
+        // Recorded even if the values are the same, so that every update has one change.
+        self.record_changes(&mut transaction, [(track.number, RELABELED)].into_iter()).await?;
         self.commit(transaction).await?;
         Ok(Some(track))
     }
 
-    pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
-        let mut patience = Retry::new();
-        let mut sent = false;
+    pub(super) async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
+        let mut retry = Retry::new();
+        let mut commit_sent = false;
         loop {
-            match self.attempt(self.remove_once(id, &mut sent)).await {
-                Err(error) => self.pause_before_retry(error, &mut patience).await?,
+            match self.attempt(self.remove_once(id, &mut commit_sent)).await {
+                Err(error) => self.pause_before_retry(error, &mut retry).await?,
                 done => return done,
             }
         }
     }
 
-    /// Makes one attempt. `sent` is true if an earlier attempt sent a commit that may have succeeded: if the track is
-    /// gone, that commit removed it.
-    async fn remove_once(&self, id: TrackId, sent: &mut bool) -> Result<bool, CatalogError> {
+    /// Makes one attempt. `commit_sent` is true if an earlier attempt sent a commit that may have succeeded: if the
+    /// track is gone, that commit removed it.
+    async fn remove_once(&self, id: TrackId, commit_sent: &mut bool) -> Result<bool, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         let Some(track) = self.live_by_id(&mut transaction, id).await? else {
             self.commit(transaction).await?;
-            return Ok(*sent);
+            return Ok(*commit_sent);
         };
         self.retire(&mut transaction, &[track.number]).await?;
-        self.record(&mut transaction, [(track.number, REMOVED)].into_iter()).await?;
-        *sent = true;
+        self.record_changes(&mut transaction, [(track.number, REMOVED)].into_iter()).await?;
+        // Before the commit, because its response can be lost.
+        *commit_sent = true;
         self.commit(transaction).await?;
         Ok(true)
     }
@@ -111,6 +115,8 @@ impl PostgresCatalog {
         link: &NearDuplicate,
     ) -> Result<(), CatalogError> {
         let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
+        // Checked by a query and not by the foreign key, so that the error names the tracks. Links to removed tracks
+        // are allowed, because their rows still exist.
         let known = self.query("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)");
         let known = known.bind(track).bind(of).fetch_one(&mut *connection).await;
         let known: i64 = known.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))?;
@@ -148,6 +154,7 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         numbers: &[TrackNumber],
     ) -> Result<(), CatalogError> {
+        // The constellation goes, the row stays: detections refer to its number.
         let numbers: Vec<_> = numbers.iter().map(|number| i64::from(number.0)).collect();
         self.query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
             .bind(&numbers)
@@ -167,7 +174,7 @@ impl PostgresCatalog {
     }
 
     /// Records changes at the next positions, in order, and notifies listeners when the transaction is committed.
-    pub(super) async fn record(
+    pub(super) async fn record_changes(
         &self,
         connection: &mut PgConnection,
         changes: impl Iterator<Item = (TrackNumber, i16)>,

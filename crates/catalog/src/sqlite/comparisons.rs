@@ -7,7 +7,7 @@ use super::row;
 use crate::{CatalogError, NearDuplicate, TrackNumber};
 
 impl SqliteCatalog {
-    pub(super) async fn list_pending(
+    pub(super) async fn pending_comparisons(
         &self,
         after: Option<TrackNumber>,
         limit: u32,
@@ -24,7 +24,7 @@ impl SqliteCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn store_comparisons(
+    pub(super) async fn finish_comparisons(
         &self,
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
@@ -34,7 +34,8 @@ impl SqliteCatalog {
             self.insert_link(&mut transaction, link).await?;
         }
         for track in tracks {
-            self.forget_pending(&mut transaction, *track).await?;
+            // One statement per track. There is no round trip, so an array as in PostgreSQL would save nothing.
+            self.remove_pending(&mut transaction, *track).await?;
         }
         self.commit(transaction).await
     }
@@ -54,7 +55,7 @@ impl SqliteCatalog {
     }
 
     /// Unmarks a track because it was compared or removed.
-    pub(super) async fn forget_pending(
+    pub(super) async fn remove_pending(
         &self,
         connection: &mut SqliteConnection,
         track: TrackNumber,

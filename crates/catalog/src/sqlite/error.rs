@@ -18,9 +18,9 @@ const NOTADB: i32 = 26;
 
 /// Name of the catalog in its errors.
 #[derive(Debug, Clone)]
-pub(super) struct Name(pub(super) String);
+pub(super) struct SqliteName(pub(super) String);
 
-impl Name {
+impl SqliteName {
     pub(super) fn error(&self, error: Error) -> CatalogError {
         let catalog = self.0.clone();
         match &error {
@@ -33,6 +33,7 @@ impl Name {
                     Some(CORRUPT) => CatalogError::Corrupt { catalog, detail },
                     Some(IOERR) => CatalogError::Io { catalog, detail },
                     Some(NOTADB) => CatalogError::NotACatalog { catalog, reason: detail },
+                    // SQLite does not distinguish a missing folder from a missing permission.
                     Some(CANTOPEN | PERM | AUTH) => self.cannot_open(&format!(
                         "{detail}; check that the folder is there and that it and the file may be read and written"
                     )),
@@ -40,6 +41,7 @@ impl Name {
                 }
             }
             Error::Io(reason) => self.cannot_open(&reason.to_string()),
+            // All connections of this process were in use for too long, which the caller handles like a lock.
             Error::PoolTimedOut => CatalogError::Locked { catalog },
             Error::ColumnDecode { .. } | Error::Decode(_) => self.corrupt(&error.to_string()),
             _ => CatalogError::Database { catalog, source: error.into() },
@@ -72,6 +74,7 @@ pub(super) fn is_busy(error: &Error) -> bool {
 }
 
 fn primary_code(error: &Error) -> Option<i32> {
+    // sqlx returns extended result codes. Their low byte is the primary code.
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }

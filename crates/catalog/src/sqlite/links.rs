@@ -20,7 +20,7 @@ macro_rules! select_links {
 }
 
 impl SqliteCatalog {
-    pub(super) async fn near_duplicates_of(
+    pub(super) async fn near_duplicates(
         &self,
         track: TrackNumber,
     ) -> Result<Vec<NearDuplicate>, CatalogError> {
@@ -29,13 +29,14 @@ impl SqliteCatalog {
         self.links(rows)
     }
 
-    pub(super) async fn list_links(
+    pub(super) async fn list_near_duplicates(
         &self,
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
     ) -> Result<Vec<NearDuplicate>, CatalogError> {
         let query =
             sqlx::query(select_links!("WHERE (n.track, n.of) > (?1, ?2) ORDER BY n.track, n.of LIMIT ?3"));
+        // Track numbers are not negative, so this pair is before all links.
         let (track, of) = after.map_or((-1, -1), |(track, of)| (i64::from(track.0), i64::from(of.0)));
         let rows = query.bind(track).bind(of).bind(i64::from(limit)).fetch_all(&self.readers).await;
         self.links(rows)
@@ -58,6 +59,7 @@ impl SqliteCatalog {
                 .name
                 .invalid(format!("link from track {track} to {of}: needs two tracks and finite seconds")));
         }
+        // Checked by a query and not by the foreign key, so that the error names the tracks.
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE number IN (?1, ?2)")
             .bind(track)
             .bind(of)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Connection, SqlSafeStr, SqliteConnection};
 
-use super::error::{Name, is_busy};
-use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
+use super::error::{SqliteName, is_busy};
+use super::{LOCK_PAUSE, MAX_LOCK_ATTEMPTS};
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
@@ -21,14 +21,14 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
 ];
 
 /// Newest schema version that this program supports.
-pub(super) const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const SUPPORTED_SCHEMA: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// `PRAGMA application_id` of a catalog, set by the first migration.
 const APPLICATION_ID: i64 = 1_382_445_678;
 
 /// State of the schema in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Schema {
+enum SchemaState {
     /// The file is empty.
     Empty,
     /// The schema has an older version.
@@ -38,17 +38,20 @@ enum Schema {
 }
 
 /// Creates or upgrades the schema if needed, in one transaction that excludes other processes.
-pub(super) async fn bring_up_to_date(
+pub(super) async fn ensure_current(
     connection: &mut SqliteConnection,
-    name: &Name,
+    name: &SqliteName,
 ) -> Result<(), CatalogError> {
-    if inspect(connection, name).await? == Schema::Current {
+    // Without a transaction first, so that opening a current file takes no lock and works during a long write.
+    if inspect(connection, name).await? == SchemaState::Current {
         return Ok(());
     }
+    // Cannot be changed within a transaction.
     use_write_ahead_log(connection, name).await?;
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| name.error(error))?;
-    if inspect(&mut transaction, name).await? != Schema::Current {
+    // Again, because another process may have upgraded the file before this one had the lock.
+    if inspect(&mut transaction, name).await? != SchemaState::Current {
         migrator().run_direct(None, &mut *transaction, false).await.map_err(|error| failed(name, error))?;
     }
     transaction.commit().await.map_err(|error| name.error(error))
@@ -57,19 +60,22 @@ pub(super) async fn bring_up_to_date(
 /// Checks that a file which cannot be written is a catalog of the current schema.
 pub(super) async fn require_current(
     connection: &mut SqliteConnection,
-    name: &Name,
+    name: &SqliteName,
 ) -> Result<(), CatalogError> {
     match inspect(connection, name).await? {
-        Schema::Current => Ok(()),
-        Schema::Old => Err(name.read_only()),
-        Schema::Empty => {
+        SchemaState::Current => Ok(()),
+        SchemaState::Old => Err(name.read_only()),
+        SchemaState::Empty => {
             Err(CatalogError::NotACatalog { catalog: name.0.clone(), reason: "it is empty".into() })
         }
     }
 }
 
 /// Reads the identity that the first migration generated.
-pub(super) async fn identity(connection: &mut SqliteConnection, name: &Name) -> Result<u128, CatalogError> {
+pub(super) async fn identity(
+    connection: &mut SqliteConnection,
+    name: &SqliteName,
+) -> Result<u128, CatalogError> {
     let value: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'identity'")
         .fetch_optional(connection)
         .await
@@ -78,7 +84,7 @@ pub(super) async fn identity(connection: &mut SqliteConnection, name: &Name) -> 
     bytes.map(u128::from_be_bytes).ok_or_else(|| name.corrupt("its identity is missing"))
 }
 
-async fn inspect(connection: &mut SqliteConnection, name: &Name) -> Result<Schema, CatalogError> {
+async fn inspect(connection: &mut SqliteConnection, name: &SqliteName) -> Result<SchemaState, CatalogError> {
     let (application, objects): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)",
     )
@@ -86,8 +92,9 @@ async fn inspect(connection: &mut SqliteConnection, name: &Name) -> Result<Schem
     .await
     .map_err(|error| name.error(error))?;
     match (application, objects) {
+        // Checked before the tables, because another program can have tables of the same names.
         (APPLICATION_ID, _) => {}
-        (0, 0) => return Ok(Schema::Empty),
+        (0, 0) => return Ok(SchemaState::Empty),
         _ => {
             let reason = "it is a database of another program".to_owned();
             return Err(CatalogError::NotACatalog { catalog: name.0.clone(), reason });
@@ -98,19 +105,22 @@ async fn inspect(connection: &mut SqliteConnection, name: &Name) -> Result<Schem
         .await
         .map_err(|error| name.error(error))?;
     match found.unwrap_or(0) {
-        found if found > SUPPORTED => {
-            Err(CatalogError::TooNew { catalog: name.0.clone(), found, supported: SUPPORTED })
+        found if found > SUPPORTED_SCHEMA => {
+            Err(CatalogError::TooNew { catalog: name.0.clone(), found, supported: SUPPORTED_SCHEMA })
         }
-        SUPPORTED => Ok(Schema::Current),
-        _ => Ok(Schema::Old),
+        SUPPORTED_SCHEMA => Ok(SchemaState::Current),
+        _ => Ok(SchemaState::Old),
     }
 }
 
 /// Turns on the write-ahead log, which is a persistent setting. SQLite does not wait for locks here, so the attempt is
 /// repeated.
-async fn use_write_ahead_log(connection: &mut SqliteConnection, name: &Name) -> Result<(), CatalogError> {
+async fn use_write_ahead_log(
+    connection: &mut SqliteConnection,
+    name: &SqliteName,
+) -> Result<(), CatalogError> {
     let mut pause = Duration::ZERO;
-    for _ in 0..LOCK_ATTEMPTS {
+    for _ in 0..MAX_LOCK_ATTEMPTS {
         tokio::time::sleep(pause).await;
         pause += LOCK_PAUSE;
         match sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
@@ -130,7 +140,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-fn failed(name: &Name, error: MigrateError) -> CatalogError {
+fn failed(name: &SqliteName, error: MigrateError) -> CatalogError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => name.error(error),
         error => CatalogError::Database { catalog: name.0.clone(), source: error.into() },

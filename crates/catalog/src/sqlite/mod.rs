@@ -27,19 +27,21 @@ use crate::{
     AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack, Track,
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
-use error::Name;
+use error::SqliteName;
 
 /// Maximum number of attempts to take a lock that another process holds. In each of them SQLite itself waits, up to 5 s
-/// where it supports that: half a minute in total.
-const LOCK_ATTEMPTS: u32 = 6;
+/// where it supports that: half a minute in total, which is longer than a batch of an indexer holds the lock. At half
+/// of it, a call can fail while a large batch is written; at twice, an abandoned lock is reported after a minute.
+const MAX_LOCK_ATTEMPTS: u32 = 6;
 
-/// Increment of the pause between attempts where SQLite itself does not wait.
+/// Increment of the pause between attempts where SQLite itself does not wait: 1.5 s in total, for a change of the
+/// journal mode, which takes milliseconds. At half or twice of it, the total is 0.75 s or 3 s.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// A catalog in an SQLite file.
 #[derive(Debug)]
 pub(crate) struct SqliteCatalog {
-    name: Name,
+    name: SqliteName,
     path: PathBuf,
     /// `None` if the file cannot be written.
     writer: Option<SqlitePool>,
@@ -58,30 +60,30 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
-        self.track_by_content(content).await
+        self.find_by_content(content).await
     }
 
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
-        self.track_by_source(source).await
+        self.find_by_source(source).await
     }
 
     async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError> {
-        self.add_track(track).await
+        self.add(track).await
     }
 
     async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
     ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
-        self.add_tracks(tracks).await
+        self.add_all(tracks).await
     }
 
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
-        self.tracks_by_numbers(numbers).await
+        self.by_numbers(numbers).await
     }
 
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
-        self.track_by_id(id).await
+        self.by_id(id).await
     }
 
     async fn list(
@@ -90,19 +92,19 @@ impl Catalog for SqliteCatalog {
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<Track>, CatalogError> {
-        self.list_tracks(filter, after, limit).await
+        self.list(filter, after, limit).await
     }
 
     async fn count(&self) -> Result<u64, CatalogError> {
-        self.count_tracks().await
+        self.count().await
     }
 
     async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
-        self.update_track(id, update).await
+        self.update(id, update).await
     }
 
     async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
-        self.remove_track(id).await
+        self.remove(id).await
     }
 
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
@@ -114,7 +116,7 @@ impl Catalog for SqliteCatalog {
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<TrackNumber>, CatalogError> {
-        self.list_pending(after, limit).await
+        self.pending_comparisons(after, limit).await
     }
 
     async fn finish_comparisons(
@@ -122,11 +124,11 @@ impl Catalog for SqliteCatalog {
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError> {
-        self.store_comparisons(tracks, links).await
+        self.finish_comparisons(tracks, links).await
     }
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.near_duplicates_of(track).await
+        self.near_duplicates(track).await
     }
 
     async fn list_near_duplicates(
@@ -134,19 +136,19 @@ impl Catalog for SqliteCatalog {
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
     ) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.list_links(after, limit).await
+        self.list_near_duplicates(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {
-        self.newest_position().await
+        self.position().await
     }
 
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        self.changes(position, limit).await
+        self.changes_after(position, limit).await
     }
 
     async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        self.change_after(position, at_most).await
+        self.wait_for_change(position, at_most).await
     }
 
     async fn constellations(
@@ -160,11 +162,11 @@ impl Catalog for SqliteCatalog {
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        self.packed_sizes(numbers).await
+        self.constellation_sizes(numbers).await
     }
 
     async fn settle(&self) -> Result<(), CatalogError> {
-        self.sync_log().await
+        self.settle().await
     }
 
     async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
@@ -172,6 +174,6 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn close(&self) -> Result<(), CatalogError> {
-        self.tidy().await
+        self.close().await
     }
 }

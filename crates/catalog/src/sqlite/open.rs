@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::error::Name;
+use super::error::SqliteName;
 use super::{SqliteCatalog, migrate};
 use crate::CatalogError;
 
@@ -16,20 +16,24 @@ use crate::CatalogError;
 /// long with 1,024 as with 4,096.
 const PAGE_BYTES: u32 = 4096;
 
-/// Time that SQLite waits for another connection in each attempt.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Time that SQLite waits for another connection in each attempt. The number of attempts multiplies it. At half of it,
+/// calls fail after 15 s of writing by another process; at twice, after a minute.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time that a call waits for a connection of this process.
-const TURN_WAIT: Duration = Duration::from_secs(120);
+/// Maximum time that a call waits for a connection of this process. All writes share one connection, so it must exceed
+/// the time of several calls that each wait half a minute for another process. At half of it, the third of such calls
+/// fails; at twice, a process that cannot write reports it after four minutes.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Maximum number of concurrent read connections of this process.
-const READERS: u32 = 4;
+/// Maximum number of concurrent read connections of this process. Each has a page cache of 2 MB. With 2, long lists
+/// delay searches; with 8, the disk is the limit, and the memory doubles. Not measured.
+const MAX_READERS: u32 = 4;
 
 impl SqliteCatalog {
     /// Opens the catalog file at `path`; creates it, and its parent folders, if it does not exist. If the file can be
     /// read but not written, it is opened for reading.
     pub(crate) async fn open(path: &Path) -> Result<Self, CatalogError> {
-        let name = Name(format!("sqlite:{}", path.display()));
+        let name = SqliteName(format!("sqlite:{}", path.display()));
         if path.as_os_str().is_empty() {
             return Err(name.cannot_open("the URL names no file; write sqlite:PATH"));
         }
@@ -39,8 +43,10 @@ impl SqliteCatalog {
         if path.is_dir() {
             return Err(name.cannot_open("it is a folder; name a file in it"));
         }
-        make_folder(&path, &name)?;
+        create_folder(&path, &name)?;
         match Self::open_writable(&path, &name).await {
+            // Trying is the only reliable test of write access. A missing file stays an error, because it cannot be
+            // read either.
             Err(CatalogError::CannotOpen { .. } | CatalogError::ReadOnly { .. }) if path.is_file() => {
                 Self::open_readable(path, name).await
             }
@@ -48,26 +54,30 @@ impl SqliteCatalog {
         }
     }
 
-    async fn open_writable(path: &Path, name: &Name) -> Result<Self, CatalogError> {
+    async fn open_writable(path: &Path, name: &SqliteName) -> Result<Self, CatalogError> {
         let options = options(path).create_if_missing(true).page_size(PAGE_BYTES);
+        // One writing connection: SQLite has one writer at a time anyway, and calls of this process wait in the pool,
+        // in order.
         let writer = pool(1)
             .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
             .await
             .map_err(|error| name.error(error))?;
         let mut connection = writer.acquire().await.map_err(|error| name.error(error))?;
-        migrate::bring_up_to_date(&mut connection, name).await?;
+        migrate::ensure_current(&mut connection, name).await?;
         let identity = migrate::identity(&mut connection, name).await?;
+        // Returned to the pool, whose only connection it is.
         drop(connection);
-        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+        // `query_only` makes an accidental write through a reader fail instead of bypassing the queue of writers.
+        let readers = pool(MAX_READERS).connect_lazy_with(options.pragma("query_only", "ON"));
         Ok(Self { name: name.clone(), path: path.to_owned(), writer: Some(writer), readers, identity })
     }
 
     /// Opens a file for reading. SQLite cannot create the index of the log in a read-only folder, so the file is
     /// declared immutable, unless there is a log to be read.
-    async fn open_readable(path: PathBuf, name: Name) -> Result<Self, CatalogError> {
-        let has_log = beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    async fn open_readable(path: PathBuf, name: SqliteName) -> Result<Self, CatalogError> {
+        let has_log = with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
         let options = options(&path).read_only(true).immutable(!has_log);
-        let readers = pool(READERS).connect_with(options).await.map_err(|error| name.error(error))?;
+        let readers = pool(MAX_READERS).connect_with(options).await.map_err(|error| name.error(error))?;
         let mut connection = readers.acquire().await.map_err(|error| name.error(error))?;
         migrate::require_current(&mut connection, &name).await?;
         let identity = migrate::identity(&mut connection, &name).await?;
@@ -77,32 +87,36 @@ impl SqliteCatalog {
 
     /// Makes the log durable against a power failure. SQLite takes no locks on the file of the log, so opening and
     /// closing it here is safe (for the catalog file itself it would not be).
-    pub(super) async fn sync_log(&self) -> Result<(), CatalogError> {
+    pub(super) async fn settle(&self) -> Result<(), CatalogError> {
         if self.writer.is_none() {
             return Ok(());
         }
-        let log = beside(&self.path, "-wal");
+        let log = with_suffix(&self.path, "-wal");
         let work = move || match std::fs::OpenOptions::new().read(true).write(cfg!(windows)).open(log) {
             Ok(file) => file.sync_data(),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         };
-        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
-        done.flatten()
+        // Synchronizing can take seconds on a busy disk, which must not block the runtime.
+        let synced = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        synced
+            .flatten()
             .map_err(|error| CatalogError::Io { catalog: self.name.0.clone(), detail: error.to_string() })
     }
 
     /// Moves the content of the log into the file. While other processes still use it, the last of them does so.
-    pub(super) async fn tidy(&self) -> Result<(), CatalogError> {
+    pub(super) async fn close(&self) -> Result<(), CatalogError> {
+        // First, because an open reader would prevent the log from being emptied.
         self.readers.close().await;
         let Some(writer) = &self.writer else { return Ok(()) };
-        let emptied = match writer.acquire().await {
+        let checkpointed = match writer.acquire().await {
             Ok(mut connection) => checkpoint(&mut connection).await,
+            // A second call of `close`.
             Err(sqlx::Error::PoolClosed) => Ok(()),
             Err(error) => Err(error),
         };
         writer.close().await;
-        emptied.map_err(|error| self.name.error(error))
+        checkpointed.map_err(|error| self.name.error(error))
     }
 }
 
@@ -112,13 +126,14 @@ async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_WAIT).disable_statement_logging()
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).disable_statement_logging()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(TURN_WAIT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A connection to a file costs little while it is idle, and opening one parses the schema again.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -127,13 +142,13 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
-fn make_folder(path: &Path, name: &Name) -> Result<(), CatalogError> {
+fn create_folder(path: &Path, name: &SqliteName) -> Result<(), CatalogError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)
         .map_err(|error| name.cannot_open(&format!("cannot make folder {}: {error}", folder.display())))
 }
 
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -12,29 +12,28 @@ use crate::{
 
 pub(super) const ADDED: i64 = 1;
 pub(super) const REMOVED: i64 = 2;
-pub(super) const RELABELLED: i64 = 3;
+pub(super) const RELABELED: i64 = 3;
 
-/// Interval at which the file is polled while a caller waits for a change: other processes cannot send notifications.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Interval at which the file is polled while a caller waits for a change: other processes cannot send notifications. A
+/// poll reads one page from the cache. At half of it, an idle process wakes up twice as often; at twice, a change is
+/// noticed half a second later on average.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl SqliteCatalog {
-    pub(super) async fn track_by_content(
-        &self,
-        content: &ContentHash,
-    ) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
         let query =
             sqlx::query(select_tracks!("WHERE content = ?1 AND removed_at IS NULL ORDER BY number LIMIT 1"));
         let found = query.bind(&content.0[..]).fetch_optional(&self.readers).await;
         self.optional_track(found)
     }
 
-    pub(super) async fn track_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
         let query = sqlx::query(select_tracks!("WHERE source = ?1 AND removed_at IS NULL"));
         let found = query.bind(source).fetch_optional(&self.readers).await;
         self.optional_track(found)
     }
 
-    pub(super) async fn track_by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+    pub(super) async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
         // Two partial indexes answer this: the live row comes first, then the newest removed one.
         let live = sqlx::query(select_tracks!("WHERE id = ?1 AND removed_at IS NULL"));
         let found = live.bind(&id.0.as_bytes()[..]).fetch_optional(&self.readers).await;
@@ -48,17 +47,15 @@ impl SqliteCatalog {
         self.optional_track(found)
     }
 
-    pub(super) async fn tracks_by_numbers(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<Track>, CatalogError> {
+    pub(super) async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
+        // One JSON parameter for any count: SQLite limits the number of parameters to 32,766.
         let query = sqlx::query(select_tracks!("WHERE number IN (SELECT value FROM json_each(?1))"));
         let rows =
             query.bind(json_list(numbers.iter().map(|number| number.0))).fetch_all(&self.readers).await;
         self.all_tracks(rows)
     }
 
-    pub(super) async fn list_tracks(
+    pub(super) async fn list(
         &self,
         filter: &TrackFilter,
         after: Option<TrackNumber>,
@@ -79,7 +76,7 @@ impl SqliteCatalog {
         self.all_tracks(rows)
     }
 
-    pub(super) async fn count_tracks(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn count(&self) -> Result<u64, CatalogError> {
         let count: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE removed_at IS NULL")
             .fetch_one(&self.readers)
             .await
@@ -87,7 +84,9 @@ impl SqliteCatalog {
         self.unsigned(count)
     }
 
-    pub(super) async fn newest_position(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn position(&self) -> Result<u64, CatalogError> {
+        // The largest key of the table, one lookup in its tree. There is no table of the newest position as in
+        // PostgreSQL.
         let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
             .fetch_one(&self.readers)
             .await
@@ -95,21 +94,26 @@ impl SqliteCatalog {
         self.unsigned(newest)
     }
 
-    pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
+    pub(super) async fn wait_for_change(
+        &self,
+        position: u64,
+        at_most: Duration,
+    ) -> Result<bool, CatalogError> {
+        // The position of the first round is read even if the time is zero, so a caller can use this as a check.
         let until = Instant::now() + at_most;
         loop {
-            if self.newest_position().await? > position {
+            if self.position().await? > position {
                 return Ok(true);
             }
             let now = Instant::now();
             if now >= until {
                 return Ok(false);
             }
-            tokio::time::sleep_until(until.min(now + LOOK_AGAIN)).await;
+            tokio::time::sleep_until(until.min(now + POLL_INTERVAL)).await;
         }
     }
 
-    pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
+    pub(super) async fn changes_after(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
         // Positions are stored as i64, so no change follows a greater one.
         let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
@@ -124,7 +128,7 @@ impl SqliteCatalog {
             let kind = match kind {
                 ADDED => ChangeKind::Added,
                 REMOVED => ChangeKind::Removed,
-                RELABELLED => ChangeKind::Relabelled,
+                RELABELED => ChangeKind::Relabeled,
                 other => return Err(self.name.corrupt(&format!("change {position} has kind {other}"))),
             };
             let track = row::number(track).map_err(|error| self.name.error(error))?;
@@ -148,7 +152,7 @@ impl SqliteCatalog {
         rows.into_iter().map(pair).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn packed_sizes(
+    pub(super) async fn constellation_sizes(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::error::Name;
+use super::error::SqliteName;
 use crate::{CatalogError, ContentHash, Metadata, Rule, Track, TrackId, TrackNumber};
 
 /// A query of whole tracks, with the columns that [`track`] reads.
@@ -22,12 +22,13 @@ macro_rules! select_tracks {
 pub(super) use select_tracks;
 
 /// Converts a row of [`select_tracks`].
-pub(super) fn track(row: &SqliteRow, name: &Name) -> Result<Track, CatalogError> {
+pub(super) fn track(row: &SqliteRow, name: &SqliteName) -> Result<Track, CatalogError> {
     read_track(row).map_err(|error| name.error(error))
 }
 
 fn read_track(row: &SqliteRow) -> Result<Track, sqlx::Error> {
     let extra: Option<&str> = row.try_get("extra")?;
+    // Parsed again, because other programs can write to the file.
     let rule: Option<&str> = row.try_get("rule")?;
     Ok(Track {
         number: number(row.try_get("number")?)?,
@@ -68,7 +69,7 @@ fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Erro
 }
 
 /// Returns the content of the `extra` column, or `None` if there are no other values.
-pub(super) fn extra(metadata: &Metadata, name: &Name) -> Result<Option<String>, CatalogError> {
+pub(super) fn extra(metadata: &Metadata, name: &SqliteName) -> Result<Option<String>, CatalogError> {
     if metadata.extra.is_empty() {
         return Ok(None);
     }

@@ -7,36 +7,36 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::error::is_busy;
-use super::read::{ADDED, RELABELLED, REMOVED};
+use super::read::{ADDED, RELABELED, REMOVED};
 use super::row::{self, select_tracks};
-use super::{LOCK_ATTEMPTS, SqliteCatalog};
+use super::{MAX_LOCK_ATTEMPTS, SqliteCatalog};
 use crate::{
     AddOutcome, CatalogError, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate, search,
 };
 
 impl SqliteCatalog {
-    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+    pub(super) async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
         let mut transaction = self.begin().await?;
-        let outcome = self.take_in(&mut transaction, new).await?;
+        let outcome = self.add_in_transaction(&mut transaction, new).await?;
         self.commit(transaction).await?;
         Ok(outcome)
     }
 
     /// Adds all tracks in one transaction, so that the disk is synchronized only once.
-    pub(super) async fn add_tracks(
+    pub(super) async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
     ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
         let mut transaction = self.begin().await?;
         let mut outcomes = Vec::with_capacity(tracks.len());
         for new in tracks {
-            let outcome = self.take_in(&mut transaction, new).await;
+            let outcome = self.add_in_transaction(&mut transaction, new).await;
             // These errors occur before anything is written, so the other tracks are not affected.
-            let refused = |error: &CatalogError| {
+            let is_rejection = |error: &CatalogError| {
                 matches!(error, CatalogError::Invalid { .. } | CatalogError::SourceTaken { .. })
             };
             match outcome {
-                Err(error) if !refused(&error) => return Err(error),
+                Err(error) if !is_rejection(&error) => return Err(error),
                 outcome => outcomes.push(outcome),
             }
         }
@@ -44,7 +44,7 @@ impl SqliteCatalog {
         Ok(outcomes)
     }
 
-    async fn take_in(
+    async fn add_in_transaction(
         &self,
         connection: &mut SqliteConnection,
         mut new: NewTrack,
@@ -52,27 +52,31 @@ impl SqliteCatalog {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
             return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
         }
-        new.metadata = new.metadata.storable();
-        let Some(before) = self.known_as(connection, &new).await? else {
+        new.metadata = new.metadata.without_nul();
+        // Under the lock of the transaction, so no other process can add the source in between.
+        let Some(existing) = self.existing_version(connection, &new).await? else {
             let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
             return Ok(AddOutcome::Added(self.insert(connection, new, id).await?));
         };
-        if before.content == new.content {
-            return Ok(AddOutcome::Unchanged(before));
+        if existing.content == new.content {
+            return Ok(AddOutcome::Unchanged(existing));
         }
-        self.retire(connection, before.number).await?;
-        let rule = new.rule.clone().or(before.rule);
-        Ok(AddOutcome::Replaced(self.insert(connection, NewTrack { rule, ..new }, before.id).await?))
+        // Before the insert: a unique index allows only one live track per source and per id.
+        self.retire(connection, existing.number).await?;
+        // A file that is indexed again after a change must not lose the rule that an operator has set.
+        let rule = new.rule.clone().or(existing.rule);
+        Ok(AddOutcome::Replaced(self.insert(connection, NewTrack { rule, ..new }, existing.id).await?))
     }
 
-    pub(super) async fn update_track(
+    pub(super) async fn update(
         &self,
         id: TrackId,
         update: TrackUpdate,
     ) -> Result<Option<Track>, CatalogError> {
         let mut transaction = self.begin().await?;
+        // The drop rolls back a transaction that has changed nothing.
         let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
-        track.metadata = update.metadata.map_or(track.metadata, Metadata::storable);
+        track.metadata = update.metadata.map_or(track.metadata, Metadata::without_nul);
         track.rule = update.rule.unwrap_or(track.rule);
         let metadata = &track.metadata;
         sqlx::query(
@@ -96,12 +100,12 @@ impl SqliteCatalog {
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
-        self.record(&mut transaction, track.number, RELABELLED).await?;
+        self.record_change(&mut transaction, track.number, RELABELED).await?;
         self.commit(transaction).await?;
         Ok(Some(track))
     }
 
-    pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
+    pub(super) async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let Some(track) = self.live_by_id(&mut transaction, id).await? else { return Ok(false) };
         self.retire(&mut transaction, track.number).await?;
@@ -110,18 +114,19 @@ impl SqliteCatalog {
     }
 
     /// Returns the live track that `new` is another version of: the track with its id, else the track with its source.
-    async fn known_as(
+    async fn existing_version(
         &self,
         connection: &mut SqliteConnection,
         new: &NewTrack,
     ) -> Result<Option<Track>, CatalogError> {
-        let of_source = sqlx::query(select_tracks!("WHERE source = ?1 AND removed_at IS NULL"))
+        let source_match = sqlx::query(select_tracks!("WHERE source = ?1 AND removed_at IS NULL"))
             .bind(&new.source)
             .fetch_optional(&mut *connection)
             .await;
-        let of_source = self.live(of_source)?;
-        let Some(id) = new.id else { return Ok(of_source) };
-        match (self.live_by_id(connection, id).await?, of_source) {
+        let source_match = self.live_track(source_match)?;
+        let Some(id) = new.id else { return Ok(source_match) };
+        // The id of an import identifies the track; with equal content the other source is not needed.
+        match (self.live_by_id(connection, id).await?, source_match) {
             (Some(track), Some(holder)) if track.id != holder.id && track.content != new.content => {
                 Err(CatalogError::SourceTaken {
                     catalog: self.name.0.clone(),
@@ -130,7 +135,7 @@ impl SqliteCatalog {
                     id: track.id.to_string(),
                 })
             }
-            (of_id, of_source) => Ok(of_id.or(of_source)),
+            (id_match, source_match) => Ok(id_match.or(source_match)),
         }
     }
 
@@ -140,10 +145,13 @@ impl SqliteCatalog {
         id: TrackId,
     ) -> Result<Option<Track>, CatalogError> {
         let query = sqlx::query(select_tracks!("WHERE id = ?1 AND removed_at IS NULL"));
-        self.live(query.bind(&id.0.as_bytes()[..]).fetch_optional(connection).await)
+        self.live_track(query.bind(&id.0.as_bytes()[..]).fetch_optional(connection).await)
     }
 
-    fn live(&self, found: Result<Option<SqliteRow>, sqlx::Error>) -> Result<Option<Track>, CatalogError> {
+    fn live_track(
+        &self,
+        found: Result<Option<SqliteRow>, sqlx::Error>,
+    ) -> Result<Option<Track>, CatalogError> {
         let row = found.map_err(|error| self.name.error(error))?;
         row.map(|row| row::track(&row, &self.name)).transpose()
     }
@@ -164,7 +172,7 @@ impl SqliteCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         self.add_pending(connection, number).await?;
-        self.record(connection, number, ADDED).await?;
+        self.record_change(connection, number, ADDED).await?;
         let NewTrack { source, content, seconds, metadata, rule, .. } = new;
         Ok(Track { number, id, source, content, seconds, metadata, rule, added_at, removed_at: None })
     }
@@ -203,6 +211,7 @@ impl SqliteCatalog {
         .fetch_one(connection)
         .await
         .map_err(|error| self.name.error(error))?;
+        // AUTOINCREMENT counts to 63 bits. The drop of the transaction removes the row.
         let number = u32::try_from(number);
         number.map(TrackNumber).map_err(|_| CatalogError::TooManyTracks { catalog: self.name.0.clone() })
     }
@@ -224,11 +233,11 @@ impl SqliteCatalog {
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
-        self.forget_pending(connection, number).await?;
-        self.record(connection, number, REMOVED).await
+        self.remove_pending(connection, number).await?;
+        self.record_change(connection, number, REMOVED).await
     }
 
-    async fn record(
+    async fn record_change(
         &self,
         connection: &mut SqliteConnection,
         number: TrackNumber,
@@ -248,8 +257,9 @@ impl SqliteCatalog {
         let writer = self.writer()?;
         let mut attempt = 1;
         loop {
+            // Each attempt has waited for the busy timeout of SQLite, so the loop needs no pause of its own.
             match writer.begin_with("BEGIN IMMEDIATE").await {
-                Err(error) if is_busy(&error) && attempt < LOCK_ATTEMPTS => attempt += 1,
+                Err(error) if is_busy(&error) && attempt < MAX_LOCK_ATTEMPTS => attempt += 1,
                 result => return result.map_err(|error| self.name.error(error)),
             }
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails with a panic")]
 
 mod contract;
-mod library;
+mod index_sync;
 mod postgres;
 mod runs;
 mod sqlite;

@@ -8,17 +8,17 @@ use refrain_catalog::{Catalog, CatalogError, OpenSettings, PostgresSettings};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
-use crate::contract::{Place, contract_suite};
+use crate::contract::{TestStorage, contract_suite};
 
-pub(crate) mod away;
 mod following;
 mod journal;
 mod limits;
 mod login;
-mod notice;
+mod notifications;
+pub(crate) mod outage;
 mod pooled;
+mod privileges;
 mod proxy;
-mod rights;
 mod schema;
 
 /// A separate database on the server of `TEST_POSTGRES_URL`; deleted on drop.
@@ -34,9 +34,9 @@ impl Database {
 
     /// Creates a database with options of `CREATE DATABASE`.
     pub(crate) fn of(options: &str) -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
+        static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("TEST_POSTGRES_URL").expect("run scripts/test, or set TEST_POSTGRES_URL");
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT_DATABASE.fetch_add(1, Ordering::Relaxed);
         let name = format!("refrain_test_{}_{number}", std::process::id());
         let database = Self { server: url.parse().unwrap(), name };
         database.on_server(format!("CREATE DATABASE {} {options}", database.name));
@@ -95,7 +95,7 @@ impl Drop for Database {
 }
 
 #[async_trait]
-impl Place for Database {
+impl TestStorage for Database {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
     }
@@ -119,7 +119,7 @@ pub(crate) async fn open_with(
 }
 
 /// Returns the error of opening a URL.
-pub(crate) async fn refused(url: &str) -> CatalogError {
+pub(crate) async fn rejection(url: &str) -> CatalogError {
     match refrain_catalog::open(url).await {
         Ok(_) => panic!("{url} was opened"),
         Err(error) => error,

@@ -9,10 +9,10 @@ use refrain_core::matching::{MatchSettings, Matches, identify, identify_rows};
 use refrain_index_sync::{DatabaseIndex, IndexRows, IndexSync, SyncError};
 use sqlx::Row;
 
-use crate::contract::{Place, added, new_track, replaced};
+use crate::contract::{TestStorage, added, new_track, replaced};
 use crate::postgres::Database;
 
-mod spread;
+mod distributed;
 
 /// Pseudorandom numbers, the same in each run.
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {
@@ -83,34 +83,35 @@ async fn open(catalog: &Arc<dyn Catalog>) -> DatabaseIndex {
 }
 
 /// Searches the rows like any program, on a thread that may block.
-async fn ask(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches, IndexError> {
+async fn search(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches, IndexError> {
     let index = Arc::clone(index);
     let work = move || identify_rows(&index, &query, &MatchSettings::default());
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 /// Searches both indexes for the same clips and checks that the matches are equal.
-pub(crate) async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
+pub(crate) async fn compare(catalog: &Arc<dyn Catalog>, numbers: std::ops::Range<u64>) -> Vec<Matches> {
     let folder = tempfile::tempdir().unwrap();
-    let (mut library, _) = IndexSync::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
-    library.refresh().await.unwrap();
+    let (mut index_sync, _) =
+        IndexSync::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
+    index_sync.refresh().await.unwrap();
     let index = Arc::new(open(catalog).await);
-    assert_eq!(index.tracks(), library.snapshot().tracks());
-    let mut answers = Vec::new();
-    for n in asked {
+    assert_eq!(index.tracks(), index_sync.snapshot().tracks());
+    let mut results = Vec::new();
+    for n in numbers {
         for (speed, lost) in [(1.0, 0), (1.0, 60), (1.07, 10)] {
             let query = clip(n, speed, lost);
-            let local = identify(&library.snapshot(), &query, &MatchSettings::default()).unwrap();
-            let remote = ask(&index, query).await.unwrap();
+            let local = identify(&index_sync.snapshot(), &query, &MatchSettings::default()).unwrap();
+            let remote = search(&index, query).await.unwrap();
             assert_eq!(local, remote, "clip {n} at speed {speed} without {lost} %");
-            answers.push(local);
+            results.push(local);
         }
     }
-    answers
+    results
 }
 
-pub(crate) fn found(answers: &[Matches]) -> Vec<TrackNumber> {
-    answers.iter().flat_map(|answer| &answer.found).map(|row| row.track).collect()
+pub(crate) fn found(results: &[Matches]) -> Vec<TrackNumber> {
+    results.iter().flat_map(|result| &result.found).map(|row| row.track).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,10 +126,10 @@ async fn both_backends_give_the_same_matches() {
     }
     assert!(open(&catalog).await.runs_count() == 8);
     // Clips of tracks in the catalog and of unknown ones.
-    let answers = compare(&catalog, 38..64).await;
-    let known = answers[..22 * 3].iter().filter(|answer| answer.found.len() == 1).count();
+    let results = compare(&catalog, 38..64).await;
+    let known = results[..22 * 3].iter().filter(|result| result.found.len() == 1).count();
     assert!(known >= 60, "{known} of 66");
-    assert_eq!(found(&answers[22 * 3..]), []);
+    assert_eq!(found(&results[22 * 3..]), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,20 +154,20 @@ async fn merged_removed_and_replaced_tracks_match_in_both_backends() {
     replaced(&*catalog, song("song 7", 77)).await;
     let done = index.pack().await.unwrap();
     assert_eq!((done.added, done.removed), (1, 7));
-    let gone = compare(&catalog, 0..10).await;
-    assert!(found(&gone[..18]).is_empty());
+    let without_removed = compare(&catalog, 0..10).await;
+    assert!(found(&without_removed[..18]).is_empty());
     // The merges delete the rows of removed tracks.
     let mut merges = 0;
     while index.merge().await.unwrap() {
         merges += 1;
     }
     assert!(merges > 0);
-    let later = compare(&catalog, 0..10).await;
-    assert_eq!(found(&later), found(&gone));
+    let after_merge = compare(&catalog, 0..10).await;
+    assert_eq!(found(&after_merge), found(&without_removed));
     index.reset().await.unwrap();
     assert_eq!(runs(&catalog).open().await.unwrap().0.tracks(), 0);
     assert_eq!(index.pack().await.unwrap().added, 34);
-    assert_eq!(found(&compare(&catalog, 0..10).await), found(&gone));
+    assert_eq!(found(&compare(&catalog, 0..10).await), found(&without_removed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,14 +191,14 @@ async fn concurrent_packs_and_merges_apply_each_change_once() {
             added
         }));
     }
-    let mut taken = 0;
+    let mut added_total = 0;
     for task in tasks {
-        taken += task.await.unwrap();
+        added_total += task.await.unwrap();
     }
     runs(&catalog).pack().await.unwrap();
     let index = open(&catalog).await;
     assert_eq!(index.tracks(), 24);
-    assert!((24..=30).contains(&taken), "{taken}");
+    assert!((24..=30).contains(&added_total), "{added_total}");
     let mut connection = database.connect().await;
     let rows = sqlx::query("SELECT track FROM refrain.run_tracks WHERE NOT gone ORDER BY track");
     let rows: Vec<i64> =
@@ -222,13 +223,13 @@ async fn a_search_of_merged_runs_is_reported_as_stale() {
     let old = Arc::new(open(&catalog).await);
     songs(&*catalog, 8..9).await;
     runs(&catalog).pack().await.unwrap();
-    let answer = ask(&old, clip(3, 1.0, 0)).await.unwrap();
-    assert_eq!(answer.found.len(), 1, "a new run does not affect an open index");
+    let result = search(&old, clip(3, 1.0, 0)).await.unwrap();
+    assert_eq!(result.found.len(), 1, "a new run does not affect an open index");
     assert!(runs(&catalog).merge().await.unwrap());
-    let error = ask(&old, clip(3, 1.0, 0)).await.unwrap_err();
+    let error = search(&old, clip(3, 1.0, 0)).await.unwrap_err();
     assert!(matches!(error, IndexError::Stale), "{error:?}");
     let new = Arc::new(open(&catalog).await);
-    assert_eq!(ask(&new, clip(3, 1.0, 0)).await.unwrap().found.len(), 1);
+    assert_eq!(search(&new, clip(3, 1.0, 0)).await.unwrap().found.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,11 +240,11 @@ async fn a_damaged_row_is_an_error_with_a_remedy() {
     runs(&catalog).pack().await.unwrap();
     database.run("UPDATE refrain.postings SET packed = '\\xffffffff'").await;
     let index = Arc::new(open(&catalog).await);
-    let error = ask(&index, clip(1, 1.0, 0)).await.unwrap_err();
+    let error = search(&index, clip(1, 1.0, 0)).await.unwrap_err();
     assert!(error.to_string().contains("reindex"), "{error}");
     runs(&catalog).reset().await.unwrap();
     runs(&catalog).pack().await.unwrap();
-    assert_eq!(ask(&Arc::new(open(&catalog).await), clip(1, 1.0, 0)).await.unwrap().found.len(), 1);
+    assert_eq!(search(&Arc::new(open(&catalog).await), clip(1, 1.0, 0)).await.unwrap().found.len(), 1);
     let bad = new_track("no constellation", 70);
     let bad = added(&*catalog, bad).await;
     let done: Result<_, SyncError> = runs(&catalog).pack().await;
@@ -265,7 +266,7 @@ async fn rows_of_another_version_are_rebuilt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_next_merge_sweeps_after_an_interrupted_one() {
+async fn the_next_merge_deletes_rows_of_an_interrupted_merge() {
     let database = Database::new();
     let catalog = database.open().await;
     for n in 0..9 {

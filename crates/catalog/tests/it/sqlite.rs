@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use refrain_catalog::Catalog;
 
-use crate::contract::{Place, contract_suite};
+use crate::contract::{TestStorage, contract_suite};
 
-mod hostile;
+mod invalid_files;
 mod killed;
 mod readonly;
 
@@ -31,7 +31,7 @@ impl File {
 }
 
 #[async_trait]
-impl Place for File {
+impl TestStorage for File {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
     }

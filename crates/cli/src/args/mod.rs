@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{CatalogUrl, SearchHome};
+use crate::settings::{CatalogUrl, SearchBackend};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +84,7 @@ pub(crate) struct GlobalArgs {
     /// Use this search index: local (files on this machine, the fastest) or database (rows in the catalog's PostgreSQL,
     /// without local files, for short tasks and for catalogs that are too large for one machine). Default: local
     #[arg(long, global = true, value_name = "INDEX", hide_possible_values = true)]
-    pub(crate) search: Option<SearchHome>,
+    pub(crate) search: Option<SearchBackend>,
     /// Read settings from this TOML file. Default: refrain/config.toml in the user's configuration folder
     /// ($XDG_CONFIG_HOME, else ~/.config), if it exists
     #[arg(long, global = true, value_name = "FILE")]

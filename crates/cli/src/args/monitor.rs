@@ -73,7 +73,7 @@ impl FromStr for RenditionArg {
             return Ok(Self(RenditionChoice::Index(index)));
         }
         match text.strip_prefix("max:") {
-            Some(most) => Ok(Self(RenditionChoice::MaxBandwidth(number(most)?))),
+            Some(bits) => Ok(Self(RenditionChoice::MaxBandwidth(number(bits)?))),
             None if text.is_empty() => {
                 Err("the value is empty; omit --rendition to use the default".to_owned())
             }

@@ -10,9 +10,9 @@ use super::JobsArg;
 
 /// Allowed widths of a picture in pixels. A narrower picture has no space for its text; one of 4096 × 4096 pixels takes
 /// 50 MB of memory.
-const WIDTHS: std::ops::RangeInclusive<u64> = 640..=4096;
+const WIDTH_RANGE_PX: std::ops::RangeInclusive<u64> = 640..=4096;
 /// Allowed heights of a picture in pixels, for the same reasons.
-const HEIGHTS: std::ops::RangeInclusive<u64> = 400..=4096;
+const HEIGHT_RANGE_PX: std::ops::RangeInclusive<u64> = 400..=4096;
 
 const LONG: &str = "\
 Draw the data that the search works with as PNG files, which show why an input
@@ -52,17 +52,17 @@ pub(crate) struct PlotArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
     /// Draw from this time on: seconds, m:ss or h:mm:ss. Default: the start of the input
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) from: Option<f64>,
     /// Draw up to this time: seconds, m:ss or h:mm:ss. Default: 30 seconds after --from. Without --from and --to, all
     /// matches are drawn
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) to: Option<f64>,
     /// Set the width of the pictures in pixels
-    #[arg(long, value_name = "PX", default_value_t = 1600, value_parser = RangedU64ValueParser::<u32>::new().range(WIDTHS))]
+    #[arg(long, value_name = "PX", default_value_t = 1600, value_parser = RangedU64ValueParser::<u32>::new().range(WIDTH_RANGE_PX))]
     pub(crate) width: u32,
     /// Set the height of the pictures in pixels
-    #[arg(long, value_name = "PX", default_value_t = 900, value_parser = RangedU64ValueParser::<u32>::new().range(HEIGHTS))]
+    #[arg(long, value_name = "PX", default_value_t = 900, value_parser = RangedU64ValueParser::<u32>::new().range(HEIGHT_RANGE_PX))]
     pub(crate) height: u32,
     /// Draw rejected candidates as well (NAME.rejected-1.png, …)
     #[arg(long)]
@@ -75,7 +75,7 @@ pub(crate) struct PlotArgs {
 }
 
 /// Parses a time, for example `75`, `75.5`, `1:15.5` or `1:01:15`, and returns it in seconds.
-fn time(text: &str) -> Result<f64, String> {
+fn parse_time(text: &str) -> Result<f64, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let plain =
         |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -100,10 +100,10 @@ mod tests {
         for (text, seconds) in
             [("0", 0.0), ("75.5", 75.5), ("1:15.5", 75.5), ("1:01:15", 3675.0), ("90:00", 5400.0)]
         {
-            assert_eq!(time(text), Ok(seconds), "{text}");
+            assert_eq!(parse_time(text), Ok(seconds), "{text}");
         }
         for text in ["", ":", "1:", "-1", "1e3", "NaN", "inf", "1:60", "1:2:3:4", "1:60:00", "1.2.3", "5 s"] {
-            assert!(time(text).is_err(), "{text}");
+            assert!(parse_time(text).is_err(), "{text}");
         }
     }
 }

@@ -11,46 +11,51 @@ use refrain_stream::hls::HlsSettings;
 use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin, pack};
 use tokio::sync::mpsc;
 
-use super::songs::Song;
+use super::songs::DemoSong;
+use crate::context::CommandContext;
 use crate::identify::song;
 use crate::monitor::event_line;
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::store::Store;
 
 /// Speed factor at which the stream is published, so that the demo does not take 30 s for 30 s of audio.
-pub(super) const FASTER: u32 = 4;
+pub(super) const PLAYBACK_SPEED: u32 = 4;
 
 /// Index of the song in the stream.
-pub(super) const SONG: usize = 7;
+pub(super) const SONG_INDEX: usize = 7;
 
 /// 30 s of AAC: faint hiss, the song, faint hiss (`scripts/make-songs`).
 const RECORDING: &[u8] = include_bytes!("../../../../testdata/live/08-patient-corridor.aac");
 
 /// Start and end of the song in the recording, in seconds.
-const PLAYED: (f64, f64) = (3.0, 27.0);
+const SONG_RANGE_SECONDS: (f64, f64) = (3.0, 27.0);
 /// Position in the song at its start in the recording, in seconds.
-const FROM: f64 = 6.0;
+const SONG_OFFSET_SECONDS: f64 = 6.0;
 
 /// Maximum error of a correct start, end or position, in seconds.
-const EDGE: f64 = 1.0;
+const MAX_EDGE_ERROR_SECONDS: f64 = 1.0;
 
 /// Duration of a segment in seconds.
-const SEGMENT: f64 = 2.0;
+const SEGMENT_SECONDS: f64 = 2.0;
 
 /// Serves the stream, follows it and prints each event. Returns true if the events are those of the played song.
-pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Output) -> Result<bool> {
-    let follower = store.follow(store.library(output)?, |_| ());
-    let mut reporter = Reporter::new(store.shared_catalog());
-    let events = store.wait(async {
+pub(super) fn run(
+    context: &CommandContext,
+    settings: &Settings,
+    played: &DemoSong,
+    output: &Output,
+) -> Result<bool> {
+    let follower = context.follow(context.index_sync(output)?, |_| ());
+    let mut reporter = Reporter::new(context.catalog_handle());
+    let events = context.wait(async {
         let origin = Origin::start().await.context("cannot serve on 127.0.0.1")?;
-        let monitor = Monitor::new(FollowedIndex::new(follower), hasty(settings))?;
-        let url = serve(&origin, pack(RECORDING, SEGMENT)?);
+        let monitor = Monitor::new(FollowedIndex::new(follower), fast_reload_settings(settings))?;
+        let url = serve(&origin, pack(RECORDING, SEGMENT_SECONDS)?);
         output.line(&output.style().dim(&url))?;
-        let (tell, mut told) = mpsc::channel(16);
-        let handle = monitor.start(StreamSpec::new("demo", StreamInput::Url(url)), tell);
+        let (event_sender, mut event_receiver) = mpsc::channel(16);
+        let handle = monitor.start(StreamSpec::new("demo", StreamInput::Url(url)), event_sender);
         let mut events = Vec::new();
-        while let Some(event) = told.recv().await {
+        while let Some(event) = event_receiver.recv().await {
             if let Some(track) = reporter.track(&event).await? {
                 output.line(&event_line(&event, &track, output.style()))?;
                 events.push((event, song(&track)));
@@ -59,7 +64,7 @@ pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Ou
         output.line(&output.style().dim(&format!("the stream has {}", handle.ended().await.state)))?;
         anyhow::Ok(events)
     })?;
-    Ok(is_right(&events, &played.title))
+    Ok(is_correct(&events, &played.title))
 }
 
 /// Publishes one segment after the other and then ends the playlist. Returns the URL of the stream.
@@ -71,7 +76,7 @@ fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
     let url = origin.live("/live", &live);
     tokio::spawn(async move {
         for _ in 1..count {
-            tokio::time::sleep(Duration::from_secs_f64(SEGMENT / f64::from(FASTER))).await;
+            tokio::time::sleep(Duration::from_secs_f64(SEGMENT_SECONDS / f64::from(PLAYBACK_SPEED))).await;
             live.publish(1);
         }
         live.change(|options| options.end = true);
@@ -81,11 +86,14 @@ fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
 
 /// Returns settings that reload the playlist more often than its target duration asks for, because it is published faster
 /// than in real time.
-fn hasty(settings: &Settings) -> MonitorSettings {
-    let (often, seldom) = (Duration::from_millis(100), Duration::from_millis(250));
+fn fast_reload_settings(settings: &Settings) -> MonitorSettings {
+    let (min_interval, max_interval) = (Duration::from_millis(100), Duration::from_millis(250));
     // Starts at the first segment, even if a busy machine joins the stream late.
-    let hls =
-        HlsSettings { reload: (often, seldom), start_segments_back: usize::MAX, ..HlsSettings::default() };
+    let hls = HlsSettings {
+        reload: (min_interval, max_interval),
+        start_segments_back: usize::MAX,
+        ..HlsSettings::default()
+    };
     MonitorSettings {
         threads: Some(settings.jobs),
         live: settings.live(),
@@ -95,14 +103,17 @@ fn hasty(settings: &Settings) -> MonitorSettings {
 }
 
 /// Returns true if the events are the start and the end of one airing of the song, with the right times.
-fn is_right(events: &[(StreamEvent, String)], title: &str) -> bool {
+fn is_correct(events: &[(StreamEvent, String)], title: &str) -> bool {
     let [(start, first), (last, second)] = events else { return false };
-    let near = |a: f64, b: f64| (a - b).abs() <= EDGE;
-    let heard = &last.heard;
+    let is_near = |a: f64, b: f64| (a - b).abs() <= MAX_EDGE_ERROR_SECONDS;
+    let detected = &last.detected;
     (start.kind, last.kind) == (EventKind::Start, EventKind::Final)
         && start.airing == last.airing
         && (first.as_str(), second.as_str()) == (title, title)
-        && near(heard.query_start, PLAYED.0)
-        && near(heard.query_end, PLAYED.1)
-        && near(heard.reference_start, FROM + heard.query_start - PLAYED.0)
+        && is_near(detected.query_start, SONG_RANGE_SECONDS.0)
+        && is_near(detected.query_end, SONG_RANGE_SECONDS.1)
+        && is_near(
+            detected.reference_start,
+            SONG_OFFSET_SECONDS + detected.query_start - SONG_RANGE_SECONDS.0,
+        )
 }

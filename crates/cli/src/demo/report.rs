@@ -6,15 +6,15 @@ use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
 
 use super::scene::{Played, Scene};
-use crate::identify::{Answer, song};
+use crate::identify::{Identification, song};
 use crate::output::{Align, Output, OutputError, Table, clock, confidence};
 
 /// Maximum error of a correct position, in seconds.
-const PLACED: f64 = 0.5;
+const MAX_POSITION_ERROR_SECONDS: f64 = 0.5;
 
 /// Maximum error of a correct start or end of a song in the mix, in seconds. It is longer than the cross-fades of 3 s, in
 /// which the quieter song is hard to detect.
-const EDGE: f64 = 3.5;
+const MAX_EDGE_ERROR_SECONDS: f64 = 3.5;
 
 const CLIP_COLUMNS: [(&str, Align); 6] = [
     ("clip", Align::Left),
@@ -38,27 +38,27 @@ const MIX_COLUMNS: [(&str, Align); 8] = [
 
 /// Collects the rows of the tables and counts the correct results.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct DemoReport {
     clips: Table,
     mix: Table,
-    right: usize,
+    correct: usize,
     all: usize,
 }
 
-impl Default for Report {
+impl Default for DemoReport {
     fn default() -> Self {
-        Self { clips: Table::new(&CLIP_COLUMNS), mix: Table::new(&MIX_COLUMNS), right: 0, all: 0 }
+        Self { clips: Table::new(&CLIP_COLUMNS), mix: Table::new(&MIX_COLUMNS), correct: 0, all: 0 }
     }
 }
 
 type Tracks = HashMap<TrackNumber, Track>;
 
-impl Report {
+impl DemoReport {
     /// Adds the result for a clip. Returns true if its song was found at the right position.
-    pub(super) fn clip(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) -> bool {
-        let best = answer.best();
-        let right = match (scene.played.first(), best) {
-            (Some(played), Some(best)) => is(played, best, tracks),
+    pub(super) fn clip(&mut self, scene: &Scene, result: &Identification, tracks: &Tracks) -> bool {
+        let best = result.best();
+        let correct = match (scene.played.first(), best) {
+            (Some(played), Some(best)) => is_match(played, best, tracks),
             (None, None) => true,
             _ => false,
         };
@@ -69,21 +69,21 @@ impl Report {
             played.map(|played| clock(played.in_song)).unwrap_or_default(),
             best.map_or_else(|| "no match".to_owned(), |best| title(best, tracks)),
             best.map(|best| clock(best.reference_start - best.query_start * best.speed)).unwrap_or_default(),
-            mark(best, right),
+            mark(best, correct),
         ]);
-        self.count(right);
-        right && best.is_some()
+        self.count(correct);
+        correct && best.is_some()
     }
 
     /// Adds the result for the mix.
-    pub(super) fn mix(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) {
-        let mut found: Vec<&Match> = answer.matches.found.iter().collect();
+    pub(super) fn mix(&mut self, scene: &Scene, result: &Identification, tracks: &Tracks) {
+        let mut found: Vec<&Match> = result.matches.found.iter().collect();
         for played in &scene.played {
             let end = played.start + played.seconds;
             let place = found.iter().position(|found| {
-                is(played, found, tracks)
-                    && (found.query_start - played.start).abs() <= EDGE
-                    && (found.query_end - end).abs() <= EDGE
+                is_match(played, found, tracks)
+                    && (found.query_start - played.start).abs() <= MAX_EDGE_ERROR_SECONDS
+                    && (found.query_end - end).abs() <= MAX_EDGE_ERROR_SECONDS
             });
             let found = place.map(|place| found.remove(place));
             let mut row = [played.title.clone(), clock(played.start), clock(end), "not found".to_owned()]
@@ -105,9 +105,9 @@ impl Report {
     }
 
     /// Counts a result.
-    pub(super) fn count(&mut self, right: bool) {
+    pub(super) fn count(&mut self, correct: bool) {
         self.all += 1;
-        self.right += usize::from(right);
+        self.correct += usize::from(correct);
     }
 
     pub(super) fn print_clips(&self, output: &Output) -> Result<(), OutputError> {
@@ -118,13 +118,13 @@ impl Report {
         print(&self.mix, output)
     }
 
-    pub(super) fn all_right(&self) -> bool {
-        self.right == self.all
+    pub(super) fn all_correct(&self) -> bool {
+        self.correct == self.all
     }
 
     /// Returns the summary as one line.
     pub(super) fn verdict(&self) -> String {
-        format!("{} of {} found as played", self.right, self.all)
+        format!("{} of {} found as played", self.correct, self.all)
     }
 }
 
@@ -134,28 +134,29 @@ fn print(table: &Table, output: &Output) -> Result<(), OutputError> {
     lines[1..].iter().try_for_each(|line| output.line(line))
 }
 
-fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, right: bool) {
+fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, correct: bool) {
     let values = [
         title(found, tracks),
         clock(found.query_start),
         clock(found.query_end),
         clock(found.reference_start),
-        mark(Some(found), right),
+        mark(Some(found), correct),
     ];
     cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
 }
 
 /// Returns true if a match is the song that was played, at the right position in the song.
-fn is(played: &Played, found: &Match, tracks: &Tracks) -> bool {
+fn is_match(played: &Played, found: &Match, tracks: &Tracks) -> bool {
     let expected = played.in_song + (found.query_start - played.start) * played.speed;
-    title(found, tracks) == played.title && (found.reference_start - expected).abs() <= PLACED
+    title(found, tracks) == played.title
+        && (found.reference_start - expected).abs() <= MAX_POSITION_ERROR_SECONDS
 }
 
 fn title(found: &Match, tracks: &Tracks) -> String {
     tracks.get(&found.track).map(song).unwrap_or_default()
 }
 
-fn mark(found: Option<&Match>, right: bool) -> String {
+fn mark(found: Option<&Match>, correct: bool) -> String {
     let sure = found.map(|found| confidence(found.false_positive_probability)).unwrap_or_default();
-    if right { sure } else { format!("{sure} WRONG").trim_start().to_owned() }
+    if correct { sure } else { format!("{sure} WRONG").trim_start().to_owned() }
 }

@@ -1,9 +1,9 @@
 //! The clips and the mix of the demo.
 
-use refrain_testkit::effects::{Clip, Noise, add_babble, add_noise, crop, mix as mix_clips, phone, speed};
+use refrain_testkit::effects::{MixClip, Noise, add_babble, add_noise, crop, mix as mix_clips, phone, speed};
 use refrain_testkit::{RATE, compose};
 
-use super::songs::Song;
+use super::songs::DemoSong;
 
 /// Seed of a generated song that is not bundled, so that it is not in the catalog.
 const UNKNOWN_SEED: u64 = 4_040_404;
@@ -38,7 +38,7 @@ impl Scene {
         self.samples.len() as f64 / f64::from(RATE)
     }
 
-    fn clip(how: &'static str, song: &Song, from: f64, factor: f64, samples: Vec<f32>) -> Self {
+    fn clip(how: &'static str, song: &DemoSong, from: f64, factor: f64, samples: Vec<f32>) -> Self {
         let mut scene = Self { how, samples, played: Vec::new() };
         scene.played.push(Played {
             title: song.title.clone(),
@@ -52,7 +52,7 @@ impl Scene {
 }
 
 /// Returns one clip per kind of distortion, and a clip of a song that is not in the catalog.
-pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
+pub(super) fn clips(songs: &[DemoSong]) -> Vec<Scene> {
     let cut = |song: usize, from: f64, seconds: f64| crop(&songs[song].samples, from, seconds);
     vec![
         Scene::clip("as it is, 10 s", &songs[0], 12.0, 1.0, cut(0, 12.0, 10.0)),
@@ -72,9 +72,9 @@ pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
 }
 
 /// Returns a mix of four songs with cross-fades.
-pub(super) fn mix(songs: &[Song]) -> Scene {
+pub(super) fn mix(songs: &[DemoSong]) -> Scene {
     let order = [(6, 4.0, 25.0), (7, 10.0, 22.0), (8, 0.0, 28.0), (6, 2.0, 20.0)];
-    let clips = order.map(|(song, from, seconds)| Clip {
+    let clips = order.map(|(song, from, seconds)| MixClip {
         samples: &songs[song % songs.len()].samples,
         from,
         seconds,

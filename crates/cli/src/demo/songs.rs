@@ -31,23 +31,23 @@ songs![
 
 /// A decoded song.
 #[derive(Debug)]
-pub(super) struct Song {
+pub(super) struct DemoSong {
     pub(super) title: String,
     /// Samples, 44.1 kHz mono.
     pub(super) samples: Vec<f32>,
 }
 
 /// Decodes the songs from the files that were indexed.
-pub(super) fn decode(folder: &Path) -> Result<Vec<Song>> {
+pub(super) fn decode(folder: &Path) -> Result<Vec<DemoSong>> {
     SONGS.iter().map(|(name, _)| decode_one(&folder.join(name)).with_context(|| (*name).to_owned())).collect()
 }
 
-fn decode_one(path: &Path) -> Result<Song> {
+fn decode_one(path: &Path) -> Result<DemoSong> {
     let mut reader = AudioReader::open(path, &audio_file::limits())?;
     let mut samples = Vec::new();
     while let Some(chunk) = reader.next_chunk()? {
         samples.extend_from_slice(chunk);
     }
     let title = reader.tags().title.clone().context("the song has no title")?;
-    Ok(Song { title, samples })
+    Ok(DemoSong { title, samples })
 }

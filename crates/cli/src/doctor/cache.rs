@@ -6,41 +6,41 @@ use anyhow::Result;
 use refrain_core::index::CacheState;
 use refrain_index_sync::IndexSync;
 
-use super::catalogue::Catalogue;
-use super::check::{Check, Report};
+use super::catalog::OpenCatalog;
+use super::check::{Check, HealthReport};
 use crate::settings::Settings;
 
 /// Number of changes behind the catalog from which on the check is a warning, because the next search has to wait until
 /// they are indexed.
-const FAR_BEHIND: u64 = 1000;
+const WARNING_CHANGES: u64 = 1000;
 
-pub(super) fn look(
+pub(super) fn add_checks(
     settings: &Settings,
-    catalogue: Option<&Catalogue>,
-    report: &mut Report<'_>,
+    catalog: Option<&OpenCatalog>,
+    report: &mut HealthReport<'_>,
 ) -> Result<()> {
     let prefix = match settings.cache_prefix() {
         Ok(prefix) => prefix,
         // The check of the catalog has already reported the error in its URL.
-        Err(_) if catalogue.is_none() => return Ok(()),
+        Err(_) if catalog.is_none() => return Ok(()),
         Err(error) => return report.add(Check::error("cache folder", &error)),
     };
     report.add(folder(&prefix))?;
-    match catalogue {
-        Some(catalogue) => report.add(index(catalogue, &prefix)),
+    match catalog {
+        Some(catalog) => report.add(index(catalog, &prefix)),
         None => Ok(()),
     }
 }
 
 fn folder(prefix: &Path) -> Check {
     let folder = folder_of(prefix);
-    let (there, will_be) = match nearest(&folder) {
-        Some(there) if there == folder => (there, ""),
-        Some(there) => (there, ", will be created"),
+    let (existing, suffix) = match nearest_existing(&folder) {
+        Some(existing) if existing == folder => (existing, ""),
+        Some(existing) => (existing, ", will be created"),
         None => return Check::failing("cache folder", folder.display().to_string(), "use another folder"),
     };
-    let found = format!("{}{will_be}", folder.display());
-    match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(&there) {
+    let found = format!("{}{suffix}", folder.display());
+    match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(&existing) {
         Ok(_) => Check::fine("cache folder", found),
         Err(error) => Check::failing(
             "cache folder",
@@ -57,24 +57,24 @@ pub(super) fn folder_of(prefix: &Path) -> PathBuf {
 }
 
 /// Returns the folder if it exists, else its nearest ancestor that exists.
-pub(super) fn nearest(folder: &Path) -> Option<PathBuf> {
+pub(super) fn nearest_existing(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned)
 }
 
-fn index(catalogue: &Catalogue, prefix: &Path) -> Check {
+fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
     const NAME: &str = "index cache";
-    let Catalogue { store, tracks, position } = catalogue;
-    let (library, state) = match store.wait(IndexSync::open(store.shared_catalog(), prefix)) {
+    let OpenCatalog { context, tracks, position } = catalog;
+    let (index_sync, state) = match context.wait(IndexSync::open(context.catalog_handle(), prefix)) {
         Ok(opened) => opened,
         Err(error) => return Check::error(NAME, &error.into()),
     };
     let (searchable, behind) =
-        (library.snapshot().tracks() as u64, position.saturating_sub(library.position()));
+        (index_sync.snapshot().tracks() as u64, position.saturating_sub(index_sync.position()));
     match state {
         CacheState::Missing if *position == 0 => Check::fine(NAME, "empty, the catalog has no tracks yet"),
         CacheState::Missing => Check::warning(NAME, "not found", "the next search builds it"),
         CacheState::Discarded(why) => Check::warning(NAME, why, "the next search rebuilds it"),
-        CacheState::Ready if behind >= FAR_BEHIND => Check::warning(
+        CacheState::Ready if behind >= WARNING_CHANGES => Check::warning(
             NAME,
             format!("{searchable} tracks, {behind} changes behind"),
             "the next search indexes these changes first",

@@ -1,21 +1,22 @@
 //! The result of one check and the report of all checks.
 
 use anyhow::Result;
-use refrain_catalog::{Fact, Health};
+use refrain_catalog::{Fact, HealthLevel};
 use serde::Serialize;
 
-use crate::exit::Outcome;
-use crate::output::{Output, clean, without_secrets};
+use crate::exit::CommandOutcome;
+use crate::output::{Output, clean, redact_secrets};
 
-/// Width of the column of names in characters.
+/// Width of the column of names in characters: the longest names of checks have 21. A longer name only shifts its own
+/// line.
 const NAME_WIDTH: usize = 20;
 
 /// The result of one check: its name, its health, its finding and advice.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     name: &'static str,
-    #[serde(serialize_with = "word")]
-    health: Health,
+    #[serde(serialize_with = "serialize_health")]
+    health: HealthLevel,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -23,30 +24,30 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn fine(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, health: Health::Fine, found: found.into(), advice: None }
+        Self { name, health: HealthLevel::Fine, found: found.into(), advice: None }
     }
 
     pub(super) fn warning(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self { health: Health::Warning, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
+        Self { health: HealthLevel::Warning, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
     }
 
     pub(super) fn failing(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self { health: Health::Failing, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
+        Self { health: HealthLevel::Failing, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
     }
 
     /// Creates a failure from an error whose message contains the advice.
     pub(super) fn error(name: &'static str, error: &anyhow::Error) -> Self {
-        Self { health: Health::Failing, ..Self::fine(name, crate::output::reason(error)) }
+        Self { health: HealthLevel::Failing, ..Self::fine(name, crate::output::error_chain(error)) }
     }
 
     fn line(&self) -> String {
-        let word = match self.health {
-            Health::Fine => "ok",
-            Health::Warning => "warning",
-            Health::Failing => "FAIL",
+        let serialize_health = match self.health {
+            HealthLevel::Fine => "ok",
+            HealthLevel::Warning => "warning",
+            HealthLevel::Failing => "FAIL",
         };
         let advice = self.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
-        format!("{word:7}  {:NAME_WIDTH$}  {}{}", self.name, clean(&self.found), clean(&advice))
+        format!("{serialize_health:7}  {:NAME_WIDTH$}  {}{}", self.name, clean(&self.found), clean(&advice))
     }
 }
 
@@ -57,26 +58,26 @@ impl From<Fact> for Check {
 }
 
 /// Report of all checks. Lines are printed at once, JSON is printed at the end.
-pub(super) struct Report<'a> {
+pub(super) struct HealthReport<'a> {
     json: bool,
     output: &'a Output,
     checks: Vec<Check>,
 }
 
 #[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(serialize_with = "word")]
-    health: Health,
+struct JsonReport<'a> {
+    #[serde(serialize_with = "serialize_health")]
+    health: HealthLevel,
     checks: &'a [Check],
 }
 
-impl<'a> Report<'a> {
+impl<'a> HealthReport<'a> {
     pub(super) fn new(json: bool, output: &'a Output) -> Self {
         Self { json, output, checks: Vec::new() }
     }
 
     pub(super) fn add(&mut self, mut check: Check) -> Result<()> {
-        check.found = without_secrets(&check.found);
+        check.found = redact_secrets(&check.found);
         if !self.json {
             self.output.line(&check.line())?;
         }
@@ -85,24 +86,24 @@ impl<'a> Report<'a> {
     }
 
     /// Prints the JSON report, if requested, and returns the outcome of the command.
-    pub(super) fn end(self) -> Result<Outcome> {
-        let health = self.checks.iter().map(|check| check.health).max().unwrap_or(Health::Fine);
+    pub(super) fn end(self) -> Result<CommandOutcome> {
+        let health = self.checks.iter().map(|check| check.health).max().unwrap_or(HealthLevel::Fine);
         if self.json {
-            let whole = Whole { health, checks: &self.checks };
-            self.output.line(&serde_json::to_string(&whole)?)?;
+            let report = JsonReport { health, checks: &self.checks };
+            self.output.line(&serde_json::to_string(&report)?)?;
         }
         Ok(match health {
-            Health::Fine => Outcome::Done,
-            Health::Warning => Outcome::Partial,
-            Health::Failing => Outcome::Failed,
+            HealthLevel::Fine => CommandOutcome::Done,
+            HealthLevel::Warning => CommandOutcome::Partial,
+            HealthLevel::Failing => CommandOutcome::Failed,
         })
     }
 }
 
-fn word<S: serde::Serializer>(health: &Health, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_health<S: serde::Serializer>(health: &HealthLevel, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(match health {
-        Health::Fine => "ok",
-        Health::Warning => "warning",
-        Health::Failing => "fail",
+        HealthLevel::Fine => "ok",
+        HealthLevel::Warning => "warning",
+        HealthLevel::Failing => "fail",
     })
 }

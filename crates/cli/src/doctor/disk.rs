@@ -2,29 +2,31 @@
 
 use anyhow::Result;
 
-use super::cache::{folder_of, nearest};
-use super::check::{Check, Report};
+use super::cache::{folder_of, nearest_existing};
+use super::check::{Check, HealthReport};
 use crate::output::bytes;
 use crate::settings::Settings;
 
 /// Free space in bytes below which the check is a warning (1 GiB): an evening of indexing can use that much.
-const LITTLE: u64 = 1 << 30;
+const WARNING_BYTES: u64 = 1 << 30;
 
 /// Free space in bytes below which the check fails (50 MiB).
-const NONE: u64 = 50 << 20;
+const FAILING_BYTES: u64 = 50 << 20;
 
 /// Checks the disks of the catalog and of the cache. If both are in the same folder, it is checked once.
-pub(super) fn look(settings: &Settings, report: &mut Report<'_>) -> Result<()> {
+pub(super) fn add_checks(settings: &Settings, report: &mut HealthReport<'_>) -> Result<()> {
     let file = refrain_catalog::default_cache_prefix(settings.catalog.expose());
     let mut folders: Vec<_> =
         file.into_iter().chain(settings.cache_prefix().ok()).map(|file| folder_of(&file)).collect();
     folders.dedup();
     for folder in folders {
-        if let Some(free) = nearest(&folder).and_then(|there| free(&there)) {
-            let found = format!("{} for {}", bytes(free), folder.display());
-            report.add(match free {
-                ..NONE => Check::failing("free disk", found, "free disk space, or move the folder"),
-                NONE..LITTLE => Check::warning("free disk", found, "free disk space before you index more"),
+        if let Some(free_bytes) = nearest_existing(&folder).and_then(|existing| free_bytes(&existing)) {
+            let found = format!("{} for {}", bytes(free_bytes), folder.display());
+            report.add(match free_bytes {
+                ..FAILING_BYTES => Check::failing("free disk", found, "free disk space, or move the folder"),
+                FAILING_BYTES..WARNING_BYTES => {
+                    Check::warning("free disk", found, "free disk space before you index more")
+                }
                 _ => Check::fine("free disk", found),
             })?;
         }
@@ -33,13 +35,13 @@ pub(super) fn look(settings: &Settings, report: &mut Report<'_>) -> Result<()> {
 }
 
 #[cfg(unix)]
-fn free(folder: &std::path::Path) -> Option<u64> {
+fn free_bytes(folder: &std::path::Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // `f_bavail` is the space for unprivileged users; `f_bfree` includes the space that is reserved for root.
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 #[cfg(not(unix))]
-fn free(_: &std::path::Path) -> Option<u64> {
+fn free_bytes(_: &std::path::Path) -> Option<u64> {
     None
 }

@@ -1,7 +1,7 @@
 //! `refrain doctor`: checks the installation and prints results with advice.
 
 mod cache;
-mod catalogue;
+mod catalog;
 mod check;
 mod disk;
 mod probe;
@@ -12,15 +12,15 @@ mod service;
 use anyhow::Result;
 
 use crate::args::DoctorArgs;
-use crate::exit::Outcome;
+use crate::exit::CommandOutcome;
 use crate::output::Output;
-use crate::settings::{SearchHome, Settings};
+use crate::settings::{SearchBackend, Settings};
 
-use check::{Check, Report};
+use check::{Check, HealthReport};
 
 /// Runs the command. Invalid settings are reported as a failed check.
-pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output) -> Result<Outcome> {
-    let mut report = Report::new(args.json, output);
+pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output) -> Result<CommandOutcome> {
+    let mut report = HealthReport::new(args.json, output);
     report.add(Check::fine("version", version()))?;
     match settings {
         Err(error) => {
@@ -28,18 +28,18 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
         }
         Ok(settings) => {
             report.add(Check::fine("settings", source(&settings)))?;
-            let catalogue = catalogue::look(&settings, args.thorough, &mut report)?;
+            let catalog = catalog::add_checks(&settings, args.thorough, &mut report)?;
             match settings.search {
-                SearchHome::Local => {
-                    cache::look(&settings, catalogue.as_ref(), &mut report)?;
-                    disk::look(&settings, &mut report)?;
+                SearchBackend::Local => {
+                    cache::add_checks(&settings, catalog.as_ref(), &mut report)?;
+                    disk::add_checks(&settings, &mut report)?;
                 }
-                SearchHome::Database => rows::look(catalogue.as_ref(), &mut report)?,
+                SearchBackend::Database => rows::add_checks(catalog.as_ref(), &mut report)?,
             }
-            service::look(&settings, catalogue.as_ref(), &mut report)?;
-            if let Some(catalogue) = catalogue {
+            service::add_checks(&settings, catalog.as_ref(), &mut report)?;
+            if let Some(catalog) = catalog {
                 // The command only read, so an error of the cleanup at closing has no effect on its result.
-                let _ = catalogue.store.close();
+                let _ = catalog.context.close();
             }
         }
     }

@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-use refrain_service::outside::{ObjectName, Objects, OutsideError, OutsideErrorKind, Put, Topics};
+use refrain_service::cloud::{CloudError, CloudErrorKind, ObjectName, Objects, Put, Topics};
 use refrain_service::settings::{FilesSettings, Roles};
 use uuid::Uuid;
 
 use super::check::Check;
 
 /// Timeout of one test.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Content of a test object.
-const BODY: &[u8] = b"{\"refrain\": \"doctor\"}\n";
+const PROBE_BODY: &[u8] = b"{\"refrain\": \"doctor\"}\n";
 
-/// Waits for the result of a call, at most for [`TIMEOUT`].
+/// Waits for the result of a call, at most for [`PROBE_TIMEOUT`].
 ///
 /// # Errors
 /// Returns the error of the call, or the timeout, as text.
-pub(super) async fn answer<T>(call: impl Future<Output = Result<T, OutsideError>>) -> Result<T, String> {
-    match tokio::time::timeout(TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
+pub(super) async fn call_result<T>(call: impl Future<Output = Result<T, CloudError>>) -> Result<T, String> {
+    match tokio::time::timeout(PROBE_TIMEOUT, call).await {
+        Ok(call_result) => call_result.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     }
 }
 
@@ -32,17 +32,19 @@ pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str,
     let folder = literal.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let key = format!("{folder}refrain-doctor-{}.probe", Uuid::now_v7());
     let object = ObjectName { bucket: bucket.to_owned(), key };
-    let tried = async {
-        objects.write(&object, BODY.into(), "application/json", Put::New).await?;
-        match objects.write(&object, BODY.into(), "application/json", Put::New).await {
-            Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
+    let outcome = async {
+        objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await?;
+        match objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await {
+            Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error),
-            Ok(()) => return Err(wrong(&object, "the store ignores If-None-Match and replaced the object")),
+            Ok(()) => {
+                return Err(probe_error(&object, "the store ignores If-None-Match and replaced the object"));
+            }
         }
         read_back(objects, &object).await
     };
     let name = format!("{sink}: bucket {bucket}");
-    finished(objects, "sink", &name, &object, answer(tried).await, SINK_ADVICE).await
+    finish_check(objects, "sink", &name, &object, call_result(outcome).await, SINK_ADVICE).await
 }
 
 /// Advice for a failed check of the bucket of a sink, with the required permissions.
@@ -73,7 +75,7 @@ pub(super) async fn source_bucket(
         }
         Ok(())
     };
-    let readable = answer(readable).await;
+    let readable = call_result(readable).await;
     if readable.is_err() || !roles.check {
         let shown = format!("{bucket} is listable and readable");
         return Some(match readable {
@@ -83,17 +85,17 @@ pub(super) async fn source_bucket(
     }
     // Objects that end in .json are reports: the service ignores the event that this one causes.
     let report = named(&files.check_prefix, "json");
-    let tried = async {
-        objects.write(&report, BODY.into(), "application/json", Put::New).await?;
+    let outcome = async {
+        objects.write(&report, PROBE_BODY.into(), "application/json", Put::New).await?;
         read_back(objects, &report).await?;
         objects.tags(&report).await.map(drop)
     };
-    Some(finished(objects, "bucket", bucket, &report, answer(tried).await, ADVICE).await)
+    Some(finish_check(objects, "bucket", bucket, &report, call_result(outcome).await, ADVICE).await)
 }
 
 /// Checks a topic without publishing to it.
 pub(super) async fn topic(topics: &dyn Topics, topic: &str) -> Check {
-    match answer(topics.check_topic(topic)).await {
+    match call_result(topics.check_topic(topic)).await {
         Ok(()) => Check::fine("topic", topic),
         Err(why) => {
             let advice = "check its ARN; allow sns:Publish and sns:GetTopicAttributes";
@@ -104,16 +106,16 @@ pub(super) async fn topic(topics: &dyn Topics, topic: &str) -> Check {
 
 /// Deletes the test object and states the result of a check. The object is deleted after a failure too, because the failure
 /// can be later than the write.
-async fn finished(
+async fn finish_check(
     objects: &dyn Objects,
     check: &'static str,
     name: &str,
     object: &ObjectName,
-    tried: Result<(), String>,
+    outcome: Result<(), String>,
     advice: &str,
 ) -> Check {
-    let deleted = answer(objects.delete(object)).await;
-    match (tried, deleted) {
+    let deleted = call_result(objects.delete(object)).await;
+    match (outcome, deleted) {
         (Err(why), _) => Check::failing(check, format!("{name}: {why}"), advice),
         (Ok(()), Ok(())) => Check::fine(check, format!("{name}: wrote, read and deleted a test object")),
         (Ok(()), Err(why)) => Check::warning(
@@ -124,24 +126,24 @@ async fn finished(
     }
 }
 
-async fn read_back(objects: &dyn Objects, object: &ObjectName) -> Result<(), OutsideError> {
+async fn read_back(objects: &dyn Objects, object: &ObjectName) -> Result<(), CloudError> {
     let facts = objects.facts(object).await?;
-    let bytes = objects.read(object, 0..BODY.len() as u64, facts.etag.as_deref()).await?;
-    if facts.size == BODY.len() as u64 && bytes == BODY {
+    let bytes = objects.read(object, 0..PROBE_BODY.len() as u64, facts.etag.as_deref()).await?;
+    if facts.size == PROBE_BODY.len() as u64 && bytes == PROBE_BODY {
         return Ok(());
     }
-    Err(wrong(object, "the store returns other bytes than were written"))
+    Err(probe_error(object, "the store returns other bytes than were written"))
 }
 
 /// Returns success if the object does not exist: S3 answers so only to a reader with the permissions to list and to read.
-fn not_found<T>(object: &ObjectName, answer: Result<T, OutsideError>) -> Result<(), OutsideError> {
-    match answer {
-        Err(error) if error.kind() != OutsideErrorKind::NotFound => Err(error),
+fn not_found<T>(object: &ObjectName, call_result: Result<T, CloudError>) -> Result<(), CloudError> {
+    match call_result {
+        Err(error) if error.kind() != CloudErrorKind::NotFound => Err(error),
         Err(_) => Ok(()),
-        Ok(_) => Err(wrong(object, "the store has an object of this random name")),
+        Ok(_) => Err(probe_error(object, "the store has an object of this random name")),
     }
 }
 
-fn wrong(object: &ObjectName, why: &str) -> OutsideError {
-    OutsideError::new(OutsideErrorKind::Invalid, format!("test object {object}"), why)
+fn probe_error(object: &ObjectName, why: &str) -> CloudError {
+    CloudError::new(CloudErrorKind::Invalid, format!("test object {object}"), why)
 }

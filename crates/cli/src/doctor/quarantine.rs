@@ -3,29 +3,29 @@
 use anyhow::Result;
 use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, StreamState};
 
-use super::check::{Check, Report};
-use crate::store::Store;
+use super::check::{Check, HealthReport};
+use crate::context::CommandContext;
 
 /// Maximum number of inputs that are listed by name. Further inputs are only counted.
-const NAMED: usize = 5;
+const MAX_NAMES: usize = 5;
 
 /// Maximum number of rows per database query.
-const PAGE: u32 = 500;
+const PAGE_ROWS: u32 = 500;
 
 /// Reports quarantined streams and objects. If there are none, nothing is added to the report.
-pub(super) fn look(store: &Store, report: &mut Report<'_>) -> Result<()> {
-    let journal = store.catalog().journal();
+pub(super) fn add_checks(context: &CommandContext, report: &mut HealthReport<'_>) -> Result<()> {
+    let journal = context.catalog().journal();
     // Errors of these queries are ignored: the check of the catalog reports errors of the database.
-    if let Ok(names) = store.wait(streams(journal))
+    if let Ok(names) = context.wait(streams(journal))
         && !names.is_empty()
     {
         report.add(Check::warning(
             "quarantined streams",
-            shown(&names),
+            listed(&names),
             "`refrain streams list --all` has the reasons; repair the source, then `refrain streams add` starts the stream again",
         ))?;
     }
-    if let Ok(objects) = store.wait(journal.open_attempts(MAX_DEATHS, PAGE))
+    if let Ok(objects) = context.wait(journal.open_attempts(MAX_DEATHS, PAGE_ROWS))
         && !objects.is_empty()
     {
         let name = |one: &refrain_catalog::ObjectAttempts| {
@@ -34,7 +34,7 @@ pub(super) fn look(store: &Store, report: &mut Report<'_>) -> Result<()> {
         let names: Vec<String> = objects.iter().map(name).collect();
         report.add(Check::warning(
             "quarantined objects",
-            shown(&names),
+            listed(&names),
             "their messages are in the dead-letter queue; upload the object again, or process it by hand with its s3:// address",
         ))?;
     }
@@ -45,7 +45,7 @@ async fn streams(journal: &dyn Journal) -> Result<Vec<String>, CatalogError> {
     let filter = StreamFilter { over: true, state: Some(StreamState::Failed), ..StreamFilter::default() };
     let (mut names, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = journal.streams(&filter, after.as_deref(), PAGE).await?;
+        let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(names) };
         after = Some(last.id.clone());
         let deaths = |one: &Stream| one.deaths.max(one.decoder_deaths);
@@ -54,9 +54,9 @@ async fn streams(journal: &dyn Journal) -> Result<Vec<String>, CatalogError> {
     }
 }
 
-fn shown(names: &[String]) -> String {
-    let first = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(NAMED) {
+fn listed(names: &[String]) -> String {
+    let first = names.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MAX_NAMES) {
         Some(more @ 1..) => format!("{first} and {more} more"),
         _ => first,
     }

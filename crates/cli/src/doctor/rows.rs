@@ -2,23 +2,23 @@
 
 use anyhow::Result;
 
-use super::catalogue::Catalogue;
-use super::check::{Check, Report};
+use super::catalog::OpenCatalog;
+use super::check::{Check, HealthReport};
 
 const NAME: &str = "index in the database";
 
-pub(super) fn look(catalogue: Option<&Catalogue>, report: &mut Report<'_>) -> Result<()> {
-    match catalogue {
-        Some(catalogue) => report.add(index(catalogue)),
+pub(super) fn add_checks(catalog: Option<&OpenCatalog>, report: &mut HealthReport<'_>) -> Result<()> {
+    match catalog {
+        Some(catalog) => report.add(index(catalog)),
         None => Ok(()),
     }
 }
 
-fn index(Catalogue { store, tracks, position }: &Catalogue) -> Check {
-    let Some(runs) = refrain_index_sync::IndexRows::of(&store.shared_catalog()) else {
+fn index(OpenCatalog { context, tracks, position }: &OpenCatalog) -> Check {
+    let Some(runs) = refrain_index_sync::IndexRows::of(&context.catalog_handle()) else {
         return Check::failing(NAME, "only PostgreSQL has one", "omit --search database");
     };
-    let (index, reached) = match store.wait(runs.open()) {
+    let (index, reached) = match context.wait(runs.open()) {
         Ok(opened) => opened,
         Err(error) => return Check::error(NAME, &error.into()),
     };

@@ -6,51 +6,51 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use refrain_catalog::{Backlog, SinkBacklog};
-use refrain_service::outside::{Outside, Queue, QueueFacts};
+use refrain_service::cloud::{CloudServices, Queue, QueueFacts};
 use refrain_service::settings::{Secret, ServiceSettings, SinkKind};
 use refrain_service::streams::Signer;
 
-use super::cache::nearest;
-use super::catalogue::Catalogue;
-use super::check::{Check, Report};
-use super::probe::{self, TIMEOUT, answer};
+use super::cache::nearest_existing;
+use super::catalog::OpenCatalog;
+use super::check::{Check, HealthReport};
+use super::probe::{self, PROBE_TIMEOUT, call_result};
 use super::quarantine;
 use crate::aws;
 use crate::settings::Settings;
 
 /// Minimum visibility timeout of a queue. With a shorter one, a busy machine can receive a message a second time while it
 /// still processes it.
-const SHORTEST_HIDING: Duration = Duration::from_secs(30);
+const MIN_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Checks the resources that the settings name for the service.
-pub(super) fn look(
+pub(super) fn add_checks(
     settings: &Settings,
-    catalogue: Option<&Catalogue>,
-    report: &mut Report<'_>,
+    catalog: Option<&OpenCatalog>,
+    report: &mut HealthReport<'_>,
 ) -> Result<()> {
     let service = match settings.service(None) {
         Ok(service) => service,
         Err(error) => return report.add(Check::error("service settings", &error)),
     };
-    if let Some(Catalogue { store, .. }) = catalogue {
+    if let Some(OpenCatalog { context, .. }) = catalog {
         // Errors of these queries are ignored: the check of the catalog has reported errors of the database.
-        if let Ok(backlog) = store.wait(store.catalog().journal().backlog()) {
+        if let Ok(backlog) = context.wait(context.catalog().journal().backlog()) {
             outbox(backlog, report)?;
         }
-        if let Ok(sinks) = store.wait(store.catalog().journal().backlogs()) {
+        if let Ok(sinks) = context.wait(context.catalog().journal().sink_backlogs()) {
             let names: Vec<&str> = service.outbox.sinks.iter().map(|sink| sink.name.as_str()).collect();
-            strays(&sinks, &names).into_iter().try_for_each(|check| report.add(check))?;
+            orphaned_messages(&sinks, &names).into_iter().try_for_each(|check| report.add(check))?;
         }
-        quarantine::look(store, report)?;
+        quarantine::add_checks(context, report)?;
     }
     if let Some(key) = &service.streams.private_key {
         report.add(private_key(key, service.streams.token))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the network runtime")?;
-    match runtime.block_on(aws::outside(settings, &service)) {
-        Ok(outside) => {
-            let checks = runtime.block_on(outside_checks(&outside, &service));
+    match runtime.block_on(aws::cloud(settings, &service)) {
+        Ok(cloud) => {
+            let checks = runtime.block_on(cloud_checks(&cloud, &service));
             checks.into_iter().try_for_each(|check| report.add(check))?;
         }
         Err(error) => report.add(Check::error("AWS", &error))?,
@@ -59,11 +59,11 @@ pub(super) fn look(
         .outbox
         .sinks
         .iter()
-        .filter_map(|sink| here(&sink.name, &sink.kind))
+        .filter_map(|sink| check_local_sink(&sink.name, &sink.kind))
         .try_for_each(|check| report.add(check))
 }
 
-fn outbox(backlog: Backlog, report: &mut Report<'_>) -> Result<()> {
+fn outbox(backlog: Backlog, report: &mut HealthReport<'_>) -> Result<()> {
     let found = format!("{} messages are waiting, {} are dead", backlog.waiting, backlog.dead);
     match backlog {
         Backlog { dead: 1.., .. } => report.add(Check::warning(
@@ -77,10 +77,14 @@ fn outbox(backlog: Backlog, report: &mut Report<'_>) -> Result<()> {
 }
 
 /// Returns a warning if messages are waiting for sinks that are not in the settings.
-fn strays(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
-    let stray = |one: &&SinkBacklog| one.backlog.waiting > 0 && !configured.contains(&one.sink.as_str());
-    let found: Vec<String> =
-        sinks.iter().filter(stray).map(|one| format!("{} for {:?}", one.backlog.waiting, one.sink)).collect();
+fn orphaned_messages(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
+    let is_orphaned =
+        |one: &&SinkBacklog| one.backlog.waiting > 0 && !configured.contains(&one.sink.as_str());
+    let found: Vec<String> = sinks
+        .iter()
+        .filter(is_orphaned)
+        .map(|one| format!("{} for {:?}", one.backlog.waiting, one.sink))
+        .collect();
     (!found.is_empty()).then(|| {
         Check::warning(
             "outbox",
@@ -103,29 +107,29 @@ fn private_key(key: &Secret, token: Duration) -> Check {
 }
 
 /// Checks the AWS resources: queues, channels, buckets and topics.
-async fn outside_checks(outside: &Outside, service: &ServiceSettings) -> Vec<Check> {
+async fn cloud_checks(cloud: &CloudServices, service: &ServiceSettings) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, queue) in [
-        ("streams", &outside.streams),
-        ("medialive", &outside.medialive),
-        ("check", &outside.check),
-        ("index", &outside.index),
+        ("streams", &cloud.streams),
+        ("medialive", &cloud.medialive),
+        ("check", &cloud.check),
+        ("index", &cloud.index),
     ] {
         if let Some(queue) = queue {
             checks.push(queue_check(name, &**queue).await);
         }
     }
-    if let Some(channels) = &outside.channels {
-        checks.push(match answer(channels.live()).await {
+    if let Some(channels) = &cloud.channels {
+        checks.push(match call_result(channels.live()).await {
             Ok(live) => Check::fine("IVS", format!("{} streams are live", live.len())),
             Err(why) => Check::failing("IVS", why, "allow ivs:ListStreams, ivs:GetStream and ivs:GetChannel"),
         });
     }
-    if let Some(objects) = &outside.objects {
+    if let Some(objects) = &cloud.objects {
         checks.extend(probe::source_bucket(&**objects, &service.files, service.roles).await);
     }
     for sink in &service.outbox.sinks {
-        match (&sink.kind, &outside.objects, &outside.topics) {
+        match (&sink.kind, &cloud.objects, &cloud.topics) {
             (SinkKind::S3 { bucket, key }, Some(objects), _) => {
                 checks.push(probe::sink_bucket(&**objects, &sink.name, bucket, key).await);
             }
@@ -143,7 +147,7 @@ async fn queue_check(name: &str, queue: &dyn Queue) -> Check {
         queue.check_access().await?;
         Ok(facts)
     };
-    match answer(tried).await {
+    match call_result(tried).await {
         Ok(facts) => queue_facts(&shown, &facts),
         Err(why) => Check::failing(
             "queue",
@@ -155,31 +159,32 @@ async fn queue_check(name: &str, queue: &dyn Queue) -> Check {
 }
 
 fn queue_facts(shown: &str, facts: &QueueFacts) -> Check {
-    let seconds = facts.hidden_for.as_secs();
+    let seconds = facts.visibility_timeout.as_secs();
     let found = format!(
         "{shown}: {} waiting, {} in flight, visibility timeout {seconds} s",
         facts.waiting, facts.in_flight
     );
-    match (&facts.dead_letters, facts.most_receives) {
+    match (&facts.dead_letter_queue, facts.max_receives) {
         (None, _) => Check::warning(
             "queue",
             format!("{found}, no dead-letter queue"),
             "give it a redrive policy with a dead-letter queue for messages that cannot be processed",
         ),
-        _ if facts.hidden_for < SHORTEST_HIDING => Check::warning(
+        _ if facts.visibility_timeout < MIN_VISIBILITY_TIMEOUT => Check::warning(
             "queue",
             found,
             "raise its visibility timeout to 30 s or more, so that messages are not received twice",
         ),
-        (Some(dead), most) => {
-            let most = most.map_or_else(String::new, |most| format!(" after {most} receives"));
-            Check::fine("queue", format!("{found}, dead-letter queue{most}: {dead}"))
+        (Some(dead), receives) => {
+            let receives =
+                receives.map_or_else(String::new, |receives| format!(" after {receives} receives"));
+            Check::fine("queue", format!("{found}, dead-letter queue{receives}: {dead}"))
         }
     }
 }
 
 /// Checks a sink that does not use AWS. Returns `None` for other sinks and for standard output.
-fn here(name: &str, kind: &SinkKind) -> Option<Check> {
+fn check_local_sink(name: &str, kind: &SinkKind) -> Option<Check> {
     match kind {
         SinkKind::Folder { path, .. } => Some(folder(name, path)),
         SinkKind::Webhook { url, .. } => Some(webhook(name, url.expose())),
@@ -190,8 +195,8 @@ fn here(name: &str, kind: &SinkKind) -> Option<Check> {
 fn folder(name: &str, path: &Path) -> Check {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let found = format!("{name}: {}", absolute.display());
-    let there = nearest(&absolute).unwrap_or_else(|| absolute.clone());
-    match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(there) {
+    let existing = nearest_existing(&absolute).unwrap_or_else(|| absolute.clone());
+    match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(existing) {
         Ok(_) => Check::fine("sink", found),
         Err(error) => {
             Check::failing("sink", format!("{found}: {error}"), "allow writing to it, or use another folder")
@@ -211,7 +216,7 @@ fn webhook(name: &str, url: &str) -> Check {
     let shown = format!("{name}: {} port {}", host.0, host.1);
     let connected = host.to_socket_addrs().and_then(|mut all| {
         let none = || std::io::Error::other("the name has no address");
-        TcpStream::connect_timeout(&all.next().ok_or_else(none)?, TIMEOUT)
+        TcpStream::connect_timeout(&all.next().ok_or_else(none)?, PROBE_TIMEOUT)
     });
     match connected {
         Ok(_) => Check::fine("sink", format!("{shown} accepts connections")),

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use refrain_app::response::{OVER_LIMIT, UNREADABLE};
-use refrain_core::audio::{Limits as AudioLimits, Searchable};
-use refrain_isolation::{Reader, open_searchable};
+use refrain_core::audio::{Limits as AudioLimits, Seekable};
+use refrain_isolation::{Reader, open_seekable};
 use refrain_net::{
-    AddressPolicy, DownloadError, Downloaded, HttpClient, HttpFailure, HttpSettings, Limits, PrivateHost,
-    Question, ShownUrl,
+    AddressPolicy, DownloadError, HttpClient, HttpFailure, HttpRequest, HttpSettings, PrivateHost, ShownUrl,
+    TransferLimits, TransferProgress,
 };
 use tokio::runtime::Handle;
 use url::Url;
@@ -19,18 +19,19 @@ use url::Url;
 use super::input::InputError;
 use crate::output::{Output, StatusLine};
 
-/// Maximum size of a download in bytes (4 GiB). 24 hours of MP3 at the highest bit rate have 3.5 GB; 24 hours of uncompressed
-/// stereo audio at 48 kHz have 16 GB and are rejected.
+/// Maximum size of a download in bytes (4 GiB), because the file is written to the temporary folder. 24 hours of MP3 at
+/// the highest bit rate have 3.5 GB; 24 hours of uncompressed stereo audio at 48 kHz have 16 GB and are rejected. At
+/// half of it, long recordings fail; at twice of it, a server that sends without end fills 8 GiB of disk per job.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// Maximum duration of a download.
-const MAX_TIME: Duration = Duration::from_secs(60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
 /// First bytes of an M3U8 playlist.
-const PLAYLIST: &[u8] = b"#EXTM3U";
+const PLAYLIST_MAGIC: &[u8] = b"#EXTM3U";
 
 /// Bytes per megabyte.
-const MEGABYTE: f64 = 1e6;
+const BYTES_PER_MEGABYTE: f64 = 1e6;
 
 /// Downloads inputs.
 #[derive(Debug)]
@@ -43,16 +44,22 @@ pub(crate) struct Downloader<'a> {
 }
 
 impl<'a> Downloader<'a> {
-    /// Creates a downloader that runs on `runtime`. It shows the progress of the download if `alone` is true; with several
+    /// Creates a downloader that runs on `runtime`. It shows the progress of the download if `is_only_input` is true; with several
     /// inputs a progress bar shows the number of processed inputs instead.
     pub(crate) fn new(
         runtime: Handle,
         (allow_private, private_hosts): (bool, Vec<PrivateHost>),
-        alone: bool,
+        is_only_input: bool,
         output: &'a Output,
     ) -> Result<Self> {
         let client = HttpClient::new(HttpSettings::default())?;
-        Ok(Self { client, runtime, allow_private, private_hosts, line: alone.then(|| output.status()) })
+        Ok(Self {
+            client,
+            runtime,
+            allow_private,
+            private_hosts,
+            line: is_only_input.then(|| output.status()),
+        })
     }
 
     /// Downloads the file at a URL and opens it.
@@ -65,13 +72,13 @@ impl<'a> Downloader<'a> {
         let mut head: Vec<u8> = Vec::new();
         let policy = AddressPolicy::of_operator(url, self.allow_private, &self.private_hosts);
         let download = async {
-            let limits = Limits { bytes: MAX_BYTES, total: MAX_TIME };
-            let question = Question::new(url, &policy).identity();
+            let limits = TransferLimits { bytes: MAX_BYTES, total: MAX_DURATION };
+            let question = HttpRequest::new(url, &policy).identity();
             self.client
-                .download(question, limits, |piece, before| {
-                    head.extend(piece.iter().take(PLAYLIST.len().saturating_sub(head.len())));
-                    self.show(&name, before);
-                    file.write_all(piece)
+                .download(question, limits, |chunk, progress| {
+                    head.extend(chunk.iter().take(PLAYLIST_MAGIC.len().saturating_sub(head.len())));
+                    self.show(&name, progress);
+                    file.write_all(chunk)
                 })
                 .await
         };
@@ -84,19 +91,22 @@ impl<'a> Downloader<'a> {
             error => failed(UNREADABLE, error.to_string()),
         })?;
         self.clear();
-        if head == PLAYLIST {
+        if head == PLAYLIST_MAGIC {
             let message = format!("{name}: this is a playlist; follow it with `refrain monitor`");
             return Err(failed(UNREADABLE, message));
         }
         let file = Arc::new(Mutex::new(file));
-        let open = || Ok(Box::new(Shared { file: Arc::clone(&file), position: 0 }) as Box<dyn Searchable>);
-        Ok(open_searchable(open, length, &name, limits)?)
+        let open = || Ok(Box::new(SharedFile { file: Arc::clone(&file), position: 0 }) as Box<dyn Seekable>);
+        Ok(open_seekable(open, length, &name, limits)?)
     }
 
-    fn show(&self, name: &str, done: Downloaded) {
+    fn show(&self, name: &str, done: TransferProgress) {
         let Some(line) = &self.line else { return };
-        let megabytes = done.bytes as f64 / MEGABYTE;
-        let total = done.total.map(|total| format!(" of {:.1}", total as f64 / MEGABYTE)).unwrap_or_default();
+        let megabytes = done.bytes as f64 / BYTES_PER_MEGABYTE;
+        let total = done
+            .total
+            .map(|total| format!(" of {:.1}", total as f64 / BYTES_PER_MEGABYTE))
+            .unwrap_or_default();
         line.set(format!("downloading {name}: {megabytes:.1}{total} MB"));
     }
 
@@ -108,12 +118,12 @@ impl<'a> Downloader<'a> {
 }
 
 /// A reader of a shared file with its own position.
-struct Shared {
+struct SharedFile {
     file: Arc<Mutex<File>>,
     position: u64,
 }
 
-impl Read for Shared {
+impl Read for SharedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.position))?;
@@ -123,7 +133,7 @@ impl Read for Shared {
     }
 }
 
-impl Seek for Shared {
+impl Seek for SharedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         self.position = match to {

@@ -5,47 +5,55 @@ use std::collections::HashMap;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
 
-use super::{Answer, Show};
-use crate::output::{clock, hours};
+use super::{DisplayOptions, Identification};
+use crate::output::{clock, format_duration};
 
 /// Peak amplitude below which an input counts as too quiet (-66 dBFS): recordings below this level are not louder than their
 /// noise floor.
-const TOO_QUIET: f32 = 0.0005;
+const MIN_PEAK_AMPLITUDE: f32 = 0.0005;
 
 /// Length in seconds below which an input counts as too short: most shorter clips have too few landmarks to exclude a chance
 /// match.
-const TOO_SHORT: f64 = 2.0;
+const MIN_SECONDS: f64 = 2.0;
 
 /// Returns the reasons why an input did not match, the most likely reason first. The list is never empty.
-pub(super) fn reasons(answer: &Answer, tracks: &HashMap<TrackNumber, Track>, show: Show) -> Vec<String> {
+pub(super) fn reasons(
+    result: &Identification,
+    tracks: &HashMap<TrackNumber, Track>,
+    options: DisplayOptions,
+) -> Vec<String> {
     let mut reasons = Vec::new();
-    if show.tracks == 0 {
+    if options.tracks == 0 {
         reasons.push("the catalog has no tracks; add some with `refrain index FOLDER`".to_owned());
     }
-    if answer.peak < TOO_QUIET {
-        let level = if answer.peak > 0.0 {
-            format!("the loudest sample is {:.0} dB below full scale", -20.0 * answer.peak.log10())
+    if result.peak < MIN_PEAK_AMPLITUDE {
+        let level = if result.peak > 0.0 {
+            format!("the loudest sample is {:.0} dB below full scale", -20.0 * result.peak.log10())
         } else {
             "every sample is zero".to_owned()
         };
         reasons.push(format!("silent or too quiet: {level}"));
-    } else if answer.matches.query_peaks == 0 {
+    } else if result.matches.query_peaks == 0 {
         reasons.push("nothing tonal: the audio has no spectral peaks".to_owned());
     }
-    if answer.seconds < TOO_SHORT {
+    if result.seconds < MIN_SECONDS {
         reasons.push(format!(
             "too short: {} of sound; at least {} are needed",
-            hours(answer.seconds),
-            hours(TOO_SHORT)
+            format_duration(result.seconds),
+            format_duration(MIN_SECONDS)
         ));
     }
-    for rejected in &answer.matches.rejected {
-        reasons.push(candidate(&rejected.best, tracks.get(&rejected.best.track), show.false_positive_rate));
+    for rejected in &result.matches.rejected {
+        reasons.push(candidate(
+            &rejected.best,
+            tracks.get(&rejected.best.track),
+            options.false_positive_rate,
+        ));
     }
     if reasons.is_empty() {
         reasons.push(format!(
             "no match among {} tracks: none shares enough landmarks with the {} spectral peaks of the input",
-            show.tracks, answer.matches.query_peaks
+            options.tracks, result.matches.query_peaks
         ));
     }
     reasons

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use refrain_app::audio_file::{self, Sound};
+use refrain_app::audio_file::{self, Fingerprinted};
 use refrain_app::response::{INTERNAL, UNREADABLE};
 use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
@@ -15,7 +15,7 @@ use refrain_net::ShownUrl;
 use url::Url;
 
 use super::download::Downloader;
-use crate::output::reason;
+use crate::output::error_chain;
 
 /// Name of standard input on the command line, in messages and in responses.
 const STDIN: &str = "-";
@@ -23,13 +23,13 @@ const STDIN: &str = "-";
 /// An input to identify.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    place: Place<'a>,
+    source: InputSource<'a>,
     /// The argument as typed, with bytes that are not UTF-8 escaped; for a URL without its secrets.
     name: String,
 }
 
 #[derive(Debug)]
-enum Place<'a> {
+enum InputSource<'a> {
     Stdin,
     File(PathBuf),
     Url(Url, Arc<Downloader<'a>>),
@@ -65,7 +65,7 @@ impl InputError {
 
     /// Creates the error of an input for which the index or the catalog could not be read.
     pub(super) fn search(input: &Input<'_>, error: &anyhow::Error) -> Self {
-        Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, reason(error)) }
+        Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, error_chain(error)) }
     }
 }
 
@@ -106,34 +106,34 @@ pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> 
 }
 
 /// Returns the URL in an argument if it can be downloaded and no file of that name exists.
-pub(super) fn url_of(word: &str) -> Option<Url> {
-    let url = Url::parse(word).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    (!Path::new(word).exists()).then_some(url)
+pub(super) fn url_of(argument: &str) -> Option<Url> {
+    let url = Url::parse(argument).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    (!Path::new(argument).exists()).then_some(url)
 }
 
 impl<'a> Input<'a> {
     /// Creates an input from an argument, which is a path or `-` for standard input.
-    pub(crate) fn new(word: impl AsRef<std::ffi::OsStr>) -> Self {
-        let word = word.as_ref();
-        match word.to_str() {
-            Some(STDIN) => Self { place: Place::Stdin, name: STDIN.to_owned() },
-            Some(name) => Self { place: Place::File(PathBuf::from(name)), name: name.to_owned() },
-            None => Self { place: Place::NotUtf8, name: escaped(Path::new(word)) },
+    pub(crate) fn new(argument: impl AsRef<std::ffi::OsStr>) -> Self {
+        let argument = argument.as_ref();
+        match argument.to_str() {
+            Some(STDIN) => Self { source: InputSource::Stdin, name: STDIN.to_owned() },
+            Some(name) => Self { source: InputSource::File(PathBuf::from(name)), name: name.to_owned() },
+            None => Self { source: InputSource::NotUtf8, name: escaped(Path::new(argument)) },
         }
     }
 
     /// Creates an input from an argument, which can also be a URL if there is a downloader.
     pub(crate) fn with_downloads(
-        word: impl AsRef<std::ffi::OsStr>,
+        argument: impl AsRef<std::ffi::OsStr>,
         downloader: Option<&Arc<Downloader<'a>>>,
     ) -> Self {
-        let url = word.as_ref().to_str().and_then(url_of);
+        let url = argument.as_ref().to_str().and_then(url_of);
         match url.zip(downloader) {
             Some((url, downloader)) => {
                 let name = ShownUrl::from(&url).to_string();
-                Self { place: Place::Url(url, Arc::clone(downloader)), name }
+                Self { source: InputSource::Url(url, Arc::clone(downloader)), name }
             }
-            None => Self::new(word),
+            None => Self::new(argument),
         }
     }
 
@@ -144,8 +144,8 @@ impl<'a> Input<'a> {
 
     /// Returns the file name without its extension, or `stdin` for standard input.
     pub(crate) fn stem(&self) -> String {
-        match &self.place {
-            Place::Stdin => "stdin".to_owned(),
+        match &self.source {
+            InputSource::Stdin => "stdin".to_owned(),
             _ => Path::new(&self.name)
                 .file_stem()
                 .and_then(|stem| stem.to_str())
@@ -155,32 +155,32 @@ impl<'a> Input<'a> {
 
     /// Returns the size in bytes for the progress bar, or 0 if it is unknown.
     pub(crate) fn bytes(&self) -> u64 {
-        match &self.place {
-            Place::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+        match &self.source {
+            InputSource::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
             _ => 0,
         }
     }
 
     /// Decodes the input and fingerprints it as a query.
-    pub(crate) fn fingerprint(&self) -> Result<Sound, InputError> {
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprinted, InputError> {
         Ok(self.open()?.fingerprint(Density::Query)?)
     }
 
     /// Like [`Self::fingerprint`], but also passes the decoded samples to `tap` in chunks.
-    pub(crate) fn fingerprint_with(&self, tap: impl FnMut(&[f32])) -> Result<Sound, InputError> {
+    pub(crate) fn fingerprint_with(&self, tap: impl FnMut(&[f32])) -> Result<Fingerprinted, InputError> {
         Ok(self.open()?.fingerprint_with(Density::Query, tap)?)
     }
 
     fn open(&self) -> Result<Reader, InputError> {
         let limits = audio_file::limits();
-        Ok(match &self.place {
-            Place::File(path) => open_path(path, &limits)?,
-            Place::Stdin => {
+        Ok(match &self.source {
+            InputSource::File(path) => open_path(path, &limits)?,
+            InputSource::Stdin => {
                 let stdin = Box::new(std::io::stdin());
                 open_stream(stdin, "standard input", &limits)?
             }
-            Place::Url(url, downloader) => downloader.open(url, &limits)?,
-            Place::NotUtf8 => {
+            InputSource::Url(url, downloader) => downloader.open(url, &limits)?,
+            InputSource::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);
                 return Err(InputError { code: UNREADABLE, message });
             }

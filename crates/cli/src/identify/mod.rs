@@ -16,27 +16,27 @@ use refrain_core::matching::Matches;
 use refrain_net::PrivateHost;
 
 use crate::args::IdentifyArgs;
-use crate::exit::Outcome;
-use crate::objects;
-use crate::output::{Output, Progress};
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
+use crate::output::{FileProgress, Output};
+use crate::parallel::{Flow, in_order};
+use crate::s3;
 use crate::search::Searcher;
 use crate::settings::Settings;
-use crate::store::{Missing, Store};
-use crate::work::{Flow, in_order};
 
 use download::Downloader;
 
 pub(crate) use explain::{song, title};
 pub(crate) use input::{Input, InputError, check_all, escaped};
-pub(crate) use refrain_app::audio_file::Answer;
+pub(crate) use refrain_app::audio_file::Identification;
 pub(crate) use response::response;
 
 /// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared.
-const KNOWN_TRACKS: usize = 10_000;
+const MAX_CACHED_TRACKS: usize = 10_000;
 
 /// Options of the output, and values that it needs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Show {
+pub(crate) struct DisplayOptions {
     pub(crate) all: bool,
     pub(crate) explain: bool,
     pub(crate) false_positive_rate: f64,
@@ -44,25 +44,30 @@ pub(crate) struct Show {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    if let Some(targets) = objects::targets(args.inputs.iter().map(OsString::as_os_str))? {
-        return objects::check(&targets, args.json, settings, output);
+pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
+    if let Some(targets) = s3::targets(args.inputs.iter().map(OsString::as_os_str))? {
+        return s3::check(&targets, args.json, settings, output);
     }
     input::check_all(&args.inputs, "identify", true)?;
-    let store = Store::open(settings, Missing::Refuse)?;
-    let outcome = all(&store, args, settings, output);
+    let context = CommandContext::open(settings, Missing::Refuse)?;
+    let outcome = identify_all(&context, args, settings, output);
     // The command only read, so an error of the cleanup at closing has no effect on its result.
-    let _ = store.close();
+    let _ = context.close();
     outcome
 }
 
-fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    let searcher = Searcher::following(store, settings, output)?;
+fn identify_all(
+    context: &CommandContext,
+    args: &IdentifyArgs,
+    settings: &Settings,
+    output: &Output,
+) -> Result<CommandOutcome> {
+    let searcher = Searcher::following(context, settings, output)?;
     let identifier = Identifier {
-        store,
+        context,
         searcher: &searcher,
-        known: HashMap::new(),
-        show: Show {
+        track_cache: HashMap::new(),
+        options: DisplayOptions {
             all: args.all,
             explain: args.explain,
             false_positive_rate: settings.false_positive_rate,
@@ -76,25 +81,25 @@ fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output)
 }
 
 /// Decodes one input and finds the songs in it.
-pub(crate) fn identify(input: &Input<'_>, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
+pub(crate) fn identify(input: &Input<'_>, searcher: &Searcher<'_>) -> Result<Identification, InputError> {
     let sound = input.fingerprint()?;
     let matches =
         searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
-    Ok(Answer::new(&sound, matches))
+    Ok(Identification::new(&sound, matches))
 }
 
 struct Identifier<'a> {
-    store: &'a Store,
+    context: &'a CommandContext,
     searcher: &'a Searcher<'a>,
-    known: HashMap<TrackNumber, Track>,
-    show: Show,
+    track_cache: HashMap<TrackNumber, Track>,
+    options: DisplayOptions,
     args: &'a IdentifyArgs,
     private_hosts: Vec<PrivateHost>,
     output: &'a Output,
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct InputCounts {
     matched: usize,
     read: usize,
     failed: usize,
@@ -108,109 +113,117 @@ impl<'a> Identifier<'a> {
         if !words.iter().any(is_url) {
             return Ok(None);
         }
-        let (runtime, alone) = (self.store.handle(), words.len() == 1);
+        let (runtime, alone) = (self.context.handle(), words.len() == 1);
         let private = (self.args.allow_private, self.private_hosts.clone());
         Downloader::new(runtime, private, alone, self.output).map(|one| Some(Arc::new(one)))
     }
 
-    fn run(mut self, jobs: usize) -> Result<Outcome> {
+    fn run(mut self, jobs: usize) -> Result<CommandOutcome> {
         let downloader = self.downloader()?;
         let new = |word| Input::with_downloads(word, downloader.as_ref());
         let inputs: Vec<Input<'_>> = self.args.inputs.iter().map(new).collect();
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
-        let mut tally = Tally::default();
+        let mut counts = InputCounts::default();
         let searcher = self.searcher;
         in_order(
             inputs.len(),
             jobs,
             |k| {
-                let answer = identify(&inputs[k], searcher);
-                let seconds = answer.as_ref().map_or(0.0, |answer| answer.seconds);
-                progress.as_ref().inspect(|progress: &&Progress<'_>| progress.file_done(bytes[k], seconds));
-                answer
+                let result = identify(&inputs[k], searcher);
+                let seconds = result.as_ref().map_or(0.0, |result| result.seconds);
+                progress
+                    .as_ref()
+                    .inspect(|progress: &&FileProgress<'_>| progress.file_done(bytes[k], seconds));
+                result
             },
-            |k, answer| {
-                let answer = answer.unwrap_or_else(|_| Err(InputError::internal(&inputs[k])));
-                self.deliver(&inputs[k], &answer, &mut tally)?;
+            |k, result| {
+                let result = result.unwrap_or_else(|_| Err(InputError::internal(&inputs[k])));
+                self.print_result(&inputs[k], &result, &mut counts)?;
                 anyhow::Ok(Flow::Continue)
             },
         )?;
         drop(progress);
-        Ok(Outcome::of_inputs(tally.matched, tally.read, tally.failed))
+        Ok(CommandOutcome::of_inputs(counts.matched, counts.read, counts.failed))
     }
 
-    fn deliver(
+    fn print_result(
         &mut self,
         input: &Input<'_>,
-        answer: &Result<Answer, InputError>,
-        tally: &mut Tally,
+        result: &Result<Identification, InputError>,
+        counts: &mut InputCounts,
     ) -> Result<()> {
-        self.hear();
-        match answer {
-            Ok(answer) => {
-                tally.read += 1;
-                tally.matched += usize::from(!answer.matches.found.is_empty());
-                if let Some(damage) = &answer.damage {
+        self.apply_index_changes();
+        match result {
+            Ok(result) => {
+                counts.read += 1;
+                counts.matched += usize::from(!result.matches.found.is_empty());
+                if let Some(damage) = &result.damage {
                     self.output.note(&format!("refrain: {}: {damage}", input.name()));
                 }
-                self.learn_tracks(&answer.matches)?;
+                self.load_tracks(&result.matches)?;
             }
             Err(error) => {
-                tally.failed += 1;
+                counts.failed += 1;
                 self.output.note(&format!("refrain: {error}"));
             }
         }
         if self.args.json {
             let asset = self.args.asset_id.clone().unwrap_or_else(|| input.stem());
-            let response = response(input.name(), &asset, answer.as_ref(), &self.known, self.show);
+            let response = response(input.name(), &asset, result.as_ref(), &self.track_cache, self.options);
             self.output.line(&serde_json::to_string(&response)?)?;
-        } else if let Ok(answer) = answer {
+        } else if let Ok(result) = result {
             let heading = (self.args.inputs.len() > 1).then(|| input.name());
-            self.output.result(&text::block(heading, answer, &self.known, self.show, self.output.style()))?;
+            self.output.result(&text::block(
+                heading,
+                result,
+                &self.track_cache,
+                self.options,
+                self.output.style(),
+            ))?;
         }
         Ok(())
     }
 
     /// Drops cached tracks that other processes have changed, and prints notes about the index.
-    fn hear(&mut self) {
-        let news = self.searcher.news();
-        for note in news.notes {
+    fn apply_index_changes(&mut self) {
+        let index_changes = self.searcher.index_changes();
+        for note in index_changes.notes {
             self.output.note(&format!("refrain: {note}"));
         }
-        for track in news.stale {
-            self.known.remove(&track);
+        for track in index_changes.stale {
+            self.track_cache.remove(&track);
         }
-        self.show.tracks = self.searcher.tracks();
+        self.options.tracks = self.searcher.tracks();
     }
 
     /// Reads the matched tracks that are not cached from the catalog.
-    fn learn_tracks(&mut self, matches: &Matches) -> Result<()> {
-        if self.known.len() > KNOWN_TRACKS {
-            self.known.clear();
+    fn load_tracks(&mut self, matches: &Matches) -> Result<()> {
+        if self.track_cache.len() > MAX_CACHED_TRACKS {
+            self.track_cache.clear();
         }
         let rejected =
-            (self.show.all || self.show.explain).then_some(&matches.rejected).into_iter().flatten();
+            (self.options.all || self.options.explain).then_some(&matches.rejected).into_iter().flatten();
         let mut numbers: Vec<TrackNumber> = (matches.found.iter())
             .chain(matches.alternatives.iter().map(|other| &other.best))
             .chain(rejected.map(|rejected| &rejected.best))
             .map(|found| found.track)
-            .filter(|number| !self.known.contains_key(number))
+            .filter(|number| !self.track_cache.contains_key(number))
             .collect();
         numbers.sort_unstable();
         numbers.dedup();
         if !numbers.is_empty() {
-            let tracks = self.store.wait(self.store.catalog().by_numbers(&numbers))?;
-            self.known.extend(tracks.into_iter().map(|track| (track.number, track)));
+            let tracks = self.context.wait(self.context.catalog().by_numbers(&numbers))?;
+            self.track_cache.extend(tracks.into_iter().map(|track| (track.number, track)));
         }
         Ok(())
     }
 }
 
 /// Reads the tracks of matches from the catalog, without a cache.
-pub(crate) fn tracks_of(store: &Store, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
+pub(crate) fn tracks_of(context: &CommandContext, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
     let others = matches.alternatives.iter().map(|other| &other.best);
     let numbers: Vec<TrackNumber> = matches.found.iter().chain(others).map(|found| found.track).collect();
-    let tracks = store.wait(store.catalog().by_numbers(&numbers))?;
+    let tracks = context.wait(context.catalog().by_numbers(&numbers))?;
     Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
 
-use super::{Answer, Show, explain};
-use crate::output::{Align, Style, Table, clean, clock, confidence};
+use super::{DisplayOptions, Identification, explain};
+use crate::output::{Align, OutputStyle, Table, clean, clock, confidence};
 
 const COLUMNS: [(&str, Align); 6] = [
     ("song", Align::Left),
@@ -20,18 +20,18 @@ const COLUMNS: [(&str, Align); 6] = [
 /// Returns the text for one input: its name and duration if there are several inputs, then its songs in order of time.
 pub(crate) fn block(
     heading: Option<&str>,
-    answer: &Answer,
+    result: &Identification,
     tracks: &HashMap<TrackNumber, Track>,
-    show: Show,
-    style: Style,
+    options: DisplayOptions,
+    style: OutputStyle,
 ) -> String {
     let indent = if heading.is_some() { "  " } else { "" };
     let mut lines = Vec::new();
     if let Some(name) = heading {
-        lines.push(format!("{}  {}", style.bold(&clean(name)), style.dim(&clock(answer.seconds))));
+        lines.push(format!("{}  {}", style.bold(&clean(name)), style.dim(&clock(result.seconds))));
     }
-    let rows = rows(answer, show);
-    if rows.is_empty() || answer.matches.found.is_empty() {
+    let rows = rows(result, options);
+    if rows.is_empty() || result.matches.found.is_empty() {
         lines.push(format!("{indent}no match"));
     }
     if !rows.is_empty() {
@@ -39,8 +39,8 @@ pub(crate) fn block(
         lines.push(format!("{indent}{}", style.dim(&table[0])));
         lines.extend(table[1..].iter().map(|line| format!("{indent}{line}")));
     }
-    if show.explain && answer.matches.found.is_empty() {
-        let reasons = explain::reasons(answer, tracks, show);
+    if options.explain && result.matches.found.is_empty() {
+        let reasons = explain::reasons(result, tracks, options);
         lines.extend(reasons.iter().map(|reason| format!("{indent}why: {}", clean(reason))));
     }
     lines.push(String::new());
@@ -49,45 +49,45 @@ pub(crate) fn block(
 
 /// Kind of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RowKind {
     Match,
     Alternative,
     Rejected,
 }
 
 /// Returns the matches in order of time, each followed by its alternatives, and then, with `--all`, the rejected candidates.
-fn rows(answer: &Answer, show: Show) -> Vec<(Kind, &Match)> {
+fn rows(result: &Identification, options: DisplayOptions) -> Vec<(RowKind, &Match)> {
     let mut rows = Vec::new();
-    for (index, found) in answer.matches.found.iter().enumerate() {
-        rows.push((Kind::Match, found));
-        rows.extend(answer.matches.alternatives_of(index).map(|other| (Kind::Alternative, &other.best)));
+    for (index, found) in result.matches.found.iter().enumerate() {
+        rows.push((RowKind::Match, found));
+        rows.extend(result.matches.alternatives_of(index).map(|other| (RowKind::Alternative, &other.best)));
     }
-    rows.extend(answer.matches.rejected.iter().filter(|_| show.all).map(|r| (Kind::Rejected, &r.best)));
+    rows.extend(result.matches.rejected.iter().filter(|_| options.all).map(|r| (RowKind::Rejected, &r.best)));
     rows
 }
 
-fn table(rows: &[(Kind, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table {
+fn table(rows: &[(RowKind, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table {
     let mut table = Table::new(&COLUMNS);
     for (kind, found) in rows {
         let track = tracks.get(&found.track);
         let song = track.map_or_else(|| "(removed)".to_owned(), explain::song);
-        let sure = confidence(found.false_positive_probability);
+        let confidence_text = confidence(found.false_positive_probability);
         table.row([
             song,
             track.and_then(|track| track.metadata.artist.clone()).unwrap_or_default(),
             clock(found.query_start),
             clock(found.query_end),
             clock(found.reference_start),
-            mark(*kind, sure),
+            mark(*kind, confidence_text),
         ]);
     }
     table
 }
 
-fn mark(kind: Kind, sure: String) -> String {
+fn mark(kind: RowKind, confidence_text: String) -> String {
     match kind {
-        Kind::Match => sure,
-        Kind::Alternative => format!("{sure} (same sound)"),
-        Kind::Rejected => format!("{sure} (rejected)"),
+        RowKind::Match => confidence_text,
+        RowKind::Alternative => format!("{confidence_text} (same sound)"),
+        RowKind::Rejected => format!("{confidence_text} (rejected)"),
     }
 }

@@ -1,16 +1,18 @@
 //! Detection of near-duplicates: tracks with the same audio from other files.
 
 use anyhow::Result;
-use refrain_app::audio_file::shared_sound;
+use refrain_app::audio_file::shared_audio;
 use refrain_catalog::{NearDuplicate, Track};
 
-use super::run::Fresh;
-use crate::output::{clean, hours};
+use super::run::UncomparedTrack;
+use crate::output::{clean, format_duration};
 use crate::search::Searcher;
 
 /// Returns links to the earlier tracks that share audio with a new track.
-pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
-    shared_sound(fresh.track.number, &fresh.constellation, |probe, effort| searcher.same_sound(probe, effort))
+pub(super) fn find(uncompared: &UncomparedTrack, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
+    shared_audio(uncompared.track.number, &uncompared.constellation, |probe, effort| {
+        searcher.same_sound(probe, effort)
+    })
 }
 
 /// Returns the message about a near-duplicate.
@@ -19,7 +21,7 @@ pub(super) fn message(track: &Track, of: &str, seconds: f64) -> String {
         "refrain: {} sounds like {} for about {} of its {}; both are kept and linked",
         clean(&track.source),
         clean(of),
-        hours(seconds),
-        hours(track.seconds)
+        format_duration(seconds),
+        format_duration(track.seconds)
     )
 }

@@ -1,39 +1,39 @@
 //! `refrain index`: walk → hash → skip known files → decode and fingerprint → catalog → index cache.
 
+mod batch;
 mod duplicates;
-mod learn;
+mod indexer;
 mod run;
 mod summary;
-mod waiting;
 mod walk;
 
 use anyhow::{Result, bail};
 
 use crate::args::IndexArgs;
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
 use crate::metadata::MetadataFile;
-use crate::objects;
-use crate::output::{Output, reason};
+use crate::output::{Output, error_chain};
+use crate::s3;
 use crate::settings::Settings;
-use crate::store::{Missing, Store};
 
-pub(crate) use learn::Learner;
-pub(crate) use run::Run;
+pub(crate) use indexer::FileIndexer;
+pub(crate) use run::IndexRun;
 pub(crate) use summary::Summary;
-pub(crate) use walk::{Found, source_name};
+pub(crate) use walk::{SourceFile, source_name};
 
 /// Maximum number of invalid rows of a metadata file that are reported one by one. Further rows are only counted.
-const ROWS_NAMED: usize = 20;
+const MAX_REPORTED_ROWS: usize = 20;
 
 /// Runs the command.
-pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    if let Some(targets) = objects::targets(args.paths.iter().map(|path| path.as_os_str()))? {
+pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
+    if let Some(targets) = s3::targets(args.paths.iter().map(|path| path.as_os_str()))? {
         if args.metadata.is_some() {
             bail!(
                 "objects have their metadata in a .json object next to them; --metadata is for local files only"
             );
         }
-        return objects::index(&targets, settings, output);
+        return s3::index(&targets, settings, output);
     }
     let metadata = match &args.metadata {
         Some(path) => MetadataFile::read(path)?,
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     };
     let mut summary = Summary::default();
     let name = args.metadata.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    for bad in metadata.bad.iter().take(ROWS_NAMED) {
+    for bad in metadata.bad.iter().take(MAX_REPORTED_ROWS) {
         output.note(&format!("refrain: {name} line {}: {}; row skipped", bad.line, bad.reason));
     }
-    if let Some(more @ 1..) = metadata.bad_rows.checked_sub(ROWS_NAMED) {
+    if let Some(more @ 1..) = metadata.bad_rows.checked_sub(MAX_REPORTED_ROWS) {
         output.note(&format!("refrain: {name}: {more} more invalid rows skipped"));
     }
     summary.bad_rows = metadata.bad_rows;
@@ -54,16 +54,16 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     }
     summary.failed = walk.failures.len();
     if !walk.files.is_empty() {
-        let store = Store::open(settings, Missing::Create)?;
-        let learner = Learner::new(&store, &metadata, settings.rule.clone());
-        let result = Run::new(&store, &learner, settings, output).run(&walk.files, &mut summary);
-        let closed = store.close();
+        let context = CommandContext::open(settings, Missing::Create)?;
+        let indexer = FileIndexer::new(&context, &metadata, settings.rule.clone());
+        let result = IndexRun::new(&context, &indexer, settings, output).run(&walk.files, &mut summary);
+        let closed = context.close();
         summary.print(output)?;
         if let Err(error) = result.and(closed) {
             if summary.done() == 0 {
                 return Err(error);
             }
-            output.note(&format!("refrain: {}", reason(&error)));
+            output.note(&format!("refrain: {}", error_chain(&error)));
             summary.stopped = true;
         }
     }

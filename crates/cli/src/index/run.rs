@@ -8,178 +8,185 @@ use refrain_core::fingerprint::Constellation;
 
 use refrain_app::audio_file::is_near_duplicate;
 
-use super::learn::{Learned, Learner};
-use super::waiting::{self, Waiting};
-use super::{Found, Summary, duplicates};
+use super::batch::{self, TrackBatch};
+use super::indexer::{FileIndexer, IndexedFile};
+use super::{SourceFile, Summary, duplicates};
+use crate::context::CommandContext;
 use crate::interrupt;
-use crate::output::{Output, reason};
+use crate::output::{Output, error_chain};
+use crate::parallel::{Flow, Turn, in_order, in_order_or_idle};
 use crate::search::Searcher;
 use crate::settings::Settings;
-use crate::store::Store;
-use crate::work::{Flow, Turn, in_order, in_order_or_idle};
 
 /// Maximum number of tracks with a pending comparison per database query.
-const PENDING_BATCH: u32 = 64;
+const PENDING_PAGE_TRACKS: u32 = 64;
 
 /// Number of new tracks between two updates of the index cache. It is small enough that an interrupted run leaves little to
 /// do for the next one, and large enough that writing the cache takes little time compared with decoding.
-const BATCH: usize = 256;
+const COMPARE_BATCH_TRACKS: usize = 256;
 
 /// One run of the command.
-pub(crate) struct Run<'a> {
-    store: &'a Store,
-    learner: &'a Learner<'a>,
+pub(crate) struct IndexRun<'a> {
+    context: &'a CommandContext,
+    indexer: &'a FileIndexer<'a>,
     settings: &'a Settings,
     output: &'a Output,
 }
 
 /// A track in the catalog that was not yet compared with the other tracks.
-pub(super) struct Fresh {
+pub(super) struct UncomparedTrack {
     pub(super) track: Track,
     pub(super) constellation: Constellation,
 }
 
 /// Work in progress of a run.
 #[derive(Default)]
-struct Kept {
+struct PendingWork {
     /// Fingerprinted tracks that are not yet in the catalog.
-    waiting: Waiting,
+    batch: TrackBatch,
     /// Tracks in the catalog that were not yet compared with the other tracks.
-    fresh: Vec<Fresh>,
+    uncompared: Vec<UncomparedTrack>,
     /// Number of files whose result is final.
-    handled: usize,
+    finished_files: usize,
 }
 
-impl<'a> Run<'a> {
+impl<'a> IndexRun<'a> {
     /// Creates a run with these settings.
     pub(crate) fn new(
-        store: &'a Store,
-        learner: &'a Learner<'a>,
+        context: &'a CommandContext,
+        indexer: &'a FileIndexer<'a>,
         settings: &'a Settings,
         output: &'a Output,
     ) -> Self {
-        Self { store, learner, settings, output }
+        Self { context, indexer, settings, output }
     }
 
     /// Indexes all files and counts the results in `summary`.
     ///
     /// # Errors
     /// If the catalog or the index cache cannot be read or written. A file that fails is only reported and counted.
-    pub(crate) fn run(&self, files: &[Found], summary: &mut Summary) -> Result<()> {
-        interrupt::listen();
-        let searcher = Searcher::open(self.store, self.settings, self.output)?;
+    pub(crate) fn run(&self, files: &[SourceFile], summary: &mut Summary) -> Result<()> {
+        interrupt::install_handler();
+        let searcher = Searcher::open(self.context, self.settings, self.output)?;
         self.resume_comparisons(&searcher, summary)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
-        let mut kept = Kept::default();
+        let mut pending = PendingWork::default();
         let result = in_order_or_idle(
             files.len(),
             self.settings.jobs,
-            waiting::LONGEST,
+            batch::MAX_DELAY,
             |k| {
-                if interrupt::asked() {
+                if interrupt::is_requested() {
                     return None;
                 }
-                let learned = self.learner.learn(&files[k]);
-                progress.file_done(files[k].bytes, decoded(&learned));
-                Some(learned)
+                let indexed = self.indexer.index_file(&files[k]);
+                progress.file_done(files[k].bytes, decoded(&indexed));
+                Some(indexed)
             },
             |turn| {
                 match turn {
                     Turn::Idle => {}
                     Turn::Done(_, Ok(None)) => return Ok(Flow::Stop),
-                    Turn::Done(_, Ok(Some(learned))) => self.keep(learned, &mut kept, summary)?,
-                    Turn::Done(k, Err(_)) => self.keep(Err(internal(&files[k])), &mut kept, summary)?,
+                    Turn::Done(_, Ok(Some(indexed))) => self.record_result(indexed, &mut pending, summary)?,
+                    Turn::Done(k, Err(_)) => {
+                        self.record_result(Err(internal(&files[k])), &mut pending, summary)?;
+                    }
                 }
-                if kept.waiting.is_due() {
-                    self.write(&mut kept, summary)?;
+                if pending.batch.is_due() {
+                    self.write(&mut pending, summary)?;
                 }
-                if kept.fresh.len() >= BATCH {
-                    self.settle(&searcher, &mut kept.fresh, summary)?;
+                if pending.uncompared.len() >= COMPARE_BATCH_TRACKS {
+                    self.refresh_and_compare(&searcher, &mut pending.uncompared, summary)?;
                 }
                 Ok(Flow::Continue)
             },
         );
         // Also after an error or Ctrl-C, so that fingerprinted tracks are stored, and stored tracks are searchable and
         // compared.
-        let written = self.write(&mut kept, summary);
-        let settled = self.settle(&searcher, &mut kept.fresh, summary);
+        let written = self.write(&mut pending, summary);
+        let settled = self.refresh_and_compare(&searcher, &mut pending.uncompared, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
-        summary.left = files.len() - kept.handled;
+        summary.not_processed = files.len() - pending.finished_files;
         result.and(written).and(settled)
     }
 
     /// Compares the tracks whose comparison an earlier run did not finish, because it was killed or the disk was full.
     fn resume_comparisons(&self, searcher: &Searcher<'_>, summary: &mut Summary) -> Result<()> {
         let mut after = None;
-        while !interrupt::asked() {
-            let catalog = self.store.catalog();
-            let numbers = self.store.wait(catalog.pending_comparisons(after, PENDING_BATCH))?;
+        while !interrupt::is_requested() {
+            let catalog = self.context.catalog();
+            let numbers = self.context.wait(catalog.pending_comparisons(after, PENDING_PAGE_TRACKS))?;
             let Some(last) = numbers.last() else { break };
             after = Some(*last);
-            let tracks = self.store.wait(catalog.by_numbers(&numbers))?;
+            let tracks = self.context.wait(catalog.by_numbers(&numbers))?;
             let mut packed: HashMap<_, _> =
-                self.store.wait(catalog.constellations(&numbers))?.into_iter().collect();
+                self.context.wait(catalog.constellations(&numbers))?.into_iter().collect();
             let mut pending = Vec::new();
             for track in tracks.into_iter().filter(|track| track.removed_at.is_none()) {
                 let Some(packed) = packed.remove(&track.number) else { continue };
                 match Constellation::from_bytes(&packed) {
-                    Ok(constellation) => pending.push(Fresh { track, constellation }),
+                    Ok(constellation) => pending.push(UncomparedTrack { track, constellation }),
                     Err(error) => {
                         self.output.note(&format!("refrain: {}: not compared: {error}", track.source));
-                        self.store.wait(catalog.finish_comparisons(&[track.number], &[]))?;
+                        self.context.wait(catalog.finish_comparisons(&[track.number], &[]))?;
                     }
                 }
             }
-            self.settle(searcher, &mut pending, summary)?;
+            self.refresh_and_compare(searcher, &mut pending, summary)?;
         }
         Ok(())
     }
 
-    fn keep(&self, learned: Result<Learned>, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
-        match learned {
-            Ok(Learned::Known(known)) => {
+    fn record_result(
+        &self,
+        indexed: Result<IndexedFile>,
+        pending: &mut PendingWork,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        match indexed {
+            Ok(IndexedFile::Known(known)) => {
                 let (track, update) = *known;
                 self.update(&track, update, summary)?;
                 summary.unchanged += 1;
             }
-            Ok(Learned::New(new)) => {
+            Ok(IndexedFile::New(new)) => {
                 if let Some(damage) = &new.damage {
                     self.output.note(&format!("refrain: {}: {damage}", new.track.source));
                 }
-                kept.waiting.push(*new);
+                pending.batch.push(*new);
                 return Ok(());
             }
             // An error of the catalog ends the run, because the other files would fail too.
             Err(error) if error.is::<CatalogError>() => return Err(error),
             Err(error) => {
                 summary.failed += 1;
-                self.output.note(&format!("refrain: {}", reason(&error)));
+                self.output.note(&format!("refrain: {}", error_chain(&error)));
             }
         }
-        kept.handled += 1;
+        pending.finished_files += 1;
         Ok(())
     }
 
     fn update(&self, track: &Track, update: Option<TrackUpdate>, summary: &mut Summary) -> Result<()> {
         if let Some(update) = update {
-            self.store.wait(self.store.catalog().update(track.id, update))?;
-            summary.relabelled += 1;
+            self.context.wait(self.context.catalog().update(track.id, update))?;
+            summary.metadata_changed += 1;
         }
         Ok(())
     }
 
     /// Writes the waiting tracks to the catalog. After an error it is unknown which of them were written, so they count as
     /// not done, and the next run finds those that were.
-    fn write(&self, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
-        let new = kept.waiting.take();
+    fn write(&self, pending: &mut PendingWork, summary: &mut Summary) -> Result<()> {
+        let new = pending.batch.take();
         if new.is_empty() {
             return Ok(());
         }
         let (tracks, rest): (Vec<_>, Vec<_>) =
             new.into_iter().map(|new| (new.track, (new.constellation, new.damage))).unzip();
-        let outcomes = self.store.wait(self.store.catalog().add_all(tracks))?;
+        let outcomes = self.context.wait(self.context.catalog().add_all(tracks))?;
         for (outcome, (constellation, damage)) in outcomes.into_iter().zip(rest) {
-            kept.handled += 1;
+            pending.finished_files += 1;
             let track = match outcome {
                 Ok(AddOutcome::Added(track)) => {
                     summary.added += 1;
@@ -201,17 +208,22 @@ impl<'a> Run<'a> {
                 }
             };
             summary.damaged += usize::from(damage.is_some());
-            kept.fresh.push(Fresh { track, constellation });
+            pending.uncompared.push(UncomparedTrack { track, constellation });
         }
         Ok(())
     }
 
     /// Makes the new tracks searchable and compares them with the other tracks.
-    fn settle(&self, searcher: &Searcher<'_>, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
-        if fresh.is_empty() {
+    fn refresh_and_compare(
+        &self,
+        searcher: &Searcher<'_>,
+        uncompared: &mut Vec<UncomparedTrack>,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        if uncompared.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(fresh);
+        let batch = std::mem::take(uncompared);
         searcher
             .refresh()
             .context("the tracks are in the catalog, but the index cache could not be updated")?;
@@ -222,7 +234,7 @@ impl<'a> Run<'a> {
             |k, links| {
                 let (track, mut stored, mut messages) = (&batch[k].track, Vec::new(), Vec::new());
                 for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
-                    let tracks = self.store.wait(self.store.catalog().by_numbers(&[link.of]))?;
+                    let tracks = self.context.wait(self.context.catalog().by_numbers(&[link.of]))?;
                     let Some(of) = tracks.into_iter().next() else { continue };
                     if is_near_duplicate(&link, track, &of) {
                         messages.push(duplicates::message(track, &of.source, link.seconds));
@@ -231,7 +243,7 @@ impl<'a> Run<'a> {
                 }
                 // One transaction writes the links and marks the comparison as done, so that a comparison that was killed
                 // before it is repeated.
-                self.store.wait(self.store.catalog().finish_comparisons(&[track.number], &stored))?;
+                self.context.wait(self.context.catalog().finish_comparisons(&[track.number], &stored))?;
                 messages.iter().for_each(|message| self.output.note(message));
                 summary.duplicates += stored.len();
                 anyhow::Ok(Flow::Continue)
@@ -240,13 +252,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn internal(file: &Found) -> anyhow::Error {
+fn internal(file: &SourceFile) -> anyhow::Error {
     anyhow::anyhow!("{}: internal error, a bug in refrain; please report it with the file", file.source)
 }
 
-fn decoded(learned: &Result<Learned>) -> f64 {
-    match learned {
-        Ok(Learned::New(new)) => new.track.seconds,
+fn decoded(indexed: &Result<IndexedFile>) -> f64 {
+    match indexed {
+        Ok(IndexedFile::New(new)) => new.track.seconds,
         _ => 0.0,
     }
 }

@@ -1,7 +1,7 @@
 //! Summary of a run of `index`.
 
-use crate::exit::Outcome;
-use crate::output::{Output, OutputError, hours};
+use crate::exit::CommandOutcome;
+use crate::output::{Output, OutputError, format_duration};
 
 /// Counts of the results of a run.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -11,13 +11,13 @@ pub(crate) struct Summary {
     pub(crate) unchanged: usize,
     pub(crate) failed: usize,
     /// Number of unchanged files whose metadata or rule changed.
-    pub(crate) relabelled: usize,
+    pub(crate) metadata_changed: usize,
     /// Number of added or replaced files of which parts could not be read.
     pub(crate) damaged: usize,
     pub(crate) duplicates: usize,
     pub(crate) bad_rows: usize,
     /// Number of files that were not processed because of Ctrl-C or an error of the catalog.
-    pub(crate) left: usize,
+    pub(crate) not_processed: usize,
     /// True if an error ended the run.
     pub(crate) stopped: bool,
     /// Seconds of audio that were decoded.
@@ -36,18 +36,22 @@ impl Summary {
             format!("{} failed", self.failed),
         ];
         for (count, what) in [
-            (self.relabelled, "with new metadata"),
+            (self.metadata_changed, "with new metadata"),
             (self.damaged, "damaged in part"),
             (self.duplicates, "near-duplicates"),
             (self.bad_rows, "invalid metadata rows"),
-            (self.left, "not done: repeat the command"),
+            (self.not_processed, "not done: repeat the command"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
             }
         }
         if self.seconds > 0.0 {
-            parts.push(format!("{} of audio at {:.0} x real time", hours(self.seconds), self.speed));
+            parts.push(format!(
+                "{} of audio at {:.0} x real time",
+                format_duration(self.seconds),
+                self.speed
+            ));
         }
         output.line(&parts.join(", "))
     }
@@ -58,7 +62,10 @@ impl Summary {
     }
 
     /// Returns the outcome of the command.
-    pub(crate) fn outcome(&self) -> Outcome {
-        Outcome::of(self.done(), self.failed + self.bad_rows + self.left + usize::from(self.stopped))
+    pub(crate) fn outcome(&self) -> CommandOutcome {
+        CommandOutcome::of(
+            self.done(),
+            self.failed + self.bad_rows + self.not_processed + usize::from(self.stopped),
+        )
     }
 }

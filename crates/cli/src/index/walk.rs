@@ -10,7 +10,7 @@ use crate::identify::escaped;
 
 /// A file to index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct SourceFile {
     /// Path from which the file is read.
     pub(crate) path: PathBuf,
     /// Source of its track: the absolute path by which the file was reached.
@@ -22,7 +22,7 @@ pub(crate) struct Found {
 /// The files to index, and messages about paths that could not be read, each with a reason and advice.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    pub(super) files: Vec<Found>,
+    pub(super) files: Vec<SourceFile>,
     pub(super) failures: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
 impl Walk {
     fn file(&mut self, path: &Path, bytes: u64) -> Result<()> {
         match source_name(path)? {
-            Some(source) => self.files.push(Found { path: path.to_owned(), source, bytes }),
+            Some(source) => self.files.push(SourceFile { path: path.to_owned(), source, bytes }),
             None => self.failures.push(format!("{}: the name is not UTF-8; rename the file", escaped(path))),
         }
         Ok(())
@@ -66,12 +66,12 @@ impl Walk {
 
     fn folder(&mut self, top: &Path) -> Result<()> {
         let (before, failures) = (self.files.len(), self.failures.len());
-        let mut seen = HashSet::new();
+        let mut visited = HashSet::new();
         let mut folders = vec![top.to_owned()];
         let mut links = VecDeque::new();
         while let Some(folder) = folders.pop().or_else(|| links.pop_front()) {
             match std::fs::canonicalize(&folder) {
-                Ok(real) if !seen.insert(real.clone()) => {}
+                Ok(real) if !visited.insert(real.clone()) => {}
                 Ok(_) => self.entries(&folder, &mut folders, &mut links)?,
                 Err(error) => self.failures.push(format!("{}: {}", escaped(&folder), advice(&error))),
             }
@@ -108,10 +108,10 @@ impl Walk {
             match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && path.is_symlink() => links.push_back(path),
                 Ok(metadata) if metadata.is_dir() => folders.push(path),
-                Ok(metadata) if metadata.is_file() && looks_like_audio(&path) => {
+                Ok(metadata) if metadata.is_file() && is_audio_path(&path) => {
                     self.file(&path, metadata.len())?;
                 }
-                Err(error) if looks_like_audio(&path) => {
+                Err(error) if is_audio_path(&path) => {
                     self.failures.push(format!("{}: {}", escaped(&path), advice(&error)));
                 }
                 _ => {}
@@ -123,7 +123,7 @@ impl Walk {
 
 /// Returns true for a file with the extension of an audio format. Files such as `._song.mp3` are excluded: macOS creates
 /// them next to `song.mp3` on disks of other systems, and they have no audio.
-fn looks_like_audio(path: &Path) -> bool {
+fn is_audio_path(path: &Path) -> bool {
     let resource_fork = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
     let extension = path.extension().and_then(|extension| extension.to_str());
     !resource_fork && extension.is_some_and(supported_extension)

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use csv::{ByteRecord, ReaderBuilder};
-use refrain_app::metadata::known_name;
+use refrain_app::metadata::normalized_name;
 
 use super::rows::MetadataFile;
 
-/// Maximum number of columns of a file, including empty columns. A track stores at most 256 of them.
+/// Maximum number of columns of a file, including empty columns. A track stores at most 256 of them; spreadsheets add
+/// empty ones. The check for repeated names is quadratic, which takes a million comparisons at this limit.
 const MAX_COLUMNS: usize = 1_000;
 
 /// Reads the header and all rows into `file`. Invalid rows are recorded in it; an invalid header is an error.
@@ -16,7 +17,7 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     if header.len() > MAX_COLUMNS {
         bail!("the file has {} columns, more than {MAX_COLUMNS}", header.len());
     }
-    let known: Vec<String> = header.iter().map(known_name).collect();
+    let known: Vec<String> = header.iter().map(normalized_name).collect();
     if !known.iter().any(|name| name == "file" || name == "isrc") {
         bail!("the header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));
     }
@@ -33,7 +34,7 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
         }
         let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
         match cells {
-            Ok(cells) => file.take(line, header.iter().zip(cells)),
+            Ok(cells) => file.add_row(line, header.iter().zip(cells)),
             Err(_) => file.reject(line, "not UTF-8".to_owned()),
         }
     }

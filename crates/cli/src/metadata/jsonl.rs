@@ -12,7 +12,9 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) {
             continue;
         }
         match json_cells(line) {
-            Ok(cells) => file.take(number, cells.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+            Ok(cells) => {
+                file.add_row(number, cells.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            }
             Err(reason) => file.reject(number, reason),
         }
     }

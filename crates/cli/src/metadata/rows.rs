@@ -7,17 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use refrain_app::metadata::{Fields, known_name};
+use refrain_app::metadata::{Fields, normalized_name};
 
 use super::{csv, jsonl};
 
-/// Maximum size of a metadata file in bytes (1 GiB, a million rows of a kilobyte). The file is read into memory as a whole.
+/// Maximum size of a metadata file in bytes (1 GiB, a million rows of a kilobyte). The file is read into memory as a
+/// whole, and its values are stored a second time. At half of it, the metadata of a large catalog has to be split; at
+/// twice of it, a run can take 4 GB of memory before it decodes anything.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Maximum number of rows of a metadata file.
+/// Maximum number of rows of a metadata file. The fields of a parsed row take about 0.3 kB even if its line has ten
+/// bytes, so the size of the file alone does not bound the memory: 5 million short rows take about 2 GB. Further rows
+/// are rejected and counted.
 const MAX_ROWS: usize = 5_000_000;
 
-/// Maximum number of invalid rows whose reasons are kept. Further invalid rows are only counted.
+/// Maximum number of invalid rows whose reasons are kept. Further invalid rows are only counted. The command prints 20
+/// of them; the rest is for tests and fuzzing. The limit bounds the memory for a file that is not a metadata file at
+/// all.
 const MAX_REASONS: usize = 1_000;
 
 /// An invalid row.
@@ -29,7 +35,7 @@ pub(crate) struct BadRow {
 
 /// A row of a metadata file.
 #[derive(Debug)]
-struct Row {
+struct MetadataRow {
     line: u64,
     fields: Fields,
     used: AtomicBool,
@@ -38,7 +44,7 @@ struct Row {
 /// The valid rows of a metadata file, indexed by path and by ISRC.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFile {
-    rows: Vec<Row>,
+    rows: Vec<MetadataRow>,
     /// Row numbers by the path in the row, which is the end of the path of a music file.
     by_path: HashMap<PathBuf, usize>,
     by_isrc: HashMap<String, usize>,
@@ -72,8 +78,8 @@ impl MetadataFile {
     }
 
     /// Adds a row of pairs of column name and value, or records it as invalid.
-    pub(super) fn take<'a>(&mut self, line: u64, cells: impl Iterator<Item = (&'a str, &'a str)>) {
-        if let Err(reason) = self.try_take(line, cells) {
+    pub(super) fn add_row<'a>(&mut self, line: u64, cells: impl Iterator<Item = (&'a str, &'a str)>) {
+        if let Err(reason) = self.try_add_row(line, cells) {
             self.reject(line, reason);
         }
     }
@@ -86,7 +92,7 @@ impl MetadataFile {
         }
     }
 
-    fn try_take<'a>(
+    fn try_add_row<'a>(
         &mut self,
         line: u64,
         cells: impl Iterator<Item = (&'a str, &'a str)>,
@@ -96,7 +102,7 @@ impl MetadataFile {
         }
         let (mut file, mut fields) = (None, Fields::default());
         for (name, value) in cells {
-            if known_name(name) == "file" {
+            if normalized_name(name) == "file" {
                 let value = value.trim();
                 file = (!value.is_empty()).then(|| value.strip_prefix("./").unwrap_or(value));
             } else {
@@ -113,14 +119,14 @@ impl MetadataFile {
                     return Err(format!("{:?} is on line {} already", file, self.rows[other].line));
                 }
                 self.by_path.insert(file, row);
-                self.rows.push(Row { line, fields, used: AtomicBool::new(false) });
+                self.rows.push(MetadataRow { line, fields, used: AtomicBool::new(false) });
             }
             (None, Some(isrc)) => {
                 if let Some(&other) = self.by_isrc.get(&isrc) {
                     return Err(format!("{isrc} is on line {} already", self.rows[other].line));
                 }
                 self.by_isrc.insert(isrc, row);
-                self.rows.push(Row { line, fields, used: AtomicBool::new(false) });
+                self.rows.push(MetadataRow { line, fields, used: AtomicBool::new(false) });
             }
             (None, None) => return Err("file and isrc are missing; one of them is required".to_owned()),
         }

@@ -7,19 +7,19 @@ use refrain_app::response::{Response, ResponseFolder, ResponseMatch};
 
 use super::input;
 use crate::args::{EventArg, IdentifyStreamArgs, MonitorArgs};
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
 use crate::identify::{self, Input};
 use crate::output::Output;
 use crate::search::Searcher;
 use crate::settings::Settings;
-use crate::store::{Missing, Store};
 
 /// Runs the command.
 pub(crate) fn identify_stream(
     args: &IdentifyStreamArgs,
     variables: &[(OsString, OsString)],
     output: &Output,
-) -> Result<Outcome> {
+) -> Result<CommandOutcome> {
     let (settings, ignored) = Settings::resolve_loosely(args.config.as_deref(), variables)?;
     if !ignored.is_empty() {
         let file = settings.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -54,25 +54,25 @@ fn file(
     folder: &ResponseFolder,
     settings: &Settings,
     output: &Output,
-) -> Result<Outcome> {
-    let store = Store::open(settings, Missing::Refuse)?;
-    let searcher = Searcher::open(&store, settings, output)?;
+) -> Result<CommandOutcome> {
+    let context = CommandContext::open(settings, Missing::Refuse)?;
+    let searcher = Searcher::open(&context, settings, output)?;
     let input = Input::new(&args.input);
-    let answer = identify::identify(&input, &searcher).map_err(|error| anyhow!("{error}"))?;
-    if let Some(damage) = &answer.damage {
+    let result = identify::identify(&input, &searcher).map_err(|error| anyhow!("{error}"))?;
+    if let Some(damage) = &result.damage {
         output.note(&format!("identifyStream: {}: {damage}", input.name()));
     }
-    let tracks = identify::tracks_of(&store, &answer.matches)?;
-    let matches = answer.matches.found.iter();
+    let tracks = identify::tracks_of(&context, &result.matches)?;
+    let matches = result.matches.found.iter();
     let matches: Vec<_> =
         matches.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect();
     if matches.is_empty() {
         output.note("identifyStream: no match");
     } else {
-        let response = Response::new(&args.asset_id, matches).lasting(answer.seconds);
+        let response = Response::new(&args.asset_id, matches).with_duration(result.seconds);
         folder.write(&args.asset_id, &serde_json::to_string(&response)?)?;
     }
     drop(searcher);
-    let _ = store.close();
-    Ok(Outcome::Done)
+    let _ = context.close();
+    Ok(CommandOutcome::Done)
 }

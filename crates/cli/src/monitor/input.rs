@@ -10,12 +10,12 @@ use refrain_stream::{PcmFormat, PipeContent};
 const SCHEMES: [&str; 4] = ["http", "https", "udp", "rtp"];
 
 /// Opens the stream that a command-line argument names.
-pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
+pub(super) fn open(argument: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
     let content = pcm.map_or(PipeContent::Container, PipeContent::Pcm);
-    if word == "-" {
+    if argument == "-" {
         return Ok(StreamInput::Pipe { read: Box::new(std::io::stdin()), content });
     }
-    if let Some(scheme) = scheme(word) {
+    if let Some(scheme) = scheme(argument) {
         if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
             bail!(
                 "{scheme} streams are not supported; pipe the stream: ffmpeg -i {scheme}://… -f wav - | \
@@ -25,26 +25,26 @@ pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
         if pcm.is_some() {
             bail!("--pcm applies to standard input and files only");
         }
-        return Ok(StreamInput::Url(word.to_owned()));
+        return Ok(StreamInput::Url(argument.to_owned()));
     }
-    let file = File::open(word).with_context(|| format!("cannot open {word}"))?;
+    let file = File::open(argument).with_context(|| format!("cannot open {argument}"))?;
     Ok(StreamInput::Pipe { read: Box::new(file), content })
 }
 
 /// Returns the scheme of a URL, or `None` if the argument is not a URL.
-pub(super) fn scheme(word: &str) -> Option<&str> {
-    let (scheme, _) = word.split_once("://")?;
+pub(super) fn scheme(argument: &str) -> Option<&str> {
+    let (scheme, _) = argument.split_once("://")?;
     let good = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
     good.then_some(scheme)
 }
 
 /// Returns the default id of a stream: the last part of its path without the extension, skipping common names such as
 /// `index` or `master`.
-pub(super) fn id_of(word: &str) -> String {
-    if word == "-" {
+pub(super) fn id_of(argument: &str) -> String {
+    if argument == "-" {
         return "stdin".to_owned();
     }
-    let shown = shown(word);
+    let shown = shown(argument);
     let path = shown.split_once("://").map_or(shown.as_str(), |(_, path)| path);
     let is_common = |part: &&str| !["", "index", "master", "playlist"].contains(part);
     let stems = path.rsplit('/').map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem));
@@ -52,9 +52,9 @@ pub(super) fn id_of(word: &str) -> String {
 }
 
 /// Returns the argument for messages: a URL without user, password, query and fragment.
-pub(super) fn shown(word: &str) -> String {
-    let Some(scheme) = scheme(word) else { return word.to_owned() };
-    let rest = word.get(scheme.len() + 3..).unwrap_or_default();
+pub(super) fn shown(argument: &str) -> String {
+    let Some(scheme) = scheme(argument) else { return argument.to_owned() };
+    let rest = argument.get(scheme.len() + 3..).unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
@@ -68,14 +68,14 @@ mod tests {
 
     #[test]
     fn default_id_is_the_last_distinctive_part_of_the_path() {
-        for (word, id) in [
+        for (argument, id) in [
             ("https://u:secret@host.example/live/studio/master.m3u8?token=x/y", "studio"),
             ("http://radio.example:8000/rock.mp3", "rock"),
             ("udp://239.1.2.3:5000", "239.1.2"),
             ("music/film.ts", "film"),
             ("-", "stdin"),
         ] {
-            assert_eq!(id_of(word), id, "{word}");
+            assert_eq!(id_of(argument), id, "{argument}");
         }
         assert_eq!(shown("https://u:p@host/a/b.m3u8?token=x#y"), "https://host/a/b.m3u8");
         assert!(open("rtmp://host/app/key", None).is_err());

@@ -9,15 +9,15 @@ use refrain_monitor::{EventKind, StreamEvent, StreamStatus};
 use refrain_stream::GapReason;
 
 use crate::identify::song;
-use crate::output::{Style, clean, clock, confidence};
+use crate::output::{OutputStyle, clean, clock, confidence};
 
 /// The songs that are playing, as shown in the status line.
 #[derive(Debug, Default)]
-pub(super) struct Shown(Mutex<BTreeMap<DetectionId, String>>);
+pub(super) struct PlayingSongs(Mutex<BTreeMap<DetectionId, String>>);
 
-impl Shown {
+impl PlayingSongs {
     /// Adds the song of a start or update event, and removes the song of a final event.
-    pub(super) fn learn(&self, event: &StreamEvent, track: &Track) {
+    pub(super) fn update(&self, event: &StreamEvent, track: &Track) {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event.kind {
             EventKind::Final => playing.remove(&event.airing),
@@ -33,10 +33,10 @@ impl Shown {
             songs => songs,
         };
         let lag = status.lag().map(|lag| format!(", lag {lag:.1} s")).unwrap_or_default();
-        let level = status.ear.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
-        let (heard, gaps) = (clock(status.position), status.ear.gaps.total());
+        let level = status.decoder.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
+        let (detected, gaps) = (clock(status.position), status.decoder.gaps.total());
         let missing = if gaps.count > 0 { format!(", {:.0} s missing", gaps.seconds) } else { String::new() };
-        clean(&format!("{id}: {}, {heard}{lag}{level}{missing} | {songs}", status.state.name()))
+        clean(&format!("{id}: {}, {detected}{lag}{level}{missing} | {songs}", status.state.name()))
     }
 }
 
@@ -48,22 +48,30 @@ fn name(track: &Track) -> String {
 }
 
 /// Returns an event as a line of text.
-pub(crate) fn event(event: &StreamEvent, track: &Track, style: Style) -> String {
-    let heard = &event.heard;
+pub(crate) fn event(event: &StreamEvent, track: &Track, style: OutputStyle) -> String {
+    let detected = &event.detected;
     let what = match event.kind {
         EventKind::Start => "starts",
         EventKind::Update => "plays ",
         EventKind::Final => "played",
     };
-    let place = match event.kind {
+    let position = match event.kind {
         EventKind::Final => {
-            format!("{} from {} on", clock(heard.query_end - heard.query_start), clock(heard.reference_start))
+            format!(
+                "{} from {} on",
+                clock(detected.query_end - detected.query_start),
+                clock(detected.reference_start)
+            )
         }
-        _ => format!("at {}", clock(heard.reference_start)),
+        _ => format!("at {}", clock(detected.reference_start)),
     };
-    let sure = confidence(heard.false_positive_probability);
+    let confidence_text = confidence(detected.false_positive_probability);
     let song = style.bold(&clean(&name(track)));
-    format!("{}  {what}  {song}  {}", time_of_day(event.epoch), style.dim(&format!("{place}, {sure}")))
+    format!(
+        "{}  {what}  {song}  {}",
+        time_of_day(event.epoch),
+        style.dim(&format!("{position}, {confidence_text}"))
+    )
 }
 
 /// Formats seconds since 1970 as the local time of day.
@@ -80,33 +88,33 @@ pub(super) fn log_event(event: &StreamEvent, track: &Track) {
         airing = %event.airing,
         song = name(track),
         epoch_seconds = event.epoch,
-        seconds = event.heard.query_end - event.heard.query_start,
-        false_positive_probability = event.heard.false_positive_probability,
+        seconds = event.detected.query_end - event.detected.query_start,
+        false_positive_probability = event.detected.false_positive_probability,
         "song"
     );
 }
 
 /// Logs the state and the counters of a stream.
 pub(super) fn log(id: &str, status: &StreamStatus) {
-    let (ear, source) = (&status.ear, &status.source);
-    let gaps = ear.gaps.total();
-    let dropped = ear.gaps.of(GapReason::Dropped);
+    let (decoder, source) = (&status.decoder, &status.source);
+    let gaps = decoder.gaps.total();
+    let dropped = decoder.gaps.of(GapReason::Dropped);
     tracing::info!(
         stream = id,
         state = %status.state,
         position_seconds = status.position,
         lag_seconds = status.lag(),
-        level_dbfs = ear.level,
+        level_dbfs = decoder.level,
         playing = status.airings.len(),
-        segments = ear.segments,
-        unreadable_segments = ear.unreadable_segments,
+        segments = decoder.segments,
+        unreadable_segments = decoder.unreadable_segments,
         bytes = source.bytes,
         retries = source.retries,
         gaps = gaps.count,
         gap_seconds = gaps.seconds,
         dropped_seconds = dropped.seconds,
-        decode_errors = ear.decode_errors,
-        silence_seconds = ear.silence_seconds,
+        decode_errors = decoder.decode_errors,
+        silence_seconds = decoder.silence_seconds,
         index_errors = status.index_errors,
         "stream status"
     );

@@ -1,9 +1,9 @@
 //! `refrain monitor`: follows a live stream until it ends. `identifyStream` does the same with other flags.
 
 mod drop_in;
+mod event_writer;
 mod input;
 mod line;
-mod teller;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,63 +12,63 @@ use anyhow::{Result, bail};
 use refrain_app::response::ResponseFolder;
 use refrain_monitor::{
     EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamEvent, StreamHandle,
-    StreamInput, StreamSpec, StreamState, StreamStatus,
+    StreamInput, StreamPhase, StreamSpec, StreamStatus,
 };
 use refrain_stream::hls::HlsSettings;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use crate::args::MonitorArgs;
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing, cannot_be_searched};
+use crate::exit::CommandOutcome;
 use crate::interrupt;
 use crate::output::{Output, StatusLine};
-use crate::settings::{SearchHome, Settings};
-use crate::store::{Missing, Store, cannot_be_searched};
+use crate::settings::{SearchBackend, Settings};
 
 pub(crate) use drop_in::identify_stream;
-use line::Shown;
+use event_writer::{EventFormat, EventWriter};
+use line::PlayingSongs;
 pub(crate) use line::event as event_line;
-use teller::{Lines, Teller};
 
 /// Maximum number of events that are queued for writing, which take at most 100 MB. If the queue is full, decoding waits. A
 /// thousand hours of songs have fewer events, so a recording is always decoded to its end, after which the time for retries
 /// is limited.
-const MAX_WAITING_EVENTS: usize = 65_536;
+const MAX_QUEUED_EVENTS: usize = 65_536;
 
 /// Interval at which the status line is updated.
-const TICK: Duration = Duration::from_millis(500);
+const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Interval at which the status is logged.
-const LOGGED_EVERY: Duration = Duration::from_secs(60);
+const STATUS_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Default interval between two update events of a song, in seconds.
-const UPDATE_SECONDS: f64 = 30.0;
+const DEFAULT_UPDATE_SECONDS: f64 = 30.0;
 
 /// The stream to follow and the events to report.
-struct Plan<'a> {
+struct MonitorPlan<'a> {
     input: &'a str,
     id: String,
     folder: Option<ResponseFolder>,
     kinds: Vec<EventKind>,
-    lines: Lines,
+    event_format: EventFormat,
     monitor: MonitorSettings,
     log: (LevelFilter, bool),
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let input = input::open(&args.input, args.pcm)?;
     follow(&plan(args, settings, output)?, input, settings, output)
 }
 
-fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<Plan<'a>> {
+fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<MonitorPlan<'a>> {
     let mut kinds: Vec<EventKind> = args.events.iter().filter_map(|event| event.kind()).collect();
     if args.update_every.is_some() && !kinds.contains(&EventKind::Update) {
         kinds.push(EventKind::Update);
     }
     let mut live = settings.live();
     if kinds.contains(&EventKind::Update) {
-        live.update_seconds = Some(args.update_every.unwrap_or(UPDATE_SECONDS));
+        live.update_seconds = Some(args.update_every.unwrap_or(DEFAULT_UPDATE_SECONDS));
     }
     if let Some(rate) = args.false_events_per_hour {
         live.false_events_per_hour = rate;
@@ -78,18 +78,18 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     if let Some(rendition) = &args.rendition {
         hls.rendition = rendition.0.clone();
     }
-    let lines = match (args.json, &args.out, output.is_terminal()) {
-        (true, ..) | (_, None, false) => Lines::Json,
-        (_, _, true) => Lines::Text,
-        _ => Lines::None,
+    let event_format = match (args.json, &args.out, output.is_terminal()) {
+        (true, ..) | (_, None, false) => EventFormat::Json,
+        (_, _, true) => EventFormat::Text,
+        _ => EventFormat::None,
     };
     let level = if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    Ok(Plan {
+    Ok(MonitorPlan {
         input: &args.input,
         id: args.id.clone().unwrap_or_else(|| input::id_of(&args.input)),
         folder: args.out.clone().map(|out| ResponseFolder::new(out, args.temp.clone())),
         kinds,
-        lines,
+        event_format,
         monitor: MonitorSettings {
             threads: Some(settings.jobs),
             live,
@@ -101,8 +101,13 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
 }
 
 /// Follows a stream until it ends or is stopped.
-fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Output) -> Result<Outcome> {
-    if settings.search == SearchHome::Database {
+fn follow(
+    plan: &MonitorPlan<'_>,
+    input: StreamInput,
+    settings: &Settings,
+    output: &Output,
+) -> Result<CommandOutcome> {
+    if settings.search == SearchBackend::Database {
         bail!(
             "streams can be searched only in a local index, which is built from the same database; use {}",
             settings.names.local_search
@@ -111,33 +116,38 @@ fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Out
     if let Some(folder) = &plan.folder {
         folder.create()?;
     }
-    interrupt::listen();
-    let store = Store::open(settings, Missing::Refuse)?;
-    let outcome = in_store(plan, input, &store, output);
+    interrupt::install_handler();
+    let context = CommandContext::open(settings, Missing::Refuse)?;
+    let outcome = run_monitor(plan, input, &context, output);
     // The command only read, so an error of the cleanup at closing has no effect on its result.
-    let _ = store.close();
+    let _ = context.close();
     outcome
 }
 
-fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output) -> Result<Outcome> {
-    let library = store.library(output)?;
+fn run_monitor(
+    plan: &MonitorPlan<'_>,
+    input: StreamInput,
+    context: &CommandContext,
+    output: &Output,
+) -> Result<CommandOutcome> {
+    let index_sync = context.index_sync(output)?;
     let status = output.status();
     if !status.is_shown() || plan.log.1 {
         status.log_writer().begin(plan.log.0, plan.log.1);
     } else {
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
-    let follower = store.follow(library, |what| log_changes(&what));
-    let reporter = Reporter::new(store.shared_catalog());
-    let last = store.wait(async {
+    let follower = context.follow(index_sync, |what| log_changes(&what));
+    let reporter = Reporter::new(context.catalog_handle());
+    let last = context.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
-        let (events, heard) = mpsc::channel(MAX_WAITING_EVENTS);
+        let (events, event_receiver) = mpsc::channel(MAX_QUEUED_EVENTS);
         let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
-        let teller = Teller::new(plan, reporter, handle.status(), output);
-        let shown = Shown::default();
+        let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
+        let shown = PlayingSongs::default();
         let lost = tokio::select! {
-            lost = tell(teller, heard, &shown) => lost?,
-            never = end_when_asked(&handle, &plan.id) => match never {},
+            lost = emit(event_writer, event_receiver, &shown) => lost?,
+            never = stop_on_signal(&handle, &plan.id) => match never {},
             never = show(&handle, &shown, &status, &plan.id) => match never {},
         };
         anyhow::Ok((handle.ended().await, lost))
@@ -148,7 +158,7 @@ fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output)
 }
 
 /// Waits for a shutdown request and then stops the stream. Never returns.
-async fn end_when_asked(handle: &StreamHandle, id: &str) -> Infallible {
+async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
     interrupt::wait().await;
     tracing::info!(stream = id, "shutdown requested, processing buffered audio");
     handle.stop();
@@ -156,63 +166,63 @@ async fn end_when_asked(handle: &StreamHandle, id: &str) -> Infallible {
 }
 
 /// Writes the events of a stream until it ends, and returns the number of events that could not be written.
-async fn tell(
-    mut teller: Teller<'_>,
+async fn emit(
+    mut event_writer: EventWriter<'_>,
     mut events: mpsc::Receiver<StreamEvent>,
-    shown: &Shown,
+    shown: &PlayingSongs,
 ) -> Result<usize> {
     while let Some(event) = events.recv().await {
-        teller.tell(&event, shown).await?;
+        event_writer.emit(&event, shown).await?;
     }
-    Ok(teller.lost())
+    Ok(event_writer.lost())
 }
 
 /// Updates the status line and logs the status in intervals. Never returns.
-async fn show(handle: &StreamHandle, shown: &Shown, line: &StatusLine<'_>, id: &str) -> Infallible {
+async fn show(handle: &StreamHandle, shown: &PlayingSongs, line: &StatusLine<'_>, id: &str) -> Infallible {
     let status = handle.status();
     let mut logged = tokio::time::Instant::now();
     loop {
-        tokio::time::sleep(TICK).await;
+        tokio::time::sleep(STATUS_LINE_INTERVAL).await;
         if line.is_shown() {
             let text = shown.text(id, &status.borrow());
             line.set(text);
         }
-        if logged.elapsed() >= LOGGED_EVERY {
+        if logged.elapsed() >= STATUS_LOG_INTERVAL {
             logged = tokio::time::Instant::now();
             line::log(id, &status.borrow());
         }
     }
 }
 
-fn outcome(plan: &Plan<'_>, last: &StreamStatus, lost: usize, output: &Output) -> Outcome {
+fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Output) -> CommandOutcome {
     line::log(&plan.id, last);
     if lost > 0 {
         output.note(&format!("refrain: {lost} events could not be written before the end"));
     }
     match &last.state {
-        StreamState::Failed(why) | StreamState::DecoderDied(why) => {
+        StreamPhase::Failed(why) | StreamPhase::DecoderDied(why) => {
             output.note(&format!("refrain: cannot follow {}: {why}", input::shown(plan.input)));
-            Outcome::Failed
+            CommandOutcome::Failed
         }
-        _ if lost > 0 => Outcome::Failed,
-        _ => Outcome::Done,
+        _ if lost > 0 => CommandOutcome::Failed,
+        _ => CommandOutcome::Done,
     }
 }
 
 /// Logs changes of the index while a stream is followed.
-fn log_changes(what: &refrain_index_sync::Followed<'_>) {
-    use refrain_index_sync::Followed;
+fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
+    use refrain_index_sync::FollowEvent;
     match what {
-        Followed::Changed(done) => {
+        FollowEvent::Changed(done) => {
             tracing::info!(added = done.added, removed = done.removed, "catalog changed, index updated");
             for skipped in &done.skipped {
                 tracing::warn!("{}", cannot_be_searched(skipped));
             }
         }
-        Followed::Failed { error, failures: 1, .. } => {
+        FollowEvent::Failed { error, failures: 1, .. } => {
             tracing::warn!(%error, "following the catalog failed, searching the index as it is");
         }
-        Followed::Recovered => tracing::info!("following the catalog again"),
+        FollowEvent::Recovered => tracing::info!("following the catalog again"),
         _ => {}
     }
 }

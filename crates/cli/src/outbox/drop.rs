@@ -3,16 +3,21 @@
 use anyhow::{Result, bail};
 
 use crate::args::DropArgs;
-use crate::exit::Outcome;
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::store::Store;
 
 /// Maximum number of messages that one transaction deletes.
-const AT_ONCE: u32 = 1_000;
+const MAX_TRANSACTION_ROWS: u32 = 1_000;
 
 /// Deletes the undelivered messages of a sink.
-pub(super) fn drop(args: &DropArgs, settings: &Settings, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn drop(
+    args: &DropArgs,
+    settings: &Settings,
+    context: &CommandContext,
+    output: &Output,
+) -> Result<CommandOutcome> {
     let service = settings.service(None)?;
     if !args.force && service.outbox.sinks.iter().any(|sink| sink.name == args.sink) {
         bail!(
@@ -22,12 +27,13 @@ pub(super) fn drop(args: &DropArgs, settings: &Settings, store: &Store, output: 
     }
     let mut dropped = 0;
     loop {
-        let now = store.wait(store.catalog().journal().drop_deliveries(&args.sink, AT_ONCE))?;
-        dropped += now;
-        if now < u64::from(AT_ONCE) {
+        let batch =
+            context.wait(context.catalog().journal().drop_deliveries(&args.sink, MAX_TRANSACTION_ROWS))?;
+        dropped += batch;
+        if batch < u64::from(MAX_TRANSACTION_ROWS) {
             break;
         }
     }
     output.line(&format!("{dropped} messages for sink {:?} deleted", args.sink))?;
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

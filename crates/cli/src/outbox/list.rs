@@ -1,14 +1,14 @@
 //! `refrain outbox list`.
 
 use anyhow::Result;
-use refrain_catalog::{Delivery, DeliveryFilter, DeliveryStatus};
+use refrain_catalog::{DeliveryStatus, OutboxFilter, OutboxMessage};
 
 use super::pages;
-use super::row::{Row, over};
+use super::row::{OutboxListRow, status_and_time};
 use crate::args::ListOutboxArgs;
-use crate::exit::Outcome;
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
 use crate::output::{Align, Output, Table, timestamp};
-use crate::store::Store;
 
 const COLUMNS: [(&str, Align); 7] = [
     ("id", Align::Right),
@@ -21,7 +21,11 @@ const COLUMNS: [(&str, Align); 7] = [
 ];
 
 /// Prints all messages that match the arguments, page by page.
-pub(super) fn list(args: &ListOutboxArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn list(
+    args: &ListOutboxArgs,
+    context: &CommandContext,
+    output: &Output,
+) -> Result<CommandOutcome> {
     let wanted = match args.status {
         Some(status) => vec![status.into()],
         // By default all undelivered messages, dead ones first.
@@ -29,12 +33,12 @@ pub(super) fn list(args: &ListOutboxArgs, store: &Store, output: &Output) -> Res
     };
     let mut first = true;
     for status in wanted {
-        let filter = DeliveryFilter { sink: args.sink.clone(), status: Some(status) };
-        pages(store, &filter, |page| {
+        let filter = OutboxFilter { sink: args.sink.clone(), status: Some(status) };
+        pages(context, &filter, |page| {
             if args.json {
                 let mut lines = String::new();
                 for delivery in page {
-                    lines.push_str(&serde_json::to_string(&Row::new(delivery))?);
+                    lines.push_str(&serde_json::to_string(&OutboxListRow::new(delivery))?);
                     lines.push('\n');
                 }
                 return Ok(output.result(&lines)?);
@@ -47,13 +51,13 @@ pub(super) fn list(args: &ListOutboxArgs, store: &Store, output: &Output) -> Res
             Ok(output.line(&lines.collect::<Vec<_>>().join("\n"))?)
         })?;
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn table(page: Vec<Delivery>) -> Table {
+fn table(page: Vec<OutboxMessage>) -> Table {
     let mut table = Table::new(&COLUMNS);
     for delivery in page {
-        let (status, at) = over(&delivery);
+        let (status, at) = status_and_time(&delivery);
         table.row([
             delivery.id.to_string(),
             delivery.sink,

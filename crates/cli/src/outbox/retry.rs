@@ -1,19 +1,19 @@
 //! `refrain outbox retry`.
 
 use anyhow::Result;
-use refrain_catalog::{DeliveryFilter, DeliveryStatus};
+use refrain_catalog::{DeliveryStatus, OutboxFilter};
 
 use super::pages;
 use crate::args::RetryArgs;
-use crate::exit::Outcome;
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
 use crate::output::Output;
-use crate::store::Store;
 
 /// Makes the dead messages that match the arguments due again.
-pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn retry(args: &RetryArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let (mut due, mut others) = (0, 0);
     for id in &args.ids {
-        let done = store.wait(store.catalog().journal().retry(&[*id]))?;
+        let done = context.wait(context.catalog().journal().retry(&[*id]))?;
         due += done;
         if done == 0 {
             others += 1;
@@ -23,13 +23,13 @@ pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<
         }
     }
     if args.ids.is_empty() {
-        let filter = DeliveryFilter { sink: args.sink.clone(), status: Some(DeliveryStatus::Dead) };
-        pages(store, &filter, |page| {
+        let filter = OutboxFilter { sink: args.sink.clone(), status: Some(DeliveryStatus::Dead) };
+        pages(context, &filter, |page| {
             let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
-            due += store.wait(store.catalog().journal().retry(&ids))?;
+            due += context.wait(context.catalog().journal().retry(&ids))?;
             Ok(())
         })?;
     }
     output.line(&format!("{due} messages are due again"))?;
-    Ok(Outcome::of(usize::try_from(due).unwrap_or(usize::MAX), others))
+    Ok(CommandOutcome::of(usize::try_from(due).unwrap_or(usize::MAX), others))
 }

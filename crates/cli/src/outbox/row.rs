@@ -1,12 +1,12 @@
 //! JSON form of a message of the outbox.
 
-use refrain_catalog::Delivery;
+use refrain_catalog::OutboxMessage;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// JSON form of a message in `outbox list`. Times are in milliseconds since the Unix epoch.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct OutboxListRow {
     id: i64,
     sink: String,
     /// Key of the message, by which receivers identify it.
@@ -29,9 +29,9 @@ pub(super) struct Row {
     payload: Option<Box<RawValue>>,
 }
 
-impl Row {
-    pub(super) fn new(delivery: Delivery) -> Self {
-        let (status, _) = over(&delivery);
+impl OutboxListRow {
+    pub(super) fn new(delivery: OutboxMessage) -> Self {
+        let (status, _) = status_and_time(&delivery);
         let waits = delivery.delivered_at.is_none() && delivery.dead_at.is_none();
         Self {
             id: delivery.id,
@@ -52,7 +52,7 @@ impl Row {
 }
 
 /// Returns the status of a message and the time of that status: of the delivery, of the last failure or of the next attempt.
-pub(super) fn over(delivery: &Delivery) -> (&'static str, i64) {
+pub(super) fn status_and_time(delivery: &OutboxMessage) -> (&'static str, i64) {
     match (delivery.delivered_at, delivery.dead_at) {
         (Some(at), _) => ("delivered", at),
         (None, Some(at)) => ("dead", at),

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::secrets::without_secrets;
+use super::secrets::redact_secrets;
 use crate::settings::LogSettings;
 
 /// Writer of log lines to standard error. It hides a progress bar while it writes.
@@ -57,7 +57,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 impl Write for LogWriter {
     /// Writes one log line, which `tracing-subscriber` passes as a whole, without passwords in URLs.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = without_secrets(&String::from_utf8_lossy(line));
+        let text = redact_secrets(&String::from_utf8_lossy(line));
         let write = || io::stderr().lock().write_all(text.as_bytes());
         match &self.0 {
             Some(bar) => bar.suspend(write)?,

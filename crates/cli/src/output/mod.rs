@@ -1,20 +1,20 @@
 //! All output of the program: results on standard output, everything else on standard error.
 
+mod error_chain;
 mod log;
 mod numbers;
 mod progress;
-mod reason;
 mod secrets;
 mod style;
 mod table;
 
+pub(crate) use error_chain::error_chain;
 pub(crate) use log::{LogWriter, begin_log, raw_line};
 pub(crate) use numbers::{bytes, clock, confidence, timestamp};
-pub(crate) use progress::{Counter, Progress, StatusLine};
-pub(crate) use reason::reason;
-pub(crate) use refrain_app::audio_file::hours;
-pub(crate) use secrets::without_secrets;
-pub(crate) use style::Style;
+pub(crate) use progress::{FileProgress, ItemCounter, StatusLine};
+pub(crate) use refrain_app::audio_file::format_duration;
+pub(crate) use secrets::redact_secrets;
+pub(crate) use style::OutputStyle;
 pub(crate) use table::{Align, Table, clean};
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -44,7 +44,7 @@ impl From<io::Error> for OutputError {
 pub(crate) struct Output {
     stdout: Mutex<BufWriter<Stdout>>,
     bar: Mutex<Option<ProgressBar>>,
-    style: Style,
+    style: OutputStyle,
 }
 
 impl Output {
@@ -53,12 +53,12 @@ impl Output {
         Self {
             stdout: Mutex::new(BufWriter::new(io::stdout())),
             bar: Mutex::new(None),
-            style: Style::detect(),
+            style: OutputStyle::detect(),
         }
     }
 
     /// Returns the text style of results.
-    pub(crate) fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> OutputStyle {
         self.style
     }
 
@@ -69,7 +69,7 @@ impl Output {
 
     /// Writes text to standard output and flushes it.
     pub(crate) fn result(&self, text: &str) -> Result<(), OutputError> {
-        self.beside_bar(io::stdout().is_terminal(), || {
+        self.with_hidden_bar(io::stdout().is_terminal(), || {
             let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
             stdout.write_all(text.as_bytes())?;
             stdout.flush()?;
@@ -85,28 +85,28 @@ impl Output {
     /// Writes a line to standard error, without passwords in URLs and with control characters escaped. An error of the write
     /// is ignored, because it cannot be reported anywhere.
     pub(crate) fn note(&self, text: &str) {
-        let text = without_secrets(text);
+        let text = redact_secrets(text);
         let text: Vec<String> = text.split('\n').map(clean).collect();
         let text = text.join("\n");
-        self.beside_bar(true, || {
+        self.with_hidden_bar(true, || {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
     }
 
     /// Creates a progress counter for `files` files of `bytes` bytes in total. It shows a bar if standard error is a
     /// terminal.
-    pub(crate) fn progress(&self, files: usize, bytes: u64) -> Progress<'_> {
+    pub(crate) fn progress(&self, files: usize, bytes: u64) -> FileProgress<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
-        Progress::new(self, bar, files)
+        FileProgress::new(self, bar, files)
     }
 
     /// Creates a counter of other items. It shows a progress bar if standard error is a terminal, or only the count if the
     /// total is unknown.
-    pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> Counter<'_> {
+    pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> ItemCounter<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
-        Counter::new(self, bar, what)
+        ItemCounter::new(self, bar, what)
     }
 
     /// Creates a status line. It is shown if standard error is a terminal.
@@ -123,7 +123,7 @@ impl Output {
     }
 
     /// Runs `write`. If it writes to the terminal (`on_screen`), a progress bar is hidden during the call.
-    fn beside_bar<T>(&self, on_screen: bool, write: impl FnOnce() -> T) -> T {
+    fn with_hidden_bar<T>(&self, on_screen: bool, write: impl FnOnce() -> T) -> T {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match bar {
             Some(bar) if on_screen => bar.suspend(write),

@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{LogWriter, Output, hours};
+use super::{LogWriter, Output, format_duration};
 
 /// Interval at which a bar is redrawn.
-const TICK: Duration = Duration::from_millis(200);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Counts processed files and decoded audio. Shows a progress bar if standard error is a terminal, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Progress<'a> {
+pub(crate) struct FileProgress<'a> {
     output: &'a Output,
     bar: Option<ProgressBar>,
     files: usize,
     files_done: AtomicUsize,
     milliseconds: AtomicU64,
-    began: Instant,
+    started: Instant,
 }
 
 /// Creates a progress bar over `bytes` bytes. The remaining time is estimated from bytes, because the number of bytes is known
@@ -29,11 +29,11 @@ pub(super) fn bar(bytes: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_message("starting");
-    bar.enable_steady_tick(TICK);
+    bar.enable_steady_tick(REDRAW_INTERVAL);
     bar
 }
 
-impl<'a> Progress<'a> {
+impl<'a> FileProgress<'a> {
     pub(super) fn new(output: &'a Output, bar: Option<ProgressBar>, files: usize) -> Self {
         Self {
             output,
@@ -41,7 +41,7 @@ impl<'a> Progress<'a> {
             files,
             files_done: AtomicUsize::new(0),
             milliseconds: AtomicU64::new(0),
-            began: Instant::now(),
+            started: Instant::now(),
         }
     }
 
@@ -53,7 +53,7 @@ impl<'a> Progress<'a> {
             bar.set_message(format!(
                 "{files}/{} files, {} of audio, {:.0} x real time",
                 self.files,
-                hours(self.seconds()),
+                format_duration(self.seconds()),
                 self.speed()
             ));
             bar.inc(bytes);
@@ -67,11 +67,11 @@ impl<'a> Progress<'a> {
 
     /// Returns the decoding speed in seconds of audio per second of elapsed time.
     pub(crate) fn speed(&self) -> f64 {
-        self.seconds() / self.began.elapsed().as_secs_f64().max(1e-3)
+        self.seconds() / self.started.elapsed().as_secs_f64().max(1e-3)
     }
 }
 
-impl Drop for Progress<'_> {
+impl Drop for FileProgress<'_> {
     fn drop(&mut self) {
         self.output.end_progress();
     }
@@ -88,20 +88,20 @@ pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_message(what);
-    bar.enable_steady_tick(TICK);
+    bar.enable_steady_tick(REDRAW_INTERVAL);
     bar
 }
 
 /// Counts items other than audio files. Shows a progress bar if standard error is a terminal, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Counter<'a> {
+pub(crate) struct ItemCounter<'a> {
     output: &'a Output,
     bar: Option<ProgressBar>,
     what: &'static str,
     count: AtomicU64,
 }
 
-impl<'a> Counter<'a> {
+impl<'a> ItemCounter<'a> {
     pub(super) fn new(output: &'a Output, bar: Option<ProgressBar>, what: &'static str) -> Self {
         Self { output, bar, what, count: AtomicU64::new(0) }
     }
@@ -116,7 +116,7 @@ impl<'a> Counter<'a> {
     }
 }
 
-impl Drop for Counter<'_> {
+impl Drop for ItemCounter<'_> {
     fn drop(&mut self) {
         self.output.end_progress();
     }
@@ -128,7 +128,7 @@ pub(super) fn status() -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(TICK);
+    bar.enable_steady_tick(REDRAW_INTERVAL);
     bar
 }
 

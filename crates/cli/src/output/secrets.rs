@@ -5,7 +5,7 @@ const SECRET_PARAMETERS: [&str; 2] = ["password=", "sslpassword="];
 
 /// Returns a text with the passwords in its URLs replaced by `…`. Errors of the catalog contain no passwords; this function
 /// is for text that other libraries quote, such as the parsers of the command line and of the settings file.
-pub(crate) fn without_secrets(text: &str) -> String {
+pub(crate) fn redact_secrets(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -57,7 +57,7 @@ mod tests {
             ("a:b@c, 10:30 ://", "a:b@c, 10:30 ://"),
             ("", ""),
         ] {
-            assert_eq!(without_secrets(text), clean);
+            assert_eq!(redact_secrets(text), clean);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 
 /// Text style of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Style {
+pub(crate) struct OutputStyle {
     on: bool,
 }
 
-impl Style {
+impl OutputStyle {
     /// Enables styles if standard output is a terminal other than `TERM=dumb` and `NO_COLOR` is empty or not set.
     pub(super) fn detect() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

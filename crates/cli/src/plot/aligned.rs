@@ -5,18 +5,18 @@ use refrain_core::matching::Match;
 
 /// Maximum distance in time, in ticks, between a peak and its expected place, as in the final stage of the matcher: about
 /// three standard errors of a peak after a codec.
-const TICKS: f64 = 4.0;
+const TOLERANCE_TICKS: f64 = 4.0;
 /// Maximum distance in frequency between a peak and its expected place, in steps.
-const STEPS: f64 = 6.0;
+const TOLERANCE_STEPS: f64 = 6.0;
 /// Maximum distance in time in milliseconds.
-pub(super) const TOLERANCE: f64 = 1000.0 * TICKS / TICKS_PER_SECOND;
+pub(super) const TOLERANCE_MS: f64 = 1000.0 * TOLERANCE_TICKS / TICKS_PER_SECOND;
 
 /// Cents per octave.
-const OCTAVE: f64 = 1200.0;
+const CENTS_PER_OCTAVE: f64 = 1200.0;
 
 /// A peak of the song at its expected place in the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Expected {
+pub(super) struct ExpectedPeak {
     /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
     /// Expected frequency in the input, in hertz.
@@ -27,16 +27,16 @@ pub(super) struct Expected {
 
 /// A peak of the input near an expected peak of the song.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Near {
+pub(super) struct NearPeak {
     /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
     /// Delay of the peak relative to the expected time, in milliseconds.
-    pub(super) late: f64,
+    pub(super) late_ms: f64,
 }
 
 /// Alignment of a song with an input, taken from a match.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(super) struct AlignmentLine {
     /// Start of the song in the input, in seconds.
     pub(super) from: f64,
     /// End of the song in the input, in seconds.
@@ -49,7 +49,7 @@ pub(super) struct Line {
     pub(super) pitch: f64,
 }
 
-impl Line {
+impl AlignmentLine {
     /// Converts a time in the input to the position in the song, in seconds.
     pub(super) fn in_song(&self, seconds: f64) -> f64 {
         self.reference + (seconds - self.from) * self.speed
@@ -61,14 +61,14 @@ impl Line {
     }
 }
 
-impl From<&Match> for Line {
+impl From<&Match> for AlignmentLine {
     fn from(found: &Match) -> Self {
         Self {
             from: found.query_start,
             to: found.query_end,
             reference: found.reference_start,
             speed: found.speed,
-            pitch: 2f64.powf(found.pitch_cents / OCTAVE),
+            pitch: 2f64.powf(found.pitch_cents / CENTS_PER_OCTAVE),
         }
     }
 }
@@ -76,33 +76,39 @@ impl From<&Match> for Line {
 /// The peaks of a song compared with the peaks of an input along the alignment of a match.
 #[derive(Debug, Default)]
 pub(super) struct Aligned {
-    pub(super) expected: Vec<Expected>,
-    pub(super) near: Vec<Near>,
+    pub(super) expected: Vec<ExpectedPeak>,
+    pub(super) near: Vec<NearPeak>,
 }
 
 impl Aligned {
-    /// Compares the peaks of a song and of an input, both in order of time. `reach` is the maximum distance in time, in
+    /// Compares the peaks of a song and of an input, both in order of time. `max_delay_ms` is the maximum distance in time, in
     /// milliseconds, of two peaks that are compared.
-    pub(super) fn new(song: &[Peak], input: &[Peak], line: &Line, reach: f64) -> Self {
-        let reach = (reach / 1000.0 * TICKS_PER_SECOND).max(TICKS);
-        let place = |peak: &Peak| line.in_input(f64::from(peak.time) / TICKS_PER_SECOND) * TICKS_PER_SECOND;
+    pub(super) fn new(song: &[Peak], input: &[Peak], line: &AlignmentLine, max_delay_ms: f64) -> Self {
+        let max_delay_ms = (max_delay_ms / 1000.0 * TICKS_PER_SECOND).max(TOLERANCE_TICKS);
+        let expected_ticks =
+            |peak: &Peak| line.in_input(f64::from(peak.time) / TICKS_PER_SECOND) * TICKS_PER_SECOND;
         let (from, to) = (line.from * TICKS_PER_SECOND, line.to * TICKS_PER_SECOND);
-        let first = song.partition_point(|peak| place(peak) < from);
+        let first = song.partition_point(|peak| expected_ticks(peak) < from);
         let mut aligned = Self::default();
-        for peak in song[first..].iter().take_while(|peak| place(peak) <= to) {
-            let (time, frequency) = (place(peak), f64::from(peak.frequency) * line.pitch);
+        for peak in song[first..].iter().take_while(|peak| expected_ticks(peak) <= to) {
+            let (time, frequency) = (expected_ticks(peak), f64::from(peak.frequency) * line.pitch);
             let seconds = time / TICKS_PER_SECOND;
             let mut is_found = false;
-            let low = input.partition_point(|peak| f64::from(peak.time) < time - reach);
-            for other in input[low..].iter().take_while(|other| f64::from(other.time) <= time + reach) {
-                if (f64::from(other.frequency) - frequency).abs() > STEPS {
+            let low = input.partition_point(|peak| f64::from(peak.time) < time - max_delay_ms);
+            for other in input[low..].iter().take_while(|other| f64::from(other.time) <= time + max_delay_ms)
+            {
+                if (f64::from(other.frequency) - frequency).abs() > TOLERANCE_STEPS {
                     continue;
                 }
-                let late = f64::from(other.time) - time;
-                is_found |= late.abs() <= TICKS;
-                aligned.near.push(Near { seconds, late: 1000.0 * late / TICKS_PER_SECOND });
+                let late_ms = f64::from(other.time) - time;
+                is_found |= late_ms.abs() <= TOLERANCE_TICKS;
+                aligned.near.push(NearPeak { seconds, late_ms: 1000.0 * late_ms / TICKS_PER_SECOND });
             }
-            aligned.expected.push(Expected { seconds, hertz: frequency / STEPS_PER_HERTZ, found: is_found });
+            aligned.expected.push(ExpectedPeak {
+                seconds,
+                hertz: frequency / STEPS_PER_HERTZ,
+                found: is_found,
+            });
         }
         aligned
     }
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn peaks_are_expected_along_the_line_and_found_within_the_tolerance() {
         // At 2 s of the input the song is at 10 s, with a quarter more speed and one octave higher.
-        let line = Line { from: 2.0, to: 6.0, reference: 10.0, speed: 1.25, pitch: 2.0 };
+        let line = AlignmentLine { from: 2.0, to: 6.0, reference: 10.0, speed: 1.25, pitch: 2.0 };
         assert!((line.in_song(4.0) - 12.5).abs() < 1e-9);
         let song =
             [peak(9.9, 300.0), peak(11.25, 400.0), peak(12.5, 500.0), peak(13.75, 600.0), peak(15.1, 700.0)];
@@ -133,6 +139,9 @@ mod tests {
             aligned.expected.iter().map(|e| (e.seconds.round(), (e.hertz / 10.0).round(), e.found)).collect();
         assert_eq!(expected, [(3.0, 80.0, true), (4.0, 100.0, false), (5.0, 120.0, false)]);
         assert_eq!(aligned.near.len(), 2);
-        assert!(aligned.near[0].late.abs() < 6.0 && (aligned.near[1].late - 50.0).abs() < 6.0, "{aligned:?}");
+        assert!(
+            aligned.near[0].late_ms.abs() < 6.0 && (aligned.near[1].late_ms - 50.0).abs() < 6.0,
+            "{aligned:?}"
+        );
     }
 }

@@ -5,27 +5,33 @@ use plotters::element::Rectangle;
 use plotters::style::Color;
 use refrain_core::fingerprint::{TICKS_PER_SECOND, warp_hertz};
 
-use super::aligned::{Aligned, TOLERANCE};
-use super::draw::{Area, Axis, BAND, FOUND, GHOST, Look, MISSING, Margins, chart, grid, minus};
+use super::aligned::{Aligned, TOLERANCE_MS};
+use super::draw::{Area, Axis, BAND, FOUND, GHOST, MISSING, Margins, PictureTheme, chart, grid, minus};
 use super::frequency;
 
-/// Number of bands of the frequency axis.
+/// Number of bands of the frequency axis. It is enough to show the limits of a telephone line (300 and 3,400 Hz). At
+/// twice of it, bands of a short clip have too few peaks to compare.
 const BANDS: usize = 16;
 /// Width of a bin of delays in milliseconds, which is one tick, the resolution of the times of peaks.
-const BIN: f64 = 1000.0 / TICKS_PER_SECOND;
+const BIN_MS: f64 = 1000.0 / TICKS_PER_SECOND;
 /// Labels of the axis of delays, in milliseconds.
 const LATE_TICKS: [i32; 7] = [-150, -100, -50, 0, 50, 100, 150];
 
-/// Returns the axis of delays from `-reach` to `reach` milliseconds.
-pub(super) fn late_axis(reach: f64) -> Axis {
+/// Returns the axis of delays from `-max_delay_ms` to `max_delay_ms` milliseconds.
+pub(super) fn late_axis(max_delay_ms: f64) -> Axis {
     let ticks = LATE_TICKS.iter().map(|at| (f64::from(*at), minus(&at.to_string()))).collect();
-    Axis::new(-reach..reach, ticks, "late (ms)")
+    Axis::new(-max_delay_ms..max_delay_ms, ticks, "late (ms)")
 }
 
 /// Draws the numbers of expected and found peaks by frequency. A telephone line or a codec is visible as bands without
 /// found peaks.
-pub(super) fn bands(area: &Area<'_>, look: &Look, margins: Margins, aligned: &Aligned) -> Result<()> {
-    let y = frequency::axis().bare();
+pub(super) fn bands(
+    area: &Area<'_>,
+    theme: &PictureTheme,
+    margins: Margins,
+    aligned: &Aligned,
+) -> Result<()> {
+    let y = frequency::axis().without_labels();
     let (low, step) = (y.range.start, (y.range.end - y.range.start) / BANDS as f64);
     let mut counts = [(0usize, 0usize); BANDS];
     for peak in &aligned.expected {
@@ -34,10 +40,10 @@ pub(super) fn bands(area: &Area<'_>, look: &Look, margins: Margins, aligned: &Al
         *expected += 1;
         *found += usize::from(peak.found);
     }
-    let most = counts.iter().map(|(expected, _)| *expected).max().unwrap_or(0);
-    let x = Axis::count(most, "peaks");
-    let mut chart = chart(area, look, margins, &x, &y)?;
-    grid(&mut chart, look, &x, &y, true)?;
+    let max_count = counts.iter().map(|(expected, _)| *expected).max().unwrap_or(0);
+    let x = Axis::count(max_count, "peaks");
+    let mut chart = chart(area, theme, margins, &x, &y)?;
+    grid(&mut chart, theme, &x, &y, true)?;
     let plot = chart.plotting_area();
     for (k, (expected, found)) in counts.into_iter().enumerate() {
         let (bottom, top) = (low + k as f64 * step, low + (k as f64 + 0.86) * step);
@@ -51,32 +57,35 @@ pub(super) fn bands(area: &Area<'_>, look: &Look, margins: Margins, aligned: &Al
 /// Draws the numbers of near peaks by delay. A match has a tower at 0 ms, a chance hit is flat.
 pub(super) fn offsets(
     area: &Area<'_>,
-    look: &Look,
+    theme: &PictureTheme,
     margins: Margins,
     aligned: &Aligned,
-    reach: f64,
+    max_delay_ms: f64,
 ) -> Result<()> {
-    let y = late_axis(reach).bare();
+    let y = late_axis(max_delay_ms).without_labels();
     // Number of bins on each side of the bin at 0 ms.
-    let side = (reach / BIN) as usize;
+    let side = (max_delay_ms / BIN_MS) as usize;
     let mut counts = vec![0usize; 2 * side + 1];
     for near in &aligned.near {
-        let bin = (near.late / BIN).round() + side as f64;
+        let bin = (near.late_ms / BIN_MS).round() + side as f64;
         if let Some(count) = counts.get_mut(bin.max(0.0) as usize) {
             *count += 1;
         }
     }
     let x = Axis::count(counts.iter().copied().max().unwrap_or(0), "peaks");
-    let mut chart = chart(area, look, margins, &x, &y)?;
+    let mut chart = chart(area, theme, margins, &x, &y)?;
     let plot = chart.plotting_area().clone();
-    let band = [(0.0, -TOLERANCE), (x.range.end, TOLERANCE)];
+    let band = [(0.0, -TOLERANCE_MS), (x.range.end, TOLERANCE_MS)];
     plot.draw(&Rectangle::new(band, BAND.mix(0.22).filled()))?;
-    grid(&mut chart, look, &x, &y, true)?;
+    grid(&mut chart, theme, &x, &y, true)?;
     for (k, count) in counts.into_iter().enumerate() {
-        let late = (k as f64 - side as f64) * BIN;
-        let bar = [(0.0, (late - BIN / 2.0).max(-reach)), (count as f64, (late + BIN / 2.0).min(reach))];
-        let colour = if late.abs() <= TOLERANCE { FOUND } else { GHOST };
-        plot.draw(&Rectangle::new(bar, colour.filled()))?;
+        let late_ms = (k as f64 - side as f64) * BIN_MS;
+        let bar = [
+            (0.0, (late_ms - BIN_MS / 2.0).max(-max_delay_ms)),
+            (count as f64, (late_ms + BIN_MS / 2.0).min(max_delay_ms)),
+        ];
+        let color = if late_ms.abs() <= TOLERANCE_MS { FOUND } else { GHOST };
+        plot.draw(&Rectangle::new(bar, color.filled()))?;
     }
     Ok(())
 }

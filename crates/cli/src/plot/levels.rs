@@ -3,33 +3,33 @@
 use refrain_core::fingerprint::Picture;
 
 /// Fraction of all levels above the level of the hottest colour, so that a few extreme levels do not reduce the contrast.
-const HOTTER: f64 = 0.001;
+const HOT_FRACTION: f64 = 0.001;
 /// Fraction of all levels below the level of the coldest colour, for the same reason.
-const COLDER: f64 = 0.02;
+const COLD_FRACTION: f64 = 0.02;
 /// Maximum difference between the levels of the hottest and the coldest colour, in decibels. Softer sounds are inaudible next
 /// to the loudest ones.
-const MOST_RANGE: i32 = 80;
+const MAX_RANGE_DB: i32 = 80;
 /// Minimum difference between the levels of the hottest and the coldest colour, in decibels.
-const LEAST_RANGE: i32 = 30;
+const MIN_RANGE_DB: i32 = 30;
 /// Minimum level of the hottest colour in decibels, so that silence is dark.
-const SOFTEST: f32 = -60.0;
+const MIN_HOTTEST_DB: f32 = -60.0;
 /// The levels of the hottest and the coldest colour are rounded to multiples of this value.
-const ROUND: f32 = 5.0;
+const ROUNDING_DB: f32 = 5.0;
 /// Minimum power, which replaces lower powers: -120 dB.
-const NOTHING: f32 = 1e-12;
+const MIN_POWER: f32 = 1e-12;
 
 /// Levels in decibels below a full-scale sine.
 #[derive(Debug)]
-pub(super) struct Levels {
+pub(super) struct SpectrogramLevels {
     bins: usize,
     levels: Vec<f32>,
     /// Levels of the coldest and the hottest colour, in decibels.
     range: (i32, i32),
 }
 
-impl Levels {
+impl SpectrogramLevels {
     pub(super) fn new(picture: &Picture) -> Self {
-        let decibels = |power: &f32| 10.0 * power.max(NOTHING).log10();
+        let decibels = |power: &f32| 10.0 * power.max(MIN_POWER).log10();
         let levels: Vec<f32> = (0..picture.columns()).flat_map(|k| picture.column(k)).map(decibels).collect();
         Self { bins: picture.bins(), range: range(levels.clone()), levels }
     }
@@ -50,7 +50,11 @@ impl Levels {
         let (before, part) = (column as usize, column.fract() as f32);
         let row = |k: usize| &self.levels[k.min(columns - 1) * self.bins..][..self.bins];
         let level = |k: usize| {
-            if high - low < 1.0 { between(row(k), (low + high) / 2.0) } else { greatest(row(k), low, high) }
+            if high - low < 1.0 {
+                interpolated(row(k), (low + high) / 2.0)
+            } else {
+                max_level(row(k), low, high)
+            }
         };
         let level = level(before) * (1.0 - part) + level(before + 1) * part;
         let (coldest, hottest) = self.range;
@@ -61,20 +65,20 @@ impl Levels {
 fn range(mut levels: Vec<f32>) -> (i32, i32) {
     levels.sort_unstable_by(f32::total_cmp);
     let level = |part: f64| levels.get((part * levels.len() as f64) as usize).copied().unwrap_or_default();
-    let hottest = ((level(1.0 - HOTTER).max(SOFTEST) / ROUND).ceil() * ROUND) as i32;
-    let coldest = ((level(COLDER) / ROUND).floor() * ROUND) as i32;
-    (coldest.clamp(hottest - MOST_RANGE, hottest - LEAST_RANGE), hottest)
+    let hottest = ((level(1.0 - HOT_FRACTION).max(MIN_HOTTEST_DB) / ROUNDING_DB).ceil() * ROUNDING_DB) as i32;
+    let coldest = ((level(COLD_FRACTION) / ROUNDING_DB).floor() * ROUNDING_DB) as i32;
+    (coldest.clamp(hottest - MAX_RANGE_DB, hottest - MIN_RANGE_DB), hottest)
 }
 
 /// Interpolates the level at a position between two bins.
-fn between(row: &[f32], at: f64) -> f32 {
+fn interpolated(row: &[f32], at: f64) -> f32 {
     let at = at.clamp(0.0, (row.len() - 1) as f64);
     let (below, part) = (at as usize, at.fract() as f32);
     row[below] * (1.0 - part) + row[(below + 1).min(row.len() - 1)] * part
 }
 
 /// Returns the maximum level of the bins that a pixel covers, so that a tone is visible at any size of the picture.
-fn greatest(row: &[f32], low: f64, high: f64) -> f32 {
+fn max_level(row: &[f32], low: f64, high: f64) -> f32 {
     let first = (low.round().max(0.0) as usize).min(row.len() - 1);
     let last = (high.round().max(0.0) as usize).clamp(first, row.len() - 1);
     row[first..=last].iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b))

@@ -1,8 +1,8 @@
 //! `refrain plot`: draws pictures of inputs and of the songs found in them.
 //!
 //! ```text
-//! stretch, names ─► one ─► spectrogram (lanes, levels, peaks)
-//!                    └───► matched (aligned, histogram, peaks)   both on draw: canvas, text, colours, axes
+//! plot_range, names ─► plotter ─► spectrogram (lanes, levels, peaks)
+//!                    └───────► matched (aligned, histogram, peaks)   both on draw: canvas, text, colours, axes
 //! ```
 
 mod aligned;
@@ -13,53 +13,53 @@ mod lanes;
 mod levels;
 mod matched;
 mod names;
-mod one;
 mod peaks;
+mod plot_range;
+mod plotter;
 mod spectrogram;
-mod stretch;
 
 use anyhow::{Context, Result};
 
 use crate::args::PlotArgs;
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
 use crate::identify::{Input, InputError, check_all};
-use crate::output::{Output, Progress, reason};
+use crate::output::{FileProgress, Output, error_chain};
+use crate::parallel::{Flow, in_order};
 use crate::search::Searcher;
 use crate::settings::Settings;
-use crate::store::{Missing, Store};
-use crate::work::{Flow, in_order};
 
 use draw::Size;
-use names::Names;
-use one::{Drawn, Plotter};
-use stretch::Stretch;
+use names::PictureNames;
+use plot_range::PlotRange;
+use plotter::{PlotResult, Plotter};
 
 /// Runs the command.
-pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     check_all(&args.inputs, "plot", false)?;
-    let stretch = Stretch::new(args.from, args.to)?;
-    let store = Store::open(settings, Missing::Refuse)?;
-    let outcome = all(&store, stretch, args, settings, output);
+    let plot_range = PlotRange::new(args.from, args.to)?;
+    let context = CommandContext::open(settings, Missing::Refuse)?;
+    let outcome = plot_all(&context, plot_range, args, settings, output);
     // The command only read, so an error of the cleanup at closing has no effect on its result.
-    let _ = store.close();
+    let _ = context.close();
     outcome
 }
 
-fn all(
-    store: &Store,
-    stretch: Stretch,
+fn plot_all(
+    context: &CommandContext,
+    plot_range: PlotRange,
     args: &PlotArgs,
     settings: &Settings,
     output: &Output,
-) -> Result<Outcome> {
+) -> Result<CommandOutcome> {
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create folder {}", args.out.display()))?;
-    let searcher = Searcher::open(store, settings, output)?;
+    let searcher = Searcher::open(context, settings, output)?;
     let size = Size { width: args.width, height: args.height };
     let (rejected, limit) = (args.all, settings.false_positive_rate);
-    let plotter = Plotter { store, searcher: &searcher, stretch, size, rejected, limit };
+    let plotter = Plotter { context, searcher: &searcher, plot_range, size, rejected, limit };
     let inputs: Vec<Input<'_>> = args.inputs.iter().map(Input::new).collect();
-    let names = Names::of(&inputs, &args.out);
+    let names = PictureNames::of(&inputs, &args.out);
     let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
     let progress = (inputs.len() > 1).then(|| output.progress(inputs.len(), bytes.iter().sum()));
     let (mut matched, mut failed) = (0, 0);
@@ -67,23 +67,25 @@ fn all(
         inputs.len(),
         settings.jobs,
         |k| {
-            let drawn = plotter.plot(&inputs[k], &names[k]);
-            progress.as_ref().inspect(|progress: &&Progress<'_>| progress.file_done(bytes[k], drawn.seconds));
-            drawn
+            let result = plotter.plot(&inputs[k], &names[k]);
+            progress
+                .as_ref()
+                .inspect(|progress: &&FileProgress<'_>| progress.file_done(bytes[k], result.seconds));
+            result
         },
-        |k, drawn| {
-            let drawn = drawn.unwrap_or_else(|_| Drawn::failed(&InputError::internal(&inputs[k])));
-            for file in &drawn.files {
+        |k, result| {
+            let result = result.unwrap_or_else(|_| PlotResult::failed(&InputError::internal(&inputs[k])));
+            for file in &result.files {
                 output.line(&file.display().to_string())?;
             }
-            for note in drawn.notes.iter().cloned().chain(drawn.error.as_ref().map(reason)) {
+            for note in result.notes.iter().cloned().chain(result.error.as_ref().map(error_chain)) {
                 output.note(&format!("refrain: {note}"));
             }
-            matched += usize::from(drawn.error.is_none() && drawn.matched);
-            failed += usize::from(drawn.error.is_some());
+            matched += usize::from(result.error.is_none() && result.matched);
+            failed += usize::from(result.error.is_some());
             anyhow::Ok(Flow::Continue)
         },
     )?;
     drop(progress);
-    Ok(Outcome::of_inputs(matched, inputs.len() - failed, failed))
+    Ok(CommandOutcome::of_inputs(matched, inputs.len() - failed, failed))
 }

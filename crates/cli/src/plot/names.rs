@@ -8,12 +8,12 @@ use crate::identify::Input;
 
 /// Common part of the paths of the pictures of one input.
 #[derive(Debug)]
-pub(super) struct Name {
+pub(super) struct PictureName {
     folder: PathBuf,
     stem: String,
 }
 
-impl Name {
+impl PictureName {
     /// Returns the path of a picture, for example `clip.spectrogram.png`.
     pub(super) fn of(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{}.{what}.png", self.stem))
@@ -22,9 +22,9 @@ impl Name {
 
 /// The names for all inputs of a command.
 #[derive(Debug)]
-pub(super) struct Names(Vec<Name>);
+pub(super) struct PictureNames(Vec<PictureName>);
 
-impl Names {
+impl PictureNames {
     /// Creates a name for each input from its file name, for example `clip`. Inputs with equal names get numbers (`clip-2`), so
     /// that no input replaces the pictures of another one. Upper and lower case count as equal, because some file systems
     /// do not distinguish them.
@@ -39,16 +39,16 @@ impl Names {
                 number += 1;
                 stem = format!("{plain}-{number}");
             }
-            Name { folder: folder.to_owned(), stem }
+            PictureName { folder: folder.to_owned(), stem }
         });
         Self(stems.collect())
     }
 }
 
-impl Index<usize> for Names {
-    type Output = Name;
+impl Index<usize> for PictureNames {
+    type Output = PictureName;
 
-    fn index(&self, index: usize) -> &Name {
+    fn index(&self, index: usize) -> &PictureName {
         &self.0[index]
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn no_two_inputs_share_a_name() {
         let inputs = ["a.wav", "b/a.mp3", "A.ogg", "a-2.wav", "-", "x\ny.wav"].map(Input::new);
-        let names = Names::of(&inputs, Path::new("."));
+        let names = PictureNames::of(&inputs, Path::new("."));
         let names: Vec<_> = names.0.iter().map(|name| name.of("s").display().to_string()).collect();
         assert_eq!(names, ["a.s.png", "a-2.s.png", "A-3.s.png", "a-2-2.s.png", "stdin.s.png", "x_y.s.png"]);
     }

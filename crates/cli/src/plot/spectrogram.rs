@@ -8,11 +8,13 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, WHITE};
 use refrain_core::fingerprint::{Density, Peak, Picture};
 
-use super::draw::{Area, Axis, BARE, Chart, FAINT, Heat, INK, Look, Margins, PEAK, chart, grid, minus};
+use super::draw::{
+    Area, Axis, BARE, Chart, FAINT, HeatMap, INK, Margins, PEAK, PictureTheme, chart, grid, minus,
+};
 use super::frequency;
-use super::lanes::{Lanes, Song};
-use super::levels::Levels;
-use super::peaks::{fitting, place, within};
+use super::lanes::{Lanes, SongBar};
+use super::levels::SpectrogramLevels;
+use super::peaks::{coordinates, fitting_rank_limit, within};
 use crate::output::clock;
 
 /// Title line: height of the text and its distance from the top. All lengths are in pixels at the natural size.
@@ -34,15 +36,15 @@ const RING: f64 = 4.0;
 /// Radius of the dots, which mark the additional peaks of query density.
 const DOT: f64 = 1.6;
 /// Minimum area in pixels per ring, at the natural size. More rings would hide the spectrogram.
-const ROOM_FOR_RING: f64 = 700.0;
+const MIN_RING_AREA: f64 = 700.0;
 /// Minimum area in pixels per peak if dots are drawn, at the natural size.
-const ROOM_FOR_DOT: f64 = 60.0;
+const MIN_DOT_AREA: f64 = 60.0;
 /// Decibels between two ticks of the scale of levels.
 const LEVEL_STEP: i32 = 10;
 
 /// Contents of the picture.
 #[derive(Debug)]
-pub(super) struct View<'a> {
+pub(super) struct SpectrogramView<'a> {
     /// Name of the input.
     pub(super) name: &'a str,
     /// Summary of the matches as one line.
@@ -54,41 +56,41 @@ pub(super) struct View<'a> {
     pub(super) picture: &'a Picture,
     /// All peaks of the input.
     pub(super) peaks: &'a [Peak],
-    pub(super) songs: &'a [Song],
+    pub(super) songs: &'a [SongBar],
 }
 
 /// Draws the picture.
-pub(super) fn draw(area: &Area<'_>, look: &Look, view: &View<'_>) -> Result<()> {
-    let (margin, width) = (look.px(MARGIN), area.dim_in_pixel().0 as i32);
+pub(super) fn draw(area: &Area<'_>, theme: &PictureTheme, view: &SpectrogramView<'_>) -> Result<()> {
+    let (margin, width) = (theme.px(MARGIN), area.dim_in_pixel().0 as i32);
     let lanes = Lanes::new(view.songs, &view.shown);
     let margins = Margins {
-        top: look.px(HEADING) + lanes.height(look) + look.px(GAP),
-        right: look.px(SCALE) + margin,
-        bottom: look.px(GAP),
-        left: look.px(GAP),
+        top: theme.px(HEADING) + lanes.height(theme) + theme.px(GAP),
+        right: theme.px(SCALE) + margin,
+        bottom: theme.px(GAP),
+        left: theme.px(GAP),
     };
-    let levels = Levels::new(view.picture);
-    let x = Axis::time(view.shown.clone(), "time in the input", width - margins.right - margins.left, look);
+    let levels = SpectrogramLevels::new(view.picture);
+    let x = Axis::time(view.shown.clone(), "time in the input", width - margins.right - margins.left, theme);
     let y = frequency::axis();
-    let mut chart = chart(area, look, margins, &x, &y)?;
+    let mut chart = chart(area, theme, margins, &x, &y)?;
     let (across, down) = chart.plotting_area().get_pixel_range();
     heat(area, (&across, &down), view, &levels)?;
-    grid(&mut chart, look, &x, &y, false)?;
-    let counts = constellation(&chart, look, view, (across.len(), down.len()))?;
-    scale(area, look, &levels, (across.end + look.px(GAP) * 2, down))?;
-    lanes.draw(area, look, &across, look.px(HEADING))?;
-    heading(area, look, view, &counts, lanes.hidden())
+    grid(&mut chart, theme, &x, &y, false)?;
+    let counts = constellation(&chart, theme, view, (across.len(), down.len()))?;
+    scale(area, theme, &levels, (across.end + theme.px(GAP) * 2, down))?;
+    lanes.draw(area, theme, &across, theme.px(HEADING))?;
+    heading(area, theme, view, &counts, lanes.hidden())
 }
 
 /// Paints the levels into the pixels of the chart.
 fn heat(
     area: &Area<'_>,
     (across, down): (&Range<i32>, &Range<i32>),
-    view: &View<'_>,
-    levels: &Levels,
+    view: &SpectrogramView<'_>,
+    levels: &SpectrogramLevels,
 ) -> Result<()> {
     let (width, height) = (across.len(), down.len());
-    let heat = Heat::new();
+    let heat = HeatMap::new();
     let rows: Vec<(f64, f64)> = (0..height)
         .map(|row| {
             let edge = |row: usize| view.picture.bin_at(frequency::at(1.0 - row as f64 / height as f64));
@@ -101,8 +103,8 @@ fn heat(
         let seconds = view.shown.start + (column as f64 + 0.5) / width as f64 * span;
         let at = view.picture.column_at(seconds);
         for (row, bins) in rows.iter().enumerate() {
-            let colour = levels.part(at, *bins).map_or([BARE.0, BARE.1, BARE.2], |part| heat.of(part));
-            pixels[(row * width + column) * 3..][..3].copy_from_slice(&colour);
+            let color = levels.part(at, *bins).map_or([BARE.0, BARE.1, BARE.2], |part| heat.of(part));
+            pixels[(row * width + column) * 3..][..3].copy_from_slice(&color);
         }
     }
     let size = (width as u32, height as u32);
@@ -114,7 +116,7 @@ fn heat(
 
 /// Numbers of peaks, and the limit of those that are drawn.
 #[derive(Debug)]
-struct Counts {
+struct PeakCounts {
     rings: usize,
     dots: usize,
     /// Peaks of ranks below this limit are drawn.
@@ -124,99 +126,114 @@ struct Counts {
 /// Draws the peaks, with as many ranks as the size of the picture allows.
 fn constellation(
     chart: &Chart<'_, '_>,
-    look: &Look,
-    view: &View<'_>,
+    theme: &PictureTheme,
+    view: &SpectrogramView<'_>,
     (width, height): (usize, usize),
-) -> Result<Counts> {
+) -> Result<PeakCounts> {
     let peaks = within(view.peaks, &view.shown);
-    let kept = Density::Reference.rank_limit();
-    let pixels = (width * height) as f64 / look.area();
-    let rings_below = fitting(peaks, kept, pixels / ROOM_FOR_RING);
-    let drawn_below = if rings_below < kept {
+    let reference_limit = Density::Reference.rank_limit();
+    let pixels = (width * height) as f64 / theme.area();
+    let rings_below = fitting_rank_limit(peaks, reference_limit, pixels / MIN_RING_AREA);
+    let drawn_below = if rings_below < reference_limit {
         rings_below
     } else {
-        fitting(peaks, Density::Query.rank_limit(), pixels / ROOM_FOR_DOT)
+        fitting_rank_limit(peaks, Density::Query.rank_limit(), pixels / MIN_DOT_AREA)
     };
     let area = chart.plotting_area();
-    for peak in peaks.iter().filter(|peak| (kept..drawn_below).contains(&peak.rank)) {
-        area.draw(&Circle::new(place(peak), look.pen(DOT), WHITE.mix(0.6).filled()))?;
+    for peak in peaks.iter().filter(|peak| (reference_limit..drawn_below).contains(&peak.rank)) {
+        area.draw(&Circle::new(coordinates(peak), theme.pen(DOT), WHITE.mix(0.6).filled()))?;
     }
     for peak in peaks.iter().filter(|peak| peak.rank < rings_below) {
-        let (shadow, bright) = (BARE.mix(0.75), PEAK.stroke_width(look.pen(1.5)));
-        area.draw(&Circle::new(place(peak), look.pen(RING + 1.0), shadow.stroke_width(look.pen(1.5))))?;
-        area.draw(&Circle::new(place(peak), look.pen(RING), bright))?;
+        let (shadow, bright) = (BARE.mix(0.75), PEAK.stroke_width(theme.pen(1.5)));
+        area.draw(&Circle::new(
+            coordinates(peak),
+            theme.pen(RING + 1.0),
+            shadow.stroke_width(theme.pen(1.5)),
+        ))?;
+        area.draw(&Circle::new(coordinates(peak), theme.pen(RING), bright))?;
     }
-    let rings = peaks.iter().filter(|peak| peak.rank < kept).count();
-    Ok(Counts { rings, dots: peaks.len() - rings, drawn_below: drawn_below.max(rings_below) })
+    let rings = peaks.iter().filter(|peak| peak.rank < reference_limit).count();
+    Ok(PeakCounts { rings, dots: peaks.len() - rings, drawn_below: drawn_below.max(rings_below) })
 }
 
 /// Draws the scale of colours with their levels.
-fn scale(area: &Area<'_>, look: &Look, levels: &Levels, (left, down): (i32, Range<i32>)) -> Result<()> {
-    let (heat, width) = (Heat::new(), look.px(SCALE_WIDTH));
+fn scale(
+    area: &Area<'_>,
+    theme: &PictureTheme,
+    levels: &SpectrogramLevels,
+    (left, down): (i32, Range<i32>),
+) -> Result<()> {
+    let (heat, width) = (HeatMap::new(), theme.px(SCALE_WIDTH));
     let height = f64::from(down.end - down.start);
     for y in down.clone() {
         let [r, g, b] = heat.of(1.0 - ((f64::from(y - down.start) + 0.5) / height) as f32);
-        let colour = plotters::style::RGBColor(r, g, b).filled();
-        area.draw(&Rectangle::new([(left, y), (left + width, y + 1)], colour))?;
+        let color = plotters::style::RGBColor(r, g, b).filled();
+        area.draw(&Rectangle::new([(left, y), (left + width, y + 1)], color))?;
     }
-    let style = look.text(15.0, INK, HPos::Left, VPos::Center);
+    let style = theme.text(15.0, INK, HPos::Left, VPos::Center);
     let (low, high) = levels.range();
     for level in (low..=high).filter(|level| level % LEVEL_STEP == 0) {
         let part = f64::from(level - low) / f64::from(high - low);
         let y = down.end - (part * height).round() as i32;
-        let tick = [(left + width, y), (left + width + look.px(5.0), y + look.pen(1.0) as i32)];
+        let tick = [(left + width, y), (left + width + theme.px(5.0), y + theme.pen(1.0) as i32)];
         area.draw(&Rectangle::new(tick, INK.filled()))?;
         let label = plotters::element::Text::new(
             minus(&level.to_string()),
-            (left + width + look.px(9.0), y),
+            (left + width + theme.px(9.0), y),
             style.clone(),
         );
         area.draw(&label)?;
     }
-    let at = (left, down.end + look.px(GAP));
-    look.write(area, "dBFS", (15.0, FAINT, HPos::Left), at, look.px(SCALE))
+    let at = (left, down.end + theme.px(GAP));
+    theme.write(area, "dBFS", (15.0, FAINT, HPos::Left), at, theme.px(SCALE))
 }
 
-fn heading(area: &Area<'_>, look: &Look, view: &View<'_>, counts: &Counts, hidden: usize) -> Result<()> {
-    let (margin, width) = (look.px(MARGIN), area.dim_in_pixel().0 as i32);
+fn heading(
+    area: &Area<'_>,
+    theme: &PictureTheme,
+    view: &SpectrogramView<'_>,
+    counts: &PeakCounts,
+    hidden: usize,
+) -> Result<()> {
+    let (margin, width) = (theme.px(MARGIN), area.dim_in_pixel().0 as i32);
     let title = format!("{} – {}", view.name, view.verdict);
     let all = width - 2 * margin;
-    look.write(area, &title, (TITLE.0, INK, HPos::Left), (margin, look.px(TITLE.1)), all)?;
-    let kept = Density::Reference.rank_limit();
+    theme.write(area, &title, (TITLE.0, INK, HPos::Left), (margin, theme.px(TITLE.1)), all)?;
+    let reference_limit = Density::Reference.rank_limit();
     let mut legend = Vec::new();
-    if counts.drawn_below > kept {
+    if counts.drawn_below > reference_limit {
         legend.push((false, format!("{} more peaks at query density", counts.dots)));
         if counts.drawn_below < Density::Query.rank_limit() {
             legend[0].1 = format!("{} more peaks at query density, the strongest drawn", counts.dots);
         }
     }
-    let strongest = if counts.drawn_below < kept { ", the strongest drawn" } else { "" };
+    let strongest = if counts.drawn_below < reference_limit { ", the strongest drawn" } else { "" };
     legend.push((true, format!("{} peaks at reference density{strongest}", counts.rings)));
     let mut right = width - margin;
-    let y = look.px(FACTS.1);
+    let y = theme.px(FACTS.1);
     for (ring, text) in legend {
-        let left = right - look.width(&text, FACTS.0);
-        look.write(area, &text, (FACTS.0, FAINT, HPos::Left), (left, y), all)?;
-        right = left - look.px(34.0);
-        symbol(area, look, ring, (left - look.px(16.0), y + look.px(FACTS.0 / 2.0)))?;
+        let left = right - theme.width(&text, FACTS.0);
+        theme.write(area, &text, (FACTS.0, FAINT, HPos::Left), (left, y), all)?;
+        right = left - theme.px(34.0);
+        symbol(area, theme, ring, (left - theme.px(16.0), y + theme.px(FACTS.0 / 2.0)))?;
     }
     let (from, to) = (clock(view.shown.start), clock(view.shown.end));
     let mut facts = format!("Spectrogram with its constellation, {from} to {to} of {}", clock(view.seconds));
     if hidden > 0 {
         facts = format!("{facts}; {hidden} more songs are not marked");
     }
-    look.write(area, &facts, (FACTS.0, FAINT, HPos::Left), (margin, y), right - margin)
+    theme.write(area, &facts, (FACTS.0, FAINT, HPos::Left), (margin, y), right - margin)
 }
 
 /// Draws the symbol of the legend: a ring or a dot on the background colour of the spectrogram.
-fn symbol(area: &Area<'_>, look: &Look, ring: bool, (x, y): (i32, i32)) -> Result<()> {
-    let half = look.px(9.0);
-    let ground = Rectangle::new([(x - half, y - half), (x + half, y + half)], BARE.filled());
-    area.draw(&ground)?;
+fn symbol(area: &Area<'_>, theme: &PictureTheme, ring: bool, (x, y): (i32, i32)) -> Result<()> {
+    let half = theme.px(9.0);
+    let background = Rectangle::new([(x - half, y - half), (x + half, y + half)], BARE.filled());
+    area.draw(&background)?;
     let circle = if ring {
-        Circle::new((x, y), look.pen(RING), PEAK.stroke_width(look.pen(1.5)))
+        Circle::new((x, y), theme.pen(RING), PEAK.stroke_width(theme.pen(1.5)))
     } else {
-        Circle::new((x, y), look.pen(DOT), WHITE.mix(0.8).filled())
+        Circle::new((x, y), theme.pen(DOT), WHITE.mix(0.8).filled())
     };
     Ok(area.draw(&circle)?)
 }

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use refrain_catalog::{Change, ChangeKind, TrackNumber};
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_index_sync::{Followed, Follower, Skipped};
+use refrain_index_sync::{FollowEvent, IndexFollower, SkippedTrack};
 
 use super::lock;
+use crate::context::{CommandContext, cannot_be_searched};
 use crate::output::Output;
-use crate::store::{Store, cannot_be_searched};
 
-/// Changes of the catalog since the last call of [`Searcher::news`](super::Searcher::news).
+/// Changes of the catalog since the last call of [`Searcher::index_changes`](super::Searcher::index_changes).
 #[derive(Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct IndexChanges {
     /// Tracks that were changed or removed.
     pub(crate) stale: Vec<TrackNumber>,
     /// Lines to print on standard error.
@@ -21,29 +21,29 @@ pub(crate) struct News {
 }
 
 /// A follower of the catalog and the changes that it has reported.
-pub(super) struct Following {
-    follower: Follower,
-    news: Arc<Mutex<News>>,
+pub(super) struct FollowingIndex {
+    follower: IndexFollower,
+    index_changes: Arc<Mutex<IndexChanges>>,
     /// Held by the search that rebuilds a damaged index.
-    healing: Mutex<()>,
+    rebuild_lock: Mutex<()>,
 }
 
-impl Following {
+impl FollowingIndex {
     /// Brings the index up to date and starts to follow the catalog.
-    pub(super) fn open(store: &Store, output: &Output) -> Result<Self> {
-        let library = store.library(output)?;
-        let news = Arc::<Mutex<News>>::default();
-        let told = Arc::clone(&news);
-        let follower = store.follow(library, move |what| lock(&told).take(&what));
-        Ok(Self { follower, news, healing: Mutex::new(()) })
+    pub(super) fn open(context: &CommandContext, output: &Output) -> Result<Self> {
+        let index_sync = context.index_sync(output)?;
+        let index_changes = Arc::<Mutex<IndexChanges>>::default();
+        let listener_changes = Arc::clone(&index_changes);
+        let follower = context.follow(index_sync, move |what| lock(&listener_changes).record(&what));
+        Ok(Self { follower, index_changes, rebuild_lock: Mutex::new(()) })
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.follower.snapshot()
     }
 
-    pub(super) fn news(&self) -> News {
-        std::mem::take(&mut lock(&self.news))
+    pub(super) fn index_changes(&self) -> IndexChanges {
+        std::mem::take(&mut lock(&self.index_changes))
     }
 
     /// Rebuilds the index, unless another thread has rebuilt it already.
@@ -51,39 +51,39 @@ impl Following {
         &self,
         bad: &Arc<Snapshot>,
         error: &IndexError,
-        store: &Store,
+        context: &CommandContext,
         output: &Output,
     ) -> Result<()> {
-        let _alone = lock(&self.healing);
+        let _alone = lock(&self.rebuild_lock);
         if Arc::ptr_eq(bad, &self.follower.snapshot()) {
             output.note(&format!("refrain: {error}; doing so now"));
-            store.wait(self.follower.heal(bad))?;
+            context.wait(self.follower.heal(bad))?;
         }
         Ok(())
     }
 }
 
-impl News {
+impl IndexChanges {
     pub(super) fn changed(&mut self, changes: &[Change]) {
         let stale = changes.iter().filter(|change| change.kind != ChangeKind::Added);
         self.stale.extend(stale.map(|change| change.track));
     }
 
-    pub(super) fn skipped(&mut self, skipped: &[Skipped]) {
+    pub(super) fn skipped(&mut self, skipped: &[SkippedTrack]) {
         self.notes.extend(skipped.iter().map(cannot_be_searched));
     }
 
-    fn take(&mut self, what: &Followed<'_>) {
+    fn record(&mut self, what: &FollowEvent<'_>) {
         match what {
-            Followed::Changed(done) => {
+            FollowEvent::Changed(done) => {
                 self.changed(&done.changes);
                 self.skipped(&done.skipped);
             }
             // Only the first failure is reported, because an outage can last for hours.
-            Followed::Failed { error, failures: 1, .. } => {
+            FollowEvent::Failed { error, failures: 1, .. } => {
                 self.notes.push(format!("{error}; the search uses the index as it is"));
             }
-            Followed::Recovered => self.notes.push("changes of the catalog are followed again".to_owned()),
+            FollowEvent::Recovered => self.notes.push("changes of the catalog are followed again".to_owned()),
             _ => {}
         }
     }

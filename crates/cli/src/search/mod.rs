@@ -12,17 +12,17 @@ use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{Effort, MatchSettings, Matches, identify};
 use refrain_index_sync::IndexSync;
 
+use crate::context::CommandContext;
 use crate::output::Output;
-use crate::settings::{SearchHome, Settings};
-use crate::store::Store;
+use crate::settings::{SearchBackend, Settings};
 
-use following::Following;
-pub(crate) use following::News;
-use rows::Rows;
+use following::FollowingIndex;
+pub(crate) use following::IndexChanges;
+use rows::DatabaseSearch;
 
 /// Maximum number of times that one search rebuilds a damaged index. More than one, because the rebuilt index can be damaged
 /// too.
-const HEALS: usize = 2;
+const MAX_REBUILDS: usize = 2;
 
 /// Searches the index of a catalog, from any thread.
 ///
@@ -30,76 +30,84 @@ const HEALS: usize = 2;
 /// is rebuilt from the catalog, with one line on standard error, and the search is repeated. No other error of a search
 /// changes the files.
 pub(crate) struct Searcher<'a> {
-    store: &'a Store,
+    context: &'a CommandContext,
     output: &'a Output,
     settings: MatchSettings,
-    index: Index<'a>,
+    index: IndexSource<'a>,
 }
 
 /// Location of the index and the way in which it receives changes of the catalog.
-enum Index<'a> {
+enum IndexSource<'a> {
     /// Index in the database, which checks for changes at intervals.
-    Rows(Rows<'a>),
+    DatabaseSearch(DatabaseSearch<'a>),
     /// Local index, which is updated by [`Searcher::refresh`] only.
-    Asked(Mutex<IndexSync>),
+    OnDemand(Mutex<IndexSync>),
     /// Local index, which follows the catalog in the background.
-    Following(Following),
+    FollowingIndex(FollowingIndex),
 }
 
 impl<'a> Searcher<'a> {
     /// Opens the index and brings it up to date with the catalog.
-    pub(crate) fn open(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
-        keep_to(settings.jobs);
+    pub(crate) fn open(context: &'a CommandContext, settings: &Settings, output: &'a Output) -> Result<Self> {
+        limit_rayon_threads(settings.jobs);
         let index = match settings.search {
-            SearchHome::Local => Index::Asked(Mutex::new(store.library(output)?)),
-            SearchHome::Database => Index::Rows(Rows::open(store, output)?),
+            SearchBackend::Local => IndexSource::OnDemand(Mutex::new(context.index_sync(output)?)),
+            SearchBackend::Database => IndexSource::DatabaseSearch(DatabaseSearch::open(context, output)?),
         };
-        Ok(Self { store, output, settings: settings.matching(), index })
+        Ok(Self { context, output, settings: settings.matching(), index })
     }
 
     /// Like [`Self::open`], but discards the index first and rebuilds it from the catalog.
-    pub(crate) fn rebuilt(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
+    pub(crate) fn open_rebuilt(
+        context: &'a CommandContext,
+        settings: &Settings,
+        output: &'a Output,
+    ) -> Result<Self> {
         match settings.search {
-            SearchHome::Local => store.discard_library()?,
-            SearchHome::Database => Rows::discard(store)?,
+            SearchBackend::Local => context.discard_index()?,
+            SearchBackend::Database => DatabaseSearch::discard(context)?,
         }
-        Self::open(store, settings, output)
+        Self::open(context, settings, output)
     }
 
     /// Like [`Self::open`], but the index then follows the changes of all processes in the background.
-    pub(crate) fn following(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
-        keep_to(settings.jobs);
+    pub(crate) fn following(
+        context: &'a CommandContext,
+        settings: &Settings,
+        output: &'a Output,
+    ) -> Result<Self> {
+        limit_rayon_threads(settings.jobs);
         let index = match settings.search {
-            SearchHome::Local => Index::Following(Following::open(store, output)?),
-            SearchHome::Database => Index::Rows(Rows::open(store, output)?),
+            SearchBackend::Local => IndexSource::FollowingIndex(FollowingIndex::open(context, output)?),
+            SearchBackend::Database => IndexSource::DatabaseSearch(DatabaseSearch::open(context, output)?),
         };
-        Ok(Self { store, output, settings: settings.matching(), index })
+        Ok(Self { context, output, settings: settings.matching(), index })
     }
 
     /// Returns the changes of the catalog that the index has received by itself since the last call.
-    pub(crate) fn news(&self) -> News {
+    pub(crate) fn index_changes(&self) -> IndexChanges {
         match &self.index {
-            Index::Asked(_) => News::default(),
-            Index::Following(following) => following.news(),
-            Index::Rows(rows) => rows.news(),
+            IndexSource::OnDemand(_) => IndexChanges::default(),
+            IndexSource::FollowingIndex(following) => following.index_changes(),
+            IndexSource::DatabaseSearch(rows) => rows.index_changes(),
         }
     }
 
     /// Returns the number of searchable tracks.
     pub(crate) fn tracks(&self) -> usize {
         match &self.index {
-            Index::Asked(library) => lock(library).snapshot().tracks(),
-            Index::Following(following) => following.snapshot().tracks(),
-            Index::Rows(rows) => rows.tracks(),
+            IndexSource::OnDemand(index_sync) => lock(index_sync).snapshot().tracks(),
+            IndexSource::FollowingIndex(following) => following.snapshot().tracks(),
+            IndexSource::DatabaseSearch(rows) => rows.tracks(),
         }
     }
 
     /// Makes tracks searchable that were added since the last update. An index that follows the catalog needs no refresh.
     pub(crate) fn refresh(&self) -> Result<()> {
         match &self.index {
-            Index::Asked(library) => self.store.refresh(&mut lock(library), self.output),
-            Index::Following(_) => Ok(()),
-            Index::Rows(rows) => rows.refresh(),
+            IndexSource::OnDemand(index_sync) => self.context.refresh(&mut lock(index_sync), self.output),
+            IndexSource::FollowingIndex(_) => Ok(()),
+            IndexSource::DatabaseSearch(rows) => rows.refresh(),
         }
     }
 
@@ -110,11 +118,11 @@ impl<'a> Searcher<'a> {
 
     fn identify_with(&self, query: &Constellation, settings: &MatchSettings) -> Result<Matches> {
         let current: &dyn Fn() -> Arc<Snapshot> = match &self.index {
-            Index::Asked(library) => &|| lock(library).snapshot(),
-            Index::Following(following) => &|| following.snapshot(),
-            Index::Rows(rows) => return rows.identify(query, settings),
+            IndexSource::OnDemand(index_sync) => &|| lock(index_sync).snapshot(),
+            IndexSource::FollowingIndex(following) => &|| following.snapshot(),
+            IndexSource::DatabaseSearch(rows) => return rows.identify(query, settings),
         };
-        for _ in 0..HEALS {
+        for _ in 0..MAX_REBUILDS {
             let snapshot = current();
             match identify(&snapshot, query, settings) {
                 Err(error @ IndexError::Damaged { .. }) => {
@@ -138,17 +146,19 @@ impl<'a> Searcher<'a> {
 
     /// Rebuilds the cache, unless another thread has rebuilt it already.
     fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
-        let library = match &self.index {
-            Index::Asked(library) => library,
-            Index::Following(following) => return following.heal(bad, error, self.store, self.output),
+        let index_sync = match &self.index {
+            IndexSource::OnDemand(index_sync) => index_sync,
+            IndexSource::FollowingIndex(following) => {
+                return following.heal(bad, error, self.context, self.output);
+            }
             // Damage in the database cannot be repaired here. The error says what to do.
-            Index::Rows(_) => return Ok(()),
+            IndexSource::DatabaseSearch(_) => return Ok(()),
         };
-        let mut library = lock(library);
-        if Arc::ptr_eq(bad, &library.snapshot()) {
+        let mut index_sync = lock(index_sync);
+        if Arc::ptr_eq(bad, &index_sync.snapshot()) {
             self.output.note(&format!("refrain: {error}; doing so now"));
-            self.store.wait(library.discard())?;
-            self.store.refresh(&mut library, self.output)?;
+            self.context.wait(index_sync.discard())?;
+            self.context.refresh(&mut index_sync, self.output)?;
         }
         Ok(())
     }
@@ -156,7 +166,7 @@ impl<'a> Searcher<'a> {
 
 /// Limits rayon's thread pool to `jobs` threads. The matcher processes long inputs in this pool, which otherwise has one
 /// thread per core. The pool starts its threads only when they are needed.
-pub(crate) fn keep_to(jobs: usize) {
+pub(crate) fn limit_rayon_threads(jobs: usize) {
     if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
         // Fails only if the pool exists already, which then has this size.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();

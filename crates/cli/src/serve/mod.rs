@@ -6,32 +6,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_service::serve::{Ended, HttpServer, Open, Plan, serve};
+use refrain_service::serve::{CatalogOpener, HttpServer, ProcessPlan, ShutdownOutcome, serve};
 use refrain_service::settings::ServiceSettings;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{HealthcheckArgs, ServeArgs};
 use crate::aws;
-use crate::exit::Outcome;
+use crate::context;
+use crate::exit::CommandOutcome;
 use crate::interrupt;
 use crate::output::{Output, begin_log};
-use crate::search::keep_to;
-use crate::settings::{SearchHome, Settings};
-use crate::store;
+use crate::search::limit_rayon_threads;
+use crate::settings::{SearchBackend, Settings};
 
 /// Runs `refrain healthcheck`.
-pub(crate) fn healthcheck(args: &HealthcheckArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+pub(crate) fn healthcheck(
+    args: &HealthcheckArgs,
+    settings: &Settings,
+    output: &Output,
+) -> Result<CommandOutcome> {
     healthcheck::run(args, settings, output)
 }
 
 /// Runs `refrain serve`.
-pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
+pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcome> {
     if cfg!(not(feature = "serve")) {
         bail!("this refrain was built without the service; build it with `--features serve`");
     }
     let roles = (!args.role.is_empty()).then_some(args.role.as_slice());
     let service = settings.service(roles)?;
-    if settings.search == SearchHome::Database {
+    if settings.search == SearchBackend::Database {
         bail!(
             "the service searches only in a local index, which is built from the same database; use search = \"local\" \
              (REFRAIN_SEARCH=local)"
@@ -39,31 +43,31 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
     }
     let index_prefix = settings.cache_prefix()?;
     begin_log(settings.log()?);
-    interrupt::listen();
-    keep_to(settings.jobs);
+    interrupt::install_handler();
+    limit_rayon_threads(settings.jobs);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the network threads")?;
-    let ended = runtime.block_on(async {
-        let outside = aws::outside(settings, &service).await?;
+    let outcome = runtime.block_on(async {
+        let cloud = aws::cloud(settings, &service).await?;
         let stop = CancellationToken::new();
-        let asked = stop.clone();
+        let stop_on_signal = stop.clone();
         tokio::spawn(async move {
             interrupt::wait().await;
-            asked.cancel();
+            stop_on_signal.cancel();
         });
         tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "service starting");
         let lines = Arc::new(crate::output::raw_line);
         let http = http(&service);
-        let plan = Plan { settings: service, outside, open: open(settings), index_prefix, lines };
+        let plan = ProcessPlan { settings: service, cloud, open: open(settings), index_prefix, lines };
         anyhow::Ok(serve(plan, http, stop).await?)
     })?;
     // Does not wait for threads of components that did not stop in time.
     runtime.shutdown_background();
-    Ok(match ended {
-        Ended::InTime => Outcome::Done,
-        Ended::Late => Outcome::Partial,
+    Ok(match outcome {
+        ShutdownOutcome::InTime => CommandOutcome::Done,
+        ShutdownOutcome::Late => CommandOutcome::Partial,
     })
 }
 
@@ -81,14 +85,14 @@ fn http(_: &ServiceSettings) -> HttpServer {
 }
 
 /// Returns the function with which the service opens the catalog. It creates a catalog that does not exist.
-fn open(settings: &Settings) -> Open {
+fn open(settings: &Settings) -> CatalogOpener {
     let (url, database) = (settings.catalog.clone(), settings.database.clone());
     Box::new(move || {
         let (url, mut database) = (url.clone(), database.clone());
         // The service has its own retry loop with log lines, so a single attempt must not wait for long.
         database.postgres.retry_for = database.postgres.retry_for.min(std::time::Duration::from_secs(5));
         Box::pin(async move {
-            let folder = store::sqlite_path(url.expose()).and_then(|path| path.parent().map(PathBuf::from));
+            let folder = context::sqlite_path(url.expose()).and_then(|path| path.parent().map(PathBuf::from));
             if let Some(folder) = folder {
                 // If this fails, opening the file fails too and reports the reason.
                 let _ = tokio::fs::create_dir_all(folder).await;

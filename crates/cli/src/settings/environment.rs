@@ -12,8 +12,8 @@ use super::database::DatabaseLayer;
 use super::layer::Layer;
 use super::sinks;
 use super::tables::{
-    AwsTable, BucketTable, Hidden, HttpTable, IvsTable, KeepTable, LogTable, MetricsTable, MonitorTable,
-    OutboxTable, QueuesTable, ServiceTable,
+    AwsTable, BucketTable, HttpTable, IvsTable, KeepTable, LogTable, MetricsTable, MonitorTable, OutboxTable,
+    QueuesTable, SecretText, ServiceTable,
 };
 use super::url::CatalogUrl;
 
@@ -127,8 +127,10 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
             "TEMPO_RANGE" => layer.tempo_range = Some(parse(key, value)?),
             "PITCH_RANGE" => layer.pitch_range = Some(parse(key, value)?),
             "RULE" => layer.rule = Some(parse(key, value)?),
-            "IVS_PRIVATE_KEY" => layer.secrets.ivs_private_key = Some(Hidden(text(key, value)?.to_owned())),
-            "HTTP_API_TOKEN" => layer.secrets.http_api_token = Some(Hidden(text(key, value)?.to_owned())),
+            "IVS_PRIVATE_KEY" => {
+                layer.secrets.ivs_private_key = Some(SecretText(text(key, value)?.to_owned()));
+            }
+            "HTTP_API_TOKEN" => layer.secrets.http_api_token = Some(SecretText(text(key, value)?.to_owned())),
             _ if in_table(layer, key, value)? => {}
             _ => bail!("unknown environment variable {PREFIX}{key}; {}", advice(key)),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::layer::Layer;
-use crate::output::without_secrets;
+use crate::output::redact_secrets;
 
 /// Reads the settings of Refrain from a file that can have settings of another program, and returns the names of the latter.
 /// A file that is not TOML is ignored as a whole.
@@ -22,12 +22,12 @@ pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
     let (mut layer, mut ignored) = (Layer::default(), Vec::new());
     for (name, setting) in single_settings(table) {
         match setting.try_into::<Layer>() {
-            Ok(one) => layer = layer.over(one),
+            Ok(one) => layer = layer.with_fallback(one),
             Err(error) if is_foreign(error.message()) => ignored.push(name),
             Err(error) => bail!(
                 "configuration {}: {name} is invalid: {}; correct or remove it",
                 path.display(),
-                without_secrets(error.message())
+                redact_secrets(error.message())
             ),
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Layer> {
         let begin = before.rfind('\n').map_or(0, |end| end + 1);
         let key = before[begin..].chars().chain(after.chars()).take_while(|c| !"=\n".contains(*c));
         let (number, key) = (before.matches('\n').count() + 1, key.collect::<String>());
-        let what = without_secrets(error.message());
+        let what = redact_secrets(error.message());
         anyhow!("{place} is not valid: line {number} ({}): {what}", key.trim())
     })
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use refrain_catalog::Rule;
 use serde::Deserialize;
 
-use super::SearchHome;
+use super::SearchBackend;
 use super::database::DatabaseLayer;
 use super::sinks::SinkVariables;
 use super::tables::{
-    AwsTable, BucketTable, Hidden, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable, MetricsTable,
-    MonitorTable, OutboxTable, QueuesTable, ServiceTable, SinkTable, StreamTable,
+    AwsTable, BucketTable, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable, MetricsTable,
+    MonitorTable, OutboxTable, QueuesTable, SecretText, ServiceTable, SinkTable, StreamTable,
 };
 use super::url::CatalogUrl;
 use crate::args::{Cli, Command, EffortArg};
@@ -22,7 +22,7 @@ use crate::args::{Cli, Command, EffortArg};
 pub(super) struct Layer {
     pub(super) catalog: Option<CatalogUrl>,
     pub(super) cache_dir: Option<PathBuf>,
-    pub(super) search: Option<SearchHome>,
+    pub(super) search: Option<SearchBackend>,
     pub(super) jobs: Option<NonZeroUsize>,
     pub(super) false_positive_rate: Option<f64>,
     pub(super) effort: Option<EffortArg>,
@@ -60,13 +60,13 @@ pub(super) struct Layer {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Secrets {
     /// Value of `REFRAIN_IVS_PRIVATE_KEY`.
-    pub(super) ivs_private_key: Option<Hidden>,
+    pub(super) ivs_private_key: Option<SecretText>,
     /// Value of `REFRAIN_HTTP_API_TOKEN`.
-    pub(super) http_api_token: Option<Hidden>,
+    pub(super) http_api_token: Option<SecretText>,
 }
 
 impl Secrets {
-    fn over(self, below: Self) -> Self {
+    fn with_fallback(self, below: Self) -> Self {
         Self {
             ivs_private_key: self.ivs_private_key.or(below.ivs_private_key),
             http_api_token: self.http_api_token.or(below.http_api_token),
@@ -76,7 +76,7 @@ impl Secrets {
 
 impl Layer {
     /// Returns this layer with missing settings taken from the layer `below`.
-    pub(super) fn over(self, below: Self) -> Self {
+    pub(super) fn with_fallback(self, below: Self) -> Self {
         Self {
             catalog: self.catalog.or(below.catalog),
             cache_dir: self.cache_dir.or(below.cache_dir),
@@ -88,23 +88,23 @@ impl Layer {
             tempo_range: self.tempo_range.or(below.tempo_range),
             pitch_range: self.pitch_range.or(below.pitch_range),
             rule: self.rule.or(below.rule),
-            database: self.database.over(below.database),
-            service: self.service.over(below.service),
-            aws: self.aws.over(below.aws),
-            queues: self.queues.over(below.queues),
-            bucket: self.bucket.over(below.bucket),
-            monitor: self.monitor.over(below.monitor),
-            ivs: self.ivs.over(below.ivs),
-            outbox: self.outbox.over(below.outbox),
-            keep: self.keep.over(below.keep),
-            http: self.http.over(below.http),
-            log: self.log.over(below.log),
-            metrics: self.metrics.over(below.metrics),
+            database: self.database.with_fallback(below.database),
+            service: self.service.with_fallback(below.service),
+            aws: self.aws.with_fallback(below.aws),
+            queues: self.queues.with_fallback(below.queues),
+            bucket: self.bucket.with_fallback(below.bucket),
+            monitor: self.monitor.with_fallback(below.monitor),
+            ivs: self.ivs.with_fallback(below.ivs),
+            outbox: self.outbox.with_fallback(below.outbox),
+            keep: self.keep.with_fallback(below.keep),
+            http: self.http.with_fallback(below.http),
+            log: self.log.with_fallback(below.log),
+            metrics: self.metrics.with_fallback(below.metrics),
             medialive: if self.medialive.channels.is_empty() { below.medialive } else { self.medialive },
             streams: if self.streams.is_empty() { below.streams } else { self.streams },
             sinks: if self.sinks.is_empty() { below.sinks } else { self.sinks },
-            sink_variables: self.sink_variables.over(below.sink_variables),
-            secrets: self.secrets.over(below.secrets),
+            sink_variables: self.sink_variables.with_fallback(below.sink_variables),
+            secrets: self.secrets.with_fallback(below.secrets),
         }
     }
 

@@ -2,12 +2,12 @@
 //! settings are checked in one step.
 
 mod database;
+mod default_paths;
 mod environment;
 mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod layer;
-mod places;
 mod secret;
 mod service;
 mod sinks;
@@ -55,12 +55,12 @@ const NO_FLAGS: OptionNames = OptionNames {
 };
 
 /// Maximum of `jobs`. A higher number is a mistake.
-const MOST_JOBS: usize = 1024;
+const MAX_JOBS: usize = 1024;
 
 /// Location of the search index.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum SearchHome {
+pub(crate) enum SearchBackend {
     /// Files on this machine, built from the catalog, the fastest
     #[default]
     Local,
@@ -107,9 +107,9 @@ pub(crate) struct Settings {
     /// Folder of index caches, if it is set.
     pub(crate) cache_dir: Option<PathBuf>,
     /// Default folder of the index caches of catalogs that are not files, if the environment defines it.
-    cache_home: Option<PathBuf>,
+    default_cache_dir: Option<PathBuf>,
     /// Location of the search index.
-    pub(crate) search: SearchHome,
+    pub(crate) search: SearchBackend,
     /// Settings of database connections.
     pub(crate) database: OpenSettings,
     /// Maximum number of files or streams that are processed in parallel.
@@ -138,13 +138,15 @@ impl Settings {
             ),
             (None, Some(text)) => (None, file::parse(&text, "the text in REFRAIN_CONFIG_TOML")?),
             (named, None) => {
-                let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+                let config =
+                    named.or_else(|| default_paths::config_file(variables).filter(|path| path.exists()));
                 let file = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
                 (config, file)
             }
         };
         let below = environment::fallback(variables);
-        let layers = Layer::from_flags(cli).over(environment.layer).over(file).over(below);
+        let layers =
+            Layer::from_flags(cli).with_fallback(environment.layer).with_fallback(file).with_fallback(below);
         Ok(Self { config, ..layers.check(variables)? })
     }
 
@@ -158,12 +160,12 @@ impl Settings {
         let named = config.map(Path::to_owned).or(environment.config);
         if let (None, Some(text)) = (&named, &environment.text) {
             let file = file::parse(text, "the text in REFRAIN_CONFIG_TOML")?;
-            let settings = environment.layer.over(file).check(variables)?;
+            let settings = environment.layer.with_fallback(file).check(variables)?;
             return Ok((Self { names: NO_FLAGS, ..settings }, Vec::new()));
         }
-        let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+        let config = named.or_else(|| default_paths::config_file(variables).filter(|path| path.exists()));
         let (file, ignored) = config.as_deref().map(file::read_loosely).transpose()?.unwrap_or_default();
-        let settings = environment.layer.over(file).check(variables)?;
+        let settings = environment.layer.with_fallback(file).check(variables)?;
         Ok((Self { names: NO_FLAGS, config, ..settings }, ignored))
     }
 
@@ -178,7 +180,7 @@ impl Settings {
         Self {
             catalog: format!("sqlite:{path}").into(),
             cache_dir: None,
-            search: SearchHome::Local,
+            search: SearchBackend::Local,
             ..self.clone()
         }
     }
@@ -186,17 +188,17 @@ impl Settings {
     /// Returns the path prefix of the files of the index cache.
     pub(crate) fn cache_prefix(&self) -> Result<PathBuf> {
         let url = self.catalog.expose();
-        let beside = refrain_catalog::default_cache_prefix(url);
-        let folder = match (&self.cache_dir, beside, &self.cache_home) {
+        let next_to_catalog = refrain_catalog::default_cache_prefix(url);
+        let folder = match (&self.cache_dir, next_to_catalog, &self.default_cache_dir) {
             (Some(folder), _, _) => folder,
-            (None, Some(beside), _) => return Ok(beside),
-            (None, None, Some(home)) => home,
+            (None, Some(next_to_catalog), _) => return Ok(next_to_catalog),
+            (None, None, Some(default_dir)) => default_dir,
             (None, None, None) => bail!(
                 "no folder for the index cache, because neither HOME nor XDG_CACHE_HOME is set; set one with \
                  --cache-dir"
             ),
         };
-        Ok(folder.join(places::cache_name(&refrain_catalog::address(url)?)).join("index"))
+        Ok(folder.join(default_paths::cache_name(&refrain_catalog::address(url)?)).join("index"))
     }
 
     /// Returns the settings of the matcher of streams.
@@ -223,12 +225,12 @@ impl Layer {
             Some(url) => url,
             None => default_catalog(variables)?,
         };
-        let (cache_dir, cache_home) = (self.cache_dir, places::cache_folder(variables));
+        let (cache_dir, default_cache_dir) = (self.cache_dir, default_paths::cache_folder(variables));
         let database = self.database.check()?;
         let jobs =
             self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        if jobs > MOST_JOBS {
-            bail!("jobs is {jobs}; use at most {MOST_JOBS}");
+        if jobs > MAX_JOBS {
+            bail!("jobs is {jobs}; use at most {MAX_JOBS}");
         }
         let false_positive_rate =
             self.false_positive_rate.unwrap_or(MatchSettings::default().false_positive_rate);
@@ -243,7 +245,7 @@ impl Layer {
             search: self.search.unwrap_or_default(),
             catalog,
             cache_dir,
-            cache_home,
+            default_cache_dir,
             database,
             jobs,
             false_positive_rate,
@@ -255,24 +257,29 @@ impl Layer {
     }
 
     fn ranges(&self) -> Result<Ranges> {
-        let usual = Ranges::default();
-        let within = |name: &str, value: Option<f64>, usual: f64, most: f64| {
-            let value = value.unwrap_or(usual);
-            if !(0.0..=most).contains(&value) {
-                bail!("{name} is {value}; use 0 to {most}");
+        let default = Ranges::default();
+        let within = |name: &str, value: Option<f64>, default: f64, max: f64| {
+            let value = value.unwrap_or(default);
+            if !(0.0..=max).contains(&value) {
+                bail!("{name} is {value}; use 0 to {max}");
             }
             Ok(value)
         };
         Ok(Ranges {
-            speed: within("speed_range", self.speed_range, usual.speed, Ranges::MAX_CHANGE)?,
-            tempo: within("tempo_range", self.tempo_range, usual.tempo, Ranges::MAX_CHANGE)?,
-            pitch_cents: within("pitch_range", self.pitch_range, usual.pitch_cents, Ranges::MAX_PITCH_CENTS)?,
+            speed: within("speed_range", self.speed_range, default.speed, Ranges::MAX_CHANGE)?,
+            tempo: within("tempo_range", self.tempo_range, default.tempo, Ranges::MAX_CHANGE)?,
+            pitch_cents: within(
+                "pitch_range",
+                self.pitch_range,
+                default.pitch_cents,
+                Ranges::MAX_PITCH_CENTS,
+            )?,
         })
     }
 }
 
 fn default_catalog(variables: &[(OsString, OsString)]) -> Result<CatalogUrl> {
-    let path = places::catalog_file(variables)
+    let path = default_paths::catalog_file(variables)
         .unwrap_or_else(|| PathBuf::from("refrain.db"))
         .into_os_string()
         .into_string()

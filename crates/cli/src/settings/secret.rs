@@ -6,21 +6,25 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use refrain_service::settings::Secret;
 
-use super::tables::Hidden;
+use super::tables::SecretText;
 
 /// Maximum length of a secret in bytes, four times the length of a long key in PEM.
-const LONGEST: u64 = 64 * 1024;
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Returns the secret from a variable or from a file, whose final line end is removed. Returns `None` if neither is set.
 ///
 /// # Errors
 /// If both are set, if the file cannot be read, or if the secret is empty or too long.
-pub(super) fn secret(variable: &str, value: Option<&Hidden>, file: Option<&Path>) -> Result<Option<Secret>> {
+pub(super) fn secret(
+    variable: &str,
+    value: Option<&SecretText>,
+    file: Option<&Path>,
+) -> Result<Option<Secret>> {
     let text = match (value, file) {
         (Some(_), Some(file)) => {
             bail!("both {variable} and the file {} set this secret; remove one of them", file.display())
         }
-        (Some(Hidden(text)), None) => text.clone(),
+        (Some(SecretText(text)), None) => text.clone(),
         (None, Some(file)) => read(file).with_context(|| format!("cannot read secret {}", file.display()))?,
         (None, None) => return Ok(None),
     };
@@ -32,9 +36,9 @@ pub(super) fn secret(variable: &str, value: Option<&Hidden>, file: Option<&Path>
 
 fn read(file: &Path) -> Result<String> {
     let mut text = String::new();
-    std::fs::File::open(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        bail!("the file is longer than {LONGEST} bytes");
+    std::fs::File::open(file)?.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
+        bail!("the file is longer than {MAX_SECRET_BYTES} bytes");
     }
     let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.unwrap_or(&text).to_owned())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
 use refrain_service::settings::{
-    EmfSettings, FilesSettings, HttpServiceSettings, KeepSettings, OutboxSettings, Roles, ServiceSettings,
-    StreamsSettings,
+    EmfSettings, FilesSettings, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
+    ServiceSettings, StreamsSettings,
 };
 use refrain_stream::hls::HlsSettings;
 
@@ -15,18 +15,18 @@ use super::layer::Layer;
 use super::secret::secret;
 #[cfg(feature = "aws")]
 use super::tables::AwsTable;
-use super::tables::{Event, QueuesTable, Role};
+use super::tables::{EventSetting, QueuesTable, Role};
 use super::{LogSettings, Settings};
 
 /// Bytes per GB.
-const GB: f64 = 1e9;
+const BYTES_PER_GB: f64 = 1e9;
 
 /// Maximum length of the ID of a stream in characters.
-pub(crate) const LONGEST_ID: usize = 200;
+pub(crate) const MAX_ID_CHARS: usize = 200;
 
-const HOUR: u64 = 60 * 60;
+const SECONDS_PER_HOUR: u64 = 60 * 60;
 
-const DAY: u64 = 24 * HOUR;
+const SECONDS_PER_DAY: u64 = 24 * SECONDS_PER_HOUR;
 
 impl Settings {
     /// Checks and returns the settings of the service. `roles` overrides the roles from other sources.
@@ -42,7 +42,7 @@ impl Settings {
             files: self.files()?,
             outbox: OutboxSettings {
                 sinks,
-                longest_pause: seconds(
+                max_pause: seconds(
                     "outbox.longest_pause_seconds",
                     layer.outbox.longest_pause_seconds,
                     300,
@@ -50,11 +50,12 @@ impl Settings {
                     86_400,
                 )?,
                 give_up: Duration::from_secs(
-                    HOUR * u64::from(within("outbox.give_up_hours", layer.outbox.give_up_hours, 72, 1, 720)?),
+                    SECONDS_PER_HOUR
+                        * u64::from(within("outbox.give_up_hours", layer.outbox.give_up_hours, 72, 1, 720)?),
                 ),
                 parallel: within("outbox.parallel", layer.outbox.parallel, 16, 1, 256)? as usize,
             },
-            keep: KeepSettings {
+            retention: RetentionSettings {
                 detections: days("keep.detections_days", layer.keep.detections_days, 0)?,
                 deliveries: days("keep.deliveries_days", layer.keep.deliveries_days, 7)?,
             },
@@ -111,7 +112,7 @@ impl Settings {
         let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
         let private_hosts = self.private_hosts()?;
         let hls = HlsSettings { allow_private, private_hosts, ..HlsSettings::default() };
-        let events = layer.monitor.events.as_deref().unwrap_or(&[Event::Start, Event::Final]);
+        let events = layer.monitor.events.as_deref().unwrap_or(&[EventSetting::Start, EventSetting::Final]);
         Ok(StreamsSettings {
             capacity: within("service.capacity", layer.service.capacity, 200, 0, 5_000)?,
             lease: seconds("service.lease_seconds", layer.service.lease_seconds, 10, 3, 60)?,
@@ -125,7 +126,7 @@ impl Settings {
             channels: ivs.channels.clone().unwrap_or_default(),
             reconcile: match ivs.reconcile_seconds {
                 Some(0) => None,
-                given => Some(seconds("ivs.reconcile_seconds", given, 180, 30, 3_600)?),
+                configured => Some(seconds("ivs.reconcile_seconds", configured, 180, 30, 3_600)?),
             },
             private_key: secret(
                 "REFRAIN_IVS_PRIVATE_KEY",
@@ -164,7 +165,9 @@ impl Settings {
 
     fn files(&self) -> Result<FilesSettings> {
         let table = &self.layer.bucket;
-        let prefix = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+        let prefix = |configured: &Option<String>, default: &str| {
+            configured.clone().unwrap_or_else(|| default.to_owned())
+        };
         let largest = number("bucket.largest_object_gb", table.largest_object_gb, 50.0, 0.001, 5_000.0)?;
         Ok(FilesSettings {
             source: table.source.clone(),
@@ -172,7 +175,7 @@ impl Settings {
             check_prefix: prefix(&table.check_prefix, "songs_to_check/"),
             streams_prefix: prefix(&table.streams_prefix, "songs_to_check/streams/"),
             name_modifier: table.name_modifier.clone().unwrap_or_default(),
-            largest_object: (largest * GB).round() as u64,
+            max_object_bytes: (largest * BYTES_PER_GB).round() as u64,
             segment_wait: seconds("bucket.segment_wait_seconds", table.segment_wait_seconds, 60, 0, 3_600)?,
             stream_end: seconds("bucket.stream_end_seconds", table.stream_end_seconds, 300, 10, 86_400)?,
             jobs: self.jobs,
@@ -181,16 +184,16 @@ impl Settings {
     }
 }
 
-fn kind(event: Event) -> EventKind {
+fn kind(event: EventSetting) -> EventKind {
     match event {
-        Event::Start => EventKind::Start,
-        Event::Update => EventKind::Update,
-        Event::Final => EventKind::Final,
+        EventSetting::Start => EventKind::Start,
+        EventSetting::Update => EventKind::Update,
+        EventSetting::Final => EventKind::Final,
     }
 }
 
 fn medialive(layer: &Layer) -> Result<std::collections::BTreeMap<String, String>> {
-    let channel = |(arn, url): (&String, &super::tables::Hidden)| {
+    let channel = |(arn, url): (&String, &super::tables::SecretText)| {
         check_url(&url.0).with_context(|| format!("medialive.channels {arn:?}"))?;
         Ok((arn.clone(), url.0.clone()))
     };
@@ -212,8 +215,8 @@ fn fixed(layer: &Layer) -> Result<Vec<(String, String)>> {
 
 /// Returns an error if an ID of a stream has an invalid length.
 pub(crate) fn check_id(id: &str) -> Result<()> {
-    if !(1..=LONGEST_ID).contains(&id.chars().count()) {
-        bail!("a stream's id is {id:?}; use 1 to {LONGEST_ID} characters");
+    if !(1..=MAX_ID_CHARS).contains(&id.chars().count()) {
+        bail!("a stream's id is {id:?}; use 1 to {MAX_ID_CHARS} characters");
     }
     Ok(())
 }
@@ -230,8 +233,8 @@ pub(crate) fn check_url(url: &str) -> Result<()> {
 
 fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
     let table = &layer.metrics;
-    let text = |name: &str, value: &Option<String>, usual: &str| {
-        let value = value.clone().unwrap_or_else(|| usual.to_owned());
+    let text = |name: &str, value: &Option<String>, default: &str| {
+        let value = value.clone().unwrap_or_else(|| default.to_owned());
         match value.chars().count() {
             1..=255 => Ok(value),
             _ => bail!("{name} is {value:?}; use 1 to 255 characters"),
@@ -247,8 +250,8 @@ fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
 }
 
 /// Returns the given name, or the host name with eight random characters, so that two processes have different names.
-fn name(given: Option<&str>) -> Result<String> {
-    let Some(name) = given else {
+fn name(configured: Option<&str>) -> Result<String> {
+    let Some(name) = configured else {
         let random = uuid::Uuid::now_v7().simple().to_string();
         // The first part of a UUID of version 7 is the time, the last part is random.
         let random = random.get(24..).unwrap_or_default();
@@ -271,28 +274,28 @@ fn host() -> String {
     "refrain".to_owned()
 }
 
-/// Returns the value, or the default `usual` if it is missing. A value outside of `least..=most` is an error.
-pub(super) fn within(name: &str, value: Option<u32>, usual: u32, least: u32, most: u32) -> Result<u32> {
-    let value = value.unwrap_or(usual);
-    if !(least..=most).contains(&value) {
-        bail!("{name} is {value}; use {least} to {most}");
+/// Returns the value, or the default `default` if it is missing. A value outside of `min..=max` is an error.
+pub(super) fn within(name: &str, value: Option<u32>, default: u32, min: u32, max: u32) -> Result<u32> {
+    let value = value.unwrap_or(default);
+    if !(min..=max).contains(&value) {
+        bail!("{name} is {value}; use {min} to {max}");
     }
     Ok(value)
 }
 
-fn number(name: &str, value: Option<f64>, usual: f64, least: f64, most: f64) -> Result<f64> {
-    let value = value.unwrap_or(usual);
-    if !(least..=most).contains(&value) {
-        bail!("{name} is {value}; use {least} to {most}");
+fn number(name: &str, value: Option<f64>, default: f64, min: f64, max: f64) -> Result<f64> {
+    let value = value.unwrap_or(default);
+    if !(min..=max).contains(&value) {
+        bail!("{name} is {value}; use {min} to {max}");
     }
     Ok(value)
 }
 
-fn seconds(name: &str, value: Option<u32>, usual: u32, least: u32, most: u32) -> Result<Duration> {
-    Ok(Duration::from_secs(within(name, value, usual, least, most)?.into()))
+fn seconds(name: &str, value: Option<u32>, default: u32, min: u32, max: u32) -> Result<Duration> {
+    Ok(Duration::from_secs(within(name, value, default, min, max)?.into()))
 }
 
-fn days(name: &str, value: Option<u32>, usual: u32) -> Result<Option<Duration>> {
-    let days = within(name, value, usual, 0, 36_500)?;
-    Ok((days > 0).then(|| Duration::from_secs(DAY * u64::from(days))))
+fn days(name: &str, value: Option<u32>, default: u32) -> Result<Option<Duration>> {
+    let days = within(name, value, default, 0, 36_500)?;
+    Ok((days > 0).then(|| Duration::from_secs(SECONDS_PER_DAY * u64::from(days))))
 }

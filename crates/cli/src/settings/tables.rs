@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use refrain_service::settings::{Format, From as HeardFrom};
+use refrain_service::settings::{DetectionOrigin, SinkFormat};
 use serde::Deserialize;
 
 use super::variable::{FromVariable, from_variable};
@@ -14,9 +14,9 @@ use super::variable::{FromVariable, from_variable};
 /// A text that is or can contain a secret. Its debug output is `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Hidden(pub(crate) String);
+pub(crate) struct SecretText(pub(crate) String);
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -39,7 +39,7 @@ pub(crate) enum Role {
 /// A kind of event in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Event {
+pub(crate) enum EventSetting {
     Start,
     Update,
     Final,
@@ -48,7 +48,7 @@ pub(crate) enum Event {
 /// A kind of sink in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum SinkKindName {
     S3,
     Sns,
     Webhook,
@@ -71,7 +71,7 @@ macro_rules! table {
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
 
             /// Returns this layer with missing values taken from the layer `below`.
-            pub(super) fn over(self, below: Self) -> Self {
+            pub(super) fn with_fallback(self, below: Self) -> Self {
                 Self { $($key: self.$key.or(below.$key),)* }
             }
 
@@ -148,7 +148,7 @@ table! {
 table! {
     /// The table `[monitor]`.
     MonitorTable {
-        events: Vec<Event>,
+        events: Vec<EventSetting>,
         update_seconds: u32,
         allow_private_addresses: bool,
         private_hosts: Vec<String>,
@@ -214,17 +214,17 @@ table! {
     /// An entry of `[[sinks]]`. The keys that its kind allows are checked later.
     SinkTable {
         name: String,
-        kind: Kind,
+        kind: SinkKindName,
         bucket: String,
         key: String,
         topic: String,
-        url: Hidden,
+        url: SecretText,
         secret_file: PathBuf,
         timeout_seconds: u32,
         allow_private: bool,
         path: PathBuf,
-        format: Format,
-        from: Vec<HeardFrom>,
+        format: SinkFormat,
+        from: Vec<DetectionOrigin>,
     }
 }
 
@@ -232,7 +232,7 @@ table! {
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MediaLiveTable {
-    pub(crate) channels: BTreeMap<String, Hidden>,
+    pub(crate) channels: BTreeMap<String, SecretText>,
 }
 
 /// An entry of `[[streams]]`.
@@ -240,10 +240,10 @@ pub(crate) struct MediaLiveTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamTable {
     pub(crate) id: String,
-    pub(crate) url: Hidden,
+    pub(crate) url: SecretText,
 }
 
-impl FromVariable for Hidden {
+impl FromVariable for SecretText {
     const SHOWN: bool = false;
 
     fn from_variable(text: &str) -> Result<Self, String> {

@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use refrain_service::settings::{Format, From as HeardFrom};
+use refrain_service::settings::{DetectionOrigin, SinkFormat};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
-use super::tables::{Event, Kind, Role};
+use super::tables::{EventSetting, Role, SinkKindName};
 
 /// A type that can be parsed from the value of an environment variable.
 pub(super) trait FromVariable: Sized {
@@ -51,7 +51,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Role, Event, Kind, Format, HeardFrom);
+words!(Role, EventSetting, SinkKindName, SinkFormat, DetectionOrigin);
 
 impl FromVariable for String {
     fn from_variable(text: &str) -> Result<Self, String> {

@@ -8,12 +8,13 @@ use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
 use serde::Serialize;
 
 use crate::args::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
 use crate::output::{Align, Output, Table, timestamp};
 use crate::settings::{Settings, check_id, check_url};
-use crate::store::{Missing, Store};
 
-/// Maximum number of rows per database query.
+/// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB; the streams
+/// of two workers with the default capacity fit into one page. Half of it doubles the round trips.
 const PAGE: u32 = 500;
 
 const COLUMNS: [(&str, Align); 8] = [
@@ -28,22 +29,22 @@ const COLUMNS: [(&str, Align); 8] = [
 ];
 
 /// Runs the command.
-pub(crate) fn run(args: &StreamsArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+pub(crate) fn run(args: &StreamsArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let missing = match args.command {
         StreamsCommand::Add(_) => Missing::Create,
         StreamsCommand::List(_) | StreamsCommand::Stop(_) => Missing::Refuse,
     };
-    let store = Store::open(settings, missing)?;
+    let context = CommandContext::open(settings, missing)?;
     let outcome = match &args.command {
-        StreamsCommand::Add(args) => add(args, &store, output),
-        StreamsCommand::List(args) => list(args, &store, output),
-        StreamsCommand::Stop(args) => stop(args, &store, output),
+        StreamsCommand::Add(args) => add(args, &context, output),
+        StreamsCommand::List(args) => list(args, &context, output),
+        StreamsCommand::Stop(args) => stop(args, &context, output),
     };
-    store.close()?;
+    context.close()?;
     outcome
 }
 
-fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> {
+fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     check_id(&args.id)?;
     check_url(&args.url)?;
     let new = NewStream {
@@ -53,7 +54,7 @@ fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> 
         session: None,
         started_at: now()?,
     };
-    match store.wait(store.catalog().journal().start_stream(&new))? {
+    match context.wait(context.catalog().journal().start_stream(&new))? {
         StartOutcome::Started(_) => output.line(&format!("stream {:?} added", args.id))?,
         StartOutcome::Known(known) if known.url == args.url => {
             output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
@@ -64,17 +65,17 @@ fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> 
             known.state.as_str()
         ),
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn stop(args: &StopStreamArgs, store: &Store, output: &Output) -> Result<Outcome> {
-    let journal = store.catalog().journal();
-    let Some(stream) = store.wait(journal.stream(&args.id))? else {
+fn stop(args: &StopStreamArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
+    let journal = context.catalog().journal();
+    let Some(stream) = context.wait(journal.stream(&args.id))? else {
         bail!("stream {:?} not found; `refrain streams list` shows all streams", args.id);
     };
-    if !store.wait(journal.end_stream(&args.id, None, Some("stopped by hand"), now()?))? {
+    if !context.wait(journal.end_stream(&args.id, None, Some("stopped by hand"), now()?))? {
         output.line(&format!("stream {:?} is {} already", args.id, stream.state.as_str()))?;
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     output.line(&format!("stream {:?} stopped", args.id))?;
     if stream.origin == ORIGIN_FIXED {
@@ -82,18 +83,18 @@ fn stop(args: &StopStreamArgs, store: &Store, output: &Output) -> Result<Outcome
             "refrain: the stream is in the settings file, so the service starts it again; remove it from that file",
         );
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn list(args: &ListStreamsArgs, store: &Store, output: &Output) -> Result<Outcome> {
+fn list(args: &ListStreamsArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let filter = StreamFilter { over: args.all, ..StreamFilter::default() };
     let (mut after, mut table) = (None, Table::new(&COLUMNS));
     let now = now()?;
     loop {
-        let page = store.wait(store.catalog().journal().streams(&filter, after.as_deref(), PAGE))?;
+        let page = context.wait(context.catalog().journal().streams(&filter, after.as_deref(), PAGE))?;
         for stream in &page {
             if args.json {
-                output.line(&serde_json::to_string(&Row::new(stream, now))?)?;
+                output.line(&serde_json::to_string(&StreamListRow::new(stream, now))?)?;
             } else {
                 table.row(cells(stream, now));
             }
@@ -109,12 +110,12 @@ fn list(args: &ListStreamsArgs, store: &Store, output: &Output) -> Result<Outcom
             output.line(&if number == 0 { output.style().dim(line) } else { line.clone() })?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// JSON form of a stream. It has no URL, because a URL can contain a token. Times are milliseconds since 1970.
 #[derive(Serialize)]
-struct Row<'a> {
+struct StreamListRow<'a> {
     id: &'a str,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,7 +139,7 @@ struct Row<'a> {
     quarantined: bool,
 }
 
-impl<'a> Row<'a> {
+impl<'a> StreamListRow<'a> {
     fn new(stream: &'a Stream, now: i64) -> Self {
         Self {
             id: &stream.id,

@@ -12,52 +12,54 @@ use refrain_catalog::{Catalog, CatalogError, NearDuplicate, Track, TrackFilter, 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::format::{Header, Link, Seal};
-use super::row::Row;
+use super::format::{ExportHeader, ExportWriter, Link};
+use super::row::TrackRow;
 use crate::args::ExportArgs;
-use crate::exit::Outcome;
-use crate::output::{Counter, Output};
-use crate::store::Store;
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
+use crate::output::{ItemCounter, Output};
 
-/// Number of tracks per page, whose constellations are read with one query. While a page is written, the next one is read.
+/// Number of tracks per page, whose constellations are read with one query. While a page is written, the next one is
+/// read, so two pages are in memory. At half of it, a remote database costs twice the round trips; at twice of it, the
+/// memory doubles, which matters for tracks that are hours long.
 const PAGE: u32 = 64;
 
 /// Maximum number of links per database query.
-const LINKS: u32 = 1000;
+const PAGE_LINKS: u32 = 1000;
 
 /// A page of tracks with their packed constellations.
 type Page = Vec<(Track, Vec<u8>)>;
 
 /// Runs the command. Removed tracks are not exported.
-pub(super) fn export(args: &ExportArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn export(args: &ExportArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     match &args.file {
         None => {
             // On a terminal, a progress bar would have to be redrawn after every line.
             let on_screen = std::io::stdout().is_terminal();
-            let progress = (!on_screen).then(|| counter(store, output)).transpose()?;
-            write(store, progress.as_ref(), |line| Ok(output.line(line)?))?;
+            let progress = (!on_screen).then(|| counter(context, output)).transpose()?;
+            write(context, progress.as_ref(), |line| Ok(output.line(line)?))?;
         }
         Some(path) => {
-            let progress = counter(store, output)?;
-            let count = to_file(path, store, &progress)?;
+            let progress = counter(context, output)?;
+            let count = to_file(path, context, &progress)?;
             drop(progress);
             output.line(&format!("{count} tracks exported to {}", path.display()))?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn counter<'a>(store: &Store, output: &'a Output) -> Result<Counter<'a>> {
-    Ok(output.count("tracks", Some(store.wait(store.catalog().count())?)))
+fn counter<'a>(context: &CommandContext, output: &'a Output) -> Result<ItemCounter<'a>> {
+    Ok(output.count("tracks", Some(context.wait(context.catalog().count())?)))
 }
 
 /// Writes to a temporary file in the same folder and renames it at the end, so that the file is never incomplete. Pipes and
 /// devices are written to directly. Returns the number of tracks.
-fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
+fn to_file(path: &Path, context: &CommandContext, progress: &ItemCounter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
     let write_to = |file: &File| -> Result<u64> {
         let mut out = std::io::BufWriter::new(file);
-        let count = write(store, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
+        let count = write(context, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
         out.flush().with_context(cannot)?;
         Ok(count)
     };
@@ -74,40 +76,40 @@ fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
 }
 
 fn write(
-    store: &Store,
-    progress: Option<&Counter<'_>>,
+    context: &CommandContext,
+    progress: Option<&ItemCounter<'_>>,
     mut line: impl FnMut(&str) -> Result<()>,
 ) -> Result<u64> {
-    line(&Header::line()?)?;
-    let mut seal = Seal::default();
+    line(&ExportHeader::line()?)?;
+    let mut writer = ExportWriter::default();
     let mut last = None;
-    let (mut pages, reading) = read_ahead(store);
-    while let Some(page) = store.wait(pages.recv()) {
+    let (mut pages, reading) = read_ahead(context);
+    while let Some(page) = context.wait(pages.recv()) {
         for (track, packed) in page? {
             last = Some(track.number);
-            let mut row = Row::new(track);
+            let mut row = TrackRow::new(track);
             row.constellation = Some(BASE64_STANDARD.encode(packed));
-            line(&seal.track(&row)?)?;
+            line(&writer.track(&row)?)?;
             if let Some(progress) = progress {
                 progress.advance(1);
             }
         }
     }
     // A panic of the reader also ends the pages, so the end of the pages alone does not show success.
-    store.wait(reading).context("internal error, a bug in refrain; please report it")?;
+    context.wait(reading).context("internal error, a bug in refrain; please report it")?;
     if let Some(last) = last {
-        write_links(store, last, &mut seal, &mut line)?;
+        write_links(context, last, &mut writer, &mut line)?;
     }
-    let tracks = seal.tracks;
-    line(&seal.end()?)?;
+    let tracks = writer.tracks;
+    line(&writer.end()?)?;
     Ok(tracks)
 }
 
 /// Reads all tracks in the background, one page ahead of the receiver of the channel.
-fn read_ahead(store: &Store) -> (mpsc::Receiver<Result<Page, CatalogError>>, JoinHandle<()>) {
+fn read_ahead(context: &CommandContext) -> (mpsc::Receiver<Result<Page, CatalogError>>, JoinHandle<()>) {
     let (sender, pages) = mpsc::channel(1);
-    let catalog = store.shared_catalog();
-    let reading = store.begin(async move {
+    let catalog = context.catalog_handle();
+    let reading = context.spawn(async move {
         let mut after = None;
         loop {
             let Some(page) = page(&catalog, &mut after).await.transpose() else { return };
@@ -132,34 +134,34 @@ async fn page(
     let numbers: Vec<TrackNumber> = tracks.iter().map(|track| track.number).collect();
     let mut packed: HashMap<_, _> = catalog.constellations(&numbers).await?.into_iter().collect();
     // A track that was removed after the list was read has no constellation and is left out.
-    let whole = tracks.into_iter().filter_map(|track| {
+    let complete = tracks.into_iter().filter_map(|track| {
         let packed = packed.remove(&track.number)?;
         Some((track, packed))
     });
-    Ok(Some(whole.collect()))
+    Ok(Some(complete.collect()))
 }
 
 /// Writes the links between exported tracks. `last` is the number of the last exported track; links of later tracks are left
 /// out.
 fn write_links(
-    store: &Store,
+    context: &CommandContext,
     last: TrackNumber,
-    seal: &mut Seal,
+    writer: &mut ExportWriter,
     line: &mut impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let mut after = None;
     loop {
-        let page = store.wait(store.catalog().list_near_duplicates(after, LINKS))?;
+        let page = context.wait(context.catalog().list_near_duplicates(after, PAGE_LINKS))?;
         let Some(end) = page.last() else { return Ok(()) };
         after = Some((end.track, end.of));
         let numbers: Vec<TrackNumber> = page.iter().flat_map(|link| [link.track, link.of]).collect();
-        let tracks = store.wait(store.catalog().by_numbers(&numbers))?;
+        let tracks = context.wait(context.catalog().by_numbers(&numbers))?;
         let ids: HashMap<_, _> =
             tracks.into_iter().map(|track| (track.number, track.id.to_string())).collect();
         let written = |link: &&NearDuplicate| link.track.max(link.of) <= last;
         for NearDuplicate { track, of, seconds } in page.iter().filter(written) {
             let (Some(track), Some(of)) = (ids.get(track), ids.get(of)) else { continue };
-            line(&seal.link(&Link { track: track.clone(), of: of.clone(), seconds: *seconds })?)?;
+            line(&writer.link(&Link { track: track.clone(), of: of.clone(), seconds: *seconds })?)?;
         }
     }
 }

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::row::Row;
+use super::row::TrackRow;
 
 /// Name of the format in the header.
 const FORMAT: &str = "refrain-tracks";
@@ -30,7 +30,7 @@ const WITH_END: u32 = 2;
 
 /// First line of an export.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Header {
+pub(super) struct ExportHeader {
     format: String,
     version: u32,
 }
@@ -38,7 +38,7 @@ pub(super) struct Header {
 /// Any other line: one of the three kinds of content as raw JSON, and its checksum.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Line {
+struct ExportLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     track: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub(super) struct Link {
 /// Content of the closing line: the numbers of lines before it and their common checksum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct End {
+pub(super) struct ClosingLine {
     pub(super) tracks: u64,
     pub(super) near_duplicates: u64,
     checksum: String,
@@ -68,13 +68,13 @@ pub(super) struct End {
 
 /// Content of a line after the header.
 #[derive(Debug)]
-pub(super) enum Content {
-    Track(Box<Row>),
+pub(super) enum ExportContent {
+    Track(Box<TrackRow>),
     Link(Link),
-    End(End),
+    ClosingLine(ClosingLine),
 }
 
-impl Header {
+impl ExportHeader {
     /// Returns the header line of an export by this program.
     pub(super) fn line() -> Result<String> {
         Ok(serde_json::to_string(&Self { format: FORMAT.to_owned(), version: VERSION })?)
@@ -107,67 +107,67 @@ impl Header {
 
 /// Writes the lines of an export and computes their common checksum.
 #[derive(Debug, Default)]
-pub(super) struct Seal {
+pub(super) struct ExportWriter {
     all: blake3::Hasher,
     pub(super) tracks: u64,
     pub(super) links: u64,
 }
 
-impl Seal {
+impl ExportWriter {
     /// Returns the line for a track.
-    pub(super) fn track(&mut self, row: &Row) -> Result<String> {
+    pub(super) fn track(&mut self, row: &TrackRow) -> Result<String> {
         self.tracks += 1;
-        self.line(|text| Line { track: Some(text), ..Line::default() }, row)
+        self.line(|text| ExportLine { track: Some(text), ..ExportLine::default() }, row)
     }
 
     /// Returns the line for a link.
     pub(super) fn link(&mut self, link: &Link) -> Result<String> {
         self.links += 1;
-        self.line(|text| Line { near_duplicate: Some(text), ..Line::default() }, link)
+        self.line(|text| ExportLine { near_duplicate: Some(text), ..ExportLine::default() }, link)
     }
 
     /// Returns the closing line.
     pub(super) fn end(mut self) -> Result<String> {
-        let checksum = half(&self.all.finalize());
-        let end = End { tracks: self.tracks, near_duplicates: self.links, checksum };
-        self.line(|text| Line { end: Some(text), ..Line::default() }, &end)
+        let checksum = half_hex(&self.all.finalize());
+        let end = ClosingLine { tracks: self.tracks, near_duplicates: self.links, checksum };
+        self.line(|text| ExportLine { end: Some(text), ..ExportLine::default() }, &end)
     }
 
-    fn line(&mut self, line: fn(Box<RawValue>) -> Line, content: &impl Serialize) -> Result<String> {
+    fn line(&mut self, line: fn(Box<RawValue>) -> ExportLine, content: &impl Serialize) -> Result<String> {
         let text = to_raw_value(content)?;
         let checksum = checksum(&text);
         self.all.update(checksum.as_bytes());
-        Ok(serde_json::to_string(&Line { checksum, ..line(text) })?)
+        Ok(serde_json::to_string(&ExportLine { checksum, ..line(text) })?)
     }
 }
 
 /// Reads the lines of an export and verifies their checksums.
 #[derive(Debug, Default)]
-pub(super) struct Proof {
+pub(super) struct ExportVerifier {
     all: blake3::Hasher,
     /// Number of lines before the closing line.
     lines: u64,
 }
 
-impl Proof {
+impl ExportVerifier {
     /// Parses a line and verifies its checksum.
     ///
     /// # Errors
     /// If the line is damaged, or if its values are unknown.
-    pub(super) fn read(&mut self, line: &[u8]) -> Result<Content> {
-        let line: Option<Line> = serde_json::from_slice(line).ok();
+    pub(super) fn read(&mut self, line: &[u8]) -> Result<ExportContent> {
+        let line: Option<ExportLine> = serde_json::from_slice(line).ok();
         let line =
             line.filter(|line| line.end.is_none() || (line.track.is_none() && line.near_duplicate.is_none()));
-        if let Some(Line { end: Some(text), checksum, .. }) = &line {
-            return Ok(Content::End(proven(text, checksum)?));
+        if let Some(ExportLine { end: Some(text), checksum, .. }) = &line {
+            return Ok(ExportContent::ClosingLine(verified(text, checksum)?));
         }
         self.lines += 1;
         let line = line.context("damaged: not a JSON object of a track")?;
         // Included even if the content is damaged, so that the order of the other lines can still be verified.
         self.all.update(line.checksum.as_bytes());
         match (line.track, line.near_duplicate) {
-            (Some(text), None) => Ok(Content::Track(proven(&text, &line.checksum)?)),
-            (None, Some(text)) => Ok(Content::Link(proven(&text, &line.checksum)?)),
+            (Some(text), None) => Ok(ExportContent::Track(verified(&text, &line.checksum)?)),
+            (None, Some(text)) => Ok(ExportContent::Link(verified(&text, &line.checksum)?)),
             _ => bail!("damaged: not a JSON object of a track"),
         }
     }
@@ -175,27 +175,31 @@ impl Proof {
     /// Compares the lines that were read with the closing line, and returns the difference as text. `damaged` is the number of
     /// lines that could not be read. Their checksums can be damaged too, so with any of them only the number of lines is
     /// compared.
-    pub(super) fn against(&self, end: &End, damaged: u64) -> Option<String> {
-        let told = end.tracks + end.near_duplicates;
-        if self.lines < told {
-            return Some(format!("{} of its {told} lines are missing", told - self.lines));
+    pub(super) fn difference(&self, end: &ClosingLine, damaged: u64) -> Option<String> {
+        let expected_lines = end.tracks + end.near_duplicates;
+        if self.lines < expected_lines {
+            return Some(format!(
+                "{} of its {expected_lines} lines are missing",
+                expected_lines - self.lines
+            ));
         }
-        let same = self.lines == told && (damaged > 0 || half(&self.all.finalize()) == end.checksum);
+        let same =
+            self.lines == expected_lines && (damaged > 0 || half_hex(&self.all.finalize()) == end.checksum);
         (!same).then(|| "its lines differ from those that were written, or have another order".to_owned())
     }
 }
 
-fn proven<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
+fn verified<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
     ensure!(checksum(text) == written, "damaged: the checksum is wrong");
     serde_json::from_str(text.get()).context("written by another program: the values are unknown")
 }
 
 /// Returns the checksum of the content of a line.
 fn checksum(text: &RawValue) -> String {
-    half(&blake3::hash(text.get().as_bytes()))
+    half_hex(&blake3::hash(text.get().as_bytes()))
 }
 
-fn half(hash: &blake3::Hash) -> String {
+fn half_hex(hash: &blake3::Hash) -> String {
     let mut text = hash.to_hex().to_string();
     text.truncate(32);
     text

@@ -1,19 +1,19 @@
 //! Entry point to the parser of exports for the fuzz target.
 
-use super::format::{Content, Header, Proof};
+use super::format::{ExportContent, ExportHeader, ExportVerifier};
 use super::import::new_track;
 
 /// Reads a header and lines as `tracks import` does, and returns the number of valid tracks.
 #[must_use]
 pub fn export(bytes: &[u8]) -> usize {
     let mut lines = bytes.split(|byte| *byte == b'\n');
-    let header = Header::read(lines.next().unwrap_or_default());
+    let header = ExportHeader::read(lines.next().unwrap_or_default());
     if header.is_err() {
         return 0;
     }
-    let mut proof = Proof::default();
-    let track = |line: &[u8]| match proof.read(line) {
-        Ok(Content::Track(row)) => new_track(*row).ok(),
+    let mut verifier = ExportVerifier::default();
+    let track = |line: &[u8]| match verifier.read(line) {
+        Ok(ExportContent::Track(row)) => new_track(*row).ok(),
         _ => None,
     };
     lines.filter_map(track).count()

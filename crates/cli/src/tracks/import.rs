@@ -8,31 +8,34 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NearDuplicate, NewTrack, TrackNumber};
 use refrain_core::fingerprint::Constellation;
 
-use super::format::{Content, End, Header, Link, Proof};
-use super::row::Row;
+use super::format::{ClosingLine, ExportContent, ExportHeader, ExportVerifier, Link};
+use super::row::TrackRow;
 use crate::args::ImportArgs;
-use crate::exit::Outcome;
-use crate::output::{Counter, Output, reason};
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
+use crate::output::{ItemCounter, Output, error_chain};
 use crate::search::Searcher;
 use crate::settings::Settings;
-use crate::store::Store;
 
 /// Maximum length of a line in bytes (64 MiB), which is more than the constellation of a day of audio needs.
-const LONGEST_LINE: u64 = 64 << 20;
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
-/// Maximum number of tracks per transaction.
+/// Maximum number of tracks per transaction. A transaction waits once for the disk or the network. At half of it, an
+/// import into a remote database takes up to twice as long; at twice of it, an error loses twice the tracks, which the
+/// next import adds.
 const BATCH_TRACKS: usize = 64;
 
-/// Number of bytes of packed constellations from which on a transaction is written.
+/// Number of bytes of packed constellations from which on a transaction is written (16 MiB), for tracks that are hours
+/// long. Songs reach the limit of tracks first. At twice of it, memory and the size of a transaction double.
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Runs the command. Damaged lines are reported and skipped.
 pub(super) fn import(
     args: &ImportArgs,
-    store: &Store,
+    context: &CommandContext,
     settings: &Settings,
     output: &Output,
-) -> Result<Outcome> {
+) -> Result<CommandOutcome> {
     let name = args.file.display().to_string();
     let cannot = || format!("cannot read {name}");
     let (mut lines, bytes): (Box<dyn BufRead>, _) = if name == "-" {
@@ -43,15 +46,15 @@ pub(super) fn import(
         (Box::new(BufReader::new(file)), bytes)
     };
     let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
-    let header = Header::read(&header).with_context(|| name.clone())?;
-    let searcher = Searcher::open(store, settings, output)?;
+    let header = ExportHeader::read(&header).with_context(|| name.clone())?;
+    let searcher = Searcher::open(context, settings, output)?;
     let mut import = Import {
-        store,
+        context,
         output,
         name: &name,
-        waiting: Vec::new(),
+        pending: Vec::new(),
         bytes: 0,
-        tally: Tally::default(),
+        counts: ImportCounts::default(),
         imported: Vec::new(),
     };
     let progress = output.count("lines", bytes);
@@ -59,20 +62,20 @@ pub(super) fn import(
     drop(progress);
     // Also after an error, so that the tracks that were imported are searchable.
     let refreshed = searcher.refresh();
-    let tally = import.tally;
-    output.line(&tally.line())?;
+    let counts = import.counts;
+    output.line(&counts.line())?;
     match result.and(refreshed) {
-        Err(error) if tally.done() == 0 => return Err(error),
-        Err(error) => output.note(&format!("refrain: {}", reason(&error))),
-        Ok(()) if !tally.incomplete => return Ok(Outcome::of(tally.done(), tally.skipped)),
+        Err(error) if counts.done() == 0 => return Err(error),
+        Err(error) => output.note(&format!("refrain: {}", error_chain(&error))),
+        Ok(()) if !counts.incomplete => return Ok(CommandOutcome::of(counts.done(), counts.skipped)),
         Ok(()) => {}
     }
-    Ok(Outcome::Partial)
+    Ok(CommandOutcome::Partial)
 }
 
 /// Counts of the results of the lines.
 #[derive(Debug, Default)]
-struct Tally {
+struct ImportCounts {
     added: usize,
     replaced: usize,
     unchanged: usize,
@@ -82,7 +85,7 @@ struct Tally {
     incomplete: bool,
 }
 
-impl Tally {
+impl ImportCounts {
     fn done(&self) -> usize {
         self.added + self.replaced + self.unchanged
     }
@@ -95,32 +98,37 @@ impl Tally {
 }
 
 struct Import<'a> {
-    store: &'a Store,
+    context: &'a CommandContext,
     output: &'a Output,
     name: &'a str,
     /// Line numbers with their tracks, or with the errors of lines that could not be read. Not yet written to the catalog.
-    waiting: Vec<(u64, Result<NewTrack>)>,
+    pending: Vec<(u64, Result<NewTrack>)>,
     bytes: usize,
-    tally: Tally,
+    counts: ImportCounts,
     /// Added and replaced tracks, whose near-duplicates are links of the export.
     imported: Vec<TrackNumber>,
 }
 
 impl Import<'_> {
-    fn all(&mut self, lines: &mut dyn BufRead, header: &Header, progress: &Counter<'_>) -> Result<()> {
-        let mut proof = Proof::default();
-        let read = self.read(lines, &mut proof, progress);
+    fn all(
+        &mut self,
+        lines: &mut dyn BufRead,
+        header: &ExportHeader,
+        progress: &ItemCounter<'_>,
+    ) -> Result<()> {
+        let mut verifier = ExportVerifier::default();
+        let read = self.read(lines, &mut verifier, progress);
         // Also after an error, so that the tracks that were read are imported.
         let written = self.write();
         let end = read?;
         written?;
         if header.has_end() {
-            self.judge(&proof, end.as_ref());
+            self.check_completeness(&verifier, end.as_ref());
         }
         // A complete export has all links of its tracks. For an incomplete one, the next `refrain index` finds them.
-        if end.is_some() && !self.tally.incomplete {
+        if end.is_some() && !self.counts.incomplete {
             let imported = std::mem::take(&mut self.imported);
-            self.store.wait(self.store.catalog().finish_comparisons(&imported, &[]))?;
+            self.context.wait(self.context.catalog().finish_comparisons(&imported, &[]))?;
         }
         Ok(())
     }
@@ -128,32 +136,32 @@ impl Import<'_> {
     fn read(
         &mut self,
         lines: &mut dyn BufRead,
-        proof: &mut Proof,
-        progress: &Counter<'_>,
-    ) -> Result<Option<End>> {
+        verifier: &mut ExportVerifier,
+        progress: &ItemCounter<'_>,
+    ) -> Result<Option<ClosingLine>> {
         let mut end = None;
         let mut number = 1;
         while let Some(line) = next_line(lines).with_context(|| format!("cannot read {}", self.name))? {
             number += 1;
             progress.advance(line.len() as u64 + 1);
-            match proof.read(&line) {
+            match verifier.read(&line) {
                 _ if end.is_some() => self.skip(number, "comes after the end of the export"),
-                Ok(Content::Track(row)) => self.push(number, new_track(*row))?,
-                Ok(Content::Link(link)) => self.link(number, &link)?,
-                Ok(Content::End(told)) => end = Some(told),
+                Ok(ExportContent::Track(row)) => self.push(number, new_track(*row))?,
+                Ok(ExportContent::Link(link)) => self.link(number, &link)?,
+                Ok(ExportContent::ClosingLine(closing)) => end = Some(closing),
                 Err(error) => self.push(number, Err(error))?,
             }
         }
         Ok(end)
     }
 
-    fn judge(&mut self, proof: &Proof, end: Option<&End>) {
+    fn check_completeness(&mut self, verifier: &ExportVerifier, end: Option<&ClosingLine>) {
         let why = match end {
             None => Some("the last line is missing, the file was truncated".to_owned()),
-            Some(end) => proof.against(end, self.tally.skipped as u64),
+            Some(end) => verifier.difference(end, self.counts.skipped as u64),
         };
         if let Some(why) = why {
-            self.tally.incomplete = true;
+            self.counts.incomplete = true;
             self.output.note(&format!(
                 "refrain: {} is incomplete: {why}; the valid lines were imported, repeat the export for the others",
                 self.name
@@ -163,8 +171,8 @@ impl Import<'_> {
 
     fn push(&mut self, number: u64, track: Result<NewTrack>) -> Result<()> {
         self.bytes += track.as_ref().map_or(0, |track| track.constellation.len());
-        self.waiting.push((number, track));
-        if self.waiting.len() >= BATCH_TRACKS || self.bytes >= BATCH_BYTES {
+        self.pending.push((number, track));
+        if self.pending.len() >= BATCH_TRACKS || self.bytes >= BATCH_BYTES {
             self.write()?;
         }
         Ok(())
@@ -175,22 +183,22 @@ impl Import<'_> {
         self.bytes = 0;
         let mut tracks = Vec::new();
         let mut lines = Vec::new();
-        for (number, track) in std::mem::take(&mut self.waiting) {
+        for (number, track) in std::mem::take(&mut self.pending) {
             lines.push((number, track.map(|track| tracks.push(track))));
         }
-        let mut outcomes = self.store.wait(self.store.catalog().add_all(tracks))?.into_iter();
+        let mut outcomes = self.context.wait(self.context.catalog().add_all(tracks))?.into_iter();
         for (number, read) in lines {
             match read.map(|()| outcomes.next()) {
-                Err(error) => self.skip(number, &reason(&error)),
+                Err(error) => self.skip(number, &error_chain(&error)),
                 Ok(Some(Ok(AddOutcome::Added(track)))) => {
-                    self.tally.added += 1;
+                    self.counts.added += 1;
                     self.imported.push(track.number);
                 }
                 Ok(Some(Ok(AddOutcome::Replaced(track)))) => {
-                    self.tally.replaced += 1;
+                    self.counts.replaced += 1;
                     self.imported.push(track.number);
                 }
-                Ok(Some(Ok(AddOutcome::Unchanged(_)))) => self.tally.unchanged += 1,
+                Ok(Some(Ok(AddOutcome::Unchanged(_)))) => self.counts.unchanged += 1,
                 Ok(Some(Err(error))) => self.skip(number, &error.to_string()),
                 Ok(None) => self.skip(number, "the catalog returned no result"),
             }
@@ -202,7 +210,7 @@ impl Import<'_> {
         // The tracks of the link can be among the waiting ones.
         self.write()?;
         match self.try_link(link)? {
-            Ok(()) => self.tally.links += 1,
+            Ok(()) => self.counts.links += 1,
             Err(why) => self.skip(number, &why),
         }
         Ok(())
@@ -212,41 +220,41 @@ impl Import<'_> {
         let mut numbers = Vec::new();
         for id in [&link.track, &link.of] {
             let Ok(id) = id.parse() else { return Ok(Err("damaged: invalid ID".to_owned())) };
-            let track = self.store.wait(self.store.catalog().by_id(id))?;
+            let track = self.context.wait(self.context.catalog().by_id(id))?;
             match track.filter(|track| track.removed_at.is_none()) {
                 Some(track) => numbers.push(track.number),
                 None => return Ok(Err(format!("track {id} of the link not found"))),
             }
         }
         let link = NearDuplicate { track: numbers[0], of: numbers[1], seconds: link.seconds };
-        match self.store.wait(self.store.catalog().link_near_duplicate(link)) {
+        match self.context.wait(self.context.catalog().link_near_duplicate(link)) {
             Err(error @ CatalogError::Invalid { .. }) => Ok(Err(error.to_string())),
             done => Ok(Ok(done?)),
         }
     }
 
     fn skip(&mut self, number: u64, why: &str) {
-        self.tally.skipped += 1;
+        self.counts.skipped += 1;
         self.output.note(&format!("refrain: {} line {number}: {why}; skipped", self.name));
     }
 }
 
-/// Returns the next line without its line end. A line that is longer than [`LONGEST_LINE`] is truncated, so that its checksum
+/// Returns the next line without its line end. A line that is longer than [`MAX_LINE_BYTES`] is truncated, so that its checksum
 /// is wrong.
 fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+    if lines.take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
     if line.last() == Some(&b'\n') {
         line.pop();
-    } else if line.len() as u64 == LONGEST_LINE {
+    } else if line.len() as u64 == MAX_LINE_BYTES {
         lines.skip_until(b'\n')?;
     }
     Ok(Some(line))
 }
 
-pub(super) fn new_track(row: Row) -> Result<NewTrack> {
+pub(super) fn new_track(row: TrackRow) -> Result<NewTrack> {
     let packed = row.constellation.context("invalid track: the constellation is missing")?;
     let constellation = BASE64_STANDARD.decode(packed).context("damaged: the constellation is not base64")?;
     Constellation::from_bytes(&constellation)?;

@@ -5,12 +5,12 @@ use refrain_app::response::am_item_id;
 use refrain_catalog::{Track, TrackFilter};
 
 use super::find::{find, pages};
-use super::row::Row;
+use super::row::TrackRow;
 use crate::args::{ListArgs, ShowArgs};
-use crate::exit::Outcome;
+use crate::context::CommandContext;
+use crate::exit::CommandOutcome;
 use crate::identify::song;
 use crate::output::{Align, Output, Table, clean, clock, timestamp};
-use crate::store::Store;
 
 const COLUMNS: [(&str, Align); 6] = [
     ("id", Align::Left),
@@ -22,14 +22,14 @@ const COLUMNS: [(&str, Align); 6] = [
 ];
 
 /// Prints all tracks that match the arguments, page by page.
-pub(super) fn list(args: &ListArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn list(args: &ListArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let filter = TrackFilter { removed: args.removed, text: args.text.clone(), rule: args.rule.clone() };
     let mut first = true;
-    pages(store, &filter, |page| {
+    pages(context, &filter, |page| {
         if args.json {
             let mut lines = String::new();
             for track in page {
-                lines.push_str(&serde_json::to_string(&Row::new(track))?);
+                lines.push_str(&serde_json::to_string(&TrackRow::new(track))?);
                 lines.push('\n');
             }
             output.result(&lines)?;
@@ -42,7 +42,7 @@ pub(super) fn list(args: &ListArgs, store: &Store, output: &Output) -> Result<Ou
         output.line(&lines[1..].join("\n"))?;
         Ok(())
     })?;
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 fn table(page: &[Track]) -> Table {
@@ -62,16 +62,16 @@ fn table(page: &[Track]) -> Table {
 }
 
 /// Prints all data of one track.
-pub(super) fn show(args: &ShowArgs, store: &Store, output: &Output) -> Result<Outcome> {
-    let track = find(store, &args.id, true)?;
+pub(super) fn show(args: &ShowArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
+    let track = find(context, &args.id, true)?;
     if args.json {
-        output.line(&serde_json::to_string(&Row::new(track))?)?;
-        return Ok(Outcome::Done);
+        output.line(&serde_json::to_string(&TrackRow::new(track))?)?;
+        return Ok(CommandOutcome::Done);
     }
     let mut values = values(&track);
-    for link in store.wait(store.catalog().near_duplicates(track.number))? {
+    for link in context.wait(context.catalog().near_duplicates(track.number))? {
         let other = if link.track == track.number { link.of } else { link.track };
-        for other in store.wait(store.catalog().by_numbers(&[other]))? {
+        for other in context.wait(context.catalog().by_numbers(&[other]))? {
             values.push((
                 "sounds like".to_owned(),
                 format!("{} {} ({})", other.id, song(&other), other.source),
@@ -82,7 +82,7 @@ pub(super) fn show(args: &ShowArgs, store: &Store, output: &Output) -> Result<Ou
     for (name, value) in values {
         output.line(&format!("{:width$}  {}", clean(&name), clean(&value)))?;
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 fn values(track: &Track) -> Vec<(String, String)> {

@@ -14,29 +14,29 @@ mod row;
 use anyhow::Result;
 
 use crate::args::{TracksArgs, TracksCommand};
-use crate::exit::Outcome;
+use crate::context::{CommandContext, Missing};
+use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::store::{Missing, Store};
 
 /// Runs the command.
-pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let missing = match args.command {
         TracksCommand::Import(_) => Missing::Create,
         _ => Missing::Refuse,
     };
-    let store = Store::open(settings, missing)?;
+    let context = CommandContext::open(settings, missing)?;
     let outcome = match &args.command {
-        TracksCommand::List(args) => list::list(args, &store, output),
-        TracksCommand::Show(args) => list::show(args, &store, output),
-        TracksCommand::Set(args) => change::set(args, &store, output),
-        TracksCommand::Remove(args) => change::remove(args, &store, settings, output),
-        TracksCommand::Export(args) => export::export(args, &store, output),
-        TracksCommand::Import(args) => import::import(args, &store, settings, output),
-        TracksCommand::Reindex(_) => reindex::reindex(&store, settings, output),
+        TracksCommand::List(args) => list::list(args, &context, output),
+        TracksCommand::Show(args) => list::show(args, &context, output),
+        TracksCommand::Set(args) => change::set(args, &context, output),
+        TracksCommand::Remove(args) => change::remove(args, &context, settings, output),
+        TracksCommand::Export(args) => export::export(args, &context, output),
+        TracksCommand::Import(args) => import::import(args, &context, settings, output),
+        TracksCommand::Reindex(_) => reindex::reindex(&context, settings, output),
     };
     // An error of the cleanup at closing, for example on a full disk, matters only for commands that wrote.
-    let closed = store.close();
+    let closed = context.close();
     let outcome = outcome?;
     match args.command {
         TracksCommand::List(_) | TracksCommand::Show(_) | TracksCommand::Export(_) => {}

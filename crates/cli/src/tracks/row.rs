@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// JSON form of a track in `tracks list`, `show` and `export`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Row {
+pub(super) struct TrackRow {
     pub(super) id: String,
     /// The amItemID, which is derived from the ID. It is not read by an import.
     #[serde(rename = "amItemID")]
@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) constellation: Option<String>,
 }
 
-impl Row {
+impl TrackRow {
     /// Creates the row of a track, without its constellation.
     pub(super) fn new(track: Track) -> Self {
         Self {

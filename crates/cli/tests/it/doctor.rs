@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use crate::support::{Ran, Sandbox};
+use crate::support::{CommandOutput, Sandbox};
 
 /// Returns the output line of a check.
-fn line<'a>(ran: &'a Ran, name: &str) -> &'a str {
+fn line<'a>(output: &'a CommandOutput, name: &str) -> &'a str {
     let named = |line: &&str| line.get(9..).is_some_and(|line| line.starts_with(name));
-    ran.stdout.lines().find(named).unwrap_or_else(|| panic!("no {name}: {ran:#?}"))
+    output.stdout.lines().find(named).unwrap_or_else(|| panic!("no {name}: {output:#?}"))
 }
 
 #[test]
 fn healthy_catalogs_pass_all_checks() {
     let sandbox = Sandbox::with_catalog();
-    let ran = sandbox.run(&["doctor", "--thorough"]).expect(0);
-    assert_eq!(ran.stderr, "");
+    let output = sandbox.run(&["doctor", "--thorough"]).expect(0);
+    assert_eq!(output.stderr, "");
     for (name, found) in [
         ("version", concat!("refrain ", env!("CARGO_PKG_VERSION"))),
         ("settings", "no file"),
@@ -29,7 +29,7 @@ fn healthy_catalogs_pass_all_checks() {
         ("index cache", "3 tracks, up to date with the catalog"),
         ("free disk", "B for "),
     ] {
-        let line = line(&ran, name);
+        let line = line(&output, name);
         assert!(line.starts_with("ok ") && line.contains(found), "{line}");
     }
     let quick = sandbox.run(&["doctor", "--json"]).expect(0);
@@ -47,44 +47,46 @@ fn healthy_catalogs_pass_all_checks() {
 #[test]
 fn doctor_gives_advice_on_missing_and_outdated_parts() {
     let sandbox = Sandbox::new();
-    let ran = sandbox.run(&["doctor"]).expect(2);
-    assert!(line(&ran, "catalogue").contains("create it with `refrain index FOLDER`"), "{ran:#?}");
+    let output = sandbox.run(&["doctor"]).expect(2);
+    assert!(line(&output, "catalogue").contains("create it with `refrain index FOLDER`"), "{output:#?}");
     assert!(!sandbox.path("catalog.db").exists(), "doctor must not create a catalog");
 
     let sandbox = Sandbox::with_catalog();
-    let ran = sandbox.run(&["--cache-dir", "new/cache", "doctor"]).expect(3);
+    let output = sandbox.run(&["--cache-dir", "new/cache", "doctor"]).expect(3);
     assert!(
-        line(&ran, "index cache").starts_with("warning")
-            && line(&ran, "cache folder").ends_with(", will be created")
+        line(&output, "index cache").starts_with("warning")
+            && line(&output, "cache folder").ends_with(", will be created")
     );
-    assert!(line(&ran, "index cache").contains("the next search builds it"), "{ran:#?}");
+    assert!(line(&output, "index cache").contains("the next search builds it"), "{output:#?}");
     assert!(!sandbox.path("new").exists());
 
     let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
     sandbox.run(&["tracks", "set", &id, "title=x"]).expect(0);
-    let ran = sandbox.run(&["doctor"]).expect(0);
-    assert!(line(&ran, "index cache").contains("1 changes behind"), "{ran:#?}");
+    let output = sandbox.run(&["doctor"]).expect(0);
+    assert!(line(&output, "index cache").contains("1 changes behind"), "{output:#?}");
     std::fs::write(sandbox.path("catalog.db-index"), "nonsense").unwrap();
-    let ran = sandbox.run(&["doctor"]).expect(3);
-    assert!(line(&ran, "index cache").contains("rebuilds it"), "{ran:#?}");
+    let output = sandbox.run(&["doctor"]).expect(3);
+    assert!(line(&output, "index cache").contains("rebuilds it"), "{output:#?}");
 
     sandbox.file("file", "");
-    let ran = sandbox.run(&["--cache-dir", "file", "doctor"]).expect(2);
-    assert!(line(&ran, "cache folder").starts_with("FAIL"), "{ran:#?}");
+    let output = sandbox.run(&["--cache-dir", "file", "doctor"]).expect(2);
+    assert!(line(&output, "cache folder").starts_with("FAIL"), "{output:#?}");
 }
 
 #[test]
 fn invalid_settings_fail_the_doctor() {
     let sandbox = Sandbox::with_catalog();
     sandbox.file("bad.toml", "jobs = 'many'\n");
-    let ran = sandbox.run(&["--config", "bad.toml", "doctor"]).expect(2);
-    assert!(line(&ran, "settings").starts_with("FAIL") && line(&ran, "settings").contains("line 1 (jobs)"));
-    let ran = sandbox.run(&["--config", "bad.toml", "doctor", "--json"]).expect(2);
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let output = sandbox.run(&["--config", "bad.toml", "doctor"]).expect(2);
+    assert!(
+        line(&output, "settings").starts_with("FAIL") && line(&output, "settings").contains("line 1 (jobs)")
+    );
+    let output = sandbox.run(&["--config", "bad.toml", "doctor", "--json"]).expect(2);
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((&report["health"], &report["checks"][1]["health"]), (&"fail".into(), &"fail".into()));
     sandbox.file("good.toml", "jobs = 2\n");
-    let ran = sandbox.run(&["--config", "good.toml", "doctor"]).expect(0);
-    assert!(line(&ran, "settings").ends_with("from good.toml"), "{ran:#?}");
+    let output = sandbox.run(&["--config", "good.toml", "doctor"]).expect(0);
+    assert!(line(&output, "settings").ends_with("from good.toml"), "{output:#?}");
 }
 
 #[test]
@@ -94,17 +96,20 @@ fn unusable_catalogs_fail_the_doctor() {
         "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, execution_time \
          FROM _sqlx_migrations LIMIT 1",
     );
-    let ran = sandbox.run(&["doctor"]).expect(2);
-    assert!(line(&ran, "catalogue").contains("made by a newer refrain (schema 9999"), "{ran:#?}");
+    let output = sandbox.run(&["doctor"]).expect(2);
+    assert!(line(&output, "catalogue").contains("made by a newer refrain (schema 9999"), "{output:#?}");
     let other = Sandbox::with_catalog();
     other.sql("DELETE FROM constellations WHERE track = 2");
-    let ran = other.run(&["doctor", "--thorough"]).expect(2);
-    assert!(line(&ran, "constellations").contains("1 tracks have none"), "{ran:#?}");
+    let output = other.run(&["doctor", "--thorough"]).expect(2);
+    assert!(line(&output, "constellations").contains("1 tracks have none"), "{output:#?}");
 
     let url = "postgres://ann:hush@127.0.0.1:1/music?sslmode=disable";
     for json in [&[][..], &["--json"]] {
         let mut command = sandbox.command(&[&["--catalog", url, "doctor"], json].concat());
-        let ran = Ran::from(command.output().unwrap()).expect(2);
-        assert!(ran.stdout.contains("cannot reach the server") && !ran.stdout.contains("hush"), "{ran:#?}");
+        let output = CommandOutput::from(command.output().unwrap()).expect(2);
+        assert!(
+            output.stdout.contains("cannot reach the server") && !output.stdout.contains("hush"),
+            "{output:#?}"
+        );
     }
 }

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::{Ran, Sandbox, music};
+use crate::support::{CommandOutput, Sandbox, music};
 
 /// Number of different excerpts.
 const EXCERPTS: usize = 18;
@@ -38,10 +38,10 @@ fn check(sandbox: &Sandbox, links: usize) {
     sources.dedup();
     assert_eq!((sources.len(), sandbox.tracks().len()), (FILES, FILES));
     assert_eq!(sandbox.links(), links);
-    sandbox.run(&["doctor"]).expect(0).out_has("every track was compared");
+    sandbox.run(&["doctor"]).expect(0).stdout_contains("every track was compared");
     let inputs: Vec<_> = (0..EXCERPTS).map(|k| format!("m/{k:02}-0.wav")).collect();
-    let (ran, answers) = sandbox.identify(&inputs);
-    ran.expect(0);
+    let (output, answers) = sandbox.identify(&inputs);
+    output.expect(0);
     for (input, answer) in inputs.iter().zip(&answers) {
         let best = crate::support::best(answer).unwrap();
         // The copies are the same recording.
@@ -108,7 +108,7 @@ fn index_completes_after_a_full_disk() {
     command = Command::new("unshare");
     command.args(["-rm", "sh", "-c", script, "sh"]).arg(program);
     command.current_dir(sandbox.path(".")).env("HOME", sandbox.path("."));
-    Ran::from(command.output().unwrap()).expect(0);
+    CommandOutput::from(command.output().unwrap()).expect(0);
     let first = std::fs::read_to_string(sandbox.path("first")).unwrap();
     assert!(first.contains("no space left"), "{first}");
     assert_ne!(std::fs::read_to_string(sandbox.path("first.status")).unwrap().trim(), "0");

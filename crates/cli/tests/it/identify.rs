@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use refrain_testkit::effects::{Clip, Noise, crop, gain, mix, noise, speed};
+use refrain_testkit::effects::{MixClip, Noise, crop, gain, mix, noise, speed};
 use serde_json::Value;
 
-use crate::support::{NAMES, Ran, Sandbox, best, music};
+use crate::support::{CommandOutput, NAMES, Sandbox, best, music};
 
 /// Replaces all numbers by 0 and removes signs, so that only the format remains.
 fn form(line: &str) -> String {
@@ -49,8 +49,8 @@ fn json_output_has_the_format_of_identify_stream() {
     ];
     sandbox.run(&[&["tracks", "set", &id][..], &values].concat()).expect(0);
     let clip = sandbox.clip("clip 1.wav", &music().known[1], 5.0, 10.0);
-    let (ran, answers) = sandbox.identify(&[&clip]);
-    ran.expect(0);
+    let (output, answers) = sandbox.identify(&[&clip]);
+    output.expect(0);
     let answer = &answers[0];
     let found = &answer["matches"][0];
     let am_item_id = found["amItemID"].as_str().unwrap();
@@ -64,8 +64,8 @@ fn json_output_has_the_format_of_identify_stream() {
     assert!(found["evidence"]["falsePositiveProbability"].as_f64().unwrap() < 1e-4, "{answer}");
     assert_eq!(best(answer), Some(NAMES[1]));
 
-    let (ran, _) = sandbox.identify(&["clip 1.wav"]);
-    let text = form(&ran.stdout).replace(&form(am_item_id), "ID");
+    let (output, _) = sandbox.identify(&["clip 1.wav"]);
+    let text = form(&output.stdout).replace(&form(am_item_id), "ID");
     let reference = form(music().folder.join("songs").join(NAMES[1]).to_str().unwrap());
     let probability = text.split("Probability\":").nth(1).unwrap().split(',').next().unwrap();
     let golden = concat!(
@@ -92,8 +92,8 @@ fn output_lines_have_the_order_of_the_inputs() {
             sandbox.clip(&format!("{k}.wav"), &music.known[k % 3], k as f64 * 0.3, seconds)
         })
         .collect();
-    let (ran, answers) = sandbox.identify(&clips);
-    ran.expect(0);
+    let (output, answers) = sandbox.identify(&clips);
+    output.expect(0);
     assert_eq!(answers.len(), clips.len());
     for (k, (clip, answer)) in clips.iter().zip(&answers).enumerate() {
         assert_eq!(answer["file"], clip.to_str().unwrap());
@@ -114,17 +114,17 @@ fn paths(files: &[std::path::PathBuf]) -> Vec<&str> {
 fn matches_of_a_mix_are_listed_in_order_of_time() {
     let sandbox = Sandbox::with_catalog();
     let known = &music().known;
-    let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
+    let play = |song: usize, from| MixClip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
     let mix = mix(&[play(2, 3.0), play(0, 0.0), play(1, 8.0)]);
     sandbox.wav("mix.wav", &mix.samples);
-    let ran = sandbox.run(&["identify", "mix.wav"]).expect(0);
-    let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 4, "{ran:#?}");
-    assert!(lines[0].starts_with("song ") && lines[0].ends_with("confidence"), "{ran:#?}");
+    let output = sandbox.run(&["identify", "mix.wav"]).expect(0);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{output:#?}");
+    assert!(lines[0].starts_with("song ") && lines[0].ends_with("confidence"), "{output:#?}");
     for (line, name) in lines[1..].iter().zip([NAMES[2], NAMES[0], NAMES[1]]) {
-        assert!(line.starts_with(name), "{ran:#?}");
+        assert!(line.starts_with(name), "{output:#?}");
     }
-    assert!(!ran.stdout.contains('\x1b'), "colours are only written to terminals");
+    assert!(!output.stdout.contains('\x1b'), "colours are only written to terminals");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn json_matches_are_sorted_by_time_with_alternatives_after_each() {
     let known = &music().known;
     sandbox.wav("copies/copy.wav", &gain(&crop(&known[0].samples, 0.3, 23.0), -3.0));
     sandbox.run(&["index", "copies"]).expect(0);
-    let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 0.0 };
+    let play = |song: usize, from| MixClip { samples: &known[song].samples, from, seconds: 12.0, fade: 0.0 };
     sandbox.wav("mix.wav", &mix(&[play(2, 3.0), play(0, 4.0), play(1, 8.0)]).samples);
     let (_, answers) = sandbox.identify(&["mix.wav"]);
     let matches = answers[0]["matches"].as_array().unwrap();
@@ -164,10 +164,10 @@ fn no_match_is_exit_status_1_with_optional_explanation() {
         ("short.wav", "why: too short: 0.4 s of sound"),
         ("unknown.wav", "why: n"),
     ] {
-        let ran = sandbox.run(&["identify", "--explain", file]).expect(1);
-        assert!(ran.stdout.starts_with("no match\n") && ran.stdout.contains(why), "{ran:#?}");
-        let ran = sandbox.run(&["identify", "--json", "--all", "--explain", file]).expect(1);
-        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let output = sandbox.run(&["identify", "--explain", file]).expect(1);
+        assert!(output.stdout.starts_with("no match\n") && output.stdout.contains(why), "{output:#?}");
+        let output = sandbox.run(&["identify", "--json", "--all", "--explain", file]).expect(1);
+        let answer: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!((&answer["statusCode"], &answer["matches"]), (&2005.into(), &Value::Array(vec![])));
         assert!(answer["explanation"][0].is_string() && answer["rejected"].is_array(), "{answer}");
     }
@@ -178,26 +178,35 @@ fn standard_input_is_an_input() {
     let sandbox = Sandbox::with_catalog();
     let clip = sandbox.clip("clip.wav", &music().known[0], 6.0, 8.0);
     let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json", "-"]);
-    let ran = Ran::from(command.stdin(std::fs::File::open(clip).unwrap()).output().unwrap()).expect(0);
-    let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let output =
+        CommandOutput::from(command.stdin(std::fs::File::open(clip).unwrap()).output().unwrap()).expect(0);
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((answer["file"].as_str(), best(&answer)), (Some("-"), Some(NAMES[0])));
     let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "-"]);
-    Ran::from(command.stdin(Stdio::null()).output().unwrap()).expect(2).says("standard input is empty");
-    sandbox.run(&["identify", "-", "-"]).expect(2).says("only once");
+    CommandOutput::from(command.stdin(Stdio::null()).output().unwrap())
+        .expect(2)
+        .stderr_contains("standard input is empty");
+    sandbox.run(&["identify", "-", "-"]).expect(2).stderr_contains("only once");
 }
 
 #[test]
 fn identify_rejects_unsupported_inputs_and_catalogs() {
     let sandbox = Sandbox::with_catalog();
-    sandbox.run(&["identify", "ftp://example.com/a.mp3"]).expect(2).says("ftp URLs cannot be read");
-    sandbox.run(&["plot", "https://example.com/a.mp3"]).expect(2).says("https URLs cannot be read");
+    sandbox
+        .run(&["identify", "ftp://example.com/a.mp3"])
+        .expect(2)
+        .stderr_contains("ftp URLs cannot be read");
+    sandbox
+        .run(&["plot", "https://example.com/a.mp3"])
+        .expect(2)
+        .stderr_contains("https URLs cannot be read");
     let elsewhere = format!("sqlite:{}", sandbox.path("typo.db").display());
     let mut command = sandbox.command(&["--catalog", &elsewhere, "identify", "x.wav"]);
-    Ran::from(command.output().unwrap()).expect(2).says("not found; create it with");
+    CommandOutput::from(command.output().unwrap()).expect(2).stderr_contains("not found; create it with");
     assert!(!sandbox.path("typo.db").exists());
     let mut command = sandbox.command(&["--catalog", "mysql://u:secret@h/d", "identify", "x.wav"]);
-    let ran = Ran::from(command.output().unwrap()).expect(2).says("not supported");
-    assert!(!ran.stderr.contains("secret"), "{ran:#?}");
+    let output = CommandOutput::from(command.output().unwrap()).expect(2).stderr_contains("not supported");
+    assert!(!output.stderr.contains("secret"), "{output:#?}");
 }
 
 #[test]
@@ -223,9 +232,9 @@ fn lost_or_damaged_cache_is_rebuilt_with_one_log_line() {
         if let Some(byte) = bytes.get_mut(middle) {
             *byte ^= 0x55;
             std::fs::write(file, bytes).unwrap();
-            let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0);
-            assert_eq!(ran.stdout, good.stdout, "{}", file.display());
-            assert!(ran.stderr.lines().count() <= 1, "{ran:#?}");
+            let output = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0);
+            assert_eq!(output.stdout, good.stdout, "{}", file.display());
+            assert!(output.stderr.lines().count() <= 1, "{output:#?}");
         }
     }
     let manifest = sandbox.path("catalog.db-index");
@@ -251,8 +260,8 @@ fn wide_speed_range_does_not_change_index_files() {
     assert!(before.len() > 1);
     for ranges in [["--speed-range", "0.3"], ["--speed-range", "0.5"], ["--pitch-range", "700"]] {
         let [flag, range] = ranges;
-        let ran = sandbox.run(&["identify", hiss.to_str().unwrap(), flag, range]).expect(1);
-        assert_eq!(ran.stderr, "", "{flag} {range}");
+        let output = sandbox.run(&["identify", hiss.to_str().unwrap(), flag, range]).expect(1);
+        assert_eq!(output.stderr, "", "{flag} {range}");
         assert!(files() == before, "{flag} {range}");
     }
 }
@@ -264,8 +273,8 @@ fn is_cache(file: &std::path::Path) -> bool {
 }
 
 fn check_rebuilt(sandbox: &Sandbox, good: &str) {
-    let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).says("rebuilding it");
-    assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), (good, 1), "{ran:#?}");
+    let output = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).stderr_contains("rebuilding it");
+    assert_eq!((output.stdout.as_str(), output.stderr.lines().count()), (good, 1), "{output:#?}");
     assert_eq!(sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).stderr, "");
 }
 
@@ -275,8 +284,8 @@ fn changed_speed_is_found_unless_disabled() {
     let faster = speed(&crop(&music().known[2].samples, 4.0, 12.0), 1.12);
     let clip = sandbox.wav("fast.wav", &crop(&faster, 0.0, 10.0));
     let clip = clip.to_str().unwrap();
-    let (ran, answers) = sandbox.identify(&[clip]);
-    ran.expect(0);
+    let (output, answers) = sandbox.identify(&[clip]);
+    output.expect(0);
     assert_eq!(best(&answers[0]), Some(NAMES[2]));
     let evidence = &answers[0]["matches"][0]["evidence"];
     assert!((evidence["speed"].as_f64().unwrap() - 1.12).abs() < 0.0005, "{evidence}");
@@ -293,8 +302,8 @@ fn copies_are_listed_as_alternatives_of_the_best_match() {
     sandbox.run(&["index", copy.to_str().unwrap()]).expect(0);
     let clip = sandbox.clip("clip.wav", &music().known[1], 5.0, 10.0);
     let clip = clip.to_str().unwrap();
-    let (ran, answers) = sandbox.identify(&[clip]);
-    ran.expect(0);
+    let (output, answers) = sandbox.identify(&[clip]);
+    output.expect(0);
     let matches = answers[0]["matches"].as_array().unwrap();
     assert_eq!(matches.len(), 2, "{answers:?}");
     assert!(matches[0].get("alternativeOf").is_none());

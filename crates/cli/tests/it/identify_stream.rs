@@ -6,7 +6,7 @@ use refrain_testkit::origin::{Fault, Times};
 use serde_json::Value;
 
 use crate::monitor::{Running, Stage, check_broadcast, responses};
-use crate::support::{Ran, Sandbox, music};
+use crate::support::{CommandOutput, Sandbox, music};
 
 /// Returns a command with the flags of the program that it replaces.
 fn command(sandbox: &Sandbox, input: &str, config: &str) -> Command {
@@ -28,9 +28,9 @@ async fn configuration_of_the_old_program_is_accepted() {
     // The configuration of the old program happens to be valid TOML. Known settings apply, others are ignored.
     let config = format!("catalog = \"{}\"\nserver = \"x\"\nmode = 3\n", stage.sandbox.catalog());
     stage.sandbox.file("old.cfg", config);
-    let ran = Running::start(&mut command(&stage.sandbox, &url, "old.cfg")).end().expect(0);
-    assert_eq!(ran.stderr.matches("ignored").count(), 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("mode, server"), "{}", ran.stderr);
+    let output = Running::start(&mut command(&stage.sandbox, &url, "old.cfg")).end().expect(0);
+    assert_eq!(output.stderr.matches("ignored").count(), 1, "{}", output.stderr);
+    assert!(output.stderr.contains("mode, server"), "{}", output.stderr);
     let files = responses(&stage.sandbox.path("results"));
     assert!(files.iter().all(|(name, _)| name.starts_with("st-1DcdE_20") && name.ends_with(".json")));
     let all: Vec<Value> = files.into_iter().map(|(_, response)| response).collect();
@@ -46,10 +46,10 @@ fn media_file_gives_one_response() {
     sandbox.file("old.cfg", b"<config>\xFF not TOML</config>");
     let run = |input: &str| {
         let mut command = command(&sandbox, input, "old.cfg");
-        Ran::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
+        CommandOutput::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
     };
-    let ran = run(clip.to_str().unwrap()).expect(0).says("old.cfg: ignored");
-    assert_eq!(ran.stdout, "");
+    let output = run(clip.to_str().unwrap()).expect(0).stderr_contains("old.cfg: ignored");
+    assert_eq!(output.stdout, "");
     let files = responses(&sandbox.path("results"));
     let [(name, response)] = &files[..] else { panic!("{files:?}") };
     assert!(name.starts_with("st-1DcdE_20"), "{name}");
@@ -60,7 +60,7 @@ fn media_file_gives_one_response() {
     assert!(found["evidence"]["event"].is_null());
     // No file is written without a match.
     let unknown = sandbox.clip("unknown.wav", &music().unknown, 5.0, 12.0);
-    run(unknown.to_str().unwrap()).expect(0).says("no match");
+    run(unknown.to_str().unwrap()).expect(0).stderr_contains("no match");
     assert_eq!(responses(&sandbox.path("results")).len(), 1);
     run("none.mp3").expect(2);
 }
@@ -68,8 +68,8 @@ fn media_file_gives_one_response() {
 #[test]
 fn unreadable_configuration_is_an_error() {
     let sandbox = Sandbox::with_catalog();
-    let ran = Ran::from(command(&sandbox, "x.wav", "none.cfg").output().unwrap()).expect(2);
-    ran.says("cannot read configuration none.cfg");
+    let output = CommandOutput::from(command(&sandbox, "x.wav", "none.cfg").output().unwrap()).expect(2);
+    output.stderr_contains("cannot read configuration none.cfg");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn settings_of_wrong_type_are_errors_and_unknown_ones_ignored() {
     let run = |config: &str| {
         sandbox.file("some.cfg", config);
         let mut command = command(&sandbox, clip.to_str().unwrap(), "some.cfg");
-        Ran::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
+        CommandOutput::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
     };
     for (config, part) in [
         ("catalog = 5\n", "catalog is invalid"),
@@ -89,24 +89,24 @@ fn settings_of_wrong_type_are_errors_and_unknown_ones_ignored() {
         ("[database]\nmax_connections = \"few\"\n", "database.max_connections is invalid"),
         ("log = \"verbose\"\n", "log is invalid"),
     ] {
-        let ran = run(config).expect(2).says(part);
-        assert!(!ran.stderr.contains("not ours"), "{}", ran.stderr);
+        let output = run(config).expect(2).stderr_contains(part);
+        assert!(!output.stderr.contains("not ours"), "{}", output.stderr);
     }
-    let ran =
+    let output =
         run("mode = 3\n[server]\nhost = \"x\"\nport = 1\n[log]\nfile = \"x\"\nlevel = \"warn\"\n").expect(0);
-    assert!(ran.stderr.contains("not ours: log.file, mode, server\n"), "{}", ran.stderr);
+    assert!(output.stderr.contains("not ours: log.file, mode, server\n"), "{}", output.stderr);
 }
 
 #[test]
 fn advice_names_only_options_of_this_program() {
     let sandbox = Sandbox::new();
     sandbox.file("empty.cfg", "");
-    let ran = Ran::from(command(&sandbox, "x.wav", "empty.cfg").output().unwrap()).expect(2);
-    assert!(ran.stderr.contains("REFRAIN_CATALOG") && ran.stderr.contains("-c"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("--"), "{}", ran.stderr);
+    let output = CommandOutput::from(command(&sandbox, "x.wav", "empty.cfg").output().unwrap()).expect(2);
+    assert!(output.stderr.contains("REFRAIN_CATALOG") && output.stderr.contains("-c"), "{}", output.stderr);
+    assert!(!output.stderr.contains("--"), "{}", output.stderr);
     sandbox.file("database.cfg", "search = \"database\"\n");
-    let ran = Ran::from(command(&sandbox, "-", "database.cfg").output().unwrap()).expect(2);
-    assert!(ran.stderr.contains("REFRAIN_SEARCH") && !ran.stderr.contains("--"), "{}", ran.stderr);
+    let output = CommandOutput::from(command(&sandbox, "-", "database.cfg").output().unwrap()).expect(2);
+    assert!(output.stderr.contains("REFRAIN_SEARCH") && !output.stderr.contains("--"), "{}", output.stderr);
 }
 
 /// Starts the program for a stream, with these folders for results and for temporary files.
@@ -127,8 +127,8 @@ async fn missing_folders_are_created() {
     assert_eq!(responses(&stage.sandbox.path("deep/results")).len(), 4);
     assert_eq!(std::fs::read_dir(stage.sandbox.path("no/tmp")).unwrap().count(), 0);
     stage.sandbox.file("taken", "a file");
-    let ran = follow(&stage, &url, "deep/results", "taken/tmp").end().expect(2);
-    assert!(ran.stderr.contains("taken/tmp"), "{}", ran.stderr);
+    let output = follow(&stage, &url, "deep/results", "taken/tmp").end().expect(2);
+    assert!(output.stderr.contains("taken/tmp"), "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,9 +140,9 @@ async fn removed_results_folder_gives_exit_status_2_after_the_stream() {
     std::fs::remove_dir(stage.sandbox.path("results")).unwrap();
     live.publish(stage.clips.len() as u64 - 3);
     live.change(|options| options.end = true);
-    let ran = running.end().expect(2);
-    assert!(ran.stderr.contains("cannot write a response to results"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("4 events could not be written"), "{}", ran.stderr);
+    let output = running.end().expect(2);
+    assert!(output.stderr.contains("cannot write a response to results"), "{}", output.stderr);
+    assert!(output.stderr.contains("4 events could not be written"), "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

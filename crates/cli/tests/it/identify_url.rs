@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::support::{NAMES, Sandbox, best, music};
 
 /// Response of a server: status line and headers, and the body.
-type Answer = (String, Vec<u8>);
+type TestResponse = (String, Vec<u8>);
 
 /// Starts a server on this machine, which runs until the end of the test process. Returns its URL.
-fn server(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
+fn server(answer: impl Fn(&str) -> TestResponse + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://user:hunter2@{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -23,7 +23,7 @@ fn server(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
     address
 }
 
-fn serve(mut connection: TcpStream, answer: &impl Fn(&str) -> Answer) {
+fn serve(mut connection: TcpStream, answer: &impl Fn(&str) -> TestResponse) {
     let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
     let Some(Ok(request)) = lines.next() else { return };
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
@@ -34,7 +34,7 @@ fn serve(mut connection: TcpStream, answer: &impl Fn(&str) -> Answer) {
     _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&body));
 }
 
-fn ok(body: &[u8]) -> Answer {
+fn ok(body: &[u8]) -> TestResponse {
     (format!("200 OK\r\nContent-Length: {}", body.len()), body.to_vec())
 }
 
@@ -50,13 +50,13 @@ fn files_at_urls_are_identified_like_local_files() {
         _ => ("404 Not Found\r\nContent-Length: 0".into(), Vec::new()),
     });
     for path in ["/a/clip.wav?token=secret", "/moved"] {
-        let ran = sandbox.run(&["identify", "--json", &format!("{address}{path}")]).expect(0);
-        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let output = sandbox.run(&["identify", "--json", &format!("{address}{path}")]).expect(0);
+        let answer: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!(best(&answer), Some(NAMES[0]));
-        assert!(!ran.stdout.contains("secret") && !ran.stdout.contains("hunter2"), "{}", ran.stdout);
+        assert!(!output.stdout.contains("secret") && !output.stdout.contains("hunter2"), "{}", output.stdout);
     }
     let gone = sandbox.run(&["identify", &format!("{address}/gone.wav?token=secret")]).expect(2);
-    gone.says("/gone.wav: status 404");
+    gone.stderr_contains("/gone.wav: status 404");
 }
 
 #[test]
@@ -69,17 +69,17 @@ fn urls_without_a_file_are_rejected_with_advice() {
         _ => ok(b"<html></html>"),
     });
     let run = |path: &str| sandbox.run(&["identify", "--json", &format!("{address}{path}")]).expect(2);
-    let code = |ran: &str| serde_json::from_str::<Value>(ran).unwrap()["statusCode"].as_u64().unwrap();
+    let code = |output: &str| serde_json::from_str::<Value>(output).unwrap()["statusCode"].as_u64().unwrap();
     for (path, expected, words) in [
         ("/live.m3u8", 2900, "refrain monitor"),
         ("/radio", 2900, "live stream"),
         ("/large", 2902, "larger than"),
         ("/page", 2901, "/page"),
     ] {
-        let ran = run(path);
-        assert_eq!(code(&ran.stdout), expected, "{path}: {}", ran.stderr);
-        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
-        ran.says(words);
+        let output = run(path);
+        assert_eq!(code(&output.stdout), expected, "{path}: {}", output.stderr);
+        assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+        output.stderr_contains(words);
     }
 }
 
@@ -88,7 +88,7 @@ fn files_at_urls_are_monitored_once() {
     let sandbox = Sandbox::with_catalog();
     let clip = std::fs::read(sandbox.clip("clip.wav", &music().known[0], 0.0, 20.0)).unwrap();
     let address = server(move |_| ok(&clip));
-    let ran = sandbox.run(&["monitor", "--json", &format!("{address}/clip.wav")]).expect(0);
-    let finals = ran.stdout.lines().filter(|line| line.contains("\"event\":\"final\"")).count();
-    assert_eq!(finals, 1, "{}", ran.stdout);
+    let output = sandbox.run(&["monitor", "--json", &format!("{address}/clip.wav")]).expect(0);
+    let finals = output.stdout.lines().filter(|line| line.contains("\"event\":\"final\"")).count();
+    assert_eq!(finals, 1, "{}", output.stdout);
 }

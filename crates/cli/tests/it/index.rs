@@ -13,21 +13,21 @@ fn unchanged_files_are_skipped_and_changed_ones_replaced() {
     sandbox.clip("m/a.wav", &music.known[0], 0.0, 12.0);
     sandbox.clip("m/deep/er/b.WAV", &music.known[1], 0.0, 12.0);
     sandbox.file("m/cover.txt", "no music");
-    let ran = sandbox.run(&["index", "m"]).expect(0);
+    let output = sandbox.run(&["index", "m"]).expect(0);
     assert!(
-        ran.stdout.starts_with("2 added, 0 unchanged, 0 replaced, 0 failed, 24.0 s of audio at "),
-        "{ran:#?}"
+        output.stdout.starts_with("2 added, 0 unchanged, 0 replaced, 0 failed, 24.0 s of audio at "),
+        "{output:#?}"
     );
-    let ran = sandbox.run(&["index", "m", "m/a.wav", "m/deep/../a.wav"]).expect(0);
+    let output = sandbox.run(&["index", "m", "m/a.wav", "m/deep/../a.wav"]).expect(0);
     assert_eq!(
-        (ran.stdout.as_str(), ran.stderr.as_str()),
+        (output.stdout.as_str(), output.stderr.as_str()),
         ("0 added, 2 unchanged, 0 replaced, 0 failed\n", "")
     );
 
     let before = sandbox.tracks();
     sandbox.clip("m/a.wav", &music.known[2], 0.0, 12.0);
-    let ran = sandbox.run(&["index", "m"]).expect(0);
-    assert!(ran.stdout.starts_with("0 added, 1 unchanged, 1 replaced, 0 failed"), "{ran:#?}");
+    let output = sandbox.run(&["index", "m"]).expect(0);
+    assert!(output.stdout.starts_with("0 added, 1 unchanged, 1 replaced, 0 failed"), "{output:#?}");
     let mut ids: Vec<_> = sandbox.tracks().iter().map(|track| track["id"].clone()).collect();
     ids.reverse();
     assert_eq!(ids, before.iter().map(|track| track["id"].clone()).collect::<Vec<_>>());
@@ -56,18 +56,18 @@ fn near_duplicates_are_linked_and_reported() {
     sandbox.wav("m/a.wav", &crop(song, 0.0, 20.0));
     sandbox.clip("m/other.wav", &music().known[1], 0.0, 20.0);
     sandbox.wav("m/z.wav", &gain(&crop(song, 1.0, 19.0), -6.0));
-    let ran = sandbox.run(&["index", "m"]).expect(0);
-    assert!(ran.stdout.contains("3 added") && ran.stdout.contains("1 near-duplicates"), "{ran:#?}");
+    let output = sandbox.run(&["index", "m"]).expect(0);
+    assert!(output.stdout.contains("3 added") && output.stdout.contains("1 near-duplicates"), "{output:#?}");
     assert!(
-        ran.stderr.contains("m/z.wav sounds like ") && ran.stderr.contains("m/a.wav for about 1"),
-        "{ran:#?}"
+        output.stderr.contains("m/z.wav sounds like ") && output.stderr.contains("m/a.wav for about 1"),
+        "{output:#?}"
     );
     sandbox.wav("m/zz.wav", &gain(&crop(song, 0.0, 18.0), -3.0));
-    let ran = sandbox.run(&["index", "m"]).expect(0);
-    assert!(ran.stdout.contains("1 added") && ran.stdout.contains("2 near-duplicates"), "{ran:#?}");
+    let output = sandbox.run(&["index", "m"]).expect(0);
+    assert!(output.stdout.contains("1 added") && output.stdout.contains("2 near-duplicates"), "{output:#?}");
     let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
-    let ran = sandbox.run(&["tracks", "show", &id]).expect(0);
-    assert_eq!(ran.stdout.matches("sounds like").count(), 2, "{ran:#?}");
+    let output = sandbox.run(&["tracks", "show", &id]).expect(0);
+    assert_eq!(output.stdout.matches("sounds like").count(), 2, "{output:#?}");
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn edit_and_original_are_linked_in_either_order() {
         sandbox.wav("edit.wav", &edit);
         sandbox.wav("song.wav", song);
         sandbox.run(&["index", order[0]]).expect(0);
-        let ran = sandbox.run(&["index", order[1]]).expect(0);
-        assert!(ran.stdout.contains("1 near-duplicates"), "{order:?} {ran:#?}");
+        let output = sandbox.run(&["index", order[1]]).expect(0);
+        assert!(output.stdout.contains("1 near-duplicates"), "{order:?} {output:#?}");
     }
 }
 
@@ -98,9 +98,9 @@ fn files_that_change_while_read_are_reported() {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
         });
-        let ran = sandbox.run(&["index", "growing.wav"]);
+        let output = sandbox.run(&["index", "growing.wav"]);
         done.store(true, std::sync::atomic::Ordering::SeqCst);
-        ran.expect(2).says("growing.wav: the file changed while it was read");
+        output.expect(2).stderr_contains("growing.wav: the file changed while it was read");
     });
     assert!(sandbox.run(&["index", "growing.wav"]).expect(0).stdout.starts_with("1 added"));
 }

@@ -5,10 +5,10 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod bad_input;
+mod concurrency;
 mod demo;
 mod doctor;
 mod endurance;
-mod hostile;
 mod identify;
 mod identify_stream;
 mod identify_url;
@@ -22,5 +22,5 @@ mod postgres;
 mod serve;
 mod settings;
 mod support;
-mod together;
 mod tracks;
+mod untrusted_input;

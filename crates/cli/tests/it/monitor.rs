@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use refrain_testkit::origin::{Clip, Container, LiveOptions, LiveStream, Origin, encode};
+use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin, SegmentContainer, encode};
 use refrain_testkit::{RATE, write_wav};
 use serde_json::Value;
 
-use crate::support::{Ran, SONG_SECONDS, Sandbox, music};
+use crate::support::{CommandOutput, SONG_SECONDS, Sandbox, music};
 
 /// Timeout of waiting for an expected state.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Silence before the first song of a broadcast, and between songs, in seconds.
 const SILENCE: f64 = 4.0;
@@ -36,19 +36,19 @@ impl Stage {
         let sandbox = Sandbox::with_catalog();
         let wav = sandbox.path("broadcast.wav");
         write_wav(&wav, &broadcast(), RATE).unwrap();
-        let clips = encode(&wav, Container::Ts, 2.0).unwrap().clips;
+        let clips = encode(&wav, SegmentContainer::Ts, 2.0).unwrap().clips;
         Self { sandbox, origin: Origin::start().await.unwrap(), clips }
     }
 
     /// Creates a live stream whose first segments are published. Its playlist keeps all segments.
-    pub(crate) fn live(&self, told: u64) -> (LiveStream, String) {
-        self.live_at("/live", told)
+    pub(crate) fn live(&self, published: u64) -> (LiveStream, String) {
+        self.live_at("/live", published)
     }
 
     /// Like [`Self::live`], but in another folder of the origin.
-    pub(crate) fn live_at(&self, folder: &str, told: u64) -> (LiveStream, String) {
+    pub(crate) fn live_at(&self, folder: &str, published: u64) -> (LiveStream, String) {
         let options = LiveOptions { window: 100, ..LiveOptions::default() };
-        let live = LiveStream::manual(self.clips.clone(), told, options);
+        let live = LiveStream::manual(self.clips.clone(), published, options);
         let url = self.origin.live(folder, &live);
         (live, url)
     }
@@ -62,8 +62,8 @@ impl Stage {
     /// Waits until the first segment is requested, which means that the stream is followed from its start.
     pub(crate) async fn joined(&self) {
         let began = Instant::now();
-        while self.origin.times_asked("/live/seg0.ts") == 0 {
-            assert!(began.elapsed() < PATIENCE, "the stream was not joined");
+        while self.origin.request_count("/live/seg0.ts") == 0 {
+            assert!(began.elapsed() < TIMEOUT, "the stream was not joined");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -102,13 +102,13 @@ impl Running {
     }
 
     /// Waits until the program exits.
-    pub(crate) fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> CommandOutput {
         let began = Instant::now();
         while self.child().try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < PATIENCE, "the program does not exit");
+            assert!(began.elapsed() < TIMEOUT, "the program does not exit");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ran::from(self.0.take().unwrap().wait_with_output().unwrap())
+        CommandOutput::from(self.0.take().unwrap().wait_with_output().unwrap())
     }
 }
 
@@ -117,10 +117,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Some(mut child) = self.0.take() else { return };
         let _ = child.kill();
-        let said = child.wait_with_output();
+        let output = child.wait_with_output();
         // The log of the program helps to explain a failed test.
-        if let (true, Ok(said)) = (std::thread::panicking(), said) {
-            eprintln!("{}", String::from_utf8_lossy(&said.stderr));
+        if let (true, Ok(output)) = (std::thread::panicking(), output) {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 }
@@ -146,7 +146,7 @@ async fn wait_for(folder: &Path, count: usize) -> Vec<(String, Value)> {
         if all.len() >= count {
             return all;
         }
-        assert!(began.elapsed() < PATIENCE, "{} of {count} responses were written", all.len());
+        assert!(began.elapsed() < TIMEOUT, "{} of {count} responses were written", all.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -208,8 +208,8 @@ async fn live_stream_gives_start_and_final_files_of_each_song() {
     // Publish the other segments, and end the playlist.
     live.publish(stage.clips.len() as u64 - 9);
     live.change(|options| options.end = true);
-    let ran = running.end().expect(0);
-    assert_eq!(ran.stdout, "");
+    let output = running.end().expect(0);
+    assert_eq!(output.stdout, "");
     let all: Vec<Value> = responses(&out).into_iter().map(|(_, response)| response).collect();
     check_broadcast(&all, 1_700_000_000.0);
     let evidence = &all[3]["matches"][0]["evidence"];
@@ -220,7 +220,7 @@ async fn live_stream_gives_start_and_final_files_of_each_song() {
     assert!(all[0]["unknownMediaFileDuration"].is_null() && all[0]["file"].is_null());
     // All temporary files were deleted.
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
-    assert!(ran.stderr.contains("stream status") && ran.stderr.contains("ended"), "{}", ran.stderr);
+    assert!(output.stderr.contains("stream status") && output.stderr.contains("ended"), "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,15 +234,15 @@ async fn sigterm_writes_pending_finals_and_exits_successfully() {
     live.publish(6);
     wait_for(&out, 1).await;
     running.terminate();
-    let ran = running.end().expect(0);
+    let output = running.end().expect(0);
     let all = responses(&out);
     let events: Vec<_> = all.iter().map(|(_, response)| brief(response).0).collect();
     assert_eq!(events, ["start", "final"]);
     // Standard output has the same responses as lines, and the log is JSON.
-    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let files: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
     assert_eq!(lines, files);
-    let logs: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let logs: Vec<Value> = output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = logs.iter().rfind(|log| log["message"] == "stream status").unwrap();
     assert_eq!((&last["stream"], &last["state"]), (&"x".into(), &"ended: it was stopped".into()));
 }
@@ -291,9 +291,10 @@ fn monitor_accepts_pcm_and_files_on_standard_input() {
         let mut running = Running::start(&mut command);
         let mut stdin = running.child().stdin.take().unwrap();
         let writing = std::thread::spawn(move || stdin.write_all(&bytes));
-        let ran = running.end().expect(0);
+        let output = running.end().expect(0);
         writing.join().unwrap().unwrap();
-        let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<Value> =
+            output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         // The time of standard input is the time at which the audio arrives.
         let evidence = &lines[0]["matches"][0]["evidence"];
         assert_eq!((&evidence["clock"], &lines[0]["unknownAssetID"]), (&"arrival".into(), &"stdin".into()));
@@ -311,8 +312,8 @@ fn events_option_selects_the_events() {
     let file = wav.to_str().unwrap();
     let events = |args: &[&str]| -> Vec<String> {
         let args = [&["monitor", file, "--json"], args].concat();
-        let ran = sandbox.run(&args).expect(0);
-        ran.stdout.lines().map(|line| brief(&serde_json::from_str(line).unwrap()).0).collect()
+        let output = sandbox.run(&args).expect(0);
+        output.stdout.lines().map(|line| brief(&serde_json::from_str(line).unwrap()).0).collect()
     };
     assert_eq!(events(&["--events", "final"]), ["final", "final"]);
     assert!(events(&["--events", "none"]).is_empty());
@@ -324,13 +325,13 @@ fn events_option_selects_the_events() {
 #[test]
 fn monitor_explains_unusable_inputs() {
     let sandbox = Sandbox::with_catalog();
-    sandbox.run(&["monitor", "none.ts"]).expect(2).says("cannot open none.ts");
-    sandbox.run(&["monitor", "rtmp://host/app"]).expect(2).says("ffmpeg -i rtmp://");
-    sandbox.run(&["monitor", "udp://nowhere"]).expect(2).says("udp://239.1.2.3:5000");
-    sandbox.run(&["monitor", "-", "--pcm", "mp3"]).expect(2).says("s16le:48000:2");
+    sandbox.run(&["monitor", "none.ts"]).expect(2).stderr_contains("cannot open none.ts");
+    sandbox.run(&["monitor", "rtmp://host/app"]).expect(2).stderr_contains("ffmpeg -i rtmp://");
+    sandbox.run(&["monitor", "udp://nowhere"]).expect(2).stderr_contains("udp://239.1.2.3:5000");
+    sandbox.run(&["monitor", "-", "--pcm", "mp3"]).expect(2).stderr_contains("s16le:48000:2");
     let text = sandbox.file("text.ts", "This is no music at all. ".repeat(1000));
-    sandbox.run(&["monitor", text.to_str().unwrap()]).expect(2).says("cannot follow");
-    let ran = sandbox.run(&["--search", "database", "monitor", "-"]).expect(2);
-    ran.says("--search local");
-    Sandbox::new().run(&["monitor", "-"]).expect(2).says("not found; create it with");
+    sandbox.run(&["monitor", text.to_str().unwrap()]).expect(2).stderr_contains("cannot follow");
+    let output = sandbox.run(&["--search", "database", "monitor", "-"]).expect(2);
+    output.stderr_contains("--search local");
+    Sandbox::new().run(&["monitor", "-"]).expect(2).stderr_contains("not found; create it with");
 }

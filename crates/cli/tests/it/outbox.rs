@@ -21,8 +21,8 @@ fn sandbox() -> Sandbox {
 }
 
 fn listed(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
-    let ran = sandbox.run(&[&["outbox", "list", "--json"], args].concat()).expect(0);
-    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let output = sandbox.run(&[&["outbox", "list", "--json"], args].concat()).expect(0);
+    output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn ids(rows: &[Value]) -> Vec<i64> {
@@ -56,16 +56,19 @@ fn outbox_list_shows_pending_messages() {
     }
     assert!(lines[1].contains("2023-11-14 22:13:29 UTC") && lines[1].contains("status 503"), "{table}");
     assert!(lines[2].contains("\\u{1b}[31m"), "{table}");
-    sandbox.run(&["outbox", "list", "--status", "lost"]).expect(2).says("waiting, dead, delivered");
+    sandbox
+        .run(&["outbox", "list", "--status", "lost"])
+        .expect(2)
+        .stderr_contains("waiting, dead, delivered");
 }
 
 #[test]
 fn outbox_retry_revives_dead_messages() {
     let sandbox = sandbox();
-    let ran = sandbox.run(&["outbox", "retry", "1", "3", "77"]).expect(3);
-    assert_eq!(ran.stdout, "1 messages are due again\n");
-    ran.says("message 3 is not dead").says("message 77 is not dead");
-    sandbox.run(&["outbox", "retry", "1"]).expect(2).says("not dead");
+    let output = sandbox.run(&["outbox", "retry", "1", "3", "77"]).expect(3);
+    assert_eq!(output.stdout, "1 messages are due again\n");
+    output.stderr_contains("message 3 is not dead").stderr_contains("message 77 is not dead");
+    sandbox.run(&["outbox", "retry", "1"]).expect(2).stderr_contains("not dead");
     let again = &listed(&sandbox, &["--status", "waiting"])[0];
     assert_eq!((&again["id"], &again["attempts"]), (&json!(1), &json!(0)));
     assert!(again["next_attempt_at"].as_i64().unwrap() > 1_700_000_009_000);
@@ -80,7 +83,7 @@ fn outbox_retry_revives_dead_messages() {
     for wrong in [&["outbox", "retry"][..], &["outbox", "retry", "1", "--all"], &["outbox", "retry", "x"]] {
         sandbox.run(wrong).expect(2);
     }
-    Sandbox::new().run(&["outbox", "list"]).expect(2).says("not found; create it with");
+    Sandbox::new().run(&["outbox", "list"]).expect(2).stderr_contains("not found; create it with");
 }
 
 #[test]
@@ -101,12 +104,12 @@ fn outbox_list_and_retry_handle_multiple_pages() {
 fn messages_of_a_removed_sink_can_be_dropped() {
     let sandbox = sandbox();
     let doctor = sandbox.run(&["doctor"]).expect(3);
-    doctor.out_has("sinks that are not in these settings: 1 for \"hook\", 1 for \"s3\"");
-    sandbox.run(&["outbox", "drop", "s3"]).expect(0).out_has("2 messages for sink \"s3\" deleted");
+    doctor.stdout_contains("sinks that are not in these settings: 1 for \"hook\", 1 for \"s3\"");
+    sandbox.run(&["outbox", "drop", "s3"]).expect(0).stdout_contains("2 messages for sink \"s3\" deleted");
     assert_eq!(ids(&listed(&sandbox, &[])), [1, 2, 3]);
     assert_eq!(ids(&listed(&sandbox, &["--status", "delivered"])), [5], "the history is kept");
     sandbox.file("service.toml", "[[sinks]]\nname = \"hook\"\nkind = \"stdout\"\n");
-    sandbox.run(&["--config", "service.toml", "outbox", "drop", "hook"]).expect(2).says("--force");
+    sandbox.run(&["--config", "service.toml", "outbox", "drop", "hook"]).expect(2).stderr_contains("--force");
     sandbox.run(&["--config", "service.toml", "outbox", "drop", "hook", "--force"]).expect(0);
     assert_eq!(ids(&listed(&sandbox, &[])), Vec::<i64>::new());
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use crate::support::{Ran, Sandbox, music};
+use crate::support::{CommandOutput, Sandbox, music};
 
 #[test]
 fn closed_output_pipe_ends_without_an_error() {
@@ -28,12 +28,12 @@ fn full_disk_errors_name_the_file() {
     sandbox.clip("clip.wav", &music().known[0], 4.0, 3.0);
     let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "clip.wav"]);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let ran = Ran::from(command.stdout(full).output().unwrap()).expect(2);
-    ran.says("cannot write to standard output: No space left");
-    sandbox.run(&["tracks", "export", "/dev/full/x"]).expect(2).says("cannot write /dev/full/x");
+    let output = CommandOutput::from(command.stdout(full).output().unwrap()).expect(2);
+    output.stderr_contains("cannot write to standard output: No space left");
+    sandbox.run(&["tracks", "export", "/dev/full/x"]).expect(2).stderr_contains("cannot write /dev/full/x");
     // A device is opened for writing and is not replaced by a file.
     std::os::unix::fs::symlink("/dev/full", sandbox.path("full")).unwrap();
-    sandbox.run(&["tracks", "export", "full"]).expect(2).says("cannot write full: No space left");
+    sandbox.run(&["tracks", "export", "full"]).expect(2).stderr_contains("cannot write full: No space left");
     assert!(std::fs::symlink_metadata(sandbox.path("full")).unwrap().is_symlink());
 }
 
@@ -58,9 +58,9 @@ fn help_has_examples_for_every_command() {
         &["prune"],
         &["demo"],
     ] {
-        let ran = sandbox.run(&[words, &["--help"]].concat()).expect(0);
-        assert!(ran.stdout.contains("Example"), "{words:?}");
-        assert!(ran.stdout.contains(&format!("refrain {}", words.join(" "))), "{words:?}");
+        let output = sandbox.run(&[words, &["--help"]].concat()).expect(0);
+        assert!(output.stdout.contains("Example"), "{words:?}");
+        assert!(output.stdout.contains(&format!("refrain {}", words.join(" "))), "{words:?}");
     }
     assert!(sandbox.run(&["--version"]).expect(0).stdout.starts_with("refrain "));
 }

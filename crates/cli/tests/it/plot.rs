@@ -7,9 +7,9 @@ use std::io::BufReader;
 use std::path::Path;
 
 use refrain_core::fingerprint::warp_hertz;
-use refrain_testkit::effects::{Clip, mix};
+use refrain_testkit::effects::{MixClip, mix};
 
-use crate::support::{Ran, Sandbox, music};
+use crate::support::{CommandOutput, Sandbox, music};
 
 /// A decoded picture.
 struct Image {
@@ -39,16 +39,19 @@ impl Image {
     }
 }
 
-fn lines(ran: &Ran) -> Vec<&str> {
-    ran.stdout.lines().collect()
+fn lines(output: &CommandOutput) -> Vec<&str> {
+    output.stdout.lines().collect()
 }
 
 #[test]
 fn plot_draws_spectrogram_and_match_of_a_known_clip() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
-    let ran = sandbox.run(&["plot", "clip.wav"]).expect(0);
-    assert_eq!((lines(&ran), ran.stderr.as_str()), (vec!["clip.spectrogram.png", "clip.match-1.png"], ""));
+    let output = sandbox.run(&["plot", "clip.wav"]).expect(0);
+    assert_eq!(
+        (lines(&output), output.stderr.as_str()),
+        (vec!["clip.spectrogram.png", "clip.match-1.png"], "")
+    );
     for (name, colours) in [("clip.spectrogram.png", 500), ("clip.match-1.png", 50)] {
         let image = Image::read(sandbox.path(name));
         assert_eq!((image.width, image.height), (1600, 900), "{name}");
@@ -59,8 +62,8 @@ fn plot_draws_spectrogram_and_match_of_a_known_clip() {
     let of = |colour: [u8; 3]| image.pixels.iter().filter(|pixel| **pixel == colour).count();
     assert!(of([0x00, 0x72, 0xb2]) > 5000 && of([0xd5, 0x5e, 0x00]) < 500);
     let again = sandbox.run(&["plot", "clip.wav", "--width", "640", "--height", "400"]).expect(0);
-    assert_eq!(again.stdout, ran.stdout);
-    for name in lines(&ran) {
+    assert_eq!(again.stdout, output.stdout);
+    for name in lines(&output) {
         let image = Image::read(sandbox.path(name));
         assert_eq!((image.width, image.height), (640, 400), "{name}");
     }
@@ -73,9 +76,11 @@ fn tone_is_drawn_at_its_time_and_frequency() {
         .map(|k| if k < 88_200 { 0.5 * (TAU * 1000.0 * f64::from(k) / 44_100.0).sin() as f32 } else { 0.0 })
         .collect();
     sandbox.wav("tone.wav", &tone);
-    let ran =
-        sandbox.run(&["plot", "tone.wav"]).expect(1).says("tone.wav: no match; only the spectrogram is");
-    assert_eq!(lines(&ran), ["tone.spectrogram.png"]);
+    let output = sandbox
+        .run(&["plot", "tone.wav"])
+        .expect(1)
+        .stderr_contains("tone.wav: no match; only the spectrogram is");
+    assert_eq!(lines(&output), ["tone.spectrogram.png"]);
     let image = Image::read(sandbox.path("tone.spectrogram.png"));
     // In the silent half, all pixels between the upper and the lower end of the chart are dark.
     let silent = image.column(0.75);
@@ -97,15 +102,16 @@ fn tone_is_drawn_at_its_time_and_frequency() {
 fn plot_draws_each_song_of_a_mix_inside_the_time_range() {
     let sandbox = Sandbox::with_catalog();
     let known = &music().known;
-    let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
+    let play = |song: usize, from| MixClip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
     sandbox.wav("mix.wav", &mix(&[play(2, 3.0), play(0, 0.0), play(1, 8.0)]).samples);
-    let ran = sandbox.run(&["plot", "--out", "new/pictures", "mix.wav"]).expect(0);
+    let output = sandbox.run(&["plot", "--out", "new/pictures", "mix.wav"]).expect(0);
     let name = |what: &str| format!("new/pictures/mix.{what}.png");
-    assert_eq!(lines(&ran), ["spectrogram", "match-1", "match-2", "match-3"].map(name));
-    assert!(lines(&ran).iter().all(|file| Image::read(sandbox.path(file)).colours() > 50));
-    let ran = sandbox.run(&["plot", "mix.wav", "--from", "0:14", "--to", "20"]).expect(0);
-    assert_eq!(lines(&ran), ["mix.spectrogram.png", "mix.match-2.png"]);
-    ran.says("mix.wav: 2 of 3 pictures (match) are outside of --from and --to and are not drawn");
+    assert_eq!(lines(&output), ["spectrogram", "match-1", "match-2", "match-3"].map(name));
+    assert!(lines(&output).iter().all(|file| Image::read(sandbox.path(file)).colours() > 50));
+    let output = sandbox.run(&["plot", "mix.wav", "--from", "0:14", "--to", "20"]).expect(0);
+    assert_eq!(lines(&output), ["mix.spectrogram.png", "mix.match-2.png"]);
+    output
+        .stderr_contains("mix.wav: 2 of 3 pictures (match) are outside of --from and --to and are not drawn");
 }
 
 #[test]
@@ -132,9 +138,9 @@ fn pictures_of_inputs_with_equal_names_are_not_overwritten() {
     sandbox.clip("b/clip.wav", &music().known[1], 6.0, 4.0);
     let mut command =
         sandbox.command(&["--catalog", &sandbox.catalog(), "plot", "clip.wav", "-", "b/clip.wav"]);
-    let ran = Ran::from(command.stdin(File::open(clip).unwrap()).output().unwrap()).expect(0);
-    let stems: Vec<_> = ran.stdout.lines().map(|line| line.split('.').next().unwrap()).collect();
-    assert_eq!(stems, ["clip", "clip", "stdin", "stdin", "clip-2", "clip-2"], "{ran:#?}");
+    let output = CommandOutput::from(command.stdin(File::open(clip).unwrap()).output().unwrap()).expect(0);
+    let stems: Vec<_> = output.stdout.lines().map(|line| line.split('.').next().unwrap()).collect();
+    assert_eq!(stems, ["clip", "clip", "stdin", "stdin", "clip-2", "clip-2"], "{output:#?}");
     let pixels = |name: &str| Image::read(sandbox.path(name)).pixels;
     assert!(pixels("clip.spectrogram.png") != pixels("clip-2.spectrogram.png"));
 }
@@ -145,25 +151,31 @@ fn plot_reports_failed_inputs_and_draws_the_others() {
     sandbox.clip("clip.wav", &music().known[0], 4.0, 5.0);
     sandbox.file("text.mp3", "This is not music. ".repeat(500));
     sandbox.wav("silence.wav", &[0.0; 44_100]);
-    let ran = sandbox
+    let output = sandbox
         .run(&["plot", "text.mp3", "clip.wav", "silence.wav"])
         .expect(3)
-        .says("text.mp3 is not an audio file");
-    assert_eq!(lines(&ran).len(), 3);
+        .stderr_contains("text.mp3 is not an audio file");
+    assert_eq!(lines(&output).len(), 3);
     sandbox.run(&["plot", "text.mp3"]).expect(2);
-    let ran = sandbox
+    let output = sandbox
         .run(&["plot", "--from", "60", "clip.wav"])
         .expect(2)
-        .says("clip.wav: the input ends at 0:05.0");
-    assert_eq!(ran.stdout, "");
-    sandbox.run(&["plot", "clip.wav", "--from", "5", "--to", "5"]).expect(2).says("--from 5 and --to 5");
-    sandbox.run(&["plot", "clip.wav", "--from", "1:99"]).expect(2).says("below 60");
-    sandbox.run(&["plot", "clip.wav", "--width", "9"]).expect(2).says("640..=4096");
-    sandbox.run(&["plot", "https://example.com/live.m3u8"]).expect(2).says("| refrain plot -");
-    sandbox.run(&["plot", "clip.wav", "--out", "text.mp3"]).expect(2).says("cannot create folder text.mp3");
+        .stderr_contains("clip.wav: the input ends at 0:05.0");
+    assert_eq!(output.stdout, "");
+    sandbox
+        .run(&["plot", "clip.wav", "--from", "5", "--to", "5"])
+        .expect(2)
+        .stderr_contains("--from 5 and --to 5");
+    sandbox.run(&["plot", "clip.wav", "--from", "1:99"]).expect(2).stderr_contains("below 60");
+    sandbox.run(&["plot", "clip.wav", "--width", "9"]).expect(2).stderr_contains("640..=4096");
+    sandbox.run(&["plot", "https://example.com/live.m3u8"]).expect(2).stderr_contains("| refrain plot -");
+    sandbox
+        .run(&["plot", "clip.wav", "--out", "text.mp3"])
+        .expect(2)
+        .stderr_contains("cannot create folder text.mp3");
     std::fs::create_dir_all(sandbox.path("out/clip.match-1.png")).unwrap();
-    let ran = sandbox.run(&["plot", "clip.wav", "--out", "out"]).expect(2);
-    assert_eq!(lines(&ran), ["out/clip.spectrogram.png"]);
-    ran.says("cannot write out/clip.match-1.png");
-    Sandbox::new().run(&["plot", "clip.wav"]).expect(2).says("not found; create it with");
+    let output = sandbox.run(&["plot", "clip.wav", "--out", "out"]).expect(2);
+    assert_eq!(lines(&output), ["out/clip.spectrogram.png"]);
+    output.stderr_contains("cannot write out/clip.match-1.png");
+    Sandbox::new().run(&["plot", "clip.wav"]).expect(2).stderr_contains("not found; create it with");
 }

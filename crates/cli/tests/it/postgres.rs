@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use refrain_testkit::PostgresServer;
 use serde_json::Value;
 
-use crate::support::{NAMES, Ran, Sandbox, best, music};
-use crate::together::{feed, until};
+use crate::concurrency::{feed, until};
+use crate::support::{CommandOutput, NAMES, Sandbox, best, music};
 
 /// Returns the server that these tests share. It ends with the test process.
 fn server() -> &'static PostgresServer {
@@ -29,16 +29,16 @@ fn database() -> (String, String) {
 }
 
 /// Runs the binary with a catalog.
-fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> Ran {
-    Ran::from(sandbox.command(&["--catalog", url]).args(args).output().unwrap())
+fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> CommandOutput {
+    CommandOutput::from(sandbox.command(&["--catalog", url]).args(args).output().unwrap())
 }
 
 /// Creates a sandbox, and a database with its catalog of three songs. Returns the sandbox, and the database's name and URL.
 fn with_songs() -> (Sandbox, String, String) {
     let (sandbox, (name, url)) = (Sandbox::with_catalog(), database());
     sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
-    let ran = run(&sandbox, &url, &["tracks", "import", "songs.jsonl"]).expect(0);
-    assert!(ran.stdout.starts_with("3 added"), "{ran:#?}");
+    let output = run(&sandbox, &url, &["tracks", "import", "songs.jsonl"]).expect(0);
+    assert!(output.stdout.starts_with("3 added"), "{output:#?}");
     (sandbox, name, url)
 }
 
@@ -97,13 +97,13 @@ fn tracks_are_added_and_removed_in_the_database_index() {
     on_database(&["index", songs.to_str().unwrap()]).expect(0);
     assert!(on_database(&["identify", clip]).expect(0).stdout.contains("one"));
     server().run_sql(&name, "UPDATE refrain.postings SET packed = 'nonsense'").unwrap();
-    let ran = on_database(&["identify", clip]).expect(2);
-    assert!(ran.stderr.contains("refrain tracks reindex"), "{ran:#?}");
+    let output = on_database(&["identify", clip]).expect(2);
+    assert!(output.stderr.contains("refrain tracks reindex"), "{output:#?}");
     assert_eq!(on_database(&["tracks", "reindex"]).expect(0).stdout, "3 tracks are searchable\n");
     on_database(&["identify", clip]).expect(0);
     assert!(!cache.exists(), "no files may be kept on this machine");
-    let ran = sandbox.run(&["--search", "database", "identify", clip]).expect(2);
-    ran.says("only a catalog in PostgreSQL has a search index in its database");
+    let output = sandbox.run(&["--search", "database", "identify", clip]).expect(2);
+    output.stderr_contains("only a catalog in PostgreSQL has a search index in its database");
     assert_eq!(sandbox.run(&["tracks", "reindex"]).expect(0).stdout, "3 tracks are searchable\n");
 }
 
@@ -121,23 +121,23 @@ fn search_needs_only_a_read_only_database_role() {
         .unwrap();
     let reader = url.replace("//postgres@", "//reader:geheim@");
     let doctor = |args: &[&str]| run(&sandbox, &reader, &[args, &["doctor"]].concat());
-    doctor(&["--search", "database"]).expect(3).finds("index in the database", "changes behind");
+    doctor(&["--search", "database"]).expect(3).has_check("index in the database", "changes behind");
     for home in ["local", "database"] {
         // The index in the database is still empty, because no role with write access has searched. A reader cannot fill it.
-        let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]);
+        let output = run(&sandbox, &reader, &["--search", home, "identify", clip]);
         if home == "database" {
-            ran.expect(1).says("the newest tracks are not found");
+            output.expect(1).stderr_contains("the newest tracks are not found");
             run(&sandbox, &url, &["--search", home, "tracks", "reindex"]).expect(0);
         }
-        let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
-        assert_eq!(ran.stderr, "", "{ran:#?}");
+        let output = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
+        assert_eq!(output.stderr, "", "{output:#?}");
     }
     doctor(&["--search", "database"])
         .expect(3)
-        .finds("index in the database", "3 tracks in 1 runs, up to date");
+        .has_check("index in the database", "3 tracks in 1 runs, up to date");
     let songs = music().folder.join("songs");
-    let ran = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(2);
-    assert!(ran.stderr.contains("lacks a privilege") && !ran.stderr.contains("geheim"), "{ran:#?}");
+    let output = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(2);
+    assert!(output.stderr.contains("lacks a privilege") && !output.stderr.contains("geheim"), "{output:#?}");
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn wrong_password_error_does_not_contain_the_password() {
     let server = PostgresServer::builder().password("right").start().unwrap();
     let sandbox = Sandbox::new();
     let url = server.url("postgres").replace(":right@", ":wr0ng-secret@");
-    let ran = run(&sandbox, &url, &["tracks", "list"]).expect(2);
-    assert!(ran.stderr.contains("password") && !ran.stderr.contains("wr0ng-secret"), "{ran:#?}");
-    assert!(ran.stdout.is_empty());
+    let output = run(&sandbox, &url, &["tracks", "list"]).expect(2);
+    assert!(output.stderr.contains("password") && !output.stderr.contains("wr0ng-secret"), "{output:#?}");
+    assert!(output.stdout.is_empty());
 }
 
 /// Waits until a process connects to the port of a stopped server.
@@ -190,14 +190,14 @@ fn index_completes_despite_database_server_kills() {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = 'songs' AND pid <> pg_backend_pid()";
         until_connected(&mut child, || server.run_sql("songs", connections).is_ok_and(|count| count != "0"));
     }
-    let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
-    assert!(ran.stdout.starts_with("12 added, 0 unchanged, 0 replaced, 0 failed"), "{ran:#?}");
+    let output = CommandOutput::from(child.wait_with_output().unwrap()).expect(0);
+    assert!(output.stdout.starts_with("12 added, 0 unchanged, 0 replaced, 0 failed"), "{output:#?}");
     let counts = "SELECT count(*), count(DISTINCT source), max(number) FROM refrain.tracks";
     assert_eq!(server.run_sql("songs", counts).unwrap(), "12|12|12");
     for k in 0..12 {
         let clip = format!("m/{k:02}.wav");
-        let ran = run(&sandbox, &url, &["identify", "--json", &clip]).expect(0);
-        assert_eq!(best(&serde_json::from_str(&ran.stdout).unwrap()), clip.strip_prefix("m/"));
+        let output = run(&sandbox, &url, &["identify", "--json", &clip]).expect(0);
+        assert_eq!(best(&serde_json::from_str(&output.stdout).unwrap()), clip.strip_prefix("m/"));
     }
 }
 
@@ -222,22 +222,22 @@ fn identify_reconnects_after_database_server_kills() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut pipes = pipes.iter();
-        let mut ask = |clip: &Path| -> Value {
+        let mut identify_clip = |clip: &Path| -> Value {
             feed(pipes.next().unwrap(), clip);
             serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
         };
-        assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
+        assert_eq!(best(&identify_clip(&clips[0])), Some(NAMES[0]));
         server.kill().unwrap();
         let answer = std::thread::scope(|scope| {
             // The process tries to connect until the server is started.
-            let answer = scope.spawn(|| ask(&clips[1]));
+            let answer = scope.spawn(|| identify_clip(&clips[1]));
             wait_for_connection(server.port());
             server.start().unwrap();
             answer.join().unwrap()
         });
         assert_eq!(best(&answer), Some(NAMES[1]));
-        assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
-        assert_eq!(best(&ask(&clips[2])), Some(NAMES[2]));
+        assert_eq!(best(&identify_clip(&clips[0])), Some(NAMES[0]));
+        assert_eq!(best(&identify_clip(&clips[2])), Some(NAMES[2]));
         let stderr = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
         assert!(!stderr.contains("panic"), "{stderr}");
     }

@@ -1,6 +1,6 @@
 //! Tests of the sources of settings.
 
-use crate::support::{Ran, Sandbox};
+use crate::support::{CommandOutput, Sandbox};
 
 #[test]
 fn flags_override_environment_overrides_file_overrides_defaults() {
@@ -8,8 +8,8 @@ fn flags_override_environment_overrides_file_overrides_defaults() {
     let config = sandbox.file("c.toml", "catalog = 'sqlite:file.db'\n");
     let catalog = |args: &[&str], variables: &[(&str, &str)]| -> String {
         let mut command = sandbox.command(&[args, &["tracks", "list"]].concat());
-        let ran = Ran::from(command.envs(variables.iter().copied()).output().unwrap()).expect(2);
-        ran.stderr.split("catalog ").nth(1).unwrap().split(" not found").next().unwrap().to_owned()
+        let output = CommandOutput::from(command.envs(variables.iter().copied()).output().unwrap()).expect(2);
+        output.stderr.split("catalog ").nth(1).unwrap().split(" not found").next().unwrap().to_owned()
     };
     let config = config.to_str().unwrap();
     let both = [("REFRAIN_CONFIG", config), ("REFRAIN_CATALOG", "sqlite:env.db")];
@@ -37,17 +37,17 @@ fn unknown_keys_and_invalid_values_are_rejected() {
         ("catalog = [", "c.toml is not valid"),
     ] {
         sandbox.file("c.toml", text);
-        sandbox.run(&["--config", "c.toml", "tracks", "list"]).expect(2).says(why);
+        sandbox.run(&["--config", "c.toml", "tracks", "list"]).expect(2).stderr_contains(why);
     }
     sandbox
         .run(&["--config", "gone.toml", "tracks", "list"])
         .expect(2)
-        .says("cannot read settings file gone.toml");
+        .stderr_contains("cannot read settings file gone.toml");
     let mut command = sandbox.command(&["tracks", "list"]);
-    let ran = Ran::from(command.env("REFRAIN_CATALOGUE", "x").output().unwrap()).expect(2);
-    ran.says("unknown environment variable REFRAIN_CATALOGUE");
-    sandbox.run(&["identify", "x", "--frobnicate"]).expect(2).says("--frobnicate");
-    sandbox.run(&["identify"]).expect(2).says("<INPUT>");
+    let output = CommandOutput::from(command.env("REFRAIN_CATALOGUE", "x").output().unwrap()).expect(2);
+    output.stderr_contains("unknown environment variable REFRAIN_CATALOGUE");
+    sandbox.run(&["identify", "x", "--frobnicate"]).expect(2).stderr_contains("--frobnicate");
+    sandbox.run(&["identify"]).expect(2).stderr_contains("<INPUT>");
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn false_positive_rate_option_reaches_the_matcher() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &crate::support::music().known[0], 6.0, 3.0);
     sandbox.run(&["identify", "clip.wav"]).expect(0);
-    let ran = sandbox.run(&["identify", "clip.wav", "--all", "--false-positive-rate", "1e-300"]).expect(1);
-    assert!(ran.stdout.contains("(rejected)"), "{ran:#?}");
+    let output = sandbox.run(&["identify", "clip.wav", "--all", "--false-positive-rate", "1e-300"]).expect(1);
+    assert!(output.stdout.contains("(rejected)"), "{output:#?}");
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn cache_dir_setting_determines_the_index_cache() {
     let run = |args: &[&str], variables: &[(&str, &str)]| {
         let mut command =
             sandbox.command(&[&["--catalog", &sandbox.catalog()], args, &["identify", "clip.wav"]].concat());
-        Ran::from(command.envs(variables.iter().copied()).output().unwrap()).expect(0)
+        CommandOutput::from(command.envs(variables.iter().copied()).output().unwrap()).expect(0)
     };
     let before = beside(&sandbox);
-    run(&["--cache-dir", "cache/a"], &[]).says("index cache not found; rebuilding it");
-    run(&[], &[("REFRAIN_CACHE_DIR", "cache/b")]).says("index cache not found; rebuilding it");
+    run(&["--cache-dir", "cache/a"], &[]).stderr_contains("index cache not found; rebuilding it");
+    run(&[], &[("REFRAIN_CACHE_DIR", "cache/b")]).stderr_contains("index cache not found; rebuilding it");
     assert_eq!(run(&["--cache-dir", "cache/a"], &[]).stderr, "");
     assert_eq!(beside(&sandbox), before, "no file may be written next to the catalog");
     for folder in ["cache/a", "cache/b"] {
@@ -88,15 +88,16 @@ fn cache_dir_setting_determines_the_index_cache() {
     }
     sandbox.file("file", "");
     let refused = sandbox.run(&["--cache-dir", "file/x", "identify", "clip.wav"]).expect(2);
-    refused.says("cannot create the folder of the index cache");
+    refused.stderr_contains("cannot create the folder of the index cache");
 }
 
 #[test]
 fn database_url_variable_selects_the_catalog() {
     let sandbox = Sandbox::with_catalog();
     let mut command = sandbox.command(&["tracks", "list", "--json"]);
-    let ran = Ran::from(command.env("DATABASE_URL", sandbox.catalog()).output().unwrap()).expect(0);
-    assert_eq!(ran.stdout.lines().count(), 3);
+    let output =
+        CommandOutput::from(command.env("DATABASE_URL", sandbox.catalog()).output().unwrap()).expect(0);
+    assert_eq!(output.stdout.lines().count(), 3);
 }
 
 #[test]
@@ -116,9 +117,11 @@ fn passwords_are_never_shown() {
         (&["--catalog", "ann:hush@127.0.0.1/music", "tracks", "list"], "", "not supported"),
     ] {
         let mut command = sandbox.command(args);
-        let ran = Ran::from(command.env("REFRAIN_CATALOG", variable).output().unwrap()).expect(2).says(part);
+        let output = CommandOutput::from(command.env("REFRAIN_CATALOG", variable).output().unwrap())
+            .expect(2)
+            .stderr_contains(part);
         for secret in ["hush", "hu%2Fsh", "hu/sh", "hu sh"] {
-            assert!(!ran.stderr.contains(secret) && !ran.stdout.contains(secret), "{ran:#?}");
+            assert!(!output.stderr.contains(secret) && !output.stdout.contains(secret), "{output:#?}");
         }
     }
 }

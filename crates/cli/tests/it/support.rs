@@ -20,7 +20,7 @@ pub(crate) struct Sandbox {
 
 /// Result of a run of the binary.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct CommandOutput {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -80,17 +80,17 @@ impl Sandbox {
     }
 
     /// Runs the binary with this folder's catalog.
-    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
+    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> CommandOutput {
         let mut command = self.command(&["--catalog", &self.catalog()]);
-        Ran::from(command.args(args).output().unwrap())
+        CommandOutput::from(command.args(args).output().unwrap())
     }
 
     /// Runs `identify --json`. Returns its result, and the parsed lines.
-    pub(crate) fn identify(&self, inputs: &[impl AsRef<OsStr>]) -> (Ran, Vec<Value>) {
+    pub(crate) fn identify(&self, inputs: &[impl AsRef<OsStr>]) -> (CommandOutput, Vec<Value>) {
         let mut command = self.command(&["--catalog", &self.catalog(), "identify", "--json"]);
-        let ran = Ran::from(command.args(inputs).output().unwrap());
-        let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        (ran, lines)
+        let output = CommandOutput::from(command.args(inputs).output().unwrap());
+        let lines = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (output, lines)
     }
 
     /// Runs an SQL statement in the catalog's file, for changes that no command makes.
@@ -114,12 +114,12 @@ impl Sandbox {
 
     /// Returns the parsed lines of `tracks list --json`.
     pub(crate) fn tracks(&self) -> Vec<Value> {
-        let ran = self.run(&["tracks", "list", "--json"]).expect(0);
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let output = self.run(&["tracks", "list", "--json"]).expect(0);
+        output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
-impl From<Output> for Ran {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         Self {
             status: output.status.code(),
@@ -129,7 +129,7 @@ impl From<Output> for Ran {
     }
 }
 
-impl Ran {
+impl CommandOutput {
     /// Checks the exit status.
     #[track_caller]
     pub(crate) fn expect(self, status: i32) -> Self {
@@ -139,19 +139,19 @@ impl Ran {
 
     /// Checks that a line of `doctor` contains `name` and `part`.
     #[track_caller]
-    pub(crate) fn finds(&self, name: &str, part: &str) {
+    pub(crate) fn has_check(&self, name: &str, part: &str) {
         assert!(self.stdout.lines().any(|line| line.contains(name) && line.contains(part)), "{self:#?}");
     }
 
     /// Checks that standard output contains `part`.
     #[track_caller]
-    pub(crate) fn out_has(&self, part: &str) {
+    pub(crate) fn stdout_contains(&self, part: &str) {
         assert!(self.stdout.contains(part), "no {part:?}: {self:#?}");
     }
 
     /// Checks that standard error contains `part`.
     #[track_caller]
-    pub(crate) fn says(self, part: &str) -> Self {
+    pub(crate) fn stderr_contains(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is not in {self:#?}");
         self
     }
@@ -193,7 +193,7 @@ pub(crate) fn music() -> &'static Music {
             .arg(folder.join("songs"))
             .output()
             .unwrap();
-        let done = Ran::from(done).expect(0);
+        let done = CommandOutput::from(done).expect(0);
         assert!(done.stdout.starts_with("3 added, 0 unchanged, 0 replaced, 0 failed, 1.2 min"), "{done:#?}");
         assert_eq!(done.stderr, "");
         Music { folder, known: songs, unknown }

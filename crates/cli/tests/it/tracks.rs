@@ -22,13 +22,16 @@ fn tracks_are_listed_shown_and_changed() {
     sandbox.run(&["tracks", "set", id, "title=", "rule=", "Mood="]).expect(0);
     assert_eq!(sandbox.tracks(), tracks);
 
-    sandbox.run(&["tracks", "set", id, "isrc=1"]).expect(2).says("invalid ISRC");
-    sandbox.run(&["tracks", "set", id, "title"]).expect(2).says("KEY=VALUE");
-    sandbox.run(&["tracks", "set", id, "source=x"]).expect(2).says("cannot be set");
-    sandbox.run(&["tracks", "show", "0"]).expect(2).says("several tracks begin with 0");
-    sandbox.run(&["tracks", "show", "ffffffffffff"]).expect(2).says("track ffffffffffff not found");
-    sandbox.run(&["tracks", "show", "one"]).expect(2).says("is not a track ID");
-    sandbox.run(&["tracks", "show", &format!("{id}_zzzzzz")]).expect(2).says("zzzzzz not found");
+    sandbox.run(&["tracks", "set", id, "isrc=1"]).expect(2).stderr_contains("invalid ISRC");
+    sandbox.run(&["tracks", "set", id, "title"]).expect(2).stderr_contains("KEY=VALUE");
+    sandbox.run(&["tracks", "set", id, "source=x"]).expect(2).stderr_contains("cannot be set");
+    sandbox.run(&["tracks", "show", "0"]).expect(2).stderr_contains("several tracks begin with 0");
+    sandbox
+        .run(&["tracks", "show", "ffffffffffff"])
+        .expect(2)
+        .stderr_contains("track ffffffffffff not found");
+    sandbox.run(&["tracks", "show", "one"]).expect(2).stderr_contains("is not a track ID");
+    sandbox.run(&["tracks", "show", &format!("{id}_zzzzzz")]).expect(2).stderr_contains("zzzzzz not found");
 }
 
 #[test]
@@ -38,10 +41,10 @@ fn removed_tracks_are_not_found() {
     sandbox.clip("1.wav", &music().known[1], 4.0, 8.0);
     let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
     let source = music().folder.join("songs").join(NAMES[1]);
-    let ran = sandbox.run(&["tracks", "remove", &id, "--source", source.to_str().unwrap()]).expect(0);
-    assert_eq!(ran.stdout.lines().count(), 2, "{ran:#?}");
-    let (ran, answers) = sandbox.identify(&["0.wav", "1.wav"]);
-    ran.expect(1);
+    let output = sandbox.run(&["tracks", "remove", &id, "--source", source.to_str().unwrap()]).expect(0);
+    assert_eq!(output.stdout.lines().count(), 2, "{output:#?}");
+    let (output, answers) = sandbox.identify(&["0.wav", "1.wav"]);
+    output.expect(1);
     assert!(answers.iter().all(|answer| best(answer).is_none()), "{answers:?}");
     assert_eq!(sandbox.tracks().len(), 1);
     assert_eq!(
@@ -49,8 +52,11 @@ fn removed_tracks_are_not_found() {
         2
     );
     let other = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
-    sandbox.run(&["tracks", "remove", &id, &other]).expect(3).says("not found; `refrain tracks list`");
-    sandbox.run(&["tracks", "remove", &id]).expect(2).says("not found; `refrain tracks list`");
+    sandbox
+        .run(&["tracks", "remove", &id, &other])
+        .expect(3)
+        .stderr_contains("not found; `refrain tracks list`");
+    sandbox.run(&["tracks", "remove", &id]).expect(2).stderr_contains("not found; `refrain tracks list`");
 }
 
 #[test]
@@ -64,9 +70,9 @@ fn import_of_an_export_restores_the_catalog() {
     assert!(text.starts_with("{\"format\":\"refrain-tracks\",\"version\":2}\n"), "{text:.200}");
 
     let to = Sandbox::new();
-    let ran = to.run(&["tracks", "import", from.path("all.jsonl").to_str().unwrap()]).expect(0);
+    let output = to.run(&["tracks", "import", from.path("all.jsonl").to_str().unwrap()]).expect(0);
     assert_eq!(
-        (ran.stdout.as_str(), ran.stderr.as_str()),
+        (output.stdout.as_str(), output.stderr.as_str()),
         ("3 added, 0 unchanged, 0 replaced, 0 skipped\n", "")
     );
     let facts = |sandbox: &Sandbox| -> Vec<_> {
@@ -78,9 +84,9 @@ fn import_of_an_export_restores_the_catalog() {
     };
     assert_eq!(facts(&to), facts(&from));
     let clip = to.clip("clip.wav", &music().known[2], 4.0, 8.0);
-    let (there, here) = (to.identify(&[&clip]), from.identify(&[&clip]));
-    assert_eq!(there.0.expect(0).stdout, here.0.expect(0).stdout);
-    assert_eq!(there.1[0]["matches"][0]["metadata"]["Title"], "Carried");
+    let (restored, original) = (to.identify(&[&clip]), from.identify(&[&clip]));
+    assert_eq!(restored.0.expect(0).stdout, original.0.expect(0).stdout);
+    assert_eq!(restored.1[0]["matches"][0]["metadata"]["Title"], "Carried");
     let again = to.run(&["tracks", "import", from.path("all.jsonl").to_str().unwrap()]).expect(0);
     assert_eq!(again.stdout, "0 added, 3 unchanged, 0 replaced, 0 skipped\n");
 }
@@ -94,14 +100,15 @@ fn damaged_export_lines_are_reported_and_skipped() {
     lines[3].truncate(500);
     let to = Sandbox::new();
     to.file("damaged.jsonl", lines.join("\n"));
-    let ran = to.run(&["tracks", "import", "damaged.jsonl"]).expect(3);
-    let ran = ran.says("line 2: damaged: the checksum is wrong").says("line 4: damaged");
-    assert_eq!(ran.stdout, "1 added, 0 unchanged, 0 replaced, 2 skipped\n");
-    assert!(!ran.stderr.contains("incomplete"), "all lines are there: {ran:#?}");
+    let output = to.run(&["tracks", "import", "damaged.jsonl"]).expect(3);
+    let output =
+        output.stderr_contains("line 2: damaged: the checksum is wrong").stderr_contains("line 4: damaged");
+    assert_eq!(output.stdout, "1 added, 0 unchanged, 0 replaced, 2 skipped\n");
+    assert!(!output.stderr.contains("incomplete"), "all lines are there: {output:#?}");
     to.file("newer.jsonl", "{\"format\":\"refrain-tracks\",\"version\":99}\n");
-    to.run(&["tracks", "import", "newer.jsonl"]).expect(2).says("update refrain");
+    to.run(&["tracks", "import", "newer.jsonl"]).expect(2).stderr_contains("update refrain");
     to.file("none.jsonl", "hello\n");
-    to.run(&["tracks", "import", "none.jsonl"]).expect(2).says("not an export of tracks");
+    to.run(&["tracks", "import", "none.jsonl"]).expect(2).stderr_contains("not an export of tracks");
 }
 
 #[test]
@@ -122,9 +129,10 @@ fn export_and_import_preserve_links_between_tracks() {
 
     let to = Sandbox::new();
     let file = to.file("all.jsonl", &text);
-    let ran = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
-    let said = format!("3 added, 0 unchanged, 0 replaced, 0 skipped, {} near-duplicates\n", links.len());
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (said.as_str(), ""));
+    let output = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
+    let expected_line =
+        format!("3 added, 0 unchanged, 0 replaced, 0 skipped, {} near-duplicates\n", links.len());
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (expected_line.as_str(), ""));
     assert_eq!(without_times(&to.run(&["tracks", "export"]).expect(0).stdout), without_times(&text));
     let first = id(0);
     let sounds_like = |sandbox: &Sandbox| -> Vec<String> {
@@ -138,8 +146,10 @@ fn export_and_import_preserve_links_between_tracks() {
     lines[1] = "{}";
     let partly = Sandbox::new();
     partly.file("partly.jsonl", lines.join("\n"));
-    let ran = partly.run(&["tracks", "import", "partly.jsonl"]).expect(3);
-    ran.says("line 2: damaged").says(&format!("track {} of the link not found", first.as_str().unwrap()));
+    let output = partly.run(&["tracks", "import", "partly.jsonl"]).expect(3);
+    output
+        .stderr_contains("line 2: damaged")
+        .stderr_contains(&format!("track {} of the link not found", first.as_str().unwrap()));
 }
 
 /// Parses an export, without the times at which tracks were added, and without the checksums, which include these times.
@@ -166,31 +176,32 @@ fn incomplete_exports_are_reported() {
         to.run(&["tracks", "import", "part.jsonl"])
     };
     assert_eq!(import(&lines).expect(0).stderr, "");
-    let ran = import(&lines[..3]).expect(3).says("part.jsonl is incomplete: the last line is missing");
-    assert_eq!(ran.stdout, "2 added, 0 unchanged, 0 replaced, 0 skipped\n");
-    import(&lines[..1]).expect(3).says("the last line is missing");
-    let ran = import(&[lines[0], lines[1], lines[3], lines[4]]).expect(3);
+    let output =
+        import(&lines[..3]).expect(3).stderr_contains("part.jsonl is incomplete: the last line is missing");
+    assert_eq!(output.stdout, "2 added, 0 unchanged, 0 replaced, 0 skipped\n");
+    import(&lines[..1]).expect(3).stderr_contains("the last line is missing");
+    let output = import(&[lines[0], lines[1], lines[3], lines[4]]).expect(3);
     assert_eq!(
-        ran.says("1 of its 3 lines are missing").stdout,
+        output.stderr_contains("1 of its 3 lines are missing").stdout,
         "2 added, 0 unchanged, 0 replaced, 0 skipped\n"
     );
     let exchanged = [lines[0], lines[2], lines[1], lines[3], lines[4]];
-    import(&exchanged).expect(3).says("or have another order");
+    import(&exchanged).expect(3).stderr_contains("or have another order");
     import(&[lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]])
         .expect(3)
-        .says("differ from those that were written");
+        .stderr_contains("differ from those that were written");
     let twice = [&lines[..], &lines[1..]].concat();
-    import(&twice).expect(3).says("line 6: comes after the end");
+    import(&twice).expect(3).stderr_contains("line 6: comes after the end");
 
     // Exports of format version 1 have no end line.
     let first = lines[0].replace("\"version\":2", "\"version\":1");
-    let ran = import(&[first.as_str(), lines[1], lines[2]]).expect(0);
+    let output = import(&[first.as_str(), lines[1], lines[2]]).expect(0);
     assert_eq!(
-        (ran.stdout.as_str(), ran.stderr.as_str()),
+        (output.stdout.as_str(), output.stderr.as_str()),
         ("2 added, 0 unchanged, 0 replaced, 0 skipped\n", "")
     );
-    let ran = import(&[lines[0], lines[4]]).expect(3);
-    ran.says("3 of its 3 lines are missing");
+    let output = import(&[lines[0], lines[4]]).expect(3);
+    output.stderr_contains("3 of its 3 lines are missing");
     let empty = Sandbox::new();
     empty.run(&["tracks", "import", from.file("none.jsonl", lines[0]).to_str().unwrap()]).expect(3);
     let nothing = empty.run(&["tracks", "export"]).expect(0).stdout;
@@ -208,11 +219,11 @@ fn database_error_during_an_import_keeps_added_tracks() {
     to.file("first.jsonl", text.lines().take(2).collect::<Vec<_>>().join("\n"));
     to.run(&["tracks", "import", "first.jsonl"]).expect(3);
     to.sql("CREATE TRIGGER full BEFORE INSERT ON tracks BEGIN SELECT RAISE(ABORT, 'enough'); END");
-    to.run(&["tracks", "import", file.to_str().unwrap()]).expect(2).says("enough");
+    to.run(&["tracks", "import", file.to_str().unwrap()]).expect(2).stderr_contains("enough");
     assert_eq!(to.tracks().len(), 1);
     to.sql("DROP TRIGGER full");
-    let ran = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
-    assert_eq!(ran.stdout, "2 added, 1 unchanged, 0 replaced, 0 skipped\n");
+    let output = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
+    assert_eq!(output.stdout, "2 added, 1 unchanged, 0 replaced, 0 skipped\n");
 }
 
 #[test]
@@ -228,9 +239,9 @@ fn prune_deletes_old_detections_and_streams() {
          SELECT 'over' || last, '', '', 'ended', 0, 0, last, last \
          FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
     );
-    let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
-    assert_eq!(ran.stdout, "1 detections, 0 messages and 1 streams deleted\n");
-    let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
-    assert_eq!(ran.stdout, "0 detections, 0 messages and 0 streams deleted\n");
+    let output = sandbox.run(&["prune", "--days", "30"]).expect(0);
+    assert_eq!(output.stdout, "1 detections, 0 messages and 1 streams deleted\n");
+    let output = sandbox.run(&["prune", "--days", "30"]).expect(0);
+    assert_eq!(output.stdout, "0 detections, 0 messages and 0 streams deleted\n");
     sandbox.run(&["prune"]).expect(2);
 }

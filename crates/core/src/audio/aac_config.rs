@@ -4,7 +4,7 @@
 //! and for stereo (PS), in places that an LC decoder skips. Half the band is enough for a fingerprint, so the
 //! configuration is rewritten to describe only the core.
 
-use super::bits::Bits;
+use super::bits::MsbBitReader;
 
 /// Sample rates by index (table 1.18).
 pub(super) const AAC_RATES: [u32; 13] =
@@ -25,25 +25,25 @@ pub(super) struct Core {
 }
 
 /// Reads a configuration and returns its core. An error names the variant of AAC that cannot be decoded.
-pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
-    let cut = || "AAC with a damaged configuration".to_owned();
-    let mut object = object_type(bits).ok_or_else(cut)?;
-    let rate = sample_rate(bits).ok_or_else(cut)?;
-    let channels = bits.take(4).ok_or_else(cut)?;
+pub(super) fn read_core(bits: &mut MsbBitReader<'_>) -> Result<Core, String> {
+    let damaged = || "AAC with a damaged configuration".to_owned();
+    let mut object = object_type(bits).ok_or_else(damaged)?;
+    let rate = sample_rate(bits).ok_or_else(damaged)?;
+    let channels = bits.take(4).ok_or_else(damaged)?;
     if object == AOT_SBR || object == AOT_PS {
         // For SBR and PS, the first rate and the channels describe the core, and the object type of the core follows
         // the second rate.
-        sample_rate(bits).ok_or_else(cut)?; // of the full band, which is not decoded
-        object = object_type(bits).ok_or_else(cut)?;
+        sample_rate(bits).ok_or_else(damaged)?; // of the full band, which is not decoded
+        object = object_type(bits).ok_or_else(damaged)?;
     }
     if object != AOT_LC {
         return Err(format!("AAC of object type {object} ({}), not low complexity", object_name(object)));
     }
-    let short_frames = bits.flag().ok_or_else(cut)?;
-    if bits.flag().ok_or_else(cut)? {
-        bits.take(14).ok_or_else(cut)?; // delay of a core coder
+    let short_frames = bits.flag().ok_or_else(damaged)?;
+    if bits.flag().ok_or_else(damaged)? {
+        bits.take(14).ok_or_else(damaged)?; // delay of a core coder
     }
-    bits.flag().ok_or_else(cut)?; // extension, empty for this object type
+    bits.flag().ok_or_else(damaged)?; // extension, empty for this object type
     if short_frames {
         return Err("AAC with 960 samples a frame".to_owned());
     }
@@ -87,14 +87,14 @@ pub(super) fn write_core(core: Core) -> Box<[u8]> {
     }
 }
 
-fn object_type(bits: &mut Bits<'_>) -> Option<u32> {
+fn object_type(bits: &mut MsbBitReader<'_>) -> Option<u32> {
     match bits.take(5)? {
         31 => Some(32 + bits.take(6)?),
         object => Some(object),
     }
 }
 
-fn sample_rate(bits: &mut Bits<'_>) -> Option<u32> {
+fn sample_rate(bits: &mut MsbBitReader<'_>) -> Option<u32> {
     match bits.take(4)? {
         ESCAPED_RATE => bits.take(24),
         index => AAC_RATES.get(index as usize).copied(),
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn core(asc: &[u8]) -> Result<Core, String> {
-        read_core(&mut Bits::new(asc))
+        read_core(&mut MsbBitReader::new(asc))
     }
 
     #[test]

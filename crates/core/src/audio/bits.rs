@@ -2,12 +2,12 @@
 
 /// A bit reader. Reading beyond the end returns `None`.
 #[derive(Debug, Clone)]
-pub(super) struct Bits<'a> {
+pub(super) struct MsbBitReader<'a> {
     data: &'a [u8],
     position: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> MsbBitReader<'a> {
     /// Creates a reader at the first bit.
     pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, position: 0 }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn bits_are_read_in_order_up_to_the_end() {
-        let mut bits = Bits::new(&[0b1010_0101, 0xFF, 0x01]);
+        let mut bits = MsbBitReader::new(&[0b1010_0101, 0xFF, 0x01]);
         assert_eq!(bits.take(3), Some(0b101));
         assert_eq!(bits.take(9), Some(0b0_0101_1111));
         assert_eq!(bits.bytes(1), Some(vec![0xF0]));

@@ -7,7 +7,7 @@ use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
 
 use super::aac_config;
-use super::bits::Bits;
+use super::bits::MsbBitReader;
 use super::mix;
 use super::opus::{OPUS_RATE, OpusTrack};
 
@@ -20,7 +20,7 @@ pub(super) struct Shape {
     pub(super) channels: usize,
 }
 
-enum Kind {
+enum DecoderKind {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
         /// True if the encoder delay is trimmed here instead of in the decoder.
@@ -31,7 +31,7 @@ enum Kind {
 
 /// A decoder for one track.
 pub(super) struct Codec {
-    kind: Kind,
+    kind: DecoderKind,
     name: String,
 }
 
@@ -42,7 +42,7 @@ impl Codec {
         match parameters.codec {
             id::CODEC_ID_OPUS => {
                 let track = OpusTrack::new(parameters.extra_data.as_deref())?;
-                return Ok(Self { kind: Kind::Opus(Box::new(track)), name: "Opus".to_owned() });
+                return Ok(Self { kind: DecoderKind::Opus(Box::new(track)), name: "Opus".to_owned() });
             }
             id::CODEC_ID_AAC => reduce_aac(&mut parameters)?,
             _ => {}
@@ -54,7 +54,7 @@ impl Codec {
             .make_audio_decoder(&parameters, &options)
             .map_err(|error| unsupported(parameters.codec, &error))?;
         let name = decoder.codec_info().long_name.to_owned();
-        Ok(Self { kind: Kind::Symphonia { decoder, trim: mpeg }, name })
+        Ok(Self { kind: DecoderKind::Symphonia { decoder, trim: mpeg }, name })
     }
 
     /// Returns the name of the codec.
@@ -65,8 +65,8 @@ impl Codec {
     /// Resets the decoder, so that the next packet does not continue the earlier ones.
     pub(super) fn reset(&mut self) {
         match &mut self.kind {
-            Kind::Opus(track) => track.reset(),
-            Kind::Symphonia { decoder, .. } => decoder.reset(),
+            DecoderKind::Opus(track) => track.reset(),
+            DecoderKind::Symphonia { decoder, .. } => decoder.reset(),
         }
     }
 
@@ -74,12 +74,12 @@ impl Codec {
     pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
         let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);
         match &mut self.kind {
-            Kind::Opus(track) => {
+            DecoderKind::Opus(track) => {
                 let drop = frames(packet.trim_end.get());
                 track.decode(packet.data, drop, mono).map_err(|_| Error::DecodeError("opus packet"))?;
                 Ok(Shape { rate: OPUS_RATE, channels: track.channels() })
             }
-            Kind::Symphonia { decoder, trim } => {
+            DecoderKind::Symphonia { decoder, trim } => {
                 let buffer = decoder.decode_ref(packet)?;
                 let (mut skip, mut drop) = (0, 0);
                 if *trim {
@@ -113,7 +113,7 @@ fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
     // Only the core is decoded, so the decoder gets a configuration without the extensions for the upper half of the
     // band and for stereo.
     if let Some(config) = &parameters.extra_data {
-        let core = aac_config::read_core(&mut Bits::new(config))?;
+        let core = aac_config::read_core(&mut MsbBitReader::new(config))?;
         *parameters = aac_parameters(core);
         return Ok(());
     }

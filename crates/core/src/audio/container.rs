@@ -12,33 +12,38 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::codec::Codec;
-use super::demux::{Chosen, Event, Timed};
+use super::demux::{DemuxEvent, SelectedTrack, TimedPacket};
 use super::error::AudioError;
 use super::guard::guarded;
 use super::limits::Limits;
 use super::sniff;
-use super::source::{Failure, Source};
+use super::source::{ByteSource, FirstError};
 use super::tags::Tags;
 
 /// Number of bytes that demuxers can seek back in a stream. Must be a power of two. At half of it, streams whose
 /// demuxer seeks back further cannot be opened; at twice, each open reader takes 256 KiB more.
-const LOOK_BACK: usize = 256 << 10;
+const SEEK_BACK_BYTES: usize = 256 << 10;
 
 /// A container that symphonia reads.
 pub(super) struct Container {
     reader: Box<dyn FormatReader>,
     track: u32,
     time_base: Option<TimeBase>,
-    failure: Failure,
+    first_error: FirstError,
     /// Title of a Matroska file, which symphonia does not return.
     title: Option<String>,
 }
 
 impl Container {
     /// Detects the container and reads its header. `head` contains the first bytes of the source.
-    pub(super) fn open(source: Source, head: &[u8], name: &str, limits: &Limits) -> Result<Self, AudioError> {
-        let failure = source.failure();
-        let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
+    pub(super) fn open(
+        source: ByteSource,
+        head: &[u8],
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Self, AudioError> {
+        let first_error = source.first_error();
+        let options = MediaSourceStreamOptions { buffer_len: SEEK_BACK_BYTES };
         let stream = MediaSourceStream::new(Box::new(source), options);
         // Larger tags would be read into memory before `Tags::read` could cut them.
         let metadata = MetadataOptions::default().limit_tag_bytes(Limit::Maximum(limits.max_tag_bytes));
@@ -50,7 +55,7 @@ impl Container {
         match opened {
             Ok(reader) => {
                 let title = sniff::matroska_title(head);
-                let container = Self { reader, track: 0, time_base: None, failure, title };
+                let container = Self { reader, track: 0, time_base: None, first_error, title };
                 // The probe accepts any bytes that contain a frame header, and returns a reader for programs and
                 // pictures too.
                 if sniff::has_frames(head, container.name()) {
@@ -60,17 +65,17 @@ impl Container {
             }
             Err(Error::Unsupported(_) | Error::DecodeError(_) | Error::IoError(_))
                 // A failed read also ends the probe. It must not be reported as a file that is not audio.
-                if !sniff::was_audio(head) && failure.is_empty() =>
+                if !sniff::looks_like_audio(head) && first_error.is_empty() =>
             {
                 Err(AudioError::NotAudio { name: name.to_owned() })
             }
-            Err(error) => Err(open_error(&error, &failure, name)),
+            Err(error) => Err(open_error(&error, &first_error, name)),
         }
     }
 
-    /// Returns the [`Failure`] that keeps the first I/O error of the source.
-    pub(super) fn failure(&self) -> &Failure {
-        &self.failure
+    /// Returns the [`FirstError`] that keeps the first I/O error of the source.
+    pub(super) fn first_error(&self) -> &FirstError {
+        &self.first_error
     }
 
     /// Returns the short name of the container.
@@ -90,8 +95,8 @@ impl Container {
     }
 
     /// Chooses the first audio track that can be decoded.
-    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        let mut refused = None;
+    pub(super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
+        let mut unsupported_codec = None;
         for track in self.reader.tracks() {
             let Some(parameters) = track.codec_params.as_ref().and_then(|p| p.audio()) else { continue };
             match Codec::new(parameters) {
@@ -101,14 +106,14 @@ impl Container {
                     let rate = parameters.sample_rate.unwrap_or(0);
                     let channels = parameters.channels.as_ref().map_or(0, Channels::count);
                     (self.track, self.time_base) = (track.id, track.time_base);
-                    return Ok(Chosen { codec, rate, channels, seconds });
+                    return Ok(SelectedTrack { codec, rate, channels, seconds });
                 }
                 // A later track may be supported, so the reason is used only if none is.
-                Err(codec) => refused = refused.or(Some(codec)),
+                Err(codec) => unsupported_codec = unsupported_codec.or(Some(codec)),
             }
         }
         let name = name.to_owned();
-        Err(match refused {
+        Err(match unsupported_codec {
             Some(codec) => AudioError::UnsupportedCodec { name, codec },
             None => AudioError::NoAudioTrack { name, container: self.name().to_owned() },
         })
@@ -122,20 +127,20 @@ impl Container {
     }
 
     /// Returns the next event of the chosen track.
-    pub(super) fn next(&mut self) -> Event {
+    pub(super) fn next(&mut self) -> DemuxEvent {
         loop {
             match self.reader.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => {
-                    return Event::Packet(self.timed(packet));
+                    return DemuxEvent::Packet(self.timed(packet));
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => return Event::End,
-                Err(Error::ResetRequired) => return Event::NewTracks,
-                // Demuxers report the end of a file within a packet as an I/O error. `Demux::read_error` distinguishes
-                // failed reads.
-                Err(Error::IoError(error)) => return Event::Cut(error.to_string()),
-                Err(Error::DecodeError(what)) => return Event::Damaged(what.to_owned()),
-                Err(error) => return Event::Cut(error.to_string()),
+                Ok(None) => return DemuxEvent::End,
+                Err(Error::ResetRequired) => return DemuxEvent::TracksChanged,
+                // Demuxers report the end of a file within a packet as an I/O error. `TrackDemuxer::read_error`
+                // distinguishes failed reads.
+                Err(Error::IoError(error)) => return DemuxEvent::Truncated(error.to_string()),
+                Err(Error::DecodeError(what)) => return DemuxEvent::Damaged(what.to_owned()),
+                Err(error) => return DemuxEvent::Truncated(error.to_string()),
             }
         }
     }
@@ -170,11 +175,11 @@ impl Container {
         }
     }
 
-    fn timed(&self, packet: Packet) -> Timed {
-        let Some(base) = self.time_base else { return Timed { packet, start: None, seconds: 0.0 } };
+    fn timed(&self, packet: Packet) -> TimedPacket {
+        let Some(base) = self.time_base else { return TimedPacket { packet, start: None, seconds: 0.0 } };
         let start = in_seconds(base, packet.pts.get() as f64);
         let seconds = in_seconds(base, packet.block_dur().get() as f64);
-        Timed { packet, start: Some(start), seconds }
+        TimedPacket { packet, start: Some(start), seconds }
     }
 }
 
@@ -183,9 +188,9 @@ fn in_seconds(base: TimeBase, ticks: f64) -> f64 {
     ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
 }
 
-fn open_error(error: &Error, failure: &Failure, name: &str) -> AudioError {
+fn open_error(error: &Error, first_error: &FirstError, name: &str) -> AudioError {
     let name = name.to_owned();
-    if let Some(source) = failure.take() {
+    if let Some(source) = first_error.take() {
         return AudioError::Read { name, source };
     }
     match error {

@@ -7,12 +7,12 @@ use super::container::Container;
 use super::error::AudioError;
 use super::guard::guarded;
 use super::limits::Limits;
-use super::source::Source;
+use super::source::ByteSource;
 use super::tags::Tags;
 use super::ts::TsReader;
 
 /// A packet with its time.
-pub(super) struct Timed {
+pub(super) struct TimedPacket {
     /// The packet. Its `trim_start` and `trim_end` are in samples for the codecs that use them.
     pub(super) packet: Packet,
     /// Start in seconds, or `None` if unknown.
@@ -22,21 +22,21 @@ pub(super) struct Timed {
 }
 
 /// An event of a demuxer.
-pub(super) enum Event {
+pub(super) enum DemuxEvent {
     /// A packet of the chosen track.
-    Packet(Timed),
+    Packet(TimedPacket),
     /// The tracks changed; a track must be chosen again.
-    NewTracks,
+    TracksChanged,
     /// A part of the file could not be read. More packets may follow.
     Damaged(String),
     /// Regular end of the packets.
     End,
     /// Premature end of the packets, with the reason.
-    Cut(String),
+    Truncated(String),
 }
 
 /// The chosen track: its decoder and its declared properties.
-pub(super) struct Chosen {
+pub(super) struct SelectedTrack {
     /// Decoder of the track.
     pub(super) codec: Codec,
     /// Sample rate in hertz, 0 if unknown before decoding.
@@ -48,35 +48,35 @@ pub(super) struct Chosen {
 }
 
 /// A demuxer.
-pub(super) enum Demux {
+pub(super) enum TrackDemuxer {
     Container(Container),
     Ts(Box<TsReader>),
 }
 
-impl Demux {
+impl TrackDemuxer {
     /// Opens a transport stream.
-    pub(super) fn ts(source: Source, name: &str) -> Result<Self, AudioError> {
+    pub(super) fn ts(source: ByteSource, name: &str) -> Result<Self, AudioError> {
         TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
     }
 
     /// Returns the next event of the chosen track.
-    pub(super) fn next(&mut self) -> Event {
+    pub(super) fn next(&mut self) -> DemuxEvent {
         let next = || match self {
             Self::Container(container) => container.next(),
             Self::Ts(reader) => reader.next(),
         };
         // The state of the demuxer is unknown after a panic, so this event ends the audio and the demuxer is not called
         // again.
-        guarded(next).unwrap_or_else(|| Event::Cut("the demuxer crashed on a packet".to_owned()))
+        guarded(next).unwrap_or_else(|| DemuxEvent::Truncated("the demuxer crashed on a packet".to_owned()))
     }
 
     /// Chooses the first audio track that can be decoded.
-    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        let choose = || match self {
-            Self::Container(container) => container.choose(name),
-            Self::Ts(reader) => reader.choose(name),
+    pub(super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
+        let select_track = || match self {
+            Self::Container(container) => container.select_track(name),
+            Self::Ts(reader) => reader.select_track(name),
         };
-        guarded(choose).unwrap_or_else(|| {
+        guarded(select_track).unwrap_or_else(|| {
             let reason = "the decoder crashed on its configuration".to_owned();
             Err(AudioError::Damaged { name: name.to_owned(), reason })
         })
@@ -100,10 +100,10 @@ impl Demux {
 
     /// Takes the I/O error that ended reading, if there is one.
     pub(super) fn read_error(&self, name: &str) -> Option<AudioError> {
-        let failure = match self {
-            Self::Container(container) => container.failure(),
-            Self::Ts(reader) => reader.failure(),
+        let first_error = match self {
+            Self::Container(container) => container.first_error(),
+            Self::Ts(reader) => reader.first_error(),
         };
-        failure.take().map(|source| AudioError::Read { name: name.to_owned(), source })
+        first_error.take().map(|source| AudioError::Read { name: name.to_owned(), source })
     }
 }

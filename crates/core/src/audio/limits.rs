@@ -6,13 +6,20 @@ use serde::{Deserialize, Serialize};
 /// tags, which are cut and counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Maximum length in seconds. Default: 24 hours, longer than the recording of any broadcast day.
+    /// Maximum length in seconds. Default: 24 hours, longer than the recording of any broadcast day. At half of it,
+    /// recordings of whole days are rejected; at twice, a crafted file of a few kilobytes per hour is decoded for twice
+    /// as long.
     pub max_seconds: f64,
-    /// Maximum sample rate in hertz. Default: 384,000, twice the highest rate in use for music.
+    /// Maximum sample rate in hertz. Default: 384,000, twice the highest rate in use for music. At half of it, 192 kHz
+    /// is still accepted, but 384 kHz is not; at twice, a crafted file makes the resampler allocate blocks of twice the
+    /// size.
     pub max_sample_rate: u32,
-    /// Maximum number of channels. Default: 64, that of the largest ambisonic recordings.
+    /// Maximum number of channels. Default: 64, that of the largest ambisonic recordings. Audio is mixed to mono, so
+    /// the number only bounds the buffers: at twice, they are twice as large; at half, such recordings are rejected.
     pub max_channels: usize,
-    /// Maximum total size of all tags of a file (names and values) in bytes. Default: 64 KiB.
+    /// Maximum total size of all tags of a file (names and values) in bytes. Default: 64 KiB. At half of it, long
+    /// lyrics displace other tags; at twice, a result of the decoding process and a row of the catalog can be twice as
+    /// large.
     pub max_tag_bytes: usize,
 }
 

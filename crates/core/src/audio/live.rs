@@ -12,8 +12,8 @@ use super::error::AudioError;
 use super::guard::guarded;
 use super::limits::{Limits, MIN_SAMPLE_RATE};
 use super::mix;
-use super::output::Output;
-use super::source::Source;
+use super::output::ResamplingBuffer;
+use super::source::ByteSource;
 use super::ts::{self, FrameFormat};
 
 /// An error of decoding a frame.
@@ -39,7 +39,7 @@ pub struct Mp4Track {
 
 /// The format that a decoder was created for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum DecoderFormat {
     Frames(FrameFormat),
     Mp4,
 }
@@ -47,15 +47,15 @@ enum Origin {
 /// A decoder and a resampler for a stream that may run for days and change its codec.
 ///
 /// Decoding a frame allocates no memory. Decoded samples are kept in [`LiveDecoder::ready`] until it is
-/// [cleared](LiveDecoder::clear); [`LiveDecoder::held`] more samples of the input so far are buffered in the
+/// [cleared](LiveDecoder::clear); [`LiveDecoder::buffered`] more samples of the input so far are buffered in the
 /// resampler.
 #[derive(Default)]
 pub struct LiveDecoder {
-    codec: Option<(Origin, Codec)>,
+    codec: Option<(DecoderFormat, Codec)>,
     rate: u32,
     channels: usize,
     mono: Vec<f32>,
-    output: Output,
+    output: ResamplingBuffer,
     replaced: u64,
 }
 
@@ -80,15 +80,15 @@ impl LiveDecoder {
     /// # Errors
     /// [`FrameError::Unsupported`] if the format cannot be decoded. The decoder has no format then.
     pub fn use_frames(&mut self, format: FrameFormat) -> Result<bool, FrameError> {
-        let origin = Origin::Frames(format);
-        if self.codec.as_ref().is_some_and(|(of, _)| *of == origin) {
+        let decoder_format = DecoderFormat::Frames(format);
+        if self.codec.as_ref().is_some_and(|(of, _)| *of == decoder_format) {
             return Ok(false);
         }
         // The old decoder is dropped first, so that after an error no frame of the new format reaches it.
         self.codec = None;
         let make = || ts::parameters(format).and_then(|parameters| Codec::new(&parameters));
         let codec = guarded(make).unwrap_or_else(|| Err("a format that crashes the decoder".to_owned()));
-        self.codec = Some((origin, codec.map_err(FrameError::Unsupported)?));
+        self.codec = Some((decoder_format, codec.map_err(FrameError::Unsupported)?));
         Ok(true)
     }
 
@@ -103,9 +103,9 @@ impl LiveDecoder {
         self.codec = None;
         let bytes = [init, EMPTY_DATA].concat();
         let open = || {
-            let source = Source::stream(Box::new(Cursor::new(bytes)));
+            let source = ByteSource::stream(Box::new(Cursor::new(bytes)));
             let mut container = Container::open(source, init, "the section", &Limits::default())?;
-            container.choose("the section").map(|chosen| (container.track(), chosen.codec))
+            container.select_track("the section").map(|selected| (container.track(), selected.codec))
         };
         let opened = guarded(open).unwrap_or_else(|| {
             Err(AudioError::Damaged {
@@ -119,7 +119,7 @@ impl LiveDecoder {
         })?;
         let timescale =
             timescale.ok_or_else(|| FrameError::Damaged("the track has no timescale".to_owned()))?;
-        self.codec = Some((Origin::Mp4, codec));
+        self.codec = Some((DecoderFormat::Mp4, codec));
         Ok(Mp4Track { id, timescale })
     }
 
@@ -150,7 +150,7 @@ impl LiveDecoder {
             return Err(FrameError::Unsupported(format!("{} at {} Hz", self.codec(), shape.rate)));
         }
         (self.rate, self.channels) = (shape.rate, shape.channels);
-        self.replaced += mix::clean(&mut self.mono);
+        self.replaced += mix::replace_invalid(&mut self.mono);
         self.output.push(&self.mono, shape.rate).map_err(FrameError::Damaged)
     }
 
@@ -166,7 +166,7 @@ impl LiveDecoder {
         self.mono.clear();
         mix::mix_interleaved(samples, channels, &mut self.mono);
         (self.rate, self.channels) = (rate, channels);
-        self.replaced += mix::clean(&mut self.mono);
+        self.replaced += mix::replace_invalid(&mut self.mono);
         self.output.push(&self.mono, rate).map_err(FrameError::Unsupported)
     }
 
@@ -199,8 +199,8 @@ impl LiveDecoder {
 
     /// Returns the number of samples at 44.1 kHz of the input so far that are not ready yet.
     #[must_use]
-    pub fn held(&self) -> u64 {
-        self.output.held()
+    pub fn buffered(&self) -> u64 {
+        self.output.buffered()
     }
 
     /// Returns true if the decoder has a format. It has none before the first format, after an unsupported format,

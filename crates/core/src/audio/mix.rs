@@ -89,7 +89,7 @@ pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f
 }
 
 /// Replaces invalid samples (NaN, infinity, magnitudes above [`MAX_MAGNITUDE`]) by 0 and returns their number.
-pub(super) fn clean(mono: &mut [f32]) -> u64 {
+pub(super) fn replace_invalid(mono: &mut [f32]) -> u64 {
     // Comparisons with NaN are false, so the test is "not within the range". Without a branch it is vectorized.
     let within = |s: &f32| s.abs() <= MAX_MAGNITUDE;
     if mono.iter().fold(true, |all, s| all & within(s)) {
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn invalid_samples_are_replaced_by_zero() {
         let mut mono = [0.5, f32::NAN, f32::INFINITY, -1e30, -1.5];
-        assert_eq!(clean(&mut mono), 3);
+        assert_eq!(replace_invalid(&mut mono), 3);
         assert_eq!(mono, [0.5, 0.0, 0.0, 0.0, -1.5]);
-        assert_eq!(clean(&mut mono), 0);
+        assert_eq!(replace_invalid(&mut mono), 0);
     }
 }

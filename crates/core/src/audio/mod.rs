@@ -42,10 +42,10 @@ pub use error::{AudioError, LimitKind};
 pub use extensions::{SUPPORTED_EXTENSIONS, supported_extension};
 pub use limits::Limits;
 pub use live::{FrameError, LiveDecoder, Mp4Track};
-pub use open::shown_name;
+pub use open::display_name;
 pub use reader::AudioReader;
 pub use report::{DecodeReport, Format};
-pub use source::Searchable;
+pub use source::Seekable;
 pub use tags::Tags;
 
 /// Sample rate of the decoded audio, and of all later stages, in hertz.

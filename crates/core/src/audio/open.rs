@@ -5,20 +5,20 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::container::Container;
-use super::demux::Demux;
+use super::demux::TrackDemuxer;
 use super::error::AudioError;
 use super::limits::Limits;
 use super::precheck;
 use super::reader::AudioReader;
 use super::sniff;
-use super::source::{Searchable, Source, Stream};
+use super::source::{ByteSource, ByteStream, Seekable};
 use super::ts;
 
 /// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the highest
 /// bit rate, or about a second of a radio stream. At half of it, more of the setup header of Vorbis can be missing from
 /// the check of its codebooks; at twice, opening a file from slow storage reads more before a file that is not audio is
 /// rejected.
-const HEAD: usize = 16 << 10;
+const SNIFF_BYTES: usize = 16 << 10;
 
 impl AudioReader {
     /// Opens a file, reads its tags and decodes its first samples.
@@ -44,19 +44,19 @@ impl AudioReader {
     /// # Ok::<(), refrain_core::audio::AudioError>(())
     /// ```
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
-        let name = shown_name(path);
-        let refused = |source| AudioError::Open { name: name.clone(), source };
-        let about = fs::metadata(path).map_err(refused)?;
-        if about.is_dir() {
+        let name = display_name(path);
+        let open_error = |source| AudioError::Open { name: name.clone(), source };
+        let metadata = fs::metadata(path).map_err(open_error)?;
+        if metadata.is_dir() {
             return Err(AudioError::Directory { name });
         }
         let open = || File::open(path);
         // Pipes and devices cannot seek, and their length is unknown.
-        if !about.is_file() {
-            return Self::from_source(Box::new(open().map_err(refused)?), &name, limits);
+        if !metadata.is_file() {
+            return Self::from_source(Box::new(open().map_err(open_error)?), &name, limits);
         }
-        let open = || open().map(|file| Box::new(file) as Box<dyn Searchable>);
-        Self::from_searchable(open, about.len(), &name, limits)
+        let open = || open().map(|file| Box::new(file) as Box<dyn Seekable>);
+        Self::from_seekable(open, metadata.len(), &name, limits)
     }
 
     /// Opens a seekable source with a length of `length` bytes. `open` returns the source at its start. It may be
@@ -64,15 +64,15 @@ impl AudioReader {
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the source cannot be read or contains no audio that can be decoded.
-    pub fn from_searchable(
-        open: impl Fn() -> io::Result<Box<dyn Searchable>>,
+    pub fn from_seekable(
+        open: impl Fn() -> io::Result<Box<dyn Seekable>>,
         length: u64,
         name: &str,
         limits: &Limits,
     ) -> Result<Self, AudioError> {
         let name = name.to_owned();
-        let refused = |source| AudioError::Open { name: name.clone(), source };
-        let mut file = open().map_err(refused)?;
+        let open_error = |source| AudioError::Open { name: name.clone(), source };
+        let mut file = open().map_err(open_error)?;
         let head = read_head(&mut file).map_err(|source| AudioError::Read { name: name.clone(), source })?;
         if head.is_empty() {
             return Err(AudioError::Empty { name });
@@ -80,35 +80,35 @@ impl AudioReader {
         // Transport streams have no first bytes of their own, and can begin within a packet. So they are detected
         // before the formats that begin with fixed bytes.
         if ts::looks_like_ts(&head) {
-            file.rewind().map_err(refused)?;
-            return Self::from_demux(Demux::ts(Source::stream(Box::new(file)), &name)?, name, limits);
+            file.rewind().map_err(open_error)?;
+            return Self::new(TrackDemuxer::ts(ByteSource::stream(Box::new(file)), &name)?, name, limits);
         }
         if let Some(codec) = sniff::unsupported(&head) {
             return Err(AudioError::UnsupportedCodec { name, codec: codec.to_owned() });
         }
-        if let Some(reason) = precheck::refuse(&head) {
+        if let Some(reason) = precheck::reject_reason(&head) {
             return Err(AudioError::Damaged { name, reason: reason.to_owned() });
         }
-        let whole = sniff::is_whole(&mut *file, length, &head);
+        let complete = sniff::is_complete(&mut *file, length, &head);
         // Opened before the first attempt, so that both attempts read the same file even if it is replaced in between.
-        let again = open().map_err(refused)?;
-        let found = Source::file(file, length).map_err(refused)?;
-        let forward = Source::stream(Box::new(again));
+        let reopened = open().map_err(open_error)?;
+        let seekable = ByteSource::file(file, length).map_err(open_error)?;
+        let forward_only = ByteSource::stream(Box::new(reopened));
         let read = |source| {
             Container::open(source, &head, &name, limits)
-                .and_then(|container| Self::from_demux(Demux::Container(container), name.clone(), limits))
+                .and_then(|container| Self::new(TrackDemuxer::Container(container), name.clone(), limits))
         };
         // A truncated file often lacks data that a demuxer seeks at the end, but it can be read well from its start.
-        if whole {
-            read(found).or_else(|error| {
-                if !may_stream(&error) {
+        if complete {
+            read(seekable).or_else(|error| {
+                if !can_retry_as_stream(&error) {
                     return Err(error);
                 }
                 // The first error is returned, because reading with seeks finds more in a valid file.
-                read(forward).map(Self::mark_truncated).map_err(|_| error)
+                read(forward_only).map(Self::mark_truncated).map_err(|_| error)
             })
         } else {
-            read(forward).or_else(|_| read(found)).map(Self::mark_truncated)
+            read(forward_only).or_else(|_| read(seekable)).map(Self::mark_truncated)
         }
     }
 
@@ -117,7 +117,7 @@ impl AudioReader {
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the stream cannot be read or contains no audio that can be decoded.
-    pub fn from_source(mut source: Stream, name: &str, limits: &Limits) -> Result<Self, AudioError> {
+    pub fn from_source(mut source: ByteStream, name: &str, limits: &Limits) -> Result<Self, AudioError> {
         let head =
             read_head(&mut source).map_err(|source| AudioError::Read { name: name.to_owned(), source })?;
         if head.is_empty() {
@@ -126,25 +126,25 @@ impl AudioReader {
         if let Some(codec) = sniff::unsupported(&head) {
             return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
         }
-        if let Some(reason) = precheck::refuse(&head) {
+        if let Some(reason) = precheck::reject_reason(&head) {
             return Err(AudioError::Damaged { name: name.to_owned(), reason: reason.to_owned() });
         }
         let is_ts = ts::looks_like_ts(&head);
         // The head was consumed by the detection, and the stream cannot seek back to it.
-        let source = Source::stream(Box::new(Cursor::new(head.clone()).chain(source)));
+        let source = ByteSource::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
-            Demux::ts(source, name)?
+            TrackDemuxer::ts(source, name)?
         } else {
-            Demux::Container(Container::open(source, &head, name, limits)?)
+            TrackDemuxer::Container(Container::open(source, &head, name, limits)?)
         };
-        Self::from_demux(demux, name.to_owned(), limits)
+        Self::new(demux, name.to_owned(), limits)
     }
 }
 
 /// Returns a path for use in messages. Control characters, which can move the cursor or imitate other lines, are
 /// escaped.
 #[must_use]
-pub fn shown_name(path: &Path) -> String {
+pub fn display_name(path: &Path) -> String {
     let mut name = String::new();
     for character in path.display().to_string().chars() {
         if character.is_control() {
@@ -157,7 +157,7 @@ pub fn shown_name(path: &Path) -> String {
 }
 
 /// Returns true if a file that could not be read with seeking may still be readable as a stream from its start.
-fn may_stream(error: &AudioError) -> bool {
+fn can_retry_as_stream(error: &AudioError) -> bool {
     matches!(
         error,
         AudioError::Damaged { .. } | AudioError::NoSound { .. } | AudioError::UnsupportedCodec { .. }
@@ -165,7 +165,7 @@ fn may_stream(error: &AudioError) -> bool {
 }
 
 fn read_head(source: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    source.take(HEAD as u64).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(SNIFF_BYTES);
+    source.take(SNIFF_BYTES as u64).read_to_end(&mut head)?;
     Ok(head)
 }

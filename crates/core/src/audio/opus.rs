@@ -9,14 +9,14 @@ pub(super) const OPUS_RATE: u32 = 48_000;
 
 /// Content of the identification header (RFC 7845, 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
+struct OpusHead {
     channels: usize,
     pre_skip: usize,
     gain: i16,
     family: u8,
 }
 
-impl Head {
+impl OpusHead {
     fn read(data: &[u8]) -> Option<Self> {
         let rest = data.strip_prefix(b"OpusHead")?;
         let &[version, channels, skip_a, skip_b, _, _, _, _, gain_a, gain_b, family, ..] = rest else {
@@ -32,7 +32,7 @@ impl Head {
     }
 }
 
-enum Kind {
+enum OpusDecoderKind {
     /// One stream, decoded directly to mono even if it is stereo, which is cheaper than decoding stereo and mixing.
     Mono(Box<OpusDecoder>),
     Surround(OpusMSDecoder),
@@ -40,7 +40,7 @@ enum Kind {
 
 /// A decoder for one Opus track.
 pub(super) struct OpusTrack {
-    kind: Kind,
+    kind: OpusDecoderKind,
     /// Number of channels of the track.
     channels: usize,
     /// Number of samples that are still to be dropped at the start.
@@ -54,9 +54,9 @@ impl OpusTrack {
     pub(super) fn new(head: Option<&[u8]>) -> Result<Self, String> {
         // A track without the header can still be decoded: each packet contains its own channel layout. Only pre-skip
         // and gain are unknown.
-        let fallback = Head { channels: 2, pre_skip: 0, gain: 0, family: 0 };
+        let fallback = OpusHead { channels: 2, pre_skip: 0, gain: 0, family: 0 };
         let head = match head {
-            Some(data) => Head::read(data).ok_or("Opus with a damaged header")?,
+            Some(data) => OpusHead::read(data).ok_or("Opus with a damaged header")?,
             None => fallback,
         };
         let rate = OPUS_RATE.cast_signed();
@@ -64,12 +64,12 @@ impl OpusTrack {
             (0, 1 | 2) => {
                 let mut decoder = OpusDecoder::new(rate, 1).map_err(|e| e.to_string())?;
                 decoder.gain_q8 = head.gain.into();
-                Kind::Mono(Box::new(decoder))
+                OpusDecoderKind::Mono(Box::new(decoder))
             }
             (1, 1..=8) => {
                 let mut decoder = OpusMSDecoder::new(rate, head.channels, 1).map_err(|e| e.to_string())?;
                 decoder.streams_mut().iter_mut().for_each(|stream| stream.gain_q8 = head.gain.into());
-                Kind::Surround(decoder)
+                OpusDecoderKind::Surround(decoder)
             }
             (family, channels) => {
                 return Err(format!("Opus with {channels} channels in mapping family {family}"));
@@ -87,8 +87,10 @@ impl OpusTrack {
     pub(super) fn reset(&mut self) {
         // Resetting cannot fail for a decoder that was created successfully.
         match &mut self.kind {
-            Kind::Mono(decoder) => _ = decoder.reset_state(),
-            Kind::Surround(decoder) => decoder.streams_mut().iter_mut().for_each(|s| _ = s.reset_state()),
+            OpusDecoderKind::Mono(decoder) => _ = decoder.reset_state(),
+            OpusDecoderKind::Surround(decoder) => {
+                decoder.streams_mut().iter_mut().for_each(|s| _ = s.reset_state());
+            }
         }
     }
 
@@ -100,14 +102,14 @@ impl OpusTrack {
         // A damaged packet can claim more than the 120 ms that the standard permits. The buffer must not grow with it.
         let frames = frames.min(opus_pure::MAX_PACKET_SAMPLES);
         match &mut self.kind {
-            Kind::Mono(decoder) => {
+            OpusDecoderKind::Mono(decoder) => {
                 mono.resize(start + frames, 0.0);
                 let done = decoder.decode(packet, frames, &mut mono[start..]);
                 // A packet that failed leaves no samples, not the zeros that were reserved for it.
                 mono.truncate(start + *done.as_ref().unwrap_or(&0).min(&frames));
                 done.map_err(|e| e.to_string())?;
             }
-            Kind::Surround(decoder) => {
+            OpusDecoderKind::Surround(decoder) => {
                 self.pcm.resize(frames * self.channels, 0.0);
                 let done = decoder.decode(packet, frames, &mut self.pcm).map_err(|e| e.to_string())?;
                 mix::mix_interleaved(&self.pcm[..done.min(frames) * self.channels], self.channels, mono);
@@ -128,12 +130,12 @@ mod tests {
 
     #[test]
     fn headers_of_both_byte_orders_agree() {
-        let head = Head { channels: 2, pre_skip: 312, gain: -256, family: 0 };
+        let head = OpusHead { channels: 2, pre_skip: 312, gain: -256, family: 0 };
         let ogg = b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\xFF\x00";
         let mp4 = b"OpusHead\x00\x02\x01\x38\x00\x00\xBB\x80\xFF\x00\x00";
-        assert_eq!(Head::read(ogg), Some(head));
-        assert_eq!(Head::read(mp4), Some(head));
-        assert_eq!(Head::read(&ogg[..18]), None);
+        assert_eq!(OpusHead::read(ogg), Some(head));
+        assert_eq!(OpusHead::read(mp4), Some(head));
+        assert_eq!(OpusHead::read(&ogg[..18]), None);
     }
 
     #[test]

@@ -6,17 +6,17 @@ use super::resample::Resampler;
 /// Minimum number of samples of a chunk, except for the last one: large enough for few calls, small enough to stay in
 /// the first-level cache while it is used. At twice of it, chunks of 64 KiB exceed a first-level cache; at half, the
 /// fingerprinter is called twice as often, for blocks of a tenth of a second.
-pub(super) const CHUNK: usize = 8_192;
+pub(super) const MIN_CHUNK_SAMPLES: usize = 8_192;
 
 /// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.
 #[derive(Default)]
-pub(super) struct Output {
+pub(super) struct ResamplingBuffer {
     /// Audio at 44.1 kHz that was not returned to the caller yet.
     pub(super) ready: Vec<f32>,
     resampler: Option<Resampler>,
 }
 
-impl Output {
+impl ResamplingBuffer {
     /// Takes samples at a sample rate of `rate` hertz. A change of the rate flushes the resampler first.
     pub(super) fn push(&mut self, mono: &[f32], rate: u32) -> Result<(), String> {
         // The filter of the old rate still contains audio. It is flushed before the new resampler replaces it, so that
@@ -35,8 +35,8 @@ impl Output {
     }
 
     /// Returns the number of samples at 44.1 kHz that are buffered in the resampler.
-    pub(super) fn held(&self) -> u64 {
-        self.resampler.as_ref().map_or(0, Resampler::held)
+    pub(super) fn buffered(&self) -> u64 {
+        self.resampler.as_ref().map_or(0, Resampler::buffered)
     }
 
     /// Flushes the samples that are buffered in the resampler. Audio that is pushed later does not continue the audio

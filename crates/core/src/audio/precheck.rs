@@ -17,7 +17,7 @@ const MAX_ID3_DEPTH: usize = 4;
 const MAX_VORBIS_VALUES: u64 = 1 << 21;
 
 /// Returns the reason for rejecting a file if its head shows that it cannot be decoded safely.
-pub(super) fn refuse(head: &[u8]) -> Option<&'static str> {
+pub(super) fn reject_reason(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"ID3") && id3_depth(head) > MAX_ID3_DEPTH {
         return Some("the chapters of its ID3 tag are nested too deeply");
     }
@@ -124,7 +124,7 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
         bits.bits(32)?;
         let width = bits.bits(4)? + 1;
         bits.bits(1)?;
-        let count = if lookup == 1 { quantized(entries, dimensions) } else { values };
+        let count = if lookup == 1 { lookup1_values(entries, dimensions) } else { values };
         for _ in 0..count {
             bits.bits(width as u32)?;
         }
@@ -134,7 +134,7 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
 
 /// Returns the greatest integer that, raised to the power of `dimensions`, is at most `entries` (Vorbis I
 /// specification, 9.2.3).
-fn quantized(entries: u64, dimensions: u64) -> u64 {
+fn lookup1_values(entries: u64, dimensions: u64) -> u64 {
     let power = u32::try_from(dimensions.max(1)).unwrap_or(u32::MAX);
     let fits = |root: u64| root.checked_pow(power).is_some_and(|product| product <= entries);
     // The floating-point root can be off by one in both directions, so it is corrected with integers.
@@ -171,7 +171,7 @@ fn caf_table_fits(head: &[u8]) -> bool {
     const CHUNK_HEADER: usize = 12;
     /// Maximum size in bytes of a magic cookie, which is allocated at once. The cookies of AAC and ALAC have less than
     /// 100 bytes. At half or twice of it nothing changes for such files; twice lets a crafted file allocate 2 MiB.
-    const MAX_COOKIE: i64 = 1 << 20;
+    const MAX_COOKIE_BYTES: i64 = 1 << 20;
     let number =
         |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
     let mut at = FILE_HEADER;
@@ -180,7 +180,7 @@ fn caf_table_fits(head: &[u8]) -> bool {
             let packets = number(at + CHUNK_HEADER).unwrap_or_default();
             return packets <= size;
         }
-        if name == b"kuki" && size > MAX_COOKIE {
+        if name == b"kuki" && size > MAX_COOKIE_BYTES {
             return false;
         }
         // A size of -1 marks a last chunk that extends to the end of the file.
@@ -210,9 +210,9 @@ mod tests {
 
     #[test]
     fn only_deeply_nested_chapters_are_rejected() {
-        assert_eq!(refuse(&chapters(1)), None);
-        assert_eq!(refuse(&chapters(MAX_ID3_DEPTH)), None);
-        assert!(refuse(&chapters(MAX_ID3_DEPTH + 1)).is_some());
+        assert_eq!(reject_reason(&chapters(1)), None);
+        assert_eq!(reject_reason(&chapters(MAX_ID3_DEPTH)), None);
+        assert!(reject_reason(&chapters(MAX_ID3_DEPTH + 1)).is_some());
     }
 
     #[test]
@@ -220,13 +220,16 @@ mod tests {
         let header = |rate: u32| {
             [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".as_slice(), &rate.to_le_bytes()].concat()
         };
-        assert_eq!(refuse(&header(44_100)), None);
-        assert_eq!(refuse(&header(0)), Some("its sample rate is 0"));
+        assert_eq!(reject_reason(&header(44_100)), None);
+        assert_eq!(reject_reason(&header(0)), Some("its sample rate is 0"));
     }
 
     #[test]
     fn number_of_quantized_values_follows_the_specification() {
-        assert_eq!([quantized(81, 4), quantized(80, 4), quantized(1, 31), quantized(0, 1)], [3, 2, 1, 0]);
+        assert_eq!(
+            [lookup1_values(81, 4), lookup1_values(80, 4), lookup1_values(1, 31), lookup1_values(0, 1)],
+            [3, 2, 1, 0]
+        );
     }
 
     #[test]
@@ -235,7 +238,7 @@ mod tests {
             let header = b"caff\0\x01\0\0pakt\0\0\0\0\0\0\0\x20".as_slice();
             [header, &packets.to_be_bytes(), &[0; 24]].concat()
         };
-        assert_eq!(refuse(&file(8)), None);
-        assert!(refuse(&file(1 << 28)).is_some());
+        assert_eq!(reject_reason(&file(8)), None);
+        assert!(reject_reason(&file(1 << 28)).is_some());
     }
 }

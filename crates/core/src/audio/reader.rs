@@ -2,56 +2,56 @@
 
 use super::SAMPLE_RATE;
 use super::codec::{Codec, Shape};
-use super::demux::{Demux, Event, Timed};
+use super::demux::{DemuxEvent, TimedPacket, TrackDemuxer};
 use super::error::{AudioError, LimitKind};
 use super::guard::guarded;
 use super::limits::{Limits, MIN_SAMPLE_RATE};
-use super::output::{CHUNK, Output};
+use super::output::{MIN_CHUNK_SAMPLES, ResamplingBuffer};
 use super::report::{DecodeReport, Format};
 use super::tags::Tags;
 
-/// Maximum length in seconds of lost audio that is replaced by silence. A longer jump of the time stamps is treated as the
-/// start of another recording, not as a gap.
-const MAX_GAP: f64 = 10.0;
-
-/// Jumps of the time stamps up to this length, in seconds, are rounding errors (Matroska counts milliseconds) and jitter.
-const MAX_JITTER: f64 = 0.015;
-
-/// Number of consecutive damaged places after which decoding of a file ends.
-const MAX_DAMAGE_IN_A_ROW: u32 = 4_096;
-
-/// Audio counts as truncated if it is shorter than declared by more than `CUT_SECONDS` plus `CUT_SHARE` of the declared
-/// length: encoder delays and rounded lengths stay below.
-const CUT_SECONDS: f64 = 0.25;
-const CUT_SHARE: f64 = 0.01;
-
-/// Maximum difference in seconds between the declared and the decoded length if no frame is missing: less than two frames.
-const ROUNDED_SECONDS: f64 = 0.04;
+/// Maximum length in seconds of lost audio that is replaced by silence; a longer jump of the time stamps starts another
+/// recording. At half of it, long dropouts shift later times; at twice, unrelated parts are joined by 20 s of silence.
+const MAX_GAP_SECONDS: f64 = 10.0;
+/// Jumps of the time stamps up to this many seconds are rounding (Matroska counts milliseconds) and jitter. At half of
+/// it, jitter is filled with silence; at twice, the loss of one MP3 frame (26 ms) is not noticed.
+const MAX_JITTER_SECONDS: f64 = 0.015;
+/// Number of consecutive damaged places after which decoding of a file ends. At half of it, long damage ends a file
+/// early; at twice, a file without any valid packet is read twice as far.
+const MAX_CONSECUTIVE_DAMAGE: u32 = 4_096;
+/// Audio counts as truncated if it is shorter than declared by more than `TRUNCATION_SECONDS` plus `TRUNCATION_RATIO`
+/// of the declared length. Encoder delays and rounded lengths stay below; at half of both they may not, and at twice
+/// the loss of half a second is not reported.
+const TRUNCATION_SECONDS: f64 = 0.25;
+const TRUNCATION_RATIO: f64 = 0.01;
+/// Maximum difference in seconds between declared and decoded length if no frame is missing: less than two frames. At
+/// half of it, an encoder delay counts as loss; at twice, the loss of three frames is not reported.
+const ROUNDING_SECONDS: f64 = 0.04;
 
 /// Decodes one file or stream to 44.1 kHz mono, chunk by chunk.
 ///
-/// Opening a reader ([`AudioReader::open`], [`AudioReader::from_source`]) reads the tags and decodes no more than the first
-/// packets.
+/// Opening a reader ([`AudioReader::open`], [`AudioReader::from_source`]) reads the tags and decodes no more than the
+/// first packets.
 pub struct AudioReader {
     name: String,
     limits: Limits,
     format: Format,
     tags: Tags,
     report: DecodeReport,
-    demux: Demux,
+    demux: TrackDemuxer,
     codec: Codec,
     /// Sample rate of the last packet in hertz, 0 before the first.
     rate: u32,
     mono: Vec<f32>,
-    output: Output,
+    output: ResamplingBuffer,
     /// True if `output.ready` was returned to the caller.
-    handed_out: bool,
+    ready_returned: bool,
     /// Expected start of the next packet, in seconds of the container's clock.
-    expected: Option<f64>,
-    damage_in_a_row: u32,
+    next_start: Option<f64>,
+    consecutive_damage: u32,
     ended: bool,
     /// True if the report is complete.
-    settled: bool,
+    report_complete: bool,
 }
 
 impl std::fmt::Debug for AudioReader {
@@ -65,32 +65,32 @@ impl std::fmt::Debug for AudioReader {
 
 impl AudioReader {
     /// Chooses a track and decodes up to the first samples, so that opening a file without audio fails.
-    pub(super) fn from_demux(mut demux: Demux, name: String, limits: &Limits) -> Result<Self, AudioError> {
-        let chosen = demux.choose(&name)?;
+    pub(super) fn new(mut demux: TrackDemuxer, name: String, limits: &Limits) -> Result<Self, AudioError> {
+        let selected = demux.select_track(&name)?;
         let format = Format {
             container: demux.name().to_owned(),
-            codec: chosen.codec.name().to_owned(),
-            sample_rate: chosen.rate,
-            channels: chosen.channels,
+            codec: selected.codec.name().to_owned(),
+            sample_rate: selected.rate,
+            channels: selected.channels,
         };
         let mut reader = Self {
             tags: demux.tags(limits),
-            report: DecodeReport { declared_seconds: chosen.seconds, ..DecodeReport::default() },
-            codec: chosen.codec,
+            report: DecodeReport { declared_seconds: selected.seconds, ..DecodeReport::default() },
+            codec: selected.codec,
             limits: limits.clone(),
             name,
             format,
             demux,
             rate: 0,
             mono: Vec::new(),
-            output: Output::default(),
-            handed_out: false,
-            expected: None,
-            damage_in_a_row: 0,
+            output: ResamplingBuffer::default(),
+            ready_returned: false,
+            next_start: None,
+            consecutive_damage: 0,
             ended: false,
-            settled: false,
+            report_complete: false,
         };
-        reader.check(LimitKind::Seconds, chosen.seconds.unwrap_or(0.0), limits.max_seconds)?;
+        reader.check(LimitKind::Seconds, selected.seconds.unwrap_or(0.0), limits.max_seconds)?;
         while reader.output.ready.is_empty() && !reader.ended {
             reader.step()?;
         }
@@ -112,27 +112,27 @@ impl AudioReader {
     /// Returns the next samples (44.1 kHz mono, nominally within ±1, at least one), or `None` at the end.
     ///
     /// # Errors
-    /// [`AudioError::Read`] if a read fails, [`AudioError::Limit`] if the length, sample rate or number of channels exceeds
-    /// its limit. Damage in the file is not an error; [`AudioReader::report`] counts it.
+    /// [`AudioError::Read`] if a read fails, [`AudioError::Limit`] if the length, sample rate or number of channels
+    /// exceeds its limit. Damage in the file is not an error; [`AudioReader::report`] counts it.
     pub fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
-        if std::mem::take(&mut self.handed_out) {
+        if std::mem::take(&mut self.ready_returned) {
             self.output.ready.clear();
         }
-        while self.output.ready.len() < CHUNK && !self.ended {
+        while self.output.ready.len() < MIN_CHUNK_SAMPLES && !self.ended {
             if let Err(error) = self.step() {
                 self.ended = true;
                 self.output.ready.clear();
                 return Err(error);
             }
         }
-        self.handed_out = true;
+        self.ready_returned = true;
         self.report.seconds += seconds(self.output.ready.len());
         if self.report.seconds > self.limits.max_seconds {
             self.ended = true;
             self.check(LimitKind::Seconds, self.report.seconds, self.limits.max_seconds)?;
         }
-        if self.ended && !std::mem::replace(&mut self.settled, true) {
-            self.note_missing();
+        if self.ended && !std::mem::replace(&mut self.report_complete, true) {
+            self.record_missing();
         }
         Ok(Some(self.output.ready.as_slice()).filter(|chunk| !chunk.is_empty()))
     }
@@ -149,7 +149,7 @@ impl AudioReader {
         &self.format
     }
 
-    /// Returns counts of decoded and lost audio. They are complete after [`AudioReader::next_chunk`] has returned `None`.
+    /// Returns counts of decoded and lost audio. They are complete after [`AudioReader::next_chunk`] returned `None`.
     #[must_use]
     pub fn report(&self) -> &DecodeReport {
         &self.report
@@ -157,22 +157,22 @@ impl AudioReader {
 
     fn step(&mut self) -> Result<(), AudioError> {
         match self.demux.next() {
-            Event::Packet(timed) => self.take_packet(&timed),
-            Event::NewTracks => self.renew(),
-            Event::Damaged(what) => {
-                self.lose(&what);
-                self.damage_in_a_row += 1;
-                if self.damage_in_a_row < MAX_DAMAGE_IN_A_ROW { Ok(()) } else { self.end(true) }
+            DemuxEvent::Packet(timed) => self.decode_packet(&timed),
+            DemuxEvent::TracksChanged => self.switch_track(),
+            DemuxEvent::Damaged(what) => {
+                self.record_loss(&what);
+                self.consecutive_damage += 1;
+                if self.consecutive_damage < MAX_CONSECUTIVE_DAMAGE { Ok(()) } else { self.end(true) }
             }
-            Event::End => self.end(false),
-            Event::Cut(what) => {
-                self.report.damage(&what);
+            DemuxEvent::End => self.end(false),
+            DemuxEvent::Truncated(what) => {
+                self.report.record_damage(&what);
                 self.end(true)
             }
         }
     }
 
-    fn take_packet(&mut self, timed: &Timed) -> Result<(), AudioError> {
+    fn decode_packet(&mut self, timed: &TimedPacket) -> Result<(), AudioError> {
         self.report.packets += 1;
         self.fill_gap(timed.start)?;
         self.mono.clear();
@@ -180,57 +180,57 @@ impl AudioReader {
         let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono)) {
             Some(Ok(shape)) => shape,
             Some(Err(error)) => {
-                self.lose(&error.to_string());
+                self.record_loss(&error.to_string());
                 return self.silence(timed.seconds);
             }
             None => {
-                self.lose("the decoder crashed on a packet");
+                self.record_loss("the decoder crashed on a packet");
                 return self.end(true);
             }
         };
-        self.damage_in_a_row = 0;
+        self.consecutive_damage = 0;
         if shape.rate != self.rate || self.rate == 0 || shape.channels != self.format.channels {
-            self.adopt(shape)?;
+            self.set_shape(shape)?;
         }
-        self.report.replaced_samples += super::mix::clean(&mut self.mono);
-        let length = (self.mono.len() as f64 / f64::from(shape.rate)).max(timed.seconds.min(MAX_GAP));
-        self.expected = self.expected.map(|at| at + length);
-        self.output.push(&self.mono, shape.rate).map_err(|reason| self.internal(reason))
+        self.report.replaced_samples += super::mix::replace_invalid(&mut self.mono);
+        let length = (self.mono.len() as f64 / f64::from(shape.rate)).max(timed.seconds.min(MAX_GAP_SECONDS));
+        self.next_start = self.next_start.map(|at| at + length);
+        self.output.push(&self.mono, shape.rate).map_err(|reason| self.damaged_error(reason))
     }
 
     /// Appends silence for audio that is missing before a packet according to its time stamp.
     fn fill_gap(&mut self, start: Option<f64>) -> Result<(), AudioError> {
         let Some(start) = start else { return Ok(()) };
-        let gap = self.expected.map_or(0.0, |at| start - at);
-        if gap > MAX_JITTER && gap <= MAX_GAP {
-            self.report.damage("audio is missing");
+        let gap = self.next_start.map_or(0.0, |at| start - at);
+        if gap > MAX_JITTER_SECONDS && gap <= MAX_GAP_SECONDS {
+            self.report.record_damage("audio is missing");
             return self.silence(gap);
         }
         // Steps back of up to a second are rounding errors. Any other difference is the start of a new clock.
-        if self.expected.is_none() || !(-1.0..=0.0).contains(&gap) {
-            self.expected = Some(start);
+        if self.next_start.is_none() || !(-1.0..=0.0).contains(&gap) {
+            self.next_start = Some(start);
         }
         Ok(())
     }
 
     fn silence(&mut self, seconds: f64) -> Result<(), AudioError> {
-        let seconds = seconds.clamp(0.0, MAX_GAP);
-        self.expected = self.expected.map(|at| at + seconds);
+        let seconds = seconds.clamp(0.0, MAX_GAP_SECONDS);
+        self.next_start = self.next_start.map(|at| at + seconds);
         if self.rate == 0 {
             return Ok(()); // no audio precedes: the track starts later
         }
         self.report.lost_seconds += seconds;
         self.mono.clear();
         self.mono.resize((seconds * f64::from(self.rate)).round() as usize, 0.0);
-        self.output.push(&self.mono, self.rate).map_err(|reason| self.internal(reason))
+        self.output.push(&self.mono, self.rate).map_err(|reason| self.damaged_error(reason))
     }
 
     /// Adopts the sample rate and channels of the first packet, or of a packet after a change, within the limits.
-    fn adopt(&mut self, shape: Shape) -> Result<(), AudioError> {
+    fn set_shape(&mut self, shape: Shape) -> Result<(), AudioError> {
         self.check(LimitKind::SampleRate, shape.rate.into(), self.limits.max_sample_rate.into())?;
         self.check(LimitKind::Channels, shape.channels as f64, self.limits.max_channels as f64)?;
         if shape.rate == 0 {
-            return Err(self.internal("its sample rate is 0".to_owned()));
+            return Err(self.damaged_error("its sample rate is 0".to_owned()));
         }
         if shape.rate < MIN_SAMPLE_RATE {
             let codec = format!("{} at {} Hz", self.codec.name(), shape.rate);
@@ -242,48 +242,48 @@ impl AudioReader {
     }
 
     /// Continues with a new stream within the file, as in chained Ogg.
-    fn renew(&mut self) -> Result<(), AudioError> {
-        match self.demux.choose(&self.name) {
-            Ok(chosen) => {
-                self.codec = chosen.codec;
-                self.expected = None;
+    fn switch_track(&mut self) -> Result<(), AudioError> {
+        match self.demux.select_track(&self.name) {
+            Ok(selected) => {
+                self.codec = selected.codec;
+                self.next_start = None;
                 // The declared length is that of the first stream only.
                 self.report.declared_seconds = None;
                 Ok(())
             }
             Err(error) => {
-                self.report.damage(&error.to_string());
+                self.report.record_damage(&error.to_string());
                 self.end(true)
             }
         }
     }
 
-    fn end(&mut self, cut: bool) -> Result<(), AudioError> {
+    fn end(&mut self, truncated: bool) -> Result<(), AudioError> {
         self.ended = true;
-        self.report.truncated |= cut;
+        self.report.truncated |= truncated;
         if let Some(error) = self.demux.read_error(&self.name) {
             return Err(error);
         }
-        self.output.finish().map_err(|reason| self.internal(reason))
+        self.output.finish().map_err(|reason| self.damaged_error(reason))
     }
 
     /// Compares the decoded length with the declared length at the end and records missing audio.
-    fn note_missing(&mut self) {
+    fn record_missing(&mut self) {
         let Some(declared) = self.report.declared_seconds else { return };
         let missing = declared - self.report.seconds;
-        if missing > ROUNDED_SECONDS {
+        if missing > ROUNDING_SECONDS {
             self.report.lost_seconds += missing;
-            self.report.damage("it is shorter than its header declares");
+            self.report.record_damage("it is shorter than its header declares");
         }
-        self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
+        self.report.truncated |= missing > TRUNCATION_SECONDS + TRUNCATION_RATIO * declared;
     }
 
-    fn lose(&mut self, what: &str) {
+    fn record_loss(&mut self, what: &str) {
         self.report.lost_packets += 1;
-        self.report.damage(what);
+        self.report.record_damage(what);
     }
 
-    fn internal(&self, reason: String) -> AudioError {
+    fn damaged_error(&self, reason: String) -> AudioError {
         AudioError::Damaged { name: self.name.clone(), reason }
     }
 

@@ -44,7 +44,7 @@ impl DecodeReport {
         self.lost_packets > 0 || self.replaced_samples > 0 || self.truncated || self.lost_seconds > 0.0
     }
 
-    pub(super) fn damage(&mut self, what: &str) {
+    pub(super) fn record_damage(&mut self, what: &str) {
         if self.first_damage.is_none() {
             self.first_damage = Some(what.to_owned());
         }

@@ -9,7 +9,7 @@ use super::SAMPLE_RATE;
 /// rates. 1024 was the fastest size in measurements from 48 kHz, and its filter preserves all frequencies that
 /// fingerprints use. At half of it, the filter is shorter and attenuates more of the upper band; at twice, a live
 /// stream is delayed by at least 21 ms more.
-const BLOCK: usize = 1024;
+const MIN_BLOCK_FRAMES: usize = 1024;
 
 /// A streaming resampler whose output is aligned with its input: the delay of the filter is dropped at the start and
 /// flushed at the end. The output does not depend on how the input is split into pushes.
@@ -21,8 +21,8 @@ pub(super) struct Resampler {
     block_out: Vec<f32>,
     /// Number of output samples that are still to be dropped at the start.
     delay: usize,
-    taken: u64,
-    given: u64,
+    samples_in: u64,
+    samples_out: u64,
 }
 
 impl Resampler {
@@ -31,13 +31,13 @@ impl Resampler {
         // A block contains an even number of whole periods of both rates, so that the delay of the filter is a whole
         // number of output samples.
         let period = 2 * (rate / gcd(rate, SAMPLE_RATE)) as usize;
-        let block = BLOCK.next_multiple_of(period);
+        let block = MIN_BLOCK_FRAMES.next_multiple_of(period);
         let window = WindowFunction::BlackmanHarris2;
         let fft = Fft::new_custom(rate as usize, SAMPLE_RATE as usize, block, 1, 1, window, FixedSync::Both)
             .map_err(|e| e.to_string())?;
         let (delay, out) = (fft.output_delay(), fft.output_frames_max());
         let pending = Vec::with_capacity(fft.input_frames_max());
-        Ok(Self { fft, rate, pending, block_out: vec![0.0; out], delay, taken: 0, given: 0 })
+        Ok(Self { fft, rate, pending, block_out: vec![0.0; out], delay, samples_in: 0, samples_out: 0 })
     }
 
     /// Returns the sample rate of the input in hertz.
@@ -47,7 +47,7 @@ impl Resampler {
 
     /// Takes samples and appends the output that is complete to `out`.
     pub(super) fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) -> Result<(), String> {
-        self.taken += samples.len() as u64;
+        self.samples_in += samples.len() as u64;
         let block = self.fft.input_frames_next();
         while !samples.is_empty() {
             if self.pending.is_empty() && samples.len() >= block {
@@ -72,8 +72,8 @@ impl Resampler {
     }
 
     /// Returns the number of output samples that are buffered, which [`Resampler::finish`] would append.
-    pub(super) fn held(&self) -> u64 {
-        self.wanted().saturating_sub(self.given)
+    pub(super) fn buffered(&self) -> u64 {
+        self.expected_out().saturating_sub(self.samples_out)
     }
 
     /// Resets the state and keeps the planned filter.
@@ -81,26 +81,26 @@ impl Resampler {
         self.fft.reset();
         self.pending.clear();
         self.delay = self.fft.output_delay();
-        (self.taken, self.given) = (0, 0);
+        (self.samples_in, self.samples_out) = (0, 0);
     }
 
     /// Returns the number of output samples that correspond to the input so far.
-    fn wanted(&self) -> u64 {
+    fn expected_out(&self) -> u64 {
         let (rate, to) = (u64::from(self.rate), u64::from(SAMPLE_RATE));
-        (self.taken * to + rate / 2) / rate
+        (self.samples_in * to + rate / 2) / rate
     }
 
     /// Ends the audio: appends the remaining samples, so that the whole output is as long as the input. Samples that
     /// are pushed later belong to other audio.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
-        let wanted = self.wanted();
+        let expected_out = self.expected_out();
         let silence = vec![0.0; self.fft.input_frames_next()];
-        while self.given < wanted {
+        while self.samples_out < expected_out {
             let fill = silence.len() - self.pending.len();
             self.push(&silence[..fill], out)?;
         }
         // The last block was filled up with silence, so it contains more output than the input corresponds to.
-        let excess = usize::try_from(self.given - wanted).unwrap_or(0);
+        let excess = usize::try_from(self.samples_out - expected_out).unwrap_or(0);
         out.truncate(out.len().saturating_sub(excess));
         self.reset();
         Ok(())
@@ -115,7 +115,7 @@ impl Resampler {
             self.fft.process_into_buffer(&input, &mut output, None).map_err(|e| e.to_string())?;
         let skip = self.delay.min(frames);
         self.delay -= skip;
-        self.given += (frames - skip) as u64;
+        self.samples_out += (frames - skip) as u64;
         out.extend_from_slice(&self.block_out[skip..frames]);
         Ok(())
     }
@@ -144,13 +144,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_keeps_its_place_length_and_level_at_every_rate() {
+    fn resampling_keeps_time_length_and_level_of_a_tone() {
         for rate in [8_000, 11_025, 16_000, 22_050, 32_000, 44_099, 48_000, 88_200, 96_000, 192_000] {
             let out = resample(&sine(rate, 0.5), rate, 777);
-            let wanted = sine(SAMPLE_RATE, 0.5);
-            assert!(out.len().abs_diff(wanted.len()) <= 3, "{rate}: {} of {}", out.len(), wanted.len());
+            let expected_out = sine(SAMPLE_RATE, 0.5);
+            assert!(
+                out.len().abs_diff(expected_out.len()) <= 3,
+                "{rate}: {} of {}",
+                out.len(),
+                expected_out.len()
+            );
             let inner = 4_000..18_000; // the filter rings at the edges
-            let error = out[inner.clone()].iter().zip(&wanted[inner]).map(|(a, b)| (a - b).abs());
+            let error = out[inner.clone()].iter().zip(&expected_out[inner]).map(|(a, b)| (a - b).abs());
             let worst = error.fold(0.0, f32::max);
             assert!(worst < 2e-3, "{rate} Hz: off by {worst}");
         }
@@ -161,9 +166,9 @@ mod tests {
         let input = sine(48_000, 0.3);
         let (mut resampler, mut out) = (Resampler::new(48_000).unwrap(), Vec::new());
         resampler.push(&input[..7_000], &mut out).unwrap();
-        assert_eq!(resampler.held(), 6_431 - out.len() as u64);
+        assert_eq!(resampler.buffered(), 6_431 - out.len() as u64);
         resampler.finish(&mut out).unwrap();
-        assert_eq!((out.len(), resampler.held()), (6_431, 0));
+        assert_eq!((out.len(), resampler.buffered()), (6_431, 0));
         out.clear();
         resampler.push(&input, &mut out).unwrap();
         resampler.finish(&mut out).unwrap();

@@ -3,7 +3,7 @@
 use std::io::{self, Read, SeekFrom};
 
 use super::limits::MAX_TAG_VALUE_BYTES;
-use super::source::Searchable;
+use super::source::Seekable;
 use super::ts::{AudioCoding, FrameFormat, FrameSplitter};
 
 /// First bytes and names of audio formats that are not supported, so that the error message can name the format.
@@ -38,30 +38,30 @@ pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
 
 /// Returns false if the container shows that the file is truncated. Returns true for containers that do not declare
 /// their length, and if reading fails.
-pub(super) fn is_whole(file: &mut dyn Searchable, length: u64, head: &[u8]) -> bool {
-    let whole = if head.starts_with(b"OggS") {
-        ogg_is_whole(file, length)
+pub(super) fn is_complete(file: &mut dyn Seekable, length: u64, head: &[u8]) -> bool {
+    let complete = if head.starts_with(b"OggS") {
+        ogg_is_complete(file, length)
     } else if head.get(4..8) == Some(b"ftyp") {
-        mp4_is_whole(file, length)
+        mp4_is_complete(file, length)
     } else {
         return true;
     };
-    whole.unwrap_or(true)
+    complete.unwrap_or(true)
 }
 
 /// Returns true if the last page of an Ogg file is marked as the last one (RFC 3533, 6: header type flag 4).
-fn ogg_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
+fn ogg_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
     /// Number of bytes at the end that are searched: more than the largest page, which has 27 + 255 + 255·255 bytes.
-    const TAIL: u64 = 66 << 10;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    const TAIL_BYTES: u64 = 66 << 10;
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
     let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
+    file.take(TAIL_BYTES).read_to_end(&mut tail)?;
     let last = tail.windows(6).rfind(|page| page.starts_with(b"OggS\0"));
     Ok(last.is_some_and(|page| page[5] & 4 != 0))
 }
 
 /// Returns true if the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
-fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
+fn mp4_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
     /// Maximum number of boxes that are examined. A fragmented recording has two boxes per fragment. Files with more
     /// boxes than this are not checked to their end and count as complete. Each box costs a seek and a read. At half of
     /// it, recordings with more than 1,024 fragments are not checked to their end; at twice, opening a crafted file
@@ -77,7 +77,7 @@ fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
         }
         let mut header = [0; 16];
         // The last box can be shorter than the long form of a header.
-        let known = usize::try_from(length - at).map_or(16, |left| left.min(16));
+        let known = usize::try_from(length - at).map_or(16, |remaining| remaining.min(16));
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(&mut header[..known])?;
         let [a, b, c, d, _, _, _, _, large @ ..] = header;
@@ -93,7 +93,7 @@ fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
 
 /// Returns true if a file that cannot be opened was probably meant to be audio, because it begins like a container or
 /// contains bare frames.
-pub(super) fn was_audio(head: &[u8]) -> bool {
+pub(super) fn looks_like_audio(head: &[u8]) -> bool {
     const CONTAINERS: [&[u8]; 7] =
         [b"RIFF", b"RF64", b"FORM", b"caff", b"fLaC", b"OggS", b"\x1A\x45\xDF\xA3"];
     const BOXES: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"];
@@ -109,7 +109,7 @@ pub(super) fn was_audio(head: &[u8]) -> bool {
 pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
     /// Number of consecutive frames that are not a coincidence. At half of it, programs and pictures are taken for
     /// audio more often; at twice, files of fewer than eight frames that begin within a frame are rejected.
-    const ENOUGH: usize = 4;
+    const MIN_FRAMES: usize = 4;
     let coding = match container {
         "adts" => AudioCoding::Adts,
         "mp1" | "mp2" | "mp3" => AudioCoding::Mpeg,
@@ -133,7 +133,7 @@ pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
         *run = if frame.after_gap { 1 } else { *run + 1 };
         Some(*run)
     });
-    runs.max().unwrap_or(0) >= ENOUGH
+    runs.max().unwrap_or(0) >= MIN_FRAMES
 }
 
 /// Returns the title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not return.
@@ -162,13 +162,13 @@ pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
 }
 
 /// Reads a number whose first byte defines its length (RFC 8794, 4). Returns the number, which includes the length
-/// marker if `keep_mark` is true, and the bytes after it.
-fn ebml_number(bytes: &[u8], keep_mark: bool) -> Option<(u64, &[u8])> {
+/// marker if `keep_marker` is true, and the bytes after it.
+fn ebml_number(bytes: &[u8], keep_marker: bool) -> Option<(u64, &[u8])> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (number, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
     let value = number.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
-    let mark = 1_u64 << (7 * length);
-    Some((if keep_mark { value } else { value & (mark - 1) }, rest))
+    let marker = 1_u64 << (7 * length);
+    Some((if keep_marker { value } else { value & (marker - 1) }, rest))
 }
 
 #[cfg(test)]
@@ -176,20 +176,20 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn whole(content: &[u8]) -> bool {
+    fn complete(content: &[u8]) -> bool {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        is_whole(&mut file, content.len() as u64, content)
+        is_complete(&mut file, content.len() as u64, content)
     }
 
     #[test]
     fn truncated_containers_are_detected() {
-        assert!(whole(b"anything"));
-        assert!(whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x09mdat!"));
-        assert!(!whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x0Amdat!"));
-        assert!(!whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0"));
-        assert!(whole(b"OggS\0\0....OggS\0\x04...."));
-        assert!(!whole(b"OggS\0\x04....OggS\0\0...."));
+        assert!(complete(b"anything"));
+        assert!(complete(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x09mdat!"));
+        assert!(!complete(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x0Amdat!"));
+        assert!(!complete(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0"));
+        assert!(complete(b"OggS\0\0....OggS\0\x04...."));
+        assert!(!complete(b"OggS\0\x04....OggS\0\0...."));
     }
 
     #[test]

@@ -8,25 +8,25 @@ use symphonia::core::io::MediaSource;
 /// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache. At
 /// twice of it, a seek discards more data that was read in vain; at half, sequential reading takes twice as many system
 /// calls.
-const BLOCK: usize = 128 << 10;
+const READ_BUFFER_BYTES: usize = 128 << 10;
 
 /// Keeps the first I/O error of a source. Decoders wrap, replace or swallow I/O errors; their own errors do not
 /// distinguish a failed read from a file that ends early.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+pub(super) struct FirstError(Arc<Mutex<Option<io::Error>>>);
 
-impl Failure {
+impl FirstError {
     /// Takes the first error since the last call.
     pub(super) fn take(&self) -> Option<io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns true if no read has failed since the last call of [`Failure::take`].
+    /// Returns true if no read has failed since the last call of [`FirstError::take`].
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    fn keep(&self, error: &io::Error) {
+    fn record(&self, error: &io::Error) {
         // `io::Error` cannot be cloned. The demuxer gets the original, and the copy keeps its code or its text.
         let copy = error
             .raw_os_error()
@@ -36,54 +36,60 @@ impl Failure {
 }
 
 /// An untrusted byte stream that cannot seek.
-pub(super) type Stream = Box<dyn Read + Send + Sync>;
+pub(super) type ByteStream = Box<dyn Read + Send + Sync>;
 
 /// An untrusted byte source that can seek, such as a file.
-pub trait Searchable: Read + Seek + Send + Sync {}
+pub trait Seekable: Read + Seek + Send + Sync {}
 
-impl<T: Read + Seek + Send + Sync> Searchable for T {}
+impl<T: Read + Seek + Send + Sync> Seekable for T {}
 
-enum Inner {
-    File { reader: BufReader<Box<dyn Searchable>>, position: u64, length: u64 },
-    Stream(BufReader<Stream>),
+enum SourceBackend {
+    File { reader: BufReader<Box<dyn Seekable>>, position: u64, length: u64 },
+    ByteStream(BufReader<ByteStream>),
 }
 
 /// A buffered byte source with the interface that the demuxers need.
-pub(super) struct Source {
-    inner: Inner,
-    failure: Failure,
+pub(super) struct ByteSource {
+    inner: SourceBackend,
+    first_error: FirstError,
 }
 
-impl Source {
+impl ByteSource {
     /// Creates a source from the start of a regular file, or of another seekable source, with a length of `length`
     /// bytes.
-    pub(super) fn file(mut file: Box<dyn Searchable>, length: u64) -> io::Result<Self> {
+    pub(super) fn file(mut file: Box<dyn Seekable>, length: u64) -> io::Result<Self> {
         file.rewind()?;
-        let reader = BufReader::with_capacity(BLOCK, file);
-        Ok(Self { inner: Inner::File { reader, position: 0, length }, failure: Failure::default() })
+        let reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
+        Ok(Self {
+            inner: SourceBackend::File { reader, position: 0, length },
+            first_error: FirstError::default(),
+        })
     }
 
     /// Creates a source that cannot seek.
-    pub(super) fn stream(stream: Stream) -> Self {
-        Self { inner: Inner::Stream(BufReader::with_capacity(BLOCK, stream)), failure: Failure::default() }
+    pub(super) fn stream(stream: ByteStream) -> Self {
+        Self {
+            inner: SourceBackend::ByteStream(BufReader::with_capacity(READ_BUFFER_BYTES, stream)),
+            first_error: FirstError::default(),
+        }
     }
 
-    /// Returns the [`Failure`] that keeps the first I/O error of this source.
-    pub(super) fn failure(&self) -> Failure {
-        self.failure.clone()
+    /// Returns the [`FirstError`] that keeps the first I/O error of this source.
+    pub(super) fn first_error(&self) -> FirstError {
+        self.first_error.clone()
     }
 }
 
-impl Read for Source {
+impl Read for ByteSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let result = match &mut self.inner {
-                Inner::File { reader, .. } => reader.read(buffer),
-                Inner::Stream(reader) => reader.read(buffer),
+                SourceBackend::File { reader, .. } => reader.read(buffer),
+                SourceBackend::ByteStream(reader) => reader.read(buffer),
             };
             match result {
                 Ok(count) => {
-                    if let Inner::File { position, .. } = &mut self.inner {
+                    if let SourceBackend::File { position, .. } = &mut self.inner {
                         *position += count as u64;
                     }
                     return Ok(count);
@@ -91,7 +97,7 @@ impl Read for Source {
                 // Some demuxers take every error for the end of the file, so interrupted reads are repeated here.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.failure.keep(&error);
+                    self.first_error.record(&error);
                     return Err(error);
                 }
             }
@@ -99,9 +105,9 @@ impl Read for Source {
     }
 }
 
-impl Seek for Source {
+impl Seek for ByteSource {
     fn seek(&mut self, target: SeekFrom) -> io::Result<u64> {
-        let Inner::File { reader, position, .. } = &mut self.inner else {
+        let SourceBackend::File { reader, position, .. } = &mut self.inner else {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         };
         match target {
@@ -120,15 +126,15 @@ impl Seek for Source {
     }
 }
 
-impl MediaSource for Source {
+impl MediaSource for ByteSource {
     fn is_seekable(&self) -> bool {
-        matches!(self.inner, Inner::File { .. })
+        matches!(self.inner, SourceBackend::File { .. })
     }
 
     fn byte_len(&self) -> Option<u64> {
         match self.inner {
-            Inner::File { length, .. } => Some(length),
-            Inner::Stream(_) => None,
+            SourceBackend::File { length, .. } => Some(length),
+            SourceBackend::ByteStream(_) => None,
         }
     }
 }

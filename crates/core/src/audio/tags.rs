@@ -51,14 +51,14 @@ impl Tags {
                 tags.overlay(one);
             }
             if metadata.pop().is_none() {
-                tags.settle();
+                tags.fill_missing();
                 return tags;
             }
         }
     }
 
     /// Fills missing fields from tags with other names. In Matroska, tags of the whole file belong to the album.
-    fn settle(&mut self) {
+    fn fill_missing(&mut self) {
         self.artist = self.artist.take().or_else(|| self.album_artist.clone());
         for (field, name) in [(&mut self.album, "ALBUM@ALBUM"), (&mut self.date, "ALBUM@DATE")] {
             if field.is_none() {
@@ -69,22 +69,22 @@ impl Tags {
     }
 
     fn add(&mut self, tag: &Tag, budget: &mut usize) {
-        let Some((place, value, joins)) = tag.std.as_ref().and_then(|std| self.place(std)) else {
+        let Some((field, value, joins)) = tag.std.as_ref().and_then(|std| self.field(std)) else {
             return self.add_other(tag, budget);
         };
-        if place.is_some() && !joins {
+        if field.is_some() && !joins {
             return; // the first of several is the main one
         }
-        let before = place.as_ref().map_or(0, String::len);
+        let before = field.as_ref().map_or(0, String::len);
         // The limit applies to the joined value, so that many small values cannot exceed it.
         let (text, cut) = shorten(&value, MAX_TAG_VALUE_BYTES.saturating_sub(before).min(*budget));
         if !text.is_empty() {
-            match place {
+            match field {
                 Some(first) => {
                     first.push_str("; ");
                     first.push_str(text);
                 }
-                None => *place = Some(text.to_owned()),
+                None => *field = Some(text.to_owned()),
             }
         }
         *budget -= text.len();
@@ -92,7 +92,7 @@ impl Tags {
     }
 
     /// Returns the field that a standard tag belongs to, its text, and true if several values are joined.
-    fn place(&mut self, tag: &StandardTag) -> Option<(&mut Option<String>, String, bool)> {
+    fn field(&mut self, tag: &StandardTag) -> Option<(&mut Option<String>, String, bool)> {
         use StandardTag as T;
         Some(match tag {
             T::TrackTitle(v) => (&mut self.title, v.to_string(), false),

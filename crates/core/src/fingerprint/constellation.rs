@@ -19,8 +19,8 @@ use crate::bits::{BitReader, BitWriter, rice_parameter};
 
 /// Version of the packed form and of the numbers in [`super::params`].
 const FORMAT_VERSION: u8 = 1;
-const HEADER: usize = 15;
-const CHECKSUM: usize = 4;
+const HEADER_BYTES: usize = 15;
+const CHECKSUM_BYTES: usize = 4;
 pub(super) const FREQUENCY_BITS: u32 = 12;
 const _: () = assert!((HIGHEST_BIN as u32 + 1) * STEPS_PER_BIN < 1 << FREQUENCY_BITS);
 
@@ -119,10 +119,10 @@ impl Constellation {
         if version != FORMAT_VERSION {
             return Err(ConstellationError::Version { found: version, supported: FORMAT_VERSION });
         }
-        if bytes.len() < HEADER + CHECKSUM {
+        if bytes.len() < HEADER_BYTES + CHECKSUM_BYTES {
             return Err(Damaged("it is too short"));
         }
-        let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
+        let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
         if (xxh3_64(body) as u32).to_le_bytes() != checksum {
             return Err(Damaged("its checksum is wrong"));
         }
@@ -133,8 +133,8 @@ impl Constellation {
     fn unpack(body: &[u8]) -> Option<Self> {
         let (rank_bits, rice) = (u32::from(body[1]), u32::from(body[2]));
         let samples = u64::from_le_bytes(body.get(3..11)?.try_into().ok()?);
-        let count = u32::from_le_bytes(body.get(11..HEADER)?.try_into().ok()?) as usize;
-        let packed = &body[HEADER..];
+        let count = u32::from_le_bytes(body.get(11..HEADER_BYTES)?.try_into().ok()?) as usize;
+        let packed = &body[HEADER_BYTES..];
         // A peak takes 13 bits or more, so a count of more than one peak per byte is wrong and must not reserve
         // memory.
         if rank_bits > 8 || rice > 32 || count > packed.len() {
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_constellation() -> impl Strategy<Value = Constellation> {
+    fn arbitrary_constellation() -> impl Strategy<Value = Constellation> {
         let peak = (0u32..50_000, 0u16..4096, 0u8..32);
         (0u64..1 << 40, prop::collection::vec(peak, 0..300)).prop_map(|(samples, raw)| {
             let mut peaks: Vec<Peak> =
@@ -171,12 +171,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packed_constellations_are_read_back(constellation in any_constellation()) {
+        fn packed_constellations_are_read_back(constellation in arbitrary_constellation()) {
             prop_assert_eq!(Constellation::from_bytes(&constellation.to_bytes()), Ok(constellation));
         }
 
         #[test]
-        fn any_damage_is_detected(constellation in any_constellation(), place: prop::sample::Index, flip in 1u8..) {
+        fn any_damage_is_detected(constellation in arbitrary_constellation(), place: prop::sample::Index, flip in 1u8..) {
             let mut bytes = constellation.to_bytes();
             let at = place.index(bytes.len());
             bytes[at] ^= flip;

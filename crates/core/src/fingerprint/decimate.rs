@@ -11,14 +11,14 @@ use super::params::DECIMATION;
 
 /// Size of the forward transform in samples. At half of it, half of each block would be overlap, and the transforms
 /// cost a third more per sample; at twice, they cost 7 % less, but the buffers exceed a first-level cache of 32 kB.
-const BLOCK: usize = 2048;
+const BLOCK_SAMPLES: usize = 2048;
 /// Number of taps of the low-pass filter. It is odd, so that the delay is a whole number of samples. 513 taps give a
 /// transition band of 430 Hz, which fits between the highest bin with peaks and the new Nyquist frequency. At half of
 /// it, the filter would attenuate those bins or let more of the upper band alias; at twice, half of each block would be
 /// overlap.
 const TAPS: usize = 513;
 /// Number of new samples per block.
-const STEP: usize = BLOCK - TAPS + 1;
+const STEP_SAMPLES: usize = BLOCK_SAMPLES - TAPS + 1;
 /// Cut-off frequency (-6 dB) as a fraction of the input sample rate: 5.3 kHz. The pass band ends at 5.1 kHz, above the
 /// highest bin with peaks, and the stop band begins at the new Nyquist frequency, 5.5 kHz. A lower frequency attenuates
 /// peaks; a higher one folds frequencies above 5.5 kHz into the spectrogram.
@@ -45,11 +45,11 @@ pub(crate) struct Decimator {
 impl Decimator {
     pub(crate) fn new() -> Self {
         let mut planner = RealFftPlanner::<f32>::new();
-        let forward = planner.plan_fft_forward(BLOCK);
-        let inverse = planner.plan_fft_inverse(BLOCK / DECIMATION);
+        let forward = planner.plan_fft_forward(BLOCK_SAMPLES);
+        let inverse = planner.plan_fft_inverse(BLOCK_SAMPLES / DECIMATION);
         let scratch_len = forward.get_scratch_len().max(inverse.get_scratch_len());
-        let mut input = vec![0.0; BLOCK];
-        input.truncate(BLOCK);
+        let mut input = vec![0.0; BLOCK_SAMPLES];
+        input.truncate(BLOCK_SAMPLES);
         Self {
             response: response(forward.as_ref()),
             input,
@@ -68,11 +68,11 @@ impl Decimator {
     /// Takes samples and passes decimated samples to `sink` as blocks are complete.
     pub(crate) fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         while !samples.is_empty() {
-            let n = samples.len().min(BLOCK - self.filled);
+            let n = samples.len().min(BLOCK_SAMPLES - self.filled);
             self.input[self.filled..self.filled + n].copy_from_slice(&samples[..n]);
             self.filled += n;
             samples = &samples[n..];
-            if self.filled == BLOCK {
+            if self.filled == BLOCK_SAMPLES {
                 self.block();
                 // The convolution is circular: the first `TAPS - 1` results mix the end of the block with its start.
                 // Their number is a multiple of the decimation factor, so whole output samples are dropped.
@@ -83,7 +83,7 @@ impl Decimator {
 
     /// Pushes silence until all pushed samples have been output.
     pub(crate) fn flush(&mut self, sink: impl FnMut(&[f32])) {
-        const SILENCE: [f32; TAPS / 2 + STEP] = [0.0; TAPS / 2 + STEP];
+        const SILENCE: [f32; TAPS / 2 + STEP_SAMPLES] = [0.0; TAPS / 2 + STEP_SAMPLES];
         self.push(&SILENCE, sink);
     }
 
@@ -102,8 +102,8 @@ impl Decimator {
         self.folded[low - 1].im = 0.0;
         let done = self.inverse.process_with_scratch(&mut self.folded, &mut self.output, &mut self.scratch);
         debug_assert!(done.is_ok());
-        self.input.copy_within(STEP.., 0);
-        self.filled = BLOCK - STEP;
+        self.input.copy_within(STEP_SAMPLES.., 0);
+        self.filled = BLOCK_SAMPLES - STEP_SAMPLES;
     }
 }
 
@@ -115,12 +115,12 @@ fn response(forward: &dyn RealToComplex<f32>) -> Vec<Complex<f32>> {
         let x = i as f64 - middle;
         let sinc = if x == 0.0 { 2.0 * CUT_OFF } else { (2.0 * PI * CUT_OFF * x).sin() / (PI * x) };
         let edge = (1.0 - (x / middle).powi(2)).max(0.0).sqrt();
-        *tap = (sinc * bessel_i0(KAISER_BETA * edge) / bessel_i0(KAISER_BETA) / BLOCK as f64) as f32;
+        *tap = (sinc * bessel_i0(KAISER_BETA * edge) / bessel_i0(KAISER_BETA) / BLOCK_SAMPLES as f64) as f32;
     }
     let mut spectrum = forward.make_output_vec();
     let done = forward.process(&mut taps, &mut spectrum);
     debug_assert!(done.is_ok());
-    spectrum.truncate(BLOCK / DECIMATION / 2 + 1);
+    spectrum.truncate(BLOCK_SAMPLES / DECIMATION / 2 + 1);
     spectrum
 }
 

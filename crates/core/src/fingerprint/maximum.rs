@@ -27,7 +27,7 @@ pub(super) fn raise(row: &mut [f32], other: &[f32]) {
 mod tests {
     use super::*;
 
-    fn is_the_slow_one<const REACH: usize>(row: &[f32]) {
+    fn assert_equals_naive<const REACH: usize>(row: &[f32]) {
         let (mut work, mut out) = (vec![9e9; row.len()], vec![9e9; row.len()]);
         running_maximum::<REACH>(row, &mut work, &mut out);
         for (i, found) in out.iter().enumerate() {
@@ -40,8 +40,8 @@ mod tests {
     #[test]
     fn running_maximum_equals_the_naive_computation() {
         let row: Vec<f32> = (0..468).map(|i| ((i * 7919) % 1009) as f32).collect();
-        is_the_slow_one::<1>(&row);
-        is_the_slow_one::<3>(&row);
-        is_the_slow_one::<15>(&row);
+        assert_equals_naive::<1>(&row);
+        assert_equals_naive::<3>(&row);
+        assert_equals_naive::<15>(&row);
     }
 }

@@ -20,7 +20,7 @@ mod thinning;
 
 pub use constellation::{Constellation, ConstellationError, Peak};
 pub use params::{STEPS_PER_HERTZ, TICKS_PER_SECOND};
-pub use picture::{Painter, Picture};
+pub use picture::{Picture, PictureBuilder};
 pub use relief::Relief;
 pub use scale::{unwarp_hertz, warp_hertz};
 
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::audio::SAMPLE_RATE;
 use decimate::Decimator;
 use peaks::PeakFinder;
-use relief::Sculptor;
+use relief::ReliefBuilder;
 use spectrogram::Spectrogram;
 use thinning::Thinning;
 
@@ -61,24 +61,24 @@ impl Density {
 pub struct Fingerprinter {
     decimator: Decimator,
     spectrogram: Spectrogram,
-    thinner: Thinner,
+    pipeline: PeakPipeline,
     samples: u64,
 }
 
 /// The stages after the spectrogram: peak search, thinning and, for queries, the relief.
-struct Thinner {
+struct PeakPipeline {
     finder: PeakFinder,
     thinning: Thinning,
     peaks: Vec<Peak>,
     /// Builds the relief of queries whose peaks are not taken before the end.
-    sculptor: Option<Sculptor>,
+    relief_builder: Option<ReliefBuilder>,
 }
 
-impl Thinner {
+impl PeakPipeline {
     fn row(&mut self, row: &[f32]) {
-        let Self { finder, thinning, peaks, sculptor } = self;
-        if let Some(sculptor) = sculptor {
-            sculptor.push(row);
+        let Self { finder, thinning, peaks, relief_builder } = self;
+        if let Some(relief_builder) = relief_builder {
+            relief_builder.push(row);
         }
         finder.push(row, |candidate| thinning.push(candidate));
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
@@ -106,7 +106,7 @@ fn order(peak: &Peak) -> (u32, u16, u8) {
     (peak.time, peak.frequency, peak.rank)
 }
 
-fn peak(candidate: peaks::Candidate, rank: u8) -> Peak {
+fn peak(candidate: peaks::PeakCandidate, rank: u8) -> Peak {
     Peak { time: candidate.time, frequency: candidate.frequency, rank }
 }
 
@@ -117,11 +117,11 @@ impl Fingerprinter {
         Self {
             decimator: Decimator::new(),
             spectrogram: Spectrogram::new(),
-            thinner: Thinner {
+            pipeline: PeakPipeline {
                 finder: PeakFinder::new(),
                 thinning: Thinning::new(density.rank_limit()),
                 peaks: Vec::new(),
-                sculptor: (density == Density::Query).then(Sculptor::new),
+                relief_builder: (density == Density::Query).then(ReliefBuilder::new),
             },
             samples: 0,
         }
@@ -130,14 +130,14 @@ impl Fingerprinter {
     /// Takes the next samples: 44.1 kHz mono, nominally within ±1.
     pub fn push(&mut self, samples: &[f32]) {
         self.samples += samples.len() as u64;
-        let Self { decimator, spectrogram, thinner, .. } = self;
-        decimator.push(samples, |block| spectrogram.push(block, |row| thinner.row(row)));
+        let Self { decimator, spectrogram, pipeline, .. } = self;
+        decimator.push(samples, |block| spectrogram.push(block, |row| pipeline.row(row)));
     }
 
     /// Returns the time in ticks before which all peaks are known: about 0.6 s before the end of the pushed audio.
     #[must_use]
     pub fn ready_until(&self) -> u32 {
-        self.thinner.ready_until()
+        self.pipeline.ready_until()
     }
 
     /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time,
@@ -148,9 +148,9 @@ impl Fingerprinter {
     /// bits): no more than a second of peaks is kept, and no relief.
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
         // A relief contains every frame of the audio, which would grow without limit in a stream.
-        self.thinner.sculptor = None;
+        self.pipeline.relief_builder = None;
         let until = self.ready_until();
-        let peaks = &mut self.thinner.peaks;
+        let peaks = &mut self.pipeline.peaks;
         // Within a frame, peaks are decided band by band, and interpolation gives them different times.
         peaks.sort_unstable_by_key(order);
         let ready = peaks.partition_point(|p| p.time < until);
@@ -160,18 +160,22 @@ impl Fingerprinter {
     /// Ends the audio and returns its constellation, without the peaks that were taken before.
     #[must_use]
     pub fn finish(self) -> Constellation {
-        let Self { mut decimator, mut spectrogram, mut thinner, samples } = self;
-        decimator.flush(|block| spectrogram.push(block, |row| thinner.row(row)));
+        let Self { mut decimator, mut spectrogram, mut pipeline, samples } = self;
+        decimator.flush(|block| spectrogram.push(block, |row| pipeline.row(row)));
         // The last frames begin before the end of the audio and extend beyond it. Silence completes them.
-        spectrogram.push(&[0.0; params::WINDOW], |row| thinner.row(row));
-        thinner.flush();
+        spectrogram.push(&[0.0; params::WINDOW], |row| pipeline.row(row));
+        pipeline.flush();
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
-        let Thinner { mut peaks, sculptor, .. } = thinner;
+        let PeakPipeline { mut peaks, relief_builder, .. } = pipeline;
         let end = (seconds * TICKS_PER_SECOND) as u32;
         // The change to silence is a click, which can cause peaks after the end.
         peaks.retain(|p| p.time <= end);
         peaks.sort_unstable_by_key(order);
-        Constellation { seconds, peaks, relief: sculptor.map(Sculptor::finish).unwrap_or_default() }
+        Constellation {
+            seconds,
+            peaks,
+            relief: relief_builder.map(ReliefBuilder::finish).unwrap_or_default(),
+        }
     }
 
     /// Returns the constellation of a whole recording.

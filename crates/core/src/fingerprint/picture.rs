@@ -3,13 +3,13 @@
 use super::decimate::Decimator;
 use super::maximum::raise;
 use super::params::{ANALYSIS_RATE, DECIMATION, HOP, WINDOW};
-use super::spectrogram::{ROW, Spectrogram};
+use super::spectrogram::{ROW_BINS, Spectrogram};
 
 /// Frames of the spectrogram per second.
 const FRAMES_PER_SECOND: f64 = ANALYSIS_RATE / HOP as f64;
 /// Minimum number of columns of a painter: a picture needs more than one, and halving needs two. It is a lower bound
 /// for a parameter, not a tuned value.
-const FEWEST_COLUMNS: usize = 2;
+const MIN_COLUMNS: usize = 2;
 
 /// Power over time and frequency of a section of audio.
 ///
@@ -27,19 +27,19 @@ impl Picture {
     /// Returns the number of columns. It is 0 if the audio ended before the section began.
     #[must_use]
     pub fn columns(&self) -> usize {
-        self.powers.len() / ROW
+        self.powers.len() / ROW_BINS
     }
 
     /// Returns the number of bins, which range from 0 Hz to 5 kHz.
     #[must_use]
     pub fn bins(&self) -> usize {
-        ROW
+        ROW_BINS
     }
 
     /// Returns the powers of the bins of a column, lowest bin first, or an empty slice if the column does not exist.
     #[must_use]
     pub fn column(&self, index: usize) -> &[f32] {
-        self.powers.chunks_exact(ROW).nth(index).unwrap_or_default()
+        self.powers.chunks_exact(ROW_BINS).nth(index).unwrap_or_default()
     }
 
     /// Returns the position of a time (seconds) on the axis of columns: 0.0 is the middle of the first column, 0.5
@@ -61,40 +61,40 @@ impl Picture {
 ///
 /// Memory is bounded by the number of columns, regardless of the length of the audio: if there are too many columns,
 /// pairs of neighbours are merged.
-pub struct Painter {
+pub struct PictureBuilder {
     decimator: Decimator,
     spectrogram: Spectrogram,
-    sketch: Sketch,
+    column_merger: ColumnMerger,
     samples: u64,
 }
 
 /// Collects the rows of the spectrogram into columns.
-struct Sketch {
+struct ColumnMerger {
     /// Number of the next frame.
     frame: u64,
     first: u64,
     /// First frame after the section.
     end: u64,
-    most_columns: usize,
+    max_columns: usize,
     per_column: u64,
     powers: Vec<f32>,
 }
 
-impl Painter {
+impl PictureBuilder {
     /// Creates a painter of the section between two times (seconds from the start of the audio) with at most
-    /// `most_columns` columns.
+    /// `max_columns` columns.
     #[must_use]
-    pub fn new(from: f64, to: f64, most_columns: usize) -> Self {
+    pub fn new(from: f64, to: f64, max_columns: usize) -> Self {
         let first = (from * FRAMES_PER_SECOND).floor().max(0.0) as u64;
         let last = (to * FRAMES_PER_SECOND).ceil().max(0.0) as u64;
         Self {
             decimator: Decimator::new(),
             spectrogram: Spectrogram::new(),
-            sketch: Sketch {
+            column_merger: ColumnMerger {
                 frame: 0,
                 first,
                 end: last.saturating_add(1),
-                most_columns: most_columns.max(FEWEST_COLUMNS),
+                max_columns: max_columns.max(MIN_COLUMNS),
                 per_column: 1,
                 powers: Vec::new(),
             },
@@ -105,26 +105,30 @@ impl Painter {
     /// Takes the next samples: 44.1 kHz mono, nominally within ±1.
     pub fn push(&mut self, samples: &[f32]) {
         self.samples += samples.len() as u64;
-        let Self { decimator, spectrogram, sketch, .. } = self;
+        let Self { decimator, spectrogram, column_merger, .. } = self;
         // Samples after the section are not needed.
-        if sketch.frame < sketch.end {
-            decimator.push(samples, |block| spectrogram.push(block, |row| sketch.row(row)));
+        if column_merger.frame < column_merger.end {
+            decimator.push(samples, |block| spectrogram.push(block, |row| column_merger.row(row)));
         }
     }
 
     /// Ends the audio and returns the picture.
     #[must_use]
     pub fn finish(self) -> Picture {
-        let Self { mut decimator, mut spectrogram, mut sketch, samples } = self;
+        let Self { mut decimator, mut spectrogram, mut column_merger, samples } = self;
         // Frames with their middle after the end of the audio would show silence that is not part of the recording.
-        sketch.end = sketch.end.min(samples.div_ceil((DECIMATION * HOP) as u64));
-        decimator.flush(|block| spectrogram.push(block, |row| sketch.row(row)));
-        spectrogram.push(&[0.0; WINDOW], |row| sketch.row(row));
-        Picture { first_frame: sketch.first, frames_per_column: sketch.per_column, powers: sketch.powers }
+        column_merger.end = column_merger.end.min(samples.div_ceil((DECIMATION * HOP) as u64));
+        decimator.flush(|block| spectrogram.push(block, |row| column_merger.row(row)));
+        spectrogram.push(&[0.0; WINDOW], |row| column_merger.row(row));
+        Picture {
+            first_frame: column_merger.first,
+            frames_per_column: column_merger.per_column,
+            powers: column_merger.powers,
+        }
     }
 }
 
-impl Sketch {
+impl ColumnMerger {
     fn row(&mut self, row: &[f32]) {
         let frame = self.frame;
         self.frame += 1;
@@ -132,30 +136,30 @@ impl Sketch {
             return;
         }
         let nth = frame - self.first;
-        let begins = |per_column: u64| nth.is_multiple_of(per_column);
-        if begins(self.per_column) && self.powers.len() / ROW == self.most_columns {
+        let starts_column = |per_column: u64| nth.is_multiple_of(per_column);
+        if starts_column(self.per_column) && self.powers.len() / ROW_BINS == self.max_columns {
             self.halve();
         }
         // Halving an odd number of columns leaves the last one half full.
-        if begins(self.per_column) {
+        if starts_column(self.per_column) {
             self.powers.extend_from_slice(row);
         } else {
-            let last = self.powers.len().saturating_sub(ROW);
+            let last = self.powers.len().saturating_sub(ROW_BINS);
             raise(&mut self.powers[last..], row);
         }
     }
 
     /// Merges each pair of neighbouring columns into one.
     fn halve(&mut self) {
-        let columns = self.powers.len() / ROW;
+        let columns = self.powers.len() / ROW_BINS;
         for pair in 0..columns.div_ceil(2) {
-            self.powers.copy_within(2 * pair * ROW..(2 * pair + 1) * ROW, pair * ROW);
+            self.powers.copy_within(2 * pair * ROW_BINS..(2 * pair + 1) * ROW_BINS, pair * ROW_BINS);
             if 2 * pair + 1 < columns {
-                let (done, rest) = self.powers.split_at_mut((2 * pair + 1) * ROW);
-                raise(&mut done[pair * ROW..(pair + 1) * ROW], &rest[..ROW]);
+                let (done, rest) = self.powers.split_at_mut((2 * pair + 1) * ROW_BINS);
+                raise(&mut done[pair * ROW_BINS..(pair + 1) * ROW_BINS], &rest[..ROW_BINS]);
             }
         }
-        self.powers.truncate(columns.div_ceil(2) * ROW);
+        self.powers.truncate(columns.div_ceil(2) * ROW_BINS);
         self.per_column *= 2;
     }
 }

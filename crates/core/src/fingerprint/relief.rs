@@ -10,35 +10,35 @@ use serde::{Deserialize, Serialize};
 
 use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
-use super::spectrogram::ROW;
+use super::spectrogram::ROW_BINS;
 
 /// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s, as for ranks ([`super::thinning`]),
 /// because depths are compared with the levels of peaks among their neighbours. Frames are processed in pairs. At half
 /// of it, the sound that set the rank of a peak is often outside, and places look masked; at twice, a loud sound that
 /// did not compete with the peak makes places look unmasked.
-const NEAR_PAIRS: usize = 10;
+const NEIGHBORHOOD_PAIRS: usize = 10;
 /// Neighbourhood in frequency: this many bins on both sides, 160 Hz, about as for ranks. At half or twice of it, depths
-/// are wrong as for [`NEAR_PAIRS`]. One more must be a power of two, as `running_maximum` requires.
-const NEAR_BINS: usize = 15;
+/// are wrong as for [`NEIGHBORHOOD_PAIRS`]. One more must be a power of two, as `running_maximum` requires.
+const NEIGHBORHOOD_BINS: usize = 15;
 /// Number of pairs that are needed to compute a depth.
-const SPAN: usize = 2 * NEAR_PAIRS + 1;
+const SPAN_PAIRS: usize = 2 * NEIGHBORHOOD_PAIRS + 1;
 /// Number of pairs whose places are kept: the newest pair, and the pairs that wait for it.
-const WAITING: usize = NEAR_PAIRS + 1;
-/// Number of running maxima: over 1, 2, 4, 8 and 16 consecutive pairs. Two of the longest cover all `SPAN` pairs.
-const DOUBLINGS: usize = SPAN.ilog2() as usize + 1;
+const PENDING_PAIRS: usize = NEIGHBORHOOD_PAIRS + 1;
+/// Number of running maxima: over 1, 2, 4, 8 and 16 consecutive pairs. Two of the longest cover all `SPAN_PAIRS` pairs.
+const DOUBLINGS: usize = SPAN_PAIRS.ilog2() as usize + 1;
 /// Number of pairs whose maxima are kept: from the oldest pair that is read up to the newest one.
-const KEPT: usize = 1 << (DOUBLINGS - 1);
-const _: () = assert!(SPAN - KEPT < KEPT);
+const RING_PAIRS: usize = 1 << (DOUBLINGS - 1);
+const _: () = assert!(SPAN_PAIRS - RING_PAIRS < RING_PAIRS);
 /// Decibels from one depth to the next, which is a factor of two in power: the exponent of a floating-point ratio is
 /// the depth. 15 steps reach 45 dB. At half of it, depths would end at 22 dB; at twice, levels 5 dB apart would have
 /// the same depth.
-pub(crate) const DECIBELS: f64 = 3.010_3;
+pub(crate) const DEPTH_STEP_DB: f64 = 3.010_3;
 /// Maximum depth. It is also the depth of places that are not known.
-pub(crate) const DEEPEST: u8 = 15;
+pub(crate) const MAX_DEPTH: u8 = 15;
 /// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB. At twice, a query
 /// of hours may take 140 MB; at half, recordings of over an hour are verified without masking depths.
-const MOST_FRAMES: usize = 2 * 60 * 60 * 43;
-const _: () = assert!(ROW.is_multiple_of(2));
+const MAX_FRAMES: usize = 2 * 60 * 60 * 43;
+const _: () = assert!(ROW_BINS.is_multiple_of(2));
 
 /// Depths below the loudest power nearby, for every frame and bin of a query. Empty if they are not known.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub(crate) static UNKNOWN: Relief = Relief { cells: Vec::new() };
 
 impl std::fmt::Debug for Relief {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Relief({} frames)", self.cells.len() * 2 / ROW)
+        write!(out, "Relief({} frames)", self.cells.len() * 2 / ROW_BINS)
     }
 }
 
@@ -68,10 +68,10 @@ impl Relief {
     /// around.
     pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
-        let index = Self::frame(time) * ROW + bin;
+        let index = Self::frame(time) * ROW_BINS + bin;
         // A frequency above the row would read the next frame.
-        let pair = self.cells.get(index / 2).filter(|_| bin < ROW);
-        pair.map_or(DEEPEST, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
+        let pair = self.cells.get(index / 2).filter(|_| bin < ROW_BINS);
+        pair.map_or(MAX_DEPTH, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
     }
 
     /// Returns the frame at a time (ticks).
@@ -80,11 +80,11 @@ impl Relief {
     }
 
     /// Returns the depths of all bins for each frame between two times (ticks).
-    pub(crate) fn frames(&self, (from, to): (f64, f64)) -> impl Iterator<Item = [u8; ROW]> {
-        let at = |time: f64| (Self::frame(time) * ROW / 2).min(self.cells.len());
-        let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW / 2);
+    pub(crate) fn frames(&self, (from, to): (f64, f64)) -> impl Iterator<Item = [u8; ROW_BINS]> {
+        let at = |time: f64| (Self::frame(time) * ROW_BINS / 2).min(self.cells.len());
+        let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW_BINS / 2);
         rows.map(|row| {
-            let mut depths = [0; ROW];
+            let mut depths = [0; ROW_BINS];
             for (depths, pair) in depths.chunks_exact_mut(2).zip(row) {
                 (depths[0], depths[1]) = (pair & 15, pair >> 4);
             }
@@ -94,30 +94,30 @@ impl Relief {
 }
 
 /// Builds a relief from the rows of a spectrogram.
-pub(super) struct Sculptor {
+pub(super) struct ReliefBuilder {
     relief: Relief,
     /// The last three rows. Each value is the maximum of a bin and its neighbours.
     rows: [Vec<f32>; 3],
     frames: usize,
     /// Ring buffer of pairs of frames: the maximum around each place, the second frame after the first one.
-    places: Vec<Vec<f32>>,
-    /// Ring buffers of maxima over both frames of a pair within `NEAR_BINS`: entry `n` over the last 2^n pairs.
-    near: [Vec<Vec<f32>>; DOUBLINGS],
+    local_maxima: Vec<Vec<f32>>,
+    /// Ring buffers of maxima over both frames of a pair within `NEIGHBORHOOD_BINS`: entry `n` over the last 2^n pairs.
+    range_max: [Vec<Vec<f32>>; DOUBLINGS],
     both: Vec<f32>,
     work: Vec<f32>,
     pairs: usize,
 }
 
-impl Sculptor {
+impl ReliefBuilder {
     pub(super) fn new() -> Self {
         Self {
             relief: Relief::default(),
-            rows: std::array::from_fn(|_| vec![0.0; ROW]),
+            rows: std::array::from_fn(|_| vec![0.0; ROW_BINS]),
             frames: 0,
-            places: vec![vec![0.0; 2 * ROW]; WAITING],
-            near: std::array::from_fn(|_| vec![vec![0.0; ROW]; KEPT]),
-            both: vec![0.0; ROW],
-            work: vec![0.0; ROW],
+            local_maxima: vec![vec![0.0; 2 * ROW_BINS]; PENDING_PAIRS],
+            range_max: std::array::from_fn(|_| vec![vec![0.0; ROW_BINS]; RING_PAIRS]),
+            both: vec![0.0; ROW_BINS],
+            work: vec![0.0; ROW_BINS],
             pairs: 0,
         }
     }
@@ -125,7 +125,7 @@ impl Sculptor {
     /// Takes the powers of the next frame.
     pub(super) fn push(&mut self, powers: &[f32]) {
         // The relief of the first hours is freed too: a query is judged with depths for all of its peaks or for none.
-        if self.frames > MOST_FRAMES {
+        if self.frames > MAX_FRAMES {
             self.relief.cells = Vec::new();
             return;
         }
@@ -137,10 +137,10 @@ impl Sculptor {
         self.frames += 1;
         // A place needs the frame after it. The first frame has none before it.
         let Some(frame) = self.frames.checked_sub(2) else { return };
-        let slot = self.pairs % WAITING;
-        let place = &mut self.places[slot][frame % 2 * ROW..][..ROW];
-        place.copy_from_slice(&self.rows[0]);
-        self.rows[1..].iter().for_each(|row| raise(place, row));
+        let slot = self.pairs % PENDING_PAIRS;
+        let local_max = &mut self.local_maxima[slot][frame % 2 * ROW_BINS..][..ROW_BINS];
+        local_max.copy_from_slice(&self.rows[0]);
+        self.rows[1..].iter().for_each(|row| raise(local_max, row));
         if frame % 2 == 1 {
             self.close_pair(slot);
         }
@@ -149,52 +149,61 @@ impl Sculptor {
     /// Ends the audio, as if silence followed, and returns the relief.
     pub(super) fn finish(mut self) -> Relief {
         let frames = self.frames;
-        if frames > MOST_FRAMES {
+        if frames > MAX_FRAMES {
             return Relief::default();
         }
-        let silence = [0.0; ROW];
-        while self.relief.cells.len() < frames * ROW / 2 {
+        let silence = [0.0; ROW_BINS];
+        while self.relief.cells.len() < frames * ROW_BINS / 2 {
             self.add(&silence);
         }
-        self.relief.cells.truncate(frames * ROW / 2);
+        self.relief.cells.truncate(frames * ROW_BINS / 2);
         self.relief
     }
 
     fn close_pair(&mut self, slot: usize) {
-        let (first, second) = self.places[slot].split_at(ROW);
+        let (first, second) = self.local_maxima[slot].split_at(ROW_BINS);
         self.both.copy_from_slice(first);
         raise(&mut self.both, second);
-        running_maximum::<NEAR_BINS>(&self.both, &mut self.work, &mut self.near[0][self.pairs % KEPT]);
+        running_maximum::<NEIGHBORHOOD_BINS>(
+            &self.both,
+            &mut self.work,
+            &mut self.range_max[0][self.pairs % RING_PAIRS],
+        );
         for doubling in 1..DOUBLINGS {
-            let (less, more) = self.near.split_at_mut(doubling);
-            let half = |pairs_ago: usize| &less[doubling - 1][(self.pairs + KEPT - pairs_ago) % KEPT];
-            let near = &mut more[0][self.pairs % KEPT];
+            let (shorter_ranges, longer_ranges) = self.range_max.split_at_mut(doubling);
+            let half = |pairs_ago: usize| {
+                &shorter_ranges[doubling - 1][(self.pairs + RING_PAIRS - pairs_ago) % RING_PAIRS]
+            };
+            let range_max = &mut longer_ranges[0][self.pairs % RING_PAIRS];
             // The maximum over 2^n pairs is that of two ranges of half the length, so each pair costs `DOUBLINGS`
-            // passes instead of `SPAN`.
-            near.copy_from_slice(half(0));
-            raise(near, half(1 << (doubling - 1)));
+            // passes instead of `SPAN_PAIRS`.
+            range_max.copy_from_slice(half(0));
+            raise(range_max, half(1 << (doubling - 1)));
         }
         self.pairs += 1;
-        if self.pairs > NEAR_PAIRS {
-            self.sculpt(self.pairs - 1 - NEAR_PAIRS);
+        if self.pairs > NEIGHBORHOOD_PAIRS {
+            self.write_depths(self.pairs - 1 - NEIGHBORHOOD_PAIRS);
         }
     }
 
-    fn sculpt(&mut self, pair: usize) {
-        let longest = &self.near[DOUBLINGS - 1];
-        let last = pair + NEAR_PAIRS;
-        self.work.copy_from_slice(&longest[last % KEPT]);
-        raise(&mut self.work, &longest[(last + KEPT - (SPAN - KEPT)) % KEPT]);
+    fn write_depths(&mut self, pair: usize) {
+        let longest = &self.range_max[DOUBLINGS - 1];
+        let last = pair + NEIGHBORHOOD_PAIRS;
+        self.work.copy_from_slice(&longest[last % RING_PAIRS]);
+        raise(&mut self.work, &longest[(last + RING_PAIRS - (SPAN_PAIRS - RING_PAIRS)) % RING_PAIRS]);
         let depth = |loudest: f32, power: f32| {
             // The exponent of the ratio is its logarithm to base 2. In silence the ratio is NaN, whose exponent gives
             // the maximum depth.
             let exponent = ((loudest / power).to_bits() >> 23) as i32;
-            (exponent - 127).clamp(0, i32::from(DEEPEST)) as u8
+            (exponent - 127).clamp(0, i32::from(MAX_DEPTH)) as u8
         };
-        for places in self.places[pair % WAITING].chunks_exact(ROW) {
-            let mut depths = [0; ROW];
-            let both = self.work.iter().zip(places);
-            depths.iter_mut().zip(both).for_each(|(out, (near, place))| *out = depth(*near, *place));
+        for local_maxima in self.local_maxima[pair % PENDING_PAIRS].chunks_exact(ROW_BINS) {
+            let mut depths = [0; ROW_BINS];
+            let both = self.work.iter().zip(local_maxima);
+            depths
+                .iter_mut()
+                .zip(both)
+                .for_each(|(out, (range_max, local_max))| *out = depth(*range_max, *local_max));
             self.relief.cells.extend(depths.chunks_exact(2).map(|pair| pair[0] | (pair[1] << 4)));
         }
     }
@@ -205,20 +214,20 @@ mod tests {
     use super::*;
 
     fn relief(rows: &[Vec<f32>]) -> Relief {
-        let mut sculptor = Sculptor::new();
-        rows.iter().for_each(|row| sculptor.push(row));
-        sculptor.finish()
+        let mut relief_builder = ReliefBuilder::new();
+        rows.iter().for_each(|row| relief_builder.push(row));
+        relief_builder.finish()
     }
 
     fn rows(n: usize) -> Vec<Vec<f32>> {
         let power = |i: usize| 2f32.powi(-(((i * 7919) % 1009 % 37) as i32));
-        (0..n).map(|t| (0..ROW).map(|b| power(t * ROW + b)).collect()).collect()
+        (0..n).map(|t| (0..ROW_BINS).map(|b| power(t * ROW_BINS + b)).collect()).collect()
     }
 
     /// Returns the maximum over ranges of frames and bins, both ends included.
     fn loudest(rows: &[Vec<f32>], frames: (usize, usize), bins: (usize, usize)) -> f32 {
         let rows = &rows[frames.0.min(rows.len())..(frames.1 + 1).min(rows.len())];
-        rows.iter().flat_map(|row| &row[bins.0..(bins.1 + 1).min(ROW)]).fold(0.0, |a, b| a.max(*b))
+        rows.iter().flat_map(|row| &row[bins.0..(bins.1 + 1).min(ROW_BINS)]).fold(0.0, |a, b| a.max(*b))
     }
 
     #[test]
@@ -226,15 +235,16 @@ mod tests {
         for n in [1, 2, 60, 61] {
             let rows = rows(n);
             let relief = relief(&rows);
-            assert_eq!(relief.cells.len(), n * ROW / 2);
+            assert_eq!(relief.cells.len(), n * ROW_BINS / 2);
             for frame in 0..n {
-                for bin in 0..ROW {
+                for bin in 0..ROW_BINS {
                     let pair = frame / 2 * 2;
-                    let beside = |bin: usize, reach: usize| (bin.saturating_sub(reach), bin + reach);
-                    let frames = (pair.saturating_sub(2 * NEAR_PAIRS + 1), pair + 2 * NEAR_PAIRS + 2);
-                    let near = loudest(&rows, frames, beside(bin, NEAR_BINS + 1));
-                    let place = loudest(&rows, beside(frame, 1), beside(bin, 1));
-                    let depth = (near / place).log2().floor().min(15.0);
+                    let around = |bin: usize, reach: usize| (bin.saturating_sub(reach), bin + reach);
+                    let frames =
+                        (pair.saturating_sub(2 * NEIGHBORHOOD_PAIRS + 1), pair + 2 * NEIGHBORHOOD_PAIRS + 2);
+                    let range_max = loudest(&rows, frames, around(bin, NEIGHBORHOOD_BINS + 1));
+                    let local_max = loudest(&rows, around(frame, 1), around(bin, 1));
+                    let depth = (range_max / local_max).log2().floor().min(15.0);
                     let (time, frequency) = (frame as f64 * 4.0, bin as f64 * 8.0);
                     assert_eq!(f32::from(relief.depth(time, frequency)), depth, "{n}: {frame} {bin}");
                 }
@@ -244,25 +254,25 @@ mod tests {
 
     #[test]
     fn audio_above_the_maximum_length_has_no_relief() {
-        let mut sculptor = Sculptor { frames: MOST_FRAMES, ..Sculptor::new() };
-        (0..3).for_each(|_| sculptor.push(&[1.0; ROW]));
-        assert!(sculptor.finish().is_empty());
+        let mut relief_builder = ReliefBuilder { frames: MAX_FRAMES, ..ReliefBuilder::new() };
+        (0..3).for_each(|_| relief_builder.push(&[1.0; ROW_BINS]));
+        assert!(relief_builder.finish().is_empty());
     }
 
     #[test]
     fn audio_of_the_maximum_length_has_a_relief() {
-        let mut sculptor = Sculptor::new();
-        (0..MOST_FRAMES).for_each(|_| sculptor.push(&[1.0; ROW]));
-        assert_eq!(sculptor.finish().cells.len(), MOST_FRAMES * ROW / 2);
+        let mut relief_builder = ReliefBuilder::new();
+        (0..MAX_FRAMES).for_each(|_| relief_builder.push(&[1.0; ROW_BINS]));
+        assert_eq!(relief_builder.finish().cells.len(), MAX_FRAMES * ROW_BINS / 2);
     }
 
     #[test]
     fn silence_and_places_outside_have_the_maximum_depth() {
-        let silent = relief(&vec![vec![0.0; ROW]; 10]);
+        let silent = relief(&vec![vec![0.0; ROW_BINS]; 10]);
         for (time, frequency) in [(3.0, 500.0), (1e9, 500.0), (3.0, 1e9), (-1.0, 0.0)] {
-            assert_eq!(silent.depth(time, frequency), DEEPEST);
+            assert_eq!(silent.depth(time, frequency), MAX_DEPTH);
         }
-        assert_eq!(Relief::default().depth(0.0, 0.0), DEEPEST);
+        assert_eq!(Relief::default().depth(0.0, 0.0), MAX_DEPTH);
         assert!(relief(&[]).is_empty());
     }
 }

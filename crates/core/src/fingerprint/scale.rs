@@ -25,13 +25,13 @@ pub(crate) fn warp_steps(steps: f32) -> f32 {
 }
 
 /// Positions on the warped scale of all frequencies that a packed peak can have.
-static PLACES: LazyLock<Vec<f32>> =
+static WARPED_POSITIONS: LazyLock<Vec<f32>> =
     LazyLock::new(|| (0..1u16 << FREQUENCY_BITS).map(|steps| warp_steps(f32::from(steps))).collect());
 
 /// Returns [`warp_steps`] of the frequency of a peak.
 #[inline]
 pub(crate) fn warp_frequency(steps: u16) -> f32 {
-    PLACES.get(usize::from(steps)).copied().unwrap_or_else(|| warp_steps(f32::from(steps)))
+    WARPED_POSITIONS.get(usize::from(steps)).copied().unwrap_or_else(|| warp_steps(f32::from(steps)))
 }
 
 /// Width of one bin in hertz.
@@ -53,9 +53,9 @@ pub fn warp_hertz(hertz: f64) -> f64 {
 /// assert!((unwarp_hertz(warp_hertz(2_000.0)) - 2_000.0).abs() < 1e-6);
 /// ```
 #[must_use]
-pub fn unwarp_hertz(place: f64) -> f64 {
+pub fn unwarp_hertz(position: f64) -> f64 {
     let corner = f64::from(CORNER_BIN);
-    let bin = if place <= corner { place } else { corner * (place / corner - 1.0).exp() };
+    let bin = if position <= corner { position } else { corner * (position / corner - 1.0).exp() };
     bin * BIN_HERTZ
 }
 
@@ -67,9 +67,9 @@ mod tests {
     fn scale_of_pictures_is_that_of_landmarks_and_invertible() {
         for bin in 1..464u16 {
             let hertz = f64::from(bin) * BIN_HERTZ;
-            let place = warp_hertz(hertz);
-            assert!((place - f64::from(warp_bin(f32::from(bin)))).abs() < 1e-3, "{bin}");
-            assert!((unwarp_hertz(place) - hertz).abs() < 1e-6, "{bin}");
+            let position = warp_hertz(hertz);
+            assert!((position - f64::from(warp_bin(f32::from(bin)))).abs() < 1e-3, "{bin}");
+            assert!((unwarp_hertz(position) - hertz).abs() < 1e-6, "{bin}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::params::{HIGHEST_BIN, HOP, WINDOW};
 
 /// Number of bins of a row: some more than the highest bin with peaks, for interpolation and maxima. The number is
 /// even, because a relief stores two bins per byte.
-pub(crate) const ROW: usize = HIGHEST_BIN + 4;
+pub(crate) const ROW_BINS: usize = HIGHEST_BIN + 4;
 
 /// Streaming short-time Fourier transform with a Hann window. Frame `t` is centred on sample `t · HOP`.
 pub(crate) struct Spectrogram {
@@ -41,7 +41,7 @@ impl Spectrogram {
             work: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
-            row: vec![0.0; ROW],
+            row: vec![0.0; ROW_BINS],
             fft,
         }
     }

@@ -9,29 +9,29 @@
 use std::collections::VecDeque;
 
 use super::params::HIGHEST_BIN;
-use super::peaks::Candidate;
+use super::peaks::PeakCandidate;
 use super::scale::{warp_bin, warp_steps};
 
 /// Neighbourhood in time: this many frames before and after a candidate, 0.5 s. The area of the neighbourhood and the
 /// rank limit together set the density of peaks: at half of this reach the same limit keeps about twice as many peaks,
 /// at twice about half as many. A change needs a new format version.
-pub(crate) const REACH_FRAMES: u32 = 21;
+pub(crate) const NEIGHBORHOOD_FRAMES: u32 = 21;
 /// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %. At half of it,
 /// closely spaced harmonics of one voice no longer compete and fill the fingerprint; at twice, a loud voice suppresses
 /// quieter ones up to 300 Hz away.
-pub(crate) const REACH_WARP: f32 = 14.0;
+pub(crate) const NEIGHBORHOOD_WARP: f32 = 14.0;
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    candidate: Candidate,
+struct WarpedCandidate {
+    candidate: PeakCandidate,
     warp: f32,
 }
 
-/// Streaming thinning, `REACH_FRAMES` behind its input.
+/// Streaming thinning, `NEIGHBORHOOD_FRAMES` behind its input.
 pub(crate) struct Thinning {
-    /// Candidates by band. A band is as wide as `REACH_WARP`, so that the neighbours of a candidate are in three
+    /// Candidates by band. A band is as wide as `NEIGHBORHOOD_WARP`, so that the neighbours of a candidate are in three
     /// bands.
-    bands: Vec<VecDeque<Entry>>,
+    bands: Vec<VecDeque<WarpedCandidate>>,
     limit: u8,
     next: u32,
 }
@@ -39,19 +39,19 @@ pub(crate) struct Thinning {
 impl Thinning {
     /// Creates a thinning that keeps candidates with fewer than `limit` stronger neighbours.
     pub(crate) fn new(limit: u8) -> Self {
-        let bands = (warp_bin(HIGHEST_BIN as f32) / REACH_WARP) as usize + 1;
+        let bands = (warp_bin(HIGHEST_BIN as f32) / NEIGHBORHOOD_WARP) as usize + 1;
         Self { bands: vec![VecDeque::new(); bands], limit, next: 0 }
     }
 
-    pub(crate) fn push(&mut self, candidate: Candidate) {
+    pub(crate) fn push(&mut self, candidate: PeakCandidate) {
         let warp = warp_steps(f32::from(candidate.frequency));
-        let band = ((warp / REACH_WARP) as usize).min(self.bands.len() - 1);
-        self.bands[band].push_back(Entry { candidate, warp });
+        let band = ((warp / NEIGHBORHOOD_WARP) as usize).min(self.bands.len() - 1);
+        self.bands[band].push_back(WarpedCandidate { candidate, warp });
     }
 
     /// Decides every candidate whose neighbourhood is complete now that `frames` frames were searched.
-    pub(crate) fn advance(&mut self, frames: u32, mut sink: impl FnMut(Candidate, u8)) {
-        while self.next + REACH_FRAMES < frames {
+    pub(crate) fn advance(&mut self, frames: u32, mut sink: impl FnMut(PeakCandidate, u8)) {
+        while self.next + NEIGHBORHOOD_FRAMES < frames {
             self.decide(self.next, &mut sink);
             self.next += 1;
         }
@@ -63,12 +63,12 @@ impl Thinning {
     }
 
     /// Decides the remaining candidates.
-    pub(crate) fn flush(&mut self, frames: u32, sink: impl FnMut(Candidate, u8)) {
-        self.advance(frames + REACH_FRAMES + 1, sink);
+    pub(crate) fn flush(&mut self, frames: u32, sink: impl FnMut(PeakCandidate, u8)) {
+        self.advance(frames + NEIGHBORHOOD_FRAMES + 1, sink);
     }
 
-    fn decide(&mut self, frame: u32, sink: &mut impl FnMut(Candidate, u8)) {
-        let oldest = frame.saturating_sub(REACH_FRAMES);
+    fn decide(&mut self, frame: u32, sink: &mut impl FnMut(PeakCandidate, u8)) {
+        let oldest = frame.saturating_sub(NEIGHBORHOOD_FRAMES);
         for band in &mut self.bands {
             // Earlier candidates are neither decided nor neighbors any more. Removing them bounds the memory for
             // streams.
@@ -87,9 +87,9 @@ impl Thinning {
         }
     }
 
-    fn rank(&self, entry: &Entry, band: usize) -> Option<u8> {
+    fn rank(&self, entry: &WarpedCandidate, band: usize) -> Option<u8> {
         let mut rank = 0;
-        let newest = entry.candidate.frame + REACH_FRAMES;
+        let newest = entry.candidate.frame + NEIGHBORHOOD_FRAMES;
         for neighbours in &self.bands[band.saturating_sub(1)..(band + 2).min(self.bands.len())] {
             for other in neighbours {
                 // The finder may be ahead of this frame. Ranks must not depend on how far, so later candidates do not
@@ -99,7 +99,7 @@ impl Thinning {
                 }
                 // Equal powers do not count, so that the rank does not depend on the order of the candidates.
                 if other.candidate.power > entry.candidate.power
-                    && (other.warp - entry.warp).abs() <= REACH_WARP
+                    && (other.warp - entry.warp).abs() <= NEIGHBORHOOD_WARP
                 {
                     rank += 1;
                     if rank >= self.limit {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::manifest::{Files, Manifest};
+use super::manifest::{CacheFiles, Manifest};
 use super::run::Run;
 use super::snapshot::Snapshot;
 use super::{IndexError, TrackNumber};
@@ -15,12 +15,12 @@ use crate::fingerprint::Constellation;
 /// Number of runs from which on they are merged even if further changes follow. It bounds the number of runs that a
 /// lookup reads while a large index is being built. At half of it, a build merges twice as often and rewrites more
 /// postings; at twice, a search during a build reads up to 512 runs.
-const MOST_UNMERGED: usize = 256;
+const MAX_UNMERGED_RUNS: usize = 256;
 /// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the manifest
 /// was read. An attempt fails only if a merge ends between reading the manifest and opening the files. With half of
 /// them, several merges in a row could make this cache discard valid files; twice only delays the report of a missing
 /// file.
-const OPEN_TRIES: usize = 5;
+const MAX_OPEN_ATTEMPTS: usize = 5;
 
 /// State of the files when [`Cache::open`] opened them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum CacheState {
 /// the same cache: a writer takes a lock, and readers keep the files that they have mapped.
 #[derive(Debug)]
 pub struct Cache {
-    files: Files,
+    files: CacheFiles,
     manifest: Manifest,
     /// Open runs in the order of `manifest.runs`.
     runs: Vec<Arc<Run>>,
@@ -56,7 +56,7 @@ impl Cache {
     pub fn open(prefix: &Path, catalog: u128) -> Result<(Self, CacheState), IndexError> {
         let manifest = Manifest { catalog, ..Manifest::default() };
         let mut cache =
-            Self { files: Files::new(prefix), manifest, runs: Vec::new(), snapshot: Arc::default() };
+            Self { files: CacheFiles::new(prefix), manifest, runs: Vec::new(), snapshot: Arc::default() };
         let state = match cache.reload() {
             Ok(true) => CacheState::Ready,
             Ok(false) => CacheState::Missing,
@@ -102,7 +102,7 @@ impl Cache {
         removed: &[TrackNumber],
         position: u64,
     ) -> Result<(), IndexError> {
-        self.take(added, removed, position, false)
+        self.update(added, removed, position, false)
     }
 
     /// Works like [`Cache::apply`], for a caller with further changes: runs are not merged yet, so that building a
@@ -116,18 +116,18 @@ impl Cache {
         removed: &[TrackNumber],
         position: u64,
     ) -> Result<(), IndexError> {
-        self.take(added, removed, position, true)
+        self.update(added, removed, position, true)
     }
 
-    fn take(
+    fn update(
         &mut self,
         added: &[(TrackNumber, Constellation)],
         removed: &[TrackNumber],
         position: u64,
-        more: bool,
+        more_follow: bool,
     ) -> Result<(), IndexError> {
         let _lock = self.lock()?;
-        if self.moved_on() {
+        if self.reload_if_changed() {
             return Ok(());
         }
         // Files were compared with the manifest under the lock above, so no other writer can change them until this
@@ -135,12 +135,14 @@ impl Cache {
         let mut next = Draft::of(&self.files, &self.manifest, &self.runs);
         let result = next
             .extend(added, removed, position)
-            .and_then(|()| if more && next.runs.len() < MOST_UNMERGED { Ok(()) } else { next.merge() })
+            .and_then(
+                |()| if more_follow && next.runs.len() < MAX_UNMERGED_RUNS { Ok(()) } else { next.merge() },
+            )
             .and_then(|()| self.publish(&next));
         // Only the new files are deleted: the published manifest does not mention them, and the old runs are still in
         // use.
         if result.is_err() {
-            next.remove_new();
+            next.delete_new_files();
         }
         result
     }
@@ -152,8 +154,8 @@ impl Cache {
         // Without the lock another process may be writing, so only this process forgets the files and the next writer
         // checks them again.
         if lock.is_err() {
-            self.forget();
-        } else if !self.moved_on() {
+            self.reset();
+        } else if !self.reload_if_changed() {
             self.clear();
         }
     }
@@ -173,14 +175,14 @@ impl Cache {
 
     /// Returns true if another process has changed the files, and loads its state. If it has deleted the files, this
     /// cache becomes empty, because its runs were deleted with them.
-    fn moved_on(&mut self) -> bool {
+    fn reload_if_changed(&mut self) -> bool {
         match self.files.read_manifest() {
             Ok(Some(manifest)) if manifest == self.manifest => false,
             Ok(Some(manifest)) if manifest.catalog == self.manifest.catalog => {
                 self.reload().is_ok_and(|found| found)
             }
             Ok(_) if !self.runs.is_empty() => {
-                self.forget();
+                self.reset();
                 true
             }
             _ => false,
@@ -206,7 +208,7 @@ impl Cache {
                     return Ok(true);
                 }
                 Err(IndexError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    if attempt == OPEN_TRIES {
+                    if attempt == MAX_OPEN_ATTEMPTS {
                         return Err(IndexError::Unusable { path, reason: "missing" });
                     }
                 }
@@ -226,11 +228,11 @@ impl Cache {
         }
         // Errors are ignored: a file that cannot be deleted is found and discarded again when it is opened.
         let _ = fs::remove_file(self.files.manifest());
-        self.forget();
+        self.reset();
     }
 
     /// Clears the state in memory.
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         // The catalog and the next number survive, because both must be right for the files that are written next.
         let (catalog, next) = (self.manifest.catalog, self.manifest.next);
         self.manifest = Manifest { catalog, next, ..Manifest::default() };
@@ -250,7 +252,7 @@ impl Cache {
         // The manifest is the commit. Old runs are deleted after it, so a crash in between leaves unused files and
         // never missing ones.
         self.files.write_manifest(&manifest)?;
-        for number in self.manifest.runs.iter().chain(&draft.made) {
+        for number in self.manifest.runs.iter().chain(&draft.new_files) {
             if !manifest.runs.contains(number) {
                 let _ = fs::remove_file(self.files.run(*number));
             }

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::manifest::{Files, Manifest};
+use super::manifest::{CacheFiles, Manifest};
 use super::run::Run;
 use super::write::{WriteError, fits, write_merged, write_tracks};
 use super::{IndexError, TrackNumber};
@@ -14,30 +14,30 @@ use crate::fingerprint::Constellation;
 
 /// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB. At half of it, memory halves
 /// and a first build writes twice as many runs, which are merged later; at twice, memory is about 800 MB.
-const PEAKS_PER_BUILD: usize = 16 << 20;
+const MAX_PEAKS_PER_RUN: usize = 16 << 20;
 /// A run is merged with all smaller ones if it has at most this many times their postings, so that the number of runs
 /// grows with the logarithm of the catalog. At half of it, more runs remain and every lookup reads more of them; at
 /// twice, runs are merged earlier and each posting is rewritten more often as the catalog grows.
 const MERGE_RATIO: u64 = 2;
 /// A run is rewritten on its own if at least one of this many tracks is removed. At 2, removed tracks may take half of
 /// the space of a run; at 8, removing an eighth of the tracks rewrites the whole run.
-const REMOVED_RATIO: usize = 4;
+const REWRITE_REMOVED_RATIO: usize = 4;
 
 /// The next state of a [`super::Cache`], until it is published.
 pub(super) struct Draft {
-    files: Files,
+    files: CacheFiles,
     pub(super) manifest: Manifest,
     /// Open runs with their numbers.
     pub(super) runs: Vec<(u64, Arc<Run>)>,
     /// Numbers of the run files that were written for this state.
-    pub(super) made: Vec<u64>,
+    pub(super) new_files: Vec<u64>,
 }
 
 impl Draft {
     /// Creates a draft from the current state of these files. `runs` are its open runs in the order of the manifest.
-    pub(super) fn of(files: &Files, manifest: &Manifest, runs: &[Arc<Run>]) -> Self {
+    pub(super) fn of(files: &CacheFiles, manifest: &Manifest, runs: &[Arc<Run>]) -> Self {
         let runs = manifest.runs.iter().copied().zip(runs.iter().cloned()).collect();
-        Self { files: files.clone(), manifest: manifest.clone(), runs, made: Vec::new() }
+        Self { files: files.clone(), manifest: manifest.clone(), runs, new_files: Vec::new() }
     }
 
     /// Adds and removes tracks. `position` is the change of the catalog that the files then include.
@@ -55,12 +55,12 @@ impl Draft {
         let mut rest = added.as_slice();
         while !rest.is_empty() {
             let mut peaks = 0;
-            let many = rest.iter().take_while(|(_, constellation)| {
+            let fitting = rest.iter().take_while(|(_, constellation)| {
                 peaks += constellation.peaks.len();
-                peaks <= PEAKS_PER_BUILD
+                peaks <= MAX_PEAKS_PER_RUN
             });
             // At least one track: a single one with more peaks than the limit must still make progress.
-            let now = many.count().max(1);
+            let now = fitting.count().max(1);
             let catalog = self.manifest.catalog;
             let fitted = self.write(|out| {
                 let (out, fitted) = write_tracks(out, catalog, &rest[..now])?;
@@ -94,7 +94,7 @@ impl Draft {
 
     /// Merges runs of similar size and rewrites runs with many removed tracks.
     pub(super) fn merge(&mut self) -> Result<(), IndexError> {
-        while let Some(chosen) = self.to_merge()? {
+        while let Some(chosen) = self.runs_to_merge()? {
             let (merged, kept) =
                 self.runs.drain(..).partition::<Vec<_>, _>(|(number, _)| chosen.contains(number));
             self.runs = kept;
@@ -112,11 +112,11 @@ impl Draft {
 
     /// Returns the numbers of the runs to merge next: the smallest runs up to the first one that is much larger than
     /// all smaller ones together, or one run with many removed tracks.
-    fn to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
+    fn runs_to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
         let mut by_size: Vec<_> = self.runs.iter().collect();
         // The number of the run breaks ties, so that the choice does not depend on the order of the manifest.
         by_size.sort_by_key(|(number, run)| (run.postings(), *number));
-        let (mut together, mut postings) = (0, 0);
+        let (mut mergeable, mut postings) = (0, 0);
         for (i, (_, run)) in by_size.iter().enumerate() {
             if i > 0 && run.postings() > MERGE_RATIO * postings {
                 break;
@@ -125,22 +125,22 @@ impl Draft {
             if !fits(&runs)? {
                 break;
             }
-            together = i + 1;
+            mergeable = i + 1;
             // At least 1, so that runs without postings are merged with each other.
             postings += run.postings().max(1);
         }
-        if together > 1 {
-            return Ok(Some(by_size[..together].iter().map(|(number, _)| *number).collect()));
+        if mergeable > 1 {
+            return Ok(Some(by_size[..mergeable].iter().map(|(number, _)| *number).collect()));
         }
         for (number, run) in &self.runs {
-            let mut gone = 0;
+            let mut removed_count = 0;
             if !self.manifest.removed.is_empty() {
                 for index in 0..run.tracks() {
-                    gone += usize::from(self.manifest.removed.contains(&run.number(index)?));
+                    removed_count += usize::from(self.manifest.removed.contains(&run.number(index)?));
                 }
             }
-            // `gone > 0` keeps a run without tracks from being rewritten endlessly.
-            if gone > 0 && gone * REMOVED_RATIO >= run.tracks() {
+            // `removed_count > 0` keeps a run without tracks from being rewritten endlessly.
+            if removed_count > 0 && removed_count * REWRITE_REMOVED_RATIO >= run.tracks() {
                 return Ok(Some(HashSet::from([*number])));
             }
         }
@@ -171,13 +171,13 @@ impl Draft {
             let _ = fs::remove_file(&temporary);
             match error {
                 WriteError::Io(source) => IndexError::Io { action: "write", path: path.clone(), source },
-                WriteError::Source(error) => error,
+                WriteError::MergeInput(error) => error,
             }
         })?;
-        self.made.push(number);
+        self.new_files.push(number);
         let run = Run::open(&path, self.manifest.catalog)?;
-        // A merge of only removed tracks leaves an empty run. Its file is in `made` and is deleted when the draft is
-        // published.
+        // A merge of only removed tracks leaves an empty run. Its file is in `new_files` and is deleted when the draft
+        // is published.
         if run.tracks() > 0 {
             self.runs.push((number, Arc::new(run)));
         }
@@ -185,8 +185,8 @@ impl Draft {
     }
 
     /// Deletes the files that were written for this state.
-    pub(super) fn remove_new(&self) {
-        for number in &self.made {
+    pub(super) fn delete_new_files(&self) {
+        for number in &self.new_files {
             let _ = fs::remove_file(self.files.run(*number));
         }
     }

@@ -3,9 +3,9 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::checked::{PAGE, page_checksum};
-use super::layout::{FOOTER, Footer, MAGIC};
+use super::layout::{FOOTER_BYTES, Footer, MAGIC};
 use super::manifest::Manifest;
+use super::pages::{PAGE_BYTES, page_checksum};
 use super::run::Run;
 use super::write::write_tracks;
 use super::{IndexError, TrackNumber};
@@ -13,17 +13,17 @@ use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::HASH_BITS;
 
 /// Bytes of a word of the footer.
-const WORD: usize = 8;
+const WORD_BYTES: usize = 8;
 
 /// Word of the footer that holds the number of bytes under checksums.
-const COVERED: usize = 4;
+const COVERED_WORD: usize = 4;
 
 /// Word of the footer that holds the checksum of the table of checksums.
-const TABLE_CHECKSUM: usize = 5;
+const TABLE_CHECKSUM_WORD: usize = 5;
 
 /// Maximum number of postings of a run for which all postings are visited. It bounds the time of one fuzz input. At
 /// half of it, larger runs are only opened; at twice, one input takes up to twice as long.
-const MAX_POSTINGS: u64 = 1_000_000;
+const MAX_VISITED_POSTINGS: u64 = 1_000_000;
 
 /// Returns a run file with these tracks, as the cache writes it, for the corpus, or `None` if writing fails.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn write_run(tracks: &[(TrackNumber, Constellation)], catalog: u128) -> Opti
 /// # Errors
 /// [`IndexError`] that describes why the file is rejected.
 pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
-    seal(&mut bytes);
+    fix_checksums(&mut bytes);
     let catalog = Footer::from_file(&bytes).map_or(0, |footer| footer.catalog);
     let run = Run::from_bytes(bytes, catalog)?;
     run.groups()?;
@@ -46,7 +46,7 @@ pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
         run.track_at(track.start)?;
         run.constellation(&track)?;
     }
-    if run.postings() <= MAX_POSTINGS {
+    if run.postings() <= MAX_VISITED_POSTINGS {
         run.visit(0, u32::MAX >> (u32::BITS - HASH_BITS), |_| {})?;
     }
     Ok(())
@@ -58,24 +58,24 @@ pub fn read_manifest(text: &str) -> bool {
     Manifest::parse(&format!("{text}checksum 0\n")).is_some()
 }
 
-fn seal(bytes: &mut [u8]) -> Option<()> {
-    let footer_at = bytes.len().checked_sub(FOOTER)?;
-    let covered = bytes.get(footer_at + COVERED * WORD..)?.first_chunk().copied()?;
+fn fix_checksums(bytes: &mut [u8]) -> Option<()> {
+    let footer_at = bytes.len().checked_sub(FOOTER_BYTES)?;
+    let covered = bytes.get(footer_at + COVERED_WORD * WORD_BYTES..)?.first_chunk().copied()?;
     let covered = usize::try_from(u64::from_le_bytes(covered)).ok()?;
     let (body, footer) = bytes.split_at_mut(footer_at);
     footer.first_chunk_mut().map(|magic| *magic = *MAGIC)?;
     // If the table does not fit, the file is left as it is: the reader must reject it by itself.
     if let Some((content, table)) = body.split_at_mut_checked(covered) {
-        for (page, entry) in content.chunks(PAGE).zip(table.chunks_exact_mut(4)) {
+        for (page, entry) in content.chunks(PAGE_BYTES).zip(table.chunks_exact_mut(4)) {
             entry.copy_from_slice(&page_checksum(page).to_le_bytes());
         }
-        let table = table.get(..covered.div_ceil(PAGE) * 4)?;
+        let table = table.get(..covered.div_ceil(PAGE_BYTES) * 4)?;
         footer
-            .get_mut(TABLE_CHECKSUM * WORD..)?
+            .get_mut(TABLE_CHECKSUM_WORD * WORD_BYTES..)?
             .first_chunk_mut()
             .map(|at| *at = xxh3_64(table).to_le_bytes())?;
     }
-    let (words, checksum) = footer.split_at_mut(FOOTER - WORD);
+    let (words, checksum) = footer.split_at_mut(FOOTER_BYTES - WORD_BYTES);
     checksum.copy_from_slice(&xxh3_64(words).to_le_bytes());
     Some(())
 }

@@ -18,26 +18,28 @@ use crate::fingerprint::params::TICKS_PER_FRAME;
 pub(crate) const MAGIC: &[u8; 8] = b"refrun\r\n";
 /// Version of this layout and of the posting codec.
 const FORMAT_VERSION: u32 = 2;
-pub(crate) const FOOTER: usize = 16 * 8;
-pub(crate) const DIRECTORY_ENTRY: usize = 5;
-pub(crate) const TRACK_ENTRY: usize = 32;
+pub(crate) const FOOTER_BYTES: usize = 16 * 8;
+pub(crate) const DIRECTORY_ENTRY_BYTES: usize = 5;
+pub(crate) const TRACK_ENTRY_BYTES: usize = 32;
 
 /// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification uses
 /// the exact times of the peaks. Part of the file format. At half of it each posting needs one more bit of time; at
 /// twice, offsets are only exact to 46 ms and votes of unrelated landmarks coincide more often.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
-/// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than any window that
-/// is searched, so that an offset identifies its track. At a scale above 1 a window is longer on the time line: in a
-/// window of 15 s at 1.5 times the speed, a track that begins in the last 4 s is not found. At half of it, a window that begins more than 8 s before a track would be assigned to the track before it; at twice, each track takes 16 s more of the time line, and
-/// more positions are counted as hypotheses. Part of the file format.
-pub(crate) const TRACK_MARGIN: u32 = 690;
+/// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than the windows of
+/// files (15 s), so that an offset identifies its track. In the live window of 18 s, a track that begins in the last 2
+/// s is not found. At a scale above 1 a window is longer on the time line: in a window of 15 s at 1.5 times the speed,
+/// a track that begins in the last 4 s is not found. At half of it, a window that begins more than 8 s before a track
+/// would be assigned to the track before it; at twice, each track takes 16 s more of the time line, and more positions
+/// are counted as hypotheses. Part of the file format.
+pub(crate) const TRACK_MARGIN_UNITS: u32 = 690;
 /// Maximum length of the time line of one run. Further tracks are written to another run.
-pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;
+pub(crate) const MAX_RUN_UNITS: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN_UNITS as u64;
 /// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin, so
 /// that the counts do not depend on how tracks are distributed over runs. At half of it, the votes of one offset are
 /// split over more bins, because query and track are framed independently; at twice, more unrelated votes share a bin.
 /// Part of the file format.
-pub(crate) const BIN: u32 = 2;
+pub(crate) const BIN_UNITS: u32 = 2;
 /// Target for the average number of postings in a bucket. At half of it, the directory (5 bytes for each bucket)
 /// doubles; at twice, a probe decodes about twice as many postings that it does not need.
 const BUCKET_POSTINGS: u64 = 24;
@@ -88,7 +90,7 @@ impl Footer {
 
     /// Reads the footer at the end of a file. An error describes what is wrong with the file.
     pub(crate) fn from_file(file: &[u8]) -> Result<Self, &'static str> {
-        let footer = file.len().checked_sub(FOOTER).and_then(|at| file.get(at..)).ok_or("too short")?;
+        let footer = file.len().checked_sub(FOOTER_BYTES).and_then(|at| file.get(at..)).ok_or("too short")?;
         let word = |i: usize| {
             let bytes = footer.get(i * 8..i * 8 + 8).and_then(|b| b.try_into().ok());
             u64::from_le_bytes(bytes.unwrap_or_default())
@@ -98,7 +100,7 @@ impl Footer {
         if word(0).to_le_bytes() != *MAGIC {
             return Err("not a complete index file");
         }
-        if xxh3_64(&footer[..FOOTER - 8]) != word(15) {
+        if xxh3_64(&footer[..FOOTER_BYTES - 8]) != word(15) {
             return Err("damaged");
         }
         if word(1) != u64::from(FORMAT_VERSION) << 32 | u64::from(SCHEME_VERSION) {
@@ -149,13 +151,13 @@ pub(crate) struct TrackEntry {
 }
 
 /// Returns the number of units that a track of this length takes on a time line, including the silence before it.
-pub(crate) fn taken(length: u32) -> u64 {
-    u64::from(length).next_multiple_of(u64::from(BIN)) + u64::from(TRACK_MARGIN)
+pub(crate) fn units_taken(length: u32) -> u64 {
+    u64::from(length).next_multiple_of(u64::from(BIN_UNITS)) + u64::from(TRACK_MARGIN_UNITS)
 }
 
 impl TrackEntry {
-    pub(crate) fn to_bytes(self) -> [u8; TRACK_ENTRY] {
-        let mut bytes = [0; TRACK_ENTRY];
+    pub(crate) fn to_bytes(self) -> [u8; TRACK_ENTRY_BYTES] {
+        let mut bytes = [0; TRACK_ENTRY_BYTES];
         bytes[0..4].copy_from_slice(&self.number.to_le_bytes());
         bytes[4..8].copy_from_slice(&self.start.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.length.to_le_bytes());

@@ -38,11 +38,11 @@ pub(crate) struct Manifest {
 
 /// Paths of the files of a cache.
 #[derive(Debug, Clone)]
-pub(crate) struct Files {
+pub(crate) struct CacheFiles {
     prefix: PathBuf,
 }
 
-impl Files {
+impl CacheFiles {
     pub(crate) fn new(prefix: &Path) -> Self {
         Self { prefix: prefix.to_owned() }
     }

@@ -5,16 +5,16 @@
 //! tracks from the files. [`Cache`] manages the files, and a [`Snapshot`] is the view of them that a search uses.
 
 mod cache;
-mod checked;
 mod draft;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod home;
 mod layout;
 mod manifest;
+mod pages;
 mod postings;
 pub mod rows;
 mod run;
+mod search_index;
 mod snapshot;
 mod sort;
 mod write;
@@ -24,8 +24,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use cache::{Cache, CacheState};
-pub(crate) use home::{Candidate, Home, Session, Spot};
-pub(crate) use layout::{BIN, POSTING_TICKS};
+pub(crate) use layout::{BIN_UNITS, POSTING_TICKS};
+pub(crate) use search_index::{Candidate, OffsetPeak, SearchIndex, SearchSession};
 pub use snapshot::Snapshot;
 
 /// Number of a track within one catalog. Numbers are never reused.

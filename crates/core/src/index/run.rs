@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::checked::{Pages, Storage};
-use super::layout::{DIRECTORY_ENTRY, FOOTER, Footer, TRACK_ENTRY, TrackEntry};
+use super::layout::{DIRECTORY_ENTRY_BYTES, FOOTER_BYTES, Footer, TRACK_ENTRY_BYTES, TrackEntry};
+use super::pages::{Pages, Storage};
 use super::postings::BucketShape;
 use super::write::unpack_groups;
 use super::{IndexError, TrackNumber};
@@ -13,11 +13,11 @@ use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 /// Files up to this size in bytes are checked completely when they are opened, larger ones page by page as they are
 /// read. At half of it, damage in files of 16 to 32 MB is only found by a search that reads it; at twice, opening reads
 /// up to 64 MB for each run.
-const CHECKED_AT_OPEN: u64 = 32 << 20;
+const CHECKED_AT_OPEN_BYTES: u64 = 32 << 20;
 
 /// A bucket is read with this many bytes of the next one, or of the section after the last one, so that bits can always be
 /// read from whole words.
-const WORD: usize = 8;
+const WORD_BYTES: usize = 8;
 
 /// A run that is open for searching.
 #[derive(Debug)]
@@ -48,8 +48,9 @@ impl Run {
         if footer.catalog != catalog {
             return Err(unusable("of another catalog"));
         }
-        let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY as u64;
-        let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(|| unusable("inconsistent"))?;
+        let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY_BYTES as u64;
+        let tracks =
+            footer.tracks.checked_mul(TRACK_ENTRY_BYTES as u64).ok_or_else(|| unusable("inconsistent"))?;
         // All sections are checked once here, so that later reads need no check of their own beyond the bounds of the
         // pages.
         let sections =
@@ -57,14 +58,14 @@ impl Run {
         if !sections.is_sorted()
             || footer.tracks_at - footer.directory_at != directory
             || footer.covered - footer.tracks_at != tracks
-            || footer.covered > (storage.bytes().len() - FOOTER) as u64
+            || footer.covered > (storage.bytes().len() - FOOTER_BYTES) as u64
         {
             return Err(unusable("inconsistent"));
         }
         let shape = BucketShape { hash_bits: HASH_BITS - footer.bucket_bits, time_bits: footer.time_bits };
         let pages = Pages::new(storage, path, footer.covered as usize, footer.table_checksum)
             .ok_or_else(|| IndexError::Damaged { path: path.to_owned() })?;
-        if footer.covered <= CHECKED_AT_OPEN {
+        if footer.covered <= CHECKED_AT_OPEN_BYTES {
             pages.check_all()?;
         }
         Ok(Self { pages, footer, shape })
@@ -87,8 +88,8 @@ impl Run {
 
     /// Returns the track at an index below [`Run::tracks`].
     pub(crate) fn track(&self, index: usize) -> Result<TrackEntry, IndexError> {
-        let at = self.footer.tracks_at as usize + index * TRACK_ENTRY;
-        Ok(TrackEntry::from_bytes(self.pages.get(at, TRACK_ENTRY)?))
+        let at = self.footer.tracks_at as usize + index * TRACK_ENTRY_BYTES;
+        Ok(TrackEntry::from_bytes(self.pages.get(at, TRACK_ENTRY_BYTES)?))
     }
 
     /// Returns the index of the last track that starts at or before a time on the time line of the run.
@@ -116,7 +117,7 @@ impl Run {
     pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
         let Some((low, high)) = in_hash_range(low, high) else { return Ok(0) };
         let directory = self.directory(low, high)?;
-        let (from, to) = (offset(directory), offset(&directory[directory.len() - DIRECTORY_ENTRY..]));
+        let (from, to) = (offset(directory), offset(&directory[directory.len() - DIRECTORY_ENTRY_BYTES..]));
         to.checked_sub(from).ok_or_else(|| self.pages.inconsistent())
     }
 
@@ -144,13 +145,13 @@ impl Run {
         let directory = self.directory(low, high)?;
         let end = self.footer.groups_at - self.footer.postings_at;
         let mut from = offset(directory);
-        let ends = directory[DIRECTORY_ENTRY..].chunks_exact(DIRECTORY_ENTRY).map(offset);
+        let ends = directory[DIRECTORY_ENTRY_BYTES..].chunks_exact(DIRECTORY_ENTRY_BYTES).map(offset);
         for (bucket, to) in (low >> shift..=high >> shift).zip(ends) {
             if from > to || to > end {
                 return Err(self.pages.inconsistent());
             }
             if from < to {
-                let length = (to - from) as usize + WORD;
+                let length = (to - from) as usize + WORD_BYTES;
                 let bytes = self.pages.get((self.footer.postings_at + from) as usize, length)?;
                 let base = bucket << shift;
                 let (low, high) = (low.saturating_sub(base), high - base);
@@ -201,8 +202,8 @@ impl Run {
     #[inline]
     fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
         let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);
-        let at = self.footer.directory_at as usize + first as usize * DIRECTORY_ENTRY;
-        self.pages.get(at, (last - first + 2) as usize * DIRECTORY_ENTRY)
+        let at = self.footer.directory_at as usize + first as usize * DIRECTORY_ENTRY_BYTES;
+        self.pages.get(at, (last - first + 2) as usize * DIRECTORY_ENTRY_BYTES)
     }
 
     /// Returns the number of the track at an index.
@@ -215,7 +216,7 @@ impl Run {
 #[inline]
 fn offset(entry: &[u8]) -> u64 {
     let mut word = [0; 8];
-    word[..DIRECTORY_ENTRY].copy_from_slice(&entry[..DIRECTORY_ENTRY]);
+    word[..DIRECTORY_ENTRY_BYTES].copy_from_slice(&entry[..DIRECTORY_ENTRY_BYTES]);
     u64::from_le_bytes(word)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::layout::{POSTING_TICKS, TRACK_MARGIN, TrackEntry, taken};
+use super::layout::{POSTING_TICKS, TRACK_MARGIN_UNITS, TrackEntry, units_taken};
 use super::run::Run;
 use super::write::{WriteError, write_tracks};
 use super::{IndexError, TrackNumber};
@@ -33,12 +33,12 @@ impl Snapshot {
             // is in its start.
             if let Some(last) = run.tracks().checked_sub(1) {
                 let last = run.track(last)?;
-                units += u64::from(last.start) + taken(last.length) - u64::from(TRACK_MARGIN);
+                units += u64::from(last.start) + units_taken(last.length) - u64::from(TRACK_MARGIN_UNITS);
             }
             // Saturating, because the counts only rank hashes by how common they are.
             groups.iter_mut().zip(run.groups()?).for_each(|(sum, count)| *sum = sum.saturating_add(count));
             if !removed.is_empty() {
-                units -= gone(run, &removed)?;
+                units -= removed_units(run, &removed)?;
             }
         }
         let ticks = units as f64 * f64::from(POSTING_TICKS);
@@ -68,7 +68,7 @@ impl Snapshot {
     pub fn from_tracks(tracks: &[(TrackNumber, Constellation)]) -> Result<Self, IndexError> {
         let unusable = || IndexError::Unusable { path: "(memory)".into(), reason: "too long" };
         let (bytes, fitted) = write_tracks(Vec::new(), 0, tracks).map_err(|error| match error {
-            WriteError::Source(error) => error,
+            WriteError::MergeInput(error) => error,
             WriteError::Io(_) => unusable(),
         })?;
         if fitted < tracks.len() {
@@ -146,12 +146,12 @@ impl Snapshot {
 }
 
 /// Returns the number of units on the time line of a run that belong to removed tracks.
-fn gone(run: &Run, removed: &HashSet<TrackNumber>) -> Result<u64, IndexError> {
+fn removed_units(run: &Run, removed: &HashSet<TrackNumber>) -> Result<u64, IndexError> {
     let mut units = 0;
     for index in 0..run.tracks() {
         let track = run.track(index)?;
         if removed.contains(&TrackNumber(track.number)) {
-            units += taken(track.length);
+            units += units_taken(track.length);
         }
     }
     Ok(units)

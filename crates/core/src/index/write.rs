@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 
-use super::checked::PageWriter;
 use super::layout::{
-    DIRECTORY_ENTRY, Footer, LONGEST_RUN, MAGIC, POSTING_TICKS, TRACK_MARGIN, TrackEntry, bucket_bits, taken,
-    time_bits,
+    DIRECTORY_ENTRY_BYTES, Footer, MAGIC, MAX_RUN_UNITS, POSTING_TICKS, TRACK_MARGIN_UNITS, TrackEntry,
+    bucket_bits, time_bits, units_taken,
 };
+use super::pages::PageWriter;
 use super::postings::{BucketShape, posting};
 use super::run::Run;
 use super::sort::{par_sort_by_hash, sort_by_hash};
@@ -20,7 +20,7 @@ use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
 /// Number of tracks whose postings are computed in one piece of parallel work. It bounds the packed constellations in
 /// memory to some MB. At half of it, cores wait more often for the slowest track of a batch; at twice, memory doubles.
-const TRACKS_AT_ONCE: usize = 128;
+const TRACKS_PER_BATCH: usize = 128;
 /// Number of buckets that are packed in one piece of parallel work. About 25,000 postings. At half of it, the
 /// scheduling of tasks costs more; at twice, few cores can share a small run, and each task takes twice the memory.
 const BUCKETS_PER_TASK: u32 = 1 << 10;
@@ -31,7 +31,7 @@ pub(crate) enum WriteError {
     /// The new file could not be written.
     Io(io::Error),
     /// A run that is to be merged could not be read.
-    Source(IndexError),
+    MergeInput(IndexError),
 }
 
 impl From<io::Error> for WriteError {
@@ -42,7 +42,7 @@ impl From<io::Error> for WriteError {
 
 impl From<IndexError> for WriteError {
     fn from(error: IndexError) -> Self {
-        Self::Source(error)
+        Self::MergeInput(error)
     }
 }
 
@@ -54,14 +54,14 @@ struct Layout {
 
 impl Layout {
     fn new() -> Self {
-        Self { tracks: Vec::new(), end: u64::from(TRACK_MARGIN) }
+        Self { tracks: Vec::new(), end: u64::from(TRACK_MARGIN_UNITS) }
     }
 
     /// Places the next track and returns its start, or `None` if the time line is full.
     fn place(&mut self, mut track: TrackEntry) -> Option<u32> {
         let start = self.end;
-        let end = start + taken(track.length);
-        if end > LONGEST_RUN {
+        let end = start + units_taken(track.length);
+        if end > MAX_RUN_UNITS {
             return None;
         }
         self.end = end;
@@ -81,7 +81,7 @@ pub(crate) fn write_tracks<W: Write>(
     out.write(MAGIC)?;
     let mut layout = Layout::new();
     let mut postings = Vec::new();
-    'groups: for group in tracks.chunks(TRACKS_AT_ONCE) {
+    'groups: for group in tracks.chunks(TRACKS_PER_BATCH) {
         let of_group: Vec<_> =
             group.par_iter().map(|(_, sound)| (sound.to_bytes(), postings_of(sound))).collect();
         for ((number, constellation), (packed, own)) in group.iter().zip(of_group) {
@@ -103,7 +103,7 @@ pub(crate) fn write_tracks<W: Write>(
     par_sort_by_hash(&mut postings, HASH_BITS);
     let count = postings.len() as u64;
     let fitted = layout.tracks.len();
-    let section = Section { out, catalog, layout, count };
+    let section = RunSections { out, catalog, layout, count };
     let out = section.write(|low, high, sink| {
         let from = postings.partition_point(|p| *p < posting(low, 0));
         let to = postings.partition_point(|p| *p <= posting(high, u32::MAX));
@@ -128,27 +128,27 @@ pub(crate) fn length(constellation: &Constellation) -> u32 {
 }
 
 /// A run to merge, with the new positions of its tracks.
-struct Source<'a> {
+struct MergeInput<'a> {
     run: &'a Run,
     /// For each track: its old start, and the number to add to its times, or `None` if the track is removed.
     moves: Vec<(u32, Option<i64>)>,
 }
 
-impl Source<'_> {
+impl MergeInput<'_> {
     /// Returns the move of the postings of the track at a time.
-    fn at(&self, time: u32) -> Move {
+    fn at(&self, time: u32) -> TimeShift {
         let next = self.moves.partition_point(|(start, _)| *start <= time);
         let to = self.moves.get(next).map_or(u32::MAX, |(start, _)| *start);
         match next.checked_sub(1).map(|index| self.moves[index]) {
-            Some((from, shift)) => Move { from, to, shift },
-            None => Move { from: 0, to, shift: None },
+            Some((from, shift)) => TimeShift { from, to, shift },
+            None => TimeShift { from: 0, to, shift: None },
         }
     }
 }
 
 /// New position of the postings of a section of an old time line.
 #[derive(Debug, Clone, Copy, Default)]
-struct Move {
+struct TimeShift {
     from: u32,
     to: u32,
     shift: Option<i64>,
@@ -181,18 +181,18 @@ pub(crate) fn write_merged<W: Write>(
             let Some(start) = layout.place(track) else { break };
             moves.push((old, Some(i64::from(start) - i64::from(old))));
         }
-        sources.push(Source { run, moves });
+        sources.push(MergeInput { run, moves });
     }
     let count = layout.tracks.iter().map(|t| u64::from(t.postings)).sum();
-    Section { out, catalog, layout, count }.write(|low, high, sink| {
+    RunSections { out, catalog, layout, count }.write(|low, high, sink| {
         for source in &sources {
-            let mut near = Move::default();
+            let mut current = TimeShift::default();
             source.run.visit_postings(low, high, |hash, time| {
                 // Times within a hash ascend, so the same track often follows and the binary search is skipped.
-                if !(near.from..near.to).contains(&time) {
-                    near = source.at(time);
+                if !(current.from..current.to).contains(&time) {
+                    current = source.at(time);
                 }
-                if let Some(shift) = near.shift {
+                if let Some(shift) = current.shift {
                     sink.push(posting(hash, (i64::from(time) + shift) as u32));
                 }
             })?;
@@ -209,21 +209,21 @@ pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
     for run in runs {
         if let Some(last) = run.tracks().checked_sub(1) {
             let track = run.track(last)?;
-            end += u64::from(track.start) + taken(track.length);
+            end += u64::from(track.start) + units_taken(track.length);
         }
     }
-    Ok(end < LONGEST_RUN)
+    Ok(end < MAX_RUN_UNITS)
 }
 
 /// The part of a run file after the constellations.
-struct Section<W> {
+struct RunSections<W> {
     out: PageWriter<W>,
     catalog: u128,
     layout: Layout,
     count: u64,
 }
 
-impl<W: Write> Section<W> {
+impl<W: Write> RunSections<W> {
     /// Writes postings, groups, directory, tracks and footer. `source` appends the sorted postings of a range of hashes.
     fn write(
         self,
@@ -242,11 +242,11 @@ impl<W: Write> Section<W> {
             let pack =
                 |first: &u32| pack_buckets(*first, buckets.min(first + BUCKETS_PER_TASK), shape, &source);
             let packed = group.par_iter().map(pack).collect::<Result<Vec<_>, IndexError>>()?;
-            for Packed { starts, bytes, common } in packed {
+            for PackedBuckets { starts, bytes, group_counts } in packed {
                 let base = out.position() - postings_at;
                 directory.extend(starts.iter().map(|start| base + start));
                 out.write(&bytes)?;
-                for (group, count) in common {
+                for (group, count) in group_counts {
                     groups[group] += count;
                 }
             }
@@ -256,7 +256,7 @@ impl<W: Write> Section<W> {
         let directory_at = out.position();
         directory.push(groups_at - postings_at);
         for offset in directory {
-            out.write(&offset.to_le_bytes()[..DIRECTORY_ENTRY])?;
+            out.write(&offset.to_le_bytes()[..DIRECTORY_ENTRY_BYTES])?;
         }
         let tracks_at = out.position();
         for track in &layout.tracks {
@@ -282,12 +282,12 @@ impl<W: Write> Section<W> {
 }
 
 /// Encoded buckets in the layout of the file.
-struct Packed {
+struct PackedBuckets {
     /// Offset of each bucket in the bytes.
     starts: Vec<u64>,
     bytes: Vec<u8>,
     /// Number of postings of each group of hashes that has any.
-    common: Vec<(usize, u32)>,
+    group_counts: Vec<(usize, u32)>,
 }
 
 /// Packs buckets `first .. end`.
@@ -296,7 +296,7 @@ fn pack_buckets(
     end: u32,
     shape: BucketShape,
     source: &(impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync),
-) -> Result<Packed, IndexError> {
+) -> Result<PackedBuckets, IndexError> {
     let mut postings = Vec::new();
     source(first << shape.hash_bits, (end << shape.hash_bits) - 1, &mut postings)?;
     let (mut starts, mut bytes) = (Vec::new(), Vec::new());
@@ -308,7 +308,7 @@ fn pack_buckets(
         bytes = shape.encode(now, bytes);
         rest = later;
     }
-    Ok(Packed { starts, bytes, common: count_groups(&postings) })
+    Ok(PackedBuckets { starts, bytes, group_counts: count_groups(&postings) })
 }
 
 /// Returns the number of postings of each group of hashes that has any. The postings must be sorted.

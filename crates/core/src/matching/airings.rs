@@ -1,55 +1,58 @@
 //! Airings: combines the results of the windows and reports each play of a recording once, as the track that explains it
 //! best.
 //!
-//! Each track is followed separately. Stretches of a track that continue each other form a chain; chains of one recording at
-//! the same time are versions of one airing. Recordings then compete for the query's peaks, the best one first.
+//! Each track is followed separately. Stretches of a track that continue each other are one play of the track; plays of
+//! one recording at the same time are versions of one airing. Recordings then compete for the query's peaks, the best
+//! one first.
 
 use std::collections::VecDeque;
 
-use super::copies::{Recordings, agreement, is_same_sound};
-use super::line::Outcome;
+use super::copies::{Recordings, agreement, is_same_audio};
+use super::line::PeakOutcome;
 use super::primary::choose;
 use super::trace::{Query, Trace};
-use super::verify::{Verified, Window};
-use super::window::Found;
+use super::verify::{Alignment, Window};
+use super::window::WindowMatches;
 use crate::index::TrackNumber;
 
-/// Additional evidence (natural logarithm) that a song needs if it plays at the same time as another one for most of its
-/// length: it is a thousand times less likely than a song alone.
-const BESIDE: f64 = -6.9;
-/// Minimum fraction of the shorter of two chains that they share if they are versions of one airing.
-const SAME_TIME: f64 = 0.5;
+/// Additional evidence (natural logarithm) that a song needs if it plays at the same time as another one for most of
+/// its length: it is a thousand times less likely than a song alone. At half of it, the factor is 32, so more second
+/// matches of shared material are reported; at twice, it is a million.
+const SIMULTANEOUS_LOG_P: f64 = -6.9;
+/// Minimum fraction of the shorter of two plays that they share if they are versions of one airing. At half of it,
+/// neighboring plays with a long fade become one; near 1, shorter versions become plays of their own.
+const MIN_SHARED_TIME: f64 = 0.5;
 
 /// An alignment that a window accepted, with its log-probability of chance.
 #[derive(Debug, Clone, Copy)]
-struct Seed<'a> {
-    one: &'a Verified,
+struct AcceptedAlignment<'a> {
+    one: &'a Alignment,
     log_p: f64,
     window: &'a Window<'a>,
 }
 
 /// A stretch along one line, with the alignment from which it was followed.
 #[derive(Debug, Clone)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct FollowedTrace<'a> {
     pub(crate) trace: Trace,
-    seed: Seed<'a>,
+    seed: AcceptedAlignment<'a>,
 }
 
 /// One play of a track: stretches in order of time, each of which continues the one before it.
 #[derive(Debug, Clone)]
-pub(crate) struct Chain<'a> {
-    pub(crate) pieces: Vec<Piece<'a>>,
+pub(crate) struct TrackPlay<'a> {
+    pub(crate) pieces: Vec<FollowedTrace<'a>>,
 }
 
 /// One play of a recording.
 #[derive(Debug)]
-pub(crate) struct Airing<'a> {
-    pub(crate) primary: Chain<'a>,
+pub(crate) struct AiringVersions<'a> {
+    pub(crate) primary: TrackPlay<'a>,
     /// The same play as explained by other tracks.
-    pub(crate) versions: Vec<Chain<'a>>,
+    pub(crate) versions: Vec<TrackPlay<'a>>,
 }
 
-impl Chain<'_> {
+impl TrackPlay<'_> {
     pub(crate) fn track(&self) -> TrackNumber {
         self.pieces[0].trace.reference.number
     }
@@ -67,56 +70,58 @@ impl Chain<'_> {
         self.pieces.iter().map(|piece| piece.trace.log_p()).fold(0.0, f64::min)
     }
 
-    /// Returns the query's peaks that the chain explains.
+    /// Returns the query's peaks that the play explains.
     fn explained(&self) -> impl Iterator<Item = u32> + '_ {
         self.pieces.iter().flat_map(|piece| piece.trace.outcomes.iter().filter_map(|o| o.query))
     }
 
-    /// Returns true if two chains of different tracks play the same recording at the same place while they overlap.
-    fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<Outcome>) -> bool {
+    /// Returns true if two plays of different tracks play the same recording at the same place while they overlap.
+    fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<PeakOutcome>) -> bool {
         let pairs = self.pieces.iter().flat_map(|one| other.pieces.iter().map(move |other| (one, other)));
-        let shared = |(one, other): &(&Piece<'_>, &Piece<'_>)| {
+        let shared = |(one, other): &(&FollowedTrace<'_>, &FollowedTrace<'_>)| {
             one.trace.to.min(other.trace.to) - one.trace.from.max(other.trace.from)
         };
         let longest = pairs.max_by(|a, b| shared(a).total_cmp(&shared(b)));
-        self.is_beside(other)
-            && longest.is_some_and(|(Piece { trace: one, .. }, Piece { trace: other, .. })| {
-                let span = (one.from.max(other.from), one.to.min(other.to));
-                let (one, other) = ((&*one.reference, &one.line), (&*other.reference, &other.line));
-                is_same_sound(agreement(one, other, span, outcomes))
-            })
+        self.is_simultaneous(other)
+            && longest.is_some_and(
+                |(FollowedTrace { trace: one, .. }, FollowedTrace { trace: other, .. })| {
+                    let span = (one.from.max(other.from), one.to.min(other.to));
+                    let (one, other) = ((&*one.reference, &one.line), (&*other.reference, &other.line));
+                    is_same_audio(agreement(one, other, span, outcomes))
+                },
+            )
     }
 
     fn length(&self) -> f64 {
         self.to() - self.from()
     }
 
-    /// Returns the time that two chains share, in ticks; negative if there is a gap between them.
+    /// Returns the time that two plays share, in ticks; negative if there is a gap between them.
     fn shared(&self, other: &Self) -> f64 {
         self.to().min(other.to()) - self.from().max(other.from())
     }
 
-    /// Returns true if another chain covers most of the time of this one.
+    /// Returns true if another play covers most of the time of this one.
     fn is_within(&self, other: &Self) -> bool {
-        self.shared(other) >= SAME_TIME * self.length()
+        self.shared(other) >= MIN_SHARED_TIME * self.length()
     }
 
-    /// Returns true if two chains share most of the time of the shorter one.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        self.shared(other) >= SAME_TIME * self.length().min(other.length())
+    /// Returns true if two plays share most of the time of the shorter one.
+    pub(crate) fn is_simultaneous(&self, other: &Self) -> bool {
+        self.shared(other) >= MIN_SHARED_TIME * self.length().min(other.length())
     }
 }
 
 /// Returns all airings of a query, in order of time.
 pub(crate) fn airings<'a>(
     windows: &'a [Window<'a>],
-    found: &'a [Found],
+    found: &'a [WindowMatches],
     recordings: &Recordings,
     query: &Query<'_>,
     limit: f64,
-) -> Vec<Airing<'a>> {
-    let alone = windows.len() == 1;
-    let mut tracks: Vec<(TrackNumber, Vec<Seed<'a>>)> = Vec::new();
+) -> Vec<AiringVersions<'a>> {
+    let is_single_window = windows.len() == 1;
+    let mut tracks: Vec<(TrackNumber, Vec<AcceptedAlignment<'a>>)> = Vec::new();
     for seed in seeds(windows, found) {
         let number = seed.one.reference.number;
         match tracks.iter_mut().find(|(track, _)| *track == number) {
@@ -125,11 +130,11 @@ pub(crate) fn airings<'a>(
         }
     }
     let free = vec![false; query.peaks.len()];
-    let mut plays: Vec<Vec<Chain<'a>>> = Vec::new();
+    let mut plays: Vec<Vec<TrackPlay<'a>>> = Vec::new();
     for (number, seeds) in tracks {
-        let followed = follow(&seeds, query, alone);
-        for chain in chains(followed, query, &free, limit) {
-            add_to_plays(&mut plays, chain, |other| recordings.are_one(other, number));
+        let followed = follow(&seeds, query, is_single_window);
+        for track_play in track_plays(followed, query, &free, limit) {
+            add_to_plays(&mut plays, track_play, |other| recordings.are_same_recording(other, number));
         }
     }
     let plays = merge_versions(plays);
@@ -139,13 +144,13 @@ pub(crate) fn airings<'a>(
 }
 
 /// Returns the accepted alignments of all windows, including copies, best first.
-fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [Found]) -> Vec<Seed<'a>> {
+fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [WindowMatches]) -> Vec<AcceptedAlignment<'a>> {
     let mut seeds = Vec::new();
     for (found, window) in found.iter().zip(windows) {
         for explanation in &found.accepted {
             // Copies support each other: the evidence of one applies to the recording.
             let log_p = explanation.log_p;
-            seeds.extend(explanation.alignments().map(|one| Seed { one, log_p, window }));
+            seeds.extend(explanation.alignments().map(|one| AcceptedAlignment { one, log_p, window }));
         }
     }
     seeds.sort_by(|a, b| a.log_p.total_cmp(&b.log_p));
@@ -153,99 +158,115 @@ fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [Found]) -> Vec<Seed<'a>> {
 }
 
 /// Follows the alignments of one track to both ends. Each line is followed once.
-fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'a>> {
+fn follow<'a>(
+    seeds: &[AcceptedAlignment<'a>],
+    query: &Query<'_>,
+    is_single_window: bool,
+) -> Vec<FollowedTrace<'a>> {
     let free = vec![false; query.peaks.len()];
-    let mut followed: Vec<Piece<'a>> = Vec::new();
+    let mut followed: Vec<FollowedTrace<'a>> = Vec::new();
     for seed in seeds {
         if followed.iter().any(|piece| piece.trace.covers(seed.one, seed.window)) {
             continue;
         }
         if let Some(mut trace) = Trace::follow((seed.one, seed.log_p), seed.window, query, &free) {
-            if alone {
+            if is_single_window {
                 // The only window is the whole query, so its evidence is already corrected for the choice of the ends.
                 trace.choices = 1.0;
             }
-            followed.push(Piece { trace, seed: *seed });
+            followed.push(FollowedTrace { trace, seed: *seed });
         }
     }
     followed.sort_by(|a, b| a.trace.log_p().total_cmp(&b.trace.log_p()));
     followed
 }
 
-/// Returns the chains of one track. A track plays only once at a time, but a repetitive one also fits a beat too early or too
-/// late, by peaks that its sparse constellation leaves out. Peaks marked in `used` belong to other tracks.
-fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit: f64) -> Vec<Chain<'a>> {
-    let mut pieces: Vec<Piece<'a>> = Vec::new();
-    for Piece { trace, seed } in followed {
-        let mut taken = used.to_vec();
-        pieces.iter().for_each(|other| take_stretch(&mut taken, query, (other.trace.from, other.trace.to)));
+/// Returns the plays of one track. A track plays only once at a time, but a repetitive one also fits a beat too early
+/// or too late, by peaks that its sparse constellation leaves out. Peaks marked in `used` belong to other tracks.
+fn track_plays<'a>(
+    followed: Vec<FollowedTrace<'a>>,
+    query: &Query<'_>,
+    used: &[bool],
+    limit: f64,
+) -> Vec<TrackPlay<'a>> {
+    let mut pieces: Vec<FollowedTrace<'a>> = Vec::new();
+    for FollowedTrace { trace, seed } in followed {
+        let mut excluded = used.to_vec();
+        pieces
+            .iter()
+            .for_each(|other| mark_stretch(&mut excluded, query, (other.trace.from, other.trace.to)));
         let explained =
-            |trace: &Trace| trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
+            |trace: &Trace| trace.outcomes.iter().filter_map(|o| o.query).all(|q| !excluded[q as usize]);
         // Followed again without the peaks of others, a stretch may become shorter or disappear.
-        let left = if explained(&trace) {
+        let remaining = if explained(&trace) {
             Some(trace)
         } else {
-            Trace::follow((seed.one, seed.log_p), seed.window, query, &taken)
+            Trace::follow((seed.one, seed.log_p), seed.window, query, &excluded)
         };
-        let Some(trace) = left.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { continue };
+        let Some(trace) = remaining.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else {
+            continue;
+        };
         match pieces.iter_mut().find(|other| other.trace.continues(&trace)) {
             // Only a fade or noise separates the two: they are one stretch.
             Some(other) => other.trace.join(&trace),
-            None => pieces.push(Piece { trace, seed }),
+            None => pieces.push(FollowedTrace { trace, seed }),
         }
     }
     splice(pieces)
 }
 
-/// Combines stretches of one track into chains.
-fn splice(mut pieces: Vec<Piece<'_>>) -> Vec<Chain<'_>> {
+/// Combines stretches of one track into plays.
+fn splice(mut pieces: Vec<FollowedTrace<'_>>) -> Vec<TrackPlay<'_>> {
     pieces.sort_by(|a, b| a.trace.from.total_cmp(&b.trace.from));
-    let mut chains: Vec<Chain<'_>> = Vec::new();
+    let mut track_plays: Vec<TrackPlay<'_>> = Vec::new();
     for piece in pieces {
-        let continues = |chain: &&mut Chain<'_>| {
-            chain.pieces.last().is_some_and(|Piece { trace: last, .. }| {
+        let continues = |track_play: &&mut TrackPlay<'_>| {
+            track_play.pieces.last().is_some_and(|FollowedTrace { trace: last, .. }| {
                 piece.trace.jump_from((&last.line, last.from, last.to)).is_some()
             })
         };
-        match chains.iter_mut().rev().find(continues) {
-            Some(chain) => chain.pieces.push(piece),
-            None => chains.push(Chain { pieces: vec![piece] }),
+        match track_plays.iter_mut().rev().find(continues) {
+            Some(track_play) => track_play.pieces.push(piece),
+            None => track_plays.push(TrackPlay { pieces: vec![piece] }),
         }
     }
-    chains
+    track_plays
 }
 
 /// Marks all peaks between two times of the query (ticks).
-fn take_stretch(taken: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)) {
+fn mark_stretch(excluded: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)) {
     let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
     let (from, to) = (at(from), at(to));
-    taken[from..to.max(from)].fill(true);
+    excluded[from..to.max(from)].fill(true);
 }
 
-/// Adds a chain to the plays of which it is a version; these become one play. Without such plays, starts a new one.
+/// Adds a play of a track to the plays of which it is a version; these become one. Without such plays, starts a new
+/// one.
 fn add_to_plays<'a>(
-    plays: &mut Vec<Vec<Chain<'a>>>,
-    chain: Chain<'a>,
+    plays: &mut Vec<Vec<TrackPlay<'a>>>,
+    track_play: TrackPlay<'a>,
     is_recording: impl Fn(TrackNumber) -> bool,
 ) {
-    let belongs = |play: &Vec<Chain<'a>>| {
-        is_recording(play[0].track()) && play.iter().any(|other| other.is_beside(&chain))
+    let belongs = |play: &Vec<TrackPlay<'a>>| {
+        is_recording(play[0].track()) && play.iter().any(|other| other.is_simultaneous(&track_play))
     };
     let (mut same, others): (Vec<_>, Vec<_>) = plays.drain(..).partition(belongs);
     *plays = others;
-    let mut play: Vec<Chain<'a>> = same.drain(..).flatten().collect();
-    play.push(chain);
+    let mut play: Vec<TrackPlay<'a>> = same.drain(..).flatten().collect();
+    play.push(track_play);
     plays.push(play);
 }
 
-/// Merges plays whose tracks turn out to carry one recording when they are compared along the followed lines. The windows may
-/// have missed this if a copy at another speed was not worth fitting.
-fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
-    let mut merged: Vec<Vec<Chain<'_>>> = Vec::new();
+/// Merges plays of one recording, as a comparison along the followed lines shows. The windows miss this if a copy at
+/// another speed was not worth fitting.
+fn merge_versions(plays: Vec<Vec<TrackPlay<'_>>>) -> Vec<Vec<TrackPlay<'_>>> {
+    let mut merged: Vec<Vec<TrackPlay<'_>>> = Vec::new();
     let mut outcomes = Vec::new();
     for play in plays {
-        let mut same = |other: &&mut Vec<Chain<'_>>| {
-            other.iter().any(|one| play.iter().any(|chain| chain.plays_the_same(one, &mut outcomes)))
+        let mut same = |other: &&mut Vec<TrackPlay<'_>>| {
+            other
+                .iter()
+                .any(|one| play.iter().any(|track_play| track_play.plays_the_same(one, &mut outcomes)))
         };
         match merged.iter_mut().find(|other| same(other)) {
             Some(other) => other.extend(play),
@@ -258,39 +279,40 @@ fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
 /// Assigns peaks that several recordings explain to the best one. The others are followed again without these peaks, and
 /// without the whole time in which their own recording already plays.
 fn share_peaks<'a>(
-    mut plays: Vec<Vec<Chain<'a>>>,
+    mut plays: Vec<Vec<TrackPlay<'a>>>,
     recordings: &Recordings,
     query: &Query<'_>,
     limit: f64,
-) -> Vec<Airing<'a>> {
-    let log_p = |play: &[Chain<'_>]| play.iter().map(Chain::log_p).fold(0.0, f64::min);
+) -> Vec<AiringVersions<'a>> {
+    let log_p = |play: &[TrackPlay<'_>]| play.iter().map(TrackPlay::log_p).fold(0.0, f64::min);
     plays.sort_by(|a, b| log_p(a).total_cmp(&log_p(b)));
     let mut used = vec![false; query.peaks.len()];
-    let mut airings: Vec<Airing<'a>> = Vec::new();
+    let mut airings: Vec<AiringVersions<'a>> = Vec::new();
     let mut plays = VecDeque::from(plays);
     while let Some(play) = plays.pop_front() {
         let recording = recordings.of(play[0].track());
-        let mut taken = used.clone();
+        let mut excluded = used.clone();
         let playing = airings.iter().filter(|airing| recordings.of(airing.primary.track()) == recording);
-        for chain in playing.flat_map(|airing| std::iter::once(&airing.primary).chain(&airing.versions)) {
-            take_stretch(&mut taken, query, (chain.from(), chain.to()));
+        for track_play in playing.flat_map(|airing| std::iter::once(&airing.primary).chain(&airing.versions))
+        {
+            mark_stretch(&mut excluded, query, (track_play.from(), track_play.to()));
         }
-        let mut left: Vec<Chain<'a>> = Vec::new();
-        for chain in play {
-            if chain.explained().any(|q| taken[q as usize]) {
-                left.extend(chains(chain.pieces, query, &taken, limit));
+        let mut remaining: Vec<TrackPlay<'a>> = Vec::new();
+        for track_play in play {
+            if track_play.explained().any(|q| excluded[q as usize]) {
+                remaining.extend(track_plays(track_play.pieces, query, &excluded, limit));
             } else {
-                left.push(chain);
+                remaining.push(track_play);
             }
         }
-        let Some((airing, rest)) = choose(left) else { continue };
+        let Some((airing, rest)) = choose(remaining) else { continue };
         plays.extend((!rest.is_empty()).then_some(rest));
-        let is_beside = airings.iter().any(|other| airing.primary.is_within(&other.primary));
-        if is_beside && airing.primary.log_p() > limit + BESIDE {
+        let is_simultaneous = airings.iter().any(|other| airing.primary.is_within(&other.primary));
+        if is_simultaneous && airing.primary.log_p() > limit + SIMULTANEOUS_LOG_P {
             continue;
         }
-        for chain in std::iter::once(&airing.primary).chain(&airing.versions) {
-            chain.explained().for_each(|q| used[q as usize] = true);
+        for track_play in std::iter::once(&airing.primary).chain(&airing.versions) {
+            track_play.explained().for_each(|q| used[q as usize] = true);
         }
         airings.push(airing);
     }

@@ -2,36 +2,40 @@
 
 use std::collections::HashSet;
 
-use super::airings::Airing;
+use super::airings::AiringVersions;
 use super::copies::Recordings;
 use super::trace::{Query, Trace};
-use super::verify::{Verified, Window};
-use super::window::Found;
+use super::verify::{Alignment, Window};
+use super::window::WindowMatches;
 use super::{Alternative, Match, Rejected};
 
-/// Maximum number of rejected candidates that are reported.
-const MOST_REJECTED: usize = 5;
-/// Maximum number of other recordings that are reported for one match.
-const MOST_OF_MATCH: usize = 5;
-/// Maximum number of alignments of a query that are followed to find alternatives.
-const MOST_FOLLOWED: usize = 200;
-/// Minimum fraction of an alternative's stretch that the match must cover.
-const SAME_STRETCH: f64 = 0.5;
+/// Maximum number of rejected candidates that are reported. They only explain why a query has no match; half or twice
+/// of it changes the length of a report.
+const MAX_REJECTED: usize = 5;
+/// Maximum number of other recordings that are reported for one match. Half or twice of it changes the length of a
+/// report, and no match.
+const MAX_PER_MATCH: usize = 5;
+/// Maximum number of alignments of a query that are followed to find alternatives. It bounds the time for a long mix.
+/// At half of it, alternatives of its weakest windows are missing; at twice, reports of long mixes take longer.
+const MAX_FOLLOWED: usize = 200;
+/// Minimum fraction of an alternative's stretch that the match must cover. At half of it, a neighboring song that
+/// overlaps a fade is reported as an alternative; near 1, an alternative that covers a part of the match is left out.
+const MIN_COVERED_FRACTION: f64 = 0.5;
 
 /// All results of the windows, from which alternatives and rejected candidates are selected.
-pub(crate) struct Others<'a> {
+pub(crate) struct WindowResults<'a> {
     pub(crate) windows: &'a [Window<'a>],
-    pub(crate) found: &'a [Found],
+    pub(crate) found: &'a [WindowMatches],
     pub(crate) recordings: &'a Recordings,
 }
 
-impl Others<'_> {
+impl WindowResults<'_> {
     /// Returns the alternatives of the airings, in the order of the airings, and the rejected candidates. The alternatives of
     /// an airing are all other tracks that carry the recording, then a few other recordings. For each recording only its best
     /// rejected candidate is considered.
     pub(crate) fn of(
         &self,
-        airings: &[Airing<'_>],
+        airings: &[AiringVersions<'_>],
         query: &Query<'_>,
         correction: f64,
         limit: f64,
@@ -51,10 +55,10 @@ impl Others<'_> {
 
     /// Returns the alignments that are not part of an airing, best first. Alignments of a recording that has an airing at the
     /// same time are excluded.
-    fn rest(&self, airings: &[Airing<'_>]) -> Vec<(&Verified, f64, &Window<'_>)> {
-        let plays = |one: &Verified, window: &Window<'_>| {
+    fn rest(&self, airings: &[AiringVersions<'_>]) -> Vec<(&Alignment, f64, &Window<'_>)> {
+        let plays = |one: &Alignment, window: &Window<'_>| {
             airings.iter().any(|airing| {
-                self.recordings.are_one(airing.primary.track(), one.reference.number)
+                self.recordings.are_same_recording(airing.primary.track(), one.reference.number)
                     && airing.primary.from() < window.to
                     && window.from < airing.primary.to()
             })
@@ -70,15 +74,16 @@ impl Others<'_> {
     /// Returns the best rejected candidate of each recording that is not an alternative.
     fn rejected(
         &self,
-        mut rest: Vec<(&Verified, f64, &Window<'_>)>,
+        mut rest: Vec<(&Alignment, f64, &Window<'_>)>,
         alternatives: &[Alternative],
         correction: f64,
     ) -> Vec<Rejected> {
         let mut tracks: HashSet<_> =
             alternatives.iter().map(|other| self.recordings.of(other.best.track)).collect();
         rest.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.log_p().total_cmp(&b.0.log_p())));
+        // Sorted before, so that the best candidate of each recording stays.
         rest.retain(|(one, ..)| tracks.insert(self.recordings.of(one.reference.number)));
-        rest.truncate(MOST_REJECTED);
+        rest.truncate(MAX_REJECTED);
         let best = rest.iter().map(|(one, log_p, window)| one.report(*log_p, correction, window));
         best.map(|best| Rejected { best }).collect()
     }
@@ -87,30 +92,34 @@ impl Others<'_> {
 /// Adds recordings that would be airings if the better ones were not in the catalog: a remix, a song with the same sample.
 fn add_other_recordings(
     all: &mut Vec<Alternative>,
-    rest: &[(&Verified, f64, &Window<'_>)],
-    airings: &[Airing<'_>],
+    rest: &[(&Alignment, f64, &Window<'_>)],
+    airings: &[AiringVersions<'_>],
     query: &Query<'_>,
     (correction, limit): (f64, f64),
 ) {
     let free = vec![false; query.peaks.len()];
     let mut followed: Vec<Trace> = Vec::new();
-    for (one, _, window) in rest.iter().filter(|(one, ..)| one.log_p() <= limit).take(MOST_FOLLOWED) {
-        if !followed.iter().any(|trace| trace.is_heard(one, window)) {
+    for (one, _, window) in rest.iter().filter(|(one, ..)| one.log_p() <= limit).take(MAX_FOLLOWED) {
+        if !followed.iter().any(|trace| trace.overlaps_window(one, window)) {
             followed.extend(Trace::follow((one, one.log_p()), window, query, &free));
         }
     }
+    // An alternative must pass the same threshold as a match, because it claims that it would be one.
     followed.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
     let mut counts = vec![0; airings.len()];
     for trace in followed {
-        let shared =
-            |other: &Airing<'_>| trace.to.min(other.primary.to()) - trace.from.max(other.primary.from());
+        let shared = |other: &AiringVersions<'_>| {
+            trace.to.min(other.primary.to()) - trace.from.max(other.primary.from())
+        };
         let of = airings.iter().enumerate().max_by(|a, b| shared(a.1).total_cmp(&shared(b.1)));
-        let Some((index, of)) = of.filter(|of| shared(of.1) >= SAME_STRETCH * (trace.to - trace.from)) else {
+        let Some((index, of)) =
+            of.filter(|of| shared(of.1) >= MIN_COVERED_FRACTION * (trace.to - trace.from))
+        else {
             continue;
         };
         let best: Match = trace.report(correction);
         let is_known = all.iter().any(|other| other.index == index && other.best.track == best.track);
-        if !is_known && counts[index] < MOST_OF_MATCH {
+        if !is_known && counts[index] < MAX_PER_MATCH {
             counts[index] += 1;
             all.push(Alternative { of: of.primary.track(), index, best });
         }

@@ -1,7 +1,8 @@
 //! The claimed probability that a match arose by chance, and the evidence that a claim requires.
 //!
-//! The evidence that remains after [`super::rivals`] and [`super::cover`] is a p-value for one hypothesis. It is multiplied
-//! by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows how accurate the claims are.
+//! The evidence that remains after [`super::competitors`] and [`super::masking`] is a p-value for one hypothesis. It is
+//! multiplied by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows how
+//! accurate the claims are.
 
 /// Returns the claimed probability for evidence `log_p`. `hypotheses` is the logarithm of the number of hypotheses that were
 /// tried.

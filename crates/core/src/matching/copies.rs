@@ -9,20 +9,25 @@ use std::collections::HashMap;
 
 use crate::index::TrackNumber;
 
-use super::line::{Line, Outcome, Tolerance, compare, fit};
+use super::line::{Line, PeakOutcome, Tolerance, compare, fit};
 use super::reference::Reference;
-use super::verify::{FINE, Verified};
+use super::verify::{Alignment, FINE};
 
-/// Minimum fraction of peaks in which two tracks agree if one is a copy or a version of the other. Tracks that share only a
-/// beat agree in fewer peaks.
-const SAME_SOUND: f64 = 0.35;
-/// Minimum number of peaks in the common stretch for a comparison.
-const MIN_PEAKS: usize = 12;
-/// Minimum fraction of the query's peaks that two alignments must both explain before the tracks are compared. Unrelated
-/// alignments share fewer peaks, and this test costs a hundredth of the comparison.
-const SHARED_PEAKS: f64 = 0.15;
+/// Minimum fraction of peaks in which two tracks agree if one is a copy or a version of the other. Tracks that share
+/// only a beat agree in fewer peaks. At half of it, tracks with the same beat are taken for copies, and then support
+/// each other; at twice, versions without the voice (about half of the peaks agree) compete with their original.
+const MIN_COPY_AGREEMENT: f64 = 0.35;
+/// Minimum number of peaks in the common stretch for a comparison. About half a second of audio. At half of it, a few
+/// common notes make two tracks copies; at twice, copies that overlap for less than a second are not recognized.
+const MIN_COMPARED_PEAKS: usize = 12;
+/// Minimum fraction of the query's peaks that two alignments must both explain before the tracks are compared.
+/// Unrelated alignments share fewer peaks, and this test costs a hundredth of the comparison. At half of it, more
+/// unrelated pairs are compared in vain; at twice, copies in noise, which explain different peaks, may be missed.
+const MIN_SHARED_PEAKS: f64 = 0.15;
 
-/// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes.
+/// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes. A
+/// bin of votes is 8 ticks. At half of it, offsets at the border of a bin are not found; at twice, chance hits pull the
+/// fit.
 const COARSE: Tolerance = Tolerance { time: 8.0, frequency: 8.0, relative: 0.004 };
 
 /// Returns the line from the times of one track to those of another, where both tracks are aligned with one query.
@@ -43,8 +48,9 @@ pub(crate) fn agreement(
     (one, one_line): (&Reference, &Line),
     (other, other_line): (&Reference, &Line),
     span: (f64, f64),
-    outcomes: &mut Vec<Outcome>,
+    outcomes: &mut Vec<PeakOutcome>,
 ) -> Option<f64> {
+    // An edit may lack audio that the other track has. Where one of them has none, missing peaks would say nothing.
     let from = span.0.max(one_line.query(0.0)).max(other_line.query(0.0));
     let to = span.1.min(one_line.query(one.ticks)).min(other_line.query(other.ticks));
     if to <= from {
@@ -52,7 +58,7 @@ pub(crate) fn agreement(
     }
     let span = (other_line.reference(from), other_line.reference(to));
     compare(&one.peaks, &other.peaks, &between(one_line, other_line), span, FINE, outcomes);
-    if outcomes.len() < MIN_PEAKS {
+    if outcomes.len() < MIN_COMPARED_PEAKS {
         return None;
     }
     let found = outcomes.iter().filter(|o| o.query.is_some()).count();
@@ -60,8 +66,8 @@ pub(crate) fn agreement(
 }
 
 /// Returns true if an agreement is high enough for copies or versions of one recording.
-pub(crate) fn is_same_sound(agreement: Option<f64>) -> bool {
-    agreement.is_some_and(|part| part >= SAME_SOUND)
+pub(crate) fn is_same_audio(agreement: Option<f64>) -> bool {
+    agreement.is_some_and(|part| part >= MIN_COPY_AGREEMENT)
 }
 
 /// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. Each peak is a
@@ -69,7 +75,7 @@ pub(crate) fn is_same_sound(agreement: Option<f64>) -> bool {
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
     let shared = shared_peaks(one, other);
-    shared > 0 && f64::from(shared) >= SHARED_PEAKS * f64::from(count(one).min(count(other)))
+    shared > 0 && f64::from(shared) >= MIN_SHARED_PEAKS * f64::from(count(one).min(count(other)))
 }
 
 /// Returns the number of the query's peaks that two alignments both explain.
@@ -81,29 +87,33 @@ pub(crate) fn shared_peaks(one: &[u64], other: &[u64]) -> u32 {
 /// fraction of peaks that agree. `near` is the line of the other track, off by some ticks. The returned line is fitted to the
 /// peaks of the two tracks, which are free of noise. `None` if the tracks do not agree.
 pub(crate) fn line_of_copy(
-    one: &Verified,
+    one: &Alignment,
     (other, near): (&Reference, &Line),
     span: (f64, f64),
-    outcomes: &mut Vec<Outcome>,
+    outcomes: &mut Vec<PeakOutcome>,
 ) -> Option<(Line, f64)> {
     let between = between(&one.line, near);
     let times = (near.reference(span.0), near.reference(span.1));
     compare(&one.reference.peaks, &other.peaks, &between, times, COARSE, outcomes);
     let line = through(&one.line, &fit(&one.reference.peaks, &other.peaks, outcomes, &between));
     let part = agreement((&one.reference, &one.line), (other, &line), span, outcomes)?;
-    (part >= SAME_SOUND).then_some((line, part))
+    (part >= MIN_COPY_AGREEMENT).then_some((line, part))
 }
 
 /// Returns the agreement of two alignments of different tracks that play the same recording at the same place, or `None` if
 /// they do not. It is the fraction of peaks that agree where both alignments are significant. In noise each line was fitted
 /// separately, so the lines may differ by some ticks.
-pub(crate) fn copy_agreement(one: &Verified, other: &Verified, outcomes: &mut Vec<Outcome>) -> Option<f64> {
+pub(crate) fn copy_agreement(
+    one: &Alignment,
+    other: &Alignment,
+    outcomes: &mut Vec<PeakOutcome>,
+) -> Option<f64> {
     if one.reference.number == other.reference.number {
         return None;
     }
     let span = (one.part.0.max(other.part.0), one.part.1.min(other.part.1));
     let part = agreement((&one.reference, &one.line), (&other.reference, &other.line), span, outcomes);
-    part.filter(|part| *part >= SAME_SOUND)
+    part.filter(|part| *part >= MIN_COPY_AGREEMENT)
         .or_else(|| Some(line_of_copy(one, (&other.reference, &other.line), span, outcomes)?.1))
 }
 
@@ -126,6 +136,7 @@ impl Recordings {
     pub(crate) fn link(&mut self, one: TrackNumber, other: TrackNumber) {
         let (one, other) = (self.of(one), self.of(other));
         if one != other {
+            // The lower number is the root, so the result does not depend on the order of the links.
             self.parents.insert(one.max(other), one.min(other));
         }
     }
@@ -136,7 +147,7 @@ impl Recordings {
     }
 
     /// Returns true if two tracks carry the same recording.
-    pub(crate) fn are_one(&self, one: TrackNumber, other: TrackNumber) -> bool {
+    pub(crate) fn are_same_recording(&self, one: TrackNumber, other: TrackNumber) -> bool {
         one == other || self.of(one) == self.of(other)
     }
 }
@@ -153,9 +164,9 @@ mod tests {
         for (one, other) in [(7, 5), (9, 7), (3, 9)] {
             recordings.link(TrackNumber(one), TrackNumber(other));
         }
-        assert!(recordings.are_one(TrackNumber(9), TrackNumber(5)));
+        assert!(recordings.are_same_recording(TrackNumber(9), TrackNumber(5)));
         assert_eq!(recordings.of(TrackNumber(7)), TrackNumber(3));
-        assert!(!recordings.are_one(TrackNumber(4), TrackNumber(5)));
+        assert!(!recordings.are_same_recording(TrackNumber(4), TrackNumber(5)));
     }
 
     proptest! {

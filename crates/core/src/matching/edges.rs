@@ -3,29 +3,33 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
 
-use super::airings::Airing;
-use super::line::{Line, Outcome};
+use super::airings::AiringVersions;
+use super::line::{Line, PeakOutcome};
 use super::reference::Reference;
 use super::significance::Survival;
 use super::trace::Query;
 
-/// Largest distance between the outermost found peak and the end of an airing (0.5 s, in ticks). The end is half-way between
-/// that peak and the first missing one.
-pub(crate) const FARTHEST_EDGE: f64 = 0.5 * TICKS_PER_SECOND;
+/// Largest distance between the outermost found peak and the end of an airing (0.5 s, in ticks). The end is half-way
+/// between that peak and the first missing one. At half of it, edges in sparse music are placed too far inside; at
+/// twice, an airing can reach 1 s into silence or speech.
+pub(crate) const MAX_EDGE_TICKS: f64 = 0.5 * TICKS_PER_SECOND;
 /// A peak nearer to a cut than half a transform window (46 ms, in ticks) mixes audio from both sides of the cut, so neither
 /// finding nor missing it is evidence.
-const BLURRED: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
+const BLUR_TICKS: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
 
-/// Prior log-odds (natural logarithm) of an airing that reaches the end of the track or of the query, compared with one that
-/// ends a little earlier.
-const WHOLE: f32 = 6.5;
+/// Prior log-odds (natural logarithm) of an airing that reaches the end of the track or of the query, compared with one
+/// that ends a little earlier. About 1 in 670 airings ends a little before the end of its track or query by this prior.
+/// At half of it, edges of degraded airings are cut at the first missing peaks; at twice, cuts by an editor near the
+/// end are overlooked.
+const WHOLE_PRIOR: f32 = 6.5;
 
-/// Largest silence at an end of the track that belongs to the airing (2 s, in ticks).
-const MAX_SILENCE: f64 = 2.0 * TICKS_PER_SECOND;
+/// Largest silence at an end of the track that belongs to the airing (2 s, in ticks). At half of it, faded ends lose up
+/// to a second; at twice, the audio of the next song can be assigned to this one.
+const MAX_SILENCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 
 /// Times in the query that bound an end of an airing, in ticks, from the inside to the outside.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct End {
+pub(crate) struct EdgeBounds {
     /// Time of the outermost found peak.
     found: f64,
     /// Time of the next peak, which is missing, possibly by chance.
@@ -34,24 +38,24 @@ pub(crate) struct End {
     lost: f64,
 }
 
-impl End {
+impl EdgeBounds {
     /// Returns an end that is exactly at a time (ticks).
     pub(crate) fn at(time: f64) -> Self {
         Self { found: time, missing: time, lost: time }
     }
 
-    /// Returns the time at which an airing that ends here and another one that begins at `behind` meet without a gap, if
+    /// Returns the time at which an airing that ends here and another one that begins at `after` meet without a gap, if
     /// there is one.
-    pub(crate) fn meets(self, behind: Self) -> Option<f64> {
+    pub(crate) fn meets(self, after: Self) -> Option<f64> {
         // First assume that no peak is missing by chance, then that some are.
-        let bounds = [(self.missing + BLURRED, behind.missing - BLURRED), (self.lost, behind.lost)];
-        let cuts = bounds.map(|(last, first)| (self.found.max(first), behind.found.min(last)));
+        let bounds = [(self.missing + BLUR_TICKS, after.missing - BLUR_TICKS), (self.lost, after.lost)];
+        let cuts = bounds.map(|(last, first)| (self.found.max(first), after.found.min(last)));
         cuts.into_iter().find(|(from, to)| from <= to).map(|(from, to)| (from + to) / 2.0)
     }
 
     /// Returns the best estimate: between the found and the missing peak, but near the found one if they are far apart.
     pub(crate) fn time(self) -> f64 {
-        self.found + ((self.missing - self.found) / 2.0).clamp(-FARTHEST_EDGE, FARTHEST_EDGE)
+        self.found + ((self.missing - self.found) / 2.0).clamp(-MAX_EDGE_TICKS, MAX_EDGE_TICKS)
     }
 }
 
@@ -59,14 +63,14 @@ impl End {
 /// missing before it to contradict that.
 pub(crate) fn edges(
     reference: &Reference,
-    outcomes: &[Outcome],
+    outcomes: &[PeakOutcome],
     line: &Line,
     query: &Query<'_>,
     survival: Survival,
     (first, end): (usize, usize),
-) -> [End; 2] {
+) -> [EdgeBounds; 2] {
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
-    let clear = |time: f64, from: f64, to: f64| (from + BLURRED..=to - BLURRED).contains(&time);
+    let clear = |time: f64, from: f64, to: f64| (from + BLUR_TICKS..=to - BLUR_TICKS).contains(&time);
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
     // Times of the missing peaks up to the one at which they outweigh the prior for the limit; empty if the limit comes
     // first.
@@ -74,38 +78,39 @@ pub(crate) fn edges(
         let (mut times, mut loss) = (Vec::new(), 0.0);
         for index in indices {
             let (time, peak) = (at(index), &reference.peaks[index]);
+            // From here on, the missing peaks say nothing, and the limit of track or query is near.
             if !clear(f64::from(peak.time), 0.0, reference.ticks) || !clear(time, query.from, query.to) {
                 break;
             }
             times.push(time);
             loss -= survival.gain(peak, None, query.chance, 0.0);
-            if loss > WHOLE {
+            if loss > WHOLE_PRIOR {
                 return times;
             }
         }
         Vec::new()
     };
     let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
-        [nearest, .., lost] => End { found, missing: *nearest, lost: *lost },
-        [nearest] => End { found, missing: *nearest, lost: *nearest },
+        [nearest, .., lost] => EdgeBounds { found, missing: *nearest, lost: *lost },
+        [nearest] => EdgeBounds { found, missing: *nearest, lost: *nearest },
         // Where the track is silent, the query may contain anything.
-        [] => End::at(found + (limit - found).clamp(-MAX_SILENCE, MAX_SILENCE)),
+        [] => EdgeBounds::at(found + (limit - found).clamp(-MAX_SILENCE_TICKS, MAX_SILENCE_TICKS)),
     };
     let before = missing(&mut (0..head).rev());
-    let behind = missing(&mut (tail + 1..reference.peaks.len()));
+    let after = missing(&mut (tail + 1..reference.peaks.len()));
     [
         edge(at(head), before, line.query(0.0).max(query.from)),
-        edge(at(tail), behind, line.query(reference.ticks).min(query.to)),
+        edge(at(tail), after, line.query(reference.ticks).min(query.to)),
     ]
 }
 
 /// Lets airings that follow each other without a gap meet at one time within the bounds of both. The airings must be in order
 /// of time.
-pub(crate) fn join(airings: &mut [Airing<'_>]) {
+pub(crate) fn join(airings: &mut [AiringVersions<'_>]) {
     for i in 1..airings.len() {
-        let (before, behind) = airings.split_at_mut(i);
-        let (Some(before), Some(behind)) = (before.last_mut(), behind.first_mut()) else { continue };
-        let (last, first) = (before.primary.pieces.last_mut(), behind.primary.pieces.first_mut());
+        let (before, after) = airings.split_at_mut(i);
+        let (Some(before), Some(after)) = (before.last_mut(), after.first_mut()) else { continue };
+        let (last, first) = (before.primary.pieces.last_mut(), after.primary.pieces.first_mut());
         let (Some(last), Some(first)) = (last, first) else { continue };
         if let Some(cut) = last.trace.ends[1].meets(first.trace.ends[0]) {
             (last.trace.to, first.trace.from) = (cut, cut);

@@ -7,7 +7,7 @@ use crate::fingerprint::Peak;
 /// Smallest relative change of speed or pitch that counts as a change. At half of it, slow turntables and drifting
 /// clocks count as changed and get the stricter rules; at twice, recordings at 1.5 % count as unchanged, although the
 /// first passes can fit them only partly.
-const CHANGED: f64 = 0.01;
+const MIN_CHANGE: f64 = 0.01;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// The identity: the line of a track with itself.
-    pub(crate) const SAME: Self = Self { offset: 0.0, speed: 1.0, pitch: 1.0 };
+    pub(crate) const IDENTITY: Self = Self { offset: 0.0, speed: 1.0, pitch: 1.0 };
 
     /// Returns the time in the track at a time of the query, both in ticks.
     pub(crate) fn reference(&self, query: f64) -> f64 {
@@ -36,7 +36,7 @@ impl Line {
 
     /// Returns true if speed or pitch differ from those of the track by more than 1 %.
     pub(crate) fn is_changed(&self) -> bool {
-        (self.speed - 1.0).abs().max((self.pitch - 1.0).abs()) > CHANGED
+        (self.speed - 1.0).abs().max((self.pitch - 1.0).abs()) > MIN_CHANGE
     }
 
     /// Returns the expected time (ticks) and frequency (steps) of a peak of the track in the query.
@@ -45,20 +45,24 @@ impl Line {
     }
 
     /// Returns the deviation of a peak of the query from the expected place of a peak of the track.
-    pub(crate) fn sighting(&self, reference: &Peak, query: &Peak) -> Sighting {
-        let late = f64::from(query.time) - self.query(f64::from(reference.time));
-        let aside = f64::from(query.frequency) - f64::from(reference.frequency) * self.pitch;
-        Sighting { late: late as f32, aside: aside as f32, rank: query.rank }
+    pub(crate) fn deviation(&self, reference: &Peak, query: &Peak) -> PeakDeviation {
+        let time_error = f64::from(query.time) - self.query(f64::from(reference.time));
+        let frequency_error = f64::from(query.frequency) - f64::from(reference.frequency) * self.pitch;
+        PeakDeviation {
+            time_error: time_error as f32,
+            frequency_error: frequency_error as f32,
+            rank: query.rank,
+        }
     }
 }
 
 /// A peak that was found in the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Sighting {
+pub(crate) struct PeakDeviation {
     /// Deviation from the expected time, in ticks; positive if late.
-    pub(crate) late: f32,
+    pub(crate) time_error: f32,
     /// Deviation from the expected frequency, in steps.
-    pub(crate) aside: f32,
+    pub(crate) frequency_error: f32,
     /// Rank of the query's peak.
     pub(crate) rank: u8,
 }
@@ -76,7 +80,7 @@ pub(crate) struct Tolerance {
 
 /// Result of looking up one peak of the track in the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Outcome {
+pub(crate) struct PeakOutcome {
     /// Index of the track's peak.
     pub(crate) reference: u32,
     /// Index of the query's peak that was found at the expected place, or `None` if no peak was found.
@@ -85,28 +89,28 @@ pub(crate) struct Outcome {
 
 /// Number of integer time units per tick. Integers compare exactly for queries of any length. An eighth of a tick (0.7
 /// ms) is far below the error of a peak, so half or twice of it changes no result noticeably.
-const PARTS: i64 = 8;
+const TIME_PARTS: i64 = 8;
 
 /// Expected place of a peak of the track in the query, with its tolerance.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Expected {
-    /// Expected time, in units of 1/[`PARTS`] tick.
+pub(crate) struct ExpectedPlace {
+    /// Expected time, in units of 1/[`TIME_PARTS`] tick.
     time: i64,
     /// Time tolerance, in the same unit.
-    early: i64,
+    time_reach: i64,
     /// Expected frequency, in steps.
     frequency: f32,
     /// Frequency tolerance, in steps.
     reach: f32,
 }
 
-impl Expected {
+impl ExpectedPlace {
     #[inline]
     pub(crate) fn new(peak: &Peak, line: &Line, tolerance: Tolerance) -> Self {
         let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
         Self {
-            time: (line.query(f64::from(peak.time)) * PARTS as f64) as i64,
-            early: (tolerance.time * PARTS as f64) as i64,
+            time: (line.query(f64::from(peak.time)) * TIME_PARTS as f64) as i64,
+            time_reach: (tolerance.time * TIME_PARTS as f64) as i64,
             frequency,
             reach: tolerance.frequency as f32 + tolerance.relative as f32 * frequency,
         }
@@ -115,7 +119,10 @@ impl Expected {
     /// Returns the first and the last tick that can be within the tolerance.
     #[inline]
     pub(crate) fn times(&self) -> (i64, i64) {
-        ((self.time - self.early).div_euclid(PARTS), (self.time + self.early).div_euclid(PARTS))
+        (
+            (self.time - self.time_reach).div_euclid(TIME_PARTS),
+            (self.time + self.time_reach).div_euclid(TIME_PARTS),
+        )
     }
 
     /// Returns the lowest and the highest frequency step within the tolerance.
@@ -126,25 +133,25 @@ impl Expected {
 
     /// Returns true if the expected time with its tolerance ends before a peak of the query.
     fn is_before(&self, peak: &Peak) -> bool {
-        i64::from(peak.time) * PARTS > self.time + self.early
+        i64::from(peak.time) * TIME_PARTS > self.time + self.time_reach
     }
 
     /// Returns true if the expected time with its tolerance begins after a peak of the query.
     fn is_behind(&self, peak: &Peak) -> bool {
-        i64::from(peak.time) * PARTS < self.time - self.early
+        i64::from(peak.time) * TIME_PARTS < self.time - self.time_reach
     }
 
     /// Returns the distance of a query's peak from the expected place: the sum of the deviations in time and frequency, each
     /// as a fraction of its tolerance, so at most 2. Infinite if a deviation exceeds its tolerance.
     #[inline]
     pub(crate) fn distance(&self, peak: &Peak) -> f32 {
-        let late = (i64::from(peak.time) * PARTS - self.time).abs();
-        let aside = (f32::from(peak.frequency) - self.frequency).abs();
+        let time_error = (i64::from(peak.time) * TIME_PARTS - self.time).abs();
+        let frequency_error = (f32::from(peak.frequency) - self.frequency).abs();
         // Compared before dividing, so that places at the very tolerance count alike for all callers.
-        if late > self.early || aside > self.reach {
+        if time_error > self.time_reach || frequency_error > self.reach {
             return f32::INFINITY;
         }
-        aside / self.reach + late as f32 / self.early as f32
+        frequency_error / self.reach + time_error as f32 / self.time_reach as f32
     }
 }
 
@@ -163,7 +170,7 @@ pub(crate) fn compare(
     line: &Line,
     span: (f64, f64),
     tolerance: Tolerance,
-    out: &mut Vec<Outcome>,
+    out: &mut Vec<PeakOutcome>,
 ) {
     let low = peaks.partition_point(|p| f64::from(p.time) < span.0 - tolerance.time);
     look_up(reference, within(reference, line, span), (peaks, low), line, tolerance, out);
@@ -176,7 +183,7 @@ pub(crate) fn compare_range(
     peaks: &[Peak],
     line: &Line,
     tolerance: Tolerance,
-    out: &mut Vec<Outcome>,
+    out: &mut Vec<PeakOutcome>,
 ) {
     let from = reference.get(range.start).map_or(0.0, |p| line.query(f64::from(p.time)));
     // One tick more than the tolerance, because times are rounded to parts of a tick.
@@ -191,12 +198,12 @@ fn look_up(
     (peaks, mut low): (&[Peak], usize),
     line: &Line,
     tolerance: Tolerance,
-    out: &mut Vec<Outcome>,
+    out: &mut Vec<PeakOutcome>,
 ) {
     out.clear();
     let first = range.start;
     for (index, peak) in reference[range].iter().enumerate() {
-        let place = Expected::new(peak, line, tolerance);
+        let place = ExpectedPlace::new(peak, line, tolerance);
         let (lowest, highest) = place.frequencies();
         // Expected times ascend with the track's peaks, so `low` never has to go back.
         while peaks.get(low).is_some_and(|found| place.is_behind(found)) {
@@ -204,8 +211,8 @@ fn look_up(
         }
         let mut best = None;
         let mut nearest = f32::INFINITY;
-        let moment = peaks[low..].iter().enumerate().take_while(|(_, found)| !place.is_before(found));
-        for (i, found) in moment {
+        let near_in_time = peaks[low..].iter().enumerate().take_while(|(_, found)| !place.is_before(found));
+        for (i, found) in near_in_time {
             if !(lowest..=highest).contains(&found.frequency) {
                 continue;
             }
@@ -215,38 +222,38 @@ fn look_up(
                 best = Some((low + i) as u32);
             }
         }
-        out.push(Outcome { reference: (first + index) as u32, query: best });
+        out.push(PeakOutcome { reference: (first + index) as u32, query: best });
     }
 }
 
 /// Minimum number of found peaks for fitting a line. At half of it, two or three chance hits can turn the line; at
 /// twice, lines that are off in speed, and so find few peaks at first, are never fitted.
-const FEWEST_TO_FIT: usize = 5;
+const MIN_PEAKS_TO_FIT: usize = 5;
 
-/// Fits a line to the found peaks by least squares. Returns `line` if fewer than [`FEWEST_TO_FIT`] peaks were found.
-pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line: &Line) -> Line {
+/// Fits a line to the found peaks by least squares. Returns `line` if fewer than [`MIN_PEAKS_TO_FIT`] peaks were found.
+pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[PeakOutcome], line: &Line) -> Line {
     let found = || {
         outcomes.iter().filter_map(|o| Some((&reference[o.reference as usize], &peaks[o.query? as usize])))
     };
     let n = found().count();
-    if n < FEWEST_TO_FIT {
+    if n < MIN_PEAKS_TO_FIT {
         return *line;
     }
     let mean = |f: &dyn Fn(&Peak, &Peak) -> f64| found().map(|(r, q)| f(r, q)).sum::<f64>() / n as f64;
     let query = mean(&|_, q| f64::from(q.time));
-    let late = mean(&|r, q| f64::from(r.time) - line.reference(f64::from(q.time)));
+    let time_error = mean(&|r, q| f64::from(r.time) - line.reference(f64::from(q.time)));
     let spread = mean(&|_, q| (f64::from(q.time) - query).powi(2));
-    let together = mean(&|r, q| {
-        (f64::from(q.time) - query) * (f64::from(r.time) - line.reference(f64::from(q.time)) - late)
+    let covariance = mean(&|r, q| {
+        (f64::from(q.time) - query) * (f64::from(r.time) - line.reference(f64::from(q.time)) - time_error)
     });
     // Ridge regularization: few peaks, or peaks close in time, cannot change the speed much, because their times are only
     // exact to about a tick.
-    let turn = together / (spread + RIDGE / n as f64);
+    let speed_change = covariance / (spread + RIDGE / n as f64);
     // Without an offset: pitch is a factor on frequency, so the line must go through 0 Hz.
     let squares = mean(&|r, _| f64::from(r.frequency).powi(2));
     let products = mean(&|r, q| f64::from(r.frequency) * f64::from(q.frequency));
-    let speed = line.speed + turn;
-    let offset = line.offset + late - turn * query;
+    let speed = line.speed + speed_change;
+    let offset = line.offset + time_error - speed_change * query;
     Line { offset, speed, pitch: products / squares.max(1.0) }
 }
 

@@ -3,15 +3,15 @@
 mod airings;
 mod alternatives;
 mod claim;
+mod competitors;
 mod copies;
-mod cover;
 mod edges;
 mod line;
 pub mod live;
-mod places;
+mod masking;
+mod peak_grid;
 mod primary;
 mod reference;
-mod rivals;
 mod screen;
 pub(crate) mod search;
 mod settings;

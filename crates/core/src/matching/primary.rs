@@ -13,18 +13,23 @@
 
 use std::cmp::Reverse;
 
-use super::airings::{Airing, Chain};
+use super::airings::{AiringVersions, TrackPlay};
 use super::trace::Trace;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 
-/// Minimum ratio of a track's found fraction to the best track's for the same quality. Other encodings of a recording agree
-/// in nine tenths of their peaks, versions in half.
-const AS_GOOD: f64 = 0.75;
-/// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long.
-const AS_LONG: f64 = TICKS_PER_SECOND;
-/// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long.
-const SAME_LENGTH: f64 = 2.0 * TICKS_PER_SECOND;
+/// Minimum ratio of a track's found fraction to the best track's for the same quality. Other encodings of a recording
+/// agree in nine tenths of their peaks, versions in half. At half of it, a version without the voice can be reported
+/// for the original; near 1, noise decides between equal encodings.
+const MIN_FOUND_RATIO: f64 = 0.75;
+/// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long. At half of
+/// it, an edge that noise hides decides between copies; at twice, an edit with an intro of up to 2 s more is not
+/// preferred.
+const LENGTH_TOLERANCE_TICKS: f64 = TICKS_PER_SECOND;
+/// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long. At half of
+/// it, silence and encoders decide between copies; at twice, versions that differ by one bar count as equal, and the
+/// first one indexed is reported.
+const AUDIO_TOLERANCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 
 /// Properties of a track on which the choice depends.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +43,7 @@ pub(crate) struct Choice {
     /// True if speed or pitch differ from those of the track.
     pub(crate) is_changed: bool,
     /// Time from the track's first to its last peak, in ticks.
-    pub(crate) sound: f64,
+    pub(crate) audio_ticks: f64,
 }
 
 impl Choice {
@@ -49,7 +54,7 @@ impl Choice {
         let last = traces.clone().last()?;
         let sum = |count: fn(&Trace) -> u32| traces.clone().map(count).sum::<u32>();
         let peaks = &first.reference.peaks;
-        let sound = peaks.last().map_or(0.0, |last| f64::from(last.time - peaks[0].time));
+        let audio_ticks = peaks.last().map_or(0.0, |last| f64::from(last.time - peaks[0].time));
         Some(Self {
             track: first.reference.number,
             found: f64::from(sum(|trace| trace.evidence.found))
@@ -57,7 +62,7 @@ impl Choice {
             length: last.peaks_span()?.1 - first.peaks_span()?.0,
             pieces: traces.clone().count(),
             is_changed: traces.clone().any(|trace| trace.line.is_changed()),
-            sound,
+            audio_ticks,
         })
     }
 }
@@ -65,43 +70,47 @@ impl Choice {
 /// Returns the index of the choice that becomes the primary, or `None` if there are no choices.
 pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
     let found = choices.iter().map(|one| one.found).fold(0.0, f64::max);
-    let good = choices.iter().enumerate().filter(|(_, one)| one.found >= AS_GOOD * found);
+    let good = choices.iter().enumerate().filter(|(_, one)| one.found >= MIN_FOUND_RATIO * found);
     let longest = good.clone().map(|(_, one)| one.length).fold(0.0, f64::max);
-    let long = good.filter(|(_, one)| one.length >= longest - AS_LONG);
+    let long = good.filter(|(_, one)| one.length >= longest - LENGTH_TOLERANCE_TICKS);
     let simple = |one: &Choice| (one.pieces, one.is_changed);
     let simplest = long.clone().map(|(_, one)| simple(one)).min()?;
     let plain = long.filter(|(_, one)| simple(one) == simplest);
-    let sound = plain.clone().map(|(_, one)| one.sound).fold(0.0, f64::max);
-    let mut last = plain.filter(|(_, one)| one.sound >= sound - SAME_LENGTH);
+    let audio_ticks = plain.clone().map(|(_, one)| one.audio_ticks).fold(0.0, f64::max);
+    let mut last = plain.filter(|(_, one)| one.audio_ticks >= audio_ticks - AUDIO_TOLERANCE_TICKS);
     let first = last.next()?;
     let best = last.fold(first, |a, b| {
+        // The length breaks ties between several plays of one track, rounded so that the last digits of a fit do not
+        // decide.
         let rank = |one: &Choice| (one.track, Reverse((one.length * 16.0) as u64));
         if rank(b.1) < rank(a.1) { b } else { a }
     });
     Some(best.0)
 }
 
-/// Makes an airing of the chains of one play: the primary, and the longest chain of each other track as a version. Also
-/// returns the chains that do not belong to the airing. Returns `None` if no chain can be the primary.
-pub(crate) fn choose(mut chains: Vec<Chain<'_>>) -> Option<(Airing<'_>, Vec<Chain<'_>>)> {
-    let traces = |chain: &Chain<'_>| Choice::of(&chain.pieces.iter().map(|piece| &piece.trace));
-    let choices: Vec<Choice> = chains.iter().filter_map(traces).collect();
-    let primary = chains.swap_remove(best(&choices)?);
-    let (mut beside, rest): (Vec<_>, Vec<_>) =
-        chains.into_iter().partition(|chain| chain.is_beside(&primary));
-    beside.sort_by(|a, b| {
-        let length = |chain: &Chain<'_>| chain.to() - chain.from();
+/// Makes an airing of the tracks' plays of one recording: the primary, and the longest play of each other track as a
+/// version. Also returns the plays that do not belong to the airing. Returns `None` if none can be the primary.
+pub(crate) fn choose(
+    mut track_plays: Vec<TrackPlay<'_>>,
+) -> Option<(AiringVersions<'_>, Vec<TrackPlay<'_>>)> {
+    let traces = |track_play: &TrackPlay<'_>| Choice::of(&track_play.pieces.iter().map(|piece| &piece.trace));
+    let choices: Vec<Choice> = track_plays.iter().filter_map(traces).collect();
+    let primary = track_plays.swap_remove(best(&choices)?);
+    let (mut simultaneous, rest): (Vec<_>, Vec<_>) =
+        track_plays.into_iter().partition(|track_play| track_play.is_simultaneous(&primary));
+    simultaneous.sort_by(|a, b| {
+        let length = |track_play: &TrackPlay<'_>| track_play.to() - track_play.from();
         length(b).total_cmp(&length(a)).then(a.track().cmp(&b.track()))
     });
-    let mut versions: Vec<Chain<'_>> = Vec::new();
-    for chain in beside {
-        let known = |other: &Chain<'_>| other.track() == chain.track();
+    let mut versions: Vec<TrackPlay<'_>> = Vec::new();
+    for track_play in simultaneous {
+        let known = |other: &TrackPlay<'_>| other.track() == track_play.track();
         if !known(&primary) && !versions.iter().any(known) {
-            versions.push(chain);
+            versions.push(track_play);
         }
     }
     versions.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(a.track().cmp(&b.track())));
-    Some((Airing { primary, versions }, rest))
+    Some((AiringVersions { primary, versions }, rest))
 }
 
 #[cfg(test)]
@@ -117,7 +126,7 @@ mod tests {
             length: seconds * TICKS_PER_SECOND,
             pieces: 1,
             is_changed: false,
-            sound: 180.0 * TICKS_PER_SECOND,
+            audio_ticks: 180.0 * TICKS_PER_SECOND,
         }
     }
 
@@ -145,7 +154,7 @@ mod tests {
 
     #[test]
     fn longer_tracks_and_unchanged_ones_are_preferred() {
-        let long = Choice { sound: 300.0 * TICKS_PER_SECOND, ..choice(9, 0.9, 10.0) };
+        let long = Choice { audio_ticks: 300.0 * TICKS_PER_SECOND, ..choice(9, 0.9, 10.0) };
         assert_eq!(track(&[choice(4, 0.9, 10.0), long]), 9);
         let changed = Choice { is_changed: true, ..long };
         assert_eq!(track(&[choice(4, 0.9, 10.0), changed]), 4);
@@ -160,7 +169,7 @@ mod tests {
             let mut choices: Vec<Choice> = values.iter().enumerate().map(|(i, v)| Choice {
                 pieces: v.2,
                 is_changed: v.3,
-                sound: v.4 * TICKS_PER_SECOND,
+                audio_ticks: v.4 * TICKS_PER_SECOND,
                 ..choice(i as u32, v.0, v.1)
             }).collect();
             let first = track(&choices);

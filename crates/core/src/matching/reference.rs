@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
-use crate::index::{Candidate, IndexError, POSTING_TICKS, Session, TrackNumber};
+use crate::index::{Candidate, IndexError, POSTING_TICKS, SearchSession, TrackNumber};
 
 /// An unpacked track.
 #[derive(Debug)]
@@ -17,19 +17,19 @@ pub(crate) struct Reference {
 
 /// Maximum number of unpacked tracks in memory: about 100 MB. At half of it, searches with many copies unpack tracks
 /// again; at twice, the cache takes up to 200 MB for each search.
-const MOST_LOADED: usize = 2000;
+const MAX_LOADED_TRACKS: usize = 2000;
 
 /// Cache of unpacked tracks of one catalog.
 #[derive(Debug, Default)]
-pub(crate) struct References {
+pub(crate) struct ReferenceCache {
     loaded: HashMap<TrackNumber, Arc<Reference>>,
 }
 
-impl References {
+impl ReferenceCache {
     /// Returns the track of a candidate and the time in the track at the start of the window, in ticks.
     pub(crate) fn of(
         &mut self,
-        session: &mut dyn Session,
+        session: &mut dyn SearchSession,
         candidate: &Candidate,
     ) -> Result<(Arc<Reference>, f64), IndexError> {
         let at = (candidate.at * i64::from(POSTING_TICKS)) as f64;
@@ -41,17 +41,17 @@ impl References {
         let ticks = constellation.seconds * TICKS_PER_SECOND;
         let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
         // Emptied completely instead of evicting the oldest: it happens rarely, and needs no order of use.
-        if self.loaded.len() >= MOST_LOADED {
+        if self.loaded.len() >= MAX_LOADED_TRACKS {
             self.loaded.clear();
         }
         self.loaded.insert(number, Arc::clone(&reference));
         Ok((reference, at))
     }
 
-    /// Empties the cache if it has more than `most` tracks. Call it only between searches, because within a search each track
-    /// must keep its identity.
-    pub(crate) fn trim(&mut self, most: usize) {
-        if self.loaded.len() > most {
+    /// Empties the cache if it has more than `max_tracks` tracks. Call it only between searches, because within a
+    /// search each track must keep its identity.
+    pub(crate) fn trim(&mut self, max_tracks: usize) {
+        if self.loaded.len() > max_tracks {
             self.loaded.clear();
         }
     }

@@ -4,14 +4,14 @@
 //! query's probe. It identifies both the track and the offset. The candidates and their order do not depend on how tracks are
 //! distributed over runs.
 
-mod tally;
+mod offset_histogram;
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::landmark::{Depth, GROUP_HASHES, Probe, Prober, group};
-use crate::index::{Candidate, IndexError, Session, Spot};
+use crate::index::{Candidate, IndexError, OffsetPeak, SearchSession};
 
 use super::sweep::Scale;
-use tally::Tally;
+use offset_histogram::OffsetHistogram;
 
 /// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most
 /// common hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect
@@ -19,22 +19,22 @@ use tally::Tally;
 /// searches of large catalogs leave out more probes and lose votes of degraded audio; at twice, they read up to twice
 /// as many postings.
 const POSTINGS_PER_PROBE: u64 = 64;
-/// Lower bound of the number of postings that a lookup may read. It lets short queries, which have few probes, use all of
-/// them. At half of it, short queries lose votes in smaller catalogs; at twice, they cost up to twice as much.
-const POSTINGS_AT_LEAST: u64 = 150_000;
-/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half of it, deep
-/// lookups of large catalogs lose votes; at twice, they take up to twice the time.
-const POSTINGS_AT_MOST: u64 = 2_500_000;
+/// Lower bound of the number of postings that a lookup may read. It lets short queries, which have few probes, use all
+/// of them. At half of it, short queries lose votes in smaller catalogs; at twice, they cost up to twice as much.
+const MIN_POSTINGS_PER_LOOKUP: u64 = 150_000;
+/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half of it,
+/// deep lookups of large catalogs lose votes; at twice, they take up to twice the time.
+const MAX_POSTINGS_PER_LOOKUP: u64 = 2_500_000;
 
 /// Parameters of one lookup.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lookup {
+pub(crate) struct CandidateLookup {
     /// Ranks and pairs of the query's peaks that are looked up.
     pub(crate) depth: Depth,
     /// Scale of the query; the query's peaks are rescaled to the original speed and pitch before the lookup.
     pub(crate) scale: Scale,
     /// Minimum number of votes of a candidate.
-    pub(crate) least: u32,
+    pub(crate) min_votes: u32,
 }
 
 /// Searches for candidates. Owns reusable buffers.
@@ -42,61 +42,62 @@ pub(crate) struct Lookup {
 pub(crate) struct Search {
     prober: Prober,
     /// Probes of the current lookup.
-    own: Vec<Probe>,
+    lookup_probes: Vec<Probe>,
     /// Probes of all lookups.
     probes: Vec<Probe>,
     /// Votes of each lookup.
     votes: Vec<Vec<u32>>,
     /// Offsets with the most votes, for each lookup.
-    spots: Vec<Vec<Spot>>,
-    tally: Tally,
+    offset_peaks: Vec<Vec<OffsetPeak>>,
+    offset_histogram: OffsetHistogram,
 }
 
 impl Search {
-    /// Returns the best candidates for a window, at most `most` for each lookup, best first. The window is given by its peaks
-    /// and its start in ticks, from which times are counted. `groups` has the number of postings of each group of hashes in
-    /// the index.
+    /// Returns the best candidates for a window, at most `max_candidates` for each lookup, best first. The window is
+    /// given by its peaks and its start in ticks, from which times are counted. `groups` has the number of postings of
+    /// each group of hashes in the index.
     pub(crate) fn candidates(
         &mut self,
-        session: &mut dyn Session,
+        session: &mut dyn SearchSession,
         groups: &[u32],
         window: (&[Peak], u32),
-        lookups: &[Lookup],
-        most: usize,
+        lookups: &[CandidateLookup],
+        max_candidates: usize,
     ) -> Result<Vec<Vec<Candidate>>, IndexError> {
-        let Self { prober, own, probes, votes, spots, tally } = self;
+        let Self { prober, lookup_probes, probes, votes, offset_peaks, offset_histogram } = self;
         votes.resize_with(lookups.len(), Vec::new);
-        spots.resize_with(lookups.len(), Vec::new);
-        spots.iter_mut().for_each(Vec::clear);
+        offset_peaks.resize_with(lookups.len(), Vec::new);
+        offset_peaks.iter_mut().for_each(Vec::clear);
         probes.clear();
-        for (i, Lookup { depth, scale, .. }) in lookups.iter().enumerate() {
-            own.clear();
-            prober.probes(window, *depth, scale.undone(), i as u32, own);
+        for (i, CandidateLookup { depth, scale, .. }) in lookups.iter().enumerate() {
+            lookup_probes.clear();
+            prober.probes(window, *depth, scale.to_original(), i as u32, lookup_probes);
             // Per lookup and before the lists are joined, so that the limit of one scale does not depend on the other
             // scales.
-            keep_rarest(own, groups);
-            probes.append(own);
+            retain_rarest(lookup_probes, groups);
+            probes.append(lookup_probes);
         }
         // Sorted by hash, so that probes of the same bucket are adjacent: the lookups of a ladder share most of their
         // buckets.
         probes.sort_unstable_by_key(|probe| probe.low);
         session.vote(probes, votes, &mut |run, votes| {
-            for ((lookup, votes), spots) in lookups.iter().zip(votes).zip(spots.iter_mut()) {
-                tally.count(run, votes, (most, lookup.least), spots);
+            for ((lookup, votes), offset_peaks) in lookups.iter().zip(votes).zip(offset_peaks.iter_mut()) {
+                offset_histogram.count(run, votes, (max_candidates, lookup.min_votes), offset_peaks);
             }
         })?;
-        for spots in spots.iter_mut() {
+        for offset_peaks in offset_peaks.iter_mut() {
             // Offsets of several runs come in order of the runs. The sort and `locate` remove this dependence.
-            spots.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
+            offset_peaks.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
         }
-        let lists: Vec<&[Spot]> = spots.iter().map(Vec::as_slice).collect();
-        session.locate(&lists, most)
+        let lists: Vec<&[OffsetPeak]> = offset_peaks.iter().map(Vec::as_slice).collect();
+        session.locate(&lists, max_candidates)
     }
 }
 
 /// Removes the probes of the most common hashes until the lookup reads no more postings than allowed.
-fn keep_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
-    let allowed = (probes.len() as u64 * POSTINGS_PER_PROBE).clamp(POSTINGS_AT_LEAST, POSTINGS_AT_MOST)
+fn retain_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
+    let allowed = (probes.len() as u64 * POSTINGS_PER_PROBE)
+        .clamp(MIN_POSTINGS_PER_LOOKUP, MAX_POSTINGS_PER_LOOKUP)
         * u64::from(GROUP_HASHES);
     let cost = |p: &Probe| {
         // The index stores counts for groups only, so a probe is charged with the mean of its group.

@@ -60,11 +60,11 @@ impl Ranges {
 
     /// Returns the ranges limited to their maxima. Negative values and NaN become 0.
     pub(crate) fn bounded(self) -> Self {
-        let within = |range: f64, most: f64| if range > 0.0 { range.min(most) } else { 0.0 };
+        let limited = |range: f64, max: f64| if range > 0.0 { range.min(max) } else { 0.0 };
         Self {
-            speed: within(self.speed, Self::MAX_CHANGE),
-            tempo: within(self.tempo, Self::MAX_CHANGE),
-            pitch_cents: within(self.pitch_cents, Self::MAX_PITCH_CENTS),
+            speed: limited(self.speed, Self::MAX_CHANGE),
+            tempo: limited(self.tempo, Self::MAX_CHANGE),
+            pitch_cents: limited(self.pitch_cents, Self::MAX_PITCH_CENTS),
         }
     }
 }

@@ -9,22 +9,29 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use super::line::Line;
 use super::trace::Trace;
 
-/// Largest jump in the track, and longest interruption, within one airing (30 s, in ticks).
-pub(crate) const MAX_JUMP: f64 = 30.0 * TICKS_PER_SECOND;
-/// A stretch that begins within this distance from the track's start (2 s, in ticks) can be a restart of the track.
-const FROM_START: f64 = 2.0 * TICKS_PER_SECOND;
+/// Largest jump in the track, and longest interruption, within one airing (30 s, in ticks). At half of it, songs
+/// interrupted by speech or lost segments of 15 to 30 s are two airings; at twice, two plays of parts of one song
+/// within a minute become one.
+pub(crate) const MAX_JUMP_TICKS: f64 = 30.0 * TICKS_PER_SECOND;
+/// A stretch that begins within this distance from the track's start (2 s, in ticks) can be a restart of the track. At
+/// half of it, a restart that was cut by more than a second continues the old airing; at twice, a repetition near the
+/// beginning counts as a restart.
+const RESTART_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 /// Minimum time of the track that was played before a restart (10 s, in ticks). If less was played, the beginning was
-/// repeated.
-const PLAYED: f64 = 10.0 * TICKS_PER_SECOND;
-/// A stretch that reaches this distance from the track's end (1 s, in ticks) ends the airing, if the next stretch begins
-/// earlier in the track by more than the same distance.
-const AT_END: f64 = TICKS_PER_SECOND;
-/// Largest overlap of two stretches of one airing (1 s, in ticks).
-const MAX_OVERLAP: f64 = TICKS_PER_SECOND;
+/// repeated. At half of it, a beginning that is sent twice becomes two airings; at twice, a song that is started again
+/// after 10 to 20 s stays one airing.
+const MIN_PLAYED_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
+/// A stretch that reaches this distance from the track's end (1 s, in ticks) ends the airing, if the next stretch
+/// begins earlier in the track by more than the same distance. At half of it, a loop whose end is masked continues one
+/// airing; at twice, a repetition of the last second starts a new one.
+const AT_END_TICKS: f64 = TICKS_PER_SECOND;
+/// Largest overlap of two stretches of one airing (1 s, in ticks). At half of it, inexact edges separate stretches that
+/// belong together; at twice, two lines through the same audio can be joined.
+const MAX_OVERLAP_TICKS: f64 = TICKS_PER_SECOND;
 
 /// A stretch of a query along a line of a track.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch<'a> {
+pub(crate) struct LineStretch<'a> {
     pub(crate) line: &'a Line,
     /// Start and end in the query, in ticks.
     pub(crate) from: f64,
@@ -34,28 +41,32 @@ pub(crate) struct Stretch<'a> {
 /// Returns the jump in the track between two stretches, in ticks, or `None` if they are two airings of the track. The jump is
 /// the distance of `after` from the position that the line of `before` predicts: positive if audio was lost, negative if
 /// audio was repeated or inserted. `length` is the length of the track in ticks.
-pub(crate) fn jump(before: Stretch<'_>, after: Stretch<'_>, length: f64) -> Option<f64> {
+pub(crate) fn jump(before: LineStretch<'_>, after: LineStretch<'_>, length: f64) -> Option<f64> {
     let pause = after.from - before.to;
-    let near = (-MAX_OVERLAP..=MAX_JUMP).contains(&pause);
+    let near = (-MAX_OVERLAP_TICKS..=MAX_JUMP_TICKS).contains(&pause);
     near.then(|| jump_across_clocks(before, after, length)).flatten()
 }
 
 /// Like [`jump`], for two stretches whose times come from different clocks, which may differ by some seconds.
-pub(crate) fn jump_across_clocks(before: Stretch<'_>, after: Stretch<'_>, length: f64) -> Option<f64> {
+pub(crate) fn jump_across_clocks(
+    before: LineStretch<'_>,
+    after: LineStretch<'_>,
+    length: f64,
+) -> Option<f64> {
     let (played, begins) = (before.line.reference(before.to), after.line.reference(after.from));
     let jump = begins - before.line.reference(after.from);
-    let restarts = begins < FROM_START && played > PLAYED.min(length / 2.0);
+    let restarts = begins < RESTART_TICKS && played > MIN_PLAYED_TICKS.min(length / 2.0);
     // A short track that loops: audio after its end belongs to its next airing.
-    let is_over = played > length - AT_END && begins < played - AT_END;
-    (jump.abs() <= MAX_JUMP && !restarts && !is_over).then_some(jump)
+    let is_over = played > length - AT_END_TICKS && begins < played - AT_END_TICKS;
+    (jump.abs() <= MAX_JUMP_TICKS && !restarts && !is_over).then_some(jump)
 }
 
 impl Trace {
     /// Returns the jump, in ticks, from an earlier stretch of the same track to this stretch, or `None` if this stretch does
     /// not continue it. The earlier stretch is given by its line, and its start and end in the query (ticks).
     pub(crate) fn jump_from(&self, (line, from, to): (&Line, f64, f64)) -> Option<f64> {
-        let before = Stretch { line, from, to };
-        jump(before, Stretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
+        let before = LineStretch { line, from, to };
+        jump(before, LineStretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
     }
 }
 
@@ -74,7 +85,7 @@ mod tests {
             pitch: 1.0,
         };
         let (one, other) = (line(before), line(after));
-        let stretch = |line, (from, to, _): (f64, f64, f64)| Stretch {
+        let stretch = |line, (from, to, _): (f64, f64, f64)| LineStretch {
             line,
             from: from * TICKS_PER_SECOND,
             to: to * TICKS_PER_SECOND,

@@ -19,16 +19,16 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// The scale of an unchanged track.
-    pub(crate) const PLAIN: Self = Self { speed: 1.0, pitch: 1.0 };
+    pub(crate) const ORIGINAL: Self = Self { speed: 1.0, pitch: 1.0 };
 
     /// Returns the rescaling that turns a query of this scale back to the speed and pitch of its track.
-    pub(crate) fn undone(self) -> Rescaling {
+    pub(crate) fn to_original(self) -> Rescaling {
         Rescaling { time: self.speed as f32, frequency: (1.0 / self.pitch) as f32 }
     }
 
     /// Returns this scale and scales that differ by small steps up and down. A factor of exactly 1 stays 1.
-    pub(crate) fn fine(self) -> [Self; FINE_STEPS.len()] {
-        FINE_STEPS.map(|step| Self {
+    pub(crate) fn fine(self) -> [Self; FINE_CHANGES.len()] {
+        FINE_CHANGES.map(|step| Self {
             speed: if self.speed == 1.0 { 1.0 } else { self.speed * (1.0 + step) },
             pitch: if self.pitch == 1.0 { 1.0 } else { self.pitch * (1.0 + step) },
         })
@@ -39,16 +39,16 @@ impl Scale {
 /// steps are geometric because a change is a shift on a logarithmic scale. At half of the step, the ladder has twice as
 /// many scales and costs twice as much; at twice, scales between two steps are not found. The test of the ladder checks
 /// that all ranges are covered.
-const STEP: f64 = 1.03;
+const STEP_FACTOR: f64 = 1.03;
 /// Factor between neighboring scales of the ladder for [`Effort::Thorough`]. It is about two thirds of the normal step:
 /// lookups at the border of the tolerance get more votes, at one and a half times the cost.
-const SMALL_STEP: f64 = 1.02;
+const SMALL_STEP_FACTOR: f64 = 1.02;
 /// Relative changes at which the best scales are tried again. The remaining error is a quarter to half of a per cent.
 /// They cover half of a step of the ladder to each side. With half of them, the line to fit is off by up to 0.6 %; with
 /// twice as many, the second pass costs twice as much, while the fit corrects one per cent anyway.
-const FINE_STEPS: [f64; 5] = [-0.012, -0.006, 0.0, 0.006, 0.012];
+const FINE_CHANGES: [f64; 5] = [-0.012, -0.006, 0.0, 0.006, 0.012];
 /// Cents per octave.
-const OCTAVE: f64 = 1200.0;
+const CENTS_PER_OCTAVE: f64 = 1200.0;
 
 /// Returns all scales that the settings require, the most likely first: small changes before large ones, and speed (a single
 /// control of a turntable) before tempo and pitch. Ranges are limited to their maxima.
@@ -56,20 +56,20 @@ pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     let Ranges { speed, tempo, pitch_cents } = settings.ranges.bounded();
     let step = match settings.effort {
         Effort::Fast => return Vec::new(),
-        Effort::Normal => STEP,
-        Effort::Thorough => SMALL_STEP,
+        Effort::Normal => STEP_FACTOR,
+        Effort::Thorough => SMALL_STEP_FACTOR,
     };
     let mut steps: Vec<(i32, Scale)> = Vec::new();
-    let mut add = |farthest: f64, scale: fn(f64) -> Scale| {
+    let mut add = |max_factor: f64, scale: fn(f64) -> Scale| {
         // The last step covers half of its width beyond its own factor.
-        let most = (farthest.ln() / step.ln() - 0.5).ceil() as i32;
-        for i in 1..=most {
+        let steps_each_way = (max_factor.ln() / step.ln() - 0.5).ceil() as i32;
+        for i in 1..=steps_each_way {
             steps.extend([i, -i].map(|power| (i, scale(step.powi(power)))));
         }
     };
     add(1.0 + speed, |factor| Scale { speed: factor, pitch: factor });
     add(1.0 + tempo, |factor| Scale { speed: factor, pitch: 1.0 });
-    add((pitch_cents / OCTAVE).exp2(), |factor| Scale { speed: 1.0, pitch: factor });
+    add((pitch_cents / CENTS_PER_OCTAVE).exp2(), |factor| Scale { speed: 1.0, pitch: factor });
     // A stable sort: at equal distance, speed comes before tempo and pitch, and faster before slower.
     steps.sort_by_key(|(i, _)| *i);
     steps.into_iter().map(|(_, scale)| scale).collect()
@@ -82,11 +82,11 @@ pub(crate) fn within_budget(
     settings: &MatchSettings,
     (from, seconds): (f64, f64),
 ) -> Vec<Scale> {
-    let Some(each_second) = settings.steps_per_second else { return ladder.to_vec() };
-    let count = (each_second.max(0.0) * seconds).round() as usize;
+    let Some(steps_per_second) = settings.steps_per_second else { return ladder.to_vec() };
+    let count = (steps_per_second.max(0.0) * seconds).round() as usize;
     // Derived from the time of the window, not from a counter, so that windows can be searched in parallel and
     // repeatably.
-    let first = (from * each_second.max(0.0)).round() as usize;
+    let first = (from * steps_per_second.max(0.0)).round() as usize;
     ladder.iter().cycle().skip(first % ladder.len().max(1)).take(count.min(ladder.len())).copied().collect()
 }
 

@@ -5,26 +5,29 @@ use rayon::prelude::*;
 use crate::fingerprint::landmark::landmarks;
 use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::rows::{RowIndex, RowStore};
-use crate::index::{Home, IndexError, Snapshot, TrackNumber};
+use crate::index::{IndexError, SearchIndex, Snapshot, TrackNumber};
 
-use super::airings::{Chain, airings};
-use super::alternatives::Others;
+use super::airings::{TrackPlay, airings};
+use super::alternatives::WindowResults;
 use super::claim::{claimed, needed};
 use super::copies::Recordings;
 use super::edges::join;
 use super::line::Line;
 use super::significance::Chance;
 use super::trace::{Query, Trace};
-use super::verify::{FINE, Verified, Window};
-use super::window::{Found, WindowSearch, log_hypotheses};
+use super::verify::{Alignment, FINE, Window};
+use super::window::{WindowMatches, WindowSearch, log_hypotheses};
 use super::{Match, MatchSettings, Matches, Segment};
 
-/// Length of a window, in ticks.
-const WINDOW: f64 = 10.0 * TICKS_PER_SECOND;
-/// Distance between the starts of neighboring windows, in ticks.
-pub(crate) const STEP: f64 = 5.0 * TICKS_PER_SECOND;
-/// Maximum length of a query that is searched as one window, in ticks. The index separates tracks by more than this.
-const LONGEST_WINDOW: f64 = 15.0 * TICKS_PER_SECOND;
+/// Length of a window, in ticks. At half of it, windows have half of the evidence and songs in noise are lost; at
+/// twice, short songs share their window with others, and the window exceeds the margin between tracks in the index.
+const WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
+/// Distance between the starts of neighboring windows, in ticks. At half of it, long queries cost twice as much; at
+/// twice, windows do not overlap, and a song that is played for 10 s may fill no window.
+pub(crate) const WINDOW_STEP_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
+/// Maximum length of a query that is searched as one window, in ticks. The index separates tracks by more than this. At
+/// half of it, a query of 10 s is divided and loses evidence; at twice, it exceeds the margin between tracks (16 s).
+const MAX_WINDOW_TICKS: f64 = 15.0 * TICKS_PER_SECOND;
 
 /// Identifies all songs in a query of any length. Windows of a long query are searched in parallel on all cores (rayon).
 ///
@@ -52,24 +55,25 @@ pub fn identify_rows<S: RowStore>(
 }
 
 fn identify_at(
-    home: &dyn Home,
+    index: &dyn SearchIndex,
     query: &Constellation,
     settings: &MatchSettings,
 ) -> Result<Matches, IndexError> {
     let windows = windows(query);
-    let correction = log_hypotheses(home, windows.len());
+    let correction = log_hypotheses(index, windows.len());
     let limit = needed(settings.false_positive_rate, correction);
-    let found = search(home, &windows, settings, limit)?;
+    let found = search(index, &windows, settings, limit)?;
     let mut recordings = Recordings::default();
     found.iter().for_each(|found| recordings.add(&found.recordings));
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
+    // Measured again over the whole query: a trace can cover it all, while windows were judged by their own statistics.
     chance.measure(&query.peaks, ticks, FINE);
     let query = Query { peaks: &query.peaks, from: 0.0, to: ticks, chance: &chance };
     let mut airings = airings(&windows, &found, &recordings, &query, limit);
     join(&mut airings);
-    let others = Others { windows: &windows, found: &found, recordings: &recordings };
-    let (alternatives, rejected) = others.of(&airings, &query, correction, limit);
+    let results = WindowResults { windows: &windows, found: &found, recordings: &recordings };
+    let (alternatives, rejected) = results.of(&airings, &query, correction, limit);
     Ok(Matches {
         found: airings.iter().map(|airing| airing.primary.report(correction)).collect(),
         alternatives,
@@ -80,27 +84,35 @@ fn identify_at(
 
 fn windows(query: &Constellation) -> Vec<Window<'_>> {
     let ticks = query.seconds * TICKS_PER_SECOND;
+    // Starts are whole ticks, because lookups count times from them in integers.
     let window =
         |from: f64, to: f64| Window { peaks: &query.peaks, from: from.floor(), to, relief: &query.relief };
-    if ticks <= LONGEST_WINDOW {
+    if ticks <= MAX_WINDOW_TICKS {
         return vec![window(0.0, ticks)];
     }
-    let steps = ((ticks - WINDOW) / STEP).ceil() as u32;
-    (0..=steps).map(|i| window(STEP * f64::from(i), (STEP * f64::from(i) + WINDOW).min(ticks))).collect()
+    let steps = ((ticks - WINDOW_TICKS) / WINDOW_STEP_TICKS).ceil() as u32;
+    (0..=steps)
+        .map(|i| {
+            window(
+                WINDOW_STEP_TICKS * f64::from(i),
+                (WINDOW_STEP_TICKS * f64::from(i) + WINDOW_TICKS).min(ticks),
+            )
+        })
+        .collect()
 }
 
 fn search(
-    home: &dyn Home,
+    index: &dyn SearchIndex,
     windows: &[Window<'_>],
     settings: &MatchSettings,
     limit: f64,
-) -> Result<Vec<Found>, IndexError> {
+) -> Result<Vec<WindowMatches>, IndexError> {
     match windows {
         // A single window needs no other thread.
-        [window] => Ok(vec![WindowSearch::new(home, settings, limit).find(window)?]),
+        [window] => Ok(vec![WindowSearch::new(index, settings, limit).find(window)?]),
         _ => windows
             .par_iter()
-            .map_init(|| WindowSearch::new(home, settings, limit), |search, window| search.find(window))
+            .map_init(|| WindowSearch::new(index, settings, limit), |search, window| search.find(window))
             .collect(),
     }
 }
@@ -140,8 +152,8 @@ impl Trace {
     }
 }
 
-impl Chain<'_> {
-    /// Returns the match for the chain.
+impl TrackPlay<'_> {
+    /// Returns the match for the play.
     pub(crate) fn report(&self, correction: f64) -> Match {
         report(self.pieces.iter().map(|piece| &piece.trace), claimed(self.log_p(), correction))
     }
@@ -151,7 +163,7 @@ impl Chain<'_> {
 fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64) -> Match {
     let segments: Vec<Segment> = traces.clone().map(Trace::segment).collect();
     let longest = traces.clone().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)));
-    let line = longest.map_or(Line::SAME, |trace| trace.line);
+    let line = longest.map_or(Line::IDENTITY, |trace| trace.line);
     let track = longest.map_or(TrackNumber(0), |trace| trace.reference.number);
     Match {
         track,
@@ -175,7 +187,7 @@ pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> 
     aligned
 }
 
-impl Verified {
+impl Alignment {
     /// Returns the match for this alignment in its window.
     pub(crate) fn report(&self, log_p: f64, correction: f64, window: &Window<'_>) -> Match {
         Match {

@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
-use super::edges::{End, FARTHEST_EDGE, edges};
-use super::line::{Line, Outcome, Tolerance, compare, fit};
+use super::edges::{EdgeBounds, MAX_EDGE_TICKS, edges};
+use super::line::{Line, PeakOutcome, Tolerance, compare, fit};
 use super::reference::Reference;
-use super::significance::{Chance, Evidence, Survival};
-use super::verify::{FINE, Verified, Window};
+use super::significance::{Chance, PeakEvidence, Survival};
+use super::verify::{Alignment, FINE, Window};
 
-/// Minimum length by which a line is extended per round (10 s, in ticks).
-const SHORTEST_ROUND: f64 = 10.0 * TICKS_PER_SECOND;
+/// Minimum length by which a line is extended per round (10 s, in ticks). At half of it, a trace stops at a break that
+/// a longer round would cross; at twice, short airings are compared with much audio that is not theirs.
+const MIN_ROUND_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Maximum number of rounds. Each round extends the trace by its current length, so that the rounds reach from 10 s to 11
 /// hours.
-const MOST_ROUNDS: usize = 12;
-/// Tolerance while the line is still being fitted; it is a little wider than the final one.
+const MAX_ROUNDS: usize = 12;
+/// Tolerance while the line is still being fitted; it is a little wider than the final one. At half of it, a line that
+/// drifts loses its peaks before it can be fitted; at twice, chance hits pull the line.
 pub(crate) const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
-/// A line is settled if a round moves it by less than this at both ends, in ticks.
-const SETTLED: f64 = 1.0;
+/// A line is settled if a round moves it by less than this at both ends, in ticks. At half of it, some airings need
+/// another round; at twice, the ends of long airings can be off by 2 ticks.
+const SETTLED_TICKS: f64 = 1.0;
 /// The time/pitch track of an airing: a stretch of the query that matches a stretch of a track.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
@@ -28,10 +31,10 @@ pub(crate) struct Trace {
     pub(crate) from: f64,
     pub(crate) to: f64,
     /// Bounds of the start and of the end.
-    pub(crate) ends: [End; 2],
-    pub(crate) evidence: Evidence,
+    pub(crate) ends: [EdgeBounds; 2],
+    pub(crate) evidence: PeakEvidence,
     /// Outcomes of the track's peaks within the stretch.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<PeakOutcome>,
     /// Number of outcomes from which the stretch was selected; its ends are corrected for this choice.
     pub(crate) choices: f64,
     /// Logarithm of the probability of chance in the window alone, after discounting competing alignments.
@@ -52,7 +55,7 @@ pub(crate) struct Query<'a> {
 
 /// Starting point of a trace.
 #[derive(Debug)]
-pub(crate) struct Seed<'a> {
+pub(crate) struct TraceStart<'a> {
     pub(crate) reference: &'a Arc<Reference>,
     pub(crate) line: Line,
     /// Stretch of the query that is known to belong to the airing, in ticks.
@@ -69,12 +72,12 @@ impl Trace {
     /// Follows an alignment of a window in both directions. Peaks marked in `used` belong to other airings. Returns `None` if
     /// nothing supports the alignment.
     pub(crate) fn follow(
-        (seed, window_log_p): (&Verified, f64),
+        (seed, window_log_p): (&Alignment, f64),
         window: &Window<'_>,
         query: &Query<'_>,
         used: &[bool],
     ) -> Option<Self> {
-        let seed = Seed {
+        let seed = TraceStart {
             reference: &seed.reference,
             line: seed.line,
             from: window.from,
@@ -87,22 +90,24 @@ impl Trace {
     }
 
     /// Extends a stretch to the ends of its airing. Returns `None` if no outcome supports the line.
-    pub(crate) fn grow(seed: &Seed<'_>, query: &Query<'_>, used: &[bool]) -> Option<Self> {
-        let Seed { reference, mut line, mut from, mut to, mut survival, .. } = *seed;
+    pub(crate) fn grow(seed: &TraceStart<'_>, query: &Query<'_>, used: &[bool]) -> Option<Self> {
+        let TraceStart { reference, mut line, mut from, mut to, mut survival, .. } = *seed;
         let mut outcomes = Vec::new();
         let mut choices = 1.0;
-        for _ in 0..MOST_ROUNDS {
-            let step = (to - from).max(SHORTEST_ROUND);
+        for _ in 0..MAX_ROUNDS {
+            let step = (to - from).max(MIN_ROUND_TICKS);
             let span = ((from - step).max(query.from), (to + step).min(query.to));
             compare(&reference.peaks, query.peaks, &line, span, FOLLOWING, &mut outcomes);
             outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
+            // Before the fit, because peaks outside of the airing are chance hits and would turn the line.
             let (first, end) = stretch(reference, &outcomes, &line, query, survival)?;
             choices = outcomes.len() as f64;
             let before = line;
             line = fit(&reference.peaks, query.peaks, &outcomes[first..end], &line);
             let turned = [span.0, span.1].map(|time| (line.reference(time) - before.reference(time)).abs());
-            let settled = turned.iter().all(|ticks| *ticks < SETTLED);
-            survival = weigh(reference, &outcomes[first..end], &line, query).survival();
+            // Judged at the ends of the searched span, where an error of the speed has the largest effect.
+            let settled = turned.iter().all(|ticks| *ticks < SETTLED_TICKS);
+            survival = evidence_of(reference, &outcomes[first..end], &line, query).survival();
             let time = |i: usize| line.query(f64::from(reference.peaks[outcomes[i].reference as usize].time));
             let next = (time(first).max(query.from), time(end - 1).min(query.to));
             let grown = (from - next.0).max(next.1 - to);
@@ -118,8 +123,8 @@ impl Trace {
             line,
             from,
             to,
-            ends: [End::at(from), End::at(to)],
-            evidence: Evidence::default(),
+            ends: [EdgeBounds::at(from), EdgeBounds::at(to)],
+            evidence: PeakEvidence::default(),
             outcomes,
             choices,
             window_log_p: seed.window_log_p,
@@ -132,7 +137,7 @@ impl Trace {
     /// Determines the ends with the tolerance of the final evidence. Returns `None` if no outcome supports the line.
     fn finish(&mut self, query: &Query<'_>, used: &[bool], survival: Survival) -> Option<()> {
         let Self { reference, line, outcomes, .. } = self;
-        let span = ((self.from - FARTHEST_EDGE).max(query.from), (self.to + FARTHEST_EDGE).min(query.to));
+        let span = ((self.from - MAX_EDGE_TICKS).max(query.from), (self.to + MAX_EDGE_TICKS).min(query.to));
         compare(&reference.peaks, query.peaks, line, span, FINE, outcomes);
         outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
         let (first, end) = stretch(reference, outcomes, line, query, survival)?;
@@ -140,18 +145,18 @@ impl Trace {
         (self.from, self.to) = (self.ends[0].time(), self.ends[1].time());
         outcomes.truncate(end);
         outcomes.drain(..first);
-        self.evidence = weigh(reference, outcomes, line, query);
+        self.evidence = evidence_of(reference, outcomes, line, query);
         Some(())
     }
 
     /// Returns true if this trace is of the same track as an alignment and overlaps its window.
-    pub(crate) fn is_heard(&self, other: &Verified, window: &Window<'_>) -> bool {
+    pub(crate) fn overlaps_window(&self, other: &Alignment, window: &Window<'_>) -> bool {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
     /// Returns the times in the query of the first and the last peak that the trace explains, in ticks.
     pub(crate) fn peaks_span(&self) -> Option<(f64, f64)> {
-        let time = |outcome: &Outcome| {
+        let time = |outcome: &PeakOutcome| {
             self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
         };
         Some((time(self.outcomes.first()?), time(self.outcomes.last()?)))
@@ -159,15 +164,15 @@ impl Trace {
 
     /// Returns true if the trace is long enough to be an airing.
     pub(crate) fn is_airing(&self) -> bool {
-        self.to - self.from >= SHORTEST_AIRING
+        self.to - self.from >= MIN_AIRING_TICKS
     }
 
     /// Returns true if another stretch continues this one along the same line, before it or after it.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         let middle = (other.from + other.to) / 2.0;
         self.reference.number == other.reference.number
-            && other.from - self.to < SHORTEST_GAP
-            && self.from - other.to < SHORTEST_GAP
+            && other.from - self.to < MAX_GAP_TICKS
+            && self.from - other.to < MAX_GAP_TICKS
             && (self.line.reference(middle) - other.line.reference(middle)).abs() <= SAME_TICKS
     }
 
@@ -182,7 +187,7 @@ impl Trace {
     }
 
     /// Returns true if an alignment of a window is a part of this trace.
-    pub(crate) fn covers(&self, other: &Verified, window: &Window<'_>) -> bool {
+    pub(crate) fn covers(&self, other: &Alignment, window: &Window<'_>) -> bool {
         let middle = (window.from.max(self.from) + window.to.min(self.to)) / 2.0;
         self.reference.number == other.reference.number
             && (self.from..=self.to).contains(&middle)
@@ -191,49 +196,64 @@ impl Trace {
 }
 
 /// Returns the evidence of these outcomes, using the chance of the whole query.
-pub(crate) fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query<'_>) -> Evidence {
-    let mut evidence = Evidence::default();
+pub(crate) fn evidence_of(
+    reference: &Reference,
+    outcomes: &[PeakOutcome],
+    line: &Line,
+    query: &Query<'_>,
+) -> PeakEvidence {
+    let mut evidence = PeakEvidence::default();
     for outcome in outcomes {
         let peak = &reference.peaks[outcome.reference as usize];
-        let found = outcome.query.map(|q| line.sighting(peak, &query.peaks[q as usize]));
+        let found = outcome.query.map(|q| line.deviation(peak, &query.peaks[q as usize]));
         evidence.add(peak, found, query.chance, query.chance.of(peak, line), 0.0);
     }
     evidence
 }
 
-/// Largest gap between two stretches of one airing along the same line, in ticks.
-const SHORTEST_GAP: f64 = TICKS_PER_SECOND;
-/// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll.
-const SHORTEST_AIRING: f64 = TICKS_PER_SECOND;
-/// Largest distance between lines of one track that count as the same, in ticks.
+/// Largest gap between two stretches of one airing along the same line, in ticks. At half of it, short fades and noise
+/// divide a stretch in two; at twice, gaps are hidden that a splice would report.
+const MAX_GAP_TICKS: f64 = TICKS_PER_SECOND;
+/// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll. At half of it, coincidences
+/// of single chords are reported; at twice, clips of 1 to 2 s are not.
+const MIN_AIRING_TICKS: f64 = TICKS_PER_SECOND;
+/// Largest distance between lines of one track that count as the same, in ticks. 58 ms. At half of it, inexact lines of
+/// one play count as two; at twice, a loop that is repeated after 0.1 s counts as one.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
-/// Numbers of rate steps by which an airing may be masked more than on average: speech starts and stops.
-const COVERS: [u8; 3] = [0, 1, 2];
-/// Logarithm of the probability that the masking changes at a peak: about once per second.
-const COVER_CHANGES: f64 = -3.4;
+/// Numbers of rate steps by which an airing may be masked more than on average: speech starts and stops. With one
+/// level, speech over a beginning cuts it off; with more or larger steps, unrelated audio can be bridged.
+const MASKING_STEPS: [u8; 3] = [0, 1, 2];
+/// Logarithm of the probability that the masking changes at a peak: about once per second. At half of it, the level
+/// changes at single peaks, so noise extends airings; at twice, speech of less than about a second still cuts off an
+/// edge.
+const MASKING_CHANGE_LOG_P: f64 = -3.4;
 
 /// Returns the stretch of outcomes that is most likely to be the airing: the stretch with the highest sum of log-likelihood
 /// ratios (Kadane's algorithm, with a state for each level of masking: Viterbi 1967). The result is the index of its first
 /// outcome and the index after its last one; both of these outcomes were found.
 pub(crate) fn stretch(
     reference: &Reference,
-    outcomes: &[Outcome],
+    outcomes: &[PeakOutcome],
     line: &Line,
     query: &Query<'_>,
     survival: Survival,
 ) -> Option<(usize, usize)> {
-    let covered = COVERS.map(|steps| survival.covered(steps));
-    let mut sums = [(0.0, 0); COVERS.len()];
+    let masked = MASKING_STEPS.map(|steps| survival.masked(steps));
+    let mut sums = [(0.0, 0); MASKING_STEPS.len()];
     let (mut best, mut stretch) = (0.0, None);
     for (i, outcome) in outcomes.iter().enumerate() {
         let peak = &reference.peaks[outcome.reference as usize];
-        let found = outcome.query.map(|q| line.sighting(peak, &query.peaks[q as usize]));
+        let found = outcome.query.map(|q| line.deviation(peak, &query.peaks[q as usize]));
         let chance = query.chance.of(peak, line);
+        // A change of the level may also start a new stretch: the sum 0 beginning at this outcome.
         let highest = sums.iter().copied().fold((0.0, i), |a, b| if b.0 > a.0 { b } else { a });
-        let change =
-            if highest.0 + COVER_CHANGES > 0.0 { (highest.0 + COVER_CHANGES, highest.1) } else { (0.0, i) };
-        for (sum, survival) in sums.iter_mut().zip(covered) {
+        let change = if highest.0 + MASKING_CHANGE_LOG_P > 0.0 {
+            (highest.0 + MASKING_CHANGE_LOG_P, highest.1)
+        } else {
+            (0.0, i)
+        };
+        for (sum, survival) in sums.iter_mut().zip(masked) {
             if sum.0 < change.0 {
                 *sum = change;
             }

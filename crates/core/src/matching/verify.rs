@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::fingerprint::{Peak, Relief};
 
-use super::line::{Line, Outcome, Tolerance, fit};
-use super::places::{Places, REACH};
+use super::line::{Line, PeakOutcome, Tolerance, fit};
+use super::peak_grid::{MAX_TIME_TOLERANCE_TICKS, PeakGrid};
 use super::reference::Reference;
-use super::significance::{BANDS, Chance, Evidence, Survival, band};
+use super::significance::{BANDS, Chance, PeakEvidence, Survival, band};
 
 /// Final tolerance of a peak's place: about three standard errors after a codec. At half of it, a tenth and more of the
 /// true peaks fall outside; at twice, chance finds about four times as many.
@@ -19,9 +19,9 @@ pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relati
 /// offset only to a bin of 8 ticks. At half of it, the fit starts from too few peaks; at twice, chance hits pull the
 /// line.
 const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
-/// Rounds of fitting for a line whose speed may be off by one per cent. The first round reaches an error of one per
-/// cent over half a window of 10 s in part only, and each round uses the better line of the one before. At half of the
-/// first tolerance, such lines are not found; at twice, chance hits outnumber true ones.
+/// Rounds of fitting for a line whose speed may be off by one per cent. The first round covers an error of one per cent
+/// over half a window of 10 s (9 ticks), and each round uses the better line of the one before. At half of the first
+/// tolerance, such lines are not found; at twice, chance hits outnumber true ones.
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
@@ -29,15 +29,15 @@ const WIDE: [Tolerance; 3] = [
 ];
 /// Round of fitting for a line that is right. The time tolerance is the final one. At twice of it, a line that is right
 /// moves towards chance hits.
-const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
-const _: () = assert!(WIDE[0].time <= REACH);
+const REFIT: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
+const _: () = assert!(WIDE[0].time <= MAX_TIME_TOLERANCE_TICKS);
 
-/// Maximum number of additional fits. Most lines settle after one or two. At half or twice of it, only few lines at
-/// changed scales differ.
-const MOST_FITS: usize = 8;
+/// Maximum number of additional fits. A fit that no longer improves ends the loop earlier. At half or twice of it, only
+/// few lines at changed scales differ.
+const MAX_EXTRA_FITS: usize = 8;
 /// An additional fit continues only if it lowers the quick log-probability of chance by at least this. At half or twice
 /// of it, refinement takes more or fewer rounds; the kept line is the best one in any case.
-const WORTH_FITTING: f64 = 2.0;
+const MIN_FIT_GAIN: f64 = 2.0;
 
 /// A stretch of the query.
 #[derive(Debug, Clone, Copy)]
@@ -66,60 +66,60 @@ impl<'a> Window<'a> {
 
 /// Statistics of a window that verification needs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ground<'a> {
+pub(crate) struct WindowStatistics<'a> {
     /// Probabilities of finding peaks by chance.
     pub(crate) chance: &'a Chance,
     /// Grid of the window's peaks.
-    pub(crate) places: &'a Places,
+    pub(crate) peak_grid: &'a PeakGrid,
 }
 
 /// A line of a track with its evidence.
 #[derive(Debug, Clone)]
-pub(crate) struct Verified {
+pub(crate) struct Alignment {
     pub(crate) reference: Arc<Reference>,
     pub(crate) line: Line,
     /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: PeakEvidence,
     /// Log-probability that chance gives as much evidence, at one place and scale.
-    pub(crate) proof: f64,
-    /// Part of the window that `proof` applies to, in ticks of the query.
+    pub(crate) score: f64,
+    /// Part of the window that `score` applies to, in ticks of the query.
     pub(crate) part: (f64, f64),
-    /// A cheap approximation of `proof` (Chernoff's bound), for selecting the alignments to weigh.
-    pub(crate) quick: f64,
+    /// A cheap approximation of `score` (Chernoff's bound), for selecting the alignments to weigh.
+    pub(crate) quick_log_p: f64,
     /// Outcomes of the track's peaks that are expected within the window.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<PeakOutcome>,
     /// Probability of finding each of them by chance.
     chances: Vec<f32>,
 }
 
 /// Significance of a line.
 #[derive(Debug)]
-pub(crate) struct Proof {
+pub(crate) struct AlignmentScore {
     /// Logarithm of the probability that chance gives as much evidence.
     pub(crate) log_p: f64,
-    evidence: Evidence,
+    evidence: PeakEvidence,
     /// Range of outcomes that it applies to, or `None` for all.
     part: Option<Range<usize>>,
 }
 
 /// A line that is approximately right.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rough {
+pub(crate) struct InitialAlignment {
     pub(crate) line: Line,
     /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
 }
 
-impl Verified {
+impl Alignment {
     /// Aligns a track in a window along a line that may be off by a few ticks.
     pub(crate) fn near(
         reference: &Arc<Reference>,
-        rough: Rough,
+        initial: InitialAlignment,
         window: &Window<'_>,
-        ground: Ground<'_>,
+        statistics: WindowStatistics<'_>,
     ) -> Self {
-        Self::along(reference, rough, &NARROW, false, window, ground)
+        Self::along(reference, initial, &NARROW, false, window, statistics)
     }
 
     /// Aligns a track in a window along a line whose speed and pitch may be off by one per cent. It fits them independently
@@ -127,73 +127,73 @@ impl Verified {
     /// are too far off at first.
     pub(crate) fn far(
         reference: &Arc<Reference>,
-        rough: Rough,
+        initial: InitialAlignment,
         window: &Window<'_>,
-        ground: Ground<'_>,
+        statistics: WindowStatistics<'_>,
     ) -> Self {
-        let along = |tied| Self::along(reference, rough, &WIDE, tied, window, ground);
+        let along = |tied| Self::along(reference, initial, &WIDE, tied, window, statistics);
         let (free, tied) = (along(false), along(true));
-        if tied.quick < free.quick { tied } else { free }
+        if tied.quick_log_p < free.quick_log_p { tied } else { free }
     }
 
     /// Fits the line until the fit no longer improves, then computes its significance. If speed or pitch are off, few peaks
     /// are found at first and more in each round.
-    pub(crate) fn weighed(&self, window: &Window<'_>, ground: Ground<'_>) -> Self {
+    pub(crate) fn refined(&self, window: &Window<'_>, statistics: WindowStatistics<'_>) -> Self {
         let mut best = self.clone();
-        for _ in 0..MOST_FITS {
-            let rough = Rough { line: best.line, tried: best.tried };
-            let again = Self::along(&self.reference, rough, &AGAIN, false, window, ground);
-            let better = best.quick - again.quick;
+        for _ in 0..MAX_EXTRA_FITS {
+            let initial = InitialAlignment { line: best.line, tried: best.tried };
+            let again = Self::along(&self.reference, initial, &REFIT, false, window, statistics);
+            let better = best.quick_log_p - again.quick_log_p;
             if better > 0.0 {
                 best = again;
             }
-            if better < WORTH_FITTING {
+            if better < MIN_FIT_GAIN {
                 break;
             }
         }
-        let proof = best.prove(window.peaks, ground.chance, |_| true, |_| 0.0);
+        let score = best.compute_score(window.peaks, statistics.chance, |_| true, |_| 0.0);
         best.part = (window.from, window.to);
-        if let Some(part) = proof.part {
+        if let Some(part) = score.part {
             let time = |i: usize| best.time(&best.outcomes[i]);
             best.part = (time(part.start), time(part.end - 1));
         }
-        (best.proof, best.evidence) = (proof.log_p, proof.evidence);
+        (best.score, best.evidence) = (score.log_p, score.evidence);
         best
     }
 
     /// Fits a line in several rounds and looks up the track's peaks.
     fn along(
         reference: &Arc<Reference>,
-        rough: Rough,
+        initial: InitialAlignment,
         rounds: &[Tolerance],
         tied: bool,
         window: &Window<'_>,
-        ground: Ground<'_>,
+        statistics: WindowStatistics<'_>,
     ) -> Self {
-        let mut line = rough.line;
+        let mut line = initial.line;
         let mut outcomes = Vec::new();
         let span = (window.from, window.to);
         for tolerance in rounds {
-            ground.places.compare(&reference.peaks, &line, span, *tolerance, &mut outcomes);
+            statistics.peak_grid.compare(&reference.peaks, &line, span, *tolerance, &mut outcomes);
             line = fit(&reference.peaks, window.peaks, &outcomes, &line);
             if tied {
-                line.pitch = rough.line.pitch * line.speed / rough.line.speed;
+                line.pitch = initial.line.pitch * line.speed / initial.line.speed;
             }
         }
-        ground.places.compare(&reference.peaks, &line, span, FINE, &mut outcomes);
+        statistics.peak_grid.compare(&reference.peaks, &line, span, FINE, &mut outcomes);
         let chances: Vec<f32> = outcomes
             .iter()
-            .map(|o| ground.chance.of(&reference.peaks[o.reference as usize], &line))
+            .map(|o| statistics.chance.of(&reference.peaks[o.reference as usize], &line))
             .collect();
-        let quick = bound(reference, &outcomes, &chances);
+        let quick_log_p = bound(reference, &outcomes, &chances);
         Self {
             reference: Arc::clone(reference),
             line,
-            tried: rough.tried,
-            evidence: Evidence::default(),
-            proof: 0.0,
+            tried: initial.tried,
+            evidence: PeakEvidence::default(),
+            score: 0.0,
             part: (window.from, window.to),
-            quick,
+            quick_log_p,
             outcomes,
             chances,
         }
@@ -201,7 +201,7 @@ impl Verified {
 
     /// Returns the logarithm of the probability that chance gives as much evidence at one of the places and scales.
     pub(crate) fn log_p(&self) -> f64 {
-        (self.proof + self.tried).min(0.0)
+        (self.score + self.tried).min(0.0)
     }
 
     /// Returns true if another alignment is along the same line of the same track, compared in the middle of the window.
@@ -212,43 +212,44 @@ impl Verified {
     }
 
     /// Returns the time in the query at which a peak of the track is expected, in ticks.
-    fn time(&self, outcome: &Outcome) -> f64 {
+    fn time(&self, outcome: &PeakOutcome) -> f64 {
         self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
     }
 
-    /// Returns the significance of the whole window, or of its best part if the song begins or ends within. Only the query's
-    /// peaks for which `counts` is true are used; `rival` is the probability that a competing alignment explains a peak.
-    pub(crate) fn prove(
+    /// Returns the significance of the whole window, or of its best part if the song begins or ends within. Only the
+    /// query's peaks for which `counts` is true are used; `competitor` is the probability that a competing alignment
+    /// explains a peak.
+    pub(crate) fn compute_score(
         &self,
         peaks: &[Peak],
         chance: &Chance,
         counts: impl Fn(u32) -> bool,
-        rival: impl Fn(u32) -> f32,
-    ) -> Proof {
-        let weigh = |range: Range<usize>| self.weigh(range, peaks, chance, &counts, &rival);
+        competitor: impl Fn(u32) -> f32,
+    ) -> AlignmentScore {
+        let evidence_of = |range: Range<usize>| self.evidence_of(range, peaks, chance, &counts, &competitor);
         // The best part is searched with the survival of the whole, because the part is not known yet.
-        let whole = weigh(0..self.outcomes.len());
+        let whole = evidence_of(0..self.outcomes.len());
         let part = self.best_part(whole.survival(), peaks, chance, &counts);
         let log_p = whole.log_p() + LN_2;
         if part.len() == self.outcomes.len() || part.is_empty() {
-            return Proof { log_p: log_p.min(0.0), evidence: whole, part: None };
+            return AlignmentScore { log_p: log_p.min(0.0), evidence: whole, part: None };
         }
-        let evidence = weigh(part.clone());
+        let evidence = evidence_of(part.clone());
         // Any pair of peaks could have been the ends of the part. The factor 2 is for the choice between whole and part.
         let pairs = 0.5 * (self.outcomes.len() as f64).powi(2);
         let part_log_p = evidence.log_p() + (2.0 * pairs).ln();
         if part_log_p < log_p {
-            Proof { log_p: part_log_p.min(0.0), evidence, part: Some(part) }
+            AlignmentScore { log_p: part_log_p.min(0.0), evidence, part: Some(part) }
         } else {
-            Proof { log_p: log_p.min(0.0), evidence: whole, part: None }
+            AlignmentScore { log_p: log_p.min(0.0), evidence: whole, part: None }
         }
     }
 
     /// Returns the log-probability of chance for a part of the window (ticks of the query) that was fixed beforehand.
-    pub(crate) fn prove_within(&self, (from, to): (f64, f64), peaks: &[Peak], chance: &Chance) -> f64 {
+    pub(crate) fn score_within(&self, (from, to): (f64, f64), peaks: &[Peak], chance: &Chance) -> f64 {
         let first = self.outcomes.partition_point(|outcome| self.time(outcome) < from);
         let end = self.outcomes.partition_point(|outcome| self.time(outcome) <= to).max(first);
-        let evidence = self.weigh(first..end, peaks, chance, &|_| true, &|_| 0.0);
+        let evidence = self.evidence_of(first..end, peaks, chance, &|_| true, &|_| 0.0);
         (evidence.log_p() + LN_2).min(0.0)
     }
 
@@ -261,14 +262,14 @@ impl Verified {
         counts: &impl Fn(u32) -> bool,
     ) -> Range<usize> {
         let (mut sum, mut start, mut best, mut part) = (0.0, 0, 0.0, 0..0);
-        for (i, (outcome, odds)) in self.outcomes.iter().zip(&self.chances).enumerate() {
+        for (i, (outcome, hit_chance)) in self.outcomes.iter().zip(&self.chances).enumerate() {
             if sum <= 0.0 {
                 (sum, start) = (0.0, i);
             }
             let peak = &self.reference.peaks[outcome.reference as usize];
             let found = outcome.query.filter(|q| counts(*q));
-            let found = found.map(|q| self.line.sighting(peak, &peaks[q as usize]));
-            sum += survival.gain(peak, found, chance, *odds);
+            let found = found.map(|q| self.line.deviation(peak, &peaks[q as usize]));
+            sum += survival.gain(peak, found, chance, *hit_chance);
             if sum > best {
                 (best, part) = (sum, start..i + 1);
             }
@@ -277,21 +278,21 @@ impl Verified {
     }
 
     /// Returns the evidence of a range of outcomes.
-    fn weigh(
+    fn evidence_of(
         &self,
         range: Range<usize>,
         peaks: &[Peak],
         chance: &Chance,
         counts: &impl Fn(u32) -> bool,
-        rival: &impl Fn(u32) -> f32,
-    ) -> Evidence {
-        let mut evidence = Evidence::default();
-        for (outcome, odds) in self.outcomes[range.clone()].iter().zip(&self.chances[range]) {
+        competitor: &impl Fn(u32) -> f32,
+    ) -> PeakEvidence {
+        let mut evidence = PeakEvidence::default();
+        for (outcome, hit_chance) in self.outcomes[range.clone()].iter().zip(&self.chances[range]) {
             let peak = &self.reference.peaks[outcome.reference as usize];
             let found = outcome.query.filter(|q| counts(*q));
-            let shared = found.map_or(0.0, rival);
-            let found = found.map(|q| self.line.sighting(peak, &peaks[q as usize]));
-            evidence.add(peak, found, chance, *odds, shared);
+            let shared = found.map_or(0.0, competitor);
+            let found = found.map(|q| self.line.deviation(peak, &peaks[q as usize]));
+            evidence.add(peak, found, chance, *hit_chance, shared);
         }
         evidence
     }
@@ -299,7 +300,7 @@ impl Verified {
 
 /// Returns Chernoff's bound of the binomial tail, `-n · KL(found/n ‖ chance/n)`, summed over the bands: about the
 /// log-probability that chance finds as many peaks. Bands in which chance finds more peaks do not count.
-fn bound(reference: &Reference, outcomes: &[Outcome], chances: &[f32]) -> f64 {
+fn bound(reference: &Reference, outcomes: &[PeakOutcome], chances: &[f32]) -> f64 {
     let mut bands = [(0.0, 0.0, 0.0); BANDS];
     for (outcome, chance) in outcomes.iter().zip(chances) {
         let (n, found, by_chance) = &mut bands[band(reference.peaks[outcome.reference as usize].frequency)];

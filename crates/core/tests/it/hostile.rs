@@ -50,11 +50,11 @@ fn demux(bytes: &[u8], cuts: &[usize]) -> (Vec<AudioFrame>, TsDamage, bool) {
     }
     demuxer.finish();
     frames.extend(std::iter::from_fn(|| demuxer.next_frame()));
-    (frames, demuxer.damage(), demuxer.is_cut())
+    (frames, demuxer.damage(), demuxer.is_truncated())
 }
 
 /// Overwrites or removes bytes, inserts noise, or truncates the file.
-fn wound(bytes: &mut Vec<u8>, at: f64, kind: u8, noise: &[u8]) {
+fn corrupt(bytes: &mut Vec<u8>, at: f64, kind: u8, noise: &[u8]) {
     let at = (at * bytes.len() as f64) as usize;
     let end = (at + noise.len()).min(bytes.len());
     match kind {
@@ -65,7 +65,7 @@ fn wound(bytes: &mut Vec<u8>, at: f64, kind: u8, noise: &[u8]) {
     }
 }
 
-fn wounds() -> impl Strategy<Value = Vec<(f64, u8, Vec<u8>)>> {
+fn corruptions() -> impl Strategy<Value = Vec<(f64, u8, Vec<u8>)>> {
     // Headers are small and at the start, so half of the changes are made there.
     let place = prop_oneof![0.0..0.02_f64, 0.0..1.0_f64];
     prop::collection::vec((place, 0..4_u8, prop::collection::vec(any::<u8>(), 1..40)), 1..6)
@@ -78,20 +78,20 @@ proptest! {
     fn splits_into_pushes_do_not_change_demuxed_frames(
         file in prop::sample::select(vec!["aac.ts", "aac.m2ts", "latm.ts", "mp3.ts", "film.ts", "lost.ts"]),
         cuts in prop::collection::vec(1..2_000_usize, 1..20),
-        wounds in prop::option::of(wounds()),
+        corruptions in prop::option::of(corruptions()),
     ) {
         let mut bytes = fixture(file);
-        for (at, kind, noise) in wounds.iter().flatten() {
-            wound(&mut bytes, *at, *kind, noise);
+        for (at, kind, noise) in corruptions.iter().flatten() {
+            corrupt(&mut bytes, *at, *kind, noise);
         }
         prop_assert!(demux(&bytes, &cuts) == demux(&bytes, &[usize::MAX]));
     }
 
     #[test]
-    fn damaged_files_never_panic(file in prop::sample::select(FILES.to_vec()), wounds in wounds()) {
+    fn damaged_files_never_panic(file in prop::sample::select(FILES.to_vec()), corruptions in corruptions()) {
         let mut bytes = fixture(file);
-        for (at, kind, noise) in &wounds {
-            wound(&mut bytes, *at, *kind, noise);
+        for (at, kind, noise) in &corruptions {
+            corrupt(&mut bytes, *at, *kind, noise);
         }
         let limits = Limits { max_seconds: 60.0, ..Limits::default() };
         let folder = tempfile::tempdir().unwrap();
@@ -117,8 +117,12 @@ fn every_frame_has_the_right_time_stamp() {
         assert!(frames.len() > 70, "{file}: {}", frames.len());
         let first = frames[0].pts.unwrap();
         for (i, frame) in frames.iter().enumerate() {
-            let due = first + i as u64 * samples * 90_000 / rate;
-            assert!(frame.pts.unwrap().abs_diff(due) <= 2, "{file}: frame {i} at {:?}, due {due}", frame.pts);
+            let expected = first + i as u64 * samples * 90_000 / rate;
+            assert!(
+                frame.pts.unwrap().abs_diff(expected) <= 2,
+                "{file}: frame {i} at {:?}, due {expected}",
+                frame.pts
+            );
         }
     }
 }

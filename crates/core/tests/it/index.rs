@@ -11,7 +11,7 @@ use refrain_core::matching::{Effort, MatchSettings, Matches, Ranges, identify};
 use refrain_testkit::effects::crop;
 use tempfile::TempDir;
 
-use super::songs::{SONGS, find, library, query};
+use super::songs::{SONGS, find, query, song_catalog};
 
 const CATALOG: u128 = 0x0123_4567_89ab_cdef;
 
@@ -21,16 +21,16 @@ fn open(folder: &Path) -> (Cache, CacheState) {
 
 /// Returns the query of a clip of a song of the catalog.
 fn clip(song: usize) -> Constellation {
-    query(&crop(&library().songs[song], 6.0, 5.0))
+    query(&crop(&song_catalog().songs[song], 6.0, 5.0))
 }
 
-fn answer(snapshot: &Snapshot, query: &Constellation) -> Result<Matches, IndexError> {
+fn search(snapshot: &Snapshot, query: &Constellation) -> Result<Matches, IndexError> {
     identify(snapshot, query, &MatchSettings::default())
 }
 
 /// Returns true if the clip of a song is found.
-fn knows(cache: &Cache, song: usize) -> bool {
-    let matches = answer(&cache.snapshot(), &clip(song)).unwrap();
+fn finds(cache: &Cache, song: usize) -> bool {
+    let matches = search(&cache.snapshot(), &clip(song)).unwrap();
     assert!(matches.found.iter().all(|row| row.track.0 as usize == song));
     !matches.found.is_empty()
 }
@@ -51,7 +51,7 @@ fn bytes(folder: &Path) -> usize {
 fn filled(songs: usize) -> (TempDir, Cache) {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, _) = open(folder.path());
-    cache.apply(&library().tracks[..songs], &[], 7).unwrap();
+    cache.apply(&song_catalog().tracks[..songs], &[], 7).unwrap();
     (folder, cache)
 }
 
@@ -60,17 +60,17 @@ fn applied_changes_are_visible_at_once_and_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, state) = open(folder.path());
     assert_eq!((state, cache.position(), cache.snapshot().tracks()), (CacheState::Missing, 0, 0));
-    cache.apply(&library().tracks[..4], &[], 5).unwrap();
-    assert!(knows(&cache, 2) && !knows(&cache, 6));
+    cache.apply(&song_catalog().tracks[..4], &[], 5).unwrap();
+    assert!(finds(&cache, 2) && !finds(&cache, 6));
     let before = cache.snapshot();
-    cache.apply(&library().tracks[4..8], &[], 9).unwrap();
-    assert!(knows(&cache, 2) && knows(&cache, 6));
+    cache.apply(&song_catalog().tracks[4..8], &[], 9).unwrap();
+    assert!(finds(&cache, 2) && finds(&cache, 6));
     assert_eq!(before.tracks(), 4, "a snapshot does not change");
     let (again, state) = open(folder.path());
     assert_eq!((state, again.position(), again.snapshot().tracks()), (CacheState::Ready, 9, 8));
     for song in 0..8 {
         let query = clip(song);
-        assert_eq!(answer(&again.snapshot(), &query).unwrap(), answer(&cache.snapshot(), &query).unwrap());
+        assert_eq!(search(&again.snapshot(), &query).unwrap(), search(&cache.snapshot(), &query).unwrap());
     }
 }
 
@@ -79,18 +79,18 @@ fn removed_tracks_are_hidden_at_once_and_deleted_by_a_merge() {
     let (folder, mut cache) = filled(16);
     let full = bytes(folder.path());
     cache.apply(&[], &[TrackNumber(3)], 8).unwrap();
-    assert!(!knows(&cache, 3) && knows(&cache, 4));
+    assert!(!finds(&cache, 3) && finds(&cache, 4));
     assert_eq!(cache.snapshot().tracks(), 15);
     let (again, _) = open(folder.path());
-    assert!(!knows(&again, 3) && again.snapshot().tracks() == 15);
-    let gone: Vec<_> = (0..12).map(TrackNumber).collect();
-    cache.apply(&[], &gone, 9).unwrap();
+    assert!(!finds(&again, 3) && again.snapshot().tracks() == 15);
+    let removed: Vec<_> = (0..12).map(TrackNumber).collect();
+    cache.apply(&[], &removed, 9).unwrap();
     assert_eq!(cache.snapshot().tracks(), 4);
     assert!(bytes(folder.path()) < full / 2, "{} of {full}", bytes(folder.path()));
-    assert!(!knows(&cache, 4) && knows(&cache, 13));
+    assert!(!finds(&cache, 4) && finds(&cache, 13));
     // Removing an unknown track is not an error, and a track that is both added and removed is not written.
-    cache.apply(&library().tracks[20..22], &[TrackNumber(20), TrackNumber(77)], 10).unwrap();
-    assert!(!knows(&cache, 20) && knows(&cache, 21));
+    cache.apply(&song_catalog().tracks[20..22], &[TrackNumber(20), TrackNumber(77)], 10).unwrap();
+    assert!(!finds(&cache, 20) && finds(&cache, 21));
     assert_eq!((cache.position(), cache.snapshot().tracks()), (10, 5));
 }
 
@@ -98,17 +98,17 @@ fn removed_tracks_are_hidden_at_once_and_deleted_by_a_merge() {
 fn many_small_changes_give_few_runs_with_the_same_results_as_one_build() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, _) = open(folder.path());
-    for (i, track) in library().tracks.iter().enumerate() {
+    for (i, track) in song_catalog().tracks.iter().enumerate() {
         cache.apply(std::slice::from_ref(track), &[], i as u64 + 1).unwrap();
-        let most = 2 + (i + 1).ilog2() as usize;
-        assert!(cache.snapshot().runs_count() <= most, "{} runs", cache.snapshot().runs_count());
+        let max_runs = 2 + (i + 1).ilog2() as usize;
+        assert!(cache.snapshot().runs_count() <= max_runs, "{} runs", cache.snapshot().runs_count());
     }
     assert_eq!(files(folder.path()).len(), 1 + cache.snapshot().runs_count(), "no file is left over");
-    let whole = &library().snapshot;
-    assert_eq!((cache.snapshot().tracks(), cache.snapshot().postings()), (SONGS, whole.postings()));
+    let one_build = &song_catalog().snapshot;
+    assert_eq!((cache.snapshot().tracks(), cache.snapshot().postings()), (SONGS, one_build.postings()));
     for song in 0..SONGS {
         let query = clip(song);
-        let (one, many) = (answer(whole, &query).unwrap(), answer(&cache.snapshot(), &query).unwrap());
+        let (one, many) = (search(one_build, &query).unwrap(), search(&cache.snapshot(), &query).unwrap());
         assert_eq!(one.found.len(), 1);
         assert_eq!(one, many, "results must be identical");
     }
@@ -117,14 +117,14 @@ fn many_small_changes_give_few_runs_with_the_same_results_as_one_build() {
 #[test]
 fn size_of_postings_and_of_an_hour_of_music_is_bounded() {
     let (folder, cache) = filled(SONGS);
-    let hours = library().tracks.iter().map(|(_, c)| c.seconds).sum::<f64>() / 3600.0;
-    let packed: usize = library().tracks.iter().map(|(_, c)| c.to_bytes().len()).sum();
+    let hours = song_catalog().tracks.iter().map(|(_, c)| c.seconds).sum::<f64>() / 3600.0;
+    let packed: usize = song_catalog().tracks.iter().map(|(_, c)| c.to_bytes().len()).sum();
     let total = bytes(folder.path());
-    let each = (total - packed) as f64 / cache.snapshot().postings() as f64;
-    assert!(each <= 5.0, "{each} bytes a posting");
+    let bytes_per_posting = (total - packed) as f64 / cache.snapshot().postings() as f64;
+    assert!(bytes_per_posting <= 5.0, "{bytes_per_posting} bytes a posting");
     // The catalog stores the constellations a second time.
-    let hourly = (total + packed) as f64 / hours;
-    assert!(hourly <= 1.8e6, "{hourly} bytes an hour");
+    let bytes_per_hour = (total + packed) as f64 / hours;
+    assert!(bytes_per_hour <= 1.8e6, "{bytes_per_hour} bytes an hour");
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn files_of_another_version_are_discarded() {
     fs::write(&manifest, "refrain-index 99\nsomething else\n").unwrap();
     let (mut cache, state) = open(folder.path());
     assert!(matches!(state, CacheState::Discarded(_)), "{state:?}");
-    cache.apply(&library().tracks[..3], &[], 4).unwrap();
-    assert!(knows(&cache, 1));
+    cache.apply(&song_catalog().tracks[..3], &[], 4).unwrap();
+    assert!(finds(&cache, 1));
     assert_eq!(open(folder.path()).1, CacheState::Ready);
 }
 
@@ -164,8 +164,8 @@ fn truncated_and_missing_files_are_discarded_and_rebuilt() {
         let (mut cache, state) = open(folder.path());
         assert!(matches!(state, CacheState::Discarded(_)), "{keep:?}: {state:?}");
         assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
-        cache.apply(&library().tracks[..3], &[], 7).unwrap();
-        assert!(knows(&cache, 1));
+        cache.apply(&song_catalog().tracks[..3], &[], 7).unwrap();
+        assert!(finds(&cache, 1));
         assert_eq!(open(folder.path()).1, CacheState::Ready);
     }
 }
@@ -179,7 +179,7 @@ proptest! {
     ) {
         let (folder, cache) = filled(2);
         let query = clip(1);
-        let right = answer(&cache.snapshot(), &query).unwrap();
+        let right = search(&cache.snapshot(), &query).unwrap();
         drop(cache);
         let mut all: Vec<_> = files(folder.path()).into_iter().collect();
         let (name, bytes) = &mut all[file.index(2)];
@@ -188,7 +188,7 @@ proptest! {
         fs::write(folder.path().join(name), bytes).unwrap();
         let (cache, state) = open(folder.path());
         match state {
-            CacheState::Ready => match answer(&cache.snapshot(), &query) {
+            CacheState::Ready => match search(&cache.snapshot(), &query) {
                 Ok(matches) => prop_assert_eq!(matches, right),
                 Err(IndexError::Damaged { .. }) => {}
                 Err(other) => prop_assert!(false, "{other}"),
@@ -203,13 +203,13 @@ proptest! {
 fn a_second_cache_adopts_the_changes_of_the_first() {
     let (folder, mut one) = filled(2);
     let (mut other, _) = open(folder.path());
-    one.apply(&library().tracks[2..4], &[TrackNumber(0)], 8).unwrap();
-    assert!(!knows(&other, 3) && knows(&other, 0), "it keeps the files that it has mapped");
-    other.apply(&library().tracks[5..6], &[], 20).unwrap();
+    one.apply(&song_catalog().tracks[2..4], &[TrackNumber(0)], 8).unwrap();
+    assert!(!finds(&other, 3) && finds(&other, 0), "it keeps the files that it has mapped");
+    other.apply(&song_catalog().tracks[5..6], &[], 20).unwrap();
     assert_eq!(other.position(), 8, "its own changes are not applied");
-    assert!(knows(&other, 3) && !knows(&other, 0) && !knows(&other, 5));
-    other.apply(&library().tracks[5..6], &[], 20).unwrap();
-    assert!(other.position() == 20 && knows(&other, 5));
+    assert!(finds(&other, 3) && !finds(&other, 0) && !finds(&other, 5));
+    other.apply(&song_catalog().tracks[5..6], &[], 20).unwrap();
+    assert!(other.position() == 20 && finds(&other, 5));
 }
 
 #[test]
@@ -218,11 +218,11 @@ fn a_second_cache_starts_empty_after_the_first_has_discarded_the_files() {
     let (mut other, _) = open(folder.path());
     one.discard();
     assert_eq!((one.position(), one.snapshot().tracks()), (0, 0));
-    assert!(knows(&other, 1), "it keeps the files that it has mapped");
-    other.apply(&library().tracks[2..3], &[], 8).unwrap();
+    assert!(finds(&other, 1), "it keeps the files that it has mapped");
+    other.apply(&song_catalog().tracks[2..3], &[], 8).unwrap();
     assert_eq!((other.position(), other.snapshot().tracks()), (0, 0));
-    other.apply(&library().tracks[..3], &[], 8).unwrap();
-    assert!(knows(&other, 1) && knows(&other, 2));
+    other.apply(&song_catalog().tracks[..3], &[], 8).unwrap();
+    assert!(finds(&other, 1) && finds(&other, 2));
     // The files that the other one has built since are valid, so they are not deleted.
     one.discard();
     assert_eq!(one.position(), 8);
@@ -235,7 +235,7 @@ fn a_failed_write_does_not_change_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, state) = open(&folder.path().join("missing"));
     assert_eq!(state, CacheState::Missing);
-    let error = cache.apply(&library().tracks[..1], &[], 3).unwrap_err();
+    let error = cache.apply(&song_catalog().tracks[..1], &[], 3).unwrap_err();
     assert!(matches!(error, IndexError::Io { .. }) && error.to_string().contains("songs"), "{error}");
     assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
     // Folders have the names of the next run files.
@@ -244,21 +244,21 @@ fn a_failed_write_does_not_change_the_cache() {
     for number in 0..4 {
         let _ = fs::create_dir(folder.path().join(format!("songs-run-{number}.new")));
     }
-    assert!(cache.apply(&library().tracks[2..4], &[], 9).is_err());
-    assert!(cache.position() == 7 && knows(&cache, 1) && !knows(&cache, 2));
+    assert!(cache.apply(&song_catalog().tracks[2..4], &[], 9).is_err());
+    assert!(cache.position() == 7 && finds(&cache, 1) && !finds(&cache, 2));
     for number in 0..4 {
         let _ = fs::remove_dir(folder.path().join(format!("songs-run-{number}.new")));
     }
     assert_eq!(files(folder.path()), before);
-    cache.apply(&library().tracks[2..4], &[], 9).unwrap();
-    assert!(knows(&cache, 2));
+    cache.apply(&song_catalog().tracks[2..4], &[], 9).unwrap();
+    assert!(finds(&cache, 2));
 }
 
 #[test]
 fn a_snapshot_in_memory_gives_the_same_results_as_a_cache() {
     let (_folder, cache) = filled(SONGS);
-    let samples = crop(&library().songs[17], 3.0, 8.0);
-    assert_eq!(answer(&cache.snapshot(), &query(&samples)).unwrap(), find(&samples));
+    let samples = crop(&song_catalog().songs[17], 3.0, 8.0);
+    assert_eq!(search(&cache.snapshot(), &query(&samples)).unwrap(), find(&samples));
 }
 
 proptest! {
@@ -279,6 +279,6 @@ proptest! {
         let query = Constellation::new(12.0, peaks.into_iter().map(peak).collect());
         let ranges = Ranges { speed, tempo, pitch_cents };
         let settings = MatchSettings { effort, ranges, ..MatchSettings::default() };
-        prop_assert!(identify(&library().snapshot, &query, &settings).is_ok());
+        prop_assert!(identify(&song_catalog().snapshot, &query, &settings).is_ok());
     }
 }

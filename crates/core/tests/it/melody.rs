@@ -20,15 +20,15 @@ pub(crate) fn melody(seconds: f64) -> Vec<f32> {
     (0..(RATE * seconds).round() as usize).map(sample).collect()
 }
 
-/// Returns the normalised correlation of `sound` delayed by `lag` samples with `reference`, over the part that they
+/// Returns the normalised correlation of `samples` delayed by `lag` samples with `reference`, over the part that they
 /// share.
-fn correlation(sound: &[f32], reference: &[f32], lag: isize) -> f64 {
-    let (sound, reference) = match usize::try_from(lag) {
-        Ok(late) => (sound.get(late..).unwrap_or(&[]), reference),
-        Err(_) => (sound, &reference[lag.unsigned_abs().min(reference.len())..]),
+fn correlation(samples: &[f32], reference: &[f32], lag: isize) -> f64 {
+    let (samples, reference) = match usize::try_from(lag) {
+        Ok(late) => (samples.get(late..).unwrap_or(&[]), reference),
+        Err(_) => (samples, &reference[lag.unsigned_abs().min(reference.len())..]),
     };
     let (mut both, mut a2, mut b2) = (0.0, 1e-12, 1e-12);
-    for (&a, &b) in sound.iter().zip(reference) {
+    for (&a, &b) in samples.iter().zip(reference) {
         let (a, b) = (f64::from(a), f64::from(b));
         both += a * b;
         a2 += a * a;
@@ -37,17 +37,17 @@ fn correlation(sound: &[f32], reference: &[f32], lag: isize) -> f64 {
     both / (a2 * b2).sqrt()
 }
 
-/// Returns the lag in samples at which `sound` is most similar to `reference` (positive if it is late), and the
+/// Returns the lag in samples at which `samples` is most similar to `reference` (positive if it is late), and the
 /// correlation.
-pub(crate) fn best_lag(sound: &[f32], reference: &[f32], max_lag: usize) -> (isize, f64) {
+pub(crate) fn best_lag(samples: &[f32], reference: &[f32], max_lag: usize) -> (isize, f64) {
     const STEP: usize = 8;
     let coarse = |s: &[f32]| s.chunks_exact(STEP).map(|c| c.iter().sum::<f32>()).collect::<Vec<_>>();
-    let (small, small_reference) = (coarse(sound), coarse(reference));
+    let (small, small_reference) = (coarse(samples), coarse(reference));
     let best = |a: &[f32], b: &[f32], lags: std::ops::RangeInclusive<isize>| {
         lags.map(|lag| (lag, correlation(a, b, lag))).max_by(|x, y| x.1.total_cmp(&y.1)).unwrap()
     };
     let reach = (max_lag / STEP + 4) as isize;
     let around = best(&small, &small_reference, -reach..=reach).0 * STEP as isize;
     let reach = 2 * STEP as isize;
-    best(sound, reference, around - reach..=around + reach)
+    best(samples, reference, around - reach..=around + reach)
 }

@@ -6,7 +6,7 @@ use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::{Match, MatchSettings, Matches, identify};
 use refrain_testkit::compose;
-use refrain_testkit::effects::{Clip, Mix, mix};
+use refrain_testkit::effects::{Mix, MixClip, mix};
 
 /// Number of songs in the catalog. Track numbers are indices into the songs.
 pub(crate) const SONGS: usize = 32;
@@ -16,15 +16,15 @@ pub(crate) const RATE: f64 = 44_100.0;
 const UNKNOWN: u64 = 9_000;
 
 /// The songs, their fingerprints and an index of them.
-pub(crate) struct Library {
+pub(crate) struct SongCatalog {
     pub(crate) songs: Vec<Vec<f32>>,
     pub(crate) tracks: Vec<(TrackNumber, Constellation)>,
     pub(crate) snapshot: Snapshot,
 }
 
 /// Returns the catalog, which contains songs of 20 to 35 s.
-pub(crate) fn library() -> &'static Library {
-    static LIBRARY: OnceLock<Library> = OnceLock::new();
+pub(crate) fn song_catalog() -> &'static SongCatalog {
+    static LIBRARY: OnceLock<SongCatalog> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let song = |i: usize| compose(i as u64 + 1, 20.0 + (i * 7 % 16) as f64).samples;
         // Separate threads, because the threads of rayon may be waiting for this library.
@@ -42,7 +42,7 @@ pub(crate) fn library() -> &'static Library {
             pool.install(|| Snapshot::from_tracks(&tracks).unwrap())
         };
         let snapshot = std::thread::scope(|scope| scope.spawn(build).join().unwrap());
-        Library { songs, tracks, snapshot }
+        SongCatalog { songs, tracks, snapshot }
     })
 }
 
@@ -52,18 +52,18 @@ pub(crate) fn unknown(number: u64, seconds: f64) -> Vec<f32> {
 }
 
 /// Returns a section of a song of the catalog.
-pub(crate) fn clip(song: usize, from: f64, seconds: f64) -> Clip<'static> {
-    Clip { samples: &library().songs[song], from, seconds, fade: 0.0 }
+pub(crate) fn clip(song: usize, from: f64, seconds: f64) -> MixClip<'static> {
+    MixClip { samples: &song_catalog().songs[song], from, seconds, fade: 0.0 }
 }
 
 /// Returns a whole song of the catalog.
-pub(crate) fn whole(song: usize) -> Clip<'static> {
+pub(crate) fn whole(song: usize) -> MixClip<'static> {
     clip(song, 0.0, length(song))
 }
 
 /// Returns the length of a song in seconds.
 pub(crate) fn length(song: usize) -> f64 {
-    library().songs[song].len() as f64 / RATE
+    song_catalog().songs[song].len() as f64 / RATE
 }
 
 /// Returns the query of these samples.
@@ -73,7 +73,7 @@ pub(crate) fn query(samples: &[f32]) -> Constellation {
 
 /// Returns the matches of these samples in the catalog.
 pub(crate) fn find(samples: &[f32]) -> Matches {
-    find_in(&library().snapshot, samples)
+    find_in(&song_catalog().snapshot, samples)
 }
 
 /// Returns the matches of these samples in a snapshot.
@@ -89,7 +89,7 @@ pub(crate) fn rows(matches: &Matches) -> Vec<&Match> {
 }
 
 /// Formats a match in one line, for messages.
-pub(crate) fn brief(row: &Match) -> String {
+pub(crate) fn format_match(row: &Match) -> String {
     format!(
         "{:>3} {:8.3} - {:8.3} at {:7.3} x{:.4} {:.0e} {}/{}",
         row.track.0,
@@ -104,12 +104,12 @@ pub(crate) fn brief(row: &Match) -> String {
 }
 
 /// Formats all matches, one per line.
-pub(crate) fn table(matches: &Matches) -> String {
-    rows(matches).into_iter().map(|row| format!("\n{}", brief(row))).collect()
+pub(crate) fn format_matches(matches: &Matches) -> String {
+    rows(matches).into_iter().map(|row| format!("\n{}", format_match(row))).collect()
 }
 
 /// Mixes clips one after the other. Returns the mix and the numbers of their songs.
-pub(crate) fn airings(clips: &[(usize, Clip<'static>)]) -> (Mix, Vec<usize>) {
+pub(crate) fn airings(clips: &[(usize, MixClip<'static>)]) -> (Mix, Vec<usize>) {
     let (songs, clips): (Vec<_>, Vec<_>) = clips.iter().copied().unzip();
     (mix(&clips), songs)
 }

@@ -8,7 +8,7 @@ use refrain_catalog::{Change, ChangeKind};
 
 /// Changes that are applied to the index in one step.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Batch {
+pub(crate) struct ChangeBatch {
     pub(crate) added: Vec<TrackNumber>,
     pub(crate) removed: Vec<TrackNumber>,
     /// Position of the last change of the batch.
@@ -16,19 +16,24 @@ pub(crate) struct Batch {
 }
 
 /// Returns the tracks that a page of changes adds and does not remove again.
-pub(crate) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
+pub(crate) fn remaining_additions(changes: &[Change]) -> Vec<TrackNumber> {
     let removed = tracks(changes, ChangeKind::Removed).collect::<HashSet<_>>();
     tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()
 }
 
 /// Splits changes into batches in order, each with at most `limit` bytes of packed constellations (or one track).
 ///
-/// `sizes` contains the sizes in bytes of the tracks of [`lasting`]. A track without a size has been removed since; its
-/// removal follows in a later page. A track that is added and removed within the page is in no batch.
-pub(crate) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: u64) -> Vec<Batch> {
-    let came = tracks(changes, ChangeKind::Added).collect::<HashSet<_>>();
+/// `sizes` contains the sizes in bytes of the tracks of [`remaining_additions`]. A track without a size has been
+/// removed since; its removal follows in a later page. A track that is added and removed within the page is in no
+/// batch.
+pub(crate) fn split_into_batches(
+    changes: &[Change],
+    sizes: &HashMap<TrackNumber, u64>,
+    limit: u64,
+) -> Vec<ChangeBatch> {
+    let added = tracks(changes, ChangeKind::Added).collect::<HashSet<_>>();
     let mut batches = Vec::new();
-    let mut batch = Batch::default();
+    let mut batch = ChangeBatch::default();
     let mut bytes = 0;
     for change in changes {
         match change.kind {
@@ -42,12 +47,14 @@ pub(crate) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: 
                     batch.added.push(change.track);
                 }
             }
-            ChangeKind::Removed if came.contains(&change.track) => {}
+            // Such a track has no size and is in no batch, so the index never had it.
+            ChangeKind::Removed if added.contains(&change.track) => {}
             ChangeKind::Removed => batch.removed.push(change.track),
-            ChangeKind::Relabelled => {}
+            ChangeKind::Relabeled => {}
         }
         batch.position = change.position;
     }
+    // Also if it is empty: it carries the position to which the index advances.
     batches.push(batch);
     batches
 }
@@ -67,15 +74,15 @@ mod tests {
             kind: match kind {
                 '+' => ChangeKind::Added,
                 '-' => ChangeKind::Removed,
-                _ => ChangeKind::Relabelled,
+                _ => ChangeKind::Relabeled,
             },
         };
         list.iter().enumerate().map(one).collect()
     }
 
-    fn batch(added: &[u32], removed: &[u32], position: u64) -> Batch {
+    fn batch(added: &[u32], removed: &[u32], position: u64) -> ChangeBatch {
         let numbers = |list: &[u32]| list.iter().copied().map(TrackNumber).collect();
-        Batch { added: numbers(added), removed: numbers(removed), position }
+        ChangeBatch { added: numbers(added), removed: numbers(removed), position }
     }
 
     fn sizes(list: &[(u32, u64)]) -> HashMap<TrackNumber, u64> {
@@ -85,8 +92,8 @@ mod tests {
     #[test]
     fn tracks_added_and_removed_in_one_page_are_left_out() {
         let page = changes(&[(7, '+'), (3, '-'), (8, '+'), (7, '-')]);
-        assert_eq!(lasting(&page), [TrackNumber(8)]);
-        assert_eq!(cut(&page, &sizes(&[(8, 5)]), 100), [batch(&[8], &[3], 14)]);
+        assert_eq!(remaining_additions(&page), [TrackNumber(8)]);
+        assert_eq!(split_into_batches(&page, &sizes(&[(8, 5)]), 100), [batch(&[8], &[3], 14)]);
     }
 
     #[test]
@@ -94,7 +101,7 @@ mod tests {
         let page = changes(&[(1, '+'), (2, '+'), (9, '-'), (3, '+'), (4, '+')]);
         let sizes = sizes(&[(1, 60), (2, 40), (3, 500), (4, 1)]);
         assert_eq!(
-            cut(&page, &sizes, 100),
+            split_into_batches(&page, &sizes, 100),
             [batch(&[1, 2], &[9], 13), batch(&[3], &[], 14), batch(&[4], &[], 15)]
         );
     }
@@ -102,13 +109,13 @@ mod tests {
     #[test]
     fn a_relabelled_track_only_advances_the_position() {
         let page = changes(&[(1, '+'), (9, '='), (3, '=')]);
-        assert_eq!(cut(&page, &sizes(&[(1, 5)]), 9), [batch(&[1], &[], 13)]);
-        assert_eq!(cut(&page[1..], &sizes(&[]), 9), [batch(&[], &[], 13)]);
+        assert_eq!(split_into_batches(&page, &sizes(&[(1, 5)]), 9), [batch(&[1], &[], 13)]);
+        assert_eq!(split_into_batches(&page[1..], &sizes(&[]), 9), [batch(&[], &[], 13)]);
     }
 
     #[test]
     fn a_track_without_a_size_is_not_requested() {
         let page = changes(&[(1, '+'), (2, '+')]);
-        assert_eq!(cut(&page, &sizes(&[(2, 1)]), 100), [batch(&[2], &[], 12)]);
+        assert_eq!(split_into_batches(&page, &sizes(&[(2, 1)]), 100), [batch(&[2], &[], 12)]);
     }
 }

@@ -8,38 +8,42 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::IndexSync;
-use super::view::View;
-use crate::result::{Refreshed, SyncError};
+use super::view::IndexView;
+use crate::result::{SyncError, SyncReport};
 use refrain_catalog::Catalog;
 
-/// Maximum duration of one wait for a change. When it elapses, the wait is repeated.
-const WAIT: Duration = Duration::from_secs(60);
+/// Maximum duration of one wait for a change. When it elapses, the wait is repeated, and the round applies what a lost
+/// notification announced. Both backends also poll, so neither half nor twice of it changes the delay of a change.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Pause after a change is noticed, to collect further ones. Otherwise a busy indexer would produce one index run per
-/// track.
-const GATHER: Duration = Duration::from_millis(200);
+/// track. It is a tenth of the two seconds that [`IndexFollower`] promises. At half of it, an indexer that adds ten
+/// songs per second causes twice as many runs; at twice, every change is searchable 200 ms later.
+const COALESCE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Pause after the first failure; each further failure doubles it.
+/// Pause after the first failure; each further failure doubles it. At half of it, the maximum is reached one failure
+/// later; at twice, recovery from a short failure takes 250 ms longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Maximum pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Maximum pause between two attempts. At half of it, a server that is unavailable receives twice as many attempts; at
+/// twice, the index is up to 20 s late after the server is back.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Keeps a [`IndexSync`] in step with its catalog while a process runs: a change by any process is searchable here within
-/// two seconds. Dropping it ends the task.
+/// Keeps an [`IndexSync`] in step with its catalog while a process runs: a change by any process is searchable here
+/// within two seconds. Dropping it ends the task.
 ///
-/// Searches take a [`Follower::snapshot`] and keep it; they do not wait for an index that is being built.
-pub struct Follower {
-    shared: Arc<Shared>,
+/// Searches take an [`IndexFollower::snapshot`] and keep it; they do not wait for an index that is being built.
+pub struct IndexFollower {
+    state: Arc<FollowerState>,
     task: JoinHandle<()>,
 }
 
-/// An event that a [`Follower`] reports to its listener.
+/// An event that an [`IndexFollower`] reports to its listener.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Followed<'a> {
+pub enum FollowEvent<'a> {
     /// Changes were applied to the index. Data about the tracks that they name must be dropped from caches.
-    Changed(&'a Refreshed),
+    Changed(&'a SyncReport),
     /// The catalog could not be read, or the index could not be updated. The last snapshot can still be searched. The
     /// follower retries after the pause, without a limit.
     Failed {
@@ -55,46 +59,46 @@ pub enum Followed<'a> {
 }
 
 /// Receives the events; it is called in the background, so it must not block.
-type Listener = dyn Fn(Followed<'_>) + Send + Sync;
+type EventCallback = dyn Fn(FollowEvent<'_>) + Send + Sync;
 
-struct Shared {
+struct FollowerState {
     catalog: Arc<dyn Catalog>,
-    view: Arc<View>,
+    view: Arc<IndexView>,
     sync: Mutex<IndexSync>,
-    listener: Box<Listener>,
+    on_event: Box<EventCallback>,
 }
 
-impl Follower {
+impl IndexFollower {
     /// Starts to follow the catalog at the position of the sync, in a task of the current tokio runtime.
     #[must_use]
-    pub fn start(sync: IndexSync, listener: impl Fn(Followed<'_>) + Send + Sync + 'static) -> Self {
-        let shared = Arc::new(Shared {
+    pub fn start(sync: IndexSync, on_event: impl Fn(FollowEvent<'_>) + Send + Sync + 'static) -> Self {
+        let state = Arc::new(FollowerState {
             catalog: Arc::clone(&sync.catalog),
             view: Arc::clone(&sync.view),
             sync: Mutex::new(sync),
-            listener: Box::new(listener),
+            on_event: Box::new(on_event),
         });
-        let task = tokio::spawn(follow(Arc::clone(&shared)));
-        Self { shared, task }
+        let task = tokio::spawn(follow(Arc::clone(&state)));
+        Self { state, task }
     }
 
     /// Returns the snapshot to search.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.view.snapshot()
+        self.state.view.snapshot()
     }
 
-    /// Returns the change number of the catalog that the index has reached. It is behind that of [`Follower::snapshot`]
-    /// while the index is being rebuilt.
+    /// Returns the change number of the catalog that the index has reached. It is behind that of
+    /// [`IndexFollower::snapshot`] while the index is being rebuilt.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.shared.view.position()
+        self.state.view.position()
     }
 
     /// Returns the catalog that is followed.
     #[must_use]
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
-        &self.shared.catalog
+        &self.state.catalog
     }
 
     /// Rebuilds the index because a search found a file of the snapshot `damaged` to be damaged, unless the snapshot
@@ -103,60 +107,65 @@ impl Follower {
     /// # Errors
     /// The error that prevented the rebuild. The follower continues in any case.
     pub async fn heal(&self, damaged: &Arc<Snapshot>) -> Result<(), SyncError> {
-        let mut sync = self.shared.sync.lock().await;
+        let mut sync = self.state.sync.lock().await;
+        // Several searches find the same damage at the same time; only the first one rebuilds.
         if !Arc::ptr_eq(damaged, &sync.snapshot()) {
             return Ok(());
         }
-        sync.begin_behind().await?;
-        self.shared.catch_up(&mut sync).await
+        sync.discard_keeping_snapshot().await?;
+        self.state.catch_up(&mut sync).await
     }
 }
 
-impl Drop for Follower {
+impl Drop for IndexFollower {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn follow(shared: Arc<Shared>) {
+async fn follow(state: Arc<FollowerState>) {
     let mut failures = 0u32;
     loop {
-        let Err(error) = shared.round(failures > 0).await else {
+        // Errors never end the task: searches continue with the last snapshot, and the catalog may come back at any
+        // time.
+        let Err(error) = state.round(failures > 0).await else {
             if failures > 0 {
-                (shared.listener)(Followed::Recovered);
+                (state.on_event)(FollowEvent::Recovered);
             }
             failures = 0;
             continue;
         };
-        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
+        // The exponent is limited, because a shift by 32 or more overflows.
+        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(MAX_PAUSE);
         failures = failures.saturating_add(1);
-        (shared.listener)(Followed::Failed { error: &error, failures, pause });
+        (state.on_event)(FollowEvent::Failed { error: &error, failures, pause });
         tokio::time::sleep(pause).await;
-        let broken =
+        let is_unusable =
             |error: &IndexError| matches!(error, IndexError::Damaged { .. } | IndexError::Unusable { .. });
-        if matches!(&error, SyncError::Index(error) if broken(error)) {
+        if matches!(&error, SyncError::Index(error) if is_unusable(error)) {
             // This fails only if no thread is available; the next round reports that error.
-            let _ = shared.sync.lock().await.begin_behind().await;
+            let _ = state.sync.lock().await.discard_keeping_snapshot().await;
         }
     }
 }
 
-impl Shared {
+impl FollowerState {
     /// Applies all available changes, then waits for more.
     async fn round(&self, after_failure: bool) -> Result<(), SyncError> {
         let mut sync = self.sync.lock().await;
         if after_failure {
             // A database that was unavailable may have been restored from an older copy.
-            sync.check_age().await?;
+            sync.discard_if_ahead().await?;
         }
         self.catch_up(&mut sync).await?;
+        // The lock is not held during the wait, so that a search can have the index rebuilt.
         drop(sync);
         // Returns without waiting for a change, so that the recovery is reported at once.
         if after_failure {
             return Ok(());
         }
-        if self.catalog.wait_for_change(self.view.position(), WAIT).await? {
-            tokio::time::sleep(GATHER).await;
+        if self.catalog.wait_for_change(self.view.position(), MAX_WAIT).await? {
+            tokio::time::sleep(COALESCE_PAUSE).await;
         }
         Ok(())
     }
@@ -165,10 +174,11 @@ impl Shared {
     /// applied.
     async fn catch_up(&self, sync: &mut IndexSync) -> Result<(), SyncError> {
         loop {
+            // The error is returned after the report: changes that were applied before it must leave the caches.
             let more = sync.step().await;
-            let news = sync.told_now();
-            if news != Refreshed::default() {
-                (self.listener)(Followed::Changed(&news));
+            let refreshed = sync.take_pending();
+            if refreshed != SyncReport::default() {
+                (self.on_event)(FollowEvent::Changed(&refreshed));
             }
             if !more? {
                 return Ok(());

@@ -7,7 +7,7 @@ use refrain_core::index::{Cache, CacheState, Snapshot};
 
 use refrain_catalog::Catalog;
 
-use crate::result::{Refreshed, SyncError, thread_died};
+use crate::result::{SyncError, SyncReport, task_failed};
 use tokio::sync::Semaphore;
 
 mod batch;
@@ -15,31 +15,33 @@ mod follow;
 mod refresh;
 mod view;
 
-pub use follow::{Followed, Follower};
-use view::View;
+pub use follow::{FollowEvent, IndexFollower};
+use view::IndexView;
 
-pub(crate) use batch::{Batch, cut, lasting};
+pub(crate) use batch::{ChangeBatch, remaining_additions, split_into_batches};
 pub(crate) use refresh::unpack;
 
-/// Maximum number of concurrent database queries for constellations.
-const READ_AT_ONCE: usize = 3;
+/// Maximum number of concurrent database queries for constellations. The pool has 8 connections, which other calls of
+/// the process need too. With 1 or 2, reading waits for round trips; with 6, a build takes most of the pool. Not
+/// measured.
+const MAX_CONCURRENT_READS: usize = 3;
 
 /// A catalog and the search index that is derived from it.
 ///
-/// The index is stored in files and can be deleted at any time. [`IndexSync::refresh`] applies the changes of the catalog
-/// to it.
+/// The index is stored in files and can be deleted at any time. [`IndexSync::refresh`] applies the changes of the
+/// catalog to it.
 pub struct IndexSync {
     catalog: Arc<dyn Catalog>,
     /// Shared with the thread that applies changes, which completes its work even if the refresh is dropped.
     cache: Arc<Mutex<Cache>>,
     /// Snapshot and position that this thread has produced so far.
-    view: Arc<View>,
+    view: Arc<IndexView>,
     /// Position of the last change that was reported. Changes before the sync was opened count as reported.
-    told: u64,
+    reported: u64,
     /// Work that is done and not yet reported, because an error or a drop occurred in between.
-    pending: Refreshed,
+    pending: SyncReport,
     /// Limits the number of concurrent queries for constellations.
-    turns: Arc<Semaphore>,
+    read_permits: Arc<Semaphore>,
 }
 
 impl IndexSync {
@@ -57,28 +59,32 @@ impl IndexSync {
         let identity = catalog.identity();
         let prefix = cache_prefix.to_owned();
         let work = move || Cache::open(&prefix, identity);
-        let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
-        let view = Arc::new(View::of(&cache));
+        // Opening maps files and can wait for the lock of another process.
+        let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(task_failed)??;
+        let view = Arc::new(IndexView::of(&cache));
         let cache = Arc::new(Mutex::new(cache));
-        let turns = Arc::new(Semaphore::new(READ_AT_ONCE));
-        let mut sync = Self { catalog, cache, view, told: u64::MAX, pending: Refreshed::default(), turns };
-        let older = sync.check_age().await?;
-        Ok((sync, older.unwrap_or(state)))
+        let read_permits = Arc::new(Semaphore::new(MAX_CONCURRENT_READS));
+        // `discard_if_ahead` lowers it to the newest change, so that nothing from before the opening is reported.
+        let mut sync =
+            Self { catalog, cache, view, reported: u64::MAX, pending: SyncReport::default(), read_permits };
+        let discarded = sync.discard_if_ahead().await?;
+        Ok((sync, discarded.unwrap_or(state)))
     }
 
     /// Discards the index if it is ahead of the catalog. The catalog was then restored from an older copy, and will
     /// give the same change numbers to other changes.
-    async fn check_age(&mut self) -> Result<Option<CacheState>, SyncError> {
+    async fn discard_if_ahead(&mut self) -> Result<Option<CacheState>, SyncError> {
         // Reads the index first: another process can advance both at any time, and advances the catalog before the
         // index.
-        let (at, newest) = (self.position(), self.catalog.position().await?);
-        self.told = self.told.min(newest);
-        if at <= newest {
+        let (index_position, newest) = (self.position(), self.catalog.position().await?);
+        // Changes after the position of an older copy get the same numbers again and have to be reported.
+        self.reported = self.reported.min(newest);
+        if index_position <= newest {
             return Ok(None);
         }
         self.discard().await?;
         Ok(Some(CacheState::Discarded(format!(
-            "the search index is at change {at}, but the catalog at {newest}: the catalog is an older copy"
+            "the search index is at change {index_position}, but the catalog at {newest}: the catalog is an older copy"
         ))))
     }
 
@@ -87,22 +93,23 @@ impl IndexSync {
     /// # Errors
     /// [`SyncError::Thread`].
     pub async fn discard(&mut self) -> Result<(), SyncError> {
-        self.begin_anew(View::reset).await
+        self.discard_with(IndexView::reset).await
     }
 
     /// Discards the index, but keeps showing the old snapshot until the next refresh has built a new one.
-    async fn begin_behind(&mut self) -> Result<(), SyncError> {
-        self.begin_anew(View::advance).await
+    async fn discard_keeping_snapshot(&mut self) -> Result<(), SyncError> {
+        self.discard_with(IndexView::advance).await
     }
 
-    async fn begin_anew(&mut self, show: fn(&View, &Cache)) -> Result<(), SyncError> {
+    async fn discard_with(&mut self, show: fn(&IndexView, &Cache)) -> Result<(), SyncError> {
         let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
         let work = move || {
+            // The view is changed under the lock of the cache, so that a build cannot publish the old state after it.
             let mut cache = lock(&cache);
             cache.discard();
             show(&view, &cache);
         };
-        tokio::task::spawn_blocking(work).await.map_err(thread_died)
+        tokio::task::spawn_blocking(work).await.map_err(task_failed)
     }
 
     /// Returns the snapshot to search. It does not wait for a running refresh, and never contains less than an earlier

@@ -8,22 +8,27 @@ use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, TrackNumber};
 use tokio::task::JoinSet;
 
-use super::batch::{self, Batch};
+use super::batch::{self, ChangeBatch};
 use super::{IndexSync, lock};
-use crate::result::{Refreshed, Skipped, SyncError, thread_died};
+use crate::result::{SkippedTrack, SyncError, SyncReport, task_failed};
 use refrain_catalog::{CatalogError, Change};
 
-/// Maximum number of changes per query.
-const PAGE_CHANGES: u32 = 50_000;
+/// Maximum number of changes per query, 16 bytes each in memory. At half of it, a first build of millions of tracks
+/// needs twice as many pages, each of which ends with a smaller batch; at twice, a page takes 1.6 MB.
+const REFRESH_PAGE_CHANGES: u32 = 50_000;
 
-/// Maximum number of bytes of packed constellations in memory; unpacked they take about three times as much.
-const BATCH_BYTES: u64 = 64 << 20;
+/// Maximum number of bytes of packed constellations in memory; unpacked they take about three times as much. Two
+/// batches exist at the same time, the one that is applied and the next one. At half of it, a build writes twice as
+/// many runs, which have to be merged; at twice, it needs up to 250 MB more memory (docs/scale.md).
+const REFRESH_BATCH_BYTES: u64 = 64 << 20;
 
-/// Number of constellations per query; several such queries run concurrently.
-const TRACKS_AT_ONCE: usize = 512;
+/// Number of constellations per query, about 7 MB for songs; several such queries run concurrently. At half of it,
+/// there are twice as many round trips; at twice, a batch of 64 MB has too few queries to run several concurrently at
+/// its end.
+const TRACKS_PER_QUERY: usize = 512;
 
 /// A track with its packed constellation.
-type Packed = (TrackNumber, Vec<u8>);
+type PackedTrack = (TrackNumber, Vec<u8>);
 
 impl IndexSync {
     /// Reads the changes of the catalog until there are no more, and makes them searchable.
@@ -33,29 +38,29 @@ impl IndexSync {
     ///
     /// # Errors
     /// If the catalog cannot be read or the index files cannot be written.
-    pub async fn refresh(&mut self) -> Result<Refreshed, SyncError> {
+    pub async fn refresh(&mut self) -> Result<SyncReport, SyncError> {
         while self.step().await? {}
-        Ok(self.told_now())
+        Ok(self.take_pending())
     }
 
     /// Returns the work that was done since the last call.
-    pub(super) fn told_now(&mut self) -> Refreshed {
+    pub(super) fn take_pending(&mut self) -> SyncReport {
         std::mem::take(&mut self.pending)
     }
 
     /// Applies a page of changes; returns false if there are no more.
     pub(super) async fn step(&mut self) -> Result<bool, SyncError> {
         // Another process may have advanced the shared files beyond what was reported here, or discarded them.
-        let from = self.position().min(self.told);
-        let changes = self.catalog.changes_after(from, PAGE_CHANGES).await?;
+        let from = self.position().min(self.reported);
+        let changes = self.catalog.changes_after(from, REFRESH_PAGE_CHANGES).await?;
         let Some(last) = changes.last().map(|change| change.position) else { return Ok(false) };
-        let more = changes.len() == PAGE_CHANGES as usize;
+        let more = changes.len() == REFRESH_PAGE_CHANGES as usize;
         self.catch_up(after(&changes, self.position()), more).await?;
         // Otherwise another process has changed the position of the files, and this page may not contain the changes
         // that they lack.
         if self.position() >= last {
-            self.pending.changes.extend_from_slice(after(&changes, self.told));
-            self.told = self.told.max(last);
+            self.pending.changes.extend_from_slice(after(&changes, self.reported));
+            self.reported = self.reported.max(last);
         }
         Ok(true)
     }
@@ -66,15 +71,19 @@ impl IndexSync {
         if changes.is_empty() {
             return Ok(());
         }
+        // Before anything is derived: after a power failure the index files must not be ahead of the catalog.
         self.catalog.settle().await?;
-        let lasting = batch::lasting(changes);
-        let sizes: HashMap<_, _> = self.catalog.constellation_sizes(&lasting).await?.into_iter().collect();
-        let mut batches = batch::cut(changes, &sizes, BATCH_BYTES).into_iter().peekable();
-        let mut reading = batches.peek().map(|first| self.read(&first.added));
-        while let (Some(batch), Some(read)) = (batches.next(), reading.take()) {
+        let remaining_additions = batch::remaining_additions(changes);
+        let sizes: HashMap<_, _> =
+            self.catalog.constellation_sizes(&remaining_additions).await?.into_iter().collect();
+        let mut batches =
+            batch::split_into_batches(changes, &sizes, REFRESH_BATCH_BYTES).into_iter().peekable();
+        let mut pending_reads = batches.peek().map(|first| self.read(&first.added));
+        while let (Some(batch), Some(read)) = (batches.next(), pending_reads.take()) {
             let packed = read.finish().await?;
-            reading = batches.peek().map(|next| self.read(&next.added));
-            if !self.take(batch, packed, more || reading.is_some()).await? {
+            // Started before the batch is applied, so that the database works while this process builds.
+            pending_reads = batches.peek().map(|next| self.read(&next.added));
+            if !self.take(batch, packed, more || pending_reads.is_some()).await? {
                 break;
             }
         }
@@ -82,54 +91,63 @@ impl IndexSync {
     }
 
     /// Starts to read constellations.
-    fn read(&self, tracks: &[TrackNumber]) -> Reading {
+    fn read(&self, tracks: &[TrackNumber]) -> PendingReads {
         let mut parts = JoinSet::new();
-        for part in tracks.chunks(TRACKS_AT_ONCE) {
+        for part in tracks.chunks(TRACKS_PER_QUERY) {
             let (catalog, part) = (Arc::clone(&self.catalog), part.to_vec());
-            let turns = Arc::clone(&self.turns);
+            let read_permits = Arc::clone(&self.read_permits);
             parts.spawn(async move {
                 // The semaphore is never closed.
-                let _turn = turns.acquire().await;
+                let _permit = read_permits.acquire().await;
                 catalog.constellations(&part).await
             });
         }
-        Reading(parts)
+        PendingReads(parts)
     }
 
     /// Applies a batch. Returns false if another process has changed the position of the index in the meantime.
-    async fn take(&mut self, batch: Batch, packed: Vec<Packed>, more: bool) -> Result<bool, SyncError> {
-        let (came, left, position) = (packed.len() as u64, batch.removed.len() as u64, batch.position);
+    async fn take(
+        &mut self,
+        batch: ChangeBatch,
+        packed: Vec<PackedTrack>,
+        more: bool,
+    ) -> Result<bool, SyncError> {
+        let (read_count, removed_count, position) =
+            (packed.len() as u64, batch.removed.len() as u64, batch.position);
         let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
-        let work = move || -> Result<Vec<Skipped>, IndexError> {
+        let work = move || -> Result<Vec<SkippedTrack>, IndexError> {
             let (added, skipped) = unpack(packed);
             let mut cache = lock(&cache);
+            // `apply_part` leaves merging to a later call: merging after each batch would rewrite the same postings
+            // repeatedly.
             let applied = if more {
                 cache.apply_part(&added, &batch.removed, position)
             } else {
                 cache.apply(&added, &batch.removed, position)
             };
+            // Also after an error, because a part of the changes may have been applied.
             view.advance(&cache);
             applied.map(|()| skipped)
         };
-        let skipped = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
+        let skipped = tokio::task::spawn_blocking(work).await.map_err(task_failed)??;
         if self.position() != position {
             return Ok(false);
         }
-        self.pending.added += came - skipped.len() as u64;
-        self.pending.removed += left;
+        self.pending.added += read_count - skipped.len() as u64;
+        self.pending.removed += removed_count;
         self.pending.skipped.extend(skipped);
         Ok(true)
     }
 }
 
 /// Queries for constellations that are running. Dropping it cancels them.
-struct Reading(JoinSet<Result<Vec<Packed>, CatalogError>>);
+struct PendingReads(JoinSet<Result<Vec<PackedTrack>, CatalogError>>);
 
-impl Reading {
-    async fn finish(mut self) -> Result<Vec<Packed>, SyncError> {
+impl PendingReads {
+    async fn finish(mut self) -> Result<Vec<PackedTrack>, SyncError> {
         let mut all = Vec::new();
         while let Some(part) = self.0.join_next().await {
-            all.extend(part.map_err(thread_died)??);
+            all.extend(part.map_err(task_failed)??);
         }
         Ok(all)
     }
@@ -141,11 +159,13 @@ fn after(changes: &[Change], position: u64) -> &[Change] {
 }
 
 /// Unpacks constellations on all cores, ordered by track.
-pub(crate) fn unpack(mut packed: Vec<Packed>) -> (Vec<(TrackNumber, Constellation)>, Vec<Skipped>) {
+pub(crate) fn unpack(mut packed: Vec<PackedTrack>) -> (Vec<(TrackNumber, Constellation)>, Vec<SkippedTrack>) {
+    // The database returns any order. Runs are written in ascending order of tracks, so that their bytes are
+    // reproducible.
     packed.sort_unstable_by_key(|(track, _)| *track);
-    let one = |(track, bytes): Packed| match Constellation::from_bytes(&bytes) {
+    let one = |(track, bytes): PackedTrack| match Constellation::from_bytes(&bytes) {
         Ok(constellation) => Ok((track, constellation)),
-        Err(reason) => Err(Skipped { track, reason }),
+        Err(reason) => Err(SkippedTrack { track, reason }),
     };
     let unpacked: Vec<_> = packed.into_par_iter().map(one).collect();
     let mut added = Vec::with_capacity(unpacked.len());

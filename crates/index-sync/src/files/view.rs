@@ -7,23 +7,29 @@ use refrain_core::index::{Cache, Snapshot};
 /// The snapshot to search, and the position of the index. Reading it never waits for a build: a build locks the cache
 /// for seconds, but this lock only while two values are replaced.
 #[derive(Debug)]
-pub(super) struct View {
-    state: Mutex<State>,
+pub(super) struct IndexView {
+    state: Mutex<ViewState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ViewState {
     snapshot: Arc<Snapshot>,
     /// Position up to which the snapshot is complete.
-    shown: u64,
-    /// Position up to which the cache is complete; less than `shown` while the index is being rebuilt.
+    snapshot_position: u64,
+    /// Position up to which the cache is complete; less than `snapshot_position` while the index is being rebuilt.
     position: u64,
 }
 
-impl View {
+impl IndexView {
     pub(super) fn of(cache: &Cache) -> Self {
         let position = cache.position();
-        Self { state: Mutex::new(State { snapshot: cache.snapshot(), shown: position, position }) }
+        Self {
+            state: Mutex::new(ViewState {
+                snapshot: cache.snapshot(),
+                snapshot_position: position,
+                position,
+            }),
+        }
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -39,18 +45,19 @@ impl View {
     pub(super) fn advance(&self, cache: &Cache) {
         let mut state = self.lock();
         state.position = cache.position();
-        if state.position >= state.shown {
-            (state.snapshot, state.shown) = (cache.snapshot(), state.position);
+        // At equal positions the new snapshot wins: after a rebuild it no longer has the damage of the old one.
+        if state.position >= state.snapshot_position {
+            (state.snapshot, state.snapshot_position) = (cache.snapshot(), state.position);
         }
     }
 
     /// Adopts the state of the cache, even if its snapshot is behind the current one.
     pub(super) fn reset(&self, cache: &Cache) {
         let position = cache.position();
-        *self.lock() = State { snapshot: cache.snapshot(), shown: position, position };
+        *self.lock() = ViewState { snapshot: cache.snapshot(), snapshot_position: position, position };
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ViewState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,14 +1,19 @@
 //! Chooses the runs to merge.
 
-use refrain_core::index::rows::LARGEST_RUN;
+use refrain_core::index::rows::MAX_RUN_POSTINGS;
 
 /// Number of runs of similar size from which they are merged into one. Each posting is then rewritten rarely, and the
-/// number of runs grows with the logarithm of the size of the catalog.
-const MERGED_AT_ONCE: usize = 8;
-/// Width of a size class in bits of the number of postings: sizes in a class differ by a factor below eight.
-const SIZE_BITS: u32 = 3;
-/// A run is rewritten alone if at least one in this many of its tracks is removed.
-const GONE_RATIO: i32 = 4;
+/// number of runs grows with the logarithm of the size of the catalog. With 4, a posting is rewritten at 1.5 times as
+/// many levels; with 16, a search reads rows of twice as many runs (docs/scale.md).
+const MIN_MERGE_RUNS: usize = 8;
+/// Width of a size class in bits of the number of postings: sizes in a class differ by a factor below eight, the number
+/// of runs that are merged, so that a merged run is in the next class. With 1 or 2, it skips classes, and more runs
+/// remain; with 6, large runs are rewritten together with much smaller ones.
+const SIZE_CLASS_BITS: u32 = 3;
+/// A run is rewritten alone if at least one in this many of its tracks is removed. A search reads the postings of
+/// removed tracks until then. With 2, half of the rows that it reads can be useless; with 8, runs are rewritten twice
+/// as often.
+const REWRITE_DIVISOR: i32 = 4;
 
 /// A row of `refrain.runs`: number, bucket bits, time bits, postings, tracks, removed tracks.
 pub(super) type RunRecord = (i32, i16, i16, i64, i32, i32);
@@ -16,20 +21,21 @@ pub(super) type RunRecord = (i32, i16, i16, i64, i32, i32);
 /// Chooses the runs to merge next from all runs in ascending order of size: the smallest ones of similar size if there
 /// are enough of them, or else one run with many removed tracks.
 pub(super) fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
-    let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_BITS;
-    for same in runs.chunk_by(|a, b| size(a) == size(b)) {
+    let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_CLASS_BITS;
+    // From the smallest class: merging small runs reduces the number of runs most for the least writing.
+    for size_class in runs.chunk_by(|a, b| size(a) == size(b)) {
         let mut postings = 0;
-        let fitting = same.iter().take_while(|record| {
+        let mergeable = size_class.iter().take_while(|record| {
             postings += record.3;
-            postings.cast_unsigned() <= LARGEST_RUN
+            postings.cast_unsigned() <= MAX_RUN_POSTINGS
         });
-        let fitting = fitting.count();
-        if same.len() >= MERGED_AT_ONCE && fitting > 1 {
-            return same[..fitting].to_vec();
+        let mergeable = mergeable.count();
+        if size_class.len() >= MIN_MERGE_RUNS && mergeable > 1 {
+            return size_class[..mergeable].to_vec();
         }
     }
     runs.iter()
-        .filter(|(.., tracks, gone)| *gone > 0 && gone * GONE_RATIO >= *tracks)
+        .filter(|(.., tracks, removed)| *removed > 0 && removed * REWRITE_DIVISOR >= *tracks)
         .take(1)
         .copied()
         .collect()
@@ -39,8 +45,8 @@ pub(super) fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
 mod tests {
     use super::*;
 
-    fn run(number: i32, postings: i64, tracks: i32, gone: i32) -> RunRecord {
-        (number, 0, 20, postings, tracks, gone)
+    fn run(number: i32, postings: i64, tracks: i32, removed: i32) -> RunRecord {
+        (number, 0, 20, postings, tracks, removed)
     }
 
     fn chosen(runs: &[RunRecord]) -> Vec<i32> {
@@ -58,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_largest_runs_are_not_merged() {
-        let large = LARGEST_RUN as i64 / 3 * 2;
+        let large = MAX_RUN_POSTINGS as i64 / 3 * 2;
         let runs: Vec<_> = (0..20).map(|n| run(n, large, 4, 0)).collect();
         assert!(chosen(&runs).is_empty());
     }

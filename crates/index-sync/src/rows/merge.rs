@@ -11,10 +11,12 @@ use super::choose::{RunRecord, choose};
 use super::{
     IndexRows, MERGE_LOCK, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run,
 };
-use crate::result::{SyncError, thread_died};
+use crate::result::{SyncError, task_failed};
 
-/// Number of buckets whose old rows are deleted in one statement.
-const SWEPT_AT_ONCE: usize = 1 << 16;
+/// Number of buckets whose old rows are deleted in one statement, about 65,000 rows or 100 MB per run. The statement
+/// time limit applies to each statement. At half of it, there are twice as many round trips; at twice, slow disks come
+/// nearer to the limit.
+const SWEEP_BUCKETS: usize = 1 << 16;
 
 impl IndexRows {
     /// Merges several runs into one if there are enough of similar size, or rewrites one run without its removed
@@ -40,14 +42,15 @@ impl IndexRows {
     async fn replace_runs(&self) -> Result<bool, SyncError> {
         let mut transaction = self.catalog.begin().await?;
         let fail = |error| self.catalog.error(error);
-        let mine = self.try_lock(&mut transaction).await?;
+        // Not waiting for the lock: the process that has it does the same work.
+        let has_lock = self.try_lock(&mut transaction).await?;
         let runs: Vec<RunRecord> = sqlx::query_as(
             "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs WHERE NOT dropped ORDER BY postings, run",
         ).persistent(false)
         .fetch_all(&mut *transaction)
         .await
         .map_err(fail)?;
-        let chosen = if mine { choose(&runs) } else { Vec::new() };
+        let chosen = if has_lock { choose(&runs) } else { Vec::new() };
         if chosen.is_empty() {
             self.catalog.commit(transaction).await?;
             return Ok(false);
@@ -79,8 +82,8 @@ impl IndexRows {
         let shapes: BTreeSet<i16> = dropped.iter().map(|(_, bits)| *bits).collect();
         for bits in shapes {
             let runs: Vec<i32> = dropped.iter().filter(|(_, b)| *b == bits).map(|(run, _)| *run).collect();
-            for first in (1_i64 << bits..2 << bits).step_by(SWEPT_AT_ONCE) {
-                let last = first + SWEPT_AT_ONCE as i64 - 1;
+            for first in (1_i64 << bits..2 << bits).step_by(SWEEP_BUCKETS) {
+                let last = first + SWEEP_BUCKETS as i64 - 1;
                 let sql = "DELETE FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3)";
                 let query = sqlx::query(sql).persistent(false).bind(first).bind(last).bind(&runs);
                 query.execute(&mut *transaction).await.map_err(fail)?;
@@ -151,12 +154,13 @@ impl IndexRows {
     ) -> Result<Merged, SyncError> {
         for chunk in merge.chunks() {
             let mut old = self.old_rows(transaction, sources, chunk).await?;
+            // `merge` moves into the thread and back, because a blocking task cannot borrow it.
             let work = move || -> (Merge, Option<Vec<Row>>) {
                 let rows = merge.merge(chunk, &mut old);
                 (merge, rows)
             };
-            let (back, rows) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
-            merge = back;
+            let (returned, rows) = tokio::task::spawn_blocking(work).await.map_err(task_failed)?;
+            merge = returned;
             let Some(rows) = rows else { return Err(refrain_core::index::IndexError::DamagedRow.into()) };
             insert_rows(transaction, number, &rows).await.map_err(|error| self.catalog.error(error))?;
         }
@@ -203,6 +207,7 @@ impl IndexRows {
         number: i32,
         merged: &Merged,
     ) -> Result<(), CatalogError> {
+        // Only for the exchange of the runs, so that packing waits for milliseconds instead of the whole merge.
         self.lock(transaction, PACK_LOCK).await?;
         let fail = |error| self.catalog.error(error);
         let old: Vec<i32> = chosen.iter().map(|record| record.0).collect();

@@ -8,17 +8,21 @@ use refrain_core::index::TrackNumber;
 use refrain_core::index::rows::{ROWS_VERSION, Row, RowRun, pack, units_of};
 
 use super::{IndexRows, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run};
-use crate::files::{Batch, cut, lasting, unpack};
-use crate::result::{Refreshed, Skipped, SyncError, thread_died};
+use crate::files::{ChangeBatch, remaining_additions, split_into_batches, unpack};
+use crate::result::{SkippedTrack, SyncError, SyncReport, task_failed};
 
-/// Maximum number of changes per query.
-const PAGE_CHANGES: u32 = 10_000;
+/// Maximum number of changes per query. One batch uses only the first part of them, so a larger page is read in vain: a
+/// batch has about 1,100 songs. At half of it, a page of many updates is cut more often; at twice, the sizes of twice
+/// as many constellations are queried for each batch.
+const PACK_PAGE_CHANGES: u32 = 10_000;
 
-/// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory.
-const BATCH_BYTES: u64 = 16 << 20;
+/// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory. At
+/// half of it, an import makes twice as many runs, which have to be merged; at twice, packing needs about 500 MB, and
+/// holds its lock for twice as long (docs/scale.md).
+const RUN_BATCH_BYTES: u64 = 16 << 20;
 
 /// The columns of the row of `refrain.search` that packing changes.
-struct State {
+struct PackState {
     position: u64,
     tracks: i64,
     units: i64,
@@ -32,11 +36,13 @@ impl IndexRows {
     ///
     /// # Errors
     /// [`SyncError`] if the database is unavailable or denies access.
-    pub async fn pack(&self) -> Result<Refreshed, SyncError> {
-        let mut done = Refreshed::default();
+    pub async fn pack(&self) -> Result<SyncReport, SyncError> {
+        let mut done = SyncReport::default();
         let mut retry = Retry::new();
         loop {
             match self.pack_batch(&mut done).await {
+                // Each batch has the full time for retries, because a long import outlasts several restarts of a
+                // server.
                 Ok(true) => retry = Retry::new(),
                 Ok(false) => return Ok(done),
                 Err(SyncError::Catalog(error)) => self.catalog.pause_before_retry(error, &mut retry).await?,
@@ -46,23 +52,28 @@ impl IndexRows {
     }
 
     /// Applies as many of the next changes as fit into one batch; returns false if there are none.
-    async fn pack_batch(&self, done: &mut Refreshed) -> Result<bool, SyncError> {
+    async fn pack_batch(&self, done: &mut SyncReport) -> Result<bool, SyncError> {
         let mut transaction = self.catalog.begin().await?;
+        // Before the position is read: the next process continues after the changes that this transaction applies.
         self.lock(&mut transaction, PACK_LOCK).await?;
         let state = self.state(&mut transaction).await?;
+        // An empty index has no rows of another version. `reset` takes the lock itself, so it is released first.
         if state.position > 0 && state.scheme != ROWS_VERSION {
             self.catalog.commit(transaction).await?;
             self.reset().await?;
             return Ok(true);
         }
-        let changes = self.catalog.changes_after(state.position, PAGE_CHANGES).await?;
+        let changes = self.catalog.changes_after(state.position, PACK_PAGE_CHANGES).await?;
         if changes.is_empty() {
             self.catalog.commit(transaction).await?;
             return Ok(false);
         }
         let sizes: HashMap<_, _> =
-            self.catalog.constellation_sizes(&lasting(&changes)).await?.into_iter().collect();
-        let Some(batch) = cut(&changes, &sizes, BATCH_BYTES).into_iter().next() else { return Ok(false) };
+            self.catalog.constellation_sizes(&remaining_additions(&changes)).await?.into_iter().collect();
+        // Only the first batch: the transaction then covers one run, and the lock is free between two batches.
+        let Some(batch) = split_into_batches(&changes, &sizes, RUN_BATCH_BYTES).into_iter().next() else {
+            return Ok(false);
+        };
         let packed = if batch.added.is_empty() {
             Vec::new()
         } else {
@@ -73,9 +84,10 @@ impl IndexRows {
             let (run, rows) = pack(&tracks);
             (tracks.len(), run, rows, skipped)
         };
-        let (many, run, rows, skipped) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
+        let (track_count, run, rows, skipped) =
+            tokio::task::spawn_blocking(work).await.map_err(task_failed)?;
         // A batch has a few hundred tracks, and a timeline can hold three years.
-        if run.tracks.len() < many {
+        if run.tracks.len() < track_count {
             return Err(self.catalog.invalid("tracks to pack are longer than three years in total").into());
         }
         self.write_batch(&mut transaction, &batch, state, &run, &rows).await?;
@@ -83,18 +95,18 @@ impl IndexRows {
         done.added += run.tracks.len() as u64;
         done.removed += batch.removed.len() as u64;
         done.changes.extend(changes.into_iter().filter(|change| change.position <= batch.position));
-        done.skipped.extend::<Vec<Skipped>>(skipped);
+        done.skipped.extend::<Vec<SkippedTrack>>(skipped);
         Ok(true)
     }
 
-    async fn state(&self, transaction: &mut Transaction) -> Result<State, CatalogError> {
+    async fn state(&self, transaction: &mut Transaction) -> Result<PackState, CatalogError> {
         let (position, tracks, units, groups, scheme): (i64, i64, i64, Vec<u8>, i32) =
             sqlx::query_as("SELECT position, tracks, units, groups, scheme FROM refrain.search")
                 .persistent(false)
                 .fetch_one(&mut **transaction)
                 .await
                 .map_err(|error| self.catalog.error(error))?;
-        Ok(State {
+        Ok(PackState {
             position: position.cast_unsigned(),
             tracks,
             units,
@@ -106,13 +118,13 @@ impl IndexRows {
     async fn write_batch(
         &self,
         transaction: &mut Transaction,
-        batch: &Batch,
-        mut state: State,
+        batch: &ChangeBatch,
+        mut state: PackState,
         run: &RowRun,
         rows: &[Row],
     ) -> Result<(), CatalogError> {
         if !batch.removed.is_empty() {
-            let (tracks, units) = self.note_removed(transaction, &batch.removed).await?;
+            let (tracks, units) = self.mark_removed(transaction, &batch.removed).await?;
             state.tracks -= tracks;
             state.units -= units;
         }
@@ -147,7 +159,7 @@ impl IndexRows {
 
     /// Marks tracks as removed in their runs, for a later merge to drop them. Returns their number and their total of
     /// units.
-    async fn note_removed(
+    async fn mark_removed(
         &self,
         transaction: &mut Transaction,
         removed: &[TrackNumber],

@@ -6,7 +6,7 @@ use refrain_catalog::CatalogError;
 use refrain_catalog::postgres::PostgresCatalog;
 use refrain_core::index::TrackNumber;
 use refrain_core::index::rows::{
-    ROWS_VERSION, Row, RowCandidate, RowError, RowIndex, RowSpot, RowStore, RunRow, RunShape,
+    ROWS_VERSION, Row, RowCandidate, RowError, RowIndex, RowPosition, RowStore, RunRow, RunShape,
 };
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -17,7 +17,7 @@ use super::groups_from_bytes;
 use crate::result::SyncError;
 
 /// The rows of the index, for threads that may block.
-struct Store {
+struct PostgresRowStore {
     catalog: Arc<PostgresCatalog>,
     runtime: Handle,
     /// Generation of the runs that the index was opened with.
@@ -25,6 +25,7 @@ struct Store {
 }
 
 pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex, u64), SyncError> {
+    // Retried, because a single query changes nothing.
     let row = catalog.retried(|| read_state(&catalog)).await?;
     let fail = |error| catalog.error(error);
     let (numbers, buckets, times): (Vec<i32>, Vec<i16>, Vec<i16>) = (
@@ -41,16 +42,16 @@ pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex
     let (tracks, units) = (number("tracks")?, number("units")?);
     let groups = groups_from_bytes(row.try_get("groups").map_err(fail)?);
     let scheme: i32 = row.try_get("scheme").map_err(fail)?;
-    let readable = scheme == ROWS_VERSION;
-    let store = Store { catalog: Arc::clone(&catalog), runtime: Handle::current(), generation };
+    let is_current = scheme == ROWS_VERSION;
+    let store = PostgresRowStore { catalog: Arc::clone(&catalog), runtime: Handle::current(), generation };
     let store: Box<dyn RowStore> = Box::new(store);
     // Rows of another version cannot be read, so the index is empty until the next packing has rebuilt them.
-    let index = if readable {
+    let index = if is_current {
         RowIndex::new(store, runs, groups, tracks.max(0) as usize, units.max(0).cast_unsigned())
     } else {
         RowIndex::new(store, Vec::new(), Vec::new(), 0, 0)
     };
-    Ok((index, if readable { position } else { 0 }))
+    Ok((index, if is_current { position } else { 0 }))
 }
 
 /// Reads the state with one statement, so that its parts are consistent.
@@ -63,7 +64,7 @@ async fn read_state(catalog: &PostgresCatalog) -> Result<PgRow, CatalogError> {
     rows.into_iter().next().ok_or_else(|| catalog.corrupt("refrain.search is empty"))
 }
 
-impl RowStore for Store {
+impl RowStore for PostgresRowStore {
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
         let buckets: Vec<i32> = buckets.iter().map(|bucket| bucket.cast_signed()).collect();
         self.wait(|| self.read_rows(&buckets))
@@ -71,28 +72,29 @@ impl RowStore for Store {
 
     fn locate(
         &self,
-        spots: &[RowSpot],
+        positions: &[RowPosition],
         most: usize,
         known: &[TrackNumber],
     ) -> Result<Vec<RowCandidate>, RowError> {
-        self.wait(|| self.read_places(spots, most, known))
+        self.wait(|| self.read_candidates(positions, most, known))
     }
 }
 
 /// The result of a query, or `None` if the runs have been replaced.
-type Answer<T> = Result<Option<T>, CatalogError>;
+type RowsResult<T> = Result<Option<T>, CatalogError>;
 
-impl Store {
-    fn wait<T, F: Future<Output = Answer<T>>>(&self, question: impl Fn() -> F) -> Result<T, RowError> {
-        match self.runtime.block_on(self.catalog.retried(question)) {
-            Ok(Some(answer)) => Ok(answer),
+impl PostgresRowStore {
+    fn wait<T, F: Future<Output = RowsResult<T>>>(&self, statement: impl Fn() -> F) -> Result<T, RowError> {
+        // Blocking is allowed here, because searches run on threads outside of the runtime.
+        match self.runtime.block_on(self.catalog.retried(statement)) {
+            Ok(Some(value)) => Ok(value),
             Ok(None) => Err(RowError::Stale),
             Err(error) => Err(RowError::Failed(error.into())),
         }
     }
 
     /// Reads rows without a transaction, because a single statement takes one round trip.
-    async fn read_rows(&self, buckets: &[i32]) -> Answer<Vec<RunRow>> {
+    async fn read_rows(&self, buckets: &[i32]) -> RowsResult<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";
         let rows = self.catalog.fetch_all(self.catalog.query(sql).bind(buckets.to_vec())).await?;
@@ -104,12 +106,12 @@ impl Store {
         self.current(&rows, read)
     }
 
-    async fn read_places(
+    async fn read_candidates(
         &self,
-        spots: &[RowSpot],
+        positions: &[RowPosition],
         most: usize,
         known: &[TrackNumber],
-    ) -> Answer<Vec<RowCandidate>> {
+    ) -> RowsResult<Vec<RowCandidate>> {
         // Equal votes are ordered by track and then by position in the track, so that the order does not depend on the
         // runs. Each constellation is sent once.
         let sql = "WITH spot AS (SELECT * FROM unnest($1::int[], $2::int[], $3::bigint[], $4::int[]) WITH ORDINALITY \
@@ -124,25 +126,25 @@ impl Store {
              SELECT s.generation, b.spot, b.track, b.start, c.packed FROM refrain.search s LEFT JOIN best b ON true \
              LEFT JOIN refrain.constellations c ON c.track = b.track AND b.time = 1 AND b.track <> ALL($6) \
              ORDER BY b.list, b.rank";
-        let column = |value: fn(&RowSpot) -> i32| spots.iter().map(value).collect::<Vec<_>>();
-        let places: Vec<i64> = spots.iter().map(|spot| i64::from(spot.place)).collect();
+        let column = |value: fn(&RowPosition) -> i32| positions.iter().map(value).collect::<Vec<_>>();
+        let places: Vec<i64> = positions.iter().map(|position| i64::from(position.place)).collect();
         let known: Vec<i64> = known.iter().map(|track| i64::from(track.0)).collect();
-        let question = self
+        let statement = self
             .catalog
             .query(sql)
-            .bind(column(|spot| spot.list.cast_signed()))
-            .bind(column(|spot| spot.run as i32))
+            .bind(column(|position| position.list.cast_signed()))
+            .bind(column(|position| position.run as i32))
             .bind(places)
-            .bind(column(|spot| spot.votes.cast_signed()))
+            .bind(column(|position| position.votes.cast_signed()))
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .bind(known);
-        let rows = self.catalog.fetch_all(question).await?;
+        let rows = self.catalog.fetch_all(statement).await?;
         let read = |row: &PgRow| -> Result<Option<RowCandidate>, sqlx::Error> {
-            let Some(spot) = row.try_get::<Option<i64>, _>(1)? else { return Ok(None) };
+            let Some(position) = row.try_get::<Option<i64>, _>(1)? else { return Ok(None) };
             let (track, start): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
             let track = track_number(track)?;
             let packed = row.try_get(4)?;
-            Ok(Some(RowCandidate { spot: spot as usize - 1, track, start: start as u32, packed }))
+            Ok(Some(RowCandidate { position: position as usize - 1, track, start: start as u32, packed }))
         };
         self.current(&rows, read)
     }
@@ -152,10 +154,12 @@ impl Store {
         &self,
         rows: &[PgRow],
         read: impl Fn(&PgRow) -> Result<Option<T>, sqlx::Error>,
-    ) -> Answer<Vec<T>> {
+    ) -> RowsResult<Vec<T>> {
         let fail = |error| self.catalog.error(error);
         let mut all = Vec::with_capacity(rows.len());
         for row in rows {
+            // A merge has replaced runs since the index was opened, so rows of the old runs may be missing from this
+            // result.
             if row.try_get::<i64, _>(0).map_err(fail)? != self.generation {
                 return Ok(None);
             }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WireError {
     name: String,
-    kind: Kind,
+    kind: WireErrorKind,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Kind {
+enum WireErrorKind {
     Open(Option<i32>, String),
     Read(Option<i32>, String),
     Directory,
@@ -23,12 +23,12 @@ enum Kind {
     UnsupportedCodec(String),
     Damaged(String),
     NoSound,
-    Limit(Exceeded, f64, f64),
+    Limit(WireLimitKind, f64, f64),
     Stopped(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Exceeded {
+enum WireLimitKind {
     Seconds,
     SampleRate,
     Channels,
@@ -38,29 +38,29 @@ impl From<AudioError> for WireError {
     fn from(error: AudioError) -> Self {
         let (name, kind) = match error {
             AudioError::Open { name, source } => {
-                (name, Kind::Open(source.raw_os_error(), source.to_string()))
+                (name, WireErrorKind::Open(source.raw_os_error(), source.to_string()))
             }
             AudioError::Read { name, source } => {
-                (name, Kind::Read(source.raw_os_error(), source.to_string()))
+                (name, WireErrorKind::Read(source.raw_os_error(), source.to_string()))
             }
-            AudioError::Directory { name } => (name, Kind::Directory),
-            AudioError::Empty { name } => (name, Kind::Empty),
-            AudioError::NotAudio { name } => (name, Kind::NotAudio),
-            AudioError::NoAudioTrack { name, container } => (name, Kind::NoAudioTrack(container)),
-            AudioError::UnsupportedCodec { name, codec } => (name, Kind::UnsupportedCodec(codec)),
-            AudioError::Damaged { name, reason } => (name, Kind::Damaged(reason)),
-            AudioError::NoSound { name } => (name, Kind::NoSound),
-            AudioError::Stopped { name, reason } => (name, Kind::Stopped(reason)),
+            AudioError::Directory { name } => (name, WireErrorKind::Directory),
+            AudioError::Empty { name } => (name, WireErrorKind::Empty),
+            AudioError::NotAudio { name } => (name, WireErrorKind::NotAudio),
+            AudioError::NoAudioTrack { name, container } => (name, WireErrorKind::NoAudioTrack(container)),
+            AudioError::UnsupportedCodec { name, codec } => (name, WireErrorKind::UnsupportedCodec(codec)),
+            AudioError::Damaged { name, reason } => (name, WireErrorKind::Damaged(reason)),
+            AudioError::NoSound { name } => (name, WireErrorKind::NoSound),
+            AudioError::Stopped { name, reason } => (name, WireErrorKind::Stopped(reason)),
             AudioError::Limit { name, limit, found, allowed } => {
                 let exceeded = match limit {
-                    LimitKind::SampleRate => Exceeded::SampleRate,
-                    LimitKind::Channels => Exceeded::Channels,
-                    _ => Exceeded::Seconds,
+                    LimitKind::SampleRate => WireLimitKind::SampleRate,
+                    LimitKind::Channels => WireLimitKind::Channels,
+                    _ => WireLimitKind::Seconds,
                 };
-                (name, Kind::Limit(exceeded, found, allowed))
+                (name, WireErrorKind::Limit(exceeded, found, allowed))
             }
             // `AudioError` is non-exhaustive: an unknown variant keeps only its text.
-            other => (String::new(), Kind::Damaged(other.to_string())),
+            other => (String::new(), WireErrorKind::Damaged(other.to_string())),
         };
         Self { name, kind }
     }
@@ -69,21 +69,21 @@ impl From<AudioError> for WireError {
 impl From<WireError> for AudioError {
     fn from(WireError { name, kind }: WireError) -> Self {
         match kind {
-            Kind::Open(code, text) => Self::Open { name, source: system_error(code, text) },
-            Kind::Read(code, text) => Self::Read { name, source: system_error(code, text) },
-            Kind::Directory => Self::Directory { name },
-            Kind::Empty => Self::Empty { name },
-            Kind::NotAudio => Self::NotAudio { name },
-            Kind::NoAudioTrack(container) => Self::NoAudioTrack { name, container },
-            Kind::UnsupportedCodec(codec) => Self::UnsupportedCodec { name, codec },
-            Kind::Damaged(reason) => Self::Damaged { name, reason },
-            Kind::NoSound => Self::NoSound { name },
-            Kind::Stopped(reason) => Self::Stopped { name, reason },
-            Kind::Limit(exceeded, found, allowed) => {
+            WireErrorKind::Open(code, text) => Self::Open { name, source: system_error(code, text) },
+            WireErrorKind::Read(code, text) => Self::Read { name, source: system_error(code, text) },
+            WireErrorKind::Directory => Self::Directory { name },
+            WireErrorKind::Empty => Self::Empty { name },
+            WireErrorKind::NotAudio => Self::NotAudio { name },
+            WireErrorKind::NoAudioTrack(container) => Self::NoAudioTrack { name, container },
+            WireErrorKind::UnsupportedCodec(codec) => Self::UnsupportedCodec { name, codec },
+            WireErrorKind::Damaged(reason) => Self::Damaged { name, reason },
+            WireErrorKind::NoSound => Self::NoSound { name },
+            WireErrorKind::Stopped(reason) => Self::Stopped { name, reason },
+            WireErrorKind::Limit(exceeded, found, allowed) => {
                 let limit = match exceeded {
-                    Exceeded::Seconds => LimitKind::Seconds,
-                    Exceeded::SampleRate => LimitKind::SampleRate,
-                    Exceeded::Channels => LimitKind::Channels,
+                    WireLimitKind::Seconds => LimitKind::Seconds,
+                    WireLimitKind::SampleRate => LimitKind::SampleRate,
+                    WireLimitKind::Channels => LimitKind::Channels,
                 };
                 Self::Limit { name, limit, found, allowed }
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// An input to open.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OpenRequest {
-    pub(crate) source: SourceKind,
+    pub(crate) source: InputKind,
     /// Name of the input in messages to the user.
     pub(crate) name: String,
     pub(crate) limits: Limits,
@@ -17,11 +17,11 @@ pub(crate) struct OpenRequest {
 
 /// Where the child reads the input.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum SourceKind {
+pub(crate) enum InputKind {
     /// A file that it opens itself.
     Path(PathBuf),
     /// Bytes with random access, which the parent reads. Contains their length in bytes.
-    Searchable(u64),
+    Seekable(u64),
     /// Bytes that the parent reads once, from their start to their end.
     Stream,
 }

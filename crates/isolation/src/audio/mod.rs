@@ -11,4 +11,4 @@ pub(crate) use message::{OpenRequest, OpenedAudio, ReadRequest};
 pub(crate) use serve::serve_input;
 
 pub use message::Fingerprinted;
-pub use reader::{Reader, open_path, open_searchable, open_stream};
+pub use reader::{Reader, open_path, open_seekable, open_stream};

@@ -3,22 +3,24 @@
 use std::fmt;
 use std::io::{self, Read, SeekFrom};
 
-use refrain_core::audio::{AudioError, Limits, Searchable};
+use refrain_core::audio::{AudioError, Limits, Seekable};
 use refrain_core::fingerprint::Density;
 
-use super::message::{Fingerprinted, OpenRequest, OpenedAudio, ReadRequest, SourceKind};
+use super::message::{Fingerprinted, InputKind, OpenRequest, OpenedAudio, ReadRequest};
 use crate::child::Child;
 use crate::supervisor::Supervisor;
-use crate::worker::{Reply, Request};
+use crate::worker::{ChildReply, ChildRequest};
 
-/// Maximum number of bytes that are sent to a child at once.
+/// Maximum number of bytes that are sent to a child at once. The child reads blocks of 128 KiB, so valid requests stay
+/// below. At half of it, they still fit; at twice, a compromised child makes this process allocate twice as much per
+/// request.
 const MAX_READ_BYTES: u32 = 256 << 10;
 
 /// Source of the bytes that the parent reads for the child.
 pub(super) enum RemoteSource {
     /// The child reads the file itself.
     None,
-    Searchable(Box<dyn Searchable>),
+    Seekable(Box<dyn Seekable>),
     Stream(Box<dyn Read + Send + Sync>),
 }
 
@@ -30,7 +32,7 @@ pub(super) struct RemoteReader {
     source: RemoteSource,
     name: String,
     samples: Vec<f32>,
-    pub(super) about: OpenedAudio,
+    pub(super) info: OpenedAudio,
 }
 
 impl fmt::Debug for RemoteReader {
@@ -42,7 +44,7 @@ impl fmt::Debug for RemoteReader {
 impl RemoteReader {
     pub(super) fn open(
         supervisor: &'static Supervisor,
-        kind: SourceKind,
+        kind: InputKind,
         mut source: RemoteSource,
         name: String,
         limits: &Limits,
@@ -53,26 +55,27 @@ impl RemoteReader {
         };
         let mut child = supervisor.take().map_err(failed)?;
         let open = OpenRequest { source: kind, name: name.clone(), limits: limits.clone() };
-        match exchange(&mut child, &mut source, &Request::Open(open)) {
-            Ok(Reply::Opened(about)) => {
-                Ok(Self { supervisor, child: Some(child), source, name, samples: Vec::new(), about: *about })
+        match exchange(&mut child, &mut source, &ChildRequest::Open(open)) {
+            Ok(ChildReply::Opened(info)) => {
+                Ok(Self { supervisor, child: Some(child), source, name, samples: Vec::new(), info: *info })
             }
-            Ok(Reply::Failed(error)) => {
-                supervisor.give_back(child);
+            Ok(ChildReply::Failed(error)) => {
+                supervisor.return_child(child);
                 Err(error.into())
             }
-            Ok(_) => Err(AudioError::Stopped { name, reason: UNEXPECTED.to_owned() }),
+            Ok(_) => Err(AudioError::Stopped { name, reason: UNEXPECTED_REPLY.to_owned() }),
             Err(reason) => Err(AudioError::Stopped { name, reason }),
         }
     }
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
         self.samples.clear();
-        match self.request(&Request::Next)? {
-            Some(Reply::Samples(bytes, about)) => {
-                self.about = *about;
+        match self.request(&ChildRequest::Next)? {
+            Some(ChildReply::Samples(bytes, info)) => {
+                self.info = *info;
                 let (samples, _) = bytes.as_chunks();
                 self.samples.extend(samples.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+                // An empty chunk marks the end. The child is returned at once and can decode another input.
                 if self.samples.is_empty() {
                     self.end();
                 }
@@ -84,8 +87,8 @@ impl RemoteReader {
     }
 
     pub(super) fn fingerprint(mut self, density: Density) -> Result<Fingerprinted, AudioError> {
-        match self.request(&Request::Fingerprint(density))? {
-            Some(Reply::Fingerprint(done)) => {
+        match self.request(&ChildRequest::Fingerprint(density))? {
+            Some(ChildReply::Fingerprint(done)) => {
                 self.end();
                 Ok(*done)
             }
@@ -94,14 +97,15 @@ impl RemoteReader {
     }
 
     /// Sends a request; `None` after the end of the input.
-    fn request(&mut self, request: &Request) -> Result<Option<Reply>, AudioError> {
+    fn request(&mut self, request: &ChildRequest) -> Result<Option<ChildReply>, AudioError> {
         let Some(child) = &mut self.child else { return Ok(None) };
         match exchange(child, &mut self.source, request) {
-            Ok(Reply::Failed(error)) => {
+            Ok(ChildReply::Failed(error)) => {
                 self.end();
                 Err(error.into())
             }
             Ok(reply) => Ok(Some(reply)),
+            // The child is dead and must not be returned to the supervisor.
             Err(reason) => {
                 self.child = None;
                 Err(AudioError::Stopped { name: self.name.clone(), reason })
@@ -112,15 +116,15 @@ impl RemoteReader {
     /// Ends the input in the child, which is free for another one.
     fn end(&mut self) {
         if let Some(mut child) = self.child.take()
-            && child.send(&Request::Close).is_ok()
+            && child.send(&ChildRequest::Close).is_ok()
         {
-            self.supervisor.give_back(child);
+            self.supervisor.return_child(child);
         }
     }
 
     fn unexpected(&mut self) -> AudioError {
         self.child = None;
-        AudioError::Stopped { name: self.name.clone(), reason: UNEXPECTED.to_owned() }
+        AudioError::Stopped { name: self.name.clone(), reason: UNEXPECTED_REPLY.to_owned() }
     }
 }
 
@@ -131,19 +135,25 @@ impl Drop for RemoteReader {
 }
 
 /// Reason for a reply that does not belong to its request.
-const UNEXPECTED: &str = "its decoder sent another message than expected";
+const UNEXPECTED_REPLY: &str = "its decoder sent another message than expected";
 
 /// Sends a request, answers the child's requests for bytes of the input, and returns the result.
-fn exchange(child: &mut Child, source: &mut RemoteSource, request: &Request) -> Result<Reply, String> {
+fn exchange(
+    child: &mut Child,
+    source: &mut RemoteSource,
+    request: &ChildRequest,
+) -> Result<ChildReply, String> {
     child.send(request)?;
     loop {
         match child.receive()? {
-            Reply::Read(read) => {
-                let answer = match source.read(read) {
-                    Ok(bytes) => Request::Bytes(bytes),
-                    Err(error) => Request::ReadError(error.raw_os_error(), error.to_string()),
+            ChildReply::Read(read) => {
+                let bytes_reply = match source.read(read) {
+                    Ok(bytes) => ChildRequest::Bytes(bytes),
+                    // The child needs the code to create the same error, so that messages do not depend on where an
+                    // input is decoded.
+                    Err(error) => ChildRequest::ReadError(error.raw_os_error(), error.to_string()),
                 };
-                child.send(&answer)?;
+                child.send(&bytes_reply)?;
             }
             reply => return Ok(reply),
         }
@@ -152,6 +162,7 @@ fn exchange(child: &mut Child, source: &mut RemoteSource, request: &Request) -> 
 
 impl RemoteSource {
     fn read(&mut self, request: ReadRequest) -> io::Result<Vec<u8>> {
+        // The child is not trusted, so the length that it requests is limited.
         let mut bytes = vec![0; request.length.min(MAX_READ_BYTES) as usize];
         let read = |from: &mut dyn Read, bytes: &mut [u8]| loop {
             match from.read(bytes) {
@@ -162,7 +173,7 @@ impl RemoteSource {
         let count = match self {
             Self::None => 0,
             Self::Stream(source) => read(source, &mut bytes)?,
-            Self::Searchable(source) => {
+            Self::Seekable(source) => {
                 if let Some(offset) = request.offset {
                     source.seek(SeekFrom::Start(offset))?;
                 }

@@ -3,44 +3,47 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 
-use refrain_core::audio::{AudioError, AudioReader, Searchable};
+use refrain_core::audio::{AudioError, AudioReader, Seekable};
 
 use super::error::system_error;
-use super::message::{OpenRequest, OpenedAudio, ReadRequest, SourceKind};
+use super::message::{InputKind, OpenRequest, OpenedAudio, ReadRequest};
 use super::reader::Reader;
-use crate::limits::{SAMPLES_PER_STEP, grant_processor_time};
+use crate::limits::{SAMPLES_PER_CPU_GRANT, extend_cpu_limit};
 use crate::supervisor::lock;
-use crate::worker::{Channel, Reply, Request};
+use crate::worker::{ChildReply, ChildRequest, ParentChannel};
 
 /// Opens an input and serves the parent's requests for it until the input is closed.
 ///
 /// # Errors
 /// Returns errors of the pipes, which mean that the parent has exited.
-pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> io::Result<()> {
+pub(crate) fn serve_input(channel: &Arc<Mutex<ParentChannel>>, open: &OpenRequest) -> io::Result<()> {
     let mut reader = match open_reader(channel, open) {
         Ok(reader) => Reader::local(reader),
-        Err(error) => return lock(channel).send(&Reply::Failed(error.into())),
+        Err(error) => return lock(channel).send(&ChildReply::Failed(error.into())),
     };
-    lock(channel).send(&Reply::Opened(Box::new(about(&reader))))?;
-    let mut budget = Budget::default();
+    lock(channel).send(&ChildReply::Opened(Box::new(info(&reader))))?;
+    let mut budget = CpuBudget::default();
     loop {
-        let request = lock(channel).receive::<Request>()?;
+        // The channel must not stay locked while the reader decodes, because `ParentSource` uses it to request bytes.
+        let request = lock(channel).receive::<ChildRequest>()?;
         let reply = match request {
-            Some(Request::Next) => match reader.next_chunk() {
+            Some(ChildRequest::Next) => match reader.next_chunk() {
                 Ok(chunk) => {
                     let chunk = chunk.unwrap_or_default();
-                    budget.spend(chunk.len());
+                    budget.add_samples(chunk.len());
                     let bytes = chunk.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                    Reply::Samples(bytes, Box::new(about(&reader)))
+                    ChildReply::Samples(bytes, Box::new(info(&reader)))
                 }
-                Err(error) => Reply::Failed(error.into()),
+                Err(error) => ChildReply::Failed(error.into()),
             },
-            Some(Request::Fingerprint(density)) => {
-                match reader.fingerprint_with(density, |chunk| budget.spend(chunk.len())) {
-                    Ok(done) => Reply::Fingerprint(Box::new(done)),
-                    Err(error) => Reply::Failed(error.into()),
+            Some(ChildRequest::Fingerprint(density)) => {
+                match reader.fingerprint_with(density, |chunk| budget.add_samples(chunk.len())) {
+                    Ok(done) => ChildReply::Fingerprint(Box::new(done)),
+                    Err(error) => ChildReply::Failed(error.into()),
                 }
             }
+            // `Close`, the end of the pipe, or a message that does not belong to an input: the caller continues with
+            // the next one.
             _ => return Ok(()),
         };
         lock(channel).send(&reply)?;
@@ -49,21 +52,21 @@ pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> 
 
 /// Extends the limit of processor time while samples are decoded.
 #[derive(Default)]
-struct Budget {
+struct CpuBudget {
     samples: u64,
 }
 
-impl Budget {
-    fn spend(&mut self, samples: usize) {
+impl CpuBudget {
+    fn add_samples(&mut self, samples: usize) {
         self.samples += samples as u64;
-        if self.samples >= SAMPLES_PER_STEP {
+        if self.samples >= SAMPLES_PER_CPU_GRANT {
             self.samples = 0;
-            grant_processor_time();
+            extend_cpu_limit();
         }
     }
 }
 
-fn about(reader: &Reader) -> OpenedAudio {
+fn info(reader: &Reader) -> OpenedAudio {
     OpenedAudio {
         tags: reader.tags().clone(),
         format: reader.format().clone(),
@@ -71,21 +74,21 @@ fn about(reader: &Reader) -> OpenedAudio {
     }
 }
 
-fn open_reader(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> Result<AudioReader, AudioError> {
+fn open_reader(channel: &Arc<Mutex<ParentChannel>>, open: &OpenRequest) -> Result<AudioReader, AudioError> {
     let source = |length| ParentSource { channel: Arc::clone(channel), length, position: 0 };
     match &open.source {
-        SourceKind::Path(path) => AudioReader::open(path, &open.limits),
-        SourceKind::Searchable(length) => {
-            let open_again = || Ok(Box::new(source(Some(*length))) as Box<dyn Searchable>);
-            AudioReader::from_searchable(open_again, *length, &open.name, &open.limits)
+        InputKind::Path(path) => AudioReader::open(path, &open.limits),
+        InputKind::Seekable(length) => {
+            let open_again = || Ok(Box::new(source(Some(*length))) as Box<dyn Seekable>);
+            AudioReader::from_seekable(open_again, *length, &open.name, &open.limits)
         }
-        SourceKind::Stream => AudioReader::from_source(Box::new(source(None)), &open.name, &open.limits),
+        InputKind::Stream => AudioReader::from_source(Box::new(source(None)), &open.name, &open.limits),
     }
 }
 
 /// An input whose bytes the parent reads for this process.
 struct ParentSource {
-    channel: Arc<Mutex<Channel>>,
+    channel: Arc<Mutex<ParentChannel>>,
     /// Length in bytes of a source with random access; `None` for a stream.
     length: Option<u64>,
     position: u64,
@@ -95,10 +98,13 @@ impl Read for ParentSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let request = ReadRequest { offset: self.length.map(|_| self.position), length };
+        // The lock covers request and reply, so that no other message comes between them.
         let mut channel = lock(&self.channel);
-        channel.send(&Reply::Read(request))?;
-        match channel.receive::<Request>()? {
-            Some(Request::Bytes(bytes)) => {
+        channel.send(&ChildReply::Read(request))?;
+        match channel.receive::<ChildRequest>()? {
+            Some(ChildRequest::Bytes(bytes)) => {
+                // The parent sends no more than was requested, but a length from another process is not used without a
+                // check.
                 let count = bytes.len().min(buffer.len());
                 if let (Some(to), Some(from)) = (buffer.get_mut(..count), bytes.get(..count)) {
                     to.copy_from_slice(from);
@@ -106,7 +112,7 @@ impl Read for ParentSource {
                 self.position += count as u64;
                 Ok(count)
             }
-            Some(Request::ReadError(code, text)) => Err(system_error(code, text)),
+            Some(ChildRequest::ReadError(code, text)) => Err(system_error(code, text)),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -116,6 +122,7 @@ impl Seek for ParentSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
+            // The parent is not informed: the next read sends its offset, so that a seek costs no message.
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
             SeekFrom::End(by) => self.length.and_then(|length| length.checked_add_signed(by)),
         };

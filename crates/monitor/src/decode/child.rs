@@ -3,40 +3,43 @@
 use std::collections::HashMap;
 
 use refrain_isolation::SessionHandler;
-use refrain_stream::EarSettings;
+use refrain_stream::DecoderSettings;
 
 use super::local::LocalDecoder;
-use super::{Request, Response, encode};
+use super::{DecodeRequest, DecodeResponse, encode};
 
 /// The decoders of all streams of a child process, for [`refrain_isolation::run_child`].
 #[derive(Default)]
-pub struct StreamDecoders {
+pub struct ChildDecoders {
     decoders: HashMap<u64, LocalDecoder>,
 }
 
-impl SessionHandler for StreamDecoders {
+impl SessionHandler for ChildDecoders {
     fn handle(&mut self, session: u64, request: &[u8]) -> Vec<u8> {
         let mut pieces = Vec::new();
         // A request that cannot be read gets an empty response, which the parent rejects.
-        let Ok(request) = postcard::from_bytes::<Request>(request) else { return Vec::new() };
-        let new = || LocalDecoder::new(EarSettings::default());
+        let Ok(request) = postcard::from_bytes::<DecodeRequest>(request) else { return Vec::new() };
+        // A session whose `Open` was lost still decodes, from the start of a stream, instead of failing repeatedly.
+        let new = || LocalDecoder::new(DecoderSettings::default());
         match request {
-            Request::Open(state, anchor) => {
-                let mut decoder = LocalDecoder::resume(EarSettings::default(), *state);
+            DecodeRequest::Open(state, anchor) => {
+                let mut decoder = LocalDecoder::resume(DecoderSettings::default(), *state);
                 if let Some(anchor) = anchor {
                     decoder.continue_clock(anchor);
                 }
                 self.decoders.insert(session, decoder);
             }
-            Request::Process { now, splices, delivery } => {
+            DecodeRequest::Process { now, splices, delivery } => {
                 let decoder = self.decoders.entry(session).or_insert_with(new);
+                // Before the delivery, because the report of this response must contain them.
                 splices.into_iter().for_each(|seconds| decoder.count_splice(seconds));
                 decoder.process(*delivery, now, &mut pieces);
             }
-            Request::Finish => self.decoders.entry(session).or_insert_with(new).finish(&mut pieces),
+            DecodeRequest::Finish => self.decoders.entry(session).or_insert_with(new).finish(&mut pieces),
         }
+        // The state is sent with each result, so that the parent can reopen the decoder in another child at any time.
         let state = self.decoders.get(&session).map(LocalDecoder::state).unwrap_or_default();
-        encode(&Response { pieces, state })
+        encode(&DecodeResponse { pieces, state })
     }
 
     fn close(&mut self, session: u64) {

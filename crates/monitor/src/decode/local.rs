@@ -4,29 +4,37 @@ use std::time::Instant;
 
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak, TICKS_PER_SECOND};
-use refrain_stream::{Clock, ClockAnchor, Delivery, Ear, EarReport, EarSettings, EarState, Media, Sound};
+use refrain_stream::{
+    ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Delivery, Media, Sound, StreamClock,
+    StreamDecoder,
+};
 use serde::{Deserialize, Serialize};
 
 use super::super::worker::StageTimes;
-use super::piece::{Piece, Ready};
+use super::piece::{FingerprintedSpan, PeakBatch};
 
-/// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap a new fingerprinter begins.
-const LONGEST_SILENCE: u64 = 2 * SAMPLE_RATE as u64;
+/// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap a new fingerprinter
+/// begins. Silence costs as much as audio. At half, each lost segment of 2 s restarts the fingerprinter, which costs
+/// its lead; at twice, gaps cost twice the time before they are skipped.
+const MAX_SILENCE_SAMPLES: u64 = 2 * SAMPLE_RATE as u64;
 
-/// Samples of silence before the audio that follows a long gap. This is more than the fingerprinter looks back.
-const LEAD: u64 = SAMPLE_RATE as u64;
+/// Samples of silence before the audio that follows a long gap: 1 s. This is more than the fingerprinter looks back
+/// (half a second for ranks), so that peaks after the gap are the same as in a stream with silence. At half, the first
+/// ranks can differ; at twice, each long gap costs 1 s more of transforms.
+const LEAD_SAMPLES: u64 = SAMPLE_RATE as u64;
 
 /// Samples of a frame of the spectrogram, 4 ticks. A new fingerprinter begins at the border of a frame.
-const FRAME: u64 = 1_024;
+const FRAME_SAMPLES: u64 = 1_024;
 const TICKS_PER_FRAME: u64 = 4;
 
-/// Silence that is pushed in one call.
+/// Silence that is pushed in one call: a buffer in the binary, so that no gap allocates memory. The size changes no
+/// peak.
 const SILENCE: [f32; 4_096] = [0.0; 4_096];
 
 /// The state that a decoder in another process needs to continue.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct DecoderState {
-    pub(super) ear: EarState,
+pub(super) struct LocalDecoderState {
+    pub(super) decoder: DecoderState,
     pub(super) anchor: Option<ClockAnchor>,
     /// Samples that were fingerprinted, gaps included.
     pub(super) position: u64,
@@ -35,63 +43,66 @@ pub(super) struct DecoderState {
 
 /// Decodes and fingerprints one stream.
 pub(super) struct LocalDecoder {
-    ear: Ear,
+    decoder: StreamDecoder,
     fingerprints: Fingerprints,
 }
 
 impl LocalDecoder {
     /// Creates a decoder at the start of a stream.
-    pub(super) fn new(settings: EarSettings) -> Self {
-        Self { ear: Ear::new(settings), fingerprints: Fingerprints::new() }
+    pub(super) fn new(settings: DecoderSettings) -> Self {
+        Self { decoder: StreamDecoder::new(settings), fingerprints: Fingerprints::new() }
     }
 
     /// Creates a decoder that continues at the state of a decoder that was lost.
-    pub(super) fn resume(settings: EarSettings, state: DecoderState) -> Self {
+    pub(super) fn resume(settings: DecoderSettings, state: LocalDecoderState) -> Self {
+        // Nothing was decoded, so the decoder may keep a clock anchor and place its first audio freely.
         if state.position == 0 {
             return Self::new(settings);
         }
         let mut fingerprints = Fingerprints::new();
         fingerprints.times = state.times;
         fingerprints.begin_at(state.position);
-        Self { ear: Ear::resume(settings, state.ear), fingerprints }
+        Self { decoder: StreamDecoder::resume(settings, state.decoder), fingerprints }
     }
 
     /// Decodes a delivery that was received at `now`, seconds since 1970.
-    pub(super) fn process(&mut self, delivery: Delivery, now: f64, out: &mut Vec<Piece>) {
-        let (began, before) = (Instant::now(), self.fingerprints.times);
-        self.ear.hear_at(delivery, now, |sound| out.push(self.fingerprints.process(&sound)));
-        self.fingerprints.count_decoding(began, before);
+    pub(super) fn process(&mut self, delivery: Delivery, now: f64, out: &mut Vec<FingerprintedSpan>) {
+        let (started_at, before) = (Instant::now(), self.fingerprints.times);
+        // Fingerprinted in the callback, so that the samples of a segment are never collected.
+        self.decoder.process_at(delivery, now, |sound| out.push(self.fingerprints.process(&sound)));
+        self.fingerprints.count_decoding(started_at, before);
     }
 
     /// Ends the stream and adds the remaining pieces to `out`.
-    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
-        let (began, before) = (Instant::now(), self.fingerprints.times);
-        self.ear.finish(|sound| out.push(self.fingerprints.process(&sound)));
-        self.fingerprints.count_decoding(began, before);
+    pub(super) fn finish(&mut self, out: &mut Vec<FingerprintedSpan>) {
+        let (started_at, before) = (Instant::now(), self.fingerprints.times);
+        self.decoder.finish(|sound| out.push(self.fingerprints.process(&sound)));
+        self.fingerprints.count_decoding(started_at, before);
         let position = self.fingerprints.position;
+        // The last peaks become final only at the end, because a later louder peak could displace them.
         let last = self.fingerprints.flush();
         let epoch = self.clock().epoch(position as f64 / f64::from(SAMPLE_RATE)).unwrap_or_default();
-        out.push(Piece { position, epoch, shared_clock: false, missing: 0, ready: vec![last] });
+        out.push(FingerprintedSpan { position, epoch, shared_clock: false, missing: 0, ready: vec![last] });
     }
 
     pub(super) fn continue_clock(&mut self, anchor: ClockAnchor) {
-        self.ear.continue_clock(anchor);
+        self.decoder.continue_clock(anchor);
     }
 
     pub(super) fn count_splice(&mut self, seconds: f64) {
-        self.ear.count_splice(seconds);
+        self.decoder.count_splice(seconds);
     }
 
-    pub(super) fn report(&self) -> &EarReport {
-        self.ear.report()
+    pub(super) fn report(&self) -> &DecoderReport {
+        self.decoder.report()
     }
 
-    pub(super) fn clock(&self) -> &Clock {
-        self.ear.clock()
+    pub(super) fn clock(&self) -> &StreamClock {
+        self.decoder.clock()
     }
 
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
-        self.ear.clock_anchor()
+        self.decoder.clock_anchor()
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -102,9 +113,9 @@ impl LocalDecoder {
         self.fingerprints.times
     }
 
-    pub(super) fn state(&self) -> DecoderState {
-        DecoderState {
-            ear: self.ear.state(),
+    pub(super) fn state(&self) -> LocalDecoderState {
+        LocalDecoderState {
+            decoder: self.decoder.state(),
             anchor: self.clock_anchor(),
             position: self.position(),
             times: self.times(),
@@ -128,29 +139,29 @@ impl Fingerprints {
         Self { fingerprinter, base: 0, position: 0, times: StageTimes::default() }
     }
 
-    fn process(&mut self, sound: &Sound<'_>) -> Piece {
-        let began = Instant::now();
+    fn process(&mut self, sound: &Sound<'_>) -> FingerprintedSpan {
+        let started_at = Instant::now();
         let piece = match sound.media {
             Media::Samples(samples) => {
-                let mut piece = Piece::new(sound, 0);
+                let mut piece = FingerprintedSpan::new(sound, 0);
                 self.push(samples, &mut piece.ready);
                 piece
             }
             Media::Gap { samples, .. } => {
-                let mut piece = Piece::new(sound, samples);
-                if samples <= LONGEST_SILENCE {
-                    self.be_silent(samples, &mut piece.ready);
+                let mut piece = FingerprintedSpan::new(sound, samples);
+                if samples <= MAX_SILENCE_SAMPLES {
+                    self.push_silence(samples, &mut piece.ready);
                 } else {
                     self.skip(samples, &mut piece.ready);
                 }
                 piece
             }
         };
-        self.times.fingerprint += began.elapsed();
+        self.times.fingerprint += started_at.elapsed();
         piece
     }
 
-    fn push(&mut self, samples: &[f32], out: &mut Vec<Ready>) {
+    fn push(&mut self, samples: &[f32], out: &mut Vec<PeakBatch>) {
         self.fingerprinter.push(samples);
         self.position += samples.len() as u64;
         let mut peaks = Vec::new();
@@ -159,7 +170,7 @@ impl Fingerprints {
         add(out, self.base, peaks, until);
     }
 
-    fn be_silent(&mut self, mut samples: u64, out: &mut Vec<Ready>) {
+    fn push_silence(&mut self, mut samples: u64, out: &mut Vec<PeakBatch>) {
         while samples > 0 {
             let now = SILENCE.len().min(usize::try_from(samples).unwrap_or(usize::MAX));
             self.push(SILENCE.get(..now).unwrap_or_default(), out);
@@ -168,7 +179,7 @@ impl Fingerprints {
     }
 
     /// Skips a gap without transforming silence, because it can be hours long.
-    fn skip(&mut self, samples: u64, out: &mut Vec<Ready>) {
+    fn skip(&mut self, samples: u64, out: &mut Vec<PeakBatch>) {
         out.push(self.flush());
         self.silent_lead(self.position + samples, out);
     }
@@ -178,37 +189,39 @@ impl Fingerprints {
         self.silent_lead(position, &mut Vec::new());
     }
 
-    /// Begins at the border of a frame at least [`LEAD`] samples before `end`, and pushes silence up to there.
-    fn silent_lead(&mut self, end: u64, out: &mut Vec<Ready>) {
-        let begin = end.saturating_sub(LEAD) / FRAME * FRAME;
+    /// Begins at the border of a frame at least [`LEAD_SAMPLES`] samples before `end`, and pushes silence up to there.
+    fn silent_lead(&mut self, end: u64, out: &mut Vec<PeakBatch>) {
+        // At the border of a frame, so that the frames have the same positions as in a stream without the gap.
+        let begin = end.saturating_sub(LEAD_SAMPLES) / FRAME_SAMPLES * FRAME_SAMPLES;
         self.position = begin;
-        self.base = begin / FRAME * TICKS_PER_FRAME;
+        self.base = begin / FRAME_SAMPLES * TICKS_PER_FRAME;
+        // An empty entry informs the search that no peaks precede the new base.
         add(out, self.base, Vec::new(), self.base);
-        self.be_silent(end - begin, out);
+        self.push_silence(end - begin, out);
     }
 
     /// Takes the last peaks out of the fingerprinter and replaces it.
-    fn flush(&mut self) -> Ready {
+    fn flush(&mut self) -> PeakBatch {
         let next = Fingerprinter::new(Density::Query);
         let rest = std::mem::replace(&mut self.fingerprinter, next).finish();
         let until = self.base + (rest.seconds * TICKS_PER_SECOND) as u64;
-        Ready { base: self.base, peaks: rest.peaks, until }
+        PeakBatch { base: self.base, peaks: rest.peaks, until }
     }
 
-    /// Adds the time since `began`, without the time of fingerprinting, to the time of decoding.
-    fn count_decoding(&mut self, began: Instant, before: StageTimes) {
+    /// Adds the time since `started_at`, without the time of fingerprinting, to the time of decoding.
+    fn count_decoding(&mut self, started_at: Instant, before: StageTimes) {
         let fingerprint = self.times.fingerprint - before.fingerprint;
-        self.times.decode += began.elapsed().saturating_sub(fingerprint);
+        self.times.decode += started_at.elapsed().saturating_sub(fingerprint);
     }
 }
 
 /// Adds peaks. Peaks of the same fingerprinter that follow each other become one entry.
-fn add(out: &mut Vec<Ready>, base: u64, peaks: Vec<Peak>, until: u64) {
+fn add(out: &mut Vec<PeakBatch>, base: u64, peaks: Vec<Peak>, until: u64) {
     match out.last_mut().filter(|last| last.base == base) {
         Some(last) => {
             last.peaks.extend(peaks);
             last.until = last.until.max(until);
         }
-        None => out.push(Ready { base, peaks, until }),
+        None => out.push(PeakBatch { base, peaks, until }),
     }
 }

@@ -11,22 +11,22 @@ mod child;
 mod local;
 mod piece;
 
-use refrain_isolation::{Session, SessionError};
+use refrain_isolation::{DecoderSession, SessionError};
 use refrain_stream::{
-    Clock, ClockAnchor, Delivery, EarReport, EarSettings, Gap, GapReason, LiveAudio, LiveChunk,
+    ClockAnchor, DecoderReport, DecoderSettings, Delivery, Gap, GapReason, LiveAudio, LiveChunk, StreamClock,
 };
 use serde::{Deserialize, Serialize};
 
 use super::worker::StageTimes;
-use local::{DecoderState, LocalDecoder};
+use local::{LocalDecoder, LocalDecoderState};
 
-pub use child::StreamDecoders;
-pub(super) use piece::{Piece, Ready};
+pub use child::ChildDecoders;
+pub(super) use piece::{FingerprintedSpan, PeakBatch};
 
 /// Decodes and fingerprints one stream.
-pub(super) struct StreamDecoder {
-    settings: EarSettings,
-    inner: Inner,
+pub(super) struct IsolatedDecoder {
+    settings: DecoderSettings,
+    inner: DecoderBackend,
     /// Clock of an earlier worker, for a decoder in a child process.
     anchor: Option<ClockAnchor>,
     /// Number of consecutive deliveries that killed the process which decoded them.
@@ -35,23 +35,23 @@ pub(super) struct StreamDecoder {
     silent_bytes: usize,
 }
 
-enum Inner {
+enum DecoderBackend {
     Local(Box<LocalDecoder>),
-    Remote(Box<Remote>),
+    RemoteDecoder(Box<RemoteDecoder>),
 }
 
-struct Remote {
-    session: Session,
-    state: DecoderState,
+struct RemoteDecoder {
+    session: DecoderSession,
+    state: LocalDecoderState,
     /// Seconds of splices that have not been sent to the child yet.
     splices: Vec<f64>,
 }
 
 /// A message from the parent to the child.
 #[derive(Serialize, Deserialize)]
-enum Request {
+enum DecodeRequest {
     /// Creates the decoder.
-    Open(Box<DecoderState>, Option<ClockAnchor>),
+    Open(Box<LocalDecoderState>, Option<ClockAnchor>),
     /// Decodes a delivery.
     Process {
         /// Time when it was received, seconds since 1970.
@@ -65,24 +65,29 @@ enum Request {
 
 /// A message from the child to the parent.
 #[derive(Serialize, Deserialize)]
-struct Response {
-    pieces: Vec<Piece>,
-    state: DecoderState,
+struct DecodeResponse {
+    pieces: Vec<FingerprintedSpan>,
+    state: LocalDecoderState,
 }
 
-/// Maximum number of consecutive deliveries that may kill the process which decodes them. Each can take seconds of processor
-/// time, and the other streams in the process must open their decoders again.
-const MAX_DEATHS: u32 = 3;
+/// Maximum number of consecutive deliveries that may kill the process which decodes them. Each can take seconds of
+/// processor time, and the other streams in the process must open their decoders again. At half, one bad segment and a
+/// kill by the operating system end a stream; at twice, a hostile stream disturbs the others twice as long.
+const MAX_CONSECUTIVE_DEATHS: u32 = 3;
 
-/// Maximum number of bytes without any audio in a stream without segments. The start of a stream contains at most a picture,
-/// and the longest gap in a station's audio is seconds.
+/// Maximum number of bytes without any audio in a stream without segments. The start of a stream contains at most a
+/// picture, and the longest gap in a station's audio is seconds. At half, large cover pictures or the video of a
+/// transport stream (10 Mbit/s for 3 s) can end a stream; at twice, a download of another file takes twice as long to
+/// be noticed.
 const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
 
 /// The reason why a stream is not decoded any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Several deliveries in a row killed the process that decodes them.
-    #[error("{MAX_DEATHS} segments in a row stopped the decoder: {0}; the stream is damaged or hostile")]
+    #[error(
+        "{MAX_CONSECUTIVE_DEATHS} segments in a row stopped the decoder: {0}; the stream is damaged or hostile"
+    )]
     Hostile(String),
     /// The stream contains something other than audio.
     #[error("{} MiB without any audio; check the address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
@@ -92,13 +97,14 @@ pub enum DecodeError {
     Process(SessionError),
 }
 
-impl StreamDecoder {
+impl IsolatedDecoder {
     /// Creates a decoder at the start of a stream.
-    pub(super) fn new(settings: EarSettings) -> Self {
-        let remote = |session| Remote { session, state: DecoderState::default(), splices: Vec::new() };
-        let inner = match Session::new() {
-            Some(session) => Inner::Remote(Box::new(remote(session))),
-            None => Inner::Local(Box::new(LocalDecoder::new(settings.clone()))),
+    pub(super) fn new(settings: DecoderSettings) -> Self {
+        let remote =
+            |session| RemoteDecoder { session, state: LocalDecoderState::default(), splices: Vec::new() };
+        let inner = match DecoderSession::new() {
+            Some(session) => DecoderBackend::RemoteDecoder(Box::new(remote(session))),
+            None => DecoderBackend::Local(Box::new(LocalDecoder::new(settings.clone()))),
         };
         Self { settings, inner, anchor: None, deaths: 0, silent_bytes: 0 }
     }
@@ -106,8 +112,9 @@ impl StreamDecoder {
     /// Continues the clock of an earlier worker. Has no effect after the first audio.
     pub(super) fn continue_clock(&mut self, anchor: ClockAnchor) {
         match &mut self.inner {
-            Inner::Local(decoder) => decoder.continue_clock(anchor),
-            Inner::Remote(_) => self.anchor = Some(anchor),
+            DecoderBackend::Local(decoder) => decoder.continue_clock(anchor),
+            // The child does not exist before the first delivery; the anchor is sent when its decoder is opened.
+            DecoderBackend::RemoteDecoder(_) => self.anchor = Some(anchor),
         }
     }
 
@@ -116,11 +123,16 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// [`DecodeError`], after which the stream should end.
-    pub(super) fn process(&mut self, delivery: Delivery, out: &mut Vec<Piece>) -> Result<(), DecodeError> {
+    pub(super) fn process(
+        &mut self,
+        delivery: Delivery,
+        out: &mut Vec<FingerprintedSpan>,
+    ) -> Result<(), DecodeError> {
         let (seconds, bytes, before) = (duration(&delivery), size(&delivery), self.report().seconds);
         match self.try_process(delivery, out) {
             Ok(()) => {
                 self.deaths = 0;
+                // Compared by the audio that was emitted, because bytes of a picture or of video are valid input too.
                 let is_silent = bytes == 0 || self.report().seconds <= before;
                 self.silent_bytes = if is_silent { self.silent_bytes + bytes } else { 0 };
                 if self.silent_bytes > MAX_BYTES_WITHOUT_AUDIO { Err(DecodeError::NoAudio) } else { Ok(()) }
@@ -128,9 +140,11 @@ impl StreamDecoder {
             Err(SessionError::Died(reason)) => {
                 self.deaths += 1;
                 tracing::warn!(reason, deaths = self.deaths, "decoder process died, delivery skipped");
-                if self.deaths >= MAX_DEATHS {
+                if self.deaths >= MAX_CONSECUTIVE_DEATHS {
                     return Err(DecodeError::Hostile(reason));
                 }
+                // The gap keeps later positions right. Media without a known duration is placed by its time stamps or
+                // arrival.
                 if seconds > 0.0 {
                     let reason = GapReason::Unreadable;
                     let gap = Gap { seconds, reason, program_date_time: None };
@@ -143,11 +157,12 @@ impl StreamDecoder {
     }
 
     /// Ends the stream and adds the remaining pieces to `out`.
-    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub(super) fn finish(&mut self, out: &mut Vec<FingerprintedSpan>) {
         match &mut self.inner {
-            Inner::Local(decoder) => decoder.finish(out),
-            Inner::Remote(remote) => {
-                if let Err(error) = remote.call(&Request::Finish, self.anchor, out) {
+            DecoderBackend::Local(decoder) => decoder.finish(out),
+            DecoderBackend::RemoteDecoder(remote) => {
+                // Not retried: only the audio that was held back is lost, and the stream is over.
+                if let Err(error) = remote.call(&DecodeRequest::Finish, self.anchor, out) {
                     tracing::warn!(%error, "decoder process died at the end of a stream");
                 }
             }
@@ -157,80 +172,87 @@ impl StreamDecoder {
     /// Counts a splice: seconds of audio that are missing or repeated although no time stamp shows it.
     pub(super) fn count_splice(&mut self, seconds: f64) {
         match &mut self.inner {
-            Inner::Local(decoder) => decoder.count_splice(seconds),
-            Inner::Remote(remote) => remote.splices.push(seconds),
+            DecoderBackend::Local(decoder) => decoder.count_splice(seconds),
+            DecoderBackend::RemoteDecoder(remote) => remote.splices.push(seconds),
         }
     }
 
     /// Returns the counters of the stream.
-    pub(super) fn report(&self) -> &EarReport {
+    pub(super) fn report(&self) -> &DecoderReport {
         match &self.inner {
-            Inner::Local(decoder) => decoder.report(),
-            Inner::Remote(remote) => &remote.state.ear.report,
+            DecoderBackend::Local(decoder) => decoder.report(),
+            DecoderBackend::RemoteDecoder(remote) => &remote.state.decoder.report,
         }
     }
 
     /// Returns the map from position to time of day.
-    pub(super) fn clock(&self) -> &Clock {
+    pub(super) fn clock(&self) -> &StreamClock {
         match &self.inner {
-            Inner::Local(decoder) => decoder.clock(),
-            Inner::Remote(remote) => &remote.state.ear.clock,
+            DecoderBackend::Local(decoder) => decoder.clock(),
+            DecoderBackend::RemoteDecoder(remote) => &remote.state.decoder.clock,
         }
     }
 
     /// Returns the state that another worker needs to continue the clock.
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
         match &self.inner {
-            Inner::Local(decoder) => decoder.clock_anchor(),
-            Inner::Remote(remote) => remote.state.anchor,
+            DecoderBackend::Local(decoder) => decoder.clock_anchor(),
+            DecoderBackend::RemoteDecoder(remote) => remote.state.anchor,
         }
     }
 
     /// Returns the number of samples at 44.1 kHz that were fingerprinted, gaps included.
     pub(super) fn position(&self) -> u64 {
         match &self.inner {
-            Inner::Local(decoder) => decoder.position(),
-            Inner::Remote(remote) => remote.state.position,
+            DecoderBackend::Local(decoder) => decoder.position(),
+            DecoderBackend::RemoteDecoder(remote) => remote.state.position,
         }
     }
 
     /// Returns the time that decoding and fingerprinting took.
     pub(super) fn times(&self) -> StageTimes {
         match &self.inner {
-            Inner::Local(decoder) => decoder.times(),
-            Inner::Remote(remote) => remote.state.times,
+            DecoderBackend::Local(decoder) => decoder.times(),
+            DecoderBackend::RemoteDecoder(remote) => remote.state.times,
         }
     }
 
-    fn try_process(&mut self, delivery: Delivery, out: &mut Vec<Piece>) -> Result<(), SessionError> {
+    fn try_process(
+        &mut self,
+        delivery: Delivery,
+        out: &mut Vec<FingerprintedSpan>,
+    ) -> Result<(), SessionError> {
+        // Read in the parent, because a delivery can wait before a child processes it.
         let now = (self.settings.wall_clock)();
         match &mut self.inner {
-            Inner::Local(decoder) => {
+            DecoderBackend::Local(decoder) => {
                 decoder.process(delivery, now, out);
                 Ok(())
             }
-            Inner::Remote(remote) => {
+            DecoderBackend::RemoteDecoder(remote) => {
                 let (splices, delivery) = (std::mem::take(&mut remote.splices), Box::new(delivery));
-                remote.call(&Request::Process { now, splices, delivery }, self.anchor, out)
+                remote.call(&DecodeRequest::Process { now, splices, delivery }, self.anchor, out)
             }
         }
     }
 }
 
-impl Remote {
+impl RemoteDecoder {
     fn call(
         &mut self,
-        request: &Request,
+        request: &DecodeRequest,
         anchor: Option<ClockAnchor>,
-        out: &mut Vec<Piece>,
+        out: &mut Vec<FingerprintedSpan>,
     ) -> Result<(), SessionError> {
         let state = &self.state;
-        let open = || encode(&Request::Open(Box::new(state.clone()), anchor));
+        // The session calls this only if the child is new; the state is that of the last successful response.
+        let open = || encode(&DecodeRequest::Open(Box::new(state.clone()), anchor));
         let response = self.session.call(encode(request), open)?;
-        let response: Response = postcard::from_bytes(&response).map_err(|error| {
+        let response: DecodeResponse = postcard::from_bytes(&response).map_err(|error| {
             SessionError::Died(format!("the decoder process sent an invalid response ({error})"))
         })?;
         out.extend(response.pieces);
+        // Replaced only after a complete response, so a death repeats nothing and loses one delivery.
         self.state = response.state;
         Ok(())
     }
@@ -244,7 +266,7 @@ fn encode(message: &impl Serialize) -> Vec<u8> {
 /// Returns the seconds of audio that a delivery contains if they are known before it is decoded, otherwise 0.
 fn duration(delivery: &Delivery) -> f64 {
     match delivery {
-        Delivery::Segment(segment) => segment.seconds,
+        Delivery::HlsSegment(segment) => segment.seconds,
         Delivery::Gap(gap) => gap.seconds,
         _ => 0.0,
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A stretch of a stream, fingerprinted. Each begins where the one before it ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Piece {
+pub(crate) struct FingerprintedSpan {
     /// Samples at 44.1 kHz from the stream's first one to the start of this stretch, gaps included.
     pub(crate) position: u64,
     /// Time of its start, seconds since 1970.
@@ -17,12 +17,12 @@ pub(crate) struct Piece {
     /// Length in samples of media that is missing; 0 for audio.
     pub(crate) missing: u64,
     /// Peaks that are complete by its end, which may be those of audio before it.
-    pub(crate) ready: Vec<Ready>,
+    pub(crate) ready: Vec<PeakBatch>,
 }
 
 /// Peaks of one fingerprinter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ready {
+pub(crate) struct PeakBatch {
     /// Ticks of the stream before the first sample of the fingerprinter.
     pub(crate) base: u64,
     /// Peaks in order of time; their times count from `base`.
@@ -31,7 +31,7 @@ pub(crate) struct Ready {
     pub(crate) until: u64,
 }
 
-impl Piece {
+impl FingerprintedSpan {
     /// Creates a stretch without peaks.
     pub(super) fn new(sound: &Sound<'_>, missing: u64) -> Self {
         let Sound { position, epoch, shared_clock, .. } = *sound;

@@ -6,13 +6,17 @@ use refrain_catalog::DetectionId;
 use refrain_app::response::{file_name, safe_name};
 
 /// Maximum length of a key, in bytes. This is the limit of S3.
-pub const LONGEST_KEY: usize = 1024;
+pub const MAX_KEY_BYTES: usize = 1024;
 
-/// Maximum length of a part between two slashes, in bytes. File systems allow 255; the difference is room for a number.
-const LONGEST_PART: usize = 240;
+/// Maximum length of a part between two slashes, in bytes. File systems allow 255 (`NAME_MAX` of Linux). The rest is
+/// for the number of a further result. At twice this value, the folder sink could not create the file; at half of it,
+/// long names of streams are cut although they fit.
+const MAX_PART_BYTES: usize = 240;
 
-/// Bytes that are reserved for the number of a further result with the same key: `_` and six digits.
-const NUMBER_ROOM: usize = 7;
+/// Bytes that are reserved for the number of a further result with the same key: `_` and six digits. The number is at
+/// most `MAX_KEY_NUMBER` (five digits), so one digit is spare. With fewer bytes, a numbered key could exceed
+/// [`MAX_KEY_BYTES`].
+const NUMBER_SUFFIX_BYTES: usize = 7;
 
 /// Template of sinks whose settings have none.
 pub const DEFAULT_KEY: &str = "{stream_id}/{file}";
@@ -20,7 +24,7 @@ pub const DEFAULT_KEY: &str = "{stream_id}/{file}";
 /// Placeholders of templates, with the maximum length of their values in bytes.
 const FIELDS: [(&str, Field, usize); 6] = [
     ("stream_id", Field::StreamId, 200),
-    ("file", Field::File, LONGEST_PART),
+    ("file", Field::File, MAX_PART_BYTES),
     ("date", Field::Date, 8),
     ("channel", Field::Channel, 200),
     ("detection", Field::Detection, 36),
@@ -29,13 +33,13 @@ const FIELDS: [(&str, Field, usize); 6] = [
 
 /// A template of keys, for example `{date}/{stream_id}/{file}`.
 ///
-/// Whatever the values of the placeholders are, the key has at most [`LONGEST_KEY`] bytes, does not begin with a slash, and
+/// Whatever the values of the placeholders are, the key has at most [`MAX_KEY_BYTES`] bytes, does not begin with a slash, and
 /// has no part that is empty, `.` or `..`: it cannot lead out of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyTemplate(Vec<Piece>);
+pub struct KeyTemplate(Vec<TemplatePiece>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum TemplatePiece {
     Text(String),
     Field(Field),
 }
@@ -53,7 +57,7 @@ enum Field {
 /// Error of an invalid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum KeyTemplateError {
     /// The name in braces is unknown.
     #[error(
         "unknown name {{{0}}}; use {{stream_id}}, {{file}}, {{date}}, {{channel}}, {{detection}} or {{event}}"
@@ -74,15 +78,15 @@ pub enum KeyError {
     #[error(
         "the template has neither {{file}} nor {{detection}}, so that every result would have the same name"
     )]
-    Same,
-    /// Keys could be longer than [`LONGEST_KEY`].
-    #[error("keys could have {0} bytes, including room for a number; the maximum is {LONGEST_KEY}")]
-    Long(usize),
+    NotUnique,
+    /// Keys could be longer than [`MAX_KEY_BYTES`].
+    #[error("keys could have {0} bytes, including room for a number; the maximum is {MAX_KEY_BYTES}")]
+    TooLong(usize),
 }
 
 /// Values of the placeholders.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Filling<'a> {
+pub(super) struct KeyValues<'a> {
     pub(super) stream_id: &'a str,
     /// ARN of the channel.
     pub(super) channel: Option<&'a str>,
@@ -95,34 +99,34 @@ impl KeyTemplate {
     /// Parses and checks a template.
     ///
     /// # Errors
-    /// [`KeyError`], with a message for the author of the template.
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
+    /// [`KeyTemplateError`], with a message for the author of the template.
+    pub fn parse(text: &str) -> Result<Self, KeyTemplateError> {
         if let Some(bad) = text.chars().find(|c| c.is_control() || *c == '\\') {
-            return Err(KeyError::Character(bad));
+            return Err(KeyTemplateError::Character(bad));
         }
         // The value of a placeholder is never empty, `.` or `..`, so only the text around placeholders can be wrong.
         if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(KeyError::Part);
+            return Err(KeyTemplateError::Part);
         }
         let pieces = pieces(text)?;
-        let tells_apart = [Piece::Field(Field::File), Piece::Field(Field::Detection)];
-        if !pieces.iter().any(|piece| tells_apart.contains(piece)) {
-            return Err(KeyError::Same);
+        let distinguishing = [TemplatePiece::Field(Field::File), TemplatePiece::Field(Field::Detection)];
+        if !pieces.iter().any(|piece| distinguishing.contains(piece)) {
+            return Err(KeyTemplateError::NotUnique);
         }
-        let longest = pieces.iter().map(Piece::longest).sum::<usize>() + NUMBER_ROOM;
-        if longest > LONGEST_KEY {
-            return Err(KeyError::Long(longest));
+        let max_len = pieces.iter().map(TemplatePiece::max_len).sum::<usize>() + NUMBER_SUFFIX_BYTES;
+        if max_len > MAX_KEY_BYTES {
+            return Err(KeyTemplateError::TooLong(max_len));
         }
         Ok(Self(pieces))
     }
 
     /// Returns the key without a number.
-    pub(super) fn fill(&self, with: &Filling<'_>) -> String {
+    pub(super) fn fill(&self, with: &KeyValues<'_>) -> String {
         let mut key = String::new();
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => key.push_str(text),
-                Piece::Field(field) => key.push_str(&field.value(with)),
+                TemplatePiece::Text(text) => key.push_str(text),
+                TemplatePiece::Field(field) => key.push_str(&field.value(with)),
             }
         }
         let parts: Vec<_> = key.split('/').map(short).collect();
@@ -132,51 +136,55 @@ impl KeyTemplate {
 
 impl Default for KeyTemplate {
     fn default() -> Self {
-        let pieces = [Piece::Field(Field::StreamId), Piece::Text("/".to_owned()), Piece::Field(Field::File)];
+        let pieces = [
+            TemplatePiece::Field(Field::StreamId),
+            TemplatePiece::Text("/".to_owned()),
+            TemplatePiece::Field(Field::File),
+        ];
         Self(pieces.into())
     }
 }
 
-fn pieces(text: &str) -> Result<Vec<Piece>, KeyError> {
+fn pieces(text: &str) -> Result<Vec<TemplatePiece>, KeyTemplateError> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let (before, behind) = rest.split_at(rest.find(['{', '}']).unwrap_or(rest.len()));
+        let (before, after) = rest.split_at(rest.find(['{', '}']).unwrap_or(rest.len()));
         if !before.is_empty() {
-            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(TemplatePiece::Text(before.to_owned()));
         }
-        rest = behind;
+        rest = after;
         if rest.is_empty() {
             break;
         }
-        let (name, behind) =
-            rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).ok_or(KeyError::Brace)?;
+        let (name, after) =
+            rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).ok_or(KeyTemplateError::Brace)?;
         if name.contains('{') {
-            return Err(KeyError::Brace);
+            return Err(KeyTemplateError::Brace);
         }
         let known = FIELDS.iter().find(|(known, ..)| *known == name);
-        let (_, field, _) = known.ok_or_else(|| KeyError::Unknown(name.to_owned()))?;
-        pieces.push(Piece::Field(*field));
-        rest = behind;
+        let (_, field, _) = known.ok_or_else(|| KeyTemplateError::Unknown(name.to_owned()))?;
+        pieces.push(TemplatePiece::Field(*field));
+        rest = after;
     }
     Ok(pieces)
 }
 
-impl Piece {
+impl TemplatePiece {
     /// Returns the maximum length of its text, in bytes.
-    fn longest(&self) -> usize {
+    fn max_len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Field(field) => FIELDS
                 .iter()
                 .find(|(_, known, _)| known == field)
-                .map_or(LONGEST_PART, |(.., longest)| *longest),
+                .map_or(MAX_PART_BYTES, |(.., max_len)| *max_len),
         }
     }
 }
 
 impl Field {
-    fn value(self, with: &Filling<'_>) -> String {
+    fn value(self, with: &KeyValues<'_>) -> String {
         match self {
             Self::StreamId => safe_name(with.stream_id),
             Self::File => file_name(with.stream_id, &with.at, 1),
@@ -193,12 +201,12 @@ impl Field {
 
 /// Shortens a part that is too long for file systems. The ending `.json` is kept.
 fn short(part: &str) -> String {
-    if part.len() <= LONGEST_PART {
+    if part.len() <= MAX_PART_BYTES {
         return part.to_owned();
     }
-    let (stem, ending) = halves(part);
-    let room = LONGEST_PART.saturating_sub(ending.len());
-    format!("{}{ending}", &stem[..stem.floor_char_boundary(room)])
+    let (stem, ending) = split_ending(part);
+    let max_stem = MAX_PART_BYTES.saturating_sub(ending.len());
+    format!("{}{ending}", &stem[..stem.floor_char_boundary(max_stem)])
 }
 
 /// Returns the key of the `number`th result with this key: the first has no number, the others `_2`, `_3` … before `.json`.
@@ -206,11 +214,11 @@ pub(super) fn numbered(key: &str, number: u32) -> String {
     if number < 2 {
         return key.to_owned();
     }
-    let (stem, ending) = halves(key);
+    let (stem, ending) = split_ending(key);
     format!("{stem}_{number}{ending}")
 }
 
-fn halves(key: &str) -> (&str, &str) {
+fn split_ending(key: &str) -> (&str, &str) {
     const ENDING: &str = ".json";
     key.strip_suffix(ENDING).map_or((key, ""), |stem| (stem, ENDING))
 }

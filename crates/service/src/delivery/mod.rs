@@ -10,17 +10,17 @@
 //! A message contains everything that its delivery needs, in particular the key of its object, so that each attempt writes
 //! the same content to the same place.
 
-mod courier;
+mod dispatcher;
 mod envelope;
-mod janitor;
 mod key;
-mod lane;
-mod pace;
 mod plan;
+mod retention;
+mod retry;
+mod sink_worker;
 mod sinks;
 
-pub use courier::{Courier, CourierError, Waker};
-pub use janitor::Janitor;
-pub use key::{DEFAULT_KEY, KeyError, KeyTemplate, LONGEST_KEY};
-pub use plan::{News, Planner, SongNow};
-pub use sinks::Lines;
+pub use dispatcher::{OutboxDispatcher, SinkConfigError, Waker};
+pub use key::{DEFAULT_KEY, KeyTemplate, KeyTemplateError, MAX_KEY_BYTES};
+pub use plan::{CurrentSong, DetectionEvent, OutboxPlanner};
+pub use retention::RetentionJob;
+pub use sinks::SharedLineWriter;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Local};
-use refrain_catalog::{DetectionId, NewDelivery};
+use refrain_catalog::{DetectionId, NewOutboxMessage};
 use serde::Serialize;
 
-use super::courier::Waker;
+use super::dispatcher::Waker;
 use super::envelope::Envelope;
-use super::key::{Filling, KeyTemplate};
-use crate::settings::{Format, From, SinkKind, SinkSettings};
+use super::key::{KeyTemplate, KeyValues};
+use crate::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings};
 
-/// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below the
-/// limit of the journal.
-const LONGEST_NAME: usize = 1_500;
+/// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below
+/// the limit of the journal for indexed text. Longer names are cut and completed by a hash, so at half of it only more
+/// names are hashed; at twice, the journal rejects the message.
+const MAX_NAME_BYTES: usize = 1_500;
 
 /// The event that only sinks of format `song` receive.
 const CHANGE: &str = "change";
@@ -25,9 +26,9 @@ const NOT_RECOGNIZED: &str = "Not Recognized";
 
 /// An event of an airing that is to be reported.
 #[derive(Debug)]
-pub struct News<'a> {
+pub struct DetectionEvent<'a> {
     /// Kind of the source: live stream, archive or file.
-    pub from: From,
+    pub from: DetectionOrigin,
     /// The `unknownAssetID`, which fills `{stream_id}` in keys.
     pub stream_id: &'a str,
     /// ARN of the channel, if there is one.
@@ -45,12 +46,12 @@ pub struct News<'a> {
     /// The response for the event, as JSON.
     pub response: &'a str,
     /// For sinks of format `song`: the new song if this event changes the song of the stream, otherwise `None`.
-    pub song: Option<SongNow<'a>>,
+    pub song: Option<CurrentSong<'a>>,
 }
 
 /// The song of a stream, with the fields of the AWS sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SongNow<'a> {
+pub struct CurrentSong<'a> {
     /// Title of the song. `None` if no song is recognized any more.
     pub song: Option<&'a str>,
     /// Score of the match: the number of matched peaks.
@@ -61,37 +62,37 @@ pub struct SongNow<'a> {
 
 /// Creates the outbox messages for each configured sink.
 #[derive(Debug, Clone, Default)]
-pub struct Planner {
-    sinks: Arc<[Planned]>,
+pub struct OutboxPlanner {
+    sinks: Arc<[PlannedSink]>,
     waker: Option<Waker>,
 }
 
 /// The settings of a sink that messages depend on.
 #[derive(Debug)]
-struct Planned {
+struct PlannedSink {
     name: String,
-    from: Vec<From>,
-    format: Format,
+    from: Vec<DetectionOrigin>,
+    format: SinkFormat,
     key: Option<KeyTemplate>,
 }
 
-impl Planner {
+impl OutboxPlanner {
     /// Creates a planner for these sinks. Their key templates should have been checked with [`KeyTemplate::parse`]; an
     /// invalid template is replaced by the default.
     #[must_use]
     pub fn new(sinks: &[SinkSettings]) -> Self {
-        Self { sinks: sinks.iter().map(Planned::of).collect(), waker: None }
+        Self { sinks: sinks.iter().map(PlannedSink::of).collect(), waker: None }
     }
 
-    /// Returns the planner with a waker, so that [`Planner::recorded`] wakes the courier of this process.
+    /// Returns the planner with a waker, so that [`OutboxPlanner::wake_dispatcher`] wakes the courier of this process.
     #[must_use]
-    pub fn waking(self, waker: Waker) -> Self {
+    pub fn with_waker(self, waker: Waker) -> Self {
         Self { waker: Some(waker), ..self }
     }
 
     /// Wakes the courier, if there is one. Call this after messages were recorded: they are then delivered at once and not
     /// at the courier's next poll.
-    pub fn recorded(&self) {
+    pub fn wake_dispatcher(&self) {
         if let Some(waker) = &self.waker {
             waker.wake();
         }
@@ -100,33 +101,35 @@ impl Planner {
     /// Returns the messages for this event, for [`refrain_catalog::Journal::record`]. The same event always gives the same
     /// messages, so an event that is recorded twice is delivered once.
     #[must_use]
-    pub fn deliveries(&self, news: &News<'_>) -> Vec<NewDelivery> {
-        let wanted = self.sinks.iter().filter(|sink| sink.from.contains(&news.from));
-        wanted.filter_map(|sink| sink.delivery(news)).collect()
+    pub fn deliveries(&self, detection_event: &DetectionEvent<'_>) -> Vec<NewOutboxMessage> {
+        let wanted = self.sinks.iter().filter(|sink| sink.from.contains(&detection_event.from));
+        wanted.filter_map(|sink| sink.delivery(detection_event)).collect()
     }
 }
 
-impl Planned {
+impl PlannedSink {
     fn of(sink: &SinkSettings) -> Self {
         let key = match &sink.kind {
             SinkKind::S3 { key, .. } | SinkKind::Folder { key, .. } => Some(template(&sink.name, key)),
             _ => None,
         };
         // Sinks with keys write files, which always contain the whole response.
-        let format = if key.is_some() { Format::Response } else { sink.format };
+        let format = if key.is_some() { SinkFormat::Response } else { sink.format };
         Self { name: sink.name.clone(), from: sink.from.clone(), format, key }
     }
 
-    fn delivery(&self, news: &News<'_>) -> Option<NewDelivery> {
+    fn delivery(&self, detection_event: &DetectionEvent<'_>) -> Option<NewOutboxMessage> {
         let body = match self.format {
-            Format::Response => (news.event != CHANGE).then(|| news.response.to_owned())?,
-            Format::Song => song(news.stream_id, &news.song?),
+            SinkFormat::Response => {
+                (detection_event.event != CHANGE).then(|| detection_event.response.to_owned())?
+            }
+            SinkFormat::Song => song(detection_event.stream_id, &detection_event.song?),
         };
-        let key = self.key.as_ref().map(|template| template.fill(&filling(news)));
-        Some(NewDelivery {
+        let key = self.key.as_ref().map(|template| template.fill(&key_values(detection_event)));
+        Some(NewOutboxMessage {
             sink: self.name.clone(),
-            key: name(news, self.format),
-            payload: Envelope::new(news.event, news.stream_id, key, body).to_json(),
+            key: name(detection_event, self.format),
+            payload: Envelope::new(detection_event.event, detection_event.stream_id, key, body).to_json(),
         })
     }
 }
@@ -138,31 +141,32 @@ fn template(sink: &str, text: &str) -> KeyTemplate {
     })
 }
 
-fn filling<'a>(news: &'a News<'_>) -> Filling<'a> {
-    Filling {
-        stream_id: news.stream_id,
-        channel: news.channel,
-        detection: news.detection,
-        event: news.event,
-        at: news.at,
+fn key_values<'a>(detection_event: &'a DetectionEvent<'_>) -> KeyValues<'a> {
+    KeyValues {
+        stream_id: detection_event.stream_id,
+        channel: detection_event.channel,
+        detection: detection_event.detection,
+        event: detection_event.event,
+        at: detection_event.at,
     }
 }
 
 /// Returns the name of the message in the outbox. It is the same for the same event.
-fn name(news: &News<'_>, format: Format) -> String {
-    let of = news.detection.map_or_else(|| news.stream_id.to_owned(), |id| id.to_string());
-    let mut name = format!("{of}/{}/{}", news.event, news.number);
-    if let (Format::Song, Some(now)) = (format, news.song) {
+fn name(detection_event: &DetectionEvent<'_>, format: SinkFormat) -> String {
+    let of =
+        detection_event.detection.map_or_else(|| detection_event.stream_id.to_owned(), |id| id.to_string());
+    let mut name = format!("{of}/{}/{}", detection_event.event, detection_event.number);
+    if let (SinkFormat::Song, Some(now)) = (format, detection_event.song) {
         // The start and the end of a song can both be changes of the same airing.
         name.push_str(if now.song.is_some() { "/song" } else { "/none" });
     }
-    if name.len() <= LONGEST_NAME {
+    if name.len() <= MAX_NAME_BYTES {
         return name;
     }
-    let whole = digest(&SHA256, name.as_bytes());
-    name.truncate(name.floor_char_boundary(LONGEST_NAME - 1 - 2 * whole.as_ref().len()));
+    let hash = digest(&SHA256, name.as_bytes());
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES - 1 - 2 * hash.as_ref().len()));
     name.push('/');
-    name + &hexadecimal(whole.as_ref())
+    name + &hexadecimal(hash.as_ref())
 }
 
 /// Returns the bytes as hexadecimal digits.
@@ -181,7 +185,7 @@ struct SongMessage<'a> {
     score: u32,
 }
 
-fn song(stream: &str, now: &SongNow<'_>) -> String {
+fn song(stream: &str, now: &CurrentSong<'_>) -> String {
     let (song, score) = match now.song {
         None if now.begins => (Some(NOT_RECOGNIZED), 0),
         song => (song, now.score),

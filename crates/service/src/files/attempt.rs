@@ -10,8 +10,8 @@ use refrain_catalog::{MAX_DEATHS, ObjectVersion};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
 
 use super::error::FilesError;
-use super::shared::Shared;
-use crate::outside::{ObjectFacts, ObjectName};
+use super::shared::FilesContext;
+use crate::cloud::{ObjectFacts, ObjectName};
 
 /// Origin of a request to process an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Requester {
 /// An attempt in progress. If it is dropped before [`Attempt::end`] is called, it is ended in the background, because its
 /// process is alive.
 pub(super) struct Attempt {
-    shared: Arc<Shared>,
+    shared: Arc<FilesContext>,
     object: ObjectVersion,
     is_ended: bool,
     _slot: Option<OwnedSemaphorePermit>,
@@ -39,7 +39,7 @@ impl Attempt {
     /// [`FilesError::Quarantined`] if the content has killed [`MAX_DEATHS`] processes; [`FilesError::Catalog`] if the
     /// database fails.
     pub(super) async fn begin(
-        shared: &Arc<Shared>,
+        shared: &Arc<FilesContext>,
         object: &ObjectName,
         facts: &ObjectFacts,
         requester: Requester,

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Local;
-use refrain_catalog::{Detection, DetectionId, HeardIn, Track, TrackNumber};
+use refrain_catalog::{Detection, DetectionId, DetectionSource, Track, TrackNumber};
 use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
 use refrain_core::matching::Match;
-use refrain_isolation::open_searchable;
+use refrain_isolation::open_seekable;
 
 use super::attempt::{Attempt, Requester};
 use super::error::FilesError;
 use super::reader::ObjectSource;
 use super::report;
 use super::route::stem;
-use super::shared::Shared;
-use crate::delivery::News;
-use crate::outside::{ObjectFacts, ObjectName};
-use crate::settings::From;
-use refrain_app::audio_file::{self, Answer, song_name};
+use super::shared::FilesContext;
+use crate::cloud::{ObjectFacts, ObjectName};
+use crate::delivery::DetectionEvent;
+use crate::settings::DetectionOrigin;
+use refrain_app::audio_file::{self, Identification, song_name};
 use refrain_app::response::{INTERNAL, OVER_LIMIT, Response};
 
 /// Outcome of checking an object.
@@ -44,14 +44,14 @@ pub enum Checked {
         report: ObjectName,
     },
     /// The object does not exist any more.
-    Vanished,
+    Deleted,
 }
 
 /// Reason why an object has no result: the code of the response, and a message.
-type Failure = (u16, String);
+type CheckFailure = (u16, String);
 
 /// An object and the facts that distinguish its contents.
-pub(super) struct Content<'a> {
+pub(super) struct ObjectContent<'a> {
     object: &'a ObjectName,
     facts: &'a ObjectFacts,
 }
@@ -62,40 +62,40 @@ pub(super) struct Content<'a> {
 /// If it is interrupted between two steps, repeating it repeats no step: the names of detections and messages depend only
 /// on the content, and the report, which is written last, shows that all is done.
 pub(super) async fn check(
-    shared: &Arc<Shared>,
+    shared: &Arc<FilesContext>,
     object: &ObjectName,
     requester: Requester,
 ) -> Result<Checked, FilesError> {
-    let Some(facts) = shared.facts(object).await? else { return Ok(Checked::Vanished) };
+    let Some(facts) = shared.facts(object).await? else { return Ok(Checked::Deleted) };
     let etag = facts.etag.as_deref();
-    let place = report::place(shared, object, etag).await?;
-    if place.is_current && requester == Requester::Queue {
-        return Ok(Checked::Known { report: place.name });
+    let location = report::location(shared, object, etag).await?;
+    if location.is_current && requester == Requester::Queue {
+        return Ok(Checked::Known { report: location.name });
     }
-    let (answer, quarantined) = match answer(shared, object, &facts, requester).await {
+    let (identification, quarantined) = match identification(shared, object, &facts, requester).await {
         // The report contains the reason, too. Then the message moves to the dead-letter queue.
         Err(error @ FilesError::Quarantined(_)) => (Err((INTERNAL, error.to_string())), Some(error)),
-        answer => (answer?, None),
+        identification => (identification?, None),
     };
-    let content = Content { object, facts: &facts };
+    let content = ObjectContent { object, facts: &facts };
     let name = object.to_string();
     let (mut found, mut seconds, mut failed) = (0, 0.0, None);
     let tracks;
-    let response = match &answer {
-        Ok(answer) => {
-            tracks = tracks_of(shared, answer).await?;
-            (found, seconds) = (answer.matches.found.len(), answer.seconds);
-            record(shared, &content, answer, &tracks).await?;
-            response(object, answer, &tracks)
+    let response = match &identification {
+        Ok(identification) => {
+            tracks = tracks_of(shared, identification).await?;
+            (found, seconds) = (identification.matches.found.len(), identification.seconds);
+            record(shared, &content, identification, &tracks).await?;
+            response(object, identification, &tracks)
         }
         Err((code, why)) => {
             failed = Some(why.clone());
             Response::failed(stem(&object.key), *code, why.clone()).with_song(None, 0)
         }
     };
-    let json = to_json(&response.of_file(&name).of_content(etag));
-    tell(shared, &content, &json).await?;
-    let report = report::write(shared, object, etag, place, json.clone()).await?;
+    let json = to_json(&response.with_file(&name).with_etag(etag));
+    enqueue_report(shared, &content, &json).await?;
+    let report = report::write(shared, object, etag, location, json.clone()).await?;
     if let Some(error) = quarantined {
         return Err(error);
     }
@@ -104,45 +104,46 @@ pub(super) async fn check(
 }
 
 /// Decodes an object and identifies its songs. The inner error is a failure that belongs into the report.
-async fn answer(
-    shared: &Arc<Shared>,
+async fn identification(
+    shared: &Arc<FilesContext>,
     object: &ObjectName,
     facts: &ObjectFacts,
     requester: Requester,
-) -> Result<Result<Answer, Failure>, FilesError> {
+) -> Result<Result<Identification, CheckFailure>, FilesError> {
     if let Some(why) = too_large(shared, object, facts) {
         return Ok(Err((OVER_LIMIT, why)));
     }
     let (source, on_thread) = (shared.source(object, facts), Arc::clone(shared));
     let attempt = Attempt::begin(shared, object, facts, requester).await?;
-    let answer = shared.on_thread(object, move || identify(&on_thread, &source)).await;
+    let identification = shared.on_thread(object, move || identify(&on_thread, &source)).await;
     attempt.end().await;
-    match answer {
-        Ok(answer) => answer,
+    match identification {
+        Ok(identification) => identification,
         Err(error @ FilesError::Internal(_)) => Ok(Err((INTERNAL, error.to_string()))),
         Err(error) => Err(error),
     }
 }
 
 /// Returns the reason if an object is too large.
-pub(super) fn too_large(shared: &Shared, object: &ObjectName, facts: &ObjectFacts) -> Option<String> {
-    let (size, most) = (facts.size as f64 / 1e9, shared.settings.largest_object as f64 / 1e9);
-    (facts.size > shared.settings.largest_object).then(|| {
-        format!(
-            "{object} has {size:.3} GB, over the limit of {most} GB; split it, or raise largest_object_gb"
-        )
+pub(super) fn too_large(shared: &FilesContext, object: &ObjectName, facts: &ObjectFacts) -> Option<String> {
+    let (size, max) = (facts.size as f64 / 1e9, shared.settings.max_object_bytes as f64 / 1e9);
+    (facts.size > shared.settings.max_object_bytes).then(|| {
+        format!("{object} has {size:.3} GB, over the limit of {max} GB; split it, or raise largest_object_gb")
     })
 }
 
 /// Decodes and searches an object. Must run on a thread of the pool.
-fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Failure>, FilesError> {
+fn identify(
+    shared: &FilesContext,
+    source: &ObjectSource,
+) -> Result<Result<Identification, CheckFailure>, FilesError> {
     let decoded = decode(source, Density::Query)?;
-    let sound = match decoded {
-        Ok(sound) => sound,
+    let decoded = match decoded {
+        Ok(decoded) => decoded,
         Err(error) => return Ok(Err((audio_file::failure_code(&error), error.to_string()))),
     };
-    let matches = shared.search(&sound.constellation)?;
-    Ok(Ok(Answer::new(&sound, matches)))
+    let matches = shared.search(&decoded.constellation)?;
+    Ok(Ok(Identification::new(&decoded, matches)))
 }
 
 /// Decodes and fingerprints an object. Must run on a thread of the pool. The outer error is a failure to read from the
@@ -150,17 +151,20 @@ fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Fai
 pub(super) fn decode(
     source: &ObjectSource,
     density: Density,
-) -> Result<Result<audio_file::Sound, AudioError>, FilesError> {
+) -> Result<Result<audio_file::Fingerprinted, AudioError>, FilesError> {
     let name = source.name().to_string();
     let limits = audio_file::limits();
-    let reader = open_searchable(|| Ok(source.searchable()), source.size(), &name, &limits);
+    let reader = open_seekable(|| Ok(source.searchable()), source.size(), &name, &limits);
     let decoded = reader.and_then(|reader| reader.fingerprint(density));
     // Decoders interpret a failed read as the end of the file.
     source.failure().map_or(Ok(decoded), |error| Err(error.into()))
 }
 
-async fn tracks_of(shared: &Shared, answer: &Answer) -> Result<HashMap<TrackNumber, Track>, FilesError> {
-    let numbers = answer.tracks();
+async fn tracks_of(
+    shared: &FilesContext,
+    identification: &Identification,
+) -> Result<HashMap<TrackNumber, Track>, FilesError> {
+    let numbers = identification.tracks();
     if numbers.is_empty() {
         return Ok(HashMap::new());
     }
@@ -170,13 +174,15 @@ async fn tracks_of(shared: &Shared, answer: &Answer) -> Result<HashMap<TrackNumb
 
 fn response<'a>(
     object: &'a ObjectName,
-    answer: &'a Answer,
+    identification: &'a Identification,
     tracks: &'a HashMap<TrackNumber, Track>,
 ) -> Response<'a> {
-    let best = answer.best().and_then(|best| Some((song_name(tracks.get(&best.track)?), best.matched_peaks)));
-    answer
+    let best = identification
+        .best()
+        .and_then(|best| Some((song_name(tracks.get(&best.track)?), best.matched_peaks)));
+    identification
         .response(stem(&object.key), tracks)
-        .damaged(answer.damage.as_deref())
+        .with_damage(identification.damage.as_deref())
         .with_song(best.map(|(song, _)| song), best.map_or(0, |(_, score)| score))
 }
 
@@ -187,28 +193,34 @@ fn to_json(response: &Response<'_>) -> String {
 
 /// Stores the detections.
 async fn record(
-    shared: &Shared,
-    content: &Content<'_>,
-    answer: &Answer,
+    shared: &FilesContext,
+    content: &ObjectContent<'_>,
+    identification: &Identification,
     tracks: &HashMap<TrackNumber, Track>,
 ) -> Result<(), FilesError> {
     let now = Local::now().timestamp_millis();
-    for (number, found) in answer.matches.found.iter().enumerate() {
+    for (number, found) in identification.matches.found.iter().enumerate() {
         let Some(track) = tracks.get(&found.track) else { continue };
         let detection = detection(content, number, found, track, now);
         if shared.journal().record(&detection, &[], now).await? {
-            shared.measures.airings.add(1);
+            shared.counters.airings.add(1);
         }
     }
     Ok(())
 }
 
-fn detection(content: &Content<'_>, number: usize, found: &Match, track: &Track, now: i64) -> Detection {
+fn detection(
+    content: &ObjectContent<'_>,
+    number: usize,
+    found: &Match,
+    track: &Track,
+    now: i64,
+) -> Detection {
     let milliseconds = |seconds: f64| (seconds * 1000.0).round() as i64;
     let end = found.query_end.max(found.query_start);
     Detection {
         id: content.detection(track, number),
-        heard_in: HeardIn::File(content.object.to_string()),
+        detected_in: DetectionSource::File(content.object.to_string()),
         track: found.track,
         track_id: track.id,
         query_start: found.query_start,
@@ -229,9 +241,13 @@ fn detection(content: &Content<'_>, number: usize, found: &Match, track: &Track,
 }
 
 /// Adds the report to the outbox, for all sinks that receive the results of files.
-async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), FilesError> {
-    let news = News {
-        from: From::File,
+async fn enqueue_report(
+    shared: &FilesContext,
+    content: &ObjectContent<'_>,
+    json: &str,
+) -> Result<(), FilesError> {
+    let detection_event = DetectionEvent {
+        from: DetectionOrigin::File,
         stream_id: stem(&content.object.key),
         channel: None,
         detection: None,
@@ -241,22 +257,22 @@ async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), 
         response: json,
         song: None,
     };
-    let deliveries = shared.planner.deliveries(&news);
+    let deliveries = shared.planner.deliveries(&detection_event);
     if !deliveries.is_empty() {
         shared.journal().enqueue(&deliveries, Local::now().timestamp_millis()).await?;
-        shared.planner.recorded();
+        shared.planner.wake_dispatcher();
     }
     Ok(())
 }
 
-fn count(shared: &Shared, seconds: f64, failed: bool) {
-    let measures = &shared.measures;
-    let files = if failed { &measures.files_failed } else { &measures.files_checked };
+fn count(shared: &FilesContext, seconds: f64, failed: bool) {
+    let counters = &shared.counters;
+    let files = if failed { &counters.files_failed } else { &counters.files_checked };
     files.add(1);
-    measures.file_milliseconds.add((seconds * 1000.0) as u64);
+    counters.file_milliseconds.add((seconds * 1000.0) as u64);
 }
 
-impl Content<'_> {
+impl ObjectContent<'_> {
     fn hash(&self, more: &[&[u8]]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         let facts = self.facts;

@@ -16,24 +16,31 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::error::FilesError;
-use super::shared::Shared;
-use crate::outside::ObjectName;
-use refrain_app::audio_file::{hours, is_near_duplicate, shared_sound};
+use super::shared::FilesContext;
+use crate::cloud::ObjectName;
+use refrain_app::audio_file::{format_duration, is_near_duplicate, shared_audio};
 
-/// Interval at which the index is checked for tracks that it does not have yet.
-const INDEX_AGAIN: Duration = Duration::from_millis(500);
+/// Interval at which the index is checked for tracks that it does not have yet. The index follows the catalog within a
+/// second, so a track is compared after a few checks. At half of it, waiting costs twice the queries; at twice, a link
+/// is stored up to a second late.
+const INDEX_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Interval at which one of all processes looks for comparisons that other processes have left.
-const LOOK_FOR_OTHERS: Duration = Duration::from_secs(60);
+/// Interval at which one of all processes looks for comparisons that other processes have left. It is only needed after
+/// a crash. At half of it, the database has twice the queries; at twice, links of a killed process are stored a minute
+/// later.
+const OTHERS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Name of this periodic job for [`refrain_catalog::Journal::turn`].
-const TURN: &str = "compare new tracks";
+/// Name of this periodic job for [`refrain_catalog::Journal::claim_turn`].
+const JOB_NAME: &str = "compare new tracks";
 
-/// Number of tracks per page of pending comparisons.
-const PAGE: u32 = 1_000;
+/// Number of tracks per page of pending comparisons. A page is a list of numbers, some kilobytes. Half or twice the
+/// value only changes the number of queries after a large import.
+const PAGE_ROWS: u32 = 1_000;
 
-/// Time that a command that indexes objects waits until the index has its tracks. Other processes compare the rest later.
-const BY_HAND_WITHIN: Duration = Duration::from_secs(60);
+/// Time that a command that indexes objects waits until the index has its tracks. Other processes compare the rest
+/// later. The index usually has them within seconds. At half of it, a command leaves more comparisons to the service;
+/// at twice, it hangs for two minutes if no index is updated.
+const INDEX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Tracks that this process has added and not yet compared.
 #[derive(Debug, Default)]
@@ -59,7 +66,7 @@ impl Comparisons {
 }
 
 /// Compares until `stop` is cancelled.
-pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
     loop {
         let done = tokio::select! {
             biased;
@@ -70,7 +77,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             tracing::warn!(%error, "cannot compare new tracks, trying again");
         }
         let is_waiting = !shared.comparisons.own().is_empty();
-        let pause = if is_waiting { INDEX_AGAIN } else { LOOK_FOR_OTHERS };
+        let pause = if is_waiting { INDEX_POLL_INTERVAL } else { OTHERS_INTERVAL };
         tokio::select! {
             () = stop.cancelled() => return,
             // While tracks wait for the index, a new track does not shorten the pause: the index does not have it yet
@@ -81,14 +88,14 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-async fn round(shared: &Arc<Shared>) -> Result<(), FilesError> {
+async fn round(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     compare_own(shared).await?;
-    if !shared.journal().turn(TURN, LOOK_FOR_OTHERS).await? {
+    if !shared.journal().claim_turn(JOB_NAME, OTHERS_INTERVAL).await? {
         return Ok(());
     }
     let mut after = None;
     loop {
-        let page = shared.catalog.pending_comparisons(after, PAGE).await?;
+        let page = shared.catalog.pending_comparisons(after, PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(*last);
         for track in page {
@@ -98,7 +105,7 @@ async fn round(shared: &Arc<Shared>) -> Result<(), FilesError> {
 }
 
 /// Compares the tracks that this process has added, as far as the index has them.
-async fn compare_own(shared: &Arc<Shared>) -> Result<(), FilesError> {
+async fn compare_own(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     for track in shared.comparisons.own() {
         if compare(shared, track).await? {
             shared.comparisons.forget(track);
@@ -108,19 +115,19 @@ async fn compare_own(shared: &Arc<Shared>) -> Result<(), FilesError> {
 }
 
 /// Compares the tracks that this process has added. Those that the index does not get in time stay pending.
-pub(super) async fn compare_by_hand(shared: &Arc<Shared>) -> Result<(), FilesError> {
-    let until = Instant::now() + BY_HAND_WITHIN;
+pub(super) async fn compare_before_exit(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
+    let until = Instant::now() + INDEX_TIMEOUT;
     loop {
         compare_own(shared).await?;
         if shared.comparisons.own().is_empty() || Instant::now() >= until || shared.stop.is_cancelled() {
             return Ok(());
         }
-        let _ = timeout(INDEX_AGAIN, shared.stop.cancelled()).await;
+        let _ = timeout(INDEX_POLL_INTERVAL, shared.stop.cancelled()).await;
     }
 }
 
 /// Compares one track. Returns false if the index does not have it yet.
-async fn compare(shared: &Arc<Shared>, number: TrackNumber) -> Result<bool, FilesError> {
+async fn compare(shared: &Arc<FilesContext>, number: TrackNumber) -> Result<bool, FilesError> {
     let track = shared.catalog.by_numbers(&[number]).await?.pop().filter(|track| track.removed_at.is_none());
     let packed = shared.catalog.constellations(&[number]).await?.pop();
     let (Some(track), Some((_, packed))) = (track, packed) else { return Ok(true) };
@@ -133,7 +140,11 @@ async fn compare(shared: &Arc<Shared>, number: TrackNumber) -> Result<bool, File
     Ok(true)
 }
 
-async fn links(shared: &Arc<Shared>, track: &Track, packed: &[u8]) -> Result<Vec<NearDuplicate>, FilesError> {
+async fn links(
+    shared: &Arc<FilesContext>,
+    track: &Track,
+    packed: &[u8],
+) -> Result<Vec<NearDuplicate>, FilesError> {
     let constellation = match Constellation::from_bytes(packed) {
         Ok(constellation) => constellation,
         Err(error) => {
@@ -145,7 +156,7 @@ async fn links(shared: &Arc<Shared>, track: &Track, packed: &[u8]) -> Result<Vec
     // Only used in the error message after a panic.
     let object = ObjectName { bucket: String::new(), key: track.source.clone() };
     let found = shared.on_thread(&object, move || {
-        shared_sound(number, &constellation, |probe, effort| {
+        shared_audio(number, &constellation, |probe, effort| {
             let matches = on_thread.search_with(probe, effort)?;
             let copies = matches.alternatives.iter().map(|other| &other.best);
             Ok::<_, IndexError>(matches.found.iter().chain(copies).map(|found| found.track).collect())
@@ -155,7 +166,7 @@ async fn links(shared: &Arc<Shared>, track: &Track, packed: &[u8]) -> Result<Vec
     for link in found.await?? {
         let Some(of) = shared.catalog.by_numbers(&[link.of]).await?.pop() else { continue };
         if is_near_duplicate(&link, track, &of) {
-            let (of, seconds) = (of.source, hours(link.seconds));
+            let (of, seconds) = (of.source, format_duration(link.seconds));
             tracing::info!(
                 source = track.source,
                 of,

@@ -9,10 +9,10 @@ use refrain_catalog::ContentHash;
 /// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes behind a
 /// jump count when they are read again.
 #[derive(Clone, Default)]
-pub(super) struct Digest(Arc<Mutex<State>>);
+pub(super) struct Digest(Arc<Mutex<DigestState>>);
 
 #[derive(Default)]
-struct State {
+struct DigestState {
     hasher: blake3::Hasher,
     /// Number of bytes from the start that are hashed.
     hashed: u64,
@@ -38,7 +38,7 @@ impl Digest {
         ContentHash(*self.lock().hasher.finalize().as_bytes())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DigestState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

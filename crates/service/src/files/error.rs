@@ -5,17 +5,22 @@ use std::time::Duration;
 use refrain_catalog::{CatalogError, MAX_DEATHS};
 use refrain_core::index::IndexError;
 
-use crate::intake::Handled;
-use crate::outside::{ObjectName, OutsideError, OutsideErrorKind};
+use crate::cloud::{CloudError, CloudErrorKind, ObjectName};
+use crate::queue_consumer::Disposition;
 
-/// Pause before a retry if a service, the catalog or the index was unavailable.
-const AWAY: Duration = Duration::from_secs(30);
+/// Pause before a retry if a service, the catalog or the index was unavailable. The queue counts each receive, so the
+/// number of retries before its dead-letter queue is limited. At half of it, an outage uses up that number in half the
+/// time; at twice, files are checked up to a minute after the recovery.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(30);
 
-/// Pause before a retry if the object was replaced while it was read.
-const REPLACED: Duration = Duration::from_secs(5);
+/// Pause before a retry if the object was replaced while it was read. The writer may still be uploading further
+/// versions. At half of it, a quick series of uploads causes more useless reads; at twice, the report comes 5 s later.
+const REPLACED_PAUSE: Duration = Duration::from_secs(5);
 
-/// Pause before a retry if access was denied: a person has to grant a permission first.
-const REFUSED: Duration = Duration::from_secs(5 * 60);
+/// Pause before a retry if access was denied: a person has to grant a permission first. With a maximum of five
+/// receives, a message is retried for some 25 minutes before it is a dead letter. At half of it, for 12 minutes; at
+/// twice, files wait 10 minutes after the permission was granted.
+const DENIED_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// A file could not be checked or indexed.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +28,7 @@ const REFUSED: Duration = Duration::from_secs(5 * 60);
 pub enum FilesError {
     /// Access to the bucket failed.
     #[error(transparent)]
-    Outside(#[from] OutsideError),
+    Cloud(#[from] CloudError),
     /// Access to the catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -41,7 +46,7 @@ pub enum FilesError {
     Quarantined(ObjectName),
     /// The keys for its report belong to other files.
     #[error("{object}: cannot write its report, {taken} and {also_taken} are other files; move one away")]
-    NoPlace {
+    NoReportLocation {
         /// The object.
         object: ObjectName,
         /// Preferred key of the report.
@@ -56,20 +61,22 @@ pub enum FilesError {
 
 impl FilesError {
     /// Returns what happens to the message that requested the processing.
-    pub(super) fn handled(&self) -> Handled {
+    pub(super) fn disposition(&self) -> Disposition {
         match self {
-            Self::Outside(error) => match error.kind() {
-                OutsideErrorKind::NotFound => Handled::Done,
-                OutsideErrorKind::Conflict => Handled::Again(REPLACED),
-                OutsideErrorKind::Throttled | OutsideErrorKind::Unavailable => Handled::Again(AWAY),
+            Self::Cloud(error) => match error.kind() {
+                CloudErrorKind::NotFound => Disposition::Ack,
+                CloudErrorKind::Conflict => Disposition::Retry(REPLACED_PAUSE),
+                CloudErrorKind::Throttled | CloudErrorKind::Unavailable => {
+                    Disposition::Retry(UNAVAILABLE_PAUSE)
+                }
                 // The queue itself limits the number of retries.
-                OutsideErrorKind::Denied => Handled::Again(REFUSED),
-                OutsideErrorKind::Invalid => Handled::Bury(self.to_string()),
+                CloudErrorKind::Denied => Disposition::Retry(DENIED_PAUSE),
+                CloudErrorKind::Invalid => Disposition::DeadLetter(self.to_string()),
             },
-            Self::Catalog(CatalogError::Invalid { .. }) => Handled::Bury(self.to_string()),
-            Self::Catalog(_) | Self::Index(_) => Handled::Again(AWAY),
-            Self::Unusable(_) | Self::Quarantined(_) | Self::NoPlace { .. } | Self::Internal(_) => {
-                Handled::Bury(self.to_string())
+            Self::Catalog(CatalogError::Invalid { .. }) => Disposition::DeadLetter(self.to_string()),
+            Self::Catalog(_) | Self::Index(_) => Disposition::Retry(UNAVAILABLE_PAUSE),
+            Self::Unusable(_) | Self::Quarantined(_) | Self::NoReportLocation { .. } | Self::Internal(_) => {
+                Disposition::DeadLetter(self.to_string())
             }
         }
     }

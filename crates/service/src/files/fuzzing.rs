@@ -25,7 +25,7 @@ pub fn object_route(key: &str) -> String {
         check_prefix: "songs_to_check/".to_owned(),
         streams_prefix: "songs_to_check/streams/".to_owned(),
         name_modifier: "_a".to_owned(),
-        largest_object: 1 << 30,
+        max_object_bytes: 1 << 30,
         segment_wait: Duration::ZERO,
         stream_end: Duration::ZERO,
         jobs: 1,

@@ -10,111 +10,116 @@ use super::attempt::Requester;
 use super::check::{Checked, check};
 use super::error::FilesError;
 use super::event::{ObjectEvent, parse};
-use super::learn::{Indexed, label, learn};
-use super::route::{Route, route};
-use super::shared::Shared;
-use crate::intake::{Handled, Handler};
-use crate::outside::ObjectName;
+use super::index_object::{Indexed, apply_sidecar, index_object};
+use super::route::{ObjectRoute, route};
+use super::shared::FilesContext;
+use crate::cloud::ObjectName;
+use crate::queue_consumer::{Disposition, Handler};
 use crate::settings::Roles;
 
 /// Checks, indexes or labels the objects that messages are about.
 pub(super) struct FilesHandler {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<FilesContext>,
     pub(super) archive: Arc<Archive>,
     pub(super) roles: Roles,
 }
 
 #[async_trait]
 impl Handler for FilesHandler {
-    async fn handle(&self, body: &str) -> Handled {
+    async fn handle(&self, body: &str) -> Disposition {
         let events = match parse(body) {
             Ok(events) => events,
-            Err(why) => return Handled::Bury(why),
+            Err(why) => return Disposition::DeadLetter(why),
         };
         let _working = self.shared.working.token();
-        let mut worst = Handled::Done;
+        let mut worst = Disposition::Ack;
         for event in events {
             worst = worse(worst, self.event(&event).await);
         }
         // The process is ending, which aborts reading. The next receiver of the message can start at once.
         match worst {
-            Handled::Again(_) if self.shared.stop.is_cancelled() => Handled::Again(Duration::ZERO),
+            Disposition::Retry(_) if self.shared.stop.is_cancelled() => Disposition::Retry(Duration::ZERO),
             worst => worst,
         }
     }
 }
 
 /// Returns what happens to a message with two events: a retry takes precedence over dead-lettering, and that over success.
-fn worse(one: Handled, other: Handled) -> Handled {
+fn worse(one: Disposition, other: Disposition) -> Disposition {
     match (one, other) {
-        (Handled::Again(one), Handled::Again(other)) => Handled::Again(one.min(other)),
-        (Handled::Again(time), _) | (_, Handled::Again(time)) => Handled::Again(time),
-        (Handled::Bury(one), Handled::Bury(other)) => Handled::Bury(format!("{one}; {other}")),
-        (Handled::Bury(why), Handled::Done) | (Handled::Done, Handled::Bury(why)) => Handled::Bury(why),
-        (Handled::Done, Handled::Done) => Handled::Done,
+        (Disposition::Retry(one), Disposition::Retry(other)) => Disposition::Retry(one.min(other)),
+        (Disposition::Retry(time), _) | (_, Disposition::Retry(time)) => Disposition::Retry(time),
+        (Disposition::DeadLetter(one), Disposition::DeadLetter(other)) => {
+            Disposition::DeadLetter(format!("{one}; {other}"))
+        }
+        (Disposition::DeadLetter(why), Disposition::Ack)
+        | (Disposition::Ack, Disposition::DeadLetter(why)) => Disposition::DeadLetter(why),
+        (Disposition::Ack, Disposition::Ack) => Disposition::Ack,
     }
 }
 
 impl FilesHandler {
-    async fn event(&self, event: &ObjectEvent) -> Handled {
+    async fn event(&self, event: &ObjectEvent) -> Disposition {
         let ObjectEvent { object, created } = event;
         let source = self.shared.settings.source.as_ref();
         if source.is_some_and(|source| *source != object.bucket) {
-            return Handled::Bury(format!("{object} is in another bucket than that of the settings"));
+            return Disposition::DeadLetter(format!(
+                "{object} is in another bucket than that of the settings"
+            ));
         }
         if !created {
             tracing::debug!(%object, "ignoring event, the object was not created");
-            return Handled::Done;
+            return Disposition::Ack;
         }
         let route = route(&object.key, &self.shared.settings);
         let (role, name) = match route {
-            Route::Nothing(why) => {
+            ObjectRoute::Nothing(why) => {
                 tracing::debug!(%object, why, "ignoring object");
-                return Handled::Done;
+                return Disposition::Ack;
             }
-            Route::NotAudio => {
+            ObjectRoute::NotAudio => {
                 tracing::warn!(%object, "object is not indexed, its name is not that of an audio file");
-                return Handled::Done;
+                return Disposition::Ack;
             }
-            Route::Check | Route::Segment(_) => (self.roles.check, "check"),
-            Route::Index | Route::Sidecar => (self.roles.index, "index"),
+            ObjectRoute::Check | ObjectRoute::Segment(_) => (self.roles.check, "check"),
+            ObjectRoute::Index | ObjectRoute::Sidecar => (self.roles.index, "index"),
         };
         if !role {
-            return Handled::Bury(format!("{object}: this process does not have the role {name}"));
+            return Disposition::DeadLetter(format!("{object}: this process does not have the role {name}"));
         }
         let done = match &route {
-            Route::Check => check(&self.shared, object, Requester::Queue)
+            ObjectRoute::Check => check(&self.shared, object, Requester::Queue)
                 .await
-                .map(|checked| tell_checked(object, &checked)),
-            Route::Index => learn(&self.shared, object, None, Requester::Queue)
+                .map(|checked| log_checked(object, &checked)),
+            ObjectRoute::Index => index_object(&self.shared, object, None, Requester::Queue)
                 .await
-                .map(|indexed| tell_indexed(object, &indexed)),
-            Route::Sidecar => label(&self.shared, object).await.map(|songs| {
+                .map(|indexed| log_indexed(object, &indexed)),
+            ObjectRoute::Sidecar => apply_sidecar(&self.shared, object).await.map(|songs| {
                 tracing::info!(%object, songs, "metadata file applied");
             }),
-            Route::Segment(segment) => self.archive.news(object, segment).await,
-            Route::Nothing(_) | Route::NotAudio => Ok(()),
+            ObjectRoute::Segment(segment) => self.archive.segment_written(object, segment).await,
+            ObjectRoute::Nothing(_) | ObjectRoute::NotAudio => Ok(()),
         };
-        done.map_or_else(|error| self.failed(object, &error), |()| Handled::Done)
+        done.map_or_else(|error| self.failed(object, &error), |()| Disposition::Ack)
     }
 
-    fn failed(&self, object: &ObjectName, error: &FilesError) -> Handled {
-        let handled = error.handled();
-        match &handled {
-            Handled::Done => tracing::info!(%object, "object was deleted while it was read"),
-            Handled::Bury(why) => {
-                self.shared.measures.files_failed.add(1);
+    fn failed(&self, object: &ObjectName, error: &FilesError) -> Disposition {
+        let disposition = error.disposition();
+        match &disposition {
+            Disposition::Ack => tracing::info!(%object, "object was deleted while it was read"),
+            Disposition::DeadLetter(why) => {
+                self.shared.counters.files_failed.add(1);
                 tracing::warn!(%object, why, "object cannot be processed");
             }
-            Handled::Again(after) => {
+            Disposition::Retry(after) => {
                 tracing::warn!(%object, %error, seconds = after.as_secs(), "processing failed, retrying");
             }
         }
-        handled
+        disposition
     }
 }
 
-fn tell_checked(object: &ObjectName, checked: &Checked) {
+fn log_checked(object: &ObjectName, checked: &Checked) {
     match checked {
         Checked::Reported { report, found, seconds, failed: None, .. } => {
             tracing::info!(%object, %report, songs = found, seconds, "checked");
@@ -125,11 +130,11 @@ fn tell_checked(object: &ObjectName, checked: &Checked) {
         Checked::Known { report } => {
             tracing::debug!(%object, %report, "report on this content exists already");
         }
-        Checked::Vanished => tracing::info!(%object, "object was deleted before it was read"),
+        Checked::Deleted => tracing::info!(%object, "object was deleted before it was read"),
     }
 }
 
-fn tell_indexed(object: &ObjectName, indexed: &Indexed) {
+fn log_indexed(object: &ObjectName, indexed: &Indexed) {
     match indexed {
         Indexed::Added { track, damage } | Indexed::Replaced { track, damage } => {
             let replaced = matches!(indexed, Indexed::Replaced { .. });
@@ -141,6 +146,6 @@ fn tell_indexed(object: &ObjectName, indexed: &Indexed) {
         Indexed::Unchanged { track, relabelled } => {
             tracing::info!(%object, track = %track.id, relabelled, "object was indexed before");
         }
-        Indexed::Vanished => tracing::info!(%object, "object was deleted before it was read"),
+        Indexed::Deleted => tracing::info!(%object, "object was deleted before it was read"),
     }
 }

@@ -9,25 +9,25 @@ use tokio::sync::oneshot;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads. They end when the pool is dropped, each after its current job.
-pub(super) struct Pool {
+pub(super) struct DecodePool {
     jobs: Mutex<Sender<Job>>,
 }
 
 /// Error of a job that panicked.
 #[derive(Debug)]
-pub(super) struct Broken;
+pub(super) struct JobPanicked;
 
-impl Pool {
+impl DecodePool {
     /// Starts this number of threads, at least one.
     ///
     /// # Errors
     /// If the system cannot start a thread.
     pub(super) fn start(threads: usize) -> std::io::Result<Self> {
-        let (jobs, waiting) = mpsc::channel::<Job>();
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (jobs, receiver) = mpsc::channel::<Job>();
+        let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads.max(1) {
-            let waiting = Arc::clone(&waiting);
-            thread::Builder::new().name(format!("file-{number}")).spawn(move || work(&waiting))?;
+            let receiver = Arc::clone(&receiver);
+            thread::Builder::new().name(format!("file-{number}")).spawn(move || work(&receiver))?;
         }
         Ok(Self { jobs: Mutex::new(jobs) })
     }
@@ -35,25 +35,25 @@ impl Pool {
     /// Runs `work` as soon as a thread is free, and returns its result.
     ///
     /// # Errors
-    /// [`Broken`] if it panics.
+    /// [`JobPanicked`] if it panics.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Broken> {
-        let (tell, done) = oneshot::channel();
+    ) -> Result<T, JobPanicked> {
+        let (result_sender, done) = oneshot::channel();
         let job = Box::new(move || {
             // Fails if the caller was dropped. After a panic nothing is sent.
-            let _ = tell.send(work());
+            let _ = result_sender.send(work());
         });
         // Does not fail, because the threads live as long as the pool.
         let _ = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job);
-        done.await.map_err(|_| Broken)
+        done.await.map_err(|_| JobPanicked)
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>) {
+fn work(receiver: &Mutex<Receiver<Job>>) {
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         // The data of a job is dropped with the job and not shared, so a panic leaves no inconsistent state.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
@@ -66,7 +66,7 @@ mod tests {
 
     #[tokio::test]
     async fn panicking_job_does_not_stop_the_pool() {
-        let pool = Pool::start(1).unwrap();
+        let pool = DecodePool::start(1).unwrap();
         assert!(pool.run(|| panic!("a test's")).await.is_err());
         assert_eq!(pool.run(|| 7).await.unwrap(), 7);
     }

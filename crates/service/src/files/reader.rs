@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use refrain_catalog::ContentHash;
-use refrain_core::audio::Searchable;
+use refrain_core::audio::Seekable;
 use refrain_net::Backoff;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -14,20 +14,22 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::digest::Digest;
-use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
+use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName, Objects};
 
-/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again.
-const FIRST_PART: u64 = 128 << 10;
+/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again. At half of
+/// it, a header needs two requests; at twice, each jump fetches bytes that nobody reads.
+const FIRST_PART_BYTES: u64 = 128 << 10;
 
 /// Maximum size of a part, in bytes. Each further part in a row has four times the size of the previous one. There are
 /// never more than five parts: the current one, the next one, one whose fetch a jump has left in progress, and two of a
-/// dropped reader.
-const LARGEST_PART: u64 = 2 << 20;
+/// dropped reader. At twice the size, a thread holds up to 20 MB; at half, a file needs twice the requests.
+const MAX_PART_BYTES: u64 = 2 << 20;
 
-/// Maximum number of attempts to fetch a part.
-const TRIES: u32 = 5;
+/// Maximum number of attempts to fetch a part. With the pauses below they last some 3 s; after that the message is
+/// retried.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// Shortest and longest pause between two attempts.
+/// Shortest and longest pause between two attempts. A thread of the pool waits meanwhile, so they are short.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// An object in the version that its facts describe. Reading fails as soon as the object has been replaced.
@@ -39,10 +41,10 @@ pub(super) struct ObjectSource {
     size: u64,
     runtime: Handle,
     stop: CancellationToken,
-    failure: Arc<Mutex<Option<OutsideError>>>,
+    failure: Arc<Mutex<Option<CloudError>>>,
     digest: Digest,
     /// Parts of a reader that was dropped. The next reader usually continues there.
-    left: Arc<Mutex<Option<Parts>>>,
+    leftover: Arc<Mutex<Option<FetchedParts>>>,
 }
 
 impl ObjectSource {
@@ -63,7 +65,7 @@ impl ObjectSource {
             stop,
             failure: Arc::default(),
             digest: Digest::default(),
-            left: Arc::default(),
+            leftover: Arc::default(),
         }
     }
 
@@ -79,11 +81,11 @@ impl ObjectSource {
 
     /// Returns a reader from the start of the object. Reading blocks, so it must not be done on threads of the runtime.
     pub(super) fn open(&self) -> ObjectReader {
-        ObjectReader { source: self.clone(), position: 0, parts: Parts::default() }
+        ObjectReader { source: self.clone(), position: 0, parts: FetchedParts::default() }
     }
 
     /// As [`Self::open`], in the form that decoders accept.
-    pub(super) fn searchable(&self) -> Box<dyn Searchable> {
+    pub(super) fn searchable(&self) -> Box<dyn Seekable> {
         Box::new(self.open())
     }
 
@@ -100,14 +102,14 @@ impl ObjectSource {
     }
 
     /// Returns the error of the first read that failed, if any. Decoders do not report it.
-    pub(super) fn failure(&self) -> Option<OutsideError> {
+    pub(super) fn failure(&self) -> Option<CloudError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fail(&self, error: OutsideError) -> io::Error {
+    fn fail(&self, error: CloudError) -> io::Error {
         let kind = match error.kind() {
-            OutsideErrorKind::NotFound => io::ErrorKind::NotFound,
-            OutsideErrorKind::Denied => io::ErrorKind::PermissionDenied,
+            CloudErrorKind::NotFound => io::ErrorKind::NotFound,
+            CloudErrorKind::Denied => io::ErrorKind::PermissionDenied,
             _ => io::ErrorKind::Other,
         };
         let text = error.to_string();
@@ -115,13 +117,13 @@ impl ObjectSource {
         io::Error::new(kind, text)
     }
 
-    fn begin(&self, start: u64, length: u64) -> Ahead {
+    fn start_fetch(&self, start: u64, length: u64) -> Prefetch {
         let (source, end) = (self.clone(), start.saturating_add(length).min(self.size));
-        Ahead { start, end, bytes: self.runtime.spawn(async move { source.fetch(start, end).await }) }
+        Prefetch { start, end, bytes: self.runtime.spawn(async move { source.fetch(start, end).await }) }
     }
 
-    /// Fetches a part completely, with up to [`TRIES`] attempts.
-    async fn fetch(&self, start: u64, end: u64) -> Result<Bytes, OutsideError> {
+    /// Fetches a part completely, with up to [`MAX_ATTEMPTS`] attempts.
+    async fn fetch(&self, start: u64, end: u64) -> Result<Bytes, CloudError> {
         let mut backoff = Backoff::new(PAUSES);
         loop {
             let read = tokio::select! {
@@ -135,7 +137,7 @@ impl ObjectSource {
                 Err(error) if !error.is_transient() => return Err(error),
                 Err(error) => error,
             };
-            if backoff.tries() + 1 >= TRIES {
+            if backoff.tries() + 1 >= MAX_ATTEMPTS {
                 return Err(error);
             }
             tracing::debug!(object = %self.name, %error, "cannot fetch a part of the object, retrying");
@@ -146,25 +148,25 @@ impl ObjectSource {
         }
     }
 
-    fn short(&self, came: u64, wanted: u64) -> OutsideError {
-        let why = format!("received {came} of {wanted} bytes");
-        OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot read {}", self.name), why)
+    fn short(&self, received: u64, wanted: u64) -> CloudError {
+        let why = format!("received {received} of {wanted} bytes");
+        CloudError::new(CloudErrorKind::Unavailable, format!("cannot read {}", self.name), why)
     }
 
-    fn stopped(&self) -> OutsideError {
+    fn stopped(&self) -> CloudError {
         let why = "this process is ending";
-        OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot read {}", self.name), why)
+        CloudError::new(CloudErrorKind::Unavailable, format!("cannot read {}", self.name), why)
     }
 }
 
 /// A part of an object, with its position.
 #[derive(Default)]
-struct Part {
+struct FetchedPart {
     start: u64,
     bytes: Bytes,
 }
 
-impl Part {
+impl FetchedPart {
     /// Returns its bytes from a position on; empty if the position is outside the part.
     fn from(&self, position: u64) -> &[u8] {
         let within = position.checked_sub(self.start).and_then(|offset| usize::try_from(offset).ok());
@@ -173,19 +175,19 @@ impl Part {
 }
 
 /// A part that is being fetched. Dropping it aborts the fetch.
-struct Ahead {
+struct Prefetch {
     start: u64,
     end: u64,
-    bytes: JoinHandle<Result<Bytes, OutsideError>>,
+    bytes: JoinHandle<Result<Bytes, CloudError>>,
 }
 
-impl Ahead {
+impl Prefetch {
     fn contains(&self, position: u64) -> bool {
         (self.start..self.end).contains(&position)
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Prefetch {
     fn drop(&mut self) {
         self.bytes.abort();
     }
@@ -193,17 +195,17 @@ impl Drop for Ahead {
 
 /// The parts that a reader holds.
 #[derive(Default)]
-struct Parts {
-    current: Part,
-    ahead: Option<Ahead>,
+struct FetchedParts {
+    current: FetchedPart,
+    prefetch: Option<Prefetch>,
     /// Number of parts that followed each other without a jump.
-    in_a_row: u32,
+    sequential_parts: u32,
 }
 
-impl Parts {
+impl FetchedParts {
     fn contain(&self, position: u64) -> bool {
         !self.current.from(position).is_empty()
-            || self.ahead.as_ref().is_some_and(|ahead| ahead.contains(position))
+            || self.prefetch.as_ref().is_some_and(|prefetch| prefetch.contains(position))
     }
 }
 
@@ -211,12 +213,12 @@ impl Parts {
 pub(super) struct ObjectReader {
     source: ObjectSource,
     position: u64,
-    parts: Parts,
+    parts: FetchedParts,
 }
 
 impl ObjectReader {
     /// Makes the part at the current position available.
-    fn turn(&mut self) -> io::Result<()> {
+    fn load_part(&mut self) -> io::Result<()> {
         if let Some(error) = self.source.failure() {
             return Err(self.source.fail(error));
         }
@@ -225,24 +227,24 @@ impl ObjectReader {
             return Ok(());
         }
         let position = self.position;
-        let ahead = self.parts.ahead.take().filter(|ahead| ahead.contains(position));
-        self.parts.in_a_row = if ahead.is_some() { self.parts.in_a_row + 1 } else { 0 };
+        let prefetch = self.parts.prefetch.take().filter(|prefetch| prefetch.contains(position));
+        self.parts.sequential_parts = if prefetch.is_some() { self.parts.sequential_parts + 1 } else { 0 };
         // Frees the memory of the old part before the new one arrives.
-        self.parts.current = Part::default();
-        let mut ahead = ahead.unwrap_or_else(|| self.source.begin(position, FIRST_PART));
-        let bytes = match self.source.runtime.block_on(&mut ahead.bytes) {
+        self.parts.current = FetchedPart::default();
+        let mut prefetch = prefetch.unwrap_or_else(|| self.source.start_fetch(position, FIRST_PART_BYTES));
+        let bytes = match self.source.runtime.block_on(&mut prefetch.bytes) {
             Ok(fetched) => fetched.map_err(|error| self.source.fail(error))?,
             Err(_) => return Err(self.source.fail(self.source.stopped())),
         };
-        self.parts.current = Part { start: ahead.start, bytes };
+        self.parts.current = FetchedPart { start: prefetch.start, bytes };
         Ok(())
     }
 
     /// Takes the parts of a dropped reader if they have the bytes that this one lacks.
     fn continue_dropped_reader(&mut self) {
-        let mut left = self.source.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leftover = self.source.leftover.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.parts.contain(self.position)
-            && let Some(parts) = left.take_if(|parts| parts.contain(self.position))
+            && let Some(parts) = leftover.take_if(|parts| parts.contain(self.position))
         {
             self.parts = parts;
         }
@@ -250,20 +252,20 @@ impl ObjectReader {
 
     /// Starts to fetch the next part when half of the current one is read: a header alone is usually followed by a jump.
     fn fetch_ahead(&mut self) {
-        let Part { start, bytes } = &self.parts.current;
+        let FetchedPart { start, bytes } = &self.parts.current;
         let (half, next) = (start + bytes.len() as u64 / 2, start + bytes.len() as u64);
-        if self.parts.ahead.is_none() && self.position >= half && next < self.source.size {
-            let growth = 4_u64.saturating_pow(self.parts.in_a_row + 1);
-            let length = FIRST_PART.saturating_mul(growth).min(LARGEST_PART);
-            self.parts.ahead = Some(self.source.begin(next, length));
+        if self.parts.prefetch.is_none() && self.position >= half && next < self.source.size {
+            let growth = 4_u64.saturating_pow(self.parts.sequential_parts + 1);
+            let length = FIRST_PART_BYTES.saturating_mul(growth).min(MAX_PART_BYTES);
+            self.parts.prefetch = Some(self.source.start_fetch(next, length));
         }
     }
 }
 
 impl Drop for ObjectReader {
     fn drop(&mut self) {
-        let mut left = self.source.left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = Some(std::mem::take(&mut self.parts));
+        let mut leftover = self.source.leftover.lock().unwrap_or_else(PoisonError::into_inner);
+        *leftover = Some(std::mem::take(&mut self.parts));
     }
 }
 
@@ -273,7 +275,7 @@ impl Read for ObjectReader {
             return Ok(0);
         }
         if self.parts.current.from(self.position).is_empty() {
-            self.turn()?;
+            self.load_part()?;
         }
         let count = self.parts.current.from(self.position).read(buffer)?;
         self.source.digest.add(self.position, buffer.get(..count).unwrap_or_default());

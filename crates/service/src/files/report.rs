@@ -5,22 +5,26 @@ use serde::Deserialize;
 
 use super::error::FilesError;
 use super::route::{FAILURE_REPORT, stem, without_extension};
-use super::shared::Shared;
-use crate::outside::{ObjectName, OutsideError, OutsideErrorKind, Put};
+use super::shared::FilesContext;
+use crate::cloud::{CloudError, CloudErrorKind, ObjectName, Put};
 use refrain_app::response::{INTERNAL, Response, UNREADABLE};
 
-/// Maximum size of a report in bytes. A larger file is not a report.
-const LONGEST: u64 = 16 << 20;
+/// Maximum size of a report in bytes. A larger file is not a report and is not read. A report has some kilobytes per
+/// match, so 16 MiB are thousands of matches. At half of it, only reports of recordings of days are affected; at twice,
+/// a foreign file of 32 MiB is read into memory.
+const MAX_REPORT_BYTES: u64 = 16 << 20;
 
 /// Media type of reports.
 const CONTENT_TYPE: &str = "application/json";
 
-/// Maximum number of attempts to write a report if others write to its location at the same time.
-const TRIES: usize = 5;
+/// Maximum number of attempts to write a report if others write to its location at the same time. Each attempt reads
+/// the location again. Two writers need two attempts; more than five mean that something else keeps writing there, and
+/// the message is retried later.
+const MAX_ATTEMPTS: usize = 5;
 
 /// The fields of a report that identify the file and the content that it is about.
 #[derive(Deserialize)]
-struct Known {
+struct ReportHeader {
     #[serde(rename = "statusCode")]
     code: u16,
     file: String,
@@ -29,7 +33,7 @@ struct Known {
 
 /// The location of a report.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ReportLocation {
     /// The object of the report.
     pub(super) name: ObjectName,
     /// True if the object is a report on the current content already.
@@ -40,44 +44,48 @@ pub(super) struct Place {
 /// Finds the location of the report on the content of `object` with this ETag. The report is next to the object, named
 /// after its stem. If that key belongs to the report on another file, or to a file that is not a report, the report is
 /// named after the full name of the object. So no other file is overwritten.
-pub(super) async fn place(
-    shared: &Shared,
+pub(super) async fn location(
+    shared: &FilesContext,
     object: &ObjectName,
     etag: Option<&str>,
-) -> Result<Place, FilesError> {
+) -> Result<ReportLocation, FilesError> {
     let keys = [format!("{}.json", without_extension(&object.key)), format!("{}.json", object.key)];
     for key in &keys {
         let name = ObjectName { bucket: object.bucket.clone(), key: key.clone() };
-        match look(shared, &name).await? {
-            Found::Nothing => return Ok(Place { name, is_current: false, put: Put::New }),
-            Found::Report(known) if known.file == object.to_string() => {
+        match read_report(shared, &name).await? {
+            ExistingReport::Nothing => return Ok(ReportLocation { name, is_current: false, put: Put::New }),
+            ExistingReport::Report(known) if known.file == object.to_string() => {
                 let is_current = etag.is_some() && known.etag.as_deref() == etag && known.code != INTERNAL;
-                return Ok(Place { name, is_current, put: Put::Replace });
+                return Ok(ReportLocation { name, is_current, put: Put::Replace });
             }
-            Found::Report(_) | Found::Other => {}
+            ExistingReport::Report(_) | ExistingReport::Other => {}
         }
     }
     let [taken, also_taken] = keys;
-    Err(FilesError::NoPlace { object: object.clone(), taken, also_taken })
+    Err(FilesError::NoReportLocation { object: object.clone(), taken, also_taken })
 }
 
 /// Writes the report that an object was not indexed, next to the object. Returns the name of the report. A file that is not
 /// a report is not overwritten.
 pub(super) async fn write_failure(
-    shared: &Shared,
+    shared: &FilesContext,
     object: &ObjectName,
     etag: Option<&str>,
     why: &str,
 ) -> Result<ObjectName, FilesError> {
     let key = format!("{}{FAILURE_REPORT}", object.key);
     let name = ObjectName { bucket: object.bucket.clone(), key };
-    if matches!(look(shared, &name).await?, Found::Other) {
+    if matches!(read_report(shared, &name).await?, ExistingReport::Other) {
         let taken = name.key.clone();
-        return Err(FilesError::NoPlace { object: object.clone(), also_taken: taken.clone(), taken });
+        return Err(FilesError::NoReportLocation {
+            object: object.clone(),
+            also_taken: taken.clone(),
+            taken,
+        });
     }
     let file = object.to_string();
     let response =
-        Response::failed(stem(&object.key), UNREADABLE, why.to_owned()).of_file(&file).of_content(etag);
+        Response::failed(stem(&object.key), UNREADABLE, why.to_owned()).with_file(&file).with_etag(etag);
     // Numbers and strings can always be serialized.
     let body = serde_json::to_string(&response).unwrap_or_default();
     shared.objects.write(&name, Bytes::from(body), CONTENT_TYPE, Put::Replace).await?;
@@ -86,43 +94,43 @@ pub(super) async fn write_failure(
 
 /// Writes the report. Returns its name.
 pub(super) async fn write(
-    shared: &Shared,
+    shared: &FilesContext,
     object: &ObjectName,
     etag: Option<&str>,
-    mut place: Place,
+    mut location: ReportLocation,
     report: String,
 ) -> Result<ObjectName, FilesError> {
     let body = Bytes::from(report);
-    for _ in 0..TRIES {
-        match shared.objects.write(&place.name, body.clone(), CONTENT_TYPE, place.put).await {
-            Ok(()) => return Ok(place.name),
+    for _ in 0..MAX_ATTEMPTS {
+        match shared.objects.write(&location.name, body.clone(), CONTENT_TYPE, location.put).await {
+            Ok(()) => return Ok(location.name),
             // The report on another file with this stem, or another process, has taken the key.
-            Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
+            Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
-        place = self::place(shared, object, etag).await?;
-        if place.is_current {
-            return Ok(place.name);
+        location = self::location(shared, object, etag).await?;
+        if location.is_current {
+            return Ok(location.name);
         }
     }
-    let what = format!("cannot write {}", place.name);
-    Err(OutsideError::new(OutsideErrorKind::Unavailable, what, "other processes keep writing to it").into())
+    let what = format!("cannot write {}", location.name);
+    Err(CloudError::new(CloudErrorKind::Unavailable, what, "other processes keep writing to it").into())
 }
 
-enum Found {
+enum ExistingReport {
     Nothing,
-    Report(Known),
+    Report(ReportHeader),
     Other,
 }
 
-async fn look(shared: &Shared, name: &ObjectName) -> Result<Found, OutsideError> {
-    let Some(facts) = shared.facts(name).await? else { return Ok(Found::Nothing) };
-    if facts.size == 0 || facts.size > LONGEST {
-        return Ok(Found::Other);
+async fn read_report(shared: &FilesContext, name: &ObjectName) -> Result<ExistingReport, CloudError> {
+    let Some(facts) = shared.facts(name).await? else { return Ok(ExistingReport::Nothing) };
+    if facts.size == 0 || facts.size > MAX_REPORT_BYTES {
+        return Ok(ExistingReport::Other);
     }
     match shared.objects.read(name, 0..facts.size, None).await {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Found::Other, Found::Report)),
-        Err(error) if error.kind() == OutsideErrorKind::NotFound => Ok(Found::Nothing),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(ExistingReport::Other, ExistingReport::Report)),
+        Err(error) if error.kind() == CloudErrorKind::NotFound => Ok(ExistingReport::Nothing),
         Err(error) => Err(error),
     }
 }

@@ -11,7 +11,7 @@ pub(super) const FAILURE_REPORT: &str = ".failed.json";
 
 /// How an object is processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum ObjectRoute {
     /// The object is checked.
     Check,
     /// The object is indexed.
@@ -27,29 +27,29 @@ pub(super) enum Route {
 }
 
 /// Returns the route of a key.
-pub(super) fn route(key: &str, settings: &FilesSettings) -> Route {
+pub(super) fn route(key: &str, settings: &FilesSettings) -> ObjectRoute {
     let FilesSettings { index_prefix, check_prefix, streams_prefix, .. } = settings;
     let prefixes = [index_prefix, check_prefix, streams_prefix].map(String::as_str);
     // The longest prefix wins, so the inner one of nested folders. Of equal prefixes the last one wins.
-    let fits = prefixes.into_iter().enumerate().filter(|(_, prefix)| rest(key, prefix).is_some());
-    let Some((place, prefix)) = fits.max_by_key(|(_, prefix)| prefix.len()) else {
-        return Route::Nothing("it is not below any of the prefixes");
+    let matching = prefixes.into_iter().enumerate().filter(|(_, prefix)| rest(key, prefix).is_some());
+    let Some((index, prefix)) = matching.max_by_key(|(_, prefix)| prefix.len()) else {
+        return ObjectRoute::Nothing("it is not below any of the prefixes");
     };
     if key.ends_with('/') {
-        return Route::Nothing("it is a folder");
+        return ObjectRoute::Nothing("it is a folder");
     }
     let extension = extension(key);
     let is_json = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    match place {
-        0 if key.ends_with(FAILURE_REPORT) => Route::Nothing("it is a report"),
-        0 if is_json => Route::Sidecar,
-        0 if extension.is_none_or(supported_extension) => Route::Index,
-        0 => Route::NotAudio,
-        _ if is_json => Route::Nothing("it is a report"),
-        1 => Route::Check,
+    match index {
+        0 if key.ends_with(FAILURE_REPORT) => ObjectRoute::Nothing("it is a report"),
+        0 if is_json => ObjectRoute::Sidecar,
+        0 if extension.is_none_or(supported_extension) => ObjectRoute::Index,
+        0 => ObjectRoute::NotAudio,
+        _ if is_json => ObjectRoute::Nothing("it is a report"),
+        1 => ObjectRoute::Check,
         _ => match segment_name(key, prefix.len(), &settings.name_modifier) {
-            Some(name) => Route::Segment(name),
-            None => Route::Check,
+            Some(name) => ObjectRoute::Segment(name),
+            None => ObjectRoute::Check,
         },
     }
 }
@@ -85,14 +85,14 @@ mod tests {
     fn the_longest_prefix_wins_in_any_case() {
         let settings = test_settings();
         let of = |key: &str| route(key, &settings);
-        assert_eq!(of("songs_to_index/a/b.mp3"), Route::Index);
-        assert_eq!(of("Songs_To_Index/no-extension"), Route::Index);
-        assert_eq!(of("songs_to_index/a.JSON"), Route::Sidecar);
-        assert_eq!(of("SONGS_TO_CHECK/a.mp3"), Route::Check);
-        assert_eq!(of("songs_to_check/page.html"), Route::Check);
-        let Route::Segment(name) = of("songs_to_check/Streams/one.000007.m2ts") else { panic!() };
+        assert_eq!(of("songs_to_index/a/b.mp3"), ObjectRoute::Index);
+        assert_eq!(of("Songs_To_Index/no-extension"), ObjectRoute::Index);
+        assert_eq!(of("songs_to_index/a.JSON"), ObjectRoute::Sidecar);
+        assert_eq!(of("SONGS_TO_CHECK/a.mp3"), ObjectRoute::Check);
+        assert_eq!(of("songs_to_check/page.html"), ObjectRoute::Check);
+        let ObjectRoute::Segment(name) = of("songs_to_check/Streams/one.000007.m2ts") else { panic!() };
         assert_eq!((&*name.stream, name.counter), ("one", 7));
-        assert_eq!(of("songs_to_check/streams/whole.ts"), Route::Check);
+        assert_eq!(of("songs_to_check/streams/whole.ts"), ObjectRoute::Check);
         for key in [
             "",
             "a.mp3",
@@ -104,9 +104,9 @@ mod tests {
             "songs_to_index/a.mp3.failed.json",
             "ſongs_to_check/a.mp3",
         ] {
-            assert!(matches!(of(key), Route::Nothing(_)), "{key}");
+            assert!(matches!(of(key), ObjectRoute::Nothing(_)), "{key}");
         }
-        assert_eq!(of("songs_to_index/cover.jpg"), Route::NotAudio);
+        assert_eq!(of("songs_to_index/cover.jpg"), ObjectRoute::NotAudio);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::route::without_extension;
 
-/// Number of digits of a counter. MediaLive writes six, and more when these are used up.
+/// Number of digits of a counter. MediaLive writes six, and more when these are used up: seven digits are enough for
+/// 115 days of segments of one second. A wider range would take dates in names of other files for counters.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=7;
 
 /// The parsed name of a segment.

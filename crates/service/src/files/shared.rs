@@ -12,23 +12,23 @@ use tokio_util::task::TaskTracker;
 
 use super::compare::Comparisons;
 use super::error::FilesError;
-use super::pool::{Broken, Pool};
+use super::pool::{DecodePool, JobPanicked};
 use super::reader::ObjectSource;
-use crate::delivery::Planner;
-use crate::measure::Measures;
-use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
+use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName, Objects};
+use crate::counters::Counters;
+use crate::delivery::OutboxPlanner;
 use crate::settings::FilesSettings;
-use refrain_monitor::Index;
+use refrain_monitor::SnapshotSource;
 
 /// Dependencies, settings and threads.
-pub(super) struct Shared {
+pub(super) struct FilesContext {
     pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) index: Arc<dyn Index>,
+    pub(super) index: Arc<dyn SnapshotSource>,
     pub(super) objects: Arc<dyn Objects>,
-    pub(super) planner: Planner,
-    pub(super) measures: Arc<Measures>,
+    pub(super) planner: OutboxPlanner,
+    pub(super) counters: Arc<Counters>,
     pub(super) settings: FilesSettings,
-    pub(super) pool: Pool,
+    pub(super) pool: DecodePool,
     /// One permit per thread of the pool, for the processing of untrusted input.
     pub(super) slots: Arc<Semaphore>,
     /// Held while an object is decoded that was being decoded when a process died.
@@ -41,15 +41,15 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
 }
 
-impl Shared {
+impl FilesContext {
     pub(super) fn journal(&self) -> &dyn Journal {
         self.catalog.journal()
     }
 
     /// Returns the facts of an object; `None` if it does not exist.
-    pub(super) async fn facts(&self, object: &ObjectName) -> Result<Option<ObjectFacts>, OutsideError> {
+    pub(super) async fn facts(&self, object: &ObjectName) -> Result<Option<ObjectFacts>, CloudError> {
         match self.objects.facts(object).await {
-            Err(error) if error.kind() == OutsideErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == CloudErrorKind::NotFound => Ok(None),
             facts => facts.map(Some),
         }
     }
@@ -65,7 +65,7 @@ impl Shared {
         object: &ObjectName,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, FilesError> {
-        self.pool.run(work).await.map_err(|Broken| FilesError::Internal(object.clone()))
+        self.pool.run(work).await.map_err(|JobPanicked| FilesError::Internal(object.clone()))
     }
 
     /// Identifies the songs in this audio. Takes long, so it must run on a thread of the pool.
@@ -77,6 +77,6 @@ impl Shared {
     pub(super) fn search_with(&self, query: &Constellation, effort: Effort) -> Result<Matches, IndexError> {
         let snapshot: Arc<Snapshot> = self.index.snapshot();
         identify(&snapshot, query, &MatchSettings { effort, ..self.settings.matching.clone() })
-            .inspect_err(|error| self.index.is_damaged(&snapshot, error))
+            .inspect_err(|error| self.index.report_damage(&snapshot, error))
     }
 }

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Reading, dropped};
+use super::{MetricsSnapshot, dropped};
 use crate::settings::EmfSettings;
 use refrain_monitor::StreamStatus;
 
-/// Maximum number of metrics per line.
-const MOST: usize = 100;
+/// Maximum number of metrics per line: the limit of the specification. CloudWatch rejects a line with more.
+const MAX_METRICS_PER_LINE: usize = 100;
 
 /// Name, unit and value of a metric.
 type Metric = (&'static str, &'static str, f64);
@@ -20,13 +20,13 @@ type Metric = (&'static str, &'static str, f64);
 #[derive(Debug)]
 pub struct Emf {
     settings: EmfSettings,
-    before: Counts,
-    streams: HashMap<String, Heard>,
+    before: CounterValues,
+    streams: HashMap<String, StreamSeconds>,
 }
 
 /// Counters at the time of a reading.
 #[derive(Debug, Default, Clone, Copy)]
-struct Counts {
+struct CounterValues {
     matches: u64,
     stream_failures: u64,
     files: u64,
@@ -35,7 +35,7 @@ struct Counts {
 
 /// Values of a stream that only increase, in seconds.
 #[derive(Debug, Default, Clone, Copy)]
-struct Heard {
+struct StreamSeconds {
     silence: f64,
     dropped: f64,
 }
@@ -44,41 +44,41 @@ impl Emf {
     /// Creates the converter with these settings.
     #[must_use]
     pub fn new(settings: EmfSettings) -> Self {
-        Self { settings, before: Counts::default(), streams: HashMap::new() }
+        Self { settings, before: CounterValues::default(), streams: HashMap::new() }
     }
 
     /// Returns the lines of a reading; `now` is in milliseconds since 1970.
-    pub fn lines(&mut self, reading: &Reading, now: i64) -> Vec<String> {
-        let grown = self.grown(reading);
-        let silence = grown.iter().fold(0.0, |sum, (_, heard)| sum + heard.silence);
-        let late = grown.iter().fold(0.0, |sum, (_, heard)| sum + heard.dropped);
-        let mut lines = vec![self.line(now, None, &self.process(reading, silence, late))];
-        self.count(reading);
+    pub fn lines(&mut self, metrics_snapshot: &MetricsSnapshot, now: i64) -> Vec<String> {
+        let increase = self.increase(metrics_snapshot);
+        let silence = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.silence);
+        let late = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.dropped);
+        let mut lines = vec![self.line(now, None, &self.process(metrics_snapshot, silence, late))];
+        self.count(metrics_snapshot);
         if self.settings.per_channel {
-            for ((id, status), (_, heard)) in reading.streams.iter().zip(&grown) {
-                lines.push(self.line(now, Some(id), &of_stream(status, *heard)));
+            for ((id, status), (_, stream_seconds)) in metrics_snapshot.streams.iter().zip(&increase) {
+                lines.push(self.line(now, Some(id), &of_stream(status, *stream_seconds)));
             }
         }
         lines
     }
 
-    fn process(&self, reading: &Reading, silence: f64, late: f64) -> Vec<Metric> {
-        let (now, before) = (counts(reading), self.before);
-        let lag = reading.streams.iter().filter_map(|(_, status)| status.lag()).fold(None, longest);
+    fn process(&self, metrics_snapshot: &MetricsSnapshot, silence: f64, late: f64) -> Vec<Metric> {
+        let (now, before) = (counts(metrics_snapshot), self.before);
+        let lag = metrics_snapshot.streams.iter().filter_map(|(_, status)| status.lag()).fold(None, max_lag);
         let mut metrics = vec![
-            ("Ready", "Count", f64::from(u8::from(reading.ready))),
-            ("StreamsHeld", "Count", reading.streams.len() as f64),
-            ("StreamUtilization", "Percent", reading.utilization()),
-            ("StreamsWaiting", "Count", reading.measures.streams_waiting.get() as f64),
-            ("Matches", "Count", grown(now.matches, before.matches)),
-            ("StreamFailures", "Count", grown(now.stream_failures, before.stream_failures)),
+            ("Ready", "Count", f64::from(u8::from(metrics_snapshot.ready))),
+            ("StreamsHeld", "Count", metrics_snapshot.streams.len() as f64),
+            ("StreamUtilization", "Percent", metrics_snapshot.utilization()),
+            ("StreamsWaiting", "Count", metrics_snapshot.counters.streams_waiting.get() as f64),
+            ("Matches", "Count", increase(now.matches, before.matches)),
+            ("StreamFailures", "Count", increase(now.stream_failures, before.stream_failures)),
             ("SilenceSeconds", "Seconds", silence),
             ("AudioDroppedSeconds", "Seconds", late),
-            ("FilesDone", "Count", grown(now.files, before.files)),
-            ("FileFailures", "Count", grown(now.file_failures, before.file_failures)),
+            ("FilesDone", "Count", increase(now.files, before.files)),
+            ("FileFailures", "Count", increase(now.file_failures, before.file_failures)),
         ];
         metrics.extend(lag.map(|lag| ("StreamLagSeconds", "Seconds", lag)));
-        if let Some(outbox) = reading.outbox {
+        if let Some(outbox) = metrics_snapshot.outbox {
             metrics.extend([
                 ("DeliveriesDue", "Count", outbox.due as f64),
                 ("DeliveryAgeSeconds", "Seconds", outbox.oldest_seconds),
@@ -89,27 +89,31 @@ impl Emf {
     }
 
     /// Returns the increase of each stream's values since the previous reading. For a restarted stream this is its value.
-    fn grown(&self, reading: &Reading) -> Vec<(String, Heard)> {
+    fn increase(&self, metrics_snapshot: &MetricsSnapshot) -> Vec<(String, StreamSeconds)> {
         let since = |now: f64, before: f64| if now >= before { now - before } else { now };
         let of = |(id, status): &(String, StreamStatus)| {
             let before = self.streams.get(id).copied().unwrap_or_default();
-            let now = heard(status);
-            let grown = Heard {
+            let now = stream_seconds(status);
+            let increase = StreamSeconds {
                 silence: since(now.silence, before.silence),
                 dropped: since(now.dropped, before.dropped),
             };
-            (id.clone(), grown)
+            (id.clone(), increase)
         };
-        reading.streams.iter().map(of).collect()
+        metrics_snapshot.streams.iter().map(of).collect()
     }
 
-    fn count(&mut self, reading: &Reading) {
-        self.before = counts(reading);
-        self.streams = reading.streams.iter().map(|(id, status)| (id.clone(), heard(status))).collect();
+    fn count(&mut self, metrics_snapshot: &MetricsSnapshot) {
+        self.before = counts(metrics_snapshot);
+        self.streams = metrics_snapshot
+            .streams
+            .iter()
+            .map(|(id, status)| (id.clone(), stream_seconds(status)))
+            .collect();
     }
 
     fn line(&self, now: i64, channel: Option<&str>, metrics: &[Metric]) -> String {
-        let metrics = metrics.get(..MOST).unwrap_or(metrics);
+        let metrics = metrics.get(..MAX_METRICS_PER_LINE).unwrap_or(metrics);
         let mut dimensions = vec!["Service"];
         let mut line = Map::from_iter([("Service".to_owned(), json!(self.settings.service))]);
         if let Some(channel) = channel {
@@ -126,34 +130,34 @@ impl Emf {
     }
 }
 
-fn of_stream(status: &StreamStatus, heard: Heard) -> Vec<Metric> {
+fn of_stream(status: &StreamStatus, stream_seconds: StreamSeconds) -> Vec<Metric> {
     let mut metrics = vec![
-        ("SilenceSeconds", "Seconds", heard.silence),
-        ("AudioDroppedSeconds", "Seconds", heard.dropped),
+        ("SilenceSeconds", "Seconds", stream_seconds.silence),
+        ("AudioDroppedSeconds", "Seconds", stream_seconds.dropped),
         ("SongsPlaying", "Count", status.airings.len() as f64),
     ];
     metrics.extend(status.lag().map(|lag| ("StreamLagSeconds", "Seconds", lag)));
     metrics
 }
 
-fn heard(status: &StreamStatus) -> Heard {
-    Heard { silence: status.ear.silence_seconds, dropped: dropped(status) }
+fn stream_seconds(status: &StreamStatus) -> StreamSeconds {
+    StreamSeconds { silence: status.decoder.silence_seconds, dropped: dropped(status) }
 }
 
-fn counts(reading: &Reading) -> Counts {
-    let measures = &reading.measures;
-    Counts {
-        matches: measures.airings.get(),
-        stream_failures: measures.streams_failed.get(),
-        files: measures.files_checked.get() + measures.files_indexed.get(),
-        file_failures: measures.files_failed.get(),
+fn counts(metrics_snapshot: &MetricsSnapshot) -> CounterValues {
+    let counters = &metrics_snapshot.counters;
+    CounterValues {
+        matches: counters.airings.get(),
+        stream_failures: counters.streams_failed.get(),
+        files: counters.files_checked.get() + counters.files_indexed.get(),
+        file_failures: counters.files_failed.get(),
     }
 }
 
-fn grown(now: u64, before: u64) -> f64 {
+fn increase(now: u64, before: u64) -> f64 {
     now.saturating_sub(before) as f64
 }
 
-fn longest(longest: Option<f64>, lag: f64) -> Option<f64> {
-    Some(longest.map_or(lag, |longest| longest.max(lag)))
+fn max_lag(max_lag: Option<f64>, lag: f64) -> Option<f64> {
+    Some(max_lag.map_or(lag, |max_lag| max_lag.max(lag)))
 }

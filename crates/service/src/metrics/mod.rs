@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use refrain_stream::GapReason;
 
-use crate::measure::Measures;
+use crate::counters::Counters;
 use refrain_monitor::StreamStatus;
 
 pub use emf::Emf;
@@ -29,20 +29,20 @@ pub struct Outbox {
 
 /// The values of all metrics at one moment.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct MetricsSnapshot {
     /// True if the process is ready.
     pub ready: bool,
     /// Maximum number of streams of the process.
     pub capacity: u32,
     /// Counters of the process.
-    pub measures: Arc<Measures>,
+    pub counters: Arc<Counters>,
     /// Id and status of each stream that the process follows.
     pub streams: Vec<(String, StreamStatus)>,
     /// The outbox of the whole service; `None` if the database could not be read.
     pub outbox: Option<Outbox>,
 }
 
-impl Reading {
+impl MetricsSnapshot {
     /// Returns the number of streams as a percentage of the capacity; 0 if the capacity is 0.
     fn utilization(&self) -> f64 {
         match self.capacity {
@@ -54,5 +54,5 @@ impl Reading {
 
 /// Returns the seconds of audio that were dropped because the machine was too slow, or because they arrived too late.
 fn dropped(status: &StreamStatus) -> f64 {
-    status.ear.gaps.of(GapReason::Dropped).seconds
+    status.decoder.gaps.of(GapReason::Dropped).seconds
 }

@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::{Reading, dropped};
+use super::{MetricsSnapshot, dropped};
 use refrain_monitor::StreamStatus;
 
 /// Media type of the result of [`text`].
@@ -22,22 +22,22 @@ const MILLISECONDS: f64 = 1000.0;
 ///
 /// # Errors
 /// Only if memory allocation fails.
-pub fn text(reading: &Reading) -> Result<String, fmt::Error> {
+pub fn text(metrics_snapshot: &MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("refrain");
-    registry.register_collector(Box::new(reading.clone()));
+    registry.register_collector(Box::new(metrics_snapshot.clone()));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
-impl Collector for Reading {
+impl Collector for MetricsSnapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Writer(&mut encoder);
         to.gauge("ready", "1 if the process is ready, see /readyz", f64::from(u8::from(self.ready)))?;
         to.gauge(
             "index_tracks",
             "Tracks in the index that the process searches",
-            self.measures.index_tracks.get() as f64,
+            self.counters.index_tracks.get() as f64,
         )?;
         self.encode_streams(&mut to)?;
         self.encode_counts(&mut to)?;
@@ -54,9 +54,9 @@ impl Collector for Reading {
     }
 }
 
-impl Reading {
+impl MetricsSnapshot {
     fn encode_streams(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
-        let measures = &self.measures;
+        let counters = &self.counters;
         to.gauge("streams", "Streams that this process follows", self.streams.len() as f64)?;
         to.gauge("streams_capacity", "Maximum number of streams of this process", f64::from(self.capacity))?;
         to.gauge(
@@ -64,50 +64,50 @@ impl Reading {
             "Share of the capacity that is in use",
             self.utilization() / 100.0,
         )?;
-        let waiting = measures.streams_waiting.get() as f64;
+        let waiting = counters.streams_waiting.get() as f64;
         to.gauge("streams_waiting", "Streams of the whole service that no process follows", waiting)?;
         to.counter(
             "streams_taken_over",
             "Streams taken over from another process",
-            measures.streams_taken_over.get(),
+            counters.streams_taken_over.get(),
         )?;
-        to.counter("streams_failed", "Streams that failed permanently", measures.streams_failed.get())?;
-        to.counter("leases_lost", "Stream leases that were lost", measures.leases_lost.get())
+        to.counter("streams_failed", "Streams that failed permanently", counters.streams_failed.get())?;
+        to.counter("leases_lost", "Stream leases that were lost", counters.leases_lost.get())
     }
 
     fn encode_counts(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
-        let measures = &self.measures;
-        to.counter("matches", "Airings that were detected", measures.airings.get())?;
-        to.counter("queue_messages_handled", "Queue messages handled", measures.messages_handled.get())?;
+        let counters = &self.counters;
+        to.counter("matches", "Airings that were detected", counters.airings.get())?;
+        to.counter("queue_messages_handled", "Queue messages handled", counters.messages_handled.get())?;
         to.counter(
             "queue_messages_buried",
             "Queue messages moved to the dead-letter queue",
-            measures.messages_buried.get(),
+            counters.messages_dead_lettered.get(),
         )?;
         to.counter(
             "queue_messages_failed",
             "Queue messages that failed and are retried",
-            measures.messages_failed.get(),
+            counters.messages_failed.get(),
         )?;
-        to.counter("files_checked", "Files and segments checked", measures.files_checked.get())?;
-        to.counter("files_indexed", "Files indexed", measures.files_indexed.get())?;
+        to.counter("files_checked", "Files and segments checked", counters.files_checked.get())?;
+        to.counter("files_indexed", "Files indexed", counters.files_indexed.get())?;
         to.counter(
             "files_failed",
             "Files whose check or indexing failed permanently",
-            measures.files_failed.get(),
+            counters.files_failed.get(),
         )?;
-        let seconds = measures.file_milliseconds.get() as f64 / MILLISECONDS;
+        let seconds = counters.file_milliseconds.get() as f64 / MILLISECONDS;
         to.counter("files_audio_seconds", "Audio in checked files", seconds)?;
-        to.counter("deliveries", "Outbox messages delivered", measures.delivered.get())?;
+        to.counter("deliveries", "Outbox messages delivered", counters.delivered.get())?;
         to.counter(
             "delivery_failures",
             "Deliveries that failed and are retried",
-            measures.delivery_failures.get(),
+            counters.delivery_failures.get(),
         )?;
         to.counter(
             "deliveries_dead",
             "Deliveries by this process that failed permanently",
-            measures.deliveries_dead.get(),
+            counters.deliveries_dead.get(),
         )
     }
 
@@ -127,10 +127,10 @@ impl Reading {
         to.each("stream_heard_seconds", "Stream time processed, gaps included", COUNTER, streams, |s| {
             Some(s.position)
         })?;
-        to.each("stream_audio_seconds", "Audio processed", COUNTER, streams, |s| Some(s.ear.seconds))?;
-        let silence = |s: &StreamStatus| Some(s.ear.silence_seconds);
+        to.each("stream_audio_seconds", "Audio processed", COUNTER, streams, |s| Some(s.decoder.seconds))?;
+        let silence = |s: &StreamStatus| Some(s.decoder.silence_seconds);
         to.each("stream_silence_seconds", "Audio below -60 dBFS", COUNTER, streams, silence)?;
-        let missing = |s: &StreamStatus| Some(s.ear.gaps.total().seconds);
+        let missing = |s: &StreamStatus| Some(s.decoder.gaps.total().seconds);
         to.each("stream_missing_seconds", "Audio missing from the source", COUNTER, streams, missing)?;
         let late = |s: &StreamStatus| Some(dropped(s));
         to.each(
@@ -142,7 +142,7 @@ impl Reading {
         )?;
         let bytes = |s: &StreamStatus| Some(s.source.bytes as f64);
         to.each("stream_received_bytes", "Media received", COUNTER, streams, bytes)?;
-        let errors = |s: &StreamStatus| Some(s.ear.decode_errors as f64);
+        let errors = |s: &StreamStatus| Some(s.decoder.decode_errors as f64);
         to.each("stream_decode_errors", "Frames that could not be decoded", COUNTER, streams, errors)?;
         let retries = |s: &StreamStatus| Some(s.source.retries as f64);
         to.each("stream_network_retries", "Requests that were repeated", COUNTER, streams, retries)?;

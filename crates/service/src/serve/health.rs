@@ -3,20 +3,22 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// If the database refuses the login for this time, only a new process helps, because it reads the password again.
-pub(super) const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
+/// If the database refuses the login for this time, only a new process helps, because it reads the password again. A
+/// rotation of the password can be refused for a short time until all servers have it. At half of it, such a rotation
+/// restarts processes; at twice, a process with an old password is useless for 10 minutes.
+pub(super) const MAX_LOGIN_REFUSED: Duration = Duration::from_secs(5 * 60);
 
 /// Health of the process. All parts report to it; `/healthz` and `/readyz` read it.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+pub struct ProcessHealth(Mutex<HealthState>);
 
 #[derive(Debug, Default)]
-struct State {
-    database: Trouble,
+struct HealthState {
+    database: ComponentStatus,
     /// Time of the first refused login since the database answered last.
     refused_since: Option<Instant>,
-    index: Trouble,
-    intake: Trouble,
+    index: ComponentStatus,
+    queue_consumers: ComponentStatus,
     draining: bool,
     /// The reason why only a restart of the process helps.
     broken: Option<String>,
@@ -24,26 +26,26 @@ struct State {
 
 /// The reason why a component is not ready, or `None` if it is.
 #[derive(Debug)]
-struct Trouble(Option<String>);
+struct ComponentStatus(Option<String>);
 
-impl Default for Trouble {
+impl Default for ComponentStatus {
     fn default() -> Self {
         Self(Some("not ready yet".to_owned()))
     }
 }
 
-impl Health {
+impl ProcessHealth {
     /// Reports that the database answered.
-    pub fn database_answers(&self) {
+    pub fn set_database_available(&self) {
         let mut state = self.lock();
-        state.database = Trouble(None);
+        state.database = ComponentStatus(None);
         state.refused_since = None;
     }
 
     /// Reports that the database does not answer. `refused` is true if it refused the login.
-    pub fn database_fails(&self, why: &str, refused: bool) {
+    pub fn set_database_unavailable(&self, why: &str, refused: bool) {
         let mut state = self.lock();
-        state.database = Trouble(Some(why.to_owned()));
+        state.database = ComponentStatus(Some(why.to_owned()));
         state.refused_since = match refused {
             true => state.refused_since.or_else(|| Some(Instant::now())),
             false => None,
@@ -51,22 +53,22 @@ impl Health {
     }
 
     /// Reports the state of the index: `None` if it is ready, otherwise the reason why it is not.
-    pub fn index(&self, trouble: Option<String>) {
-        self.lock().index = Trouble(trouble);
+    pub fn index(&self, reason: Option<String>) {
+        self.lock().index = ComponentStatus(reason);
     }
 
     /// Reports the state of the intake: `None` if it runs, otherwise the reason why it does not.
-    pub fn intake(&self, trouble: Option<String>) {
-        self.lock().intake = Trouble(trouble);
+    pub fn queue_consumers(&self, reason: Option<String>) {
+        self.lock().queue_consumers = ComponentStatus(reason);
     }
 
     /// Reports that the shutdown has begun.
-    pub fn drains(&self) {
+    pub fn set_draining(&self) {
         self.lock().draining = true;
     }
 
     /// Reports that only a restart of the process helps, for this reason. `None` withdraws such a report.
-    pub fn broken(&self, why: Option<String>) {
+    pub fn set_broken(&self, why: Option<String>) {
         self.lock().broken = why;
     }
 
@@ -80,7 +82,7 @@ impl Health {
             return Err(why.clone());
         }
         match state.refused_since {
-            Some(since) if since.elapsed() >= REFUSED_FOR => Err(format!(
+            Some(since) if since.elapsed() >= MAX_LOGIN_REFUSED => Err(format!(
                 "the database has refused the login for {} minutes",
                 since.elapsed().as_secs() / 60
             )),
@@ -96,10 +98,10 @@ impl Health {
         if state.draining {
             reasons.push("draining: the process is ending".to_owned());
         }
-        for (what, trouble) in
-            [("database", &state.database), ("index", &state.index), ("intake", &state.intake)]
+        for (what, reason) in
+            [("database", &state.database), ("index", &state.index), ("intake", &state.queue_consumers)]
         {
-            if let Trouble(Some(why)) = trouble {
+            if let ComponentStatus(Some(why)) = reason {
                 reasons.push(format!("{what}: {why}"));
             }
         }
@@ -107,7 +109,7 @@ impl Health {
         reasons
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HealthState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,30 +120,30 @@ mod tests {
 
     #[test]
     fn process_is_ready_when_all_parts_are() {
-        let health = Health::default();
+        let health = ProcessHealth::default();
         assert_eq!(health.not_ready().len(), 3);
-        health.database_answers();
+        health.set_database_available();
         health.index(None);
-        health.intake(None);
+        health.queue_consumers(None);
         assert_eq!(health.not_ready(), Vec::<String>::new());
-        health.database_fails("no answer", true);
+        health.set_database_unavailable("no answer", true);
         assert_eq!(health.not_ready(), ["database: no answer"]);
         assert!(health.live().is_ok(), "the password may be accepted again soon");
-        health.drains();
+        health.set_draining();
         assert!(health.not_ready()[0].starts_with("draining"));
-        health.broken(Some("its threads hang".to_owned()));
+        health.set_broken(Some("its threads hang".to_owned()));
         assert_eq!(health.live(), Err("its threads hang".to_owned()));
     }
 
     #[test]
     fn process_is_not_live_after_5_minutes_of_refused_logins() {
-        let health = Health::default();
-        health.database_fails("refused", true);
-        let Some(long_ago) = Instant::now().checked_sub(REFUSED_FOR) else { return };
+        let health = ProcessHealth::default();
+        health.set_database_unavailable("refused", true);
+        let Some(long_ago) = Instant::now().checked_sub(MAX_LOGIN_REFUSED) else { return };
         health.lock().refused_since = Some(long_ago);
-        health.database_fails("refused", true);
+        health.set_database_unavailable("refused", true);
         assert!(health.live().unwrap_err().contains("5 minutes"));
-        health.database_fails("away", false);
+        health.set_database_unavailable("away", false);
         assert!(health.live().is_ok());
     }
 }

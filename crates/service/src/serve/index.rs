@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use refrain_catalog::Catalog;
 use refrain_core::index::CacheState;
-use refrain_index_sync::{Followed, Follower, IndexSync, Skipped, SyncError};
+use refrain_index_sync::{FollowEvent, IndexFollower, IndexSync, SkippedTrack, SyncError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Health, ServeError};
-use crate::measure::Measures;
+use super::{ProcessHealth, ServeError};
+use crate::counters::Counters;
 use refrain_monitor::FollowedIndex;
 
-/// Pause before another attempt to build the index.
+/// Pause before another attempt to build the index. The database was reachable a moment ago, so the outage is usually
+/// short. At half of it, a database that fails over gets twice the attempts; at twice, the process is ready up to 4 s
+/// late.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Opens the index, updates it and starts to follow the catalog. Returns `None` if `stop` is cancelled before.
 pub(super) async fn follow(
     catalog: &Arc<dyn Catalog>,
     prefix: &Path,
-    health: &Arc<Health>,
-    measures: &Arc<Measures>,
+    health: &Arc<ProcessHealth>,
+    counters: &Arc<Counters>,
     stop: &CancellationToken,
 ) -> Result<Option<FollowedIndex>, ServeError> {
     health.index(Some("being built".to_owned()));
@@ -37,9 +39,9 @@ pub(super) async fn follow(
         match built {
             Ok(library) => {
                 health.index(None);
-                let measures = Arc::clone(measures);
-                measures.index_tracks.set(library.snapshot().tracks() as i64);
-                let follower = Follower::start(library, move |what| log(what, &measures));
+                let counters = Arc::clone(counters);
+                counters.index_tracks.set(library.snapshot().tracks() as i64);
+                let follower = IndexFollower::start(library, move |what| log(what, &counters));
                 return Ok(Some(FollowedIndex::new(follower)));
             }
             // The database became unavailable after the catalog was opened.
@@ -69,15 +71,15 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
     Ok(library)
 }
 
-fn skipped(skipped: &Skipped) {
+fn skipped(skipped: &SkippedTrack) {
     tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track skipped, it cannot be searched");
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]
-fn log(what: Followed<'_>, measures: &Measures) {
+fn log(what: FollowEvent<'_>, counters: &Counters) {
     match what {
-        Followed::Changed(done) => {
-            measures.index_tracks.add(done.added as i64 - done.removed as i64);
+        FollowEvent::Changed(done) => {
+            counters.index_tracks.add(done.added as i64 - done.removed as i64);
             tracing::info!(
                 added = done.added,
                 removed = done.removed,
@@ -85,10 +87,10 @@ fn log(what: Followed<'_>, measures: &Measures) {
             );
             done.skipped.iter().for_each(skipped);
         }
-        Followed::Failed { error, failures: 1, .. } => {
+        FollowEvent::Failed { error, failures: 1, .. } => {
             tracing::warn!(%error, "cannot read changes of the catalog, searching the current index");
         }
-        Followed::Recovered => tracing::info!("reading changes of the catalog again"),
+        FollowEvent::Recovered => tracing::info!("reading changes of the catalog again"),
         _ => {}
     }
 }

@@ -25,15 +25,15 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cloud::CloudServices;
+use crate::counters::Counters;
 use crate::instance::Instance;
-use crate::measure::Measures;
-use crate::outside::Outside;
 use crate::settings::ServiceSettings;
 use refrain_monitor::MonitorError;
 
-pub use health::Health;
-use parts::Parts;
-use stages::{Stage, Stages};
+pub use health::ProcessHealth;
+use parts::ProcessParts;
+use stages::{ShutdownStage, Stages};
 pub use view::{HttpServer, ServiceView};
 use watch::Watch;
 
@@ -41,30 +41,30 @@ use watch::Watch;
 const INSTANCES: &str = "instances";
 
 /// Opens the catalog. It is called again while the server of the catalog is unavailable.
-pub type Open = Box<
+pub type CatalogOpener = Box<
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<Arc<dyn Catalog>, CatalogError>> + Send>> + Send + Sync,
 >;
 
 /// Receives lines for standard error that are not log lines.
-pub type Lines = Arc<dyn Fn(&str) + Send + Sync>;
+pub type StderrLines = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Everything that a process is created from.
-pub struct Plan {
+pub struct ProcessPlan {
     /// Validated settings.
     pub settings: ServiceSettings,
     /// Queues, buckets, topics and channels.
-    pub outside: Outside,
+    pub cloud: CloudServices,
     /// Opens the catalog.
-    pub open: Open,
+    pub open: CatalogOpener,
     /// Path prefix of the files of the index.
     pub index_prefix: PathBuf,
     /// Receiver of the metrics for CloudWatch.
-    pub lines: Lines,
+    pub lines: StderrLines,
 }
 
 /// How a process ended after it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ShutdownOutcome {
     /// All parts ended in time.
     InTime,
     /// A part did not end in time and was aborted. Other processes repeat its work.
@@ -119,49 +119,53 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`] if the process cannot start, or if only a restart helps.
-pub async fn serve(plan: Plan, http: HttpServer, stop: CancellationToken) -> Result<Ended, ServeError> {
-    parts::check(&plan.settings, &plan.outside)?;
-    let shared = Shared::new(&plan);
-    let answering = CancellationToken::new();
+pub async fn serve(
+    plan: ProcessPlan,
+    http: HttpServer,
+    stop: CancellationToken,
+) -> Result<ShutdownOutcome, ServeError> {
+    parts::check(&plan.settings, &plan.cloud)?;
+    let shared = ProcessContext::new(&plan);
+    let http_stop = CancellationToken::new();
     let server = match plan.settings.http.listen {
         Some(address) => {
             let listener = listen(address).await?;
-            Some(tokio::spawn(http(shared.view(), listener, answering.clone())))
+            Some(tokio::spawn(http(shared.view(), listener, http_stop.clone())))
         }
         None => None,
     };
     let drain = plan.settings.drain;
-    let worked = work(plan, &shared, &stop).await;
-    answering.cancel();
+    let outcome = run_parts(plan, &shared, &stop).await;
+    http_stop.cancel();
     if let Some(server) = server {
         // Connections that stay open without a request are closed after this time.
-        let _ = tokio::time::timeout(stages::LAST_ANSWERS.min(drain), server).await;
+        let _ = tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT.min(drain), server).await;
     }
-    worked
+    outcome
 }
 
 /// State that the HTTP side and the parts share.
-struct Shared {
-    health: Arc<Health>,
-    measures: Arc<Measures>,
+struct ProcessContext {
+    health: Arc<ProcessHealth>,
+    counters: Arc<Counters>,
     watch: Arc<Watch>,
     catalog: Arc<OnceLock<Arc<dyn Catalog>>>,
 }
 
-impl Shared {
-    fn new(plan: &Plan) -> Self {
-        let (health, measures) = (Arc::<Health>::default(), Arc::<Measures>::default());
+impl ProcessContext {
+    fn new(plan: &ProcessPlan) -> Self {
+        let (health, counters) = (Arc::<ProcessHealth>::default(), Arc::<Counters>::default());
         let capacity = if plan.settings.roles.monitor { plan.settings.streams.capacity } else { 0 };
         let sinks = plan.settings.outbox.sinks.iter().map(|sink| sink.name.clone()).collect();
-        let watch = Arc::new(Watch::new(Arc::clone(&health), Arc::clone(&measures), capacity, sinks));
-        Self { health, measures, watch, catalog: Arc::default() }
+        let watch = Arc::new(Watch::new(Arc::clone(&health), Arc::clone(&counters), capacity, sinks));
+        Self { health, counters, watch, catalog: Arc::default() }
     }
 
     fn view(&self) -> ServiceView {
-        let (reading, statuses) = (Arc::clone(&self.watch), Arc::clone(&self.watch));
+        let (metrics_snapshot, statuses) = (Arc::clone(&self.watch), Arc::clone(&self.watch));
         ServiceView {
             health: Arc::clone(&self.health),
-            reading: Arc::new(move || reading.reading()),
+            metrics_snapshot: Arc::new(move || metrics_snapshot.metrics_snapshot()),
             statuses: Arc::new(move || statuses.streams()),
             catalog: Arc::clone(&self.catalog),
         }
@@ -176,32 +180,36 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Runs everything except the HTTP side.
-async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<Ended, ServeError> {
-    let Some(catalog) = open::catalogue(&plan.open, &shared.health, stop).await? else {
-        return Ok(Ended::InTime);
+async fn run_parts(
+    plan: ProcessPlan,
+    shared: &ProcessContext,
+    stop: &CancellationToken,
+) -> Result<ShutdownOutcome, ServeError> {
+    let Some(catalog) = open::open_catalog(&plan.open, &shared.health, stop).await? else {
+        return Ok(ShutdownOutcome::InTime);
     };
     let _ = shared.catalog.set(Arc::clone(&catalog));
     let Some(index) =
-        index::follow(&catalog, &plan.index_prefix, &shared.health, &shared.measures, stop).await?
+        index::follow(&catalog, &plan.index_prefix, &shared.health, &shared.counters, stop).await?
     else {
         close(&*catalog).await;
-        return Ok(Ended::InTime);
+        return Ok(ShutdownOutcome::InTime);
     };
     let drain = plan.settings.drain;
     let instance = Arc::new(instance(&plan));
-    let mut stages = Parts { plan, shared, catalog: Arc::clone(&catalog), index, instance }.begin()?;
-    shared.health.intake(None);
+    let mut stages = ProcessParts { plan, shared, catalog: Arc::clone(&catalog), index, instance }.start()?;
+    shared.health.queue_consumers(None);
     tracing::info!("ready");
-    let died = tokio::select! {
+    let unexpected_end = tokio::select! {
         () = stop.cancelled() => None,
-        name = stages.died() => Some(name),
+        name = stages.unexpected_end() => Some(name),
     };
-    shared.health.drains();
-    shared.health.intake(Some("stopped".to_owned()));
+    shared.health.set_draining();
+    shared.health.queue_consumers(Some("stopped".to_owned()));
     tracing::info!(seconds = drain.as_secs(), "shutting down");
     let ended = stages.end(Instant::now() + drain).await;
     close(&*catalog).await;
-    match died {
+    match unexpected_end {
         Some(name) => Err(ServeError::PartEnded(name)),
         None => Ok(ended),
     }
@@ -209,7 +217,7 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
 
 /// Returns the identity of this process as an owner of leases. It finds its predecessors next to the files of the index if this
 /// folder is writable.
-fn instance(plan: &Plan) -> Instance {
+fn instance(plan: &ProcessPlan) -> Instance {
     let name = &plan.settings.name;
     let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };
     Instance::in_folder(name, &folder.join(INSTANCES)).unwrap_or_else(|error| {
@@ -220,7 +228,7 @@ fn instance(plan: &Plan) -> Instance {
 
 /// Closes the catalog. Data that was written is safe in any case.
 async fn close(catalog: &dyn Catalog) {
-    match tokio::time::timeout(stages::LAST_ANSWERS, catalog.close()).await {
+    match tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT, catalog.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "cannot close the catalog"),
         Err(_) => tracing::warn!("catalog not closed in time"),

@@ -6,19 +6,22 @@ use std::time::Duration;
 use refrain_catalog::{Catalog, CatalogError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Health, Open};
+use super::{CatalogOpener, ProcessHealth};
 
-/// Pause before the second attempt to open the catalog. Each further pause is twice as long.
+/// Pause before the second attempt to open the catalog. Each further pause is twice as long. A database that starts
+/// together with the service needs a few seconds, which is six attempts. Half or twice the value changes the number of
+/// attempts by one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Maximum pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Maximum pause between two attempts. It is the longest time that a process stays unready after its database is back.
+/// At half of it, a long outage causes twice the log lines; at twice, the process is ready up to 10 s late.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens the catalog. Retries without a time limit while its server is unavailable. Returns `None` if `stop` is cancelled
 /// before.
-pub(super) async fn catalogue(
-    open: &Open,
-    health: &Health,
+pub(super) async fn open_catalog(
+    open: &CatalogOpener,
+    health: &ProcessHealth,
     stop: &CancellationToken,
 ) -> Result<Option<Arc<dyn Catalog>>, CatalogError> {
     let mut pause = FIRST_PAUSE;
@@ -29,7 +32,7 @@ pub(super) async fn catalogue(
         };
         let error = match opened {
             Ok(catalog) => {
-                health.database_answers();
+                health.set_database_available();
                 return Ok(Some(catalog));
             }
             Err(error) => error,
@@ -39,10 +42,10 @@ pub(super) async fn catalogue(
             return Err(error);
         }
         tracing::warn!(%error, "catalog unavailable, retrying");
-        health.database_fails(&error.to_string(), refused);
+        health.set_database_unavailable(&error.to_string(), refused);
         tokio::select! {
             () = stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(pause) => pause = (2 * pause).min(LONGEST_PAUSE),
+            () = tokio::time::sleep(pause) => pause = (2 * pause).min(MAX_PAUSE),
         }
     }
 }

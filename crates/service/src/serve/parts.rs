@@ -4,33 +4,33 @@ use std::sync::Arc;
 
 use refrain_catalog::Catalog;
 
-use super::{Plan, ServeError, Shared, Stage, Stages};
-use crate::delivery::{Courier, Janitor, Planner};
+use super::{ProcessContext, ProcessPlan, ServeError, ShutdownStage, Stages};
+use crate::cloud::{CloudServices, Queue};
+use crate::delivery::{OutboxDispatcher, OutboxPlanner, RetentionJob};
 use crate::files::{self, Files};
 use crate::instance::Instance;
-use crate::intake::{Consumer, Handler};
-use crate::outside::{Outside, Queue};
+use crate::queue_consumer::{Consumer, Handler};
 use crate::settings::{ServiceSettings, SinkKind};
 use crate::streams::{self, Streams};
 use refrain_monitor::{FollowedIndex, Monitor};
 
 /// Returns an error if a role or a sink lacks a queue, buckets, an address or AWS.
-pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(), ServeError> {
+pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result<(), ServeError> {
     let needs = |role: &str, what: &str| Err(ServeError::Needs(format!("{role} needs {what}")));
     let roles = settings.roles;
-    if roles.check && outside.check.is_none() {
+    if roles.check && cloud.check.is_none() {
         return needs(
             "the role check",
             "a queue: set queues.check (REFRAIN_QUEUES_CHECK), or leave the role out",
         );
     }
-    if roles.index && outside.index.is_none() {
+    if roles.index && cloud.index.is_none() {
         return needs(
             "the role index",
             "a queue: set queues.index (REFRAIN_QUEUES_INDEX), or leave the role out",
         );
     }
-    if (roles.check || roles.index) && outside.objects.is_none() {
+    if (roles.check || roles.index) && cloud.objects.is_none() {
         return needs("a role that reads files", "buckets, which are not configured");
     }
     if roles.api && settings.http.listen.is_none() {
@@ -41,8 +41,8 @@ pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(),
     }
     for sink in &settings.outbox.sinks {
         let missing = match sink.kind {
-            SinkKind::S3 { .. } => outside.objects.is_none(),
-            SinkKind::Sns { .. } => outside.topics.is_none(),
+            SinkKind::S3 { .. } => cloud.objects.is_none(),
+            SinkKind::Sns { .. } => cloud.topics.is_none(),
             _ => false,
         };
         if missing {
@@ -53,17 +53,17 @@ pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(),
 }
 
 /// Everything that the parts are created from.
-pub(super) struct Parts<'a> {
-    pub(super) plan: Plan,
-    pub(super) shared: &'a Shared,
+pub(super) struct ProcessParts<'a> {
+    pub(super) plan: ProcessPlan,
+    pub(super) shared: &'a ProcessContext,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) index: FollowedIndex,
     pub(super) instance: Arc<Instance>,
 }
 
-impl Parts<'_> {
+impl ProcessParts<'_> {
     /// Starts all parts that this process has. Parts that deliver are started before parts that produce detections.
-    pub(super) fn begin(self) -> Result<Stages, ServeError> {
+    pub(super) fn start(self) -> Result<Stages, ServeError> {
         let mut stages = Stages::new();
         self.watch(&mut stages);
         let planner = self.deliver(&mut stages)?;
@@ -78,76 +78,89 @@ impl Parts<'_> {
 
     fn watch(&self, stages: &mut Stages) {
         let (watch, catalog) = (Arc::clone(&self.shared.watch), Arc::clone(&self.catalog));
-        stages.begin(Stage::Watch, "database watch", |stop| watch.database(catalog, stop));
+        stages.start(ShutdownStage::Watch, "database watch", |stop| watch.database(catalog, stop));
         if let Some(settings) = self.plan.settings.emf.clone() {
             let (watch, lines) = (Arc::clone(&self.shared.watch), Arc::clone(&self.plan.lines));
-            stages.begin(Stage::Watch, "metrics", |stop| watch.emf(settings, lines, stop));
+            stages.start(ShutdownStage::Watch, "metrics", |stop| watch.emf(settings, lines, stop));
         }
     }
 
     /// Starts the janitor and the courier. Returns the planner of deliveries, which wakes the courier.
-    fn deliver(&self, stages: &mut Stages) -> Result<Planner, ServeError> {
-        let Plan { settings, outside, .. } = &self.plan;
+    fn deliver(&self, stages: &mut Stages) -> Result<OutboxPlanner, ServeError> {
+        let ProcessPlan { settings, cloud, .. } = &self.plan;
         // The courier ends last. The streams and the files leave it at least half of the time.
         let drain = settings.drain / 2;
-        let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
-        stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
+        let retention = RetentionJob::new(Arc::clone(&self.catalog), settings.retention.clone());
+        stages.start(ShutdownStage::QueueConsumers, "janitor", |stop| retention.run(stop));
         if settings.outbox.sinks.is_empty() {
             tracing::warn!("no sink is configured, detections are stored but not delivered");
-            return Ok(Planner::default());
+            return Ok(OutboxPlanner::default());
         }
-        let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
-            .map_err(|error| ServeError::Settings(error.to_string()))?;
-        let planner = Planner::new(&settings.outbox.sinks).waking(courier.waker());
-        stages.begin(Stage::Outbox, "courier", |stop| courier.run(stop));
+        let dispatcher =
+            OutboxDispatcher::new(&self.catalog, &settings.outbox, cloud, drain, &self.shared.counters)
+                .map_err(|error| ServeError::Settings(error.to_string()))?;
+        let planner = OutboxPlanner::new(&settings.outbox.sinks).with_waker(dispatcher.waker());
+        stages.start(ShutdownStage::Outbox, "courier", |stop| dispatcher.run(stop));
         Ok(planner)
     }
 
-    fn follow(&self, stages: &mut Stages, planner: Planner) -> Result<(), ServeError> {
-        let Plan { settings, outside, .. } = &self.plan;
+    fn follow(&self, stages: &mut Stages, planner: OutboxPlanner) -> Result<(), ServeError> {
+        let ProcessPlan { settings, cloud, .. } = &self.plan;
         let monitor = Monitor::new(self.index.clone(), settings.streams.monitor.clone())?;
-        let parts = streams::Parts {
+        let parts = streams::StreamsParts {
             catalog: Arc::clone(&self.catalog),
             monitor,
-            channels: outside.channels.clone(),
+            channels: cloud.channels.clone(),
             planner,
-            measures: Arc::clone(&self.shared.measures),
+            counters: Arc::clone(&self.shared.counters),
             instance: Arc::clone(&self.instance),
         };
         let streams = Streams::new(parts, settings.streams.clone())
             .map_err(|error| ServeError::Settings(error.to_string()))?;
-        let shown = streams.clone();
-        self.shared.watch.look_at(Arc::new(move || shown.statuses()));
+        let status_source = streams.clone();
+        self.shared.watch.set_statuses(Arc::new(move || status_source.statuses()));
         let handler = streams.handler();
-        stages.begin(Stage::Streams, "streams", |stop| streams.run(stop));
-        self.consume(stages, Stage::Intake, "queues.streams", outside.streams.as_ref(), &handler);
-        self.consume(stages, Stage::Intake, "queues.medialive", outside.medialive.as_ref(), &handler);
+        stages.start(ShutdownStage::Streams, "streams", |stop| streams.run(stop));
+        self.consume(
+            stages,
+            ShutdownStage::QueueConsumers,
+            "queues.streams",
+            cloud.streams.as_ref(),
+            &handler,
+        );
+        self.consume(
+            stages,
+            ShutdownStage::QueueConsumers,
+            "queues.medialive",
+            cloud.medialive.as_ref(),
+            &handler,
+        );
         Ok(())
     }
 
-    fn files(&self, stages: &mut Stages, planner: Planner) -> Result<(), ServeError> {
-        let Plan { settings, outside, .. } = &self.plan;
+    fn files(&self, stages: &mut Stages, planner: OutboxPlanner) -> Result<(), ServeError> {
+        let ProcessPlan { settings, cloud, .. } = &self.plan;
         // `check` has ensured this before any part was started.
-        let Some(objects) = outside.objects.clone() else { return Ok(()) };
-        let parts = files::Parts {
+        let Some(objects) = cloud.objects.clone() else { return Ok(()) };
+        let parts = files::FilesParts {
             catalog: Arc::clone(&self.catalog),
             index: Arc::new(self.index.clone()),
             objects,
             planner,
-            measures: Arc::clone(&self.shared.measures),
+            counters: Arc::clone(&self.shared.counters),
             instance: Arc::clone(&self.instance),
             roles: settings.roles,
             live: (settings.streams.monitor.live.clone(), settings.streams.events.clone()),
         };
         let files = Files::new(parts, settings.files.clone()).map_err(ServeError::Threads)?;
         let handler = files.handler();
-        let check = outside.check.as_ref().filter(|_| settings.roles.check);
-        let index = outside.index.as_ref().filter(|_| settings.roles.index);
-        self.consume(stages, Stage::Files, "queues.check", check, &handler);
-        self.consume(stages, Stage::Files, "queues.index", index, &handler);
+        let check = cloud.check.as_ref().filter(|_| settings.roles.check);
+        let index = cloud.index.as_ref().filter(|_| settings.roles.index);
+        self.consume(stages, ShutdownStage::Files, "queues.check", check, &handler);
+        self.consume(stages, ShutdownStage::Files, "queues.index", index, &handler);
         // The part runs without the role `check` too: it does not follow streams of segments then, but ends the indexing of
         // files.
-        stages.begin(Stage::Files, "files", |stop| files.run(stop));
+        stages.start(ShutdownStage::Files, "files", |stop| files.run(stop));
         Ok(())
     }
 
@@ -155,15 +168,15 @@ impl Parts<'_> {
     fn consume(
         &self,
         stages: &mut Stages,
-        stage: Stage,
+        stage: ShutdownStage,
         name: &'static str,
         queue: Option<&Arc<dyn Queue>>,
         handler: &Arc<dyn Handler>,
     ) {
         if let Some(queue) = queue {
-            let measures = Arc::clone(&self.shared.measures);
-            let consumer = Consumer::new(Arc::clone(queue), Arc::clone(handler), measures);
-            stages.begin(stage, name, |stop| consumer.run(stop));
+            let counters = Arc::clone(&self.shared.counters);
+            let consumer = Consumer::new(Arc::clone(queue), Arc::clone(handler), counters);
+            stages.start(stage, name, |stop| consumer.run(stop));
         }
     }
 }

@@ -8,20 +8,23 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Ended;
+use super::ShutdownOutcome;
 
-/// Time limit for the last HTTP responses, and for closing the catalog.
-pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Time limit for the last HTTP responses, and for closing the catalog. Both take milliseconds, unless a client or the
+/// database hangs. At half of it, a slow response of the API is cut off; at twice, a hanging client delays each
+/// shutdown by 2 s, on top of the drain time.
+pub(super) const FINAL_RESPONSES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum share of the remaining time that a stage may take, because later stages need some too. The last two stages may take
-/// all of it.
-const SHARE: f64 = 0.6;
+/// Maximum share of the remaining time that a stage may take, because later stages need some too. The last two stages
+/// may take all of it. With the default of 25 s, the first stage gets 15 s and the second at least 6 s. At 0.3, streams
+/// are aborted while they write their last events; at 0.9, a stage that hangs leaves the outbox almost no time.
+const MAX_STAGE_SHARE: f64 = 0.6;
 
 /// Stages of the shutdown, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ShutdownStage {
     /// Consumers of the queues that add and remove streams, and the janitor.
-    Intake,
+    QueueConsumers,
     /// Streams; their leases are released.
     Streams,
     /// Files; they are finished or their messages are released.
@@ -32,22 +35,22 @@ pub(super) enum Stage {
     Watch,
 }
 
-impl Stage {
-    const ALL: [Self; 5] = [Self::Intake, Self::Streams, Self::Files, Self::Outbox, Self::Watch];
+impl ShutdownStage {
+    const ALL: [Self; 5] = [Self::QueueConsumers, Self::Streams, Self::Files, Self::Outbox, Self::Watch];
 }
 
 /// The running parts.
 pub(super) struct Stages {
-    tasks: Vec<(Stage, &'static str, JoinHandle<()>)>,
-    stops: [(Stage, CancellationToken); Stage::ALL.len()],
+    tasks: Vec<(ShutdownStage, &'static str, JoinHandle<()>)>,
+    stops: [(ShutdownStage, CancellationToken); ShutdownStage::ALL.len()],
     ended: mpsc::UnboundedSender<&'static str>,
     dead: mpsc::UnboundedReceiver<&'static str>,
 }
 
 /// Reports that a part has ended when it is dropped, also by a panic of the part.
-struct Tell(mpsc::UnboundedSender<&'static str>, &'static str);
+struct EndNotice(mpsc::UnboundedSender<&'static str>, &'static str);
 
-impl Drop for Tell {
+impl Drop for EndNotice {
     fn drop(&mut self) {
         let _ = self.0.send(self.1);
     }
@@ -58,36 +61,36 @@ impl Stages {
         let (ended, dead) = mpsc::unbounded_channel();
         Self {
             tasks: Vec::new(),
-            stops: Stage::ALL.map(|stage| (stage, CancellationToken::new())),
+            stops: ShutdownStage::ALL.map(|stage| (stage, CancellationToken::new())),
             ended,
             dead,
         }
     }
 
     /// Returns the token that stops the parts of a stage.
-    pub(super) fn stop(&self, stage: Stage) -> CancellationToken {
+    pub(super) fn stop(&self, stage: ShutdownStage) -> CancellationToken {
         let found = self.stops.iter().find(|(other, _)| *other == stage);
         found.map(|(_, stop)| stop.clone()).unwrap_or_default()
     }
 
     /// Starts a part. It is stopped with its stage.
-    pub(super) fn begin<F: Future<Output = ()> + Send + 'static>(
+    pub(super) fn start<F: Future<Output = ()> + Send + 'static>(
         &mut self,
-        stage: Stage,
+        stage: ShutdownStage,
         name: &'static str,
         part: impl FnOnce(CancellationToken) -> F,
     ) {
-        let tell = Tell(self.ended.clone(), name);
+        let notice = EndNotice(self.ended.clone(), name);
         let part = part(self.stop(stage));
         let task = tokio::spawn(async move {
-            let _tell = tell;
+            let _notice = notice;
             part.await;
         });
         self.tasks.push((stage, name, task));
     }
 
     /// Waits until a part ends although it was not stopped, and returns its name.
-    pub(super) async fn died(&mut self) -> &'static str {
+    pub(super) async fn unexpected_end(&mut self) -> &'static str {
         match self.dead.recv().await {
             Some(name) => name,
             None => std::future::pending().await,
@@ -95,22 +98,22 @@ impl Stages {
     }
 
     /// Stops all parts, stage by stage, until `deadline`.
-    pub(super) async fn end(self, deadline: Instant) -> Ended {
+    pub(super) async fn end(self, deadline: Instant) -> ShutdownOutcome {
         // The message of each file is released or the file is finished while streams release their leases.
-        self.stop(Stage::Files).cancel();
-        let mut ended = Ended::InTime;
+        self.stop(ShutdownStage::Files).cancel();
+        let mut ended = ShutdownOutcome::InTime;
         let mut tasks = self.tasks;
         for (stage, stop) in &self.stops {
             stop.cancel();
             let left = deadline.saturating_duration_since(Instant::now());
             let until = match stage {
-                Stage::Outbox | Stage::Watch => deadline,
-                _ => Instant::now() + left.mul_f64(SHARE),
+                ShutdownStage::Outbox | ShutdownStage::Watch => deadline,
+                _ => Instant::now() + left.mul_f64(MAX_STAGE_SHARE),
             };
             let (now, later) = tasks.into_iter().partition(|(other, _, _)| other == stage);
             tasks = later;
             if !wait(now, until).await {
-                ended = Ended::Late;
+                ended = ShutdownOutcome::Late;
             }
         }
         ended
@@ -118,7 +121,7 @@ impl Stages {
 }
 
 /// Waits for tasks until `until`, then aborts those that have not ended. Returns true if none was aborted.
-async fn wait(tasks: Vec<(Stage, &'static str, JoinHandle<()>)>, until: Instant) -> bool {
+async fn wait(tasks: Vec<(ShutdownStage, &'static str, JoinHandle<()>)>, until: Instant) -> bool {
     let mut in_time = true;
     for (_, name, mut task) in tasks {
         match tokio::time::timeout_at(until, &mut task).await {
@@ -144,37 +147,39 @@ mod tests {
     async fn parts_end_stage_by_stage_and_hanging_parts_are_aborted() {
         let order = Arc::<Mutex<Vec<&str>>>::default();
         let mut stages = Stages::new();
-        for (stage, name) in
-            [(Stage::Outbox, "outbox"), (Stage::Intake, "intake"), (Stage::Streams, "streams")]
-        {
+        for (stage, name) in [
+            (ShutdownStage::Outbox, "outbox"),
+            (ShutdownStage::QueueConsumers, "intake"),
+            (ShutdownStage::Streams, "streams"),
+        ] {
             let order = Arc::clone(&order);
-            stages.begin(stage, name, |stop| async move {
+            stages.start(stage, name, |stop| async move {
                 stop.cancelled().await;
                 order.lock().unwrap().push(name);
             });
         }
-        assert_eq!(stages.end(Instant::now() + Duration::from_secs(60)).await, Ended::InTime);
+        assert_eq!(stages.end(Instant::now() + Duration::from_secs(60)).await, ShutdownOutcome::InTime);
         assert_eq!(*order.lock().unwrap(), ["intake", "streams", "outbox"]);
 
         let order = Arc::<Mutex<Vec<&str>>>::default();
         let mut stages = Stages::new();
-        stages.begin(Stage::Streams, "hangs", |_| std::future::pending());
-        let told = Arc::clone(&order);
-        stages.begin(Stage::Outbox, "outbox", |stop| async move {
+        stages.start(ShutdownStage::Streams, "hangs", |_| std::future::pending());
+        let order_of_end = Arc::clone(&order);
+        stages.start(ShutdownStage::Outbox, "outbox", |stop| async move {
             stop.cancelled().await;
-            told.lock().unwrap().push("outbox");
+            order_of_end.lock().unwrap().push("outbox");
         });
-        assert_eq!(stages.end(Instant::now() + Duration::from_millis(200)).await, Ended::Late);
+        assert_eq!(stages.end(Instant::now() + Duration::from_millis(200)).await, ShutdownOutcome::Late);
         assert_eq!(*order.lock().unwrap(), ["outbox"], "the later stage still has time");
     }
 
     #[tokio::test]
     async fn unexpected_end_of_a_part_is_noticed() {
         let mut stages = Stages::new();
-        stages.begin(Stage::Watch, "stays", |stop| async move { stop.cancelled().await });
-        stages.begin(Stage::Streams, "returns", |_| async {});
-        assert_eq!(stages.died().await, "returns");
-        stages.begin(Stage::Files, "panics", |_| async { panic!("on purpose") });
-        assert_eq!(stages.died().await, "panics");
+        stages.start(ShutdownStage::Watch, "stays", |stop| async move { stop.cancelled().await });
+        stages.start(ShutdownStage::Streams, "returns", |_| async {});
+        assert_eq!(stages.unexpected_end().await, "returns");
+        stages.start(ShutdownStage::Files, "panics", |_| async { panic!("on purpose") });
+        assert_eq!(stages.unexpected_end().await, "panics");
     }
 }

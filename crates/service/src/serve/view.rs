@@ -7,16 +7,16 @@ use refrain_catalog::Catalog;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Health;
-use crate::metrics::{Reading, Statuses};
+use super::ProcessHealth;
+use crate::metrics::{MetricsSnapshot, Statuses};
 
 /// The state of a running service that its HTTP endpoints show. Clones refer to the same state.
 #[derive(Clone)]
 pub struct ServiceView {
     /// Health of the process.
-    pub health: Arc<Health>,
+    pub health: Arc<ProcessHealth>,
     /// Returns the current values of all metrics.
-    pub reading: Arc<dyn Fn() -> Reading + Send + Sync>,
+    pub metrics_snapshot: Arc<dyn Fn() -> MetricsSnapshot + Send + Sync>,
     /// Returns the streams that this process follows.
     pub statuses: Statuses,
     /// The catalog, once it is open.

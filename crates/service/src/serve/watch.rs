@@ -9,28 +9,34 @@ use refrain_catalog::{Catalog, CatalogError, SinkBacklog};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Health, Lines};
-use crate::measure::Measures;
-use crate::metrics::{Emf, Outbox, Reading, Statuses};
+use super::{ProcessHealth, StderrLines};
+use crate::counters::Counters;
+use crate::metrics::{Emf, MetricsSnapshot, Outbox, Statuses};
 use crate::settings::EmfSettings;
 use refrain_monitor::StreamStatus;
 
-/// Interval of the checks of the database.
-const ASKED_EVERY: Duration = Duration::from_secs(5);
+/// Interval of the checks of the database. It is the delay after which `/readyz` reports an outage. At half of it, each
+/// idle process causes twice the queries; at twice, load balancers send requests to an unready process for 10 s.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Timeout of a call to the database.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// Timeout of a call to the database. It is below [`CHECK_INTERVAL`], so that a database that hangs is noticed in each
+/// interval. At half of it, a busy database counts as unavailable; above the interval, checks come late.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The outbox is counted at each check of the database whose number is a multiple of this.
-const COUNTED_EVERY: u32 = 3;
+/// The outbox is counted at each check of the database whose number is a multiple of this, so every 15 s. Counting
+/// reads an index of all waiting messages. With 1, it costs three times as much; with 6, the metrics of the outbox are
+/// up to 30 s old.
+const CHECKS_PER_COUNT: u32 = 3;
 
-/// If a stream has queued audio and none of it is processed for this time, the threads are considered to hang.
-const HANGS_AFTER: Duration = Duration::from_secs(5 * 60);
+/// If a stream has queued audio and none of it is processed for this time, the threads are considered to hang, and
+/// `/healthz` fails. Processing a segment takes well below a second; a cold index on a slow disk can take minutes. At
+/// half of it, such an index could restart a healthy process; at twice, hanging threads lose ten minutes of audio.
+const HANG_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// State of the monitoring.
 pub(super) struct Watch {
-    health: Arc<Health>,
-    measures: Arc<Measures>,
+    health: Arc<ProcessHealth>,
+    counters: Arc<Counters>,
     capacity: u32,
     statuses: Mutex<Option<Statuses>>,
     outbox: Mutex<Option<Outbox>>,
@@ -42,21 +48,21 @@ pub(super) struct Watch {
 
 /// Position of each stream with queued audio, and the time since which it has not changed.
 #[derive(Default)]
-struct Progress(HashMap<String, (f64, Instant)>);
+struct DecodeProgress(HashMap<String, (f64, Instant)>);
 
 impl Watch {
     pub(super) fn new(
-        health: Arc<Health>,
-        measures: Arc<Measures>,
+        health: Arc<ProcessHealth>,
+        counters: Arc<Counters>,
         capacity: u32,
         sinks: Vec<String>,
     ) -> Self {
         let (statuses, outbox, is_warned) = Default::default();
-        Self { health, measures, capacity, statuses, outbox, sinks, is_warned }
+        Self { health, counters, capacity, statuses, outbox, sinks, is_warned }
     }
 
     /// Sets the source of the streams that are monitored.
-    pub(super) fn look_at(&self, statuses: Statuses) {
+    pub(super) fn set_statuses(&self, statuses: Statuses) {
         *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(statuses);
     }
 
@@ -67,11 +73,11 @@ impl Watch {
     }
 
     /// Returns the current values of the metrics.
-    pub(super) fn reading(&self) -> Reading {
-        Reading {
+    pub(super) fn metrics_snapshot(&self) -> MetricsSnapshot {
+        MetricsSnapshot {
             ready: self.health.not_ready().is_empty(),
             capacity: self.capacity,
-            measures: Arc::clone(&self.measures),
+            counters: Arc::clone(&self.counters),
             streams: self.streams(),
             outbox: *self.outbox.lock().unwrap_or_else(PoisonError::into_inner),
         }
@@ -79,36 +85,36 @@ impl Watch {
 
     /// Checks the database at a fixed interval until `stop` is cancelled.
     pub(super) async fn database(self: Arc<Self>, catalog: Arc<dyn Catalog>, stop: CancellationToken) {
-        let (mut round, mut progress) = (0u32, Progress::default());
+        let (mut round, mut progress) = (0u32, DecodeProgress::default());
         loop {
-            let answered = self.ask(&*catalog).await;
-            if answered && round.is_multiple_of(COUNTED_EVERY) {
+            let answered = self.check_database(&*catalog).await;
+            if answered && round.is_multiple_of(CHECKS_PER_COUNT) {
                 self.count(&*catalog).await;
             }
             round = round.wrapping_add(1);
             // While the database is unavailable, no event can be written, so streams wait: their threads do not hang.
             let hangs = answered && progress.hangs(&self.streams(), Instant::now());
-            self.health.broken(hangs.then(|| "the threads that process audio hang".to_owned()));
+            self.health.set_broken(hangs.then(|| "the threads that process audio hang".to_owned()));
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(ASKED_EVERY) => {}
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
         }
     }
 
-    async fn ask(&self, catalog: &dyn Catalog) -> bool {
-        match tokio::time::timeout(PATIENCE, catalog.position()).await {
+    async fn check_database(&self, catalog: &dyn Catalog) -> bool {
+        match tokio::time::timeout(DATABASE_TIMEOUT, catalog.position()).await {
             Ok(Ok(_)) => {
-                self.health.database_answers();
+                self.health.set_database_available();
                 true
             }
             Ok(Err(error)) => {
                 let refused = matches!(error, CatalogError::LoginRefused { .. });
-                self.health.database_fails(&error.to_string(), refused);
+                self.health.set_database_unavailable(&error.to_string(), refused);
                 false
             }
             Err(_) => {
-                self.health.database_fails("it does not answer", false);
+                self.health.set_database_unavailable("it does not answer", false);
                 false
             }
         }
@@ -116,7 +122,7 @@ impl Watch {
 
     async fn count(&self, catalog: &dyn Catalog) {
         // If the outbox cannot be counted now, its metrics are omitted: old values would be wrong.
-        let counted = tokio::time::timeout(PATIENCE, catalog.journal().backlogs()).await;
+        let counted = tokio::time::timeout(DATABASE_TIMEOUT, catalog.journal().sink_backlogs()).await;
         let outbox = counted.ok().and_then(Result::ok).map(|all| self.outbox(&all));
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
     }
@@ -124,24 +130,37 @@ impl Watch {
     /// Sums the messages of the sinks in the settings. Messages of a sink that was removed are not delivered and expire: an
     /// alarm on their age could never end.
     fn outbox(&self, all: &[SinkBacklog]) -> Outbox {
-        let (ours, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| self.sinks.contains(&one.sink));
-        let stray: u64 = others.iter().map(|one| one.backlog.waiting).sum();
+        let (configured, unconfigured): (Vec<_>, Vec<_>) =
+            all.iter().partition(|one| self.sinks.contains(&one.sink));
+        let unconfigured_messages: u64 = unconfigured.iter().map(|one| one.backlog.waiting).sum();
         // A process without sinks does not know which sinks are in the settings of other processes.
-        if stray > 0 && !self.sinks.is_empty() && !self.is_warned.swap(true, Ordering::Relaxed) {
-            let sinks: Vec<&str> = others.iter().map(|one| one.sink.as_str()).collect();
-            tracing::warn!(?sinks, messages = stray, "messages wait for sinks that are not in the settings");
+        if unconfigured_messages > 0
+            && !self.sinks.is_empty()
+            && !self.is_warned.swap(true, Ordering::Relaxed)
+        {
+            let sinks: Vec<&str> = unconfigured.iter().map(|one| one.sink.as_str()).collect();
+            tracing::warn!(
+                ?sinks,
+                messages = unconfigured_messages,
+                "messages wait for sinks that are not in the settings"
+            );
         }
-        let ours = if self.sinks.is_empty() { all.iter().collect() } else { ours };
-        let oldest_at = ours.iter().filter_map(|one| one.backlog.oldest_at).min();
+        let configured = if self.sinks.is_empty() { all.iter().collect() } else { configured };
+        let oldest_at = configured.iter().filter_map(|one| one.backlog.oldest_at).min();
         Outbox {
-            due: ours.iter().map(|one| one.backlog.waiting).sum(),
+            due: configured.iter().map(|one| one.backlog.waiting).sum(),
             oldest_seconds: oldest_at.map_or(0.0, |at| now().saturating_sub(at).max(0) as f64 / 1000.0),
-            dead: ours.iter().map(|one| one.backlog.dead).sum(),
+            dead: configured.iter().map(|one| one.backlog.dead).sum(),
         }
     }
 
     /// Writes the metrics for CloudWatch at each interval until `stop` is cancelled, and once more then.
-    pub(super) async fn emf(self: Arc<Self>, settings: EmfSettings, lines: Lines, stop: CancellationToken) {
+    pub(super) async fn emf(
+        self: Arc<Self>,
+        settings: EmfSettings,
+        lines: StderrLines,
+        stop: CancellationToken,
+    ) {
         let interval = settings.interval;
         let mut emf = Emf::new(settings);
         loop {
@@ -149,7 +168,7 @@ impl Watch {
                 () = stop.cancelled() => true,
                 () = tokio::time::sleep(interval) => false,
             };
-            for line in emf.lines(&self.reading(), now()) {
+            for line in emf.lines(&self.metrics_snapshot(), now()) {
                 lines(&line);
             }
             if over {
@@ -159,7 +178,7 @@ impl Watch {
     }
 }
 
-impl Progress {
+impl DecodeProgress {
     /// Returns true if no stream with queued audio has made progress for too long.
     fn hangs(&mut self, streams: &[(String, StreamStatus)], now: Instant) -> bool {
         let waiting = streams.iter().filter(|(_, status)| status.queued_seconds > 0.0 && !status.is_over);
@@ -172,7 +191,7 @@ impl Progress {
             next.insert(id.clone(), (status.position, since));
         }
         self.0 = next;
-        !self.0.is_empty() && self.0.values().all(|(_, since)| now.duration_since(*since) >= HANGS_AFTER)
+        !self.0.is_empty() && self.0.values().all(|(_, since)| now.duration_since(*since) >= HANG_TIMEOUT)
     }
 }
 
@@ -188,17 +207,17 @@ mod tests {
 
     #[test]
     fn threads_hang_if_no_stream_with_queued_audio_makes_progress() {
-        let mut progress = Progress::default();
+        let mut progress = DecodeProgress::default();
         let stream = |id: &str, position, queued_seconds| {
             (id.to_owned(), StreamStatus { position, queued_seconds, ..StreamStatus::default() })
         };
         let began = Instant::now();
-        let long = began + HANGS_AFTER;
+        let long = began + HANG_TIMEOUT;
         assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], began));
         assert!(progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], long));
         assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("c", 1.0, 2.0)], long), "one stream is new");
         assert!(!progress.hangs(&[stream("a", 1.5, 2.0)], long), "the stream made progress");
-        assert!(!progress.hangs(&[stream("a", 1.5, 0.0)], long + HANGS_AFTER), "no audio is queued");
-        assert!(!progress.hangs(&[], long + HANGS_AFTER));
+        assert!(!progress.hangs(&[stream("a", 1.5, 0.0)], long + HANG_TIMEOUT), "no audio is queued");
+        assert!(!progress.hangs(&[], long + HANG_TIMEOUT));
     }
 }

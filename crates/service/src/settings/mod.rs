@@ -39,7 +39,7 @@ pub struct ServiceSettings {
     /// Settings of deliveries.
     pub outbox: OutboxSettings,
     /// Retention times of rows in the database.
-    pub keep: KeepSettings,
+    pub retention: RetentionSettings,
     /// Settings of the HTTP server.
     pub http: HttpServiceSettings,
     /// Settings of the metrics for CloudWatch; `None`: no metrics are written.
@@ -112,7 +112,7 @@ pub struct FilesSettings {
     /// MediaLive's name modifier: a suffix after the counter in the name of a segment. It is removed from the name.
     pub name_modifier: String,
     /// Maximum size of an object, in bytes.
-    pub largest_object: u64,
+    pub max_object_bytes: u64,
     /// Time to wait for a missing segment.
     pub segment_wait: Duration,
     /// A stream of segments ends if no new one arrives for this time.
@@ -126,7 +126,7 @@ pub struct FilesSettings {
 /// Kind of input that a detection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum From {
+pub enum DetectionOrigin {
     /// A live stream.
     Live,
     /// Segments of an archive.
@@ -138,7 +138,7 @@ pub enum From {
 /// Format of deliveries to a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum SinkFormat {
     /// The response of identifyStream.
     Response,
     /// `{"stream", "song", "score"}` when the song of a stream changes.
@@ -153,9 +153,9 @@ pub struct SinkSettings {
     /// Kind of the sink.
     pub kind: SinkKind,
     /// Kinds of input whose detections are delivered.
-    pub from: Vec<From>,
+    pub from: Vec<DetectionOrigin>,
     /// Format of the deliveries. S3 and folders get responses only.
-    pub format: Format,
+    pub format: SinkFormat,
 }
 
 /// Kind of a sink, with its destination.
@@ -201,7 +201,7 @@ pub struct OutboxSettings {
     /// The sinks.
     pub sinks: Vec<SinkSettings>,
     /// Maximum pause between two attempts.
-    pub longest_pause: Duration,
+    pub max_pause: Duration,
     /// Age after which an undelivered message is marked as dead.
     pub give_up: Duration,
     /// Maximum number of concurrent deliveries to each sink.
@@ -210,7 +210,7 @@ pub struct OutboxSettings {
 
 /// Retention times of rows in the database; `None`: never deleted.
 #[derive(Debug, Clone)]
-pub struct KeepSettings {
+pub struct RetentionSettings {
     /// Retention time of detections.
     pub detections: Option<Duration>,
     /// Retention time of delivered and dead messages.

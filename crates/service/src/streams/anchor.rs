@@ -4,11 +4,13 @@ use refrain_stream::ClockAnchor;
 use serde::{Deserialize, Serialize};
 
 /// Maximum difference in seconds of two clocks that count as the same. The row is not written for a smaller difference.
+/// Rounding of time stamps and of dates in playlists stays below it. At half of it, dates that vary by a few hundredths
+/// of a second can cause a write per segment; at twice, the next worker starts with a clock that is 0.1 s off.
 const SAME_CLOCK_SECONDS: f64 = 0.05;
 
 /// The JSON text in the row. Unknown fields are ignored, so that different versions of the program can share a stream.
 #[derive(Debug, Serialize, Deserialize)]
-struct Row {
+struct AnchorRow {
     /// Time stamp of a frame, in seconds.
     stamp: f64,
     /// Seconds after which time stamps start at 0 again.
@@ -20,14 +22,14 @@ struct Row {
 
 /// Reads the anchor from the text of a row. Returns `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<ClockAnchor> {
-    let Row { stamp, wrap, epoch } = serde_json::from_str(text).ok()?;
+    let AnchorRow { stamp, wrap, epoch } = serde_json::from_str(text).ok()?;
     Some(ClockAnchor { stamp, wrap, epoch })
 }
 
 /// Returns the text for the row.
 pub(super) fn write(anchor: &ClockAnchor) -> String {
     let ClockAnchor { stamp, wrap, epoch } = *anchor;
-    serde_json::to_string(&Row { stamp, wrap, epoch }).unwrap_or_default()
+    serde_json::to_string(&AnchorRow { stamp, wrap, epoch }).unwrap_or_default()
 }
 
 /// Returns true if both anchors assign the same time of day to every time stamp, within [`SAME_CLOCK_SECONDS`].

@@ -10,22 +10,23 @@ use tokio::task::AbortHandle;
 
 use refrain_monitor::{EventKind, StreamEvent};
 
-/// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a final are
-/// kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits.
-const MAX_EVENTS: usize = 4_096;
+/// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a
+/// final are kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits. At
+/// half of it, outages of the database of half the length stop decoding; at twice, a stream can need 8 MB.
+const MAX_BUFFERED_EVENTS: usize = 4_096;
 
 /// An event with the local time of its decision.
 pub(super) type TimedEvent = (StreamEvent, DateTime<Local>);
 
 #[derive(Default)]
-struct State {
+struct BufferState {
     events: VecDeque<TimedEvent>,
-    is_over: bool,
+    is_closed: bool,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct EventQueue {
+    state: Mutex<BufferState>,
     /// Notified when an event was added or the channel was closed.
     added: Notify,
     /// Notified when an event was taken.
@@ -34,14 +35,14 @@ struct Shared {
 
 /// Receives events from a channel without delay and keeps them until they are taken. Dropping it drops the kept events.
 pub(super) struct EventBuffer {
-    shared: Arc<Shared>,
+    shared: Arc<EventQueue>,
     pump: AbortHandle,
 }
 
 impl EventBuffer {
     /// Starts to receive the events of a channel.
     pub(super) fn new(events: mpsc::Receiver<StreamEvent>) -> Self {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<EventQueue>::default();
         let pump = tokio::spawn(pump(Arc::clone(&shared), events)).abort_handle();
         Self { shared, pump }
     }
@@ -56,7 +57,7 @@ impl EventBuffer {
                     self.shared.taken.notify_one();
                     return Some(event);
                 }
-                if state.is_over {
+                if state.is_closed {
                     return None;
                 }
             }
@@ -71,30 +72,30 @@ impl Drop for EventBuffer {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl EventQueue {
+    fn lock(&self) -> MutexGuard<'_, BufferState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BufferState {
     /// Adds an event. A later update or the final replaces an update of the same airing that was not written yet. The database
     /// then stores the same, and sinks do not get an update that is outdated when it is sent.
     fn add(&mut self, event: StreamEvent) {
-        let is_outdated = |(kept, _): &TimedEvent| {
-            kept.airing == event.airing && kept.kind == EventKind::Update && event.kind != EventKind::Start
+        let is_outdated = |(older, _): &TimedEvent| {
+            older.airing == event.airing && older.kind == EventKind::Update && event.kind != EventKind::Start
         };
         // If events are written without delay, the buffer contains no older event of the airing.
-        self.events.retain(|kept| !is_outdated(kept));
+        self.events.retain(|older| !is_outdated(older));
         self.events.push_back((event, Local::now()));
     }
 }
 
-async fn pump(shared: Arc<Shared>, mut events: mpsc::Receiver<StreamEvent>) {
+async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<StreamEvent>) {
     while let Some(event) = events.recv().await {
         loop {
             let taken = shared.taken.notified();
-            if shared.lock().events.len() < MAX_EVENTS {
+            if shared.lock().events.len() < MAX_BUFFERED_EVENTS {
                 break;
             }
             taken.await;
@@ -102,7 +103,7 @@ async fn pump(shared: Arc<Shared>, mut events: mpsc::Receiver<StreamEvent>) {
         shared.lock().add(event);
         shared.added.notify_one();
     }
-    shared.lock().is_over = true;
+    shared.lock().is_closed = true;
     shared.added.notify_one();
 }
 
@@ -118,7 +119,7 @@ mod tests {
             stream: "s".into(),
             kind,
             airing,
-            heard: Match {
+            detected: Match {
                 track: TrackNumber(1),
                 query_start: 0.0,
                 query_end: known_at,
@@ -142,7 +143,7 @@ mod tests {
     async fn unwritten_updates_are_replaced_and_starts_and_finals_are_kept_in_order() {
         let (send, receive) = mpsc::channel(1);
         let buffer = EventBuffer::new(receive);
-        let (a, b) = (DetectionId::fresh(), DetectionId::fresh());
+        let (a, b) = (DetectionId::generate(), DetectionId::generate());
         send.send(event(EventKind::Start, a, 1.0)).await.unwrap();
         for n in 0..1_000 {
             send.send(event(EventKind::Update, a, f64::from(n))).await.unwrap();
@@ -152,7 +153,7 @@ mod tests {
         send.send(event(EventKind::Update, b, 1_003.0)).await.unwrap();
         drop(send);
         // No event is taken before all are in the buffer.
-        while !buffer.shared.lock().is_over {
+        while !buffer.shared.lock().is_closed {
             tokio::task::yield_now().await;
         }
         let mut all = Vec::new();
@@ -173,11 +174,11 @@ mod tests {
         let (send, receive) = mpsc::channel(1);
         let buffer = EventBuffer::new(receive);
         let sent = tokio::spawn(async move {
-            for n in 0..MAX_EVENTS + 10 {
-                send.send(event(EventKind::Start, DetectionId::fresh(), n as f64)).await.unwrap();
+            for n in 0..MAX_BUFFERED_EVENTS + 10 {
+                send.send(event(EventKind::Start, DetectionId::generate(), n as f64)).await.unwrap();
             }
         });
-        while buffer.shared.lock().events.len() < MAX_EVENTS {
+        while buffer.shared.lock().events.len() < MAX_BUFFERED_EVENTS {
             tokio::task::yield_now().await;
         }
         assert!(!sent.is_finished());
@@ -185,7 +186,7 @@ mod tests {
         while buffer.next().await.is_some() {
             count += 1;
         }
-        assert_eq!(count, MAX_EVENTS + 10);
+        assert_eq!(count, MAX_BUFFERED_EVENTS + 10);
         sent.await.unwrap();
     }
 }

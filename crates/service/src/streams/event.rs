@@ -64,10 +64,10 @@ pub enum MediaLiveChange {
 pub enum EventError {
     /// The message is not an event.
     #[error("the message is not an EventBridge event: {0}")]
-    NoEvent(String),
+    NotAnEvent(String),
     /// The event is of another type.
     #[error("unsupported event type {0:?}, expected {IVS:?} or {MEDIALIVE:?}")]
-    Foreign(String),
+    Unsupported(String),
     /// The event does not contain a channel.
     #[error("the event contains no ARN of a channel")]
     NoChannel,
@@ -75,13 +75,13 @@ pub enum EventError {
 
 /// The envelope of SNS around a message. It is missing if the subscription uses raw delivery.
 #[derive(Deserialize)]
-struct Envelope {
+struct SnsEnvelope {
     #[serde(rename = "Message")]
     message: String,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct EventBridgeEvent {
     #[serde(rename = "detail-type")]
     detail_type: String,
     #[serde(default)]
@@ -89,11 +89,11 @@ struct Event {
     #[serde(default)]
     resources: Vec<String>,
     #[serde(default)]
-    detail: Option<Detail>,
+    detail: Option<PlatformEventDetail>,
 }
 
 #[derive(Deserialize, Default)]
-struct Detail {
+struct PlatformEventDetail {
     #[serde(default)]
     event_name: Option<String>,
     #[serde(default)]
@@ -114,9 +114,9 @@ impl PlatformEvent {
     /// # Errors
     /// [`EventError`] if the message is not a supported event.
     pub fn parse(body: &str) -> Result<Self, EventError> {
-        let inner = serde_json::from_str::<Envelope>(body).map(|envelope| envelope.message);
-        let event: Event = serde_json::from_str(inner.as_deref().unwrap_or(body))
-            .map_err(|error| EventError::NoEvent(error.to_string()))?;
+        let inner = serde_json::from_str::<SnsEnvelope>(body).map(|envelope| envelope.message);
+        let event: EventBridgeEvent = serde_json::from_str(inner.as_deref().unwrap_or(body))
+            .map_err(|error| EventError::NotAnEvent(error.to_string()))?;
         let at = event.time.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
         let at = at.map(|time| time.timestamp_millis());
         let detail = event.detail.unwrap_or_default();
@@ -137,12 +137,12 @@ impl PlatformEvent {
                     .ok_or(EventError::NoChannel)?,
                 at,
             }),
-            other => Err(EventError::Foreign(other.chars().take(100).collect())),
+            other => Err(EventError::Unsupported(other.chars().take(100).collect())),
         }
     }
 }
 
-fn stream_change(detail: Detail) -> StreamChange {
+fn stream_change(detail: PlatformEventDetail) -> StreamChange {
     let name = detail.event_name.unwrap_or_default();
     match name.as_str() {
         "Stream Start" | "Stream Takeover" => StreamChange::Start,
@@ -152,7 +152,7 @@ fn stream_change(detail: Detail) -> StreamChange {
     }
 }
 
-fn channel_change(detail: &Detail) -> MediaLiveChange {
+fn channel_change(detail: &PlatformEventDetail) -> MediaLiveChange {
     // A channel of two pipelines runs as long as one of them does.
     let others_run = detail.pipelines_running_count.is_some_and(|count| count > 0);
     match detail.state.as_deref().unwrap_or_default() {

@@ -12,41 +12,43 @@ use refrain_catalog::{CatalogError, NewStream, StartOutcome, Stream};
 
 use super::event::{MediaLiveChange, PlatformEvent, StreamChange};
 use super::platform::resolve;
-use super::shared::{Shared, now};
+use super::shared::{StreamsContext, now};
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE};
-use crate::intake::{Handled, Handler};
-use crate::outside::OutsideError;
+use crate::cloud::CloudError;
+use crate::queue_consumer::{Disposition, Handler};
 
-/// A message is received again after this time if the platform or the database was unavailable.
-const AGAIN: Duration = Duration::from_secs(10);
+/// A message is received again after this time if the platform or the database was unavailable. At half of it,
+/// throttling by the platform gets worse and the maximum number of receives is reached sooner; at twice, a stream
+/// starts up to 20 s late.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Handles the events of IVS and MediaLive.
-pub struct Events {
-    shared: Arc<Shared>,
+pub struct PlatformEventHandler {
+    shared: Arc<StreamsContext>,
 }
 
 /// The reason why an event cannot be handled now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum PlatformEventError {
     #[error(transparent)]
-    Outside(#[from] OutsideError),
+    Cloud(#[from] CloudError),
     #[error(transparent)]
     Database(#[from] CatalogError),
 }
 
-impl Trouble {
+impl PlatformEventError {
     /// Returns what to do with the message. Missing rights and wrong settings can be corrected, so these messages are retried;
     /// the queue itself moves a message to its dead-letter queue after its maximum number of receives.
-    fn handled(&self) -> Handled {
+    fn disposition(&self) -> Disposition {
         match self {
-            Self::Database(CatalogError::Invalid { .. }) => Handled::Bury(self.to_string()),
-            _ => Handled::Again(AGAIN),
+            Self::Database(CatalogError::Invalid { .. }) => Disposition::DeadLetter(self.to_string()),
+            _ => Disposition::Retry(RETRY_PAUSE),
         }
     }
 }
 
-impl Events {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl PlatformEventHandler {
+    pub(super) fn new(shared: Arc<StreamsContext>) -> Self {
         Self { shared }
     }
 
@@ -56,8 +58,8 @@ impl Events {
         change: &StreamChange,
         session: Option<&str>,
         at: i64,
-    ) -> Result<(), Trouble> {
-        if !self.shared.wants(channel) {
+    ) -> Result<(), PlatformEventError> {
+        if !self.shared.includes_channel(channel) {
             tracing::debug!(channel, "ignoring an event of a channel that is not in ivs.channels");
             return Ok(());
         }
@@ -75,7 +77,12 @@ impl Events {
         }
     }
 
-    async fn medialive(&self, channel: &str, change: MediaLiveChange, at: i64) -> Result<(), Trouble> {
+    async fn medialive(
+        &self,
+        channel: &str,
+        change: MediaLiveChange,
+        at: i64,
+    ) -> Result<(), PlatformEventError> {
         let Some(url) = self.shared.settings.medialive.get(channel) else {
             tracing::debug!(
                 channel,
@@ -92,7 +99,7 @@ impl Events {
         };
         match change {
             MediaLiveChange::Running => {
-                told(&self.shared.journal().start_stream(&new(at)).await?);
+                log_start(&self.shared.journal().start_stream(&new(at)).await?);
             }
             MediaLiveChange::Stopped => {
                 let journal = self.shared.journal();
@@ -110,11 +117,11 @@ impl Events {
 }
 
 #[async_trait]
-impl Handler for Events {
-    async fn handle(&self, body: &str) -> Handled {
+impl Handler for PlatformEventHandler {
+    async fn handle(&self, body: &str) -> Disposition {
         let event = match PlatformEvent::parse(body) {
             Ok(event) => event,
-            Err(error) => return Handled::Bury(error.to_string()),
+            Err(error) => return Disposition::DeadLetter(error.to_string()),
         };
         let done = match &event {
             PlatformEvent::Ivs { channel, change, stream_id, at } => {
@@ -125,11 +132,11 @@ impl Handler for Events {
             }
         };
         done.map_or_else(
-            |trouble| {
-                tracing::warn!(error = %trouble, "cannot handle an event, the message is received again");
-                trouble.handled()
+            |error| {
+                tracing::warn!(error = %error, "cannot handle an event, the message is received again");
+                error.disposition()
             },
-            |()| Handled::Done,
+            |()| Disposition::Ack,
         )
     }
 }
@@ -137,11 +144,11 @@ impl Handler for Events {
 /// Starts the stream that a channel sends now, whatever session the event reported. Does nothing if that session is known or
 /// the channel sends nothing.
 pub(super) async fn start(
-    shared: &Shared,
+    shared: &StreamsContext,
     channel: &str,
     session: Option<&str>,
     at: i64,
-) -> Result<(), Trouble> {
+) -> Result<(), PlatformEventError> {
     let known = shared.journal().stream(channel).await?;
     if session.is_some() && known.is_some_and(|known| known.session.as_deref() == session) {
         tracing::debug!(channel, session, "ignoring the start of a known session");
@@ -158,17 +165,17 @@ pub(super) async fn start(
         session: Some(now.stream_id),
         started_at: now.started_at.unwrap_or(at),
     };
-    told(&shared.journal().start_stream(&new).await?);
+    log_start(&shared.journal().start_stream(&new).await?);
     Ok(())
 }
 
 /// Ends a session of a channel. Does not end another session of the same channel.
 pub(super) async fn end(
-    shared: &Shared,
+    shared: &StreamsContext,
     channel: &str,
     session: Option<&str>,
     at: i64,
-) -> Result<(), Trouble> {
+) -> Result<(), PlatformEventError> {
     let journal = shared.journal();
     let known = journal.stream(channel).await?;
     let of_session = |row: &Stream| session.is_none() || row.session.as_deref() == session;
@@ -179,20 +186,20 @@ pub(super) async fn end(
         Some(_) => {
             tracing::debug!(channel, session, "storing the end of another session than that of the row");
             if let Some(session) = session {
-                journal.remember_end(channel, session, at).await?;
+                journal.record_session_end(channel, session, at).await?;
             }
             return Ok(());
         }
         None => {
             let Some(session) = session else { return Ok(()) };
-            let over = NewStream {
+            let ended_session = NewStream {
                 id: channel.to_owned(),
                 url: String::new(),
                 origin: ORIGIN_IVS.to_owned(),
                 session: Some(session.to_owned()),
                 started_at: at,
             };
-            journal.start_stream(&over).await?;
+            journal.start_stream(&ended_session).await?;
             at
         }
     };
@@ -203,7 +210,12 @@ pub(super) async fn end(
 }
 
 /// Ends a failed session if the channel does not send it any more.
-async fn failed(shared: &Shared, channel: &str, session: Option<&str>, at: i64) -> Result<(), Trouble> {
+async fn failed(
+    shared: &StreamsContext,
+    channel: &str,
+    session: Option<&str>,
+    at: i64,
+) -> Result<(), PlatformEventError> {
     let now = resolve(shared, channel).await?;
     if now.is_some_and(|now| session.is_none_or(|session| session == now.stream_id)) {
         return Ok(());
@@ -211,7 +223,7 @@ async fn failed(shared: &Shared, channel: &str, session: Option<&str>, at: i64) 
     end(shared, channel, session, at).await
 }
 
-pub(super) fn told(outcome: &StartOutcome) {
+pub(super) fn log_start(outcome: &StartOutcome) {
     match outcome {
         StartOutcome::Started(row) => {
             tracing::info!(stream = row.id, session = row.session, origin = row.origin, "stream started");

@@ -9,23 +9,25 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::ORIGIN_FIXED;
-use super::events::told;
-use super::shared::{Shared, now};
+use super::events::log_start;
+use super::shared::{StreamsContext, now};
 
-/// Shortest and longest pause before a write to the database is repeated.
+/// Shortest and longest pause before a write to the database is repeated. The worker claims no streams before the first
+/// success, so at twice the longest one it starts up to a minute after the database is back.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Number of rows that are read in one query.
-const PAGE: u32 = 1_000;
+/// Number of rows that are read in one query. A row has below 1 kB. Half or twice the value only changes the number of
+/// queries at the start.
+const PAGE_ROWS: u32 = 1_000;
 
 /// Starts the streams that are in the settings, and ends those that were removed from them. Retries until the database has
 /// stored it or `stop` is cancelled.
-pub(super) async fn enter(shared: &Shared, stop: &CancellationToken) {
+pub(super) async fn sync_until_stored(shared: &StreamsContext, stop: &CancellationToken) {
     let mut backoff = Backoff::new(PAUSES);
     while let Err(error) = tokio::select! {
         biased;
         () = stop.cancelled() => return,
-        done = bring_in(shared) => done,
+        done = sync_fixed_streams(shared) => done,
     } {
         tracing::warn!(%error, "cannot store the streams of the settings, retrying");
         tokio::select! {
@@ -35,13 +37,13 @@ pub(super) async fn enter(shared: &Shared, stop: &CancellationToken) {
     }
 }
 
-async fn bring_in(shared: &Shared) -> Result<(), CatalogError> {
+async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError> {
     let journal = shared.journal();
     let wanted: BTreeSet<&str> = shared.settings.fixed.iter().map(|(id, _)| id.as_str()).collect();
     let filter = StreamFilter { origin: Some(ORIGIN_FIXED.to_owned()), ..StreamFilter::default() };
     let mut after: Option<String> = None;
     loop {
-        let page = journal.streams(&filter, after.as_deref(), PAGE).await?;
+        let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         for row in page.iter().filter(|row| !wanted.contains(row.id.as_str())) {
             journal.end_stream(&row.id, None, Some("it is no longer in the settings"), now()).await?;
         }
@@ -57,7 +59,7 @@ async fn bring_in(shared: &Shared) -> Result<(), CatalogError> {
 }
 
 /// Starts a stream. If it is followed with another URL, its old session is ended first.
-async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError> {
+async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), CatalogError> {
     let journal = shared.journal();
     let known = journal.stream(id).await?;
     if known.as_ref().is_some_and(|row| row.is_quarantined() && row.url == url) {
@@ -89,6 +91,6 @@ async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError>
         session: None,
         started_at,
     };
-    told(&journal.start_stream(&new).await?);
+    log_start(&journal.start_stream(&new).await?);
     Ok(())
 }

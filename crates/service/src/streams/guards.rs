@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::shared::Shared;
+use super::shared::StreamsContext;
 use refrain_monitor::StreamHandle;
 
 /// Makes the monitor leave the stream when it is dropped.
-pub(super) struct Followed(pub(super) StreamHandle);
+pub(super) struct LeaveOnDrop(pub(super) StreamHandle);
 
-impl Drop for Followed {
+impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
         self.0.leave();
     }
 }
 
 /// Removes the status of a stream when it is dropped.
-pub(super) struct Unwatch(pub(super) Arc<Shared>, pub(super) (String, i64));
+pub(super) struct UnwatchOnDrop(pub(super) Arc<StreamsContext>, pub(super) (String, i64));
 
-impl Drop for Unwatch {
+impl Drop for UnwatchOnDrop {
     fn drop(&mut self) {
         self.0.unwatch(&self.1);
     }

@@ -15,22 +15,22 @@ mod buffer;
 mod event;
 mod events;
 mod fixed;
-mod follow;
 mod guards;
+mod health;
 mod leases;
 mod orders;
-mod pace;
 mod platform;
+mod rate_limit;
 mod reconcile;
 mod record;
-mod reported;
+mod reported_detections;
+mod row_report;
 mod shared;
 mod song;
+mod stream_task;
 mod sweep;
 mod takeover;
 mod token;
-mod told;
-mod vitals;
 mod worker;
 
 use std::sync::Arc;
@@ -38,21 +38,21 @@ use std::sync::Arc;
 use refrain_catalog::Catalog;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Planner;
+use crate::cloud::Channels;
+use crate::counters::Counters;
+use crate::delivery::OutboxPlanner;
 use crate::instance::Instance;
-use crate::intake::Handler;
-use crate::measure::Measures;
-use crate::outside::Channels;
+use crate::queue_consumer::Handler;
 use crate::settings::StreamsSettings;
 use refrain_monitor::{Monitor, StreamStatus};
 
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
-pub use events::Events;
-pub use shared::outside_name;
-pub(crate) use song::Songs;
-pub use token::{KeyError, Signer};
+pub use events::PlatformEventHandler;
+pub use shared::stream_asset_id;
+pub(crate) use song::SongState;
+pub use token::{Signer, SigningKeyError};
 
-use shared::Shared;
+use shared::StreamsContext;
 
 /// Origin of streams that were reported by IVS.
 pub const ORIGIN_IVS: &str = "ivs";
@@ -64,7 +64,7 @@ pub const ORIGIN_FIXED: &str = "fixed";
 pub const ORIGIN_API: &str = "api";
 
 /// Everything that [`Streams`] is created from.
-pub struct Parts {
+pub struct StreamsParts {
     /// The catalog with its journal.
     pub catalog: Arc<dyn Catalog>,
     /// The monitor that follows the streams, created with [`StreamsSettings::monitor`].
@@ -72,9 +72,9 @@ pub struct Parts {
     /// Access to IVS, if it is configured.
     pub channels: Option<Arc<dyn Channels>>,
     /// Plans the deliveries of events.
-    pub planner: Planner,
+    pub planner: OutboxPlanner,
     /// Counters of the process.
-    pub measures: Arc<Measures>,
+    pub counters: Arc<Counters>,
     /// Identity of this process as an owner of leases.
     pub instance: Arc<Instance>,
 }
@@ -82,22 +82,22 @@ pub struct Parts {
 /// The work of a process on live streams. Clones share their state.
 #[derive(Clone)]
 pub struct Streams {
-    shared: Arc<Shared>,
+    shared: Arc<StreamsContext>,
 }
 
 impl Streams {
     /// Creates the work from these parts and settings.
     ///
     /// # Errors
-    /// [`KeyError`] if the private key in the settings is invalid.
-    pub fn new(parts: Parts, settings: StreamsSettings) -> Result<Self, KeyError> {
-        Ok(Self { shared: Arc::new(Shared::new(parts, settings)?) })
+    /// [`SigningKeyError`] if the private key in the settings is invalid.
+    pub fn new(parts: StreamsParts, settings: StreamsSettings) -> Result<Self, SigningKeyError> {
+        Ok(Self { shared: Arc::new(StreamsContext::new(parts, settings)?) })
     }
 
     /// Returns the handler for the messages of both event queues, those of IVS and MediaLive.
     #[must_use]
     pub fn handler(&self) -> Arc<dyn Handler> {
-        Arc::new(Events::new(Arc::clone(&self.shared)))
+        Arc::new(PlatformEventHandler::new(Arc::clone(&self.shared)))
     }
 
     /// Returns the state and the counters of every stream that this process follows, with its [`refrain_catalog::Stream::id`].
@@ -109,7 +109,7 @@ impl Streams {
     /// Follows streams until `stop` is cancelled. Then it releases the leases at once and leaves the airings open for the
     /// workers that continue the streams.
     pub async fn run(self, stop: CancellationToken) {
-        fixed::enter(&self.shared, &stop).await;
+        fixed::sync_until_stored(&self.shared, &stop).await;
         let looking = reconcile::run(Arc::clone(&self.shared), stop.clone());
         let sweeping = sweep::run(Arc::clone(&self.shared), stop.clone());
         let working = worker::run(Arc::clone(&self.shared), stop);

@@ -9,67 +9,69 @@ use tokio::time;
 use crate::wait::at;
 use refrain_monitor::StreamHandle;
 
-/// The event that ends a stream on its platform arrives before the last segments of the stream. They are decoded if they arrive
-/// within this time and the playlist does not end before.
-const LAST_SEGMENTS_WITHIN: Duration = Duration::from_secs(15);
+/// The event that ends a stream on its platform arrives before the last segments of the stream. They are decoded if
+/// they arrive within this time and the playlist does not end before. It is the length of three segments of 5 s. At
+/// half of it, the last seconds of a song can be missing; at twice, final events of streams without an end in the
+/// playlist are 15 s later.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An order to the task of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum TaskOrder {
     /// Follow the stream.
-    Go,
+    Follow,
     /// The stream has ended: process the media that still arrives, then end its airings.
-    HearOut,
+    Drain,
     /// The stream has ended: end its airings.
     Finish,
     /// Another worker continues the stream: leave its airings open.
-    Leave,
+    HandOver,
 }
 
 /// The orders to a task. Each is passed on once.
-pub(super) struct Orders {
-    given: watch::Receiver<Order>,
-    known: Order,
-    /// Time at which a stream is stopped after [`Order::HearOut`].
-    heard_out: Option<time::Instant>,
+pub(super) struct OrderForwarder {
+    receiver: watch::Receiver<TaskOrder>,
+    known: TaskOrder,
+    /// Time at which a stream is stopped after [`TaskOrder::Drain`].
+    drain_deadline: Option<time::Instant>,
 }
 
-impl Orders {
-    pub(super) fn new(given: watch::Receiver<Order>) -> Self {
-        Self { given, known: Order::Go, heard_out: None }
+impl OrderForwarder {
+    pub(super) fn new(receiver: watch::Receiver<TaskOrder>) -> Self {
+        Self { receiver, known: TaskOrder::Follow, drain_deadline: None }
     }
 
     /// Passes the orders on to the stream as long as it is polled. Never returns.
-    pub(super) async fn pass_on(&mut self, handle: &StreamHandle) {
+    pub(super) async fn forward(&mut self, handle: &StreamHandle) {
         loop {
             let known = self.known;
-            let given = tokio::select! {
-                given = self.given.wait_for(|order| *order != known) => given.ok().map(|order| *order),
-                () = at(self.heard_out) => {
-                    self.heard_out = None;
+            let new_order = tokio::select! {
+                new_order = self.receiver.wait_for(|order| *order != known) => new_order.ok().map(|order| *order),
+                () = at(self.drain_deadline) => {
+                    self.drain_deadline = None;
                     handle.stop();
                     continue;
                 }
             };
-            match given {
+            match new_order {
                 Some(order) => self.known = order,
                 // The sender was dropped: the task is about to be aborted.
                 None => pending().await,
             }
             match self.known {
-                Order::Go => {}
-                Order::HearOut => self.heard_out = Some(time::Instant::now() + LAST_SEGMENTS_WITHIN),
-                Order::Finish => handle.stop(),
-                Order::Leave => handle.leave(),
+                TaskOrder::Follow => {}
+                TaskOrder::Drain => self.drain_deadline = Some(time::Instant::now() + DRAIN_TIMEOUT),
+                TaskOrder::Finish => handle.stop(),
+                TaskOrder::HandOver => handle.leave(),
             }
         }
     }
 }
 
 /// Waits until an order ends the task.
-pub(super) async fn ordered(orders: &mut watch::Receiver<Order>) {
+pub(super) async fn end_ordered(orders: &mut watch::Receiver<TaskOrder>) {
     // The sender was dropped: the task is about to be aborted.
-    if orders.wait_for(|order| *order != Order::Go).await.is_err() {
+    if orders.wait_for(|order| *order != TaskOrder::Follow).await.is_err() {
         pending::<()>().await;
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use refrain_catalog::{Stream, StreamState as RowState};
-use refrain_stream::hls::Entry;
+use refrain_stream::hls::EntryUrl;
 use url::Url;
 
-use super::shared::Shared;
+use super::shared::StreamsContext;
 use super::{ORIGIN_FIXED, ORIGIN_IVS, ORIGIN_MEDIALIVE};
-use crate::outside::{ChannelStream, OutsideError, OutsideErrorKind};
-use refrain_monitor::{StreamInput, StreamState};
+use crate::cloud::{ChannelStream, CloudError, CloudErrorKind};
+use refrain_monitor::{StreamInput, StreamPhase};
 
 /// Fragment of the URL in the row of a stream whose playlist requires tokens. Fragments are never sent to a server.
 const AUTHORIZED: &str = "authorized";
@@ -19,25 +19,28 @@ const NO_KEY: &str =
     "the channel is private, and there is no key to sign tokens with; set ivs.private_key_file";
 
 /// The action after a stream has ended or failed.
-pub(super) enum Next {
+pub(super) enum EndAction {
     /// The stream stays ended, with this state and reason.
-    Over(RowState, String),
+    End(RowState, String),
     /// The stream is opened again.
-    Again,
+    Reopen,
 }
 
 /// Returns the stream that a channel sends now, with its URL. Returns `None` if it sends nothing or does not exist.
 ///
 /// # Errors
-/// [`OutsideError`] if the platform cannot be queried.
-pub(super) async fn resolve(shared: &Shared, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
+/// [`CloudError`] if the platform cannot be queried.
+pub(super) async fn resolve(
+    shared: &StreamsContext,
+    channel: &str,
+) -> Result<Option<ChannelStream>, CloudError> {
     let Some(channels) = &shared.channels else {
         let why = "no access to IVS is configured";
-        return Err(OutsideError::new(OutsideErrorKind::Invalid, format!("cannot query {channel}"), why));
+        return Err(CloudError::new(CloudErrorKind::Invalid, format!("cannot query {channel}"), why));
     };
     let stream = match channels.stream(channel).await {
         Ok(stream) => stream,
-        Err(error) if error.kind() == OutsideErrorKind::NotFound => None,
+        Err(error) if error.kind() == CloudErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
     let Some(mut stream) = stream else { return Ok(None) };
@@ -50,14 +53,14 @@ pub(super) async fn resolve(shared: &Shared, channel: &str) -> Result<Option<Cha
 }
 
 /// Returns the input by which the monitor follows a stream.
-pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
+pub(super) fn input_of(shared: &StreamsContext, stream: &Stream) -> StreamInput {
     let private = Url::parse(&stream.url).ok().filter(|url| url.fragment() == Some(AUTHORIZED));
     let (Some(mut url), Some(signer)) = (private, &shared.signer) else {
         return StreamInput::Url(stream.url.clone());
     };
     url.set_fragment(None);
     let (signer, channel) = (Arc::clone(signer), stream.id.clone());
-    StreamInput::Entry(Entry::Fresh(Arc::new(move || {
+    StreamInput::EntryUrl(EntryUrl::PerRequest(Arc::new(move || {
         signer.signed(&url, &channel).unwrap_or_else(|| {
             tracing::error!(stream = channel, "cannot sign a token, the system provides no random numbers");
             url.clone()
@@ -66,45 +69,47 @@ pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
 }
 
 /// Returns the action after the monitor has reported the end of a stream. Can change the URL of the stream.
-pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &StreamState) -> Next {
-    let over = || match end {
-        StreamState::Failed(why) | StreamState::DecoderDied(why) => Next::Over(RowState::Failed, why.clone()),
-        StreamState::Ended(why) => Next::Over(RowState::Ended, why.to_string()),
-        _ => Next::Over(RowState::Ended, "the source was closed".to_owned()),
+pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end: &StreamPhase) -> EndAction {
+    let ended = || match end {
+        StreamPhase::Failed(why) | StreamPhase::DecoderDied(why) => {
+            EndAction::End(RowState::Failed, why.clone())
+        }
+        StreamPhase::Ended(why) => EndAction::End(RowState::Ended, why.to_string()),
+        _ => EndAction::End(RowState::Ended, "the source was closed".to_owned()),
     };
     match stream.origin.as_str() {
-        ORIGIN_FIXED => Next::Again,
+        ORIGIN_FIXED => EndAction::Reopen,
         // The packager of a channel may start late, and while the channel runs, no second event arrives.
-        ORIGIN_MEDIALIVE if matches!(end, StreamState::Failed(_)) => Next::Again,
+        ORIGIN_MEDIALIVE if matches!(end, StreamPhase::Failed(_)) => EndAction::Reopen,
         ORIGIN_IVS if shared.channels.is_some() => match resolve(shared, &stream.id).await {
             Ok(Some(now)) if stream.session.as_ref().is_none_or(|known| *known == now.stream_id) => {
                 if shared.signer.is_none()
-                    && matches!(end, StreamState::Failed(_))
+                    && matches!(end, StreamPhase::Failed(_))
                     && is_private(shared, &stream.id).await
                 {
-                    return Next::Over(RowState::Failed, NO_KEY.to_owned());
+                    return EndAction::End(RowState::Failed, NO_KEY.to_owned());
                 }
                 if let Some(url) = now.playback_url {
                     stream.url = url;
                 }
-                Next::Again
+                EndAction::Reopen
             }
-            Ok(_) => match over() {
+            Ok(_) => match ended() {
                 // The platform decides: a playlist that is missing after the end of the stream is not a failure.
-                Next::Over(_, why) => Next::Over(RowState::Ended, why),
-                Next::Again => Next::Again,
+                EndAction::End(_, why) => EndAction::End(RowState::Ended, why),
+                EndAction::Reopen => EndAction::Reopen,
             },
-            Err(error) if error.is_transient() => Next::Again,
+            Err(error) if error.is_transient() => EndAction::Reopen,
             Err(error) => {
                 tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues");
-                over()
+                ended()
             }
         },
-        _ => over(),
+        _ => ended(),
     }
 }
 
-async fn is_private(shared: &Shared, channel: &str) -> bool {
+async fn is_private(shared: &StreamsContext, channel: &str) -> bool {
     let Some(channels) = &shared.channels else { return false };
     channels.channel(channel).await.is_ok_and(|known| known.authorized)
 }

@@ -12,27 +12,31 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::ORIGIN_IVS;
-use super::events::{Trouble, end, start};
+use super::events::{PlatformEventError, end, start};
 use super::platform::resolve;
-use super::shared::{Shared, now};
-use crate::outside::ChannelStream;
+use super::shared::{StreamsContext, now};
+use crate::cloud::ChannelStream;
 
-/// Name of the periodic job; see [`refrain_catalog::Journal::turn`].
-const TURN: &str = "reconcile ivs";
+/// Name of the periodic job; see [`refrain_catalog::Journal::claim_turn`].
+const JOB_NAME: &str = "reconcile ivs";
 
-/// Number of times within an interval that each process checks if it has to do the job.
-const ASKED: u32 = 4;
+/// Number of times within an interval that each process checks if it has to do the job. With 2, the job can be late by
+/// half an interval if the process that did it has died; with 8, it costs twice the queries.
+const CHECKS_PER_INTERVAL: u32 = 4;
 
-/// A stream that started less than this time ago may not be listed yet, in milliseconds.
-const YOUNG: i64 = 60_000;
+/// A stream that started less than this time ago may not be listed yet, in milliseconds. At half of it, a list that
+/// lags by more than 30 s costs a needless GetStream per new stream; at twice, a stream whose end event was lost is
+/// ended a minute later.
+const MIN_AGE_MS: i64 = 60_000;
 
-/// Number of rows that are read in one query.
-const PAGE: u32 = 1_000;
+/// Number of rows that are read in one query. A row has below 1 kB. Half or twice the value only changes the number of
+/// queries.
+const PAGE_ROWS: u32 = 1_000;
 
 /// Reconciles at once and then at each interval, if it is this process's turn, until `stop` is cancelled.
-pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
     let (Some(every), true) = (shared.settings.reconcile, shared.channels.is_some()) else { return };
-    let mut tick = interval(every / ASKED);
+    let mut tick = interval(every / CHECKS_PER_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -40,29 +44,34 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let look =
-            async { if shared.journal().turn(TURN, every).await? { look(&shared).await } else { Ok(()) } };
+        let reconcile = async {
+            if shared.journal().claim_turn(JOB_NAME, every).await? {
+                reconcile(&shared).await
+            } else {
+                Ok(())
+            }
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            done = look => if let Err(error) = done {
+            done = reconcile => if let Err(error) = done {
                 tracing::warn!(%error, "cannot compare the streams with the list of the platform, retrying");
             },
         }
     }
 }
 
-async fn look(shared: &Shared) -> Result<(), Trouble> {
+async fn reconcile(shared: &StreamsContext) -> Result<(), PlatformEventError> {
     let Some(channels) = &shared.channels else { return Ok(()) };
     let live = channels.live().await?;
     let live: BTreeMap<&str, &ChannelStream> = live
         .iter()
-        .filter(|stream| shared.wants(&stream.channel))
+        .filter(|stream| shared.includes_channel(&stream.channel))
         .map(|stream| (stream.channel.as_str(), stream))
         .collect();
     tracing::debug!(live = live.len(), "comparing streams");
     // Ends come first: a channel that sends another stream now is started below.
-    for (channel, session) in gone(shared, &live).await? {
+    for (channel, session) in missing(shared, &live).await? {
         if let Err(error) = close(shared, &channel, session.as_deref()).await {
             tracing::warn!(channel, %error, "cannot check if the stream has ended");
         }
@@ -77,29 +86,33 @@ async fn look(shared: &Shared) -> Result<(), Trouble> {
 }
 
 /// Returns the channels and sessions that have a row but are not listed.
-async fn gone(
-    shared: &Shared,
+async fn missing(
+    shared: &StreamsContext,
     live: &BTreeMap<&str, &ChannelStream>,
-) -> Result<Vec<(String, Option<String>)>, Trouble> {
+) -> Result<Vec<(String, Option<String>)>, PlatformEventError> {
     let filter = StreamFilter { origin: Some(ORIGIN_IVS.to_owned()), ..StreamFilter::default() };
-    let (mut gone, mut after, old) = (Vec::new(), None::<String>, now() - YOUNG);
+    let (mut missing, mut after, newest_start) = (Vec::new(), None::<String>, now() - MIN_AGE_MS);
     loop {
-        let page = shared.journal().streams(&filter, after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(gone) };
+        let page = shared.journal().streams(&filter, after.as_deref(), PAGE_ROWS).await?;
+        let Some(last) = page.last() else { return Ok(missing) };
         after = Some(last.id.clone());
         let is_gone = |session: Option<&str>, channel: &str| {
             live.get(channel).is_none_or(|now| session.is_some_and(|session| now.stream_id != session))
         };
-        gone.extend(
+        missing.extend(
             page.into_iter()
-                .filter(|row| row.started_at < old && is_gone(row.session.as_deref(), &row.id))
+                .filter(|row| row.started_at < newest_start && is_gone(row.session.as_deref(), &row.id))
                 .map(|row| (row.id, row.session)),
         );
     }
 }
 
 /// Ends a session if its channel does not send it any more.
-async fn close(shared: &Shared, channel: &str, session: Option<&str>) -> Result<(), Trouble> {
+async fn close(
+    shared: &StreamsContext,
+    channel: &str,
+    session: Option<&str>,
+) -> Result<(), PlatformEventError> {
     let sent = resolve(shared, channel).await?;
     if sent.is_some_and(|sent| session.is_none_or(|session| session == sent.stream_id)) {
         return Ok(());

@@ -6,30 +6,34 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local};
 use refrain_catalog::{
-    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, Recorded, Stream, Track, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, RecordOutcome,
+    Stream, Track, TrackId,
 };
 use refrain_net::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, channel_of, milliseconds, now, outside_name, was_followed};
-use super::song::Songs;
-use super::takeover::Opened;
-use super::told::Told;
-use crate::delivery::{News, SongNow};
-use crate::settings::From;
+use super::reported_detections::ReportedDetections;
+use super::shared::{StreamsContext, channel_of, milliseconds, now, stream_asset_id, was_followed};
+use super::song::SongState;
+use super::takeover::EarlierDetections;
+use crate::delivery::{CurrentSong, DetectionEvent};
+use crate::settings::DetectionOrigin;
 use refrain_app::audio_file::song_name;
 use refrain_app::response::Response;
 use refrain_monitor::{EventKind, Reporter, StreamEvent, response};
 
-/// Shortest and longest pause before a write to the database is repeated.
+/// Shortest and longest pause before a write to the database is repeated. Events are buffered meanwhile, so the longest
+/// one only delays them after an outage; at half of it, an outage causes twice the log lines per stream.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// If a session has no song in its first seconds, as many as this, a message reports that it begins without one.
-const BEGINNING: f64 = 10.0;
+/// If a session has no song in its first seconds, as many as this, a message reports that it begins without one. At
+/// half of it, a song at the start that is detected after 6 s is preceded by a false report; at twice, the report comes
+/// 10 s later.
+const NO_SONG_AFTER_SECONDS: f64 = 10.0;
 
 /// Records the detections in one session of a stream.
-pub(super) struct Recorder {
-    shared: Arc<Shared>,
+pub(super) struct StreamRecorder {
+    shared: Arc<StreamsContext>,
     name: String,
     channel: Option<String>,
     /// Start of the session, in milliseconds since 1970. It distinguishes sessions without names.
@@ -37,9 +41,9 @@ pub(super) struct Recorder {
     /// Time of the session's first sample, seconds since 1970.
     epoch: Option<f64>,
     reporter: Reporter,
-    kept: HashMap<DetectionId, Kept>,
-    songs: Songs,
-    told: Told,
+    ongoing: HashMap<DetectionId, OngoingDetection>,
+    songs: SongState,
+    reported: ReportedDetections,
     /// Id of the stream's row.
     stream: String,
     /// True if another worker has taken the stream over.
@@ -48,25 +52,25 @@ pub(super) struct Recorder {
 
 /// Data of a detection that is kept between its events.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct OngoingDetection {
     track: TrackId,
     first_seen: i64,
     last_seen: i64,
 }
 
 /// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections.
-fn first_sample(stream: &Stream, opened: &Opened) -> Option<f64> {
+fn first_sample(stream: &Stream, opened: &EarlierDetections) -> Option<f64> {
     let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
     let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
     stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(known)
 }
 
-impl Recorder {
+impl StreamRecorder {
     /// Creates the recorder of a session with the airings that earlier workers found in it.
-    pub(super) fn new(shared: Arc<Shared>, stream: &Stream, opened: &Opened) -> Self {
-        let kept = opened.detections.iter().map(|detection| {
+    pub(super) fn new(shared: Arc<StreamsContext>, stream: &Stream, opened: &EarlierDetections) -> Self {
+        let ongoing = opened.detections.iter().map(|detection| {
             let Detection { id, track_id: track, first_seen, last_seen, .. } = *detection;
-            (id, Kept { track, first_seen, last_seen })
+            (id, OngoingDetection { track, first_seen, last_seen })
         });
         let playing = opened.detections.iter().filter_map(|detection| {
             let track = opened.tracks.iter().find(|track| track.number == detection.track)?;
@@ -74,14 +78,14 @@ impl Recorder {
         });
         let begins = !was_followed(stream) && opened.detections.is_empty();
         Self {
-            name: outside_name(stream).to_owned(),
+            name: stream_asset_id(stream).to_owned(),
             channel: channel_of(stream).map(str::to_owned),
             started_at: stream.started_at,
             epoch: first_sample(stream, opened),
             reporter: Reporter::new(Arc::clone(&shared.catalog)),
-            kept: kept.collect(),
-            songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
-            told: Told::of(opened.finals.clone(), opened.detections.clone()),
+            ongoing: ongoing.collect(),
+            songs: if begins { SongState::default() } else { SongState::resumed(playing.collect()) },
+            reported: ReportedDetections::of(opened.finals.clone(), opened.detections.clone()),
             stream: stream.id.clone(),
             is_lost: false,
             shared,
@@ -94,7 +98,7 @@ impl Recorder {
     }
 
     /// Returns the time of the session's first sample, seconds since 1970. Sets it to `epoch` if it is unknown.
-    pub(super) fn begin(&mut self, epoch: f64) -> f64 {
+    pub(super) fn epoch_or(&mut self, epoch: f64) -> f64 {
         *self.epoch.get_or_insert(epoch)
     }
 
@@ -105,7 +109,7 @@ impl Recorder {
         if self.is_lost {
             return;
         }
-        if self.told.is_again(event) {
+        if self.reported.is_duplicate(event) {
             tracing::debug!(stream = self.name, airing = %event.airing, "airing was reported before, dropping its event");
             return;
         }
@@ -124,120 +128,127 @@ impl Recorder {
         }
     }
 
-    /// Reports that the stream begins without a song after [`BEGINNING`] seconds of it were processed without one.
-    pub(super) async fn heard(&mut self, seconds: f64) {
-        if seconds < BEGINNING || self.is_lost || !self.songs.are_untold() {
+    /// Reports that the stream begins without a song after [`NO_SONG_AFTER_SECONDS`] seconds of it were processed without one.
+    pub(super) async fn record_progress(&mut self, seconds: f64) {
+        if seconds < NO_SONG_AFTER_SECONDS || self.is_lost || !self.songs.is_unreported() {
             return;
         }
-        let nothing = serde_json::to_string(&Response::new(&self.name, Vec::new())).unwrap_or_default();
-        let news = News {
-            from: From::Live,
+        let empty_response =
+            serde_json::to_string(&Response::new(&self.name, Vec::new())).unwrap_or_default();
+        let detection_event = DetectionEvent {
+            from: DetectionOrigin::Live,
             stream_id: &self.name,
             channel: self.channel.as_deref(),
             detection: None,
             event: "change",
             number: u64::try_from(self.started_at).unwrap_or_default(),
             at: Local::now(),
-            response: &nothing,
-            song: Some(SongNow { song: None, score: 0, begins: true }),
+            response: &empty_response,
+            song: Some(CurrentSong { song: None, score: 0, begins: true }),
         };
-        let deliveries = self.shared.planner.deliveries(&news);
+        let deliveries = self.shared.planner.deliveries(&detection_event);
         if !deliveries.is_empty()
             && let Err(error) = self.shared.journal().enqueue(&deliveries, now()).await
         {
             tracing::warn!(stream = self.name, %error, "cannot write a message to the outbox, retrying");
             return;
         }
-        self.shared.planner.recorded();
-        self.songs.told();
+        self.shared.planner.wake_dispatcher();
+        self.songs.set_reported();
     }
 
     /// Returns the event with times since the first sample of the session, because the stream time of each worker starts at 0.
     fn in_session(&mut self, event: &StreamEvent) -> StreamEvent {
-        let origin = event.epoch - event.heard.query_start;
+        let origin = event.epoch - event.detected.query_start;
         let shift = origin - *self.epoch.get_or_insert(origin);
         let mut event = event.clone();
-        event.heard.shift_query(shift);
+        event.detected.shift_query(shift);
         event.known_at += shift;
         event
     }
 
     async fn write(&mut self, event: &StreamEvent, at: DateTime<Local>) -> Result<(), CatalogError> {
         let track = self.reporter.track(event).await?;
-        let Some(kept) = self.kept(event, track.as_ref()) else {
+        let Some(ongoing) = self.ongoing(event, track.as_ref()) else {
             tracing::warn!(stream = self.name, airing = %event.airing, "the track was removed while it played, dropping the detection");
             return Ok(());
         };
-        let detection = self.detection(event, kept);
+        let detection = self.detection(event, ongoing);
         let (songs, deliveries) = match &track {
-            Some(track) => self.news(event, track, at),
+            Some(track) => self.plan_messages(event, track, at),
             None => (self.songs.clone(), Vec::new()),
         };
-        let holder = Holder { stream: &self.stream, started_at: self.started_at, owner: self.shared.owner() };
-        match self.shared.journal().record_held(holder, &detection, &deliveries, now()).await? {
-            Recorded::Stored if deliveries.is_empty() => {}
-            Recorded::Stored => self.shared.planner.recorded(),
-            Recorded::Older => {
+        let holder =
+            LeaseHolder { stream: &self.stream, started_at: self.started_at, owner: self.shared.owner() };
+        match self.shared.journal().record_with_lease(holder, &detection, &deliveries, now()).await? {
+            RecordOutcome::Stored if deliveries.is_empty() => {}
+            RecordOutcome::Stored => self.shared.planner.wake_dispatcher(),
+            RecordOutcome::Outdated => {
                 tracing::debug!(stream = self.name, airing = %event.airing, "a newer state of the detection is stored already");
             }
-            Recorded::NotHeld => {
+            RecordOutcome::LeaseLost => {
                 tracing::warn!(stream = self.name, "stream is held by another worker, dropping its events");
                 self.is_lost = true;
                 return Ok(());
             }
         }
         self.songs = songs;
-        self.kept.insert(event.airing, kept);
+        self.ongoing.insert(event.airing, ongoing);
         match event.kind {
-            EventKind::Start => self.shared.measures.airings.add(1),
+            EventKind::Start => self.shared.counters.airings.add(1),
             EventKind::Final => {
-                self.kept.remove(&event.airing);
-                self.told.learn(detection);
+                self.ongoing.remove(&event.airing);
+                self.reported.add_final(detection);
             }
             EventKind::Update => {}
         }
         Ok(())
     }
 
-    fn kept(&self, event: &StreamEvent, track: Option<&Track>) -> Option<Kept> {
+    fn ongoing(&self, event: &StreamEvent, track: Option<&Track>) -> Option<OngoingDetection> {
         let now = now();
-        match self.kept.get(&event.airing) {
+        match self.ongoing.get(&event.airing) {
             // The clock of the worker that wrote it last may be ahead of this one's.
-            Some(known) => Some(Kept { last_seen: now.max(known.last_seen + 1), ..*known }),
-            None => track.map(|track| Kept { track: track.id, first_seen: now, last_seen: now }),
+            Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),
+            None => track.map(|track| OngoingDetection { track: track.id, first_seen: now, last_seen: now }),
         }
     }
 
-    fn detection(&self, event: &StreamEvent, kept: Kept) -> Detection {
-        let heard = &event.heard;
-        let length = (heard.query_end - heard.query_start).max(0.0);
+    fn detection(&self, event: &StreamEvent, ongoing: OngoingDetection) -> Detection {
+        let detected = &event.detected;
+        let length = (detected.query_end - detected.query_start).max(0.0);
         let start_at = milliseconds(event.epoch);
         Detection {
             id: event.airing,
-            heard_in: HeardIn::Stream(self.name.clone()),
-            track: heard.track,
-            track_id: kept.track,
-            query_start: heard.query_start,
-            query_end: heard.query_start + length,
+            detected_in: DetectionSource::Stream(self.name.clone()),
+            track: detected.track,
+            track_id: ongoing.track,
+            query_start: detected.query_start,
+            query_end: detected.query_start + length,
             start_at,
             end_at: start_at + milliseconds(length),
-            reference_start: heard.reference_start,
-            speed: heard.speed,
-            pitch_cents: heard.pitch_cents,
-            false_positive_probability: heard.false_positive_probability,
-            matched_peaks: heard.matched_peaks,
-            expected_peaks: heard.expected_peaks,
-            first_seen: kept.first_seen,
-            last_seen: kept.last_seen,
+            reference_start: detected.reference_start,
+            speed: detected.speed,
+            pitch_cents: detected.pitch_cents,
+            false_positive_probability: detected.false_positive_probability,
+            matched_peaks: detected.matched_peaks,
+            expected_peaks: detected.expected_peaks,
+            first_seen: ongoing.first_seen,
+            last_seen: ongoing.last_seen,
             is_final: event.kind == EventKind::Final,
             channel: self.channel.clone(),
         }
     }
 
     /// Returns the deliveries that an event causes, and the songs after it.
-    fn news(&self, event: &StreamEvent, track: &Track, at: DateTime<Local>) -> (Songs, Vec<NewDelivery>) {
+    fn plan_messages(
+        &self,
+        event: &StreamEvent,
+        track: &Track,
+        at: DateTime<Local>,
+    ) -> (SongState, Vec<NewOutboxMessage>) {
         let songs = self.songs.clone();
-        let mut songs = songs.after(event.kind, event.airing, song_name(track), event.heard.matched_peaks);
+        let mut songs = songs.after(event.kind, event.airing, song_name(track), event.detected.matched_peaks);
         let wanted = self.shared.settings.events.contains(&event.kind);
         let song = songs.change();
         if !wanted && song.is_none() {
@@ -248,8 +259,8 @@ impl Recorder {
         let is_update = event.kind == EventKind::Update || !wanted;
         let number =
             if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
-        let deliveries = self.shared.planner.deliveries(&News {
-            from: From::Live,
+        let deliveries = self.shared.planner.deliveries(&DetectionEvent {
+            from: DetectionOrigin::Live,
             stream_id: &self.name,
             channel: self.channel.as_deref(),
             detection: Some(event.airing),
@@ -259,7 +270,7 @@ impl Recorder {
             response: &json,
             song,
         });
-        songs.told();
+        songs.set_reported();
         (songs, deliveries)
     }
 }

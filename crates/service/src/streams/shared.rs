@@ -7,42 +7,44 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use refrain_catalog::{Catalog, Journal, Stream, StreamState};
 use tokio::sync::watch;
 
-use super::pace::Paced;
-use super::token::{KeyError, Signer};
-use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, Parts};
-use crate::delivery::Planner;
+use super::rate_limit::RateLimitedChannels;
+use super::token::{Signer, SigningKeyError};
+use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, StreamsParts};
+use crate::cloud::Channels;
+use crate::counters::Counters;
+use crate::delivery::OutboxPlanner;
 use crate::instance::Instance;
-use crate::measure::Measures;
-use crate::outside::Channels;
 use crate::settings::StreamsSettings;
 use refrain_monitor::{Monitor, StreamStatus};
 
 /// Status by id and start of the session. An earlier session of a stream may still be finishing while the next one runs.
-type Watched = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;
+type StatusBySession = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;
 
 /// State that all parts of the work on streams share.
-pub(crate) struct Shared {
+pub(crate) struct StreamsContext {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) monitor: Monitor,
     pub(super) channels: Option<Arc<dyn Channels>>,
-    pub(super) planner: Planner,
-    pub(super) measures: Arc<Measures>,
+    pub(super) planner: OutboxPlanner,
+    pub(super) counters: Arc<Counters>,
     pub(super) instance: Arc<Instance>,
     pub(super) settings: StreamsSettings,
     pub(super) signer: Option<Arc<Signer>>,
-    statuses: Mutex<Watched>,
+    statuses: Mutex<StatusBySession>,
 }
 
-impl Shared {
-    pub(super) fn new(parts: Parts, settings: StreamsSettings) -> Result<Self, KeyError> {
-        let Parts { catalog, monitor, channels, planner, measures, instance } = parts;
+impl StreamsContext {
+    pub(super) fn new(parts: StreamsParts, settings: StreamsSettings) -> Result<Self, SigningKeyError> {
+        let StreamsParts { catalog, monitor, channels, planner, counters, instance } = parts;
         let signer = match &settings.private_key {
             Some(key) => Some(Arc::new(Signer::new(key, settings.token)?)),
             None => None,
         };
-        let paced = |channels| Arc::new(Paced::new(channels, settings.calls_per_second)) as Arc<dyn Channels>;
-        let (channels, statuses) = (channels.map(paced), Mutex::default());
-        Ok(Self { catalog, monitor, channels, planner, measures, instance, settings, signer, statuses })
+        let rate_limited = |channels| {
+            Arc::new(RateLimitedChannels::new(channels, settings.calls_per_second)) as Arc<dyn Channels>
+        };
+        let (channels, statuses) = (channels.map(rate_limited), Mutex::default());
+        Ok(Self { catalog, monitor, channels, planner, counters, instance, settings, signer, statuses })
     }
 
     /// Returns the owner of this process's leases.
@@ -55,7 +57,7 @@ impl Shared {
     }
 
     /// Returns true if the settings include the channel.
-    pub(super) fn wants(&self, channel: &str) -> bool {
+    pub(super) fn includes_channel(&self, channel: &str) -> bool {
         let wanted = &self.settings.channels;
         wanted.is_empty() || wanted.iter().any(|known| known == channel)
     }
@@ -72,15 +74,15 @@ impl Shared {
         self.watched().remove(session);
     }
 
-    fn watched(&self) -> MutexGuard<'_, Watched> {
+    fn watched(&self) -> MutexGuard<'_, StatusBySession> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns the name of a stream in results: its session if sessions have names, else its id. It is the `unknownAssetID` of
-/// responses, the `{stream_id}` of keys and the name in [`refrain_catalog::HeardIn::Stream`].
+/// responses, the `{stream_id}` of keys and the name in [`refrain_catalog::DetectionSource::Stream`].
 #[must_use]
-pub fn outside_name(stream: &Stream) -> &str {
+pub fn stream_asset_id(stream: &Stream) -> &str {
     stream.session.as_deref().unwrap_or(&stream.id)
 }
 

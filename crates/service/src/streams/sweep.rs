@@ -7,27 +7,31 @@ use refrain_catalog::{CatalogError, Detection, Track};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::shared::{Shared, now};
-use super::takeover::heard;
-use crate::delivery::News;
-use crate::settings::From;
+use super::shared::{StreamsContext, now};
+use super::takeover::match_of;
+use crate::delivery::DetectionEvent;
+use crate::settings::DetectionOrigin;
 use refrain_monitor::{EventKind, StreamEvent, response};
 
-/// Interval of the checks.
-const EVERY: Duration = Duration::from_secs(30);
+/// Interval of the checks. One of all processes ends abandoned airings; each process counts the waiting streams. At
+/// half of it, the database has twice the queries; at twice, a final event comes up to a minute late.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Name of the periodic job that ends these airings; see [`refrain_catalog::Journal::turn`].
-const TURN: &str = "end left detections";
+/// Name of the periodic job that ends these airings; see [`refrain_catalog::Journal::claim_turn`].
+const JOB_NAME: &str = "end left detections";
 
 /// An airing is ended if it had no event during three update intervals, and at least during this time, in milliseconds.
-const LEFT_AFTER: i64 = 60_000;
+/// It has to be longer than a take-over: lease, claim and reopening take some 15 s. At half of it, a slow take-over
+/// finds its airing ended; at twice, the final event of an abandoned airing is a minute later.
+const ABANDONED_AFTER_MS: i64 = 60_000;
 
-/// Maximum number of airings that are ended in one check.
-const PAGE: u32 = 1_000;
+/// Maximum number of airings that are ended in one check. Each is one transaction. The rest is ended in the next check,
+/// so half or twice the value only matters after an outage of a whole service.
+const MAX_AIRINGS: u32 = 1_000;
 
 /// Runs the checks until `stop` is cancelled.
-pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut tick = interval(EVERY);
+pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
+    let mut tick = interval(CHECK_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -38,35 +42,35 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            done = look(&shared) => if let Err(error) = done {
+            done = check(&shared) => if let Err(error) = done {
                 tracing::debug!(%error, "cannot check for open airings without a worker, retrying");
             },
         }
     }
 }
 
-async fn look(shared: &Shared) -> Result<(), CatalogError> {
+async fn check(shared: &StreamsContext) -> Result<(), CatalogError> {
     count_waiting(shared).await?;
-    if !shared.journal().turn(TURN, EVERY).await? {
+    if !shared.journal().claim_turn(JOB_NAME, CHECK_INTERVAL).await? {
         return Ok(());
     }
     let update = shared.monitor.settings().live.update_seconds.unwrap_or_default();
-    let left_after = LEFT_AFTER.max((update * 3000.0) as i64);
-    for detection in shared.journal().left_open(now() - left_after, PAGE).await? {
+    let abandoned_after_ms = ABANDONED_AFTER_MS.max((update * 3000.0) as i64);
+    for detection in shared.journal().abandoned_detections(now() - abandoned_after_ms, MAX_AIRINGS).await? {
         end(shared, detection).await?;
     }
     Ok(())
 }
 
 /// Counts the streams that no worker follows. The condition and the clock are those of claims.
-async fn count_waiting(shared: &Shared) -> Result<(), CatalogError> {
-    let waiting = shared.journal().waiting_streams().await?;
-    shared.measures.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+async fn count_waiting(shared: &StreamsContext) -> Result<(), CatalogError> {
+    let waiting = shared.journal().count_waiting_streams().await?;
+    shared.counters.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     Ok(())
 }
 
 /// Ends an airing at the end of its last event.
-async fn end(shared: &Shared, mut detection: Detection) -> Result<(), CatalogError> {
+async fn end(shared: &StreamsContext, mut detection: Detection) -> Result<(), CatalogError> {
     tracing::info!(airing = %detection.id, "ending an airing that no worker continues");
     detection.is_final = true;
     detection.last_seen = now().max(detection.last_seen + 1);
@@ -76,12 +80,16 @@ async fn end(shared: &Shared, mut detection: Detection) -> Result<(), CatalogErr
     Ok(())
 }
 
-fn deliveries(shared: &Shared, detection: &Detection, track: &Track) -> Vec<refrain_catalog::NewDelivery> {
-    let refrain_catalog::HeardIn::Stream(name) = &detection.heard_in else { return Vec::new() };
+fn deliveries(
+    shared: &StreamsContext,
+    detection: &Detection,
+    track: &Track,
+) -> Vec<refrain_catalog::NewOutboxMessage> {
+    let refrain_catalog::DetectionSource::Stream(name) = &detection.detected_in else { return Vec::new() };
     if !shared.settings.events.contains(&EventKind::Final) {
         return Vec::new();
     }
-    let mut known = heard(detection);
+    let mut known = match_of(detection);
     (known.query_start, known.query_end) = (detection.query_start, detection.query_end);
     let event = StreamEvent {
         stream: name.as_str().into(),
@@ -91,11 +99,11 @@ fn deliveries(shared: &Shared, detection: &Detection, track: &Track) -> Vec<refr
         known_at: detection.query_end,
         clock: None,
         clock_offset: None,
-        heard: known,
+        detected: known,
     };
     let json = serde_json::to_string(&response(&event, name, track)).unwrap_or_default();
-    shared.planner.deliveries(&News {
-        from: From::Live,
+    shared.planner.deliveries(&DetectionEvent {
+        from: DetectionOrigin::Live,
         stream_id: name,
         channel: detection.channel.as_deref(),
         detection: Some(detection.id),

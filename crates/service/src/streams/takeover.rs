@@ -3,42 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, Detection, HeardIn, Stream, Track};
+use refrain_catalog::{CatalogError, Detection, DetectionSource, Stream, Track};
 use refrain_core::matching::Match;
 use refrain_net::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, now, outside_name, was_followed};
+use super::shared::{StreamsContext, now, stream_asset_id, was_followed};
 use refrain_monitor::OpenAiring;
 
-/// Shortest and longest pause before the database is queried again.
+/// Shortest and longest pause before the database is queried again. The stream is not decoded meanwhile, so the pauses
+/// are short: at twice the longest one, it starts up to 10 s late.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// Maximum age of final detections that are read, in milliseconds. It covers the window of a playlist and the delay of the
-/// stream.
-const LATELY: i64 = 5 * 60_000;
+/// Maximum age of final detections that are read, in milliseconds. It covers the window of a playlist and the delay of
+/// the stream. At half of it, a long DVR window can report an ended song twice; at twice, at most [`MAX_FINALS`] rows
+/// are read anyway.
+const RECENT_FINALS_MS: i64 = 5 * 60_000;
 
-/// Maximum number of final detections that are read.
-const FINALS: u32 = 16;
+/// Maximum number of final detections that are read. Within [`RECENT_FINALS_MS`] a stream plays few songs; 16 allow for
+/// jingles. At half of it, a series of jingles can be reported twice; at twice, only the query is larger.
+const MAX_FINALS: u32 = 16;
 
 /// The open airings of a stream as they are stored, and its latest final ones.
 #[derive(Debug, Default)]
-pub(super) struct Opened {
+pub(super) struct EarlierDetections {
     /// Open airings in the form that the monitor needs, ordered by start.
     pub(super) airings: Vec<OpenAiring>,
     /// Open airings as they are stored, in the same order.
     pub(super) detections: Vec<Detection>,
     /// Their tracks, in no order.
     pub(super) tracks: Vec<Track>,
-    /// Airings that ended within the last [`LATELY`] milliseconds.
+    /// Airings that ended within the last [`RECENT_FINALS_MS`] milliseconds.
     pub(super) finals: Vec<Detection>,
 }
 
 /// Reads the airings of a stream, with retries until the database answers.
-pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opened {
+pub(super) async fn open_airings(shared: &Arc<StreamsContext>, stream: &Stream) -> EarlierDetections {
     let mut backoff = Backoff::new(PAUSES);
     loop {
-        match ask(shared, stream).await {
+        match read_once(shared, stream).await {
             Ok(opened) => return opened,
             Err(error) => {
                 tracing::warn!(stream = stream.id, %error, "cannot read earlier detections of the stream, retrying");
@@ -48,26 +51,28 @@ pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opene
     }
 }
 
-async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
-    let heard_in = HeardIn::Stream(outside_name(stream).to_owned());
-    let detections = shared.journal().open_detections(&heard_in).await?;
+async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDetections, CatalogError> {
+    let detected_in = DetectionSource::Stream(stream_asset_id(stream).to_owned());
+    let detections = shared.journal().open_detections(&detected_in).await?;
     let finals = if was_followed(stream) {
-        shared.journal().lately_final(&heard_in, now() - LATELY, FINALS).await?
+        shared.journal().recently_final_detections(&detected_in, now() - RECENT_FINALS_MS, MAX_FINALS).await?
     } else {
         Vec::new()
     };
     if detections.is_empty() {
-        return Ok(Opened { finals, ..Opened::default() });
+        return Ok(EarlierDetections { finals, ..EarlierDetections::default() });
     }
     let numbers: Vec<_> = detections.iter().map(|detection| detection.track).collect();
     let tracks = shared.catalog.by_numbers(&numbers).await?;
-    let airings =
-        detections.iter().map(|detection| OpenAiring { id: detection.id, heard: heard(detection) }).collect();
-    Ok(Opened { airings, detections, tracks, finals })
+    let airings = detections
+        .iter()
+        .map(|detection| OpenAiring { id: detection.id, detected: match_of(detection) })
+        .collect();
+    Ok(EarlierDetections { airings, detections, tracks, finals })
 }
 
 /// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is not stored.
-pub(super) fn heard(detection: &Detection) -> Match {
+pub(super) fn match_of(detection: &Detection) -> Match {
     Match {
         track: detection.track,
         query_start: detection.start_at as f64 / 1000.0,

@@ -14,7 +14,7 @@ use url::Url;
 use crate::settings::Secret;
 
 /// Name of the query parameter that contains the token.
-const TOKEN: &str = "token";
+const TOKEN_PARAMETER: &str = "token";
 
 /// Header of every token.
 const HEADER: &str = r#"{"alg":"ES384","typ":"JWT"}"#;
@@ -22,7 +22,7 @@ const HEADER: &str = r#"{"alg":"ES384","typ":"JWT"}"#;
 /// The reason why a key cannot sign tokens.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum SigningKeyError {
     /// The text is not a private key in PEM.
     #[error(
         "invalid private key for playback: not a private key in PEM; use the file that `openssl ecparam -name secp384r1 -genkey` wrote"
@@ -30,13 +30,13 @@ pub enum KeyError {
     NotPem,
     /// The key is not on the curve P-384.
     #[error("invalid private key for playback: IVS requires a key on the curve P-384 (secp384r1)")]
-    OtherKind,
+    WrongCurve,
 }
 
 /// Signs tokens.
 pub struct Signer {
     key: EcdsaKeyPair,
-    lasts: Duration,
+    validity: Duration,
     random: SystemRandom,
 }
 
@@ -52,15 +52,16 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    /// Creates a signer of tokens that are valid for the duration `lasts`. `pem` is a private key on P-384, as SEC 1 or PKCS
+    /// Creates a signer of tokens that are valid for the duration `validity`. `pem` is a private key on P-384, as SEC 1 or PKCS
     /// #8.
     ///
     /// # Errors
-    /// [`KeyError`] if the key is invalid.
-    pub fn new(pem: &Secret, lasts: Duration) -> Result<Self, KeyError> {
-        let der = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| KeyError::NotPem)?;
+    /// [`SigningKeyError`] if the key is invalid.
+    pub fn new(pem: &Secret, validity: Duration) -> Result<Self, SigningKeyError> {
+        let der =
+            PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| SigningKeyError::NotPem)?;
         let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, der.secret_der());
-        Ok(Self { key: key.map_err(|_| KeyError::OtherKind)?, lasts, random: SystemRandom::new() })
+        Ok(Self { key: key.map_err(|_| SigningKeyError::WrongCurve)?, validity, random: SystemRandom::new() })
     }
 
     /// Returns the URL with a new token for the channel as its last query parameter. Returns `None` if the system provides no
@@ -68,13 +69,13 @@ impl Signer {
     #[must_use]
     pub fn signed(&self, url: &Url, channel: &str) -> Option<Url> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let exp = (since + self.lasts).as_secs();
+        let exp = (since + self.validity).as_secs();
         let claims = serde_json::to_vec(&Claims { channel, without_ads: true, exp }).ok()?;
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(HEADER), URL_SAFE_NO_PAD.encode(claims));
         let signature = self.key.sign(&self.random, signed.as_bytes()).ok()?;
         let mut url = url.clone();
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
-        url.query_pairs_mut().append_pair(TOKEN, &token);
+        url.query_pairs_mut().append_pair(TOKEN_PARAMETER, &token);
         Some(url)
     }
 }

@@ -72,13 +72,13 @@ fn events_are_parsed_in_the_format_of_the_platform() {
 #[test]
 fn unsupported_messages_are_refused_with_a_reason() {
     for body in ["", "hello", "{}", "[]", "null", r#"{"detail-type": 7}"#, r#"{"Message": "hello"}"#] {
-        assert!(matches!(PlatformEvent::parse(body), Err(EventError::NoEvent(_))), "{body}");
+        assert!(matches!(PlatformEvent::parse(body), Err(EventError::NotAnEvent(_))), "{body}");
     }
     let mut event = ivs("Stream Start", "st-1", "2017-06-12T10:23:43Z");
     event["resources"] = json!([]);
     assert_eq!(PlatformEvent::parse(&event.to_string()), Err(EventError::NoChannel));
     event["detail-type"] = "IVS Recording State Change".into();
-    assert!(matches!(PlatformEvent::parse(&event.to_string()), Err(EventError::Foreign(_))));
+    assert!(matches!(PlatformEvent::parse(&event.to_string()), Err(EventError::Unsupported(_))));
 }
 
 proptest! {

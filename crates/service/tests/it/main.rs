@@ -5,11 +5,11 @@
 mod delivery;
 mod events;
 mod files;
-mod intake;
+mod memory_cloud;
 mod monitor;
 mod objects;
-mod outside;
 mod process;
+mod queue_consumer;
 mod songs;
 mod streams;
 mod takeover;

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use refrain_monitor::{
     EventKind, Monitor, MonitorSettings, SourceKind, SourceSettings, StreamEnd, StreamEvent, StreamHandle,
-    StreamInput, StreamSpec, StreamState, StreamStatus,
+    StreamInput, StreamPhase, StreamSpec, StreamStatus,
 };
-use refrain_net::{HttpSettings, Limits};
+use refrain_net::{HttpSettings, TransferLimits};
 use refrain_stream::hls::HlsSettings;
 use refrain_stream::{ClockSource, GapReason};
 use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Marks, Origin, Times, cut};
@@ -17,15 +17,15 @@ use tokio::time::timeout;
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Maximum time to wait for an expected state.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
-fn hasty() -> MonitorSettings {
+fn fast_settings() -> MonitorSettings {
     let ms = Duration::from_millis;
     let hls = HlsSettings {
         reload: (ms(10), ms(15)),
         retry: (ms(5), ms(20)),
-        segment: Limits { bytes: 1 << 20, total: ms(2000) },
-        segment_patience: ms(500),
+        segment: TransferLimits { bytes: 1 << 20, total: ms(2000) },
+        segment_timeout: ms(500),
         resolve_pause: ms(20),
         stalled_after: 0.2,
         give_up_after: ms(10_000),
@@ -33,7 +33,7 @@ fn hasty() -> MonitorSettings {
     };
     MonitorSettings {
         source: SourceSettings { hls, ..SourceSettings::default() },
-        http: HttpSettings { silence: ms(1000), ..HttpSettings::default() },
+        http: HttpSettings { read_timeout: ms(1000), ..HttpSettings::default() },
         ..MonitorSettings::default()
     }
 }
@@ -43,38 +43,38 @@ fn monitor(settings: MonitorSettings) -> Monitor {
 }
 
 /// Creates a stream whose playlist lists all segments.
-fn live(told: u64, options: LiveOptions) -> LiveStream {
-    LiveStream::manual(Arc::clone(&library().clips), told, LiveOptions { window: 1000, ..options })
+fn live(published: u64, options: LiveOptions) -> LiveStream {
+    LiveStream::manual(Arc::clone(&library().clips), published, LiveOptions { window: 1000, ..options })
 }
 
-fn begin(monitor: &Monitor, id: &str, url: &str) -> (StreamHandle, mpsc::Receiver<StreamEvent>) {
-    let (events, told) = mpsc::channel(100);
+fn start_stream(monitor: &Monitor, id: &str, url: &str) -> (StreamHandle, mpsc::Receiver<StreamEvent>) {
+    let (events, events_receiver) = mpsc::channel(100);
     let spec = StreamSpec::new(id, StreamInput::Url(url.to_owned()));
-    (monitor.start(spec, events), told)
+    (monitor.start(spec, events), events_receiver)
 }
 
 async fn ended(
     handle: &StreamHandle,
-    told: &mut mpsc::Receiver<StreamEvent>,
+    events_receiver: &mut mpsc::Receiver<StreamEvent>,
 ) -> (StreamStatus, Vec<StreamEvent>) {
     let all = async {
         let mut events = Vec::new();
-        while let Some(event) = told.recv().await {
+        while let Some(event) = events_receiver.recv().await {
             events.push(event);
         }
         (handle.ended().await, events)
     };
-    timeout(PATIENCE, all).await.expect("the stream does not end")
+    timeout(DEADLINE, all).await.expect("the stream does not end")
 }
 
 /// Waits until the first three segments are decoded, so that the stream is joined at its start.
 async fn joined(handle: &StreamHandle) {
-    until(handle, |status| status.ear.segments == 3).await;
+    until(handle, |status| status.decoder.segments == 3).await;
 }
 
 async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
     let mut status = handle.status();
-    let found = timeout(PATIENCE, status.wait_for(what)).await;
+    let found = timeout(DEADLINE, status.wait_for(what)).await;
     found.expect("the expected status never occurred").expect("the stream is gone").clone()
 }
 
@@ -89,9 +89,9 @@ fn check(events: &[StreamEvent]) {
     let (starts, finals) = (of(EventKind::Start), of(EventKind::Final));
     assert_eq!((starts.len(), finals.len()), (2, 2), "{events:?}");
     for (track, at) in [(1, SILENCE), (2, 2.0 * SILENCE + SECONDS)] {
-        let one = finals.iter().find(|event| event.heard.track.0 == track).unwrap();
-        assert!((one.heard.query_start - at).abs() < 0.5, "{one:?}");
-        assert!((one.heard.query_end - at - SECONDS).abs() < 0.5, "{one:?}");
+        let one = finals.iter().find(|event| event.detected.track.0 == track).unwrap();
+        assert!((one.detected.query_start - at).abs() < 0.5, "{one:?}");
+        assert!((one.detected.query_end - at - SECONDS).abs() < 0.5, "{one:?}");
         assert!(starts.iter().any(|event| event.airing == one.airing));
     }
 }
@@ -106,8 +106,8 @@ async fn expired_urls_do_not_interrupt_an_airing() {
     origin.put("/m.m3u8", master("one"), "");
     origin.live("/one", &live);
     origin.live("/two", &live);
-    let monitor = monitor(hasty());
-    let (handle, mut told) = begin(&monitor, "x", &origin.url("/m.m3u8"));
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.url("/m.m3u8"));
     joined(&handle).await;
     live.publish(5);
     until(&handle, |status| status.airings.len() == 1).await;
@@ -115,10 +115,10 @@ async fn expired_urls_do_not_interrupt_an_airing() {
     origin.fault("/one/*", Fault::Status(403), Times::Always);
     live.publish(total(&live));
     live.change(|options| options.end = true);
-    let (status, events) = ended(&handle, &mut told).await;
+    let (status, events) = ended(&handle, &mut events_receiver).await;
     check(&events);
-    assert!(matches!(status.state, StreamState::Ended(_)), "{:?}", status.state);
-    assert!(status.source.resolutions >= 1 && status.ear.gaps.total().count == 0, "{status:?}");
+    assert!(matches!(status.state, StreamPhase::Ended(_)), "{:?}", status.state);
+    assert!(status.source.resolutions >= 1 && status.decoder.gaps.total().count == 0, "{status:?}");
     assert_eq!((status.kind, status.is_over), (Some(SourceKind::Hls), true));
 }
 
@@ -129,18 +129,18 @@ async fn parts_of_segments_do_not_change_events() {
     let parts = library().clips.iter().map(in_halves).collect();
     let options = LiveOptions { window: 1000, low_latency: true, ..LiveOptions::default() };
     let live = LiveStream::manual(Arc::clone(&library().clips), 3, options).parts(parts);
-    let monitor = monitor(hasty());
-    let (handle, mut told) = begin(&monitor, "x", &origin.live("/a", &live));
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.live("/a", &live));
     joined(&handle).await;
-    for heard in 4..20 {
+    for detected in 4..20 {
         live.publish_parts(1);
-        until(&handle, |status| status.ear.segments == heard).await;
+        until(&handle, |status| status.decoder.segments == detected).await;
     }
     live.publish(total(&live));
     live.change(|options| options.end = true);
-    let (status, events) = ended(&handle, &mut told).await;
+    let (status, events) = ended(&handle, &mut events_receiver).await;
     check(&events);
-    assert_eq!((status.ear.gaps.total().count, status.ear.repeated_seconds), (0, 0.0));
+    assert_eq!((status.decoder.gaps.total().count, status.decoder.repeated_seconds), (0, 0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,10 +155,10 @@ async fn hls_and_radio_are_distinguished_by_the_beginning_of_the_response() {
         "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nx.ts\n#EXT-X-ENDLIST\n",
         "audio/x-mpegurl",
     );
-    let monitor = monitor(hasty());
+    let monitor = monitor(fast_settings());
     for (path, kind) in [("/m3u", SourceKind::Radio), ("/pls", SourceKind::Radio), ("/hls", SourceKind::Hls)]
     {
-        let (handle, _told) = begin(&monitor, path, &origin.url(path));
+        let (handle, _events_receiver) = start_stream(&monitor, path, &origin.url(path));
         let status = until(&handle, |status| status.kind.is_some()).await;
         assert_eq!(status.kind, Some(kind), "{path}");
         if kind == SourceKind::Radio {
@@ -168,7 +168,7 @@ async fn hls_and_radio_are_distinguished_by_the_beginning_of_the_response() {
     }
     assert!(
         origin
-            .asked()
+            .requests()
             .iter()
             .any(|asked| asked.path == "/sound" && asked.headers.contains_key("icy-metadata"))
     );
@@ -185,19 +185,19 @@ async fn discontinuities_do_not_interrupt_an_airing_and_arrival_replaces_missing
     };
     let live = live(3, options);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-    let monitor = monitor(hasty());
-    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.live("/live", &live));
     joined(&handle).await;
     live.publish(total(&live));
     live.change(|options| options.end = true);
-    let (status, events) = ended(&handle, &mut told).await;
+    let (status, events) = ended(&handle, &mut events_receiver).await;
     check(&events);
-    assert_eq!(status.ear.discontinuities, 2);
+    assert_eq!(status.decoder.discontinuities, 2);
     let event = &events[0];
     assert_eq!((event.clock, event.clock_offset), (Some(ClockSource::Arrival), None));
     // Three segments of 2 s were listed when the stream was joined, and the end of the last one was "now". A busy machine joins
     // later.
-    let origin_epoch = event.epoch - event.heard.query_start;
+    let origin_epoch = event.epoch - event.detected.query_start;
     assert!((-6.5..14.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
 }
 
@@ -205,39 +205,39 @@ async fn discontinuities_do_not_interrupt_an_airing_and_arrival_replaces_missing
 async fn stalled_stream_continues() {
     let origin = Origin::start().await.unwrap();
     let live = live(3, LiveOptions::default());
-    let monitor = monitor(hasty());
-    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
-    let status = until(&handle, |status| status.state == StreamState::Stalled).await;
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.live("/live", &live));
+    let status = until(&handle, |status| status.state == StreamPhase::Stalled).await;
     assert!(status.lag().unwrap() > 0.0 && !status.is_over);
     live.publish(total(&live));
-    until(&handle, |status| status.state == StreamState::Live).await;
+    until(&handle, |status| status.state == StreamPhase::Live).await;
     // After `stop`, only the media that has arrived already is processed.
     until(&handle, |status| status.position > BROADCAST - 1.0).await;
     handle.stop();
-    let (status, events) = ended(&handle, &mut told).await;
+    let (status, events) = ended(&handle, &mut events_receiver).await;
     check(&events);
-    assert_eq!(status.state, StreamState::Ended(StreamEnd::Stopped));
+    assert_eq!(status.state, StreamPhase::Ended(StreamEnd::Stopped));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_stream_delays_no_other() {
     let origin = Origin::start().await.unwrap();
     let (slow, quick) = (live(3, LiveOptions::default()), live(3, LiveOptions::default()));
-    let settings = MonitorSettings { threads: Some(1), ..hasty() };
+    let settings = MonitorSettings { threads: Some(1), ..fast_settings() };
     let monitor = monitor(settings);
     origin.fault("/slow/seg*", Fault::Trickle(Duration::from_millis(50)), Times::Always);
-    let (slow_handle, mut slow_told) = begin(&monitor, "slow", &origin.live("/slow", &slow));
-    let (handle, mut told) = begin(&monitor, "quick", &origin.live("/quick", &quick));
+    let (slow_handle, mut slow_events) = start_stream(&monitor, "slow", &origin.live("/slow", &slow));
+    let (handle, mut events_receiver) = start_stream(&monitor, "quick", &origin.live("/quick", &quick));
     joined(&handle).await;
     quick.publish(total(&quick));
     quick.change(|options| options.end = true);
-    let (_, events) = ended(&handle, &mut told).await;
+    let (_, events) = ended(&handle, &mut events_receiver).await;
     check(&events);
     assert!(events.iter().all(|event| &*event.stream == "quick"));
     let status = slow_handle.status().borrow().clone();
-    assert!(!status.is_over && status.ear.frames == 0, "{status:?}");
+    assert!(!status.is_over && status.decoder.frames == 0, "{status:?}");
     slow_handle.stop();
-    let (status, events) = ended(&slow_handle, &mut slow_told).await;
+    let (status, events) = ended(&slow_handle, &mut slow_events).await;
     assert!(events.is_empty() && status.is_over);
 }
 
@@ -245,8 +245,8 @@ async fn slow_stream_delays_no_other() {
 async fn excess_media_is_dropped_and_counted() {
     let origin = Origin::start().await.unwrap();
     let live = live(3, LiveOptions::default());
-    let monitor = monitor(hasty());
-    let (events, mut told) = mpsc::channel(1);
+    let monitor = monitor(fast_settings());
+    let (events, mut events_receiver) = mpsc::channel(1);
     let url = origin.live("/live", &live);
     let spec = StreamSpec::new("x", StreamInput::Url(url));
     let handle = monitor.start(spec, events);
@@ -257,12 +257,12 @@ async fn excess_media_is_dropped_and_counted() {
     let all = |status: &StreamStatus| status.source.pieces == count && status.queued_seconds > 30.0;
     until(&handle, all).await;
     live.change(|options| options.end = true);
-    let (status, events) = ended(&handle, &mut told).await;
-    let dropped = status.ear.gaps.of(GapReason::Dropped).seconds;
+    let (status, events) = ended(&handle, &mut events_receiver).await;
+    let dropped = status.decoder.gaps.of(GapReason::Dropped).seconds;
     let length = 6.0 * BROADCAST;
     assert!(dropped > 60.0, "{dropped}");
     assert!(
-        (dropped + status.ear.seconds - length).abs() < 6.0,
+        (dropped + status.decoder.seconds - length).abs() < 6.0,
         "{dropped} of {length} s dropped; {status:?}"
     );
     assert!((status.position - length).abs() < 6.0, "{}", status.position);
@@ -275,10 +275,10 @@ async fn nothing_of_a_recording_is_dropped() {
     let count = 3 * library().clips.len() as u64;
     let options = LiveOptions { end: true, kind: Some("VOD"), ..LiveOptions::default() };
     let live = live(count, options);
-    let monitor = monitor(hasty());
-    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
-    let (status, events) = ended(&handle, &mut told).await;
-    assert_eq!(status.ear.gaps.total().count, 0);
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.live("/live", &live));
+    let (status, events) = ended(&handle, &mut events_receiver).await;
+    assert_eq!(status.decoder.gaps.total().count, 0);
     assert!((status.position - 3.0 * BROADCAST).abs() < 3.0, "{}", status.position);
     assert_eq!(events.iter().filter(|event| event.kind == EventKind::Final).count(), 6);
 }
@@ -286,13 +286,13 @@ async fn nothing_of_a_recording_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_stream_fails_with_a_reason_that_contains_no_token() {
     let origin = Origin::start().await.unwrap();
-    let mut settings = hasty();
+    let mut settings = fast_settings();
     settings.source.hls.give_up_after = Duration::from_millis(200);
     let monitor = monitor(settings);
     for path in ["/none.m3u8?token=secret", "/none?token=secret"] {
-        let (handle, mut told) = begin(&monitor, "x", &origin.url(path));
-        let (status, events) = ended(&handle, &mut told).await;
-        let StreamState::Failed(why) = &status.state else { panic!("{:?}", status.state) };
+        let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.url(path));
+        let (status, events) = ended(&handle, &mut events_receiver).await;
+        let StreamPhase::Failed(why) = &status.state else { panic!("{:?}", status.state) };
         assert!(why.contains("404") && !why.contains("secret"), "{why}");
         assert!(events.is_empty());
     }

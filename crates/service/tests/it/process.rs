@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::{
-    AddOutcome, Catalog, ContentHash, Delivery, DeliveryFilter, Detection, HeardIn, Metadata, NewStream,
-    NewTrack, Stream,
+    AddOutcome, Catalog, ContentHash, Detection, DetectionSource, Metadata, NewStream, NewTrack,
+    OutboxFilter, OutboxMessage, Stream,
 };
 use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
-use refrain_net::{HttpSettings, Limits};
-use refrain_service::delivery::Planner;
+use refrain_net::{HttpSettings, TransferLimits};
+use refrain_service::cloud::Channels;
+use refrain_service::counters::Counters;
+use refrain_service::delivery::OutboxPlanner;
 use refrain_service::instance::Instance;
-use refrain_service::measure::Measures;
-use refrain_service::outside::Channels;
-use refrain_service::settings::{Format, From, SinkKind, SinkSettings, StreamsSettings};
-use refrain_service::streams::{Parts, Streams};
+use refrain_service::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings, StreamsSettings};
+use refrain_service::streams::{Streams, StreamsParts};
 use refrain_stream::hls::HlsSettings;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -25,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 use crate::songs::{SECONDS, library};
 
 /// Maximum time to wait for an expected state.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The live streams part of a process.
 pub(crate) struct Process {
     pub(crate) streams: Streams,
-    pub(crate) measures: Arc<Measures>,
+    pub(crate) counters: Arc<Counters>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -42,33 +42,37 @@ impl Process {
         channels: Option<Arc<dyn Channels>>,
         settings: StreamsSettings,
     ) -> Self {
-        Self::telling(catalog, name, channels, settings, Format::Response)
+        Self::with_format(catalog, name, channels, settings, SinkFormat::Response)
     }
 
     /// Starts a process whose sink has this format.
-    pub(crate) fn telling(
+    pub(crate) fn with_format(
         catalog: &Arc<dyn Catalog>,
         name: &str,
         channels: Option<Arc<dyn Channels>>,
         settings: StreamsSettings,
-        format: Format,
+        format: SinkFormat,
     ) -> Self {
-        let sink =
-            SinkSettings { name: "sink".to_owned(), kind: SinkKind::Stdout, from: vec![From::Live], format };
+        let sink = SinkSettings {
+            name: "sink".to_owned(),
+            kind: SinkKind::Stdout,
+            from: vec![DetectionOrigin::Live],
+            format,
+        };
         let monitor = Monitor::new(|| Arc::clone(&library().snapshot), settings.monitor.clone()).unwrap();
-        let measures = Arc::new(Measures::default());
-        let parts = Parts {
+        let counters = Arc::new(Counters::default());
+        let parts = StreamsParts {
             catalog: Arc::clone(catalog),
             monitor,
             channels,
-            planner: Planner::new(&[sink]),
-            measures: Arc::clone(&measures),
+            planner: OutboxPlanner::new(&[sink]),
+            counters: Arc::clone(&counters),
             instance: Arc::new(Instance::new(name)),
         };
         let streams = Streams::new(parts, settings).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(streams.clone().run(stop.clone()));
-        Self { streams, measures, stop, task }
+        Self { streams, counters, stop, task }
     }
 
     /// Ends the process as `kill -9` does: no events are written and no leases are released.
@@ -79,24 +83,24 @@ impl Process {
     /// Ends the process as SIGTERM does.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("the process does not end").unwrap();
+        timeout(DEADLINE, self.task).await.expect("the process does not end").unwrap();
     }
 
     /// Returns the number of its streams of which at least `segments` segments were decoded.
-    pub(crate) fn heard(&self, segments: u64) -> usize {
+    pub(crate) fn count_decoding(&self, segments: u64) -> usize {
         let statuses = self.streams.statuses();
-        statuses.iter().filter(|(_, status)| status.ear.segments >= segments).count()
+        statuses.iter().filter(|(_, status)| status.decoder.segments >= segments).count()
     }
 }
 
 /// Settings with short intervals.
-pub(crate) fn hasty(capacity: u32, lease: Duration) -> StreamsSettings {
+pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
     let ms = Duration::from_millis;
     let hls = HlsSettings {
         reload: (ms(10), ms(15)),
         retry: (ms(5), ms(20)),
-        segment: Limits { bytes: 1 << 20, total: ms(5000) },
-        segment_patience: ms(500),
+        segment: TransferLimits { bytes: 1 << 20, total: ms(5000) },
+        segment_timeout: ms(500),
         resolve_pause: ms(20),
         stalled_after: 5.0,
         give_up_after: ms(20_000),
@@ -105,7 +109,7 @@ pub(crate) fn hasty(capacity: u32, lease: Duration) -> StreamsSettings {
     };
     let mut monitor = MonitorSettings {
         source: SourceSettings { hls, ..SourceSettings::default() },
-        http: HttpSettings { silence: ms(1000), ..HttpSettings::default() },
+        http: HttpSettings { read_timeout: ms(1000), ..HttpSettings::default() },
         ..MonitorSettings::default()
     };
     monitor.live.update_seconds = Some(5.0);
@@ -172,14 +176,14 @@ pub(crate) async fn rows(catalog: &Arc<dyn Catalog>) -> Vec<Stream> {
 }
 
 /// Returns the detections in a stream.
-pub(crate) async fn heard(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<Detection> {
-    let heard_in = HeardIn::Stream(name.to_owned());
-    catalog.journal().detections_of(&heard_in, i64::MIN, i64::MAX, None, 1000).await.unwrap()
+pub(crate) async fn detections(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<Detection> {
+    let detected_in = DetectionSource::Stream(name.to_owned());
+    catalog.journal().detections_between(&detected_in, i64::MIN, i64::MAX, None, 1000).await.unwrap()
 }
 
 /// Returns the messages in the outbox.
-pub(crate) async fn outbox(catalog: &Arc<dyn Catalog>) -> Vec<Delivery> {
-    catalog.journal().deliveries(&DeliveryFilter::default(), None, 10_000).await.unwrap()
+pub(crate) async fn outbox(catalog: &Arc<dyn Catalog>) -> Vec<OutboxMessage> {
+    catalog.journal().deliveries(&OutboxFilter::default(), None, 10_000).await.unwrap()
 }
 
 /// Waits until a condition is true.
@@ -189,5 +193,5 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl 
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
+    timeout(DEADLINE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use refrain_catalog::TrackNumber;
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::Snapshot;
-use refrain_testkit::origin::{Clip, Container, encode};
+use refrain_testkit::origin::{Clip, SegmentContainer, encode};
 use refrain_testkit::{RATE, compose, write_wav};
 
 /// Length of a song in seconds.
@@ -48,5 +48,5 @@ pub(crate) fn segments(samples: &[f32], seconds: f64) -> Vec<Clip> {
     let folder = tempfile::tempdir().unwrap();
     let wav = folder.path().join("x.wav");
     write_wav(&wav, samples, RATE).unwrap();
-    encode(&wav, Container::Ts, seconds).unwrap().clips
+    encode(&wav, SegmentContainer::Ts, seconds).unwrap().clips
 }

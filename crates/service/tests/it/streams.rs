@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::{Catalog, NewStream, StreamState};
-use refrain_service::intake::Handled;
-use refrain_service::settings::Format;
+use refrain_service::queue_consumer::Disposition;
+use refrain_service::settings::SinkFormat;
 use refrain_service::settings::StreamsSettings;
 use refrain_testkit::compose;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use crate::events::{ARN, AT, MEDIALIVE, end, ivs, medialive, start};
-use crate::outside::MemoryChannels;
-use crate::process::{Process, add, hasty, heard, outbox, row, rows, sqlite, until};
+use crate::memory_cloud::MemoryChannels;
+use crate::process::{Process, add, detections, fast_settings, outbox, row, rows, sqlite, until};
 use crate::songs::{library, segments};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -35,10 +35,10 @@ impl Rows {
     }
 
     async fn new() -> Self {
-        Self::with(hasty(0, LONG)).await
+        Self::with(fast_settings(0, LONG)).await
     }
 
-    async fn handle(&self, body: &str) -> Handled {
+    async fn handle(&self, body: &str) -> Disposition {
         self.process.streams.handler().handle(body).await
     }
 
@@ -48,8 +48,8 @@ impl Rows {
     }
 }
 
-fn session(name: &str, goes_on: bool) -> Option<(Option<String>, bool)> {
-    Some((Some(name.to_owned()), goes_on))
+fn session(name: &str, is_live: bool) -> Option<(Option<String>, bool)> {
+    Some((Some(name.to_owned()), is_live))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,17 +57,17 @@ async fn duplicate_starts_create_one_session_and_only_its_own_end_ends_it() {
     let rows = Rows::new().await;
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8?a=b", AT + 120);
     for _ in 0..3 {
-        assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+        assert_eq!(rows.handle(&start("st-1")).await, Disposition::Ack);
     }
     let known = row(&rows.catalog, ARN).await.unwrap();
     assert_eq!((known.url.as_str(), known.origin.as_str()), ("https://host.example/m.m3u8?a=b", "ivs"));
     assert_eq!((known.session.as_deref(), known.started_at), (Some("st-1"), AT + 120));
-    assert_eq!(rows.channels.asked(), 1, "a known session is not queried");
-    assert_eq!(rows.handle(&end("st-other")).await, Handled::Done);
+    assert_eq!(rows.channels.queries(), 1, "a known session is not queried");
+    assert_eq!(rows.handle(&end("st-other")).await, Disposition::Ack);
     assert_eq!(rows.state(ARN).await, session("st-1", true), "the end of another session");
     // The end is in the same second as the start, whose time is exact to a millisecond.
     let end = ivs("Stream End", "st-1", "2017-06-12T10:23:43Z").to_string();
-    assert_eq!(rows.handle(&end).await, Handled::Done);
+    assert_eq!(rows.handle(&end).await, Disposition::Ack);
     assert_eq!(rows.state(ARN).await, session("st-1", false));
     rows.channels.put(ARN, "st-2", "https://host.example/m.m3u8", AT + 99_000);
     rows.handle(&start("st-2")).await;
@@ -79,10 +79,10 @@ async fn duplicate_starts_create_one_session_and_only_its_own_end_ends_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn end_before_its_start_is_remembered() {
     let rows = Rows::new().await;
-    assert_eq!(rows.handle(&end("st-1")).await, Handled::Done);
+    assert_eq!(rows.handle(&end("st-1")).await, Disposition::Ack);
     // The platform lags and still reports the stream as live.
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
-    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.handle(&start("st-1")).await, Disposition::Ack);
     assert_eq!(rows.state(ARN).await, session("st-1", false));
     rows.channels.put(ARN, "st-2", "https://host.example/m.m3u8", AT + 99_000_000);
     rows.handle(&start("st-2")).await;
@@ -95,16 +95,16 @@ async fn late_end_of_an_earlier_session_changes_nothing() {
     let rows = Rows::new().await;
     rows.channels.put(ARN, "st-2", "https://host.example/2.m3u8", AT);
     rows.handle(&start("st-2")).await;
-    assert_eq!(rows.handle(&end("st-2")).await, Handled::Done);
+    assert_eq!(rows.handle(&end("st-2")).await, Disposition::Ack);
     let before = row(&rows.catalog, ARN).await.unwrap();
     assert!(before.ended_at.is_some());
     // The end of an earlier session arrives last and has a later time.
     let late = ivs("Stream End", "st-1", "2017-06-13T12:00:00Z").to_string();
-    assert_eq!(rows.handle(&late).await, Handled::Done);
+    assert_eq!(rows.handle(&late).await, Disposition::Ack);
     assert_eq!(row(&rows.catalog, ARN).await.unwrap(), before);
     // Its start arrives after that, while the platform lags and still lists it.
     rows.channels.put(ARN, "st-1", "https://host.example/1.m3u8", AT + 99_000_000);
-    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.handle(&start("st-1")).await, Disposition::Ack);
     assert_eq!(row(&rows.catalog, ARN).await.unwrap(), before);
     rows.channels.put(ARN, "st-3", "https://host.example/3.m3u8", AT + 199_000_000);
     rows.handle(&start("st-3")).await;
@@ -115,12 +115,12 @@ async fn late_end_of_an_earlier_session_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn late_start_is_ignored_and_start_is_retried_when_the_platform_fails() {
     let rows = Rows::new().await;
-    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.handle(&start("st-1")).await, Disposition::Ack);
     assert_eq!(rows.state(ARN).await, None);
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
-    rows.channels.go_away(1);
-    assert!(matches!(rows.handle(&start("st-1")).await, Handled::Again(_)));
-    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    rows.channels.fail_next(1);
+    assert!(matches!(rows.handle(&start("st-1")).await, Disposition::Retry(_)));
+    assert_eq!(rows.handle(&start("st-1")).await, Disposition::Ack);
     assert_eq!(rows.state(ARN).await, session("st-1", true));
     // A failure ends the stream only if the channel sends nothing.
     let failure = ivs("Stream Failure", "st-1", "2017-06-12T10:30:00Z").to_string();
@@ -129,7 +129,7 @@ async fn late_start_is_ignored_and_start_is_retried_when_the_platform_fails() {
     rows.channels.stop(ARN);
     rows.handle(&failure).await;
     assert_eq!(rows.state(ARN).await, session("st-1", false));
-    assert!(matches!(rows.handle("nonsense").await, Handled::Bury(_)));
+    assert!(matches!(rows.handle("nonsense").await, Disposition::DeadLetter(_)));
     rows.process.stop().await;
 }
 
@@ -138,13 +138,13 @@ async fn only_configured_channels_are_followed() {
     let settings = StreamsSettings {
         channels: vec!["arn:another".into()],
         medialive: [(MEDIALIVE.to_owned(), "https://live.example/i.m3u8".to_owned())].into(),
-        ..hasty(0, LONG)
+        ..fast_settings(0, LONG)
     };
     let all = Rows::with(settings).await;
     all.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
-    assert_eq!(all.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(all.handle(&start("st-1")).await, Disposition::Ack);
     let other = medialive("RUNNING", 1, "2017-06-12T10:00:00Z").replace("1234567", "7654321");
-    assert_eq!(all.handle(&other).await, Handled::Done);
+    assert_eq!(all.handle(&other).await, Disposition::Ack);
     assert!(rows(&all.catalog).await.is_empty());
     all.process.stop().await;
 }
@@ -152,8 +152,10 @@ async fn only_configured_channels_are_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_medialive_start_and_end_streams() {
     let url = "https://live.example/i.m3u8";
-    let settings =
-        StreamsSettings { medialive: [(MEDIALIVE.to_owned(), url.to_owned())].into(), ..hasty(0, LONG) };
+    let settings = StreamsSettings {
+        medialive: [(MEDIALIVE.to_owned(), url.to_owned())].into(),
+        ..fast_settings(0, LONG)
+    };
     let rows = Rows::with(settings).await;
     // The stop arrives before the start.
     rows.handle(&medialive("STOPPED", 0, "2017-06-12T10:30:00Z")).await;
@@ -174,7 +176,7 @@ async fn events_of_medialive_start_and_end_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reconciliation_corrects_rows_after_missing_events() {
     let every = Duration::from_millis(100);
-    let rows = Rows::with(StreamsSettings { reconcile: Some(every), ..hasty(0, LONG) }).await;
+    let rows = Rows::with(StreamsSettings { reconcile: Some(every), ..fast_settings(0, LONG) }).await;
     let journal = rows.catalog.journal();
     let known = |id: &str, at: i64| NewStream {
         id: id.into(),
@@ -191,8 +193,8 @@ async fn reconciliation_corrects_rows_after_missing_events() {
     // The list lags, but the channel still sends the stream.
     journal.start_stream(&known("lagging", AT)).await.unwrap();
     rows.channels.put("lagging", "st-lagging", "https://host.example/m.m3u8", AT);
-    let asked = rows.channels.asked();
-    until("it was queried twice", || async { rows.channels.asked() >= asked + 2 }).await;
+    let queries = rows.channels.queries();
+    until("it was queried twice", || async { rows.channels.queries() >= queries + 2 }).await;
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
     rows.channels.list(true);
     until("the unreported one is started", || async { rows.state(ARN).await == session("st-1", true) }).await;
@@ -209,7 +211,7 @@ async fn streams_are_started_and_ended_when_the_settings_change() {
     let url = "http://127.0.0.1:1/x.mp3";
     let settings = |fixed: &[(&str, &str)]| StreamsSettings {
         fixed: fixed.iter().map(|(id, url)| ((*id).to_owned(), (*url).to_owned())).collect(),
-        ..hasty(0, LONG)
+        ..fast_settings(0, LONG)
     };
     let first = Process::start(&catalog, "one", None, settings(&[("a", url), ("b", url)]));
     until("both are there", || async { rows(&catalog).await.len() == 2 }).await;
@@ -237,30 +239,30 @@ fn live() -> LiveStream {
 async fn stream_is_followed_from_its_start_event_to_its_end_event() {
     let origin = Origin::start().await.unwrap();
     let live = live();
-    let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
+    let rows = Rows::with(fast_settings(10, Duration::from_secs(3))).await;
     rows.channels.put(ARN, "st-1", &origin.live("/live", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.count_decoding(3) == 1 }).await;
     until("the row has the epoch", || async { row(&rows.catalog, ARN).await.unwrap().epoch.is_some() }).await;
     live.publish(5);
-    until("the song is stored", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    until("the song is stored", || async { !detections(&rows.catalog, "st-1").await.is_empty() }).await;
     let known = row(&rows.catalog, ARN).await.unwrap();
     assert_eq!((known.epoch, known.attempts), (Some(1_700_000_000_000), 0));
     // The end event arrives in the middle of the song.
     rows.handle(&end("st-1")).await;
-    until("its airing ends", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final }).await;
     until("nothing is followed any more", || async { rows.process.streams.statuses().is_empty() }).await;
-    let told = outbox(&rows.catalog).await;
-    let told: Vec<_> = told.iter().filter(|message| message.detection.is_some()).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    for message in told {
+    let messages = outbox(&rows.catalog).await;
+    let messages: Vec<_> = messages.iter().filter(|message| message.detection.is_some()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    for message in messages {
         assert!(
             message.payload.contains("st-1") && message.payload.contains("Song 1"),
             "{}",
             message.payload
         );
     }
-    assert_eq!(rows.process.measures.leases_lost.get(), 0);
+    assert_eq!(rows.process.counters.leases_lost.get(), 0);
     rows.process.stop().await;
 }
 
@@ -268,13 +270,13 @@ async fn stream_is_followed_from_its_start_event_to_its_end_event() {
 async fn ended_playlist_is_requested_again_while_the_platform_reports_the_stream_as_live() {
     let origin = Origin::start().await.unwrap();
     let (one, two) = (live(), live());
-    let rows = Rows::with(hasty(10, LONG)).await;
+    let rows = Rows::with(fast_settings(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
     rows.handle(&start("st-1")).await;
-    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.count_decoding(3) == 1 }).await;
     rows.channels.put(ARN, "st-1", &origin.live("/two", &two), AT);
     one.change(|options| options.end = true);
-    until("the other playlist is requested", || async { origin.times_asked("/two/index.m3u8") > 0 }).await;
+    until("the other playlist is requested", || async { origin.request_count("/two/index.m3u8") > 0 }).await;
     assert_eq!(rows.state(ARN).await, session("st-1", true));
     rows.channels.stop(ARN);
     two.change(|options| options.end = true);
@@ -287,16 +289,17 @@ async fn ended_playlist_is_requested_again_while_the_platform_reports_the_stream
 async fn segments_of_an_ended_playlist_are_not_decoded_again() {
     let origin = Origin::start().await.unwrap();
     let live = live();
-    let rows = Rows::with(hasty(10, LONG)).await;
+    let rows = Rows::with(fast_settings(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.count_decoding(3) == 1 }).await;
     live.change(|options| options.end = true);
     let state = || async { row(&rows.catalog, ARN).await.unwrap().state };
     until("it has ended", || async { state().await == StreamState::Stalled }).await;
-    let asked = origin.times_asked("/one/index.m3u8");
-    until("it is requested twice more", || async { origin.times_asked("/one/index.m3u8") > asked + 1 }).await;
-    assert_eq!(origin.times_asked("/one/seg0.ts"), 1);
+    let queries = origin.request_count("/one/index.m3u8");
+    until("it is requested twice more", || async { origin.request_count("/one/index.m3u8") > queries + 1 })
+        .await;
+    assert_eq!(origin.request_count("/one/seg0.ts"), 1);
     rows.process.stop().await;
 }
 
@@ -304,7 +307,7 @@ async fn segments_of_an_ended_playlist_are_not_decoded_again() {
 async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     let origin = Origin::start().await.unwrap();
     let live = live();
-    let mut settings = hasty(10, LONG);
+    let mut settings = fast_settings(10, LONG);
     settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
     settings.fixed = vec![("radio".into(), origin.url("/radio/index.m3u8?token=secret"))];
     let folder = tempfile::tempdir().unwrap();
@@ -320,10 +323,10 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     })
     .await;
     origin.live("/radio", &live);
-    until("it is decoded", || async { process.heard(3) == 1 }).await;
+    until("it is decoded", || async { process.count_decoding(3) == 1 }).await;
     until("the row is live", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
         .await;
-    assert_eq!(process.measures.streams_failed.get(), 1);
+    assert_eq!(process.counters.streams_failed.get(), 1);
     process.stop().await;
 }
 
@@ -331,39 +334,40 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
 async fn new_session_of_a_channel_ends_the_one_before() {
     let origin = Origin::start().await.unwrap();
     let (one, two) = (live(), live());
-    let rows = Rows::with(hasty(10, LONG)).await;
+    let rows = Rows::with(fast_settings(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
     rows.handle(&start("st-1")).await;
-    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.count_decoding(3) == 1 }).await;
     one.publish(5);
-    until("the song is stored", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    until("the song is stored", || async { !detections(&rows.catalog, "st-1").await.is_empty() }).await;
     // No end event of the first session arrives.
     rows.channels.put(ARN, "st-2", &origin.live("/two", &two), AT + 60_000);
     rows.handle(&start("st-2")).await;
-    until("its airing ends", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final }).await;
     two.publish(5);
-    until("the next session has a song", || async { !heard(&rows.catalog, "st-2").await.is_empty() }).await;
+    until("the next session has a song", || async { !detections(&rows.catalog, "st-2").await.is_empty() })
+        .await;
     until("one is followed", || async { rows.process.streams.statuses().len() == 1 }).await;
     assert_eq!(rows.state(ARN).await, session("st-2", true));
     rows.process.stop().await;
-    assert!(!heard(&rows.catalog, "st-2").await[0].is_final, "another worker continues it");
+    assert!(!detections(&rows.catalog, "st-2").await[0].is_final, "another worker continues it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_after_the_end_event_of_the_platform_are_decoded() {
     let origin = Origin::start().await.unwrap();
     let live = live();
-    let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
+    let rows = Rows::with(fast_settings(10, Duration::from_secs(3))).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.count_decoding(3) == 1 }).await;
     rows.channels.stop(ARN);
     rows.handle(&end("st-1")).await;
-    until("its lease is lost", || async { rows.process.measures.streams.get() == 0 }).await;
+    until("its lease is lost", || async { rows.process.counters.streams.get() == 0 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
     until("both songs have a final event", || async {
-        let all = heard(&rows.catalog, "st-1").await;
+        let all = detections(&rows.catalog, "st-1").await;
         all.iter().filter(|one| one.is_final).count() == 2
     })
     .await;
@@ -381,16 +385,19 @@ async fn stream_that_begins_without_a_song_reports_that_once() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     add(&catalog, "s", &origin.live("/s", &live)).await;
-    let one = Process::telling(&catalog, "one", None, hasty(1, LONG), Format::Song);
-    until("it is decoded", || async { one.heard(3) == 1 }).await;
+    let one = Process::with_format(&catalog, "one", None, fast_settings(1, LONG), SinkFormat::Song);
+    until("it is decoded", || async { one.count_decoding(3) == 1 }).await;
     live.publish(count - 3);
     until("it is reported", || async { outbox(&catalog).await.len() == 1 }).await;
-    let told = outbox(&catalog).await;
-    assert!(told[0].detection.is_none() && told[0].payload.contains("Not Recognized"), "{told:?}");
+    let messages = outbox(&catalog).await;
+    assert!(
+        messages[0].detection.is_none() && messages[0].payload.contains("Not Recognized"),
+        "{messages:?}"
+    );
     until("the row has the epoch", || async { row(&catalog, "s").await.unwrap().epoch.is_some() }).await;
     one.stop().await;
-    let other = Process::telling(&catalog, "other", None, hasty(1, LONG), Format::Song);
-    until("it is decoded", || async { other.heard(3) == 1 }).await;
+    let other = Process::with_format(&catalog, "other", None, fast_settings(1, LONG), SinkFormat::Song);
+    until("it is decoded", || async { other.count_decoding(3) == 1 }).await;
     live.publish(count);
     live.change(|options| options.end = true);
     until("it has ended", || async { row(&catalog, "s").await.unwrap().state == StreamState::Ended }).await;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Catalog, Detection, DetectionId, HeardIn, StreamState, worker_name};
+use refrain_catalog::{Catalog, Detection, DetectionId, DetectionSource, StreamState, worker_name};
 use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
-use crate::process::{Process, add, catalog, hasty, heard, outbox, rows, sqlite, until};
+use crate::process::{Process, add, catalog, detections, fast_settings, outbox, rows, sqlite, until};
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Longer than any test takes.
@@ -60,11 +60,11 @@ async fn owned(catalog: &Arc<dyn Catalog>, owner: &str) -> usize {
 }
 
 /// Waits until the first song of every stream is stored.
-async fn first_song(catalog: &Arc<dyn Catalog>) {
+async fn until_first_songs(catalog: &Arc<dyn Catalog>) {
     until("the first song of each is stored", || async {
         let mut known = 0;
         for n in 0..STREAMS {
-            known += usize::from(!heard(catalog, &format!("s{n}")).await.is_empty());
+            known += usize::from(!detections(catalog, &format!("s{n}")).await.is_empty());
         }
         known == STREAMS
     })
@@ -77,9 +77,9 @@ async fn check(catalog: &Arc<dyn Catalog>) {
         rows(catalog).await.iter().all(|row| row.state == StreamState::Ended)
     })
     .await;
-    let told = outbox(catalog).await;
+    let messages = outbox(catalog).await;
     for n in 0..STREAMS {
-        let all = heard(catalog, &format!("s{n}")).await;
+        let all = detections(catalog, &format!("s{n}")).await;
         let tracks: Vec<u32> = all.iter().map(|one| one.track.0).collect();
         assert_eq!(tracks, [1, 2], "s{n}: {all:?}");
         for (one, at) in all.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
@@ -88,7 +88,7 @@ async fn check(catalog: &Arc<dyn Catalog>) {
             assert!((one.end_at - one.start_at - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
             assert!((one.query_start - at).abs() < 0.5, "since the first sample of the session: {one:?}");
             let messages: Vec<_> =
-                told.iter().filter(|message| message.detection == Some(one.id)).map(|m| &m.key).collect();
+                messages.iter().filter(|message| message.detection == Some(one.id)).map(|m| &m.key).collect();
             assert_eq!(messages.len(), 2, "a start and a final: {messages:?}");
         }
     }
@@ -96,24 +96,25 @@ async fn check(catalog: &Arc<dyn Catalog>) {
 
 async fn streams_of_a_killed_worker_are_taken_over(catalog: Arc<dyn Catalog>) {
     let broadcast = Broadcast::begin(&catalog).await;
-    let one = Process::start(&catalog, "one", None, hasty(5, SHORT));
+    let one = Process::start(&catalog, "one", None, fast_settings(5, SHORT));
     until("one has reached its capacity", || async { owned(&catalog, "one").await == 5 }).await;
-    let other = Process::start(&catalog, "other", None, hasty(100, SHORT));
-    until("each stream is followed", || async { one.heard(3) == 5 && other.heard(3) == 5 }).await;
+    let other = Process::start(&catalog, "other", None, fast_settings(100, SHORT));
+    until("each stream is followed", || async { one.count_decoding(3) == 5 && other.count_decoding(3) == 5 })
+        .await;
     assert_eq!((owned(&catalog, "one").await, owned(&catalog, "other").await), (5, 5));
     broadcast.publish(5);
-    first_song(&catalog).await;
+    until_first_songs(&catalog).await;
     one.kill();
     let killed = Instant::now();
     until("the other one follows all", || async { owned(&catalog, "other").await == STREAMS }).await;
-    let took = killed.elapsed();
-    assert!(took < SHORT + Duration::from_secs(5), "{took:?}");
-    until("the live edge is decoded", || async { other.heard(3) == STREAMS }).await;
-    assert_eq!(other.measures.streams_taken_over.get(), 5);
+    let duration = killed.elapsed();
+    assert!(duration < SHORT + Duration::from_secs(5), "{duration:?}");
+    until("the live edge is decoded", || async { other.count_decoding(3) == STREAMS }).await;
+    assert_eq!(other.counters.streams_taken_over.get(), 5);
     broadcast.end();
     check(&catalog).await;
-    assert_eq!(other.measures.airings.get(), 5 + STREAMS as u64, "the killed worker found five first songs");
-    assert_eq!(other.measures.leases_lost.get(), 0);
+    assert_eq!(other.counters.airings.get(), 5 + STREAMS as u64, "the killed worker found five first songs");
+    assert_eq!(other.counters.leases_lost.get(), 0);
     other.stop().await;
 }
 
@@ -137,16 +138,16 @@ async fn graceful_shutdown_releases_leases() {
     let catalog = sqlite(folder.path()).await;
     let broadcast = Broadcast::begin(&catalog).await;
     // Expired leases cannot explain a take-over, because they are longer than the test.
-    let one = Process::start(&catalog, "one", None, hasty(100, LONG));
-    until("each stream is followed", || async { one.heard(3) == STREAMS }).await;
+    let one = Process::start(&catalog, "one", None, fast_settings(100, LONG));
+    until("each stream is followed", || async { one.count_decoding(3) == STREAMS }).await;
     broadcast.publish(5);
-    first_song(&catalog).await;
-    let other = Process::start(&catalog, "other", None, hasty(100, LONG));
+    until_first_songs(&catalog).await;
+    let other = Process::start(&catalog, "other", None, fast_settings(100, LONG));
     one.stop().await;
     assert_eq!(owned(&catalog, "one").await, 0, "released, not expired");
-    let open: Vec<bool> = heard(&catalog, "s0").await.iter().map(|one| one.is_final).collect();
+    let open: Vec<bool> = detections(&catalog, "s0").await.iter().map(|one| one.is_final).collect();
     assert_eq!(open, [false], "its airing stays open");
-    until("the other one decodes all", || async { other.heard(3) == STREAMS }).await;
+    until("the other one decodes all", || async { other.count_decoding(3) == STREAMS }).await;
     broadcast.end();
     check(&catalog).await;
     let owners: Vec<_> = rows(&catalog).await.into_iter().filter_map(|row| row.lease_owner).collect();
@@ -155,13 +156,13 @@ async fn graceful_shutdown_releases_leases() {
 }
 
 /// Returns the current time, seconds since 1970.
-fn today() -> f64 {
+fn now_seconds() -> f64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
 }
 
 /// Creates a stream that begins now.
-fn of_today() -> LiveStream {
-    let options = LiveOptions { window: 1000, epoch: today(), ..LiveOptions::default() };
+fn stream_from_now() -> LiveStream {
+    let options = LiveOptions { window: 1000, epoch: now_seconds(), ..LiveOptions::default() };
     LiveStream::manual(Arc::clone(&library().clips), 3, options)
 }
 
@@ -169,20 +170,21 @@ fn of_today() -> LiveStream {
 async fn song_end_decoded_by_two_workers_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
-    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let (origin, live) = (Origin::start().await.unwrap(), stream_from_now());
     add(&catalog, "s", &origin.live("/s", &live)).await;
-    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("the stream is followed", || async { one.heard(3) == 1 }).await;
+    let one = Process::start(&catalog, "one", None, fast_settings(1, LONG));
+    until("the stream is followed", || async { one.count_decoding(3) == 1 }).await;
     // Up to the middle of the silence after the first song.
     live.publish(10);
-    until("the song has ended", || async { heard(&catalog, "s").await.iter().any(|one| one.is_final) }).await;
+    until("the song has ended", || async { detections(&catalog, "s").await.iter().any(|one| one.is_final) })
+        .await;
     one.stop().await;
-    let other = Process::start(&catalog, "other", None, hasty(1, LONG));
-    until("its last seconds are decoded again", || async { other.heard(3) == 1 }).await;
+    let other = Process::start(&catalog, "other", None, fast_settings(1, LONG));
+    until("its last seconds are decoded again", || async { other.count_decoding(3) == 1 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
     until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
-    let tracks: Vec<u32> = heard(&catalog, "s").await.iter().map(|one| one.track.0).collect();
+    let tracks: Vec<u32> = detections(&catalog, "s").await.iter().map(|one| one.track.0).collect();
     assert_eq!(tracks, [1, 2]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     other.stop().await;
@@ -199,26 +201,26 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 async fn decoding_continues_while_the_database_is_unavailable() {
     let server = blocking(|| PostgresServer::new().unwrap()).await;
     let catalog = catalog(&server.create_database("streams").unwrap()).await;
-    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let (origin, live) = (Origin::start().await.unwrap(), stream_from_now());
     add(&catalog, "s", &origin.live("/s", &live)).await;
-    let one = Process::start(&catalog, "one", None, hasty(1, SHORT));
-    until("the stream is followed", || async { one.heard(3) == 1 }).await;
+    let one = Process::start(&catalog, "one", None, fast_settings(1, SHORT));
+    until("the stream is followed", || async { one.count_decoding(3) == 1 }).await;
     live.publish(5);
-    until("the song is stored", || async { !heard(&catalog, "s").await.is_empty() }).await;
-    let known = heard(&catalog, "s").await.remove(0);
+    until("the song is stored", || async { !detections(&catalog, "s").await.is_empty() }).await;
+    let known = detections(&catalog, "s").await.remove(0);
     let server = blocking(move || {
         let mut server = server;
         server.kill().unwrap();
         server
     })
     .await;
-    let away = Instant::now();
+    let outage_start = Instant::now();
     // The first song ends, and the second one begins and ends, during the outage.
     live.publish(library().clips.len() as u64 - live.published());
     let all = library().clips.len() as u64;
-    until("all of it is decoded", || async { one.heard(all) == 1 }).await;
-    until("its lease has expired long ago", || async { away.elapsed() > SHORT * 2 }).await;
-    assert_eq!(one.heard(all), 1, "it is still followed");
+    until("all of it is decoded", || async { one.count_decoding(all) == 1 }).await;
+    until("its lease has expired long ago", || async { outage_start.elapsed() > SHORT * 2 }).await;
+    assert_eq!(one.count_decoding(all), 1, "it is still followed");
     let server = blocking(move || {
         let mut server = server;
         server.start().unwrap();
@@ -226,22 +228,26 @@ async fn decoding_continues_while_the_database_is_unavailable() {
     })
     .await;
     until("the events are written", || async {
-        let all = heard(&catalog, "s").await;
+        let all = detections(&catalog, "s").await;
         all.len() == 2 && all.iter().all(|one| one.is_final)
     })
     .await;
     live.change(|options| options.end = true);
     until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
-    let airings = heard(&catalog, "s").await;
+    let airings = detections(&catalog, "s").await;
     assert_eq!(airings[0].id, known.id, "one chain");
     for (one, at) in airings.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
         let start = one.start_at as f64 / 1000.0 - live.options().epoch;
         assert!((start - at).abs() < 0.5, "{one:?}");
         assert!((one.end_at - one.start_at - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
-        let told = outbox(&catalog).await;
-        assert_eq!(told.iter().filter(|message| message.detection == Some(one.id)).count(), 2, "{told:?}");
+        let messages = outbox(&catalog).await;
+        assert_eq!(
+            messages.iter().filter(|message| message.detection == Some(one.id)).count(),
+            2,
+            "{messages:?}"
+        );
     }
-    assert_eq!(one.measures.leases_lost.get(), 0);
+    assert_eq!(one.counters.leases_lost.get(), 0);
     one.stop().await;
     blocking(move || drop(server)).await;
 }
@@ -251,19 +257,20 @@ async fn decoding_continues_while_the_database_is_unavailable() {
 async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
-    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let (origin, live) = (Origin::start().await.unwrap(), stream_from_now());
     add(&catalog, "s", &origin.live("/s", &live)).await;
-    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("the stream is followed", || async { one.heard(3) == 1 }).await;
+    let one = Process::start(&catalog, "one", None, fast_settings(1, LONG));
+    until("the stream is followed", || async { one.count_decoding(3) == 1 }).await;
     // As if its lease had expired while it was cut off.
     let row = rows(&catalog).await.remove(0);
     catalog.journal().renew_leases(row.lease_owner.as_deref().unwrap(), Duration::ZERO).await.unwrap();
-    let other = Process::start(&catalog, "other", None, hasty(1, LONG));
+    let other = Process::start(&catalog, "other", None, fast_settings(1, LONG));
     until("the other one has its lease", || async { owned(&catalog, "other").await == 1 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
     until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
-    let tracks: Vec<_> = heard(&catalog, "s").await.iter().map(|one| (one.track.0, one.is_final)).collect();
+    let tracks: Vec<_> =
+        detections(&catalog, "s").await.iter().map(|one| (one.track.0, one.is_final)).collect();
     assert_eq!(tracks, [(1, true), (2, true)]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     one.stop().await;
@@ -277,8 +284,8 @@ async fn open_airing_without_a_worker_ends_at_its_last_reported_end() {
     add(&catalog, "s", "http://127.0.0.1:1/x.m3u8").await;
     let track = catalog.by_numbers(&[refrain_catalog::TrackNumber(1)]).await.unwrap().remove(0);
     let open = Detection {
-        id: DetectionId::fresh(),
-        heard_in: HeardIn::Stream("s".into()),
+        id: DetectionId::generate(),
+        detected_in: DetectionSource::Stream("s".into()),
         track: track.number,
         track_id: track.id,
         query_start: 1.0,
@@ -298,12 +305,12 @@ async fn open_airing_without_a_worker_ends_at_its_last_reported_end() {
     };
     catalog.journal().record(&open, &[], 6000).await.unwrap();
     catalog.journal().end_stream("s", None, None, 7000).await.unwrap();
-    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("the airing is final", || async { heard(&catalog, "s").await[0].is_final }).await;
-    let last = heard(&catalog, "s").await.remove(0);
+    let one = Process::start(&catalog, "one", None, fast_settings(1, LONG));
+    until("the airing is final", || async { detections(&catalog, "s").await[0].is_final }).await;
+    let last = detections(&catalog, "s").await.remove(0);
     assert_eq!(last, Detection { is_final: true, last_seen: last.last_seen, ..open });
-    let told = outbox(&catalog).await;
-    assert!(told.len() == 1 && told[0].payload.contains("Song 1"), "{told:?}");
+    let messages = outbox(&catalog).await;
+    assert!(messages.len() == 1 && messages[0].payload.contains("Song 1"), "{messages:?}");
     assert_eq!(last.channel.as_deref(), Some("arn:channel"), "for the key of its message");
     one.stop().await;
 }
@@ -316,35 +323,35 @@ async fn many_kills_neither_lose_nor_duplicate_a_song() {
     let lease = Duration::from_millis(1000);
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
-    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let (origin, live) = (Origin::start().await.unwrap(), stream_from_now());
     let names = ["a", "b", "c"];
     for name in names {
         add(&catalog, name, &origin.live(&format!("/{name}"), &live)).await;
     }
-    let mut one = Process::start(&catalog, "worker 0", None, hasty(9, lease));
+    let mut one = Process::start(&catalog, "worker 0", None, fast_settings(9, lease));
     for kill in 1..=KILLS {
-        until("all are followed", || async { one.heard(3) == names.len() }).await;
+        until("all are followed", || async { one.count_decoding(3) == names.len() }).await;
         // Two segments before each kill, so that kills occur at every part of a song. Each worker decodes up to 60 s again.
         live.publish(2);
         let all = (live.published() - 2).min(30) + 2;
-        until("they are decoded", || async { one.heard(all) == names.len() }).await;
+        until("they are decoded", || async { one.count_decoding(all) == names.len() }).await;
         one.kill();
-        one = Process::start(&catalog, &format!("worker {kill}"), None, hasty(9, lease));
+        one = Process::start(&catalog, &format!("worker {kill}"), None, fast_settings(9, lease));
     }
     live.publish(4);
     live.change(|options| options.end = true);
     until("they ended", || async { rows(&catalog).await.iter().all(|row| row.state == StreamState::Ended) })
         .await;
     let length = live.start_of(live.published());
-    let told = outbox(&catalog).await;
+    let messages = outbox(&catalog).await;
     for name in names {
-        let all = heard(&catalog, name).await;
+        let all = detections(&catalog, name).await;
         let expected = airings_until(length);
         let at = |one: &Detection| (one.start_at as f64 / 1000.0 - live.options().epoch).round();
         let found: Vec<_> = all.iter().map(|one| (one.track.0, at(one))).collect();
         assert_eq!(found, expected, "{all:?}");
         for one in &all {
-            let messages = told.iter().filter(|message| message.detection == Some(one.id)).count();
+            let messages = messages.iter().filter(|message| message.detection == Some(one.id)).count();
             assert_eq!((one.is_final, messages), (true, 2), "{one:?}");
         }
     }

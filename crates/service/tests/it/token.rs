@@ -10,13 +10,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use refrain_catalog::StreamState;
 use refrain_service::settings::{Secret, StreamsSettings};
-use refrain_service::streams::{KeyError, Signer};
+use refrain_service::streams::{Signer, SigningKeyError};
 use refrain_testkit::origin::{Fault, LiveOptions, LiveStream, Origin, Times};
 use serde_json::Value;
 use url::Url;
 
-use crate::outside::MemoryChannels;
-use crate::process::{Process, hasty, row, sqlite, until};
+use crate::memory_cloud::MemoryChannels;
+use crate::process::{Process, fast_settings, row, sqlite, until};
 use crate::songs::library;
 
 const ARN: &str = "arn:aws:ivs:us-east-1:123456789012:channel/abcdABCDefgh";
@@ -82,10 +82,10 @@ fn token_can_be_verified_and_is_different_each_time() {
 #[test]
 fn invalid_key_is_refused_and_not_shown() {
     let signer = |pem: String| Signer::new(&Secret::new(pem), Duration::from_secs(300)).map(|_| ());
-    assert!(matches!(signer("secret".to_owned()), Err(KeyError::NotPem)));
+    assert!(matches!(signer("secret".to_owned()), Err(SigningKeyError::NotPem)));
     let other = openssl(&["ecparam", "-name", "prime256v1", "-noout", "-genkey"], "");
     let error = signer(String::from_utf8(other).unwrap()).unwrap_err();
-    assert!(matches!(error, KeyError::OtherKind) && error.to_string().contains("P-384"), "{error}");
+    assert!(matches!(error, SigningKeyError::WrongCurve) && error.to_string().contains("P-384"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn each_request_for_the_master_playlist_of_a_private_channel_has_its_own_t
     channels.make_private();
     channels.put(ARN, "st-1", &origin.url("/m.m3u8"), 1000);
     let mut settings =
-        StreamsSettings { private_key: Some(Secret::new(pem)), ..hasty(1, Duration::from_secs(60)) };
+        StreamsSettings { private_key: Some(Secret::new(pem)), ..fast_settings(1, Duration::from_secs(60)) };
     settings.monitor.source.hls.resolve_every = Duration::from_millis(100);
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
@@ -110,16 +110,16 @@ async fn each_request_for_the_master_playlist_of_a_private_channel_has_its_own_t
         "detail": {"event_name": "Stream Start", "stream_id": "st-1"}});
     process.streams.handler().handle(&event.to_string()).await;
     until("the stream is decoded and its playlist was requested three times", || async {
-        process.heard(3) == 1 && origin.times_asked("/m.m3u8") >= 3
+        process.count_decoding(3) == 1 && origin.request_count("/m.m3u8") >= 3
     })
     .await;
-    let asked: Vec<_> = origin.asked().into_iter().filter(|asked| asked.path == "/m.m3u8").collect();
+    let asked: Vec<_> = origin.requests().into_iter().filter(|asked| asked.path == "/m.m3u8").collect();
     let tokens: BTreeSet<_> = asked.iter().map(|asked| asked.query.strip_prefix("token=").unwrap()).collect();
     assert_eq!(tokens.len(), asked.len());
     for token in &tokens {
         assert_eq!(claims(token, &public)["aws:channel-arn"], ARN);
     }
-    let segments = origin.asked().into_iter().filter(|asked| asked.path.starts_with("/live/"));
+    let segments = origin.requests().into_iter().filter(|asked| asked.path.starts_with("/live/"));
     assert!(
         segments.into_iter().all(|asked| asked.query.is_empty()),
         "only the master playlist requires a token"
@@ -137,7 +137,7 @@ async fn private_channel_without_a_key_fails_with_a_reason() {
     let channels = Arc::new(MemoryChannels::default());
     channels.make_private();
     channels.put(ARN, "st-1", &origin.url("/m.m3u8"), 1000);
-    let mut settings = hasty(1, Duration::from_secs(60));
+    let mut settings = fast_settings(1, Duration::from_secs(60));
     settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;

@@ -3,7 +3,7 @@
 use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
 use refrain_monitor::{EventKind, OpenAiring, StreamEvent, StreamWorker};
-use refrain_stream::{ClockSource, Delivery, EarSettings, Gap, GapReason, Segment};
+use refrain_stream::{ClockSource, DecoderSettings, Delivery, Gap, GapReason, HlsSegment};
 use refrain_testkit::origin::Clip;
 
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library, segments};
@@ -12,14 +12,14 @@ use crate::songs::{BROADCAST, SECONDS, SILENCE, library, segments};
 const EPOCH: f64 = 1_700_000_000.0;
 
 fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
-    Delivery::Segment(Segment {
+    Delivery::HlsSegment(HlsSegment {
         bytes: clip.bytes.clone(),
         init: None,
         sequence: sequence as u64,
         seconds: clip.seconds,
         discontinuity: false,
         program_date_time: Some(EPOCH + time),
-        seen: EPOCH + time + clip.seconds + 7.0,
+        first_listed: EPOCH + time + clip.seconds + 7.0,
         backlog: Some(0.0),
         ad: false,
         part: false,
@@ -27,11 +27,11 @@ fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
 }
 
 fn run(deliveries: impl IntoIterator<Item = Delivery>) -> (Vec<StreamEvent>, StreamWorker) {
-    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
     let snapshot = &library().snapshot;
     for delivery in deliveries {
-        worker.hear(delivery, snapshot, &mut buffers, &mut events).unwrap();
+        worker.process(delivery, snapshot, &mut buffers, &mut events).unwrap();
     }
     worker.finish(snapshot, &mut buffers, &mut events).unwrap();
     assert!(worker.airings().is_empty());
@@ -54,15 +54,15 @@ fn finals(events: &[StreamEvent]) -> Vec<(u32, f64, f64)> {
     for last in of(EventKind::Final) {
         let chain: Vec<_> = events.iter().filter(|event| event.airing == last.airing).collect();
         assert_eq!((chain.len(), chain[0].kind), (2, EventKind::Start));
-        assert!(chain.iter().all(|event| event.heard.track == last.heard.track));
-        assert!((last.epoch - EPOCH - last.heard.query_start).abs() < 0.1, "{last:?}");
+        assert!(chain.iter().all(|event| event.detected.track == last.detected.track));
+        assert!((last.epoch - EPOCH - last.detected.query_start).abs() < 0.1, "{last:?}");
         assert_eq!(
             (last.clock, last.clock_offset.unwrap().round()),
             (Some(ClockSource::ProgramDateTime), 7.0)
         );
     }
     let mut all: Vec<_> = of(EventKind::Final)
-        .map(|event| (event.heard.track.0, event.heard.query_start, event.heard.query_end))
+        .map(|event| (event.detected.track.0, event.detected.query_start, event.detected.query_end))
         .collect();
     assert_eq!(of(EventKind::Start).count(), all.len());
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -107,13 +107,13 @@ fn gaps_of_any_length_keep_their_position() {
         let gap = Gap { seconds: missing / gaps, reason: GapReason::Missed, program_date_time: None };
         deliveries.extend((0..gaps as usize).map(|_| Delivery::Gap(gap.clone())));
         for delivery in &mut later {
-            if let Delivery::Segment(segment) = delivery {
+            if let Delivery::HlsSegment(segment) = delivery {
                 segment.program_date_time = segment.program_date_time.map(|time| time + missing);
-                segment.seen += missing;
+                segment.first_listed += missing;
             }
         }
         // The time stamps restart after the gap, so that they cannot contradict its length.
-        if let Some(Delivery::Segment(segment)) = later.first_mut() {
+        if let Some(Delivery::HlsSegment(segment)) = later.first_mut() {
             segment.discontinuity = true;
         }
         let (events, worker) = run(deliveries.into_iter().chain(later));
@@ -124,29 +124,32 @@ fn gaps_of_any_length_keep_their_position() {
 
 /// Returns the open airing as the journal stores it, with times of day.
 fn open(event: &StreamEvent) -> OpenAiring {
-    let shift = event.epoch - event.heard.query_start;
-    let (from, to) = (event.epoch, event.heard.query_end + shift);
-    OpenAiring { id: event.airing, heard: Match { query_start: from, query_end: to, ..event.heard.clone() } }
+    let shift = event.epoch - event.detected.query_start;
+    let (from, to) = (event.epoch, event.detected.query_end + shift);
+    OpenAiring {
+        id: event.airing,
+        detected: Match { query_start: from, query_end: to, ..event.detected.clone() },
+    }
 }
 
 /// Processes the first `count` segments, leaves the stream, and returns the events until then.
-fn left_after(count: usize) -> Vec<StreamEvent> {
-    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+fn events_until_leave(count: usize) -> Vec<StreamEvent> {
+    let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
     for delivery in in_order(&library().clips).into_iter().take(count) {
-        worker.hear(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
+        worker.process(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
     }
     worker.leave(&library().snapshot, &mut events);
     events
 }
 
 /// Returns the events of a worker that continues with these airings after the first `after` segments.
-fn resumed(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
-    let worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
-    let mut worker = worker.resuming(airings);
+fn events_after_resume(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
+    let worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
+    let mut worker = worker.with_airings(airings);
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
     for delivery in in_order(&library().clips).into_iter().skip(after) {
-        worker.hear(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
+        worker.process(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
     }
     worker.finish(&library().snapshot, &mut buffers, &mut events).unwrap();
     events
@@ -155,15 +158,15 @@ fn resumed(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
 #[test]
 fn airing_continues_with_another_worker() {
     // The first song plays for 10 s when the first worker leaves at 14 s. The other one begins at 18 s.
-    let before = left_after(7);
+    let before = events_until_leave(7);
     let kinds: Vec<_> = before.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Start, EventKind::Update]);
-    let after = resumed(vec![open(&before[1])], 9);
+    let after = events_after_resume(vec![open(&before[1])], 9);
     let chain: Vec<_> = after.iter().filter(|event| event.airing == before[0].airing).collect();
     assert_eq!(chain.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Final], "{after:?}");
     let last = chain[0];
     assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{last:?}");
-    assert!((last.heard.query_end - last.heard.query_start - SECONDS).abs() < 0.5, "{last:?}");
+    assert!((last.detected.query_end - last.detected.query_start - SECONDS).abs() < 0.5, "{last:?}");
     // The second song is an airing of its own.
     assert_eq!(after.iter().filter(|event| event.kind == EventKind::Start).count(), 1);
 }
@@ -171,9 +174,9 @@ fn airing_continues_with_another_worker() {
 /// Returns the same deliveries without dates, for a worker whose clock is `later` seconds later.
 fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
     let undate = |delivery| match delivery {
-        Delivery::Segment(segment) => Delivery::Segment(Segment {
+        Delivery::HlsSegment(segment) => Delivery::HlsSegment(HlsSegment {
             program_date_time: None,
-            seen: segment.seen - 7.0 + later,
+            first_listed: segment.first_listed - 7.0 + later,
             ..segment
         }),
         other => other,
@@ -182,21 +185,21 @@ fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
 }
 
 /// Hands a stream without dates over after 14 s to a worker that begins at 18 s and whose own clock is `later` seconds later.
-fn handed_over(later: f64, with_anchor: bool) -> StreamEvent {
-    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+fn final_after_hand_over(later: f64, with_anchor: bool) -> StreamEvent {
+    let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut before) = (LiveBuffers::default(), Vec::new());
     let snapshot = &library().snapshot;
     for delivery in undated(in_order(&library().clips), 0.0).into_iter().take(7) {
-        worker.hear(delivery, snapshot, &mut buffers, &mut before).unwrap();
+        worker.process(delivery, snapshot, &mut buffers, &mut before).unwrap();
     }
     worker.leave(snapshot, &mut before);
     let anchor = worker.clock_anchor().filter(|_| with_anchor);
     assert_eq!(anchor.is_some(), with_anchor);
-    let next = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
-    let mut next = next.resuming(vec![open(&before[1])]).continuing_clock(anchor);
+    let next = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
+    let mut next = next.with_airings(vec![open(&before[1])]).with_clock(anchor);
     let mut after = Vec::new();
     for delivery in undated(in_order(&library().clips), later).into_iter().skip(9) {
-        next.hear(delivery, snapshot, &mut buffers, &mut after).unwrap();
+        next.process(delivery, snapshot, &mut buffers, &mut after).unwrap();
     }
     next.finish(snapshot, &mut buffers, &mut after).unwrap();
     let of_airing = |event: &&StreamEvent| event.airing == before[0].airing;
@@ -210,9 +213,9 @@ fn handed_over(later: f64, with_anchor: bool) -> StreamEvent {
 fn length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
     for with_anchor in [true, false] {
         for later in [-1.5, -0.5, 0.0, 0.5, 1.5] {
-            let last = handed_over(later, with_anchor);
+            let last = final_after_hand_over(later, with_anchor);
             assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{later} {with_anchor}: {last:?}");
-            let length = last.heard.query_end - last.heard.query_start;
+            let length = last.detected.query_end - last.detected.query_start;
             assert!((length - SECONDS).abs() < 0.3, "{later} {with_anchor}: {length}");
         }
     }
@@ -220,17 +223,17 @@ fn length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
 
 #[test]
 fn airing_that_is_not_found_again_ends_at_its_last_reported_end() {
-    let before = left_after(7);
+    let before = events_until_leave(7);
     let known = open(&before[1]);
     // The second worker begins in the second song, or gets no audio at all.
     for after in [16, library().clips.len()] {
-        let events = resumed(vec![known.clone()], after);
+        let events = events_after_resume(vec![known.clone()], after);
         let chain: Vec<_> = events.iter().filter(|event| event.airing == known.id).collect();
         assert_eq!(chain.len(), 1, "{events:?}");
         let last = chain[0];
-        assert_eq!((last.kind, last.heard.track), (EventKind::Final, known.heard.track));
-        assert!((last.epoch - known.heard.query_start).abs() < 1e-3, "{last:?}");
-        let length = known.heard.query_end - known.heard.query_start;
-        assert!((last.heard.query_end - last.heard.query_start - length).abs() < 1e-3, "{last:?}");
+        assert_eq!((last.kind, last.detected.track), (EventKind::Final, known.detected.track));
+        assert!((last.epoch - known.detected.query_start).abs() < 1e-3, "{last:?}");
+        let length = known.detected.query_end - known.detected.query_start;
+        assert!((last.detected.query_end - last.detected.query_start - length).abs() < 1e-3, "{last:?}");
     }
 }

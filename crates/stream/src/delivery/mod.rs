@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Delivery {
     /// A decrypted HLS segment, or a piece of one.
-    Segment(Segment),
+    HlsSegment(HlsSegment),
     /// The next bytes of a stream without segments: standard input, UDP, or a file at a URL.
     Bytes(#[serde(with = "serial::bytes")] Bytes),
     /// The next audio of a live stream without segments: radio.
@@ -51,7 +51,7 @@ pub enum LiveAudio {
 /// An HLS segment, or a piece of one. At the live edge of Low-Latency HLS a segment is delivered as its parts; if a part
 /// cannot be fetched, the remaining bytes of the segment follow as one piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Segment {
+pub struct HlsSegment {
     /// MPEG-TS, fragments of MP4, or packed audio. The format can be recognized only from the bytes.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
@@ -68,9 +68,9 @@ pub struct Segment {
     /// segment.
     pub program_date_time: Option<f64>,
     /// Time at which a loaded playlist first listed the segment, by this machine's clock, seconds since 1970.
-    pub seen: f64,
-    /// Seconds of media that the playlist listed after this segment at the time `seen`, parts included. The end of a live
-    /// playlist is "now", so the end of this segment was `backlog` seconds before `seen`. `None` if the playlist was
+    pub first_listed: f64,
+    /// Seconds of media that the playlist listed after this segment at the time `first_listed`, parts included. The end of a live
+    /// playlist is "now", so the end of this segment was `backlog` seconds before `first_listed`. `None` if the playlist was
     /// complete when the stream was joined, because a recording has no "now".
     pub backlog: Option<f64>,
     /// True if the playlist marks the segment as an advertisement.

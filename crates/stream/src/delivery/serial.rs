@@ -26,6 +26,7 @@ pub(super) mod shared {
         section: &Option<Arc<InitSection>>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
+        // An `Arc` has no identity in another process, so its content is sent.
         section.as_deref().serialize(to)
     }
 

@@ -17,6 +17,7 @@ pub(super) fn decrypt(
 ) -> Option<Bytes> {
     let iv = iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes());
     let cipher = cbc::Decryptor::<aes::Aes128>::new(&key.into(), &iv.into());
+    // A wrong key is recognized by the padding in 255 of 256 cases; the decoder finds no audio in the rest.
     cipher.decrypt_padded_vec::<Pkcs7>(bytes).ok().map(Bytes::from)
 }
 

@@ -14,7 +14,7 @@ mod rendition;
 mod settings;
 mod status;
 
-pub use entry::Entry;
+pub use entry::EntryUrl;
 pub use follow::HlsSource;
 pub use settings::{HlsSettings, RenditionChoice, Start};
 pub use status::{EndReason, HlsError, SourceState, SourceStatus};

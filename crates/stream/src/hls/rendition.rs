@@ -7,7 +7,7 @@ use super::settings::RenditionChoice;
 
 /// The chosen rendition.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Chosen {
+pub(super) struct ChosenRendition {
     /// URL of its media playlist.
     pub(super) url: Url,
     /// Name, to display it and to recognize the rendition later.
@@ -18,15 +18,15 @@ pub(super) struct Chosen {
 ///
 /// Only audio is needed. So the automatic choice is a variant without video, else an audio rendition with a separate playlist,
 /// else the variant with the lowest bandwidth.
-pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<Chosen> {
+pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<ChosenRendition> {
     match choice {
         RenditionChoice::Automatic => automatic(master),
         RenditionChoice::Name(name) => named(master, name),
-        RenditionChoice::Index(index) => master.variants.get(*index).map(|variant| sound_of(master, variant)),
-        RenditionChoice::MaxBandwidth(most) => {
-            let below = master.variants.iter().filter(|variant| variant.bandwidth <= *most);
+        RenditionChoice::Index(index) => master.variants.get(*index).map(|variant| audio_of(master, variant)),
+        RenditionChoice::MaxBandwidth(max_bandwidth) => {
+            let below = master.variants.iter().filter(|variant| variant.bandwidth <= *max_bandwidth);
             let best = below.max_by_key(|variant| variant.bandwidth);
-            best.or_else(|| lowest(master.variants.iter())).map(|variant| sound_of(master, variant))
+            best.or_else(|| lowest(master.variants.iter())).map(|variant| audio_of(master, variant))
         }
     }
 }
@@ -38,41 +38,43 @@ pub(super) fn names(master: &MasterPlaylist) -> String {
     variants.chain(audio).take(20).collect::<Vec<_>>().join(", ")
 }
 
-fn automatic(master: &MasterPlaylist) -> Option<Chosen> {
+fn automatic(master: &MasterPlaylist) -> Option<ChosenRendition> {
     if let Some(variant) = lowest(master.variants.iter().filter(|variant| is_audio_only(variant))) {
-        return Some(sound_of(master, variant));
+        return Some(audio_of(master, variant));
     }
+    // Audio renditions of one group usually have the same content for all variants, so the smallest variant decides.
     let cheapest = lowest(master.variants.iter());
     let group = cheapest.and_then(|variant| variant.audio.as_deref());
     let alone = |media: &&AudioMedia| media.url.is_some() && group.is_none_or(|group| media.group == group);
     let mut audio = master.audio.iter().filter(alone);
+    // Without a default the first rendition is the main one (RFC 8216, 4.3.4.2.1 leaves the choice to the client).
     let first = audio.clone().next();
     let best = audio.find(|media| media.default).or(first);
     best.and_then(of_audio).or_else(|| cheapest.map(of_variant))
 }
 
-fn named(master: &MasterPlaylist, name: &str) -> Option<Chosen> {
+fn named(master: &MasterPlaylist, name: &str) -> Option<ChosenRendition> {
     let is = |other: &str| other.eq_ignore_ascii_case(name);
     let variant = master.variants.iter().find(|variant| variant.name.as_deref().is_some_and(is));
     let audio =
         || master.audio.iter().filter(|media| is(&media.name) || media.language.as_deref().is_some_and(is));
-    variant.map(|variant| sound_of(master, variant)).or_else(|| audio().find_map(of_audio))
+    variant.map(|variant| audio_of(master, variant)).or_else(|| audio().find_map(of_audio))
 }
 
 /// Returns the audio rendition of the variant if it has a separate playlist, else the variant.
-fn sound_of(master: &MasterPlaylist, variant: &Variant) -> Chosen {
+fn audio_of(master: &MasterPlaylist, variant: &Variant) -> ChosenRendition {
     let in_group = || master.audio.iter().filter(|media| Some(&media.group) == variant.audio.as_ref());
     // A member of the group without a URL means that its audio is in the variant.
     let best = in_group().find(|media| media.default).or_else(|| in_group().next());
     best.and_then(of_audio).unwrap_or_else(|| of_variant(variant))
 }
 
-fn of_variant(variant: &Variant) -> Chosen {
-    Chosen { url: variant.url.clone(), label: label(variant) }
+fn of_variant(variant: &Variant) -> ChosenRendition {
+    ChosenRendition { url: variant.url.clone(), label: label(variant) }
 }
 
-fn of_audio(media: &AudioMedia) -> Option<Chosen> {
-    Some(Chosen { url: media.url.clone()?, label: media.name.clone() })
+fn of_audio(media: &AudioMedia) -> Option<ChosenRendition> {
+    Some(ChosenRendition { url: media.url.clone()?, label: media.name.clone() })
 }
 
 fn label(variant: &Variant) -> String {

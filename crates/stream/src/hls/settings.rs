@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
-use refrain_net::{Limits, PrivateHost};
+use refrain_net::{PrivateHost, TransferLimits};
 
 /// Choice of the rendition of a master playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,13 +45,13 @@ pub struct HlsSettings {
     /// Shortest and longest time between two loads of a playlist, regardless of its target duration.
     pub reload: (Duration, Duration),
     /// Size and time limits of loading a playlist.
-    pub playlist: Limits,
+    pub playlist: TransferLimits,
     /// Size and time limits of fetching a segment or a section. The time limit also applies to a key.
-    pub segment: Limits,
+    pub segment: TransferLimits,
     /// First and longest pause before a failed request is repeated. Pauses double and are randomized.
     pub retry: (Duration, Duration),
     /// Longest time in which a segment that cannot be fetched is retried. It delays the segments after it.
-    pub segment_patience: Duration,
+    pub segment_timeout: Duration,
     /// Time for which a key that cannot be fetched is not requested again.
     pub key_pause: Duration,
     /// Interval at which the master playlist is resolved again without an error. Variant URLs of IVS expire after 34 to 87
@@ -89,10 +89,10 @@ impl HlsSettings {
             (Start::LiveEdge | Start::CatchUp, true) => usize::MAX,
             (Start::LiveEdge | Start::AfterEnd, false) => newest,
             (Start::CatchUp, false) => {
-                let mut left = self.catch_up.as_secs_f64();
+                let mut remaining = self.catch_up.as_secs_f64();
                 let is_wanted = |segment: &&MediaSegment| {
-                    let is_wanted = left > 0.0;
-                    left -= segment.seconds;
+                    let is_wanted = remaining > 0.0;
+                    remaining -= segment.seconds;
                     is_wanted
                 };
                 list.segments.iter().rev().take_while(is_wanted).count().max(newest)
@@ -108,22 +108,45 @@ impl Default for HlsSettings {
             rendition: RenditionChoice::Automatic,
             allow_private: false,
             private_hosts: Vec::new(),
+            // Three segments: RFC 8216 (6.3.3) keeps this distance for playback. Here it gives the matcher audio at
+            // once. At half, a song that is playing is found seconds later; at twice, each start fetches more old
+            // audio.
             start_segments_back: 3,
             start: Start::LiveEdge,
+            // The lease of a worker and its take-over last less than a minute. At half, audio after a crash can be
+            // missing; at twice, more of it is decoded a second time.
             catch_up: seconds(60),
             low_latency: true,
+            // One segment per connection hides the round trip of the next ones. At half, a distant server cannot be
+            // caught up with; at twice, a stream holds twice the bytes.
             prefetch: 3,
             queue: 2,
+            // The minimum bounds the load on a server that announces a target duration near 0; the maximum finds the
+            // end of a stalled stream with a long target duration.
             reload: (Duration::from_millis(250), seconds(30)),
-            playlist: Limits { bytes: MAX_PLAYLIST_BYTES, total: seconds(15) },
-            segment: Limits { bytes: 64 * 1024 * 1024, total: seconds(60) },
+            // A playlist is small, so 15 s only fails on a server that is overloaded or dead. At half, such servers
+            // cause more retries; at twice, a live window of 30 s can pass during one attempt.
+            playlist: TransferLimits { bytes: MAX_PLAYLIST_BYTES, total: seconds(15) },
+            // Video segments of 10 s at 50 Mbit/s have 63 MB. At half, the highest variants cannot be decoded; at
+            // twice, four segments no longer fit into the memory of all responses.
+            segment: TransferLimits { bytes: 64 * 1024 * 1024, total: seconds(60) },
             retry: (Duration::from_millis(250), seconds(5)),
-            segment_patience: seconds(20),
+            // Live playlists list segments for 20 to 30 s. At half, a server that needs 15 s to recover loses segments;
+            // at twice, the retry outlasts the playlist, and `Gone` ends it anyway.
+            segment_timeout: seconds(20),
+            // Without a pause, each segment would wait for the retries of the same missing key.
             key_pause: seconds(10),
+            // Before the 34 minutes after which the first URLs of IVS expire, so that a change needs no failed request.
+            // At half, the master playlist is loaded twice as often; at twice, some URLs expire before.
             resolve_every: seconds(30 * 60),
+            // An expired URL fails all segments in flight at once; they must cause one resolution.
             resolve_pause: seconds(10),
+            // Encoders publish segments up to one target duration late. At half, healthy streams flicker between live
+            // and stalled; at twice, an outage is shown later.
             stalled_after: 3.0,
             give_up_after: crate::GIVE_UP_AFTER,
+            // Older audio would be reported too late to be useful. At half, a short overload drops audio; at twice,
+            // events of an overloaded process are two minutes late.
             max_behind: seconds(60),
         }
     }

@@ -147,7 +147,7 @@ impl SourceStatus {
     /// Counts a delivery.
     pub(super) fn count(&mut self, delivery: &Delivery) {
         match delivery {
-            Delivery::Segment(segment) => {
+            Delivery::HlsSegment(segment) => {
                 self.bytes += segment.bytes.len() as u64;
                 self.seconds += segment.seconds;
                 match segment.part {

@@ -17,14 +17,18 @@ use crate::delivery::Delivery;
 
 pub use pcm::{PcmError, PcmFormat, SampleEncoding};
 
-/// Maximum number of bytes per read.
-const BLOCK: usize = 32 << 10;
+/// Maximum number of bytes per read: half of the usual capacity of a pipe. At half, twice as many system calls are
+/// made; at twice, a slow pipe is not read in larger pieces, because a read returns what is available.
+const READ_BYTES: usize = 32 << 10;
 
-/// Number of initial bytes from which a transport stream is recognized.
-const HEAD: usize = 4 << 10;
+/// Number of initial bytes from which a transport stream is recognized: 21 packets. At half, the sync bytes of 10
+/// packets still suffice; at twice, a slow stream starts later.
+const HEAD_BYTES: usize = 4 << 10;
 
-/// Capacity of the channel of deliveries.
-const QUEUE: usize = 4;
+/// Capacity of the channel of deliveries. It decouples reading from decoding by some pieces; a full channel blocks the
+/// thread and thus the writer of the pipe. At half, the pipe stalls while a piece is processed; at twice, more decoded
+/// audio is in memory.
+const QUEUE_CAPACITY: usize = 4;
 
 /// Name of the input in error messages.
 const NAME: &str = "the piped stream";
@@ -66,15 +70,15 @@ impl PipeSource {
     /// # Errors
     /// [`PipeError::Thread`] if the thread cannot be started.
     pub fn open(source: impl Read + Send + Sync + 'static, content: PipeContent) -> Result<Self, PipeError> {
-        let (give, deliveries) = mpsc::channel(QUEUE);
-        let (tell, outcome) = oneshot::channel();
+        let (sender, deliveries) = mpsc::channel(QUEUE_CAPACITY);
+        let (outcome_sender, outcome) = oneshot::channel();
         let run = move || {
             let done = match content {
-                PipeContent::Pcm(format) => read_pcm(source, format, &give),
-                PipeContent::Container => read_container(Box::new(source), &give),
+                PipeContent::Pcm(format) => read_pcm(source, format, &sender),
+                PipeContent::Container => read_container(Box::new(source), &sender),
             };
             // The receiver may have been dropped; then the outcome is not needed.
-            _ = tell.send(done);
+            _ = outcome_sender.send(done);
         };
         thread::Builder::new().name("pipe".to_owned()).spawn(run).map_err(PipeError::Thread)?;
         Ok(Self { deliveries, outcome })
@@ -96,22 +100,24 @@ impl PipeSource {
     }
 }
 
-/// Reads any container. A transport stream is delivered as bytes, because [`crate::Ear`] uses its time stamps; everything else
+/// Reads any container. A transport stream is delivered as bytes, because [`crate::StreamDecoder`] uses its time stamps; everything else
 /// is decoded here.
 pub(crate) fn read_container(
     mut source: Box<dyn Read + Send + Sync>,
-    give: &mpsc::Sender<Delivery>,
+    sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
-    let mut head = Vec::with_capacity(HEAD);
-    source.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    // A short input ends here without an error, so that an empty or tiny file is named by the decoder.
+    source.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(read_error)?;
     let is_ts = ts::looks_like_ts(&head);
+    // The head is chained in front, because a pipe cannot be rewound.
     let mut source = Cursor::new(head).chain(source);
     if !is_ts {
-        return decode(Box::new(source), give);
+        return decode(Box::new(source), sender);
     }
-    let mut block = vec![0; BLOCK];
+    let mut block = vec![0; READ_BYTES];
     while let Some(bytes) = read_block(&mut source, &mut block)? {
-        if give.blocking_send(Delivery::Bytes(Bytes::copy_from_slice(bytes))).is_err() {
+        if sender.blocking_send(Delivery::Bytes(Bytes::copy_from_slice(bytes))).is_err() {
             break;
         }
     }
@@ -121,12 +127,13 @@ pub(crate) fn read_container(
 /// Decodes a stream until it ends or the receiver of the deliveries is dropped.
 pub(crate) fn decode(
     source: Box<dyn Read + Send + Sync>,
-    give: &mpsc::Sender<Delivery>,
+    sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
+    // A live input has no end, so the limit of the duration of files does not apply.
     let endless = Limits { max_seconds: f64::INFINITY, ..Limits::default() };
     let mut reader = open_stream(source, NAME, &endless)?;
     while let Some(chunk) = reader.next_chunk()? {
-        if give.blocking_send(Delivery::Decoded(chunk.to_vec())).is_err() {
+        if sender.blocking_send(Delivery::Decoded(chunk.to_vec())).is_err() {
             break;
         }
     }
@@ -136,17 +143,18 @@ pub(crate) fn decode(
 fn read_pcm(
     mut source: impl Read,
     format: PcmFormat,
-    give: &mpsc::Sender<Delivery>,
+    sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
     let mut decoder = LiveDecoder::new();
-    let mut block = vec![0; BLOCK];
-    let (mut bytes, mut samples) = (Vec::with_capacity(BLOCK), Vec::new());
+    let mut block = vec![0; READ_BYTES];
+    let (mut bytes, mut samples) = (Vec::with_capacity(READ_BYTES), Vec::new());
     let mut ended = false;
     while !ended {
         match read_block(&mut source, &mut block)? {
             Some(read) => bytes.extend_from_slice(read),
             None => ended = true,
         }
+        // A read can end within a sample; its rest is kept for the next block.
         let whole = bytes.len() - bytes.len() % format.frame();
         samples.clear();
         format.read(bytes.get(..whole).unwrap_or_default(), &mut samples);
@@ -156,7 +164,7 @@ fn read_pcm(
             decoder.finish();
         }
         if !decoder.ready().is_empty() {
-            if give.blocking_send(Delivery::Decoded(decoder.ready().to_vec())).is_err() {
+            if sender.blocking_send(Delivery::Decoded(decoder.ready().to_vec())).is_err() {
                 break;
             }
             decoder.clear();

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Supported sample rates in Hz.
-const RATES: std::ops::RangeInclusive<u32> = 2_000..=384_000;
+/// Supported sample rates in Hz: from telephone codecs to the highest rate of studio interfaces. Outside of it, a
+/// typing error is more likely than audio, and the resampler would need very long filters.
+const SAMPLE_RATES_HZ: std::ops::RangeInclusive<u32> = 2_000..=384_000;
 
-/// Maximum number of channels.
+/// Maximum number of channels: those of the largest digital audio interfaces (MADI). It bounds the size of a frame,
+/// because the format is input of the user.
 const MAX_CHANNELS: usize = 64;
 
 /// Encoding of one sample.
@@ -64,7 +66,7 @@ impl FromStr for PcmFormat {
         let mut next = || parts.next().ok_or_else(error);
         let (encoding, rate, channels) = (next()?, next()?, next()?);
         let encoding = encoding_of(encoding).ok_or_else(error)?;
-        let rate = rate.parse().ok().filter(|rate| RATES.contains(rate)).ok_or_else(error)?;
+        let rate = rate.parse().ok().filter(|rate| SAMPLE_RATES_HZ.contains(rate)).ok_or_else(error)?;
         let fits = |channels: &usize| (1..=MAX_CHANNELS).contains(channels);
         let channels = channels.parse().ok().filter(fits).ok_or_else(error)?;
         if parts.next().is_some() { Err(error()) } else { Ok(Self { encoding, rate, channels }) }

@@ -13,10 +13,12 @@ use super::icy::{IcyHeader, IcySplitter};
 use super::list;
 use refrain_net::AddressPolicy;
 
-/// Maximum nesting depth of playlists that refer to playlists.
+/// Maximum nesting depth of playlists that refer to playlists. Directories link to a PLS that links to an M3U: two. At
+/// half, such links fail; at twice, a cycle costs more requests, up to [`MAX_REQUESTS`].
 const MAX_DEPTH: u32 = 3;
 
-/// Maximum number of HTTP requests per connection attempt, over all playlists and their entries.
+/// Maximum number of HTTP requests per connection attempt, over all playlists and their entries. At half, a playlist
+/// whose first five servers are full fails; at twice, a cycle of playlists costs 20 requests in each attempt.
 const MAX_REQUESTS: usize = 10;
 
 /// An open connection to a station or file.
@@ -27,7 +29,7 @@ pub(super) struct Connection {
     /// Body bytes that were read together with the `ICY 200 OK` header, not yet returned by [`Connection::chunk`].
     first: Option<Bytes>,
     host: String,
-    silence: Duration,
+    read_timeout: Duration,
     /// Length of the body in bytes if the URL is a file; `None` for a station.
     pub(super) file_bytes: Option<u64>,
 }
@@ -42,7 +44,7 @@ pub struct Station {
 }
 
 /// Result of one request.
-enum Found {
+enum StationResponse {
     Station(Box<Connection>, Station),
     /// A playlist with these URLs.
     List(Vec<Url>),
@@ -60,10 +62,15 @@ pub(super) async fn connect(
     let mut to_try = vec![(url.clone(), 0)];
     for _ in 0..MAX_REQUESTS {
         let Some((url, depth)) = to_try.pop() else { break };
-        match ask(client, &url, settings).await {
-            Ok(Found::Station(connection, station)) => return Ok((connection, station)),
-            Ok(Found::List(_)) if depth == MAX_DEPTH => failure = none("playlists are nested too deeply"),
-            Ok(Found::List(entries)) => to_try.extend(entries.into_iter().rev().map(|url| (url, depth + 1))),
+        match request_url(client, &url, settings).await {
+            Ok(StationResponse::Station(connection, station)) => return Ok((connection, station)),
+            Ok(StationResponse::List(_)) if depth == MAX_DEPTH => {
+                failure = none("playlists are nested too deeply");
+            }
+            // In reverse, because the last element is taken first: the order of the playlist is kept.
+            Ok(StationResponse::List(entries)) => {
+                to_try.extend(entries.into_iter().rev().map(|url| (url, depth + 1)));
+            }
             // A transient error takes precedence over a permanent one: it makes the caller retry.
             Err(error) if error.is_transient() || !failure.is_transient() => failure = error,
             Err(_) => {}
@@ -73,13 +80,17 @@ pub(super) async fn connect(
 }
 
 /// Requests `url` and classifies the response as a station, a file or a playlist.
-async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> Result<Found, RadioError> {
+async fn request_url(
+    client: &reqwest::Client,
+    url: &Url,
+    settings: &RadioSettings,
+) -> Result<StationResponse, RadioError> {
     let host = url.host_str().unwrap_or_default().to_owned();
     let unreachable =
         |reason: &str| RadioError::Unreachable { host: host.clone(), reason: reason.to_owned() };
     let request =
         client.get(url.clone()).header("icy-metadata", "1").header(ACCEPT_ENCODING, "identity").send();
-    let response = match timeout(settings.patience, request).await {
+    let response = match timeout(settings.response_timeout, request).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(unreachable(&cause(&error))),
         Err(_) => return Err(unreachable("no response within the time limit")),
@@ -91,18 +102,19 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     let text = |name: &str| field(response.headers(), name);
     let station = Station { name: text("icy-name"), content_type: text(CONTENT_TYPE.as_str()) };
     let interval = text("icy-metaint").and_then(|value| value.trim().parse().ok());
+    // The oldest servers answer `ICY 200 OK`, which the client reads as HTTP/0.9 without headers.
     let old = response.version() == reqwest::Version::HTTP_09;
     let file_bytes = file_length(response.headers());
     let base = response.url().clone();
     let splitter = IcySplitter::new(interval);
-    let silence = settings.silence;
+    let read_timeout = settings.read_timeout;
     let mut connection =
-        Connection { response, splitter, first: None, host: host.clone(), silence, file_bytes };
+        Connection { response, splitter, first: None, host: host.clone(), read_timeout, file_bytes };
     let kind = station.content_type.as_deref();
     if list::is_list(url, kind) {
-        let text = timeout(settings.patience, connection.read_list());
+        let text = timeout(settings.response_timeout, connection.read_list());
         let text = text.await.map_err(|_| unreachable("playlist not complete within the time limit"))??;
-        return entries(&text, &base, &settings.policy).map(Found::List);
+        return entries(&text, &base, &settings.policy).map(StationResponse::List);
     }
     if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
         return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
@@ -110,7 +122,7 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     if old {
         connection.read_old_header().await?;
     }
-    Ok(Found::Station(Box::new(connection), station))
+    Ok(StationResponse::Station(Box::new(connection), station))
 }
 
 /// Returns the URLs of a playlist that `policy` permits. Fails if `policy` refuses all of them.
@@ -120,7 +132,8 @@ fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, R
         return Err(RadioError::NotAudio { host, kind: "an HLS playlist".to_owned() });
     }
     let (mut found, mut refused) = (list::entries(text, base), None);
-    found.retain(|url| match refrain_net::check(url, policy) {
+    // Checked before the request, because the client of the source checks names only when they are resolved.
+    found.retain(|url| match refrain_net::check_address(url, policy) {
         Ok(()) => true,
         Err(failure) => {
             refused = Some(failure.to_string());
@@ -146,17 +159,17 @@ fn file_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Connection {
-    /// Returns the next bytes of the body. Fails if no byte arrives within `silence` or the body ends.
+    /// Returns the next bytes of the body. Fails if no byte arrives within `read_timeout` or the body ends.
     pub(super) async fn chunk(&mut self) -> Result<Bytes, RadioError> {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
         let host = || self.host.clone();
-        match timeout(self.silence, self.response.chunk()).await {
+        match timeout(self.read_timeout, self.response.chunk()).await {
             Ok(Ok(Some(bytes))) => Ok(bytes),
             Ok(Ok(None)) => Err(RadioError::Closed { host: self.host.clone() }),
             Ok(Err(error)) => Err(RadioError::Unreachable { host: host(), reason: cause(&error) }),
-            Err(_) => Err(RadioError::Silent { host: host(), silence: self.silence }),
+            Err(_) => Err(RadioError::Silent { host: host(), read_timeout: self.read_timeout }),
         }
     }
 
@@ -169,6 +182,7 @@ impl Connection {
                 Err(RadioError::Closed { .. }) => return Ok(String::from_utf8_lossy(&body).into_owned()),
                 Err(error) => return Err(error),
             }
+            // Audio that is declared as a playlist would otherwise be collected without end.
             if body.len() > list::MAX_BYTES {
                 let reason = format!("it is longer than {} bytes", list::MAX_BYTES);
                 return Err(RadioError::NoEntry { host: self.host.clone(), reason });

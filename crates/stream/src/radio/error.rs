@@ -33,13 +33,13 @@ pub enum RadioError {
         /// Media type or description of the response.
         kind: String,
     },
-    /// No byte arrived within [`RadioSettings::silence`](super::RadioSettings::silence).
-    #[error("{host} sent no data for {0:.0} s", .silence.as_secs_f64())]
+    /// No byte arrived within [`RadioSettings::read_timeout`](super::RadioSettings::read_timeout).
+    #[error("{host} sent no data for {0:.0} s", .read_timeout.as_secs_f64())]
     Silent {
         /// The server.
         host: String,
         /// The time limit that elapsed.
-        silence: Duration,
+        read_timeout: Duration,
     },
     /// The server closed the connection, or the body is complete.
     #[error("{host} closed the connection")]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use url::Url;
 
-use super::icy::{IcyHeader, IcySplitter, Part};
+use super::icy::{BodyPart, IcyHeader, IcySplitter};
 use super::list;
 
 /// Separates the metadata from a body that arrives in pieces of `piece` bytes. Returns the audio and the titles.
@@ -13,8 +13,8 @@ pub fn icy_body(interval: usize, piece: usize, body: &[u8]) -> (Vec<u8>, Vec<Str
     let (mut audio, mut titles) = (Vec::new(), Vec::new());
     for bytes in body.chunks(piece.max(1)) {
         splitter.push(Bytes::copy_from_slice(bytes), &mut |part| match part {
-            Part::Audio(bytes) => audio.extend_from_slice(&bytes),
-            Part::Title(title) => titles.push(title),
+            BodyPart::Audio(bytes) => audio.extend_from_slice(&bytes),
+            BodyPart::Title(title) => titles.push(title),
         });
     }
     (audio, titles)

@@ -3,18 +3,18 @@
 use bytes::{Bytes, BytesMut};
 
 /// Unit of the length byte of a metadata block, in bytes.
-const UNIT: usize = 16;
+const METADATA_UNIT_BYTES: usize = 16;
 
 /// A part of the body: audio or metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum BodyPart {
     Audio(Bytes),
     /// A title that differs from the previous one, at its position in the audio.
     Title(String),
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Next {
+enum IcyState {
     /// Remaining bytes of audio before the next metadata block.
     Audio(usize),
     /// The length byte of a metadata block.
@@ -28,7 +28,7 @@ enum Next {
 pub(super) struct IcySplitter {
     /// Bytes of audio between metadata blocks; `None` if the body has no metadata.
     interval: Option<usize>,
-    next: Next,
+    next: IcyState,
     metadata: BytesMut,
     title: Option<String>,
 }
@@ -37,37 +37,46 @@ impl IcySplitter {
     /// Creates a splitter for the start of a body. `interval` is the `icy-metaint` value of the response, in bytes.
     pub(super) fn new(interval: Option<usize>) -> Self {
         let interval = interval.filter(|&bytes| bytes > 0);
-        Self { interval, next: Next::Audio(interval.unwrap_or(0)), metadata: BytesMut::new(), title: None }
+        Self {
+            interval,
+            next: IcyState::Audio(interval.unwrap_or(0)),
+            metadata: BytesMut::new(),
+            title: None,
+        }
     }
 
-    /// Processes the next bytes and calls `give` for each part in them.
-    pub(super) fn push(&mut self, mut bytes: Bytes, give: &mut impl FnMut(Part)) {
+    /// Processes the next bytes and calls `emit` for each part in them.
+    pub(super) fn push(&mut self, mut bytes: Bytes, emit: &mut impl FnMut(BodyPart)) {
         let Some(interval) = self.interval else {
-            return give(Part::Audio(bytes));
+            return emit(BodyPart::Audio(bytes));
         };
         while !bytes.is_empty() {
             match self.next {
-                Next::Audio(0) => self.next = Next::Length,
-                Next::Audio(left) => {
-                    let now = bytes.split_to(left.min(bytes.len()));
-                    self.next = Next::Audio(left - now.len());
-                    give(Part::Audio(now));
+                IcyState::Audio(0) => self.next = IcyState::Length,
+                IcyState::Audio(remaining) => {
+                    let now = bytes.split_to(remaining.min(bytes.len()));
+                    self.next = IcyState::Audio(remaining - now.len());
+                    emit(BodyPart::Audio(now));
                 }
-                Next::Length => {
+                IcyState::Length => {
                     let length = bytes.split_to(1).first().map_or(0, |&length| usize::from(length));
-                    self.next =
-                        if length == 0 { Next::Audio(interval) } else { Next::Metadata(length * UNIT) };
+                    self.next = if length == 0 {
+                        IcyState::Audio(interval)
+                    } else {
+                        IcyState::Metadata(length * METADATA_UNIT_BYTES)
+                    };
                 }
-                Next::Metadata(left) => {
-                    let now = bytes.split_to(left.min(bytes.len()));
+                IcyState::Metadata(remaining) => {
+                    let now = bytes.split_to(remaining.min(bytes.len()));
                     self.metadata.extend_from_slice(&now);
-                    self.next = Next::Metadata(left - now.len());
-                    if now.len() == left {
-                        self.next = Next::Audio(interval);
+                    self.next = IcyState::Metadata(remaining - now.len());
+                    if now.len() == remaining {
+                        self.next = IcyState::Audio(interval);
                         let title = title(&std::mem::take(&mut self.metadata));
+                        // Stations repeat the title in each block; only a change is delivered.
                         if title.is_some() && title != self.title {
                             self.title.clone_from(&title);
-                            title.into_iter().for_each(|title| give(Part::Title(title)));
+                            title.into_iter().for_each(|title| emit(BodyPart::Title(title)));
                         }
                     }
                 }
@@ -101,7 +110,7 @@ impl IcyHeader {
     /// Parses the header at the start of `body`. Returns `None` while it is incomplete, and an error if `body` does not start
     /// with such a header or the header is too long.
     pub(super) fn read(body: &[u8]) -> Result<Option<Self>, ()> {
-        /// Maximum header length in bytes.
+        /// Maximum header length in bytes. SHOUTcast headers have about 500.
         const MAX: usize = 8 << 10;
         const START: &[u8] = b"ICY ";
         let known = body.len().min(START.len());
@@ -133,9 +142,12 @@ mod tests {
             if audio.len() == interval {
                 let metadata =
                     titles.next().map_or(Vec::new(), |title| [b"StreamTitle='", *title, b"';"].concat());
-                block.push(metadata.len().div_ceil(UNIT) as u8);
+                block.push(metadata.len().div_ceil(METADATA_UNIT_BYTES) as u8);
                 block.extend(&metadata);
-                block.resize(block.len() + metadata.len().next_multiple_of(UNIT) - metadata.len(), 0);
+                block.resize(
+                    block.len() + metadata.len().next_multiple_of(METADATA_UNIT_BYTES) - metadata.len(),
+                    0,
+                );
             }
             block
         };
@@ -147,8 +159,8 @@ mod tests {
         let (mut audio, mut titles) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(push) {
             splitter.push(Bytes::copy_from_slice(piece), &mut |part| match part {
-                Part::Audio(bytes) => audio.extend(bytes),
-                Part::Title(title) => titles.push(title),
+                BodyPart::Audio(bytes) => audio.extend(bytes),
+                BodyPart::Title(title) => titles.push(title),
             });
         }
         (audio, titles)
@@ -168,7 +180,7 @@ mod tests {
     fn body_without_metadata_is_passed_through() {
         let mut parts = Vec::new();
         IcySplitter::new(None).push(Bytes::from_static(b"abc"), &mut |part| parts.push(part));
-        assert_eq!(parts, [Part::Audio(Bytes::from_static(b"abc"))]);
+        assert_eq!(parts, [BodyPart::Audio(Bytes::from_static(b"abc"))]);
     }
 
     #[test]

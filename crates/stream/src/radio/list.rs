@@ -2,10 +2,12 @@
 
 use url::Url;
 
-/// Maximum size of a station's playlist, in bytes.
+/// Maximum size of a station's playlist, in bytes. Playlists of stations have less than 1 kB. At half or twice, only
+/// the size at which audio with the type of a playlist is rejected changes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// Maximum number of URLs of a playlist that are tried.
+/// Maximum number of URLs of a playlist that are tried. Stations list two to four servers. At half, the last servers
+/// are never used; at twice, a failed attempt lasts up to twice as long.
 const MAX_ENTRIES: usize = 5;
 
 /// Returns true if a response is a playlist. The `Content-Type` in `kind` decides; if it is missing or generic, the file
@@ -27,6 +29,7 @@ pub(super) fn is_hls(text: &str) -> bool {
 /// Returns the first [`MAX_ENTRIES`] URLs of a playlist in order, resolved against its own URL `base`.
 pub(super) fn entries(text: &str, base: &Url) -> Vec<Url> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    // PLS lines have a key before the URL, and M3U lines do not, so the header of PLS decides.
     let is_pls = lines.clone().any(|line| line.eq_ignore_ascii_case("[playlist]"));
     let address = |line: &'_ str| if is_pls { file_of(line) } else { Some(line.to_owned()) };
     lines

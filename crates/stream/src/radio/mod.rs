@@ -1,8 +1,7 @@
 //! HTTP radio (Icecast, SHOUTcast), and audio files at a URL, which are played once.
 //!
-//! MP3 and AAC are delivered as received and decoded by [`crate::Ear`], which is cheap enough for thousands of stations. Other
-//! containers (Ogg, native FLAC) and files are decoded on a separate thread, by a decoder that reads its input itself. Metadata
-//! in the audio is delivered as [`Delivery::Title`]. When a connection fails, the source reconnects with increasing pauses. A
+//! MP3 and AAC are delivered as received, which is cheap enough for thousands of stations. Files and other containers
+//! (Ogg, native FLAC) are decoded on a thread. When a connection fails, the source reconnects with increasing pauses; a
 //! playlist (PLS, M3U) is loaded again for each connection and its URLs are tried in order.
 
 mod connect;
@@ -24,9 +23,9 @@ use url::Url;
 
 use crate::delivery::{Delivery, LiveAudio, LiveChunk};
 use connect::{Connection, connect};
-use icy::Part;
-use pace::Pace;
-use pulled::{Content, Pulled};
+use icy::BodyPart;
+use pace::ReadLimiter;
+use pulled::{PullDecoder, PullInput};
 use refrain_net::Backoff;
 use refrain_net::ShownUrl;
 
@@ -35,30 +34,30 @@ pub use error::RadioError;
 pub use settings::{RadioSettings, RadioStatus};
 
 /// Number of initial bytes that identify the containers in [`CONTAINERS`].
-const MAGIC: usize = 4;
+const MAGIC_BYTES: usize = 4;
 
 /// Number of consecutive undecodable connections after which the source ends. Each may use up the limits of a decoder.
+/// At half, a station ends during a short fault of its encoder; at twice, hostile audio costs twice the processor time.
 const MAX_UNDECODABLE: u32 = 5;
 
 /// First bytes of containers that cannot be split into frames: Ogg, FLAC, Matroska/WebM, RIFF.
-const CONTAINERS: [&[u8; MAGIC]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA3", b"RIFF"];
+const CONTAINERS: [&[u8; MAGIC_BYTES]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA3", b"RIFF"];
 
-/// State of the connection.
 #[derive(Debug)]
-enum State {
+enum StationState {
     /// The next connection attempt starts at this time.
     Waiting(Instant),
     Connected(Box<Connection>),
     Ended,
 }
 
-/// Processing of the audio of a connection: `Pushed` delivers bytes as received, `Pulled` decodes them on a thread.
+/// Processing of the audio of a connection: `Pushed` delivers bytes as received, `PullDecoder` decodes them on a thread.
 #[derive(Debug)]
-enum Way {
+enum AudioPath {
     /// The format is not known yet. Holds the first bytes of the audio.
     Unknown(BytesMut),
     Pushed,
-    Pulled(Pulled),
+    PullDecoder(PullDecoder),
 }
 
 /// A source that receives a station. It makes progress only while [`RadioSource::next`] is polled.
@@ -68,8 +67,8 @@ pub struct RadioSource {
     url: Url,
     settings: RadioSettings,
     status: RadioStatus,
-    state: State,
-    way: Way,
+    state: StationState,
+    audio_path: AudioPath,
     /// Reason why the connection ended, while its remaining bytes are still being decoded.
     broken: Option<RadioError>,
     /// Deliveries that [`RadioSource::next`] has not returned yet.
@@ -77,7 +76,7 @@ pub struct RadioSource {
     /// Failed attempts since audio last began to arrive.
     backoff: Backoff,
     last_byte: Instant,
-    pace: Pace,
+    pace: ReadLimiter,
     /// Consecutive connections whose audio could not be decoded.
     undecodable: u32,
 }
@@ -100,12 +99,12 @@ impl RadioSource {
             backoff: Backoff::new(settings.retry),
             settings,
             status: RadioStatus::default(),
-            state: State::Waiting(now),
-            way: Way::Unknown(BytesMut::new()),
+            state: StationState::Waiting(now),
+            audio_path: AudioPath::Unknown(BytesMut::new()),
             broken: None,
             ready: VecDeque::new(),
             last_byte: now,
-            pace: Pace::new(now),
+            pace: ReadLimiter::new(now),
             undecodable: 0,
         })
     }
@@ -117,9 +116,9 @@ impl RadioSource {
                 return Some(delivery);
             }
             match self.state {
-                State::Ended => return None,
-                State::Waiting(until) => self.connect(until).await,
-                State::Connected(_) => self.listen().await,
+                StationState::Ended => return None,
+                StationState::Waiting(until) => self.connect(until).await,
+                StationState::Connected(_) => self.receive().await,
             }
         }
     }
@@ -130,24 +129,24 @@ impl RadioSource {
             Ok((connection, station)) => {
                 self.status.station = station;
                 self.status.file_bytes = connection.file_bytes;
-                self.state = State::Connected(connection);
+                self.state = StationState::Connected(connection);
             }
             Err(error) => self.fail(error),
         }
     }
 
     /// Waits for bytes from the network, or for audio from the decoder thread.
-    async fn listen(&mut self) {
-        let State::Connected(connection) = &mut self.state else { return };
+    async fn receive(&mut self) {
+        let StationState::Connected(connection) = &mut self.state else { return };
         let ready = self.pace.ready();
-        let Way::Pulled(pulled) = &mut self.way else {
+        let AudioPath::PullDecoder(pulled) = &mut self.audio_path else {
             sleep_until(ready).await;
             return match connection.chunk().await {
                 Ok(bytes) => self.take(bytes),
                 Err(error) => self.fail(error),
             };
         };
-        let open = pulled.has_room();
+        let open = pulled.has_capacity();
         tokio::select! {
             biased;
             sound = pulled.next() => match sound {
@@ -156,7 +155,7 @@ impl RadioSource {
                     let is_file = self.status.file_bytes.is_some();
                     self.ready.extend(sound.map(|sound| if is_file { sound } else { live(sound) }));
                 }
-                Err(reason) => self.pulled_out(reason),
+                Err(reason) => self.decoder_ended(reason),
             },
             bytes = paced(connection, ready), if open => match bytes {
                 Ok(bytes) => self.take(bytes),
@@ -175,9 +174,8 @@ impl RadioSource {
         &self.status
     }
 
-    /// Processes bytes of the response body.
     fn take(&mut self, bytes: Bytes) {
-        let State::Connected(connection) = &mut self.state else { return };
+        let StationState::Connected(connection) = &mut self.state else { return };
         self.status.bytes += bytes.len() as u64;
         self.last_byte = Instant::now();
         if self.status.file_bytes.is_none() {
@@ -187,19 +185,19 @@ impl RadioSource {
         connection.splitter.push(bytes, &mut |part| parts.push(part));
         for part in parts {
             match part {
-                Part::Title(title) => self.ready.push_back(Delivery::Title(title)),
-                Part::Audio(audio) => self.take_audio(audio),
+                BodyPart::Title(title) => self.ready.push_back(Delivery::Title(title)),
+                BodyPart::Audio(audio) => self.take_audio(audio),
             }
         }
     }
 
     fn take_audio(&mut self, audio: Bytes) {
-        match &mut self.way {
-            Way::Pushed => self.ready.push_back(received(LiveAudio::Bytes(audio))),
-            Way::Pulled(pulled) => pulled.push(audio),
-            Way::Unknown(first) => {
+        match &mut self.audio_path {
+            AudioPath::Pushed => self.ready.push_back(received(LiveAudio::Bytes(audio))),
+            AudioPath::PullDecoder(pulled) => pulled.push(audio),
+            AudioPath::Unknown(first) => {
                 first.extend_from_slice(&audio);
-                if first.len() < MAGIC {
+                if first.len() < MAGIC_BYTES {
                     return;
                 }
                 let first = std::mem::take(first).freeze();
@@ -218,13 +216,13 @@ impl RadioSource {
         self.backoff.reset();
         let is_file = self.status.file_bytes.is_some();
         if !is_file && !CONTAINERS.iter().any(|magic| first.starts_with(*magic)) {
-            self.way = Way::Pushed;
+            self.audio_path = AudioPath::Pushed;
             return self.ready.push_back(received(LiveAudio::Bytes(first)));
         }
-        match Pulled::start(if is_file { Content::File } else { Content::Station }) {
+        match PullDecoder::start(if is_file { PullInput::File } else { PullInput::Station }) {
             Ok(mut pulled) => {
                 pulled.push(first);
-                self.way = Way::Pulled(pulled);
+                self.audio_path = AudioPath::PullDecoder(pulled);
             }
             Err(reason) => {
                 let host = self.url.host_str().unwrap_or_default().to_owned();
@@ -234,14 +232,14 @@ impl RadioSource {
     }
 
     /// Handles the end of the decoder thread. `reason` is the decode error, or `None` if all input was decoded.
-    fn pulled_out(&mut self, reason: Option<String>) {
+    fn decoder_ended(&mut self, reason: Option<String>) {
         let host = self.url.host_str().unwrap_or_default().to_owned();
         let is_file = self.status.file_bytes.is_some();
         let error = match (self.broken.take(), reason) {
             // The body was complete, and all of it was decoded.
             (Some(RadioError::Closed { .. }), None) if is_file => {
                 self.status.live = false;
-                self.state = State::Ended;
+                self.state = StationState::Ended;
                 return;
             }
             (Some(error), None) => error,
@@ -255,7 +253,7 @@ impl RadioSource {
         self.fail(error);
         // A retry would deliver the start of a file twice.
         if is_file || self.undecodable >= MAX_UNDECODABLE {
-            self.state = State::Ended;
+            self.state = StationState::Ended;
         }
     }
 
@@ -270,11 +268,14 @@ impl RadioSource {
             // An empty chunk records the time until which the connection was open without delivering more audio.
             self.ready.push_back(received(LiveAudio::Bytes(Bytes::new())));
         }
-        self.way = Way::Unknown(BytesMut::new());
+        self.audio_path = AudioPath::Unknown(BytesMut::new());
         let pause = self.backoff.next();
         let over = self.last_byte.elapsed() + pause > self.settings.give_up_after;
-        self.state =
-            if over || !error.is_transient() { State::Ended } else { State::Waiting(Instant::now() + pause) };
+        self.state = if over || !error.is_transient() {
+            StationState::Ended
+        } else {
+            StationState::Waiting(Instant::now() + pause)
+        };
         self.status.last_error = Some(error);
     }
 }
@@ -285,7 +286,6 @@ async fn paced(connection: &mut Connection, ready: Instant) -> Result<Bytes, Rad
     connection.chunk().await
 }
 
-/// Returns a delivery of live audio that arrived now.
 fn received(audio: LiveAudio) -> Delivery {
     let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     Delivery::Live(LiveChunk { arrived, audio })

@@ -4,22 +4,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum average rate, in bytes per second. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB per second.
+/// Maximum average rate, in bytes per second. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB per second. At
+/// half, such audio falls behind; at twice, a server that sends as fast as it can takes twice the processor time.
 const MAX_BYTES_PER_SECOND: f64 = 2e6;
 
-/// Maximum burst in bytes: several times the amount that servers send at the start of a connection.
+/// Maximum burst in bytes: several times the amount that servers send at the start of a connection (30 s at 320 kbit/s
+/// are 1.2 MB). At half, bursts of lossless stations are delayed; at twice, a hostile server can place 32 MB at once.
 const MAX_BURST_BYTES: f64 = 16e6;
 
 /// Token bucket that limits the bytes read from a station. A station that sends faster is read more slowly, so that it uses no
 /// more memory and processor time than others.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadLimiter {
     /// Bytes that may be read at time `since`. Negative if more bytes than permitted were read.
     budget: f64,
     since: Instant,
 }
 
-impl Pace {
+impl ReadLimiter {
     /// Creates a full bucket.
     pub(super) fn new(now: Instant) -> Self {
         Self { budget: MAX_BURST_BYTES, since: now }
@@ -27,6 +29,7 @@ impl Pace {
 
     /// Subtracts `bytes` that were read at time `now`.
     pub(super) fn count(&mut self, bytes: usize, now: Instant) {
+        // Saturating, because a clock of a virtual machine can step back by a rounding error.
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         self.budget = (self.budget + passed * MAX_BYTES_PER_SECOND).min(MAX_BURST_BYTES) - bytes as f64;
         self.since = now;
@@ -45,7 +48,7 @@ mod tests {
     #[test]
     fn burst_is_permitted_and_excess_is_delayed() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = ReadLimiter::new(start);
         pace.count(16_000_000, start);
         assert_eq!(pace.ready(), start);
         pace.count(4_000_000, start);

@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::delivery::Delivery;
 use crate::pipe::{self, PipeError};
 
-/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it.
-const QUEUE: usize = 8;
+/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it. At half,
+/// the thread waits for the network more often; at twice, each station keeps more audio in memory.
+const QUEUE_CAPACITY: usize = 8;
 
 /// Kind of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum PullInput {
     /// A container of unlimited duration.
     Station,
     /// A complete file of any format.
@@ -24,7 +25,7 @@ pub(super) enum Content {
 
 /// A decoder on a separate thread.
 #[derive(Debug)]
-pub(super) struct Pulled {
+pub(super) struct PullDecoder {
     /// Sender of bytes to the thread; `None` once all bytes have been sent.
     bytes: Option<mpsc::Sender<Bytes>>,
     /// Bytes that do not fit into the channel to the thread yet.
@@ -35,17 +36,17 @@ pub(super) struct Pulled {
     outcome: oneshot::Receiver<Result<(), PipeError>>,
 }
 
-impl Pulled {
+impl PullDecoder {
     /// Starts the thread. Returns the reason if that fails.
-    pub(super) fn start(content: Content) -> Result<Self, String> {
-        let (bytes, incoming) = mpsc::channel(QUEUE);
-        let (give, sound) = mpsc::channel(QUEUE);
-        let (tell, outcome) = oneshot::channel();
+    pub(super) fn start(content: PullInput) -> Result<Self, String> {
+        let (bytes, incoming) = mpsc::channel(QUEUE_CAPACITY);
+        let (sender, sound) = mpsc::channel(QUEUE_CAPACITY);
+        let (outcome_sender, outcome) = oneshot::channel();
         let source = Incoming { bytes: incoming, current: Bytes::new() };
         let run = move || {
-            _ = tell.send(match content {
-                Content::Station => pipe::decode(Box::new(source), &give),
-                Content::File => pipe::read_container(Box::new(source), &give),
+            _ = outcome_sender.send(match content {
+                PullInput::Station => pipe::decode(Box::new(source), &sender),
+                PullInput::File => pipe::read_container(Box::new(source), &sender),
             });
         };
         thread::Builder::new().name("radio".to_owned()).spawn(run).map_err(|error| error.to_string())?;
@@ -53,18 +54,19 @@ impl Pulled {
     }
 
     /// Returns true if more bytes should be read from the network.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_capacity(&self) -> bool {
         self.waiting.is_empty() && !self.closing
     }
 
     /// Queues bytes for the thread and sends as many as its channel has capacity for.
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.waiting.push_back(bytes);
+        // Without waiting: the task also has to take decoded audio, and the thread may wait for exactly that.
         while let Some(sender) = &self.bytes
-            && let Ok(room) = sender.try_reserve()
+            && let Ok(permit) = sender.try_reserve()
             && let Some(bytes) = self.waiting.pop_front()
         {
-            room.send(bytes);
+            permit.send(bytes);
         }
     }
 
@@ -77,16 +79,18 @@ impl Pulled {
     /// room again. Returns an error when the thread has ended, with the reason if it could not decode everything. This method
     /// is cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>, Option<String>> {
+        // Dropping the sender is the end of the input for the thread.
         if self.closing && self.waiting.is_empty() {
             self.bytes = None;
         }
-        let room = async {
+        let permit = async {
             match &self.bytes {
                 Some(sender) => sender.reserve().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
+            // Decoded audio first, so that the thread is never blocked by its output while its input is full.
             biased;
             sound = self.sound.recv() => match sound {
                 Some(sound) => Ok(Some(sound)),
@@ -95,9 +99,9 @@ impl Pulled {
                     _ => None,
                 }),
             },
-            Ok(room) = room, if !self.waiting.is_empty() => {
+            Ok(permit) = permit, if !self.waiting.is_empty() => {
                 if let Some(bytes) = self.waiting.pop_front() {
-                    room.send(bytes);
+                    permit.send(bytes);
                 }
                 Ok(None)
             }

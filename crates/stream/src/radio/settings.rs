@@ -10,15 +10,15 @@ use refrain_net::AddressPolicy;
 #[derive(Debug, Clone)]
 pub struct RadioSettings {
     /// Maximum wait for the response to a request, and for the body of a playlist.
-    pub patience: Duration,
+    pub response_timeout: Duration,
     /// Maximum time without a received byte, after which the connection is closed.
-    pub silence: Duration,
+    pub read_timeout: Duration,
     /// First and longest pause before a new connection. Pauses double after each failure and are randomized.
     pub retry: (Duration, Duration),
     /// Maximum time without a received byte, over all attempts, after which the source ends.
     pub give_up_after: Duration,
     /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same policy
-    /// ([`refrain_net::HttpClient::listening`]).
+    /// ([`refrain_net::HttpClient::streaming_client`]).
     pub policy: AddressPolicy,
 }
 
@@ -26,8 +26,13 @@ impl Default for RadioSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            patience: seconds(10),
-            silence: seconds(10),
+            // A station answers at once or is overloaded. At half, overloaded ones fail more often; at twice, a dead
+            // server delays the next entry of the playlist by 20 s.
+            response_timeout: seconds(10),
+            // Stations send several times a second. At half, a congested line reconnects and repeats its burst; at
+            // twice, a dead connection costs 20 s of audio.
+            read_timeout: seconds(10),
+            // The first retry is soon, because most losses are short; 30 s spare a server that is down for hours.
             retry: (Duration::from_millis(500), seconds(30)),
             give_up_after: crate::GIVE_UP_AFTER,
             policy: AddressPolicy::PublicOnly,

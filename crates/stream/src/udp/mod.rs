@@ -1,6 +1,6 @@
 //! MPEG-TS over UDP, unicast or multicast, with or without RTP (RFC 2250, RFC 3550).
 //!
-//! Datagrams are delivered in the order of their arrival. [`crate::Ear`] detects lost ones from the continuity counters and
+//! Datagrams are delivered in the order of their arrival. [`crate::StreamDecoder`] detects lost ones from the continuity counters and
 //! time stamps of the MPEG-TS packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,15 +13,18 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::delivery::Delivery;
 
-/// Maximum size of a datagram, in bytes.
-const DATAGRAM: usize = 64 << 10;
+/// Maximum size of a datagram, in bytes: that of UDP. MPEG-TS uses 1,316 bytes (seven packets), but a larger datagram
+/// must not be cut.
+const MAX_DATAGRAM_BYTES: usize = 64 << 10;
 
-/// Number of collected bytes from which they are delivered without waiting for [`GATHER`] to elapse.
-const ENOUGH: usize = 32 << 10;
+/// Number of collected bytes from which they are delivered without waiting for [`FLUSH_INTERVAL`] to elapse. At half, a
+/// video stream is delivered in twice as many pieces; at twice, each source keeps up to 64 KiB.
+const FLUSH_BYTES: usize = 32 << 10;
 
-/// Time for which datagrams are collected into one delivery, so that a stream with a high bit rate does not wake the consumer
-/// five hundred times a second.
-const GATHER: Duration = Duration::from_millis(100);
+/// Time for which datagrams are collected into one delivery, so that a stream with a high bit rate does not wake the
+/// consumer five hundred times a second. At half, there are twice as many deliveries; at twice, events are up to 0.1 s
+/// later.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// First byte of an MPEG-TS packet.
 const SYNC: u8 = 0x47;
@@ -80,7 +83,7 @@ pub struct UdpStatus {
 pub struct UdpSource {
     socket: UdpSocket,
     datagram: Vec<u8>,
-    gathered: BytesMut,
+    collected: BytesMut,
     /// Time at which the collected bytes are delivered; `None` if no bytes are collected.
     due: Option<Instant>,
     status: UdpStatus,
@@ -101,8 +104,8 @@ impl UdpSource {
         let socket = bind(at, settings).map_err(|source| UdpError::Refused { address: at, source })?;
         Ok(Self {
             socket,
-            datagram: vec![0; DATAGRAM],
-            gathered: BytesMut::new(),
+            datagram: vec![0; MAX_DATAGRAM_BYTES],
+            collected: BytesMut::new(),
             due: None,
             status: UdpStatus::default(),
         })
@@ -123,12 +126,13 @@ impl UdpSource {
     /// Waits for the next delivery. This method is cancel safe.
     pub async fn next(&mut self) -> Delivery {
         loop {
+            // Created in each round: dropping the future of `recv` loses no datagram.
             let receive = self.socket.recv(&mut self.datagram);
             let received = match self.due {
                 None => receive.await,
                 Some(due) => match timeout_at(due, receive).await {
                     Ok(received) => received,
-                    Err(_) => return self.give(),
+                    Err(_) => return self.flush(),
                 },
             };
             match received {
@@ -137,11 +141,11 @@ impl UdpSource {
                     // Errors such as a port that was closed or a network that is down may be temporary. The pause prevents a
                     // busy loop while they last.
                     self.status.errors += 1;
-                    tokio::time::sleep(GATHER).await;
+                    tokio::time::sleep(FLUSH_INTERVAL).await;
                 }
             }
-            if self.gathered.len() >= ENOUGH {
-                return self.give();
+            if self.collected.len() >= FLUSH_BYTES {
+                return self.flush();
             }
         }
     }
@@ -153,15 +157,15 @@ impl UdpSource {
             return;
         };
         self.status.bytes += packets.len() as u64;
-        self.gathered.extend_from_slice(packets);
-        self.due.get_or_insert_with(|| Instant::now() + GATHER);
+        self.collected.extend_from_slice(packets);
+        self.due.get_or_insert_with(|| Instant::now() + FLUSH_INTERVAL);
     }
 
-    fn give(&mut self) -> Delivery {
+    fn flush(&mut self) -> Delivery {
         self.due = None;
         // Copied, so that the buffer keeps its capacity.
-        let bytes = Bytes::copy_from_slice(&self.gathered);
-        self.gathered.clear();
+        let bytes = Bytes::copy_from_slice(&self.collected);
+        self.collected.clear();
         Delivery::Bytes(bytes)
     }
 }
@@ -206,6 +210,7 @@ fn packets(datagram: &[u8]) -> Option<&[u8]> {
     if first == SYNC {
         return Some(datagram);
     }
+    // RTP has version 2 in the first two bits (RFC 3550, 5.1).
     if first >> 6 != 2 {
         return None;
     }

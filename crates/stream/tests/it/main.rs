@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod ear;
+mod decode;
 mod hls;
 mod media;
 mod pipe;

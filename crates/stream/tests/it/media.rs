@@ -6,16 +6,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use refrain_core::audio::{AudioReader, Limits};
-use refrain_stream::{InitSection, Segment};
+use refrain_stream::{HlsSegment, InitSection};
 use refrain_testkit::{WavEncoding, compose_stereo, write_wav_stereo};
 use tempfile::TempDir;
 
 /// A temporary folder with a song in it.
-pub(crate) struct Studio {
+pub(crate) struct MediaFiles {
     folder: TempDir,
 }
 
-impl Studio {
+impl MediaFiles {
     /// Creates a folder with a composed song in `song.wav`.
     pub(crate) fn new(seed: u64, seconds: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -52,11 +52,11 @@ impl Studio {
     /// Encodes the song and returns the samples of the decoded file.
     pub(crate) fn encode(&self, name: &str, arguments: &str) -> Vec<f32> {
         self.ffmpeg(&format!("-i song.wav {arguments} {name}"));
-        whole(&self.path(name))
+        reference_audio(&self.path(name))
     }
 
     /// Splits an encoded file into HLS segments without encoding it again. `extension` is ts, m4s, aac or mp3.
-    pub(crate) fn segments(&self, from: &str, seconds: f64, extension: &str) -> Vec<Segment> {
+    pub(crate) fn segments(&self, from: &str, seconds: f64, extension: &str) -> Vec<HlsSegment> {
         let kind = match extension {
             "m4s" if from.ends_with(".aac") => {
                 "-bsf:a aac_adtstoasc -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4"
@@ -79,7 +79,7 @@ impl Studio {
             if let Some(info) = line.strip_prefix("#EXTINF:") {
                 length = info.trim_end_matches(',').parse().unwrap();
             } else if !line.starts_with('#') {
-                segments.push(Segment {
+                segments.push(HlsSegment {
                     init: init.clone(),
                     ..segment(self.read(line), segments.len() as u64, length)
                 });
@@ -90,15 +90,15 @@ impl Studio {
 }
 
 /// Returns a segment with default values for everything else.
-pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
-    Segment {
+pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> HlsSegment {
+    HlsSegment {
         bytes: bytes.into(),
         init: None,
         sequence,
         seconds,
         discontinuity: false,
         program_date_time: None,
-        seen: 1_700_000_000.0 + seconds * (sequence + 1) as f64,
+        first_listed: 1_700_000_000.0 + seconds * (sequence + 1) as f64,
         backlog: Some(0.0),
         ad: false,
         part: false,
@@ -106,7 +106,7 @@ pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
 }
 
 /// Decodes a file and returns its samples.
-pub(crate) fn whole(path: &Path) -> Vec<f32> {
+pub(crate) fn reference_audio(path: &Path) -> Vec<f32> {
     let mut reader = AudioReader::open(path, &Limits::default()).unwrap();
     let mut sound = Vec::new();
     while let Some(chunk) = reader.next_chunk().unwrap() {

@@ -8,18 +8,18 @@ use refrain_stream::{Delivery, LiveAudio, LiveChunk, RadioError, RadioSettings, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::ear::{assert_same, hear};
-use crate::media::{Studio, whole};
+use crate::decode::{assert_same, process};
+use crate::media::{MediaFiles, reference_audio};
 
-/// Starts a server that sends one response of `answers` per connection, header included, and closes it. `None` keeps the
+/// Starts a server that sends one response of `responses` per connection, header included, and closes it. `None` keeps the
 /// connection open without a response. The last response is repeated. Returns the URL and the log of requests.
-async fn station(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String>>>) {
+async fn station(responses: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/radio?token=secret", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&asked);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
     tokio::spawn(async move {
-        let mut held = Vec::new();
+        let mut open_connections = Vec::new();
         for turn in 0.. {
             let (mut connection, _) = listener.accept().await.unwrap();
             let mut request = Vec::new();
@@ -27,27 +27,27 @@ async fn station(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String
                 request.push(connection.read_u8().await.unwrap());
             }
             log.lock().unwrap().push(String::from_utf8(request).unwrap().to_ascii_lowercase());
-            match &answers[turn.min(answers.len() - 1)] {
-                Some(answer) => {
+            match &responses[turn.min(responses.len() - 1)] {
+                Some(http_response) => {
                     // The piece length is unrelated to the lengths of frames and metadata intervals.
-                    for piece in answer.chunks(1_111) {
+                    for piece in http_response.chunks(1_111) {
                         connection.write_all(piece).await.unwrap();
                     }
                     connection.shutdown().await.unwrap();
                 }
-                None => held.push(connection),
+                None => open_connections.push(connection),
             }
         }
     });
-    (address, asked)
+    (address, requests)
 }
 
-fn answer(header: &str, body: &[u8]) -> Option<Vec<u8>> {
+fn http_response(header: &str, body: &[u8]) -> Option<Vec<u8>> {
     Some([header.replace('\n', "\r\n").as_bytes(), b"\r\n\r\n", body].concat())
 }
 
-fn gone() -> Option<Vec<u8>> {
-    answer("HTTP/1.1 410 Gone\nContent-Length: 0", b"")
+fn status_410() -> Option<Vec<u8>> {
+    http_response("HTTP/1.1 410 Gone\nContent-Length: 0", b"")
 }
 
 /// Inserts a metadata block after every `interval` bytes, with the next of `titles` or empty.
@@ -84,15 +84,15 @@ fn in_real_time(deliveries: Vec<Delivery>, rate: f64) -> Vec<Delivery> {
     deliveries.into_iter().map(pace).collect()
 }
 
-async fn listen(address: &str) -> (Vec<Delivery>, RadioStatus) {
-    listen_within(address, AddressPolicy::AllowPrivate).await
+async fn receive(address: &str) -> (Vec<Delivery>, RadioStatus) {
+    receive_with_policy(address, AddressPolicy::AllowPrivate).await
 }
 
-async fn listen_within(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, RadioStatus) {
+async fn receive_with_policy(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, RadioStatus) {
     let client = reqwest::Client::builder().no_proxy().http09_responses().build().unwrap();
     let millis = Duration::from_millis;
     let settings = RadioSettings {
-        silence: millis(300),
+        read_timeout: millis(300),
         retry: (millis(1), millis(10)),
         give_up_after: Duration::from_secs(20),
         policy,
@@ -108,71 +108,75 @@ async fn listen_within(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, 
 
 #[tokio::test]
 async fn mp3_with_titles_is_decoded_across_reconnects() {
-    let studio = Studio::new(40, 4.0);
-    let whole = studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
-    let bytes = studio.read("song.mp3");
+    let files = MediaFiles::new(40, 4.0);
+    let reference_audio = files.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    let bytes = files.read("song.mp3");
     let header = "HTTP/1.0 200 OK\nContent-Type: audio/mpeg\nicy-name: Test\nicy-metaint: 8000";
-    let first = answer(header, &with_titles(&bytes, 8_000, &["One", "", "Two", "Two"]));
-    let error = answer("HTTP/1.1 503 Full\nContent-Length: 0", b"");
-    let other = Studio::new(45, 4.0);
+    let first = http_response(header, &with_titles(&bytes, 8_000, &["One", "", "Two", "Two"]));
+    let error = http_response("HTTP/1.1 503 Full\nContent-Length: 0", b"");
+    let other = MediaFiles::new(45, 4.0);
     let other_whole = other.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
-    let second = answer("HTTP/1.0 200 OK\nContent-Type: audio/mpeg", &other.read("song.mp3"));
-    let (address, asked) = station(vec![None, first, error, second, gone()]).await;
-    let (all, status) = listen(&address).await;
+    let second = http_response("HTTP/1.0 200 OK\nContent-Type: audio/mpeg", &other.read("song.mp3"));
+    let (address, requests) = station(vec![None, first, error, second, status_410()]).await;
+    let (all, status) = receive(&address).await;
     let titles: Vec<_> =
         all.iter().filter_map(|d| if let Delivery::Title(t) = d { Some(&t[..]) } else { None }).collect();
     assert_eq!(titles, ["One", "Two"]);
-    assert!(asked.lock().unwrap().iter().all(|request| request.contains("icy-metadata: 1")));
+    assert!(requests.lock().unwrap().iter().all(|request| request.contains("icy-metadata: 1")));
     assert_eq!((status.connections, status.failures), (2, 5));
     assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
-    let heard = hear(in_real_time(all, 12_000.0));
+    let decoded = process(in_real_time(all, 12_000.0));
     // Up to a few frames are missing at the seams: a last frame without a next one to confirm it, or without its reservoir.
     assert!(
-        heard.sound.len().abs_diff(whole.len() + other_whole.len()) <= 3 * 1_152,
+        decoded.sound.len().abs_diff(reference_audio.len() + other_whole.len()) <= 3 * 1_152,
         "{} of {}",
-        heard.sound.len(),
-        whole.len()
+        decoded.sound.len(),
+        reference_audio.len()
     );
-    assert_same(&heard.sound[..whole.len() - 2_304], &whole[..whole.len() - 2_304]);
-    assert_eq!((heard.report.discontinuities, heard.report.gaps.total().count), (1, 0));
-    assert_eq!(heard.report.title.unwrap().text, "Two");
+    assert_same(
+        &decoded.sound[..reference_audio.len() - 2_304],
+        &reference_audio[..reference_audio.len() - 2_304],
+    );
+    assert_eq!((decoded.report.discontinuities, decoded.report.gaps.total().count), (1, 0));
+    assert_eq!(decoded.report.title.unwrap().text, "Two");
 }
 
 #[tokio::test]
 async fn icy_responses_of_old_servers_are_decoded() {
-    let studio = Studio::new(41, 3.0);
-    let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
-    let body = with_titles(&studio.read("song.aac"), 4_096, &["Old"]);
-    let first = answer("ICY 200 OK\nicy-name:Test\nicy-metaint:4096", &body);
-    let (address, _) = station(vec![first, gone()]).await;
-    let (all, status) = listen(&address).await;
+    let files = MediaFiles::new(41, 3.0);
+    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let body = with_titles(&files.read("song.aac"), 4_096, &["Old"]);
+    let first = http_response("ICY 200 OK\nicy-name:Test\nicy-metaint:4096", &body);
+    let (address, _) = station(vec![first, status_410()]).await;
+    let (all, status) = receive(&address).await;
     assert_eq!(status.connections, 1, "{status:?}");
-    let heard = hear(all);
-    assert_same(&heard.sound, &whole);
-    assert_eq!(heard.report.title.unwrap().text, "Old");
+    let decoded = process(all);
+    assert_same(&decoded.sound, &reference_audio);
+    assert_eq!(decoded.report.title.unwrap().text, "Old");
 }
 
 #[tokio::test]
 async fn ogg_is_decoded_to_its_last_page() {
-    let studio = Studio::new(42, 3.0);
+    let files = MediaFiles::new(42, 3.0);
     for (name, codec) in [("song.ogg", "libvorbis"), ("song.opus", "libopus"), ("song.flac", "flac")] {
-        let whole = studio.encode(name, &format!("-c:a {codec}"));
-        let first = answer("HTTP/1.1 200 OK\nContent-Type: application/ogg", &studio.read(name));
-        let (address, _) = station(vec![first.clone(), first, gone()]).await;
-        let (all, status) = listen(&address).await;
-        let heard = hear(in_real_time(all, 16_000.0));
-        assert_same(&heard.sound, &[&whole[..], &whole].concat());
-        assert_eq!((status.connections, heard.report.discontinuities), (2, 1), "{name}");
+        let reference_audio = files.encode(name, &format!("-c:a {codec}"));
+        let first = http_response("HTTP/1.1 200 OK\nContent-Type: application/ogg", &files.read(name));
+        let (address, _) = station(vec![first.clone(), first, status_410()]).await;
+        let (all, status) = receive(&address).await;
+        let decoded = process(in_real_time(all, 16_000.0));
+        assert_same(&decoded.sound, &[&reference_audio[..], &reference_audio].concat());
+        assert_eq!((status.connections, decoded.report.discontinuities), (2, 1), "{name}");
     }
 }
 
 #[tokio::test]
 async fn html_page_is_rejected_without_revealing_the_token() {
-    let page = answer("HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8", b"<html>Listen now!</html>");
-    let (address, asked) = station(vec![page]).await;
-    let (all, status) = listen(&address).await;
+    let page =
+        http_response("HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8", b"<html>Listen now!</html>");
+    let (address, requests) = station(vec![page]).await;
+    let (all, status) = receive(&address).await;
     assert!(all.is_empty());
-    assert_eq!(asked.lock().unwrap().len(), 1, "a page must not be requested again");
+    assert_eq!(requests.lock().unwrap().len(), 1, "a page must not be requested again");
     let error = status.last_error.unwrap().to_string();
     assert!(error.contains("text/html") && !error.contains("secret"), "{error}");
     assert!(
@@ -185,28 +189,29 @@ const M3U: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-mpegurl";
 
 #[tokio::test]
 async fn playlists_resolve_to_the_first_url_with_audio() {
-    let studio = Studio::new(44, 2.0);
-    let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
-    let audio = answer("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &studio.read("song.aac"));
-    let (there, _) = station(vec![audio, gone()]).await;
-    let (full, _) = station(vec![answer("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
-    let m3u = answer(M3U, format!("#EXTM3U\n#EXTINF:-1,One\n{full}\n{there}\n").as_bytes());
-    let (inner, _) = station(vec![m3u, gone()]).await;
-    let pls = answer(PLS, format!("[playlist]\nFile1=ftp://x/\nFile2={inner}\nLength2=-1\n").as_bytes());
-    let (outer, asked) = station(vec![pls, gone()]).await;
-    let (all, status) = listen(&outer).await;
-    assert_same(&hear(all).sound, &whole);
-    assert_eq!((status.connections, asked.lock().unwrap().len()), (1, 2));
+    let files = MediaFiles::new(44, 2.0);
+    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = http_response("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &files.read("song.aac"));
+    let (there, _) = station(vec![audio, status_410()]).await;
+    let (full, _) = station(vec![http_response("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
+    let m3u = http_response(M3U, format!("#EXTM3U\n#EXTINF:-1,One\n{full}\n{there}\n").as_bytes());
+    let (inner, _) = station(vec![m3u, status_410()]).await;
+    let pls =
+        http_response(PLS, format!("[playlist]\nFile1=ftp://x/\nFile2={inner}\nLength2=-1\n").as_bytes());
+    let (outer, requests) = station(vec![pls, status_410()]).await;
+    let (all, status) = receive(&outer).await;
+    assert_same(&process(all).sound, &reference_audio);
+    assert_eq!((status.connections, requests.lock().unwrap().len()), (1, 2));
     assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
 }
 
 #[tokio::test]
 async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
     let refused = |text: &'static str, policy| async move {
-        let (address, asked) = station(vec![answer(M3U, text.as_bytes())]).await;
-        let (all, status) = listen_within(&address, policy).await;
+        let (address, requests) = station(vec![http_response(M3U, text.as_bytes())]).await;
+        let (all, status) = receive_with_policy(&address, policy).await;
         assert!(all.is_empty());
-        assert_eq!(asked.lock().unwrap().len(), 1, "a playlist must not be requested again");
+        assert_eq!(requests.lock().unwrap().len(), 1, "a playlist must not be requested again");
         let error = status.last_error.unwrap().to_string();
         assert!(!error.contains("secret"), "{error}");
         error
@@ -218,19 +223,19 @@ async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
     assert!(refused("file:///etc/passwd?secret", AddressPolicy::AllowPrivate).await.contains("scheme file"));
     assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("no entries found"));
     assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", AddressPolicy::AllowPrivate).await.contains("HLS"));
-    let circle = answer(M3U, b"?again\n?and-again\n");
-    let (address, asked) = station(vec![circle]).await;
-    let (_, status) = listen(&address).await;
+    let circle = http_response(M3U, b"?again\n?and-again\n");
+    let (address, requests) = station(vec![circle]).await;
+    let (_, status) = receive(&address).await;
     assert!(status.last_error.unwrap().to_string().contains("nested too deeply"));
-    assert_eq!(asked.lock().unwrap().len(), 10);
-    let endless = answer(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
-    let (_, status) = listen(&station(vec![endless]).await.0).await;
+    assert_eq!(requests.lock().unwrap().len(), 10);
+    let endless = http_response(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
+    let (_, status) = receive(&station(vec![endless]).await.0).await;
     assert!(status.last_error.unwrap().to_string().contains("longer than 65536 bytes"));
 }
 
 #[tokio::test]
 async fn file_is_played_once_to_its_end() {
-    let studio = Studio::new(46, 3.0);
+    let files = MediaFiles::new(46, 3.0);
     for (name, kind) in [
         ("song.mp3", "audio/mpeg\nAccept-Ranges: bytes"),
         ("song.mp3", "audio/mpeg"),
@@ -238,40 +243,40 @@ async fn file_is_played_once_to_its_end() {
         ("song.ogg", "audio/ogg"),
     ] {
         let codec = if name == "song.ogg" { "-c:a libvorbis" } else { "-c:a libmp3lame -b:a 96k" };
-        let whole = studio.encode(name, codec);
-        let bytes = studio.read(name);
+        let reference_audio = files.encode(name, codec);
+        let bytes = files.read(name);
         let header = format!("HTTP/1.1 200 OK\nContent-Length: {}\nContent-Type: {kind}", bytes.len());
-        let (address, asked) = station(vec![answer(&header, &bytes)]).await;
-        let (all, status) = listen(&address).await;
-        assert_eq!(asked.lock().unwrap().len(), 1, "{name} is not requested again");
+        let (address, requests) = station(vec![http_response(&header, &bytes)]).await;
+        let (all, status) = receive(&address).await;
+        assert_eq!(requests.lock().unwrap().len(), 1, "{name} is not requested again");
         assert_eq!((status.last_error, status.file_bytes), (None, Some(bytes.len() as u64)));
         assert!(all.iter().all(|delivery| !matches!(delivery, Delivery::Live(_))), "a file is not live");
-        assert!(hear(all).sound.len().abs_diff(whole.len()) <= 2_304, "{name}");
+        assert!(process(all).sound.len().abs_diff(reference_audio.len()) <= 2_304, "{name}");
     }
 }
 
 #[tokio::test]
 async fn truncated_file_is_played_up_to_the_break() {
-    let studio = Studio::new(47, 3.0);
-    studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k");
-    let bytes = studio.read("song.mp3");
+    let files = MediaFiles::new(47, 3.0);
+    files.encode("song.mp3", "-c:a libmp3lame -b:a 96k");
+    let bytes = files.read("song.mp3");
     let header = format!("HTTP/1.1 200 OK\nContent-Length: {}\nContent-Type: audio/mpeg", bytes.len());
-    let (address, asked) = station(vec![answer(&header, &bytes[..bytes.len() / 2])]).await;
-    let (all, status) = listen(&address).await;
-    assert_eq!(asked.lock().unwrap().len(), 1);
-    let seconds = hear(all).sound.len() as f64 / 44_100.0;
+    let (address, requests) = station(vec![http_response(&header, &bytes[..bytes.len() / 2])]).await;
+    let (all, status) = receive(&address).await;
+    assert_eq!(requests.lock().unwrap().len(), 1);
+    let seconds = process(all).sound.len() as f64 / 44_100.0;
     assert!((1.0..2.0).contains(&seconds), "{seconds}");
     assert!(status.last_error.is_some());
 }
 
 #[tokio::test]
 async fn station_with_an_enormous_content_length_is_live() {
-    let studio = Studio::new(48, 2.0);
-    studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    let files = MediaFiles::new(48, 2.0);
+    files.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
     for header in ["Content-Length: 2147483647", "Content-Length: 54000000\nicy-name: Test"] {
         let header = format!("HTTP/1.1 200 OK\nContent-Type: audio/mpeg\n{header}");
-        let (address, _) = station(vec![answer(&header, &studio.read("song.mp3")), gone()]).await;
-        let (all, status) = listen(&address).await;
+        let (address, _) = station(vec![http_response(&header, &files.read("song.mp3")), status_410()]).await;
+        let (all, status) = receive(&address).await;
         assert_eq!((status.connections, status.file_bytes), (1, None));
         assert!(all.iter().any(|delivery| matches!(delivery, Delivery::Live(_))));
     }
@@ -296,5 +301,5 @@ async fn unreachable_station_ends_after_the_time_limit() {
 #[test]
 fn fixture_inserts_metadata_blocks() {
     assert_eq!(with_titles(b"abcd", 2, &["T"]).len(), 4 + 1 + 48 + 1 - 16);
-    assert!(!whole(&Studio::new(43, 0.5).path("song.wav")).is_empty());
+    assert!(!reference_audio(&MediaFiles::new(43, 0.5).path("song.wav")).is_empty());
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use refrain_stream::{Delivery, GapReason, UdpSettings, UdpSource};
 
-use crate::ear::{Heard, assert_same, hear};
-use crate::media::{Studio, whole};
+use crate::decode::{DecodedStream, assert_same, process};
+use crate::media::{MediaFiles, reference_audio};
 
 /// Sends the stream to a source in datagrams of seven packets, as broadcasters do, and returns its deliveries. The datagrams in
 /// `lost` are not sent. If `rtp` is true, each datagram gets an RTP header.
@@ -32,32 +32,41 @@ async fn send(
     all
 }
 
-async fn heard(address: &str, bytes: &[u8], rtp: bool, lost: std::ops::Range<usize>) -> Heard {
+async fn decoded(address: &str, bytes: &[u8], rtp: bool, lost: std::ops::Range<usize>) -> DecodedStream {
     let settings = UdpSettings { interface: (Ipv4Addr::LOCALHOST, 0), ..UdpSettings::default() };
     let mut source = UdpSource::open(address, &settings).unwrap();
     let to = source.address().unwrap().to_string();
-    hear(send(&mut source, &to, bytes, rtp, lost).await)
+    process(send(&mut source, &to, bytes, rtp, lost).await)
 }
 
 #[tokio::test]
 async fn datagrams_decode_like_the_file_and_lost_ones_are_gaps() {
-    let studio = Studio::new(50, 4.0);
-    studio.ffmpeg("-i song.wav -c:a aac -aac_pns 0 -f mpegts song.ts");
-    let (bytes, whole) = (studio.read("song.ts"), whole(&studio.path("song.ts")));
+    let files = MediaFiles::new(50, 4.0);
+    files.ffmpeg("-i song.wav -c:a aac -aac_pns 0 -f mpegts song.ts");
+    let (bytes, reference_audio) = (files.read("song.ts"), reference_audio(&files.path("song.ts")));
     for rtp in [false, true] {
-        let heard = heard("udp://127.0.0.1:0", &bytes, rtp, 0..0).await;
-        assert_same(&heard.sound, &whole);
-        assert_eq!(heard.report.lost_packets, 0);
+        let decoded = decoded("udp://127.0.0.1:0", &bytes, rtp, 0..0).await;
+        assert_same(&decoded.sound, &reference_audio);
+        assert_eq!(decoded.report.lost_packets, 0);
     }
-    for (lost, least) in [(10..21, 0.5), (15..16, 0.03)] {
-        let lossy = heard("127.0.0.1:0", &bytes, true, lost).await;
-        assert!(lossy.sound.len().abs_diff(whole.len()) <= 1, "{} of {}", lossy.sound.len(), whole.len());
+    for (lost, min_seconds) in [(10..21, 0.5), (15..16, 0.03)] {
+        let lossy = decoded("127.0.0.1:0", &bytes, true, lost).await;
+        assert!(
+            lossy.sound.len().abs_diff(reference_audio.len()) <= 1,
+            "{} of {}",
+            lossy.sound.len(),
+            reference_audio.len()
+        );
         let gap = lossy.report.gaps.of(GapReason::Lost);
-        assert!(gap.count == 1 && gap.seconds > least && lossy.report.lost_packets > 0, "{:?}", lossy.report);
-        let behind = whole.len() - 44_100;
+        assert!(
+            gap.count == 1 && gap.seconds > min_seconds && lossy.report.lost_packets > 0,
+            "{:?}",
+            lossy.report
+        );
+        let behind = reference_audio.len() - 44_100;
         let in_place = [behind - 1, behind, behind + 1]
             .iter()
-            .any(|&from| lossy.sound[from..from + 40_000] == whole[behind..behind + 40_000]);
+            .any(|&from| lossy.sound[from..from + 40_000] == reference_audio[behind..behind + 40_000]);
         assert!(in_place, "the audio after the loss is misplaced");
     }
 }

@@ -1,12 +1,12 @@
 //! A simulated IVS API with the calls GetStream, ListStreams and GetChannel. moto does not simulate streams of IVS.
 //!
-//! [`Ivs`] listens on a free port of 127.0.0.1. A test defines channels and their streams, simulates failures ([`Trouble`]),
+//! [`Ivs`] listens on a free port of 127.0.0.1. A test defines channels and their streams, simulates failures ([`IvsFault`]),
 //! and counts the calls. Responses and errors have the format of the IVS API Reference: errors have the header
 //! `x-amzn-ErrorType` and a body `{"exceptionMessage"}`.
 
-mod answer;
+mod reply;
 mod server;
 mod state;
 
-pub use answer::Trouble;
+pub use reply::IvsFault;
 pub use server::Ivs;

@@ -13,18 +13,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{Answer, Trouble};
-use super::state::{Channel, State, Stream};
+use super::reply::{ApiReply, IvsFault};
+use super::state::{IvsChannel, IvsState, IvsStream};
 use crate::origin::Times;
 
 /// Maximum size of a request body in bytes.
-const LARGEST: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A simulated IVS API on 127.0.0.1. The server stops when this value is dropped.
 #[derive(Debug)]
 pub struct Ivs {
     address: std::net::SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<IvsState>>,
     accepting: JoinHandle<()>,
 }
 
@@ -48,7 +48,7 @@ impl Ivs {
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(IvsState::default()));
         let accepting = tokio::spawn(accept(listener, state.clone()));
         Ok(Self { address, state, accepting })
     }
@@ -70,7 +70,7 @@ impl Ivs {
     }
 
     fn insert(&self, arn: &str, playback_url: &str, private: bool) {
-        let channel = Channel { playback_url: playback_url.to_owned(), private, stream: None };
+        let channel = IvsChannel { playback_url: playback_url.to_owned(), private, stream: None };
         self.state().channels.insert(arn.to_owned(), channel);
     }
 
@@ -88,7 +88,7 @@ impl Ivs {
     /// Like [`Self::start_stream`], with a start time in milliseconds since 1970.
     pub fn start_stream_at(&self, arn: &str, stream_id: &str, started_at: u64) {
         if let Some(channel) = self.state().channels.get_mut(arn) {
-            channel.stream = Some(Stream { id: stream_id.to_owned(), started_at, live: true });
+            channel.stream = Some(IvsStream { id: stream_id.to_owned(), started_at, live: true });
         }
     }
 
@@ -100,20 +100,20 @@ impl Ivs {
     }
 
     /// Sets the state of the channel's stream to offline. The API continues to return the stream.
-    pub fn let_linger(&self, arn: &str) {
+    pub fn set_offline(&self, arn: &str) {
         if let Some(stream) = self.state().channels.get_mut(arn).and_then(|channel| channel.stream.as_mut()) {
             stream.live = false;
         }
     }
 
     /// Simulates a failure of a call (`GetStream`, `ListStreams`, `GetChannel`, or `*` for all).
-    pub fn trouble(&self, call: &str, trouble: Trouble, times: Times) {
-        self.state().troubles.push((call.to_owned(), trouble, times));
+    pub fn fault(&self, call: &str, fault: IvsFault, times: Times) {
+        self.state().faults.push((call.to_owned(), fault, times));
     }
 
     /// Ends all simulated failures.
     pub fn heal(&self) {
-        self.state().troubles.clear();
+        self.state().faults.clear();
     }
 
     /// Limits pages of ListStreams to this number of streams.
@@ -127,7 +127,7 @@ impl Ivs {
         self.state().calls.get(call).copied().unwrap_or(0)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, IvsState> {
         lock(&self.state)
     }
 }
@@ -138,17 +138,17 @@ impl Drop for Ivs {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<IvsState>) -> MutexGuard<'_, IvsState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn accept(listener: TcpListener, state: Arc<Mutex<IvsState>>) {
     let mut connections = JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             let state = state.clone();
             connections.spawn(async move {
-                let service = service_fn(|request| answer(request, state.clone()));
+                let service = service_fn(|request| reply(request, state.clone()));
                 let server = hyper::server::conn::http1::Builder::new();
                 // Connection errors are expected: a simulated failure closes connections.
                 let _ = server.serve_connection(TokioIo::new(stream), service).await;
@@ -158,21 +158,21 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-async fn answer(
+async fn reply(
     request: Request<Incoming>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<IvsState>>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
     let call = request.uri().path().trim_start_matches('/').to_owned();
-    let body = Limited::new(request.into_body(), LARGEST).collect().await;
+    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut state = lock(&state);
     *state.calls.entry(call.clone()).or_default() += 1;
-    let answer = match state.trouble(&call) {
-        Some(trouble) => Answer::trouble(trouble, &call).ok_or(Closed)?,
+    let reply = match state.fault(&call) {
+        Some(fault) => ApiReply::fault(fault, &call).ok_or(Closed)?,
         None => match serde_json::from_slice(&body) {
-            Ok(asked) => state.answer(&call, &asked),
-            Err(error) => Answer::error(400, "ValidationException", &error.to_string()),
+            Ok(request_body) => state.reply(&call, &request_body),
+            Err(error) => ApiReply::error(400, "ValidationException", &error.to_string()),
         },
     };
-    Ok(answer.response())
+    Ok(reply.response())
 }

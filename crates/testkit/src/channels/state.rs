@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Trouble};
+use super::reply::{ApiReply, IvsFault};
 use crate::origin::Times;
 use crate::origin::iso;
 
 /// Default number of streams per page of ListStreams, as in IVS.
-const PAGE: usize = 50;
+const DEFAULT_PAGE_STREAMS: usize = 50;
 
 /// Maximum number of streams per page.
-const MOST: usize = 100;
+const MAX_PAGE_STREAMS: usize = 100;
 
 /// State of the simulated API. Tests change it, and calls read it.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) channels: BTreeMap<String, Channel>,
-    pub(super) troubles: Vec<(String, Trouble, Times)>,
+pub(super) struct IvsState {
+    pub(super) channels: BTreeMap<String, IvsChannel>,
+    pub(super) faults: Vec<(String, IvsFault, Times)>,
     pub(super) calls: BTreeMap<String, usize>,
     /// Maximum number of streams per page that a test has set. It also limits the number that a caller requests.
     pub(super) page: Option<usize>,
@@ -26,81 +26,86 @@ pub(super) struct State {
 
 /// A channel.
 #[derive(Debug, Clone)]
-pub(super) struct Channel {
+pub(super) struct IvsChannel {
     pub(super) playback_url: String,
     pub(super) private: bool,
-    pub(super) stream: Option<Stream>,
+    pub(super) stream: Option<IvsStream>,
 }
 
 /// A stream of a channel.
 #[derive(Debug, Clone)]
-pub(super) struct Stream {
+pub(super) struct IvsStream {
     pub(super) id: String,
     /// Start time in milliseconds since 1970.
     pub(super) started_at: u64,
     pub(super) live: bool,
 }
 
-impl State {
+impl IvsState {
     /// Returns the simulated failure for a call, if any, and decrements its remaining count.
-    pub(super) fn trouble(&mut self, call: &str) -> Option<Trouble> {
-        let at = self.troubles.iter().position(|(pattern, ..)| pattern == call || pattern == "*")?;
-        let (_, trouble, times) = self.troubles.get_mut(at)?;
-        let trouble = *trouble;
+    pub(super) fn fault(&mut self, call: &str) -> Option<IvsFault> {
+        let at = self.faults.iter().position(|(pattern, ..)| pattern == call || pattern == "*")?;
+        let (_, fault, times) = self.faults.get_mut(at)?;
+        let fault = *fault;
         if let Times::First(left) = times {
             *left = left.saturating_sub(1);
             if *left == 0 {
-                self.troubles.remove(at);
+                self.faults.remove(at);
             }
         }
-        Some(trouble)
+        Some(fault)
     }
 
-    pub(super) fn answer(&self, call: &str, asked: &Value) -> Answer {
+    pub(super) fn reply(&self, call: &str, request_body: &Value) -> ApiReply {
         match call {
-            "GetStream" => self.get_stream(text(asked, "channelArn")),
-            "ListStreams" => self.list_streams(asked),
-            "GetChannel" => self.get_channel(text(asked, "arn")),
-            _ => Answer::error(404, "UnknownOperationException", "unknown operation"),
+            "GetStream" => self.get_stream(text(request_body, "channelArn")),
+            "ListStreams" => self.list_streams(request_body),
+            "GetChannel" => self.get_channel(text(request_body, "arn")),
+            _ => ApiReply::error(404, "UnknownOperationException", "unknown operation"),
         }
     }
 
-    fn get_stream(&self, arn: &str) -> Answer {
+    fn get_stream(&self, arn: &str) -> ApiReply {
         let Some(channel) = self.channels.get(arn) else { return missing(arn) };
         let Some(stream) = &channel.stream else {
-            return Answer::error(404, "ChannelNotBroadcasting", &format!("{arn} is not broadcasting"));
+            return ApiReply::error(404, "ChannelNotBroadcasting", &format!("{arn} is not broadcasting"));
         };
-        let mut told = stream.told(arn);
-        told["playbackUrl"] = json!(channel.playback_url);
-        Answer::right(&json!({ "stream": told }))
+        let mut to_json = stream.to_json(arn);
+        to_json["playbackUrl"] = json!(channel.playback_url);
+        ApiReply::right(&json!({ "stream": to_json }))
     }
 
     /// Returns a page of streams. The token of the next page is the last channel of this page.
-    fn list_streams(&self, asked: &Value) -> Answer {
-        let wanted = asked.get("maxResults").and_then(Value::as_u64).map_or(PAGE, |most| most as usize);
-        let most = wanted.clamp(1, MOST).min(self.page.unwrap_or(MOST));
-        let after = text(asked, "nextToken");
+    fn list_streams(&self, request_body: &Value) -> ApiReply {
+        let wanted = request_body
+            .get("maxResults")
+            .and_then(Value::as_u64)
+            .map_or(DEFAULT_PAGE_STREAMS, |page_streams| page_streams as usize);
+        let page_streams = wanted.clamp(1, MAX_PAGE_STREAMS).min(self.page.unwrap_or(MAX_PAGE_STREAMS));
+        let after = text(request_body, "nextToken");
         let all = self.channels.iter().filter_map(|(arn, channel)| Some((arn, channel.stream.as_ref()?)));
         let rest: Vec<_> = all.filter(|(arn, _)| arn.as_str() > after).collect();
-        let page: Vec<_> = rest.iter().take(most).map(|(arn, stream)| stream.told(arn)).collect();
+        let page: Vec<_> = rest.iter().take(page_streams).map(|(arn, stream)| stream.to_json(arn)).collect();
         let mut body = json!({ "streams": page });
-        if let Some((last, _)) = rest.get(most.saturating_sub(1)).filter(|_| rest.len() > most) {
+        if let Some((last, _)) =
+            rest.get(page_streams.saturating_sub(1)).filter(|_| rest.len() > page_streams)
+        {
             body["nextToken"] = json!(last);
         }
-        Answer::right(&body)
+        ApiReply::right(&body)
     }
 
-    fn get_channel(&self, arn: &str) -> Answer {
+    fn get_channel(&self, arn: &str) -> ApiReply {
         let Some(channel) = self.channels.get(arn) else { return missing(arn) };
-        Answer::right(&json!({ "channel": {
+        ApiReply::right(&json!({ "channel": {
             "arn": arn, "name": "", "latencyMode": "LOW", "type": "STANDARD",
             "playbackUrl": channel.playback_url, "authorized": channel.private,
         }}))
     }
 }
 
-impl Stream {
-    fn told(&self, arn: &str) -> Value {
+impl IvsStream {
+    fn to_json(&self, arn: &str) -> Value {
         json!({
             "channelArn": arn, "streamId": self.id, "health": "HEALTHY", "viewerCount": 0,
             "state": if self.live { "LIVE" } else { "OFFLINE" },
@@ -109,10 +114,10 @@ impl Stream {
     }
 }
 
-fn missing(arn: &str) -> Answer {
-    Answer::error(404, "ResourceNotFoundException", &format!("Resource: {arn} not found"))
+fn missing(arn: &str) -> ApiReply {
+    ApiReply::error(404, "ResourceNotFoundException", &format!("Resource: {arn} not found"))
 }
 
-fn text<'a>(asked: &'a Value, name: &str) -> &'a str {
-    asked.get(name).and_then(Value::as_str).unwrap_or_default()
+fn text<'a>(request_body: &'a Value, name: &str) -> &'a str {
+    request_body.get(name).and_then(Value::as_str).unwrap_or_default()
 }

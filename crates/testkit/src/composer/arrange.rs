@@ -1,9 +1,9 @@
 //! The form of a song: the order of its sections, and the players and the theme of each section.
 
-use super::Section;
+use super::SongSection;
 use super::harmony::{BarChords, Progression};
 use super::melody::{self, Motif};
-use super::score::{Clock, Score};
+use super::score::{Score, SongClock};
 use super::style::Style;
 use super::{beat, players};
 use crate::rng::Rng;
@@ -53,9 +53,9 @@ struct Band {
 }
 
 /// One performance of a section.
-pub(super) struct Stage<'a> {
+pub(super) struct Performance<'a> {
     pub(super) style: &'a Style,
-    pub(super) clock: &'a Clock,
+    pub(super) clock: &'a SongClock,
     pub(super) first_bar: usize,
     pub(super) bars: usize,
     pub(super) chords: &'a [BarChords],
@@ -65,7 +65,7 @@ pub(super) struct Stage<'a> {
     pub(super) energy: f64,
 }
 
-impl Stage<'_> {
+impl Performance<'_> {
     /// Returns the time in seconds of sixteenth `step` in the section's bar `bar`, with a random deviation.
     pub(super) fn at(&self, bar: usize, step: f64, rng: &mut Rng) -> f64 {
         (self.clock.time(self.first_bar + bar, step) + rng.normal() * self.style.looseness).max(0.0)
@@ -83,7 +83,12 @@ impl Stage<'_> {
 }
 
 /// Writes the score of a song of at least `seconds`.
-pub(super) fn write(style: &Style, clock: &Clock, seconds: f64, rng: &mut Rng) -> (Score, Vec<Section>) {
+pub(super) fn write(
+    style: &Style,
+    clock: &SongClock,
+    seconds: f64,
+    rng: &mut Rng,
+) -> (Score, Vec<SongSection>) {
     let verse = Theme::draw(style, rng);
     let chorus = Theme::draw(style, rng);
     let bridge = Theme::draw(style, rng);
@@ -104,9 +109,10 @@ pub(super) fn write(style: &Style, clock: &Clock, seconds: f64, rng: &mut Rng) -
         let bars = if name == "intro" { unit / 2 } else { unit };
         let chords = theme.progression.perform(style.key, bars, clock.steps_per_bar, rng);
         let band = band(name, round, rng);
-        let stage = Stage { style, clock, first_bar: bar, bars, chords: &chords, tonic, energy: band.energy };
-        perform(&stage, theme, band, &mut score, rng);
-        sections.push(Section { name, start: clock.bar(bar) });
+        let performance =
+            Performance { style, clock, first_bar: bar, bars, chords: &chords, tonic, energy: band.energy };
+        perform(&performance, theme, band, &mut score, rng);
+        sections.push(SongSection { name, start: clock.bar(bar) });
         bar += bars;
         round += 1;
     }
@@ -152,29 +158,29 @@ fn band(name: &str, round: usize, rng: &mut Rng) -> Band {
     }
 }
 
-fn perform(stage: &Stage<'_>, theme: &Theme, band: Band, score: &mut Score, rng: &mut Rng) {
-    use super::score::Part;
+fn perform(performance: &Performance<'_>, theme: &Theme, band: Band, score: &mut Score, rng: &mut Rng) {
+    use super::score::Voice;
     if band.drums {
-        beat::play(stage, &theme.beat, score, &mut rng.fork());
+        beat::play(performance, &theme.beat, score, &mut rng.fork());
     }
     if band.bass {
-        players::bass(stage, theme.bass, score, &mut rng.fork());
+        players::bass(performance, theme.bass, score, &mut rng.fork());
     }
     if band.chords {
-        players::comp(stage, theme.comp, score, &mut rng.fork());
+        players::comp(performance, theme.comp, score, &mut rng.fork());
     }
     if band.pad {
-        players::pad(stage, score, &mut rng.fork());
+        players::pad(performance, score, &mut rng.fork());
     }
     if band.arp {
-        players::arp(stage, theme.arp, score, &mut rng.fork());
+        players::arp(performance, theme.arp, score, &mut rng.fork());
     }
     let motifs = (&theme.first, &theme.second);
     if band.lead {
-        players::lead(stage, Part::Lead, motifs, score, &mut rng.fork());
+        players::lead(performance, Voice::Lead, motifs, score, &mut rng.fork());
     }
     if band.second_lead {
         // The second voice swaps the motifs of the section, so that it answers the lead instead of doubling it.
-        players::lead(stage, Part::SecondLead, (motifs.1, motifs.0), score, &mut rng.fork());
+        players::lead(performance, Voice::SecondLead, (motifs.1, motifs.0), score, &mut rng.fork());
     }
 }

@@ -1,6 +1,6 @@
 //! The drummer: patterns by probability, ghost notes, fills and crashes.
 
-use super::arrange::Stage;
+use super::arrange::Performance;
 use super::score::{Drum, Score, Stroke};
 use super::style::Groove;
 use crate::rng::Rng;
@@ -8,13 +8,13 @@ use crate::rng::Rng;
 /// A bar of a drum pattern: probability and velocity of a stroke on each sixteenth, for each drum.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    lanes: Vec<Lane>,
+    lanes: Vec<DrumLane>,
     /// Probability that the last bar of a phrase ends with a fill.
     fills: f64,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct DrumLane {
     drum: Drum,
     /// Probability of a stroke on each sixteenth.
     steps: Vec<f64>,
@@ -25,7 +25,7 @@ impl Pattern {
     pub(super) fn draw(groove: Groove, steps: u32, rng: &mut Rng) -> Self {
         let mut lanes = Vec::new();
         let mut lane = |drum, velocity, chance: &dyn Fn(u32) -> f64| {
-            lanes.push(Lane { drum, steps: (0..steps).map(chance).collect(), velocity });
+            lanes.push(DrumLane { drum, steps: (0..steps).map(chance).collect(), velocity });
         };
         let back = if steps == 12 { [4, 8] } else { [4, 12] };
         let extra = [rng.int(1, 15) as u32, rng.int(1, 15) as u32, rng.int(5, 11) as u32];
@@ -78,17 +78,17 @@ impl Pattern {
     }
 }
 
-pub(super) fn play(stage: &Stage<'_>, pattern: &Pattern, score: &mut Score, rng: &mut Rng) {
+pub(super) fn play(performance: &Performance<'_>, pattern: &Pattern, score: &mut Score, rng: &mut Rng) {
     if pattern.lanes.is_empty() {
         return;
     }
-    if stage.energy > 0.6 {
-        let start = stage.at(0, 0.0, rng);
+    if performance.energy > 0.6 {
+        let start = performance.at(0, 0.0, rng);
         score.strokes.push(Stroke { drum: Drum::Crash, start, velocity: 0.6 });
     }
-    let steps = stage.clock.steps_per_bar;
-    for bar in 0..stage.bars {
-        let last_of_phrase = bar % 4 == 3 || bar + 1 == stage.bars;
+    let steps = performance.clock.steps_per_bar;
+    for bar in 0..performance.bars {
+        let last_of_phrase = bar % 4 == 3 || bar + 1 == performance.bars;
         let fill_from =
             if last_of_phrase && rng.chance(pattern.fills) { steps - rng.pick(&[2, 4, 4, 8]) } else { steps };
         for lane in &pattern.lanes {
@@ -99,16 +99,22 @@ pub(super) fn play(stage: &Stage<'_>, pattern: &Pattern, score: &mut Score, rng:
                 let accent = if step % 4 == 0 { 1.0 } else { 0.8 };
                 // A stroke with a low probability is a ghost note.
                 let ghost = if lane.steps[step as usize] < 0.2 { 0.35 } else { 1.0 };
-                let velocity = stage.velocity(lane.velocity * accent, rng) * ghost;
-                let start = stage.at(bar, f64::from(step), rng);
+                let velocity = performance.velocity(lane.velocity * accent, rng) * ghost;
+                let start = performance.at(bar, f64::from(step), rng);
                 score.strokes.push(Stroke { drum: lane.drum, start, velocity });
             }
         }
-        fill(stage, bar, fill_from..steps, score, rng);
+        fill(performance, bar, fill_from..steps, score, rng);
     }
 }
 
-fn fill(stage: &Stage<'_>, bar: usize, steps: std::ops::Range<u32>, score: &mut Score, rng: &mut Rng) {
+fn fill(
+    performance: &Performance<'_>,
+    bar: usize,
+    steps: std::ops::Range<u32>,
+    score: &mut Score,
+    rng: &mut Rng,
+) {
     let length = steps.len().max(1) as f64;
     for (i, step) in steps.enumerate() {
         if !rng.chance(0.85) {
@@ -122,8 +128,8 @@ fn fill(stage: &Stage<'_>, bar: usize, steps: std::ops::Range<u32>, score: &mut 
         } else {
             Drum::LowTom
         };
-        let velocity = stage.velocity(0.55 + 0.3 * progress, rng);
-        let start = stage.at(bar, f64::from(step), rng);
+        let velocity = performance.velocity(0.55 + 0.3 * progress, rng);
+        let start = performance.at(bar, f64::from(step), rng);
         score.strokes.push(Stroke { drum, start, velocity });
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct Chord {
 }
 
 impl Chord {
-    /// Creates the chord on scale degree `degree` (0..7). With probability `colour` it gets an added or suspended note.
-    fn on_degree(mode: Mode, degree: usize, colour: f64, rng: &mut Rng) -> Self {
+    /// Creates the chord on scale degree `degree` (0..7). With probability `color` it gets an added or suspended note.
+    fn on_degree(mode: Mode, degree: usize, color: f64, rng: &mut Rng) -> Self {
         let scale = mode.scale();
         let at = |step: usize| scale[(degree + step) % 7];
         let mut tones = vec![at(0), at(2), at(4)];
@@ -20,7 +20,7 @@ impl Chord {
             // The raised leading note makes the dominant a major chord.
             tones[1] = 11;
         }
-        if rng.chance(colour) {
+        if rng.chance(color) {
             match rng.below(4) {
                 0 | 1 => tones.push(at(6)),
                 2 => tones.push(at(1)),
@@ -71,7 +71,7 @@ const DARK: [[f64; 7]; 7] = [
 #[derive(Debug, Clone)]
 pub(super) struct Progression {
     bars: Vec<Vec<usize>>,
-    colour: f64,
+    color: f64,
 }
 
 impl Progression {
@@ -92,7 +92,7 @@ impl Progression {
             }
             list.push(here);
         }
-        Self { bars: list, colour: rng.range(0.05, 0.7) }
+        Self { bars: list, color: rng.range(0.05, 0.7) }
     }
 
     /// Returns the chords of `bars` bars: the progression, repeated as needed, with some chords substituted at random.
@@ -105,7 +105,7 @@ impl Progression {
             for (i, &degree) in degrees.iter().enumerate() {
                 // The chord a third below shares two notes and has a similar function.
                 let degree = if rng.chance(0.08) { (degree + 5) % 7 } else { degree };
-                chords.push((i as u32 * slot, Chord::on_degree(key.mode, degree, self.colour, rng)));
+                chords.push((i as u32 * slot, Chord::on_degree(key.mode, degree, self.color, rng)));
             }
             list.push(chords);
         }
@@ -133,7 +133,7 @@ impl Voicer {
             for octave in -2..=1 {
                 let notes = self.close_position(chord, tonic, bottom, octave);
                 let cost = self.cost(&notes);
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                if best.as_ref().is_none_or(|(lowest_cost, _)| cost < *lowest_cost) {
                     best = Some((cost, notes));
                 }
             }

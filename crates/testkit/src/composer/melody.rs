@@ -98,9 +98,9 @@ pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
     }
     new.sort_by_key(|t| t.step);
     if new.len() > 3 && rng.chance(amount * 0.4) {
-        let gone = 1 + rng.below(new.len() - 1);
-        let removed = new.remove(gone);
-        new[gone - 1].steps += removed.steps;
+        let index = 1 + rng.below(new.len() - 1);
+        let removed = new.remove(index);
+        new[index - 1].steps += removed.steps;
     }
     for tone in &mut new {
         while tone.degree > 10 {

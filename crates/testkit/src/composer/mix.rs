@@ -1,6 +1,6 @@
 //! The mixer: each part has its own bus with level, stereo position, echo and reverberation.
 
-use super::score::{Part, Score};
+use super::score::{Score, Voice};
 use super::style::Style;
 use super::synth::{Kit, Patch};
 use crate::effects::room::Room;
@@ -56,13 +56,13 @@ pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng
     play_drums(&kit, score, &mut bus, &mut rng.fork());
     let strip = Strip { level_db: rng.range(-3.0, 1.0), room: 0.25, echo: 0.0 };
     mix_down(&bus, &strip, &mut out, &mut room);
-    let mut parts: [(Part, &Patch, f64, f64, f64); 6] = [
-        (Part::Bass, &style.bass, -2.0, 0.05, 0.0),
-        (Part::Chords, &style.chords, -4.0, 0.5, 0.0),
-        (Part::Pad, &style.pad, -8.0, 0.8, 0.0),
-        (Part::Arp, &style.arp, -8.0, 0.7, 0.3),
-        (Part::Lead, &style.lead, -2.0, 0.6, 0.25),
-        (Part::SecondLead, &style.second_lead, -5.0, 0.8, 0.35),
+    let mut parts: [(Voice, &Patch, f64, f64, f64); 6] = [
+        (Voice::Bass, &style.bass, -2.0, 0.05, 0.0),
+        (Voice::Chords, &style.chords, -4.0, 0.5, 0.0),
+        (Voice::Pad, &style.pad, -8.0, 0.8, 0.0),
+        (Voice::Arp, &style.arp, -8.0, 0.7, 0.3),
+        (Voice::Lead, &style.lead, -2.0, 0.6, 0.25),
+        (Voice::SecondLead, &style.second_lead, -5.0, 0.8, 0.35),
     ];
     for (part, patch, level_db, room_share, echo) in &mut parts {
         bus.clear();
@@ -109,9 +109,9 @@ fn play_drums(kit: &Kit, score: &Score, bus: &mut Stereo, rng: &mut Rng) {
     }
 }
 
-fn play_part(part: Part, patch: &Patch, style: &Style, score: &Score, bus: &mut Stereo, rng: &mut Rng) {
-    let width = if part == Part::Bass { 0.0 } else { 0.3 };
-    let centre = if matches!(part, Part::Bass | Part::Lead) { 0.0 } else { patch.pan };
+fn play_part(part: Voice, patch: &Patch, style: &Style, score: &Score, bus: &mut Stereo, rng: &mut Rng) {
+    let width = if part == Voice::Bass { 0.0 } else { 0.3 };
+    let centre = if matches!(part, Voice::Bass | Voice::Lead) { 0.0 } else { patch.pan };
     let mut sound = Vec::new();
     let end = bus.left.len();
     for note in score.notes.iter().filter(|note| note.part == part) {

@@ -27,7 +27,7 @@ use crate::rng::Rng;
 
 /// A section of a song.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Section {
+pub struct SongSection {
     /// `intro`, `verse`, `chorus` or `bridge`.
     pub name: &'static str,
     /// Start in seconds.
@@ -48,7 +48,7 @@ pub struct Song {
     /// Key at the start. Late choruses can modulate upward.
     pub key: Key,
     /// Sections in order.
-    pub sections: Vec<Section>,
+    pub sections: Vec<SongSection>,
     /// Samples: 44.1 kHz mono, within ±1.
     pub samples: Vec<f32>,
 }
@@ -90,7 +90,7 @@ pub fn compose_stereo(seed: u64, seconds: f64) -> StereoSong {
     let artist = names::artist(&mut names);
     let style = style::Style::draw(&mut rng.fork());
     let mut time = rng.fork();
-    let clock = score::Clock::new(style.tempo_bpm, style.beats_per_bar, style.swing, seconds, &mut time);
+    let clock = score::SongClock::new(style.tempo_bpm, style.beats_per_bar, style.swing, seconds, &mut time);
     let (score, sections) = arrange::write(&style, &clock, seconds, &mut rng.fork());
     let mixed = mix::render(&style, &score, samples_in(seconds), &mut rng.fork());
     let samples = mixed.left.iter().zip(&mixed.right).map(|(l, r)| 0.5 * (l + r)).collect();

@@ -1,9 +1,9 @@
 //! The players of a section: bass, chords, pad, arpeggio and lead.
 
-use super::arrange::Stage;
+use super::arrange::Performance;
 use super::harmony::{Chord, Voicer};
 use super::melody::{self, Motif};
-use super::score::{Note, Part, Score};
+use super::score::{Note, Score, Voice};
 use crate::rng::Rng;
 
 /// Rhythm of the chords.
@@ -96,44 +96,45 @@ fn fold(pitch: i32, lowest: i32) -> i32 {
     lowest + (pitch - lowest).rem_euclid(12)
 }
 
-pub(super) fn bass(stage: &Stage<'_>, shape: BassShape, score: &mut Score, rng: &mut Rng) {
-    let steps = stage.clock.steps_per_bar;
-    for bar in 0..stage.bars {
+pub(super) fn bass(performance: &Performance<'_>, shape: BassShape, score: &mut Score, rng: &mut Rng) {
+    let steps = performance.clock.steps_per_bar;
+    for bar in 0..performance.bars {
         for half in (0..steps).step_by(8) {
             for &(step, length, role) in shape.notes() {
                 let step = half + step;
                 if step >= steps || rng.chance(0.05) {
                     continue;
                 }
-                let chord = chord_at(&stage.chords[bar], step);
-                let root = fold(chord.root() + stage.tonic, 31);
+                let chord = chord_at(&performance.chords[bar], step);
+                let root = fold(chord.root() + performance.tonic, 31);
                 let pitch = match role {
-                    1 => fold(chord.fifth() + stage.tonic, 31),
+                    1 => fold(chord.fifth() + performance.tonic, 31),
                     2 => root + 12,
-                    3 => approach(stage, bar, step + length, root, rng),
+                    3 => approach(performance, bar, step + length, root, rng),
                     _ => root,
                 };
-                let start = stage.at(bar, f64::from(step), rng);
-                let seconds = stage.seconds(bar, f64::from(length) * rng.range(0.75, 0.97));
-                let velocity = stage.velocity(if step == 0 { 0.85 } else { 0.7 }, rng);
-                score.notes.push(Note { part: Part::Bass, start, seconds, pitch, velocity });
+                let start = performance.at(bar, f64::from(step), rng);
+                let seconds = performance.seconds(bar, f64::from(length) * rng.range(0.75, 0.97));
+                let velocity = performance.velocity(if step == 0 { 0.85 } else { 0.7 }, rng);
+                score.notes.push(Note { part: Voice::Bass, start, seconds, pitch, velocity });
             }
         }
     }
 }
 
 /// Returns a passing note that leads to the root of the next chord.
-fn approach(stage: &Stage<'_>, bar: usize, next_step: u32, root: i32, rng: &mut Rng) -> i32 {
-    let (bar, step) = if next_step >= stage.clock.steps_per_bar { (bar + 1, 0) } else { (bar, next_step) };
-    let Some(chords) = stage.chords.get(bar) else { return root };
-    let target = fold(chord_at(chords, step).root() + stage.tonic, 31);
+fn approach(performance: &Performance<'_>, bar: usize, next_step: u32, root: i32, rng: &mut Rng) -> i32 {
+    let (bar, step) =
+        if next_step >= performance.clock.steps_per_bar { (bar + 1, 0) } else { (bar, next_step) };
+    let Some(chords) = performance.chords.get(bar) else { return root };
+    let target = fold(chord_at(chords, step).root() + performance.tonic, 31);
     if target == root { root + rng.pick(&[0, 7, -5]) } else { target + rng.pick(&[-1, 1, -2, 2]) }
 }
 
-pub(super) fn comp(stage: &Stage<'_>, comp: Comp, score: &mut Score, rng: &mut Rng) {
-    let steps = stage.clock.steps_per_bar;
+pub(super) fn comp(performance: &Performance<'_>, comp: Comp, score: &mut Score, rng: &mut Rng) {
+    let steps = performance.clock.steps_per_bar;
     let mut voicer = Voicer::new(58);
-    for bar in 0..stage.bars {
+    for bar in 0..performance.bars {
         let mut voiced: Option<(u32, Vec<i32>)> = None;
         for half in (0..steps).step_by(8) {
             for (i, &(step, length)) in comp.hits().iter().enumerate() {
@@ -141,14 +142,15 @@ pub(super) fn comp(stage: &Stage<'_>, comp: Comp, score: &mut Score, rng: &mut R
                 if step >= steps || (step % 4 != 0 && rng.chance(0.08)) {
                     continue;
                 }
-                let from = stage.chords[bar].iter().rposition(|(at, _)| *at <= step).unwrap_or(0) as u32;
+                let from =
+                    performance.chords[bar].iter().rposition(|(at, _)| *at <= step).unwrap_or(0) as u32;
                 if voiced.as_ref().is_none_or(|(at, _)| *at != from) {
-                    let notes = voicer.voice(chord_at(&stage.chords[bar], step), stage.tonic);
+                    let notes = voicer.voice(chord_at(&performance.chords[bar], step), performance.tonic);
                     voiced = Some((from, notes));
                 }
                 let notes = voiced.as_ref().map_or(&[][..], |(_, notes)| notes);
                 let chosen = if comp == Comp::Broken { &notes[i % notes.len()..][..1] } else { notes };
-                strike(stage, (bar, step, length), chosen, comp == Comp::Strum, score, rng);
+                strike(performance, (bar, step, length), chosen, comp == Comp::Strum, score, rng);
             }
         }
     }
@@ -156,23 +158,23 @@ pub(super) fn comp(stage: &Stage<'_>, comp: Comp, score: &mut Score, rng: &mut R
 
 /// Adds `notes` almost at the same time, or one after the other if `strum`, as on a guitar.
 fn strike(
-    stage: &Stage<'_>,
+    performance: &Performance<'_>,
     (bar, step, length): (usize, u32, u32),
     notes: &[i32],
     strum: bool,
     score: &mut Score,
     rng: &mut Rng,
 ) {
-    let start = stage.at(bar, f64::from(step), rng);
-    let seconds = stage.seconds(bar, f64::from(length) * rng.range(0.8, 0.98));
+    let start = performance.at(bar, f64::from(step), rng);
+    let seconds = performance.seconds(bar, f64::from(length) * rng.range(0.8, 0.98));
     let down = step % 4 == 0;
     let spread = if strum { rng.range(0.008, 0.016) } else { rng.range(0.0, 0.004) };
     let mean = if down { 0.7 } else { 0.55 };
     for (i, &pitch) in notes.iter().enumerate() {
         let order = if down { i } else { notes.len() - 1 - i };
-        let velocity = stage.velocity(mean, rng);
+        let velocity = performance.velocity(mean, rng);
         score.notes.push(Note {
-            part: Part::Chords,
+            part: Voice::Chords,
             start: start + order as f64 * spread,
             seconds,
             pitch,
@@ -181,29 +183,29 @@ fn strike(
     }
 }
 
-pub(super) fn pad(stage: &Stage<'_>, score: &mut Score, rng: &mut Rng) {
+pub(super) fn pad(performance: &Performance<'_>, score: &mut Score, rng: &mut Rng) {
     let mut voicer = Voicer::new(rng.int(60, 66));
-    for bar in 0..stage.bars {
-        let chords = &stage.chords[bar];
+    for bar in 0..performance.bars {
+        let chords = &performance.chords[bar];
         for (i, (step, chord)) in chords.iter().enumerate() {
-            let end = chords.get(i + 1).map_or(stage.clock.steps_per_bar, |next| next.0);
-            let seconds = stage.seconds(bar, f64::from(end - step)) * rng.range(0.95, 1.05);
-            for pitch in voicer.voice(chord, stage.tonic) {
-                let start = stage.at(bar, f64::from(*step), rng);
-                let velocity = stage.velocity(0.6, rng);
-                score.notes.push(Note { part: Part::Pad, start, seconds, pitch, velocity });
+            let end = chords.get(i + 1).map_or(performance.clock.steps_per_bar, |next| next.0);
+            let seconds = performance.seconds(bar, f64::from(end - step)) * rng.range(0.95, 1.05);
+            for pitch in voicer.voice(chord, performance.tonic) {
+                let start = performance.at(bar, f64::from(*step), rng);
+                let velocity = performance.velocity(0.6, rng);
+                score.notes.push(Note { part: Voice::Pad, start, seconds, pitch, velocity });
             }
         }
     }
 }
 
-pub(super) fn arp(stage: &Stage<'_>, shape: ArpShape, score: &mut Score, rng: &mut Rng) {
+pub(super) fn arp(performance: &Performance<'_>, shape: ArpShape, score: &mut Score, rng: &mut Rng) {
     let mut voicer = Voicer::new(67);
     let mut count = 0_usize;
-    for bar in 0..stage.bars {
-        for step in (0..stage.clock.steps_per_bar).step_by(shape.step as usize) {
-            let chord = chord_at(&stage.chords[bar], step);
-            let close = voicer.voice(chord, stage.tonic);
+    for bar in 0..performance.bars {
+        for step in (0..performance.clock.steps_per_bar).step_by(shape.step as usize) {
+            let chord = chord_at(&performance.chords[bar], step);
+            let close = voicer.voice(chord, performance.tonic);
             let ladder: Vec<i32> =
                 (0..shape.octaves).flat_map(|octave| close.iter().map(move |p| p + 12 * octave)).collect();
             let n = ladder.len();
@@ -220,33 +222,34 @@ pub(super) fn arp(stage: &Stage<'_>, shape: ArpShape, score: &mut Score, rng: &m
             if rng.chance(0.1) {
                 continue;
             }
-            let start = stage.at(bar, f64::from(step), rng);
-            let seconds = stage.seconds(bar, f64::from(shape.step) * rng.range(0.7, 1.1));
-            let velocity = stage.velocity(if step % 4 == 0 { 0.65 } else { 0.5 }, rng);
-            score.notes.push(Note { part: Part::Arp, start, seconds, pitch: ladder[i], velocity });
+            let start = performance.at(bar, f64::from(step), rng);
+            let seconds = performance.seconds(bar, f64::from(shape.step) * rng.range(0.7, 1.1));
+            let velocity = performance.velocity(if step % 4 == 0 { 0.65 } else { 0.5 }, rng);
+            score.notes.push(Note { part: Voice::Arp, start, seconds, pitch: ladder[i], velocity });
         }
     }
 }
 
 pub(super) fn lead(
-    stage: &Stage<'_>,
-    part: Part,
+    performance: &Performance<'_>,
+    part: Voice,
     (first, second): (&Motif, &Motif),
     score: &mut Score,
     rng: &mut Rng,
 ) {
-    let tonic = fold(stage.tonic, 62) + if part == Part::SecondLead { rng.pick(&[-12, 0, 12]) } else { 0 };
-    for four in (0..stage.bars).step_by(4) {
+    let tonic =
+        fold(performance.tonic, 62) + if part == Voice::SecondLead { rng.pick(&[-12, 0, 12]) } else { 0 };
+    for four in (0..performance.bars).step_by(4) {
         let phrase = melody::phrase(first, second, rng.range(0.35, 0.9), rng);
-        for (i, motif) in phrase.iter().enumerate().take(stage.bars - four) {
+        for (i, motif) in phrase.iter().enumerate().take(performance.bars - four) {
             let bar = four + i;
             for tone in motif {
                 let strong = tone.step % 4 == 0 || tone.steps >= 4;
-                let chord = chord_at(&stage.chords[bar], tone.step);
-                let pitch = melody::pitch(tone.degree, stage.style.key, tonic, chord, strong);
-                let start = stage.at(bar, f64::from(tone.step), rng);
-                let seconds = stage.seconds(bar, f64::from(tone.steps) * rng.range(0.78, 1.0));
-                let velocity = stage.velocity(if strong { 0.8 } else { 0.65 }, rng);
+                let chord = chord_at(&performance.chords[bar], tone.step);
+                let pitch = melody::pitch(tone.degree, performance.style.key, tonic, chord, strong);
+                let start = performance.at(bar, f64::from(tone.step), rng);
+                let seconds = performance.seconds(bar, f64::from(tone.steps) * rng.range(0.78, 1.0));
+                let velocity = performance.velocity(if strong { 0.8 } else { 0.65 }, rng);
                 score.notes.push(Note { part, start, seconds, pitch, velocity });
             }
         }

@@ -4,7 +4,7 @@ use crate::rng::Rng;
 
 /// The instrument that plays a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Voice {
     Bass,
     Chords,
     Pad,
@@ -16,7 +16,7 @@ pub(super) enum Part {
 /// A note for one part.
 #[derive(Debug, Clone)]
 pub(super) struct Note {
-    pub(super) part: Part,
+    pub(super) part: Voice,
     /// Start in seconds after the start of the song.
     pub(super) start: f64,
     /// Duration until the key is released, in seconds.
@@ -61,13 +61,13 @@ pub(super) struct Score {
 /// Times of bars and sixteenths in seconds. The tempo drifts slightly, as with a real band, so that no
 /// two bars have the same length.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct SongClock {
     bar_starts: Vec<f64>,
     pub(super) steps_per_bar: u32,
     swing: f64,
 }
 
-impl Clock {
+impl SongClock {
     /// Creates a clock for at least `seconds`, and about 20 more bars.
     pub(super) fn new(tempo_bpm: f64, beats_per_bar: u32, swing: f64, seconds: f64, rng: &mut Rng) -> Self {
         let nominal = 60.0 / tempo_bpm * f64::from(beats_per_bar);

@@ -1,14 +1,14 @@
 //! Synthetic chatter in no real language: several talkers, each a buzzing voice through moving formants.
 
 use crate::RATE_F;
-use crate::dsp::{Filter, Phase};
+use crate::dsp::{Filter, Oscillator};
 use crate::math::rms;
 use crate::rng::{Rng, White};
 
 /// Number of talkers.
-const TALKERS: usize = 5;
+const TALKER_COUNT: usize = 5;
 /// Number of samples between two updates of the formants.
-const BLOCK: usize = 64;
+const BLOCK_SAMPLES: usize = 64;
 
 /// First three formants of some vowels in Hz, for a vocal tract of average length.
 const VOWELS: [[f64; 3]; 8] = [
@@ -27,7 +27,7 @@ const VOWELS: [[f64; 3]; 8] = [
 pub fn babble(samples: usize, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed);
     let mut out = vec![0.0; samples];
-    for _ in 0..TALKERS {
+    for _ in 0..TALKER_COUNT {
         Talker::new(rng.fork()).talk(&mut out);
     }
     let level = rms(&out);
@@ -46,7 +46,7 @@ pub fn add_babble(samples: &[f32], snr_db: f64, seed: u64) -> Vec<f32> {
 
 /// Current sound of a talker.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Sound {
+enum SpeechSound {
     Vowel,
     Hiss,
     Pause,
@@ -55,7 +55,7 @@ enum Sound {
 struct Talker {
     rng: Rng,
     white: White,
-    voice: Phase,
+    voice: Oscillator,
     formants: [Filter; 3],
     hiss: Filter,
     /// Current formants in Hz.
@@ -78,7 +78,7 @@ impl Talker {
         let mouth = VOWELS[7];
         Self {
             white: White::new(&mut rng),
-            voice: Phase::new(rng.unit(), pitch),
+            voice: Oscillator::new(rng.unit(), pitch),
             formants: std::array::from_fn(|_| Filter::default()),
             hiss: Filter::new(rng.range(3000.0, 6000.0), 2.0),
             mouth,
@@ -94,7 +94,7 @@ impl Talker {
     /// Adds speech to all samples of `out`.
     fn talk(&mut self, out: &mut [f32]) {
         let mut at = 0;
-        let mut previous = Sound::Pause;
+        let mut previous = SpeechSound::Pause;
         while at < out.len() {
             let (sound, seconds) = self.next_sound(previous);
             let end = (at + (seconds * RATE_F) as usize).min(out.len());
@@ -103,36 +103,36 @@ impl Talker {
         }
     }
 
-    fn next_sound(&mut self, previous: Sound) -> (Sound, f64) {
+    fn next_sound(&mut self, previous: SpeechSound) -> (SpeechSound, f64) {
         let rng = &mut self.rng;
         match previous {
-            Sound::Vowel if rng.chance(0.12) => (Sound::Pause, rng.range(0.1, 0.6)),
-            Sound::Vowel if rng.chance(0.45) => (Sound::Hiss, rng.range(0.03, 0.1)),
+            SpeechSound::Vowel if rng.chance(0.12) => (SpeechSound::Pause, rng.range(0.1, 0.6)),
+            SpeechSound::Vowel if rng.chance(0.45) => (SpeechSound::Hiss, rng.range(0.03, 0.1)),
             _ => {
-                if previous == Sound::Pause {
+                if previous == SpeechSound::Pause {
                     // Sentences start at a high pitch.
                     self.melody = rng.range(1.1, 1.35);
                 }
                 self.target = rng.pick(&VOWELS);
-                (Sound::Vowel, rng.range(0.07, 0.22))
+                (SpeechSound::Vowel, rng.range(0.07, 0.22))
             }
         }
     }
 
-    fn utter(&mut self, sound: Sound, out: &mut [f32]) {
-        if sound == Sound::Pause {
+    fn utter(&mut self, sound: SpeechSound, out: &mut [f32]) {
+        if sound == SpeechSound::Pause {
             return;
         }
         let total = out.len().max(1) as f32;
         let mut done = 0;
-        for block in out.chunks_mut(BLOCK) {
+        for block in out.chunks_mut(BLOCK_SAMPLES) {
             self.move_mouth();
             for sample in block {
                 let x = done as f32 / total;
                 // The loudness rises and falls within the syllable.
                 let shape = self.loudness * (4.0 * x * (1.0 - x)).sqrt();
                 done += 1;
-                *sample += shape * if sound == Sound::Hiss { self.breath() } else { self.buzz() };
+                *sample += shape * if sound == SpeechSound::Hiss { self.breath() } else { self.buzz() };
             }
         }
     }

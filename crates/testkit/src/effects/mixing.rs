@@ -5,7 +5,7 @@ use crate::math::{db_to_gain, samples_in};
 
 /// An excerpt of a song for a mix.
 #[derive(Debug, Clone, Copy)]
-pub struct Clip<'a> {
+pub struct MixClip<'a> {
     /// Samples of the song.
     pub samples: &'a [f32],
     /// Start of the excerpt in the song, in seconds.
@@ -18,7 +18,7 @@ pub struct Clip<'a> {
 
 /// Time of a clip in a mix: the ground truth. Times are exact to the sample.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Airing {
+pub struct ClipTiming {
     /// Index of the clip, from 0.
     pub clip: usize,
     /// Start in the mix in seconds, including the fade-in.
@@ -37,13 +37,13 @@ pub struct Mix {
     /// Samples: 44.1 kHz mono. The whole mix is scaled to ±1 if the sum exceeds it.
     pub samples: Vec<f32>,
     /// Times of the clips, in order.
-    pub airings: Vec<Airing>,
+    pub airings: Vec<ClipTiming>,
 }
 
 /// Mixes `clips` in sequence, with equal-power cross-fades. A fade is never longer than half of
 /// either clip.
 #[must_use]
-pub fn mix(clips: &[Clip<'_>]) -> Mix {
+pub fn mix(clips: &[MixClip<'_>]) -> Mix {
     let cuts: Vec<(usize, &[f32])> = clips.iter().map(cut).collect();
     let fades: Vec<usize> = (0..=clips.len())
         .map(|i| {
@@ -65,7 +65,7 @@ pub fn mix(clips: &[Clip<'_>]) -> Mix {
             s * opening * closing
         });
         samples[start..].iter_mut().zip(faded).for_each(|(sum, s)| *sum += s);
-        airings.push(Airing {
+        airings.push(ClipTiming {
             clip: i,
             start: start as f64 / RATE_F,
             seconds: sound.len() as f64 / RATE_F,
@@ -90,7 +90,7 @@ pub fn overlay(base: &[f32], top: &[f32], at: f64, gain_db: f64) -> Vec<f32> {
 }
 
 /// Returns the position of the clip's first sample in the song, and the samples of the clip.
-fn cut<'a>(clip: &Clip<'a>) -> (usize, &'a [f32]) {
+fn cut<'a>(clip: &MixClip<'a>) -> (usize, &'a [f32]) {
     let start = samples_in(clip.from).min(clip.samples.len());
     let end = (start + samples_in(clip.seconds)).min(clip.samples.len());
     (start, &clip.samples[start..end])

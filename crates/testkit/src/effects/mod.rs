@@ -10,7 +10,7 @@ pub(crate) mod room;
 mod speed;
 
 pub use babble::{add_babble, babble};
-pub use mixing::{Airing, Clip, Mix, mix, overlay};
+pub use mixing::{ClipTiming, Mix, MixClip, mix, overlay};
 pub use noise::{Noise, add_noise, noise};
 pub use room::reverb;
 pub use speed::speed;

@@ -13,9 +13,9 @@ pub enum Noise {
 
 /// Returns `samples` samples of noise within ±1.
 #[must_use]
-pub fn noise(colour: Noise, samples: usize, seed: u64) -> Vec<f32> {
+pub fn noise(color: Noise, samples: usize, seed: u64) -> Vec<f32> {
     let mut white = White::new(&mut Rng::new(seed));
-    match colour {
+    match color {
         Noise::White => (0..samples).map(|_| white.next()).collect(),
         Noise::Pink => pink(samples, &mut white),
     }
@@ -23,8 +23,8 @@ pub fn noise(colour: Noise, samples: usize, seed: u64) -> Vec<f32> {
 
 /// Adds noise whose root mean square is `snr_db` decibels below that of `samples`.
 #[must_use]
-pub fn add_noise(samples: &[f32], colour: Noise, snr_db: f64, seed: u64) -> Vec<f32> {
-    super::add_at(samples, &noise(colour, samples.len(), seed), snr_db)
+pub fn add_noise(samples: &[f32], color: Noise, snr_db: f64, seed: u64) -> Vec<f32> {
+    super::add_at(samples, &noise(color, samples.len(), seed), snr_db)
 }
 
 /// Creates pink noise by the algorithm of Voss and McCartney: a sum of random values, each of which is updated half as often as

@@ -4,30 +4,30 @@ use crate::RATE_F;
 use crate::math::{decay_per_sample, rms, samples_in};
 use crate::rng::Rng;
 
-const LINES: usize = 8;
+const LINE_COUNT: usize = 8;
 
 /// Adds the reverberation of a room in which sound takes `seconds` to fall by 60 dB. `wet` is the share of the reverberation in
 /// the result, 0 to 1; the reverberation is scaled to the loudness of the signal. The result is as long as `samples`.
 #[must_use]
 pub fn reverb(samples: &[f32], seconds: f64, wet: f64, seed: u64) -> Vec<f32> {
     let mut room = Room::new(seconds, &mut Rng::new(seed));
-    let answer: Vec<f32> = samples.iter().map(|&s| room.next(s).0).collect();
-    let level = rms(&answer);
+    let reverberation: Vec<f32> = samples.iter().map(|&s| room.next(s).0).collect();
+    let level = rms(&reverberation);
     let wet = wet.clamp(0.0, 1.0);
     let gain = if level > 0.0 { (wet * rms(samples) / level) as f32 } else { 0.0 };
     let dry = (1.0 - wet) as f32;
-    samples.iter().zip(&answer).map(|(s, r)| dry * s + gain * r).collect()
+    samples.iter().zip(&reverberation).map(|(s, r)| dry * s + gain * r).collect()
 }
 
 /// A mono-to-stereo reverberator.
 #[derive(Debug)]
 pub(crate) struct Room {
-    lines: [Line; LINES],
+    lines: [DelayLine; LINE_COUNT],
     diffusers: [Diffuser; 3],
 }
 
 #[derive(Debug)]
-struct Line {
+struct DelayLine {
     buffer: Vec<f32>,
     at: usize,
     gain: f32,
@@ -48,7 +48,7 @@ impl Room {
             let length = samples_in((0.023 + 0.0071 * i as f64) * rng.range(0.95, 1.05));
             let per_sample = decay_per_sample(seconds);
             let gain = (0..length).fold(1.0, |gain, _| gain * per_sample);
-            Line { buffer: vec![0.0; length], at: 0, gain: gain as f32, damped: 0.0 }
+            DelayLine { buffer: vec![0.0; length], at: 0, gain: gain as f32, damped: 0.0 }
         });
         let diffusers = [0.0047, 0.0036, 0.0127]
             .map(|s: f64| Diffuser { buffer: vec![0.0; (s * RATE_F) as usize], at: 0 });
@@ -63,24 +63,24 @@ impl Room {
         for diffuser in &mut self.diffusers {
             x = diffuser.next(x);
         }
-        let mut heard = [0.0_f32; LINES];
-        for (line, heard) in self.lines.iter_mut().zip(&mut heard) {
+        let mut delayed_samples = [0.0_f32; LINE_COUNT];
+        for (line, delayed_samples) in self.lines.iter_mut().zip(&mut delayed_samples) {
             let out = line.buffer[line.at];
             // Air and walls absorb high frequencies more than low ones.
             line.damped = out + 0.3 * (line.damped - out);
-            *heard = line.damped * line.gain;
+            *delayed_samples = line.damped * line.gain;
         }
         // A Householder reflection mixes all lines into each without changing the energy.
-        let mean = heard.iter().sum::<f32>() * (2.0 / LINES as f32);
-        for (line, heard) in self.lines.iter_mut().zip(&heard) {
-            line.buffer[line.at] = x + heard - mean;
+        let mean = delayed_samples.iter().sum::<f32>() * (2.0 / LINE_COUNT as f32);
+        for (line, delayed_samples) in self.lines.iter_mut().zip(&delayed_samples) {
+            line.buffer[line.at] = x + delayed_samples - mean;
             line.at += 1;
             if line.at == line.buffer.len() {
                 line.at = 0;
             }
         }
-        let left = heard[0] - heard[2] + heard[4] - heard[6];
-        let right = heard[1] - heard[3] + heard[5] - heard[7];
+        let left = delayed_samples[0] - delayed_samples[2] + delayed_samples[4] - delayed_samples[6];
+        let right = delayed_samples[1] - delayed_samples[3] + delayed_samples[5] - delayed_samples[7];
         (0.35 * left, 0.35 * right)
     }
 }

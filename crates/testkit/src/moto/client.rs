@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Moto;
 
 /// Timeout of reading a response.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns an `authorization` header. moto reads the service from it and does not check the signature.
 pub(super) fn signed(service: &str) -> String {
@@ -31,7 +31,7 @@ impl Moto {
         let place = format!(
             "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
         );
-        self.s3("PUT", &format!("/{name}"), place.as_bytes()).and_then(fine)
+        self.s3("PUT", &format!("/{name}"), place.as_bytes()).and_then(check_status)
     }
 
     /// Writes an object.
@@ -39,7 +39,7 @@ impl Moto {
     /// # Errors
     /// As above.
     pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.s3("PUT", &format!("/{bucket}/{}", encoded(key)), bytes).and_then(fine)
+        self.s3("PUT", &format!("/{bucket}/{}", percent_encoded(key)), bytes).and_then(check_status)
     }
 
     /// Reads an object. Returns `None` if it does not exist.
@@ -47,11 +47,11 @@ impl Moto {
     /// # Errors
     /// As above.
     pub fn get(&self, bucket: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
-        let (status, body) = self.s3("GET", &format!("/{bucket}/{}", encoded(key)), &[])?;
+        let (status, body) = self.s3("GET", &format!("/{bucket}/{}", percent_encoded(key)), &[])?;
         if status == 404 {
             return Ok(None);
         }
-        fine((status, Vec::new()))?;
+        check_status((status, Vec::new()))?;
         Ok(Some(body))
     }
 
@@ -62,10 +62,11 @@ impl Moto {
     pub fn keys(&self, bucket: &str, prefix: &str) -> io::Result<Vec<String>> {
         let mut keys: Vec<String> = Vec::new();
         loop {
-            let after = keys.last().map_or(String::new(), |last| format!("&start-after={}", encoded(last)));
-            let path = format!("/{bucket}?list-type=2&prefix={}{after}", encoded(prefix));
+            let after =
+                keys.last().map_or(String::new(), |last| format!("&start-after={}", percent_encoded(last)));
+            let path = format!("/{bucket}?list-type=2&prefix={}{after}", percent_encoded(prefix));
             let (status, body) = self.s3("GET", &path, &[])?;
-            fine((status, Vec::new()))?;
+            check_status((status, Vec::new()))?;
             let text = String::from_utf8_lossy(&body);
             let key = |rest: &str| Some(rest.split_once("</Key>")?.0.replace("&amp;", "&"));
             let page: Vec<String> = text.split("<Key>").skip(1).filter_map(key).collect();
@@ -108,18 +109,19 @@ impl Moto {
     /// # Errors
     /// As above.
     pub fn depth(&self, queue: &str) -> io::Result<(u64, u64)> {
-        let told =
+        let attributes_response =
             self.sqs("GetQueueAttributes", &json!({ "QueueUrl": queue, "AttributeNames": ["All"] }))?;
-        let number = |name: &str| told["Attributes"][name].as_str().and_then(|text| text.parse().ok());
+        let number =
+            |name: &str| attributes_response["Attributes"][name].as_str().and_then(|text| text.parse().ok());
         let depth =
             number("ApproximateNumberOfMessages").zip(number("ApproximateNumberOfMessagesNotVisible"));
-        depth.ok_or_else(|| io::Error::other(told.to_string()))
+        depth.ok_or_else(|| io::Error::other(attributes_response.to_string()))
     }
 
-    fn sqs(&self, call: &str, asked: &Value) -> io::Result<Value> {
+    fn sqs(&self, call: &str, request: &Value) -> io::Result<Value> {
         let target = format!("x-amz-target: AmazonSQS.{call}");
         let headers = [&signed("sqs"), &target, "content-type: application/x-amz-json-1.0"];
-        let (status, body) = self.http("POST", "/", &headers, asked.to_string().as_bytes())?;
+        let (status, body) = self.http("POST", "/", &headers, request.to_string().as_bytes())?;
         if status != 200 {
             return Err(io::Error::other(format!("{call}: {}", String::from_utf8_lossy(&body))));
         }
@@ -141,7 +143,7 @@ impl Moto {
         let url = self.url();
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
@@ -149,25 +151,25 @@ impl Moto {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parsed(&answer).ok_or_else(|| io::Error::other("invalid HTTP response"))
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        parsed(&response).ok_or_else(|| io::Error::other("invalid HTTP response"))
     }
 }
 
-fn parsed(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(answer.get(..end)?);
+fn parsed(response: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let end = response.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(response.get(..end)?);
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer.get(end + 4..)?.to_vec()))
+    Some((status, response.get(end + 4..)?.to_vec()))
 }
 
-pub(super) fn fine((status, body): (u16, Vec<u8>)) -> io::Result<()> {
+pub(super) fn check_status((status, body): (u16, Vec<u8>)) -> io::Result<()> {
     let why = || io::Error::other(format!("status {status}: {}", String::from_utf8_lossy(&body)));
     if status == 200 { Ok(()) } else { Err(why()) }
 }
 
-pub(super) fn encoded(key: &str) -> String {
+pub(super) fn percent_encoded(key: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     key.bytes().map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 pub use policy::AccessKey;
 
 /// Timeout of starting the server. It is long because Python loads many modules before the server responds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Timeout of one readiness check.
-const ANSWER: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause between two readiness checks.
-const PAUSE: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Environment variable with the path of the server's program, for a program that is not in `PATH`.
 const VARIABLE: &str = "TEST_MOTO_SERVER";
@@ -73,18 +73,18 @@ impl Moto {
         let watcher = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let watcher = watcher.map_err(|error| failed("sh", &error))?;
         let mut server = Self { address: String::new(), watcher, folder };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         loop {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let log_text = std::fs::read_to_string(&log).unwrap_or_default();
             if server.address.is_empty() {
-                server.address = address(&said).unwrap_or_default();
-            } else if answers(&server.address).is_ok_and(|yes| yes) {
+                server.address = address(&log_text).unwrap_or_default();
+            } else if is_ready(&server.address).is_ok_and(|yes| yes) {
                 return Ok(server);
             }
-            if said.contains("ended with status") || Instant::now() > until {
-                return Err(MotoError(format!("{} does not start: {said}", program.display())));
+            if log_text.contains("ended with status") || Instant::now() > until {
+                return Err(MotoError(format!("{} does not start: {log_text}", program.display())));
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(CHECK_INTERVAL);
         }
     }
 
@@ -118,24 +118,24 @@ fn find_program() -> Result<PathBuf, MotoError> {
             .ok_or_else(|| missing(&format!("{} is not a file", named.display())));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path).map(|folder| folder.join("moto_server"));
-    places.find(|place| place.is_file()).ok_or_else(|| missing("moto_server is not installed"))
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join("moto_server"));
+    candidates.find(|place| place.is_file()).ok_or_else(|| missing("moto_server is not installed"))
 }
 
-fn address(said: &str) -> Option<String> {
-    let (_, rest) = said.split_once(RUNNING)?;
+fn address(log_text: &str) -> Option<String> {
+    let (_, rest) = log_text.split_once(RUNNING)?;
     // Without the end of the line, the port number may be incomplete.
     let (line, _) = rest.split_once('\n')?;
     Some(line.trim().trim_end_matches('/').to_owned())
 }
 
-fn answers(address: &str) -> io::Result<bool> {
+fn is_ready(address: &str) -> io::Result<bool> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_read_timeout(Some(CHECK_TIMEOUT))?;
     stream.write_all(b"GET /moto-api/data.json HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    Ok(answer.ends_with(b" 200"))
+    let mut response = [0; 12];
+    stream.read_exact(&mut response)?;
+    Ok(response.ends_with(b" 200"))
 }
 
 fn failed(what: &str, error: &io::Error) -> MotoError {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Moto;
-use super::client::{encoded, fine, signed};
+use super::client::{check_status, percent_encoded, signed};
 
 /// Access key of a user.
 #[derive(Debug, Clone)]
@@ -21,10 +21,13 @@ impl Moto {
     /// Fails if the server does not respond or rejects the request. The same applies to the following methods.
     pub fn make_user(&self, name: &str, policy: &str) -> io::Result<AccessKey> {
         let iam = |action: &str, more: &str| {
-            self.query("iam", &format!("Action={action}&Version=2010-05-08&UserName={}{more}", encoded(name)))
+            self.query(
+                "iam",
+                &format!("Action={action}&Version=2010-05-08&UserName={}{more}", percent_encoded(name)),
+            )
         };
         iam("CreateUser", "")?;
-        iam("PutUserPolicy", &format!("&PolicyName=policy&PolicyDocument={}", encoded(policy)))?;
+        iam("PutUserPolicy", &format!("&PolicyName=policy&PolicyDocument={}", percent_encoded(policy)))?;
         let key = iam("CreateAccessKey", "")?;
         Ok(AccessKey { id: element(&key, "AccessKeyId")?, secret: element(&key, "SecretAccessKey")? })
     }
@@ -34,9 +37,9 @@ impl Moto {
     /// # Errors
     /// As above.
     pub fn make_topic(&self, name: &str) -> io::Result<String> {
-        let answer =
-            self.query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", encoded(name)))?;
-        element(&answer, "TopicArn")
+        let response = self
+            .query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", percent_encoded(name)))?;
+        element(&response, "TopicArn")
     }
 
     /// Enables or disables the enforcement of policies and signatures. The methods of this type work only while it is disabled,
@@ -48,7 +51,7 @@ impl Moto {
         // moto starts to enforce policies after this number of requests.
         let free_requests = if enforce { "0" } else { "1000000000" };
         let headers = ["content-type: text/plain"];
-        self.http("POST", "/moto-api/reset-auth", &headers, free_requests.as_bytes()).and_then(fine)
+        self.http("POST", "/moto-api/reset-auth", &headers, free_requests.as_bytes()).and_then(check_status)
     }
 
     /// Returns the lines of the server's log about requests that were denied.
@@ -64,7 +67,7 @@ impl Moto {
         let headers = [&signed(service), "content-type: application/x-www-form-urlencoded"];
         let (status, body) = self.http("POST", "/", &headers, form.as_bytes())?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        fine((status, body))?;
+        check_status((status, body))?;
         Ok(text)
     }
 }

@@ -10,10 +10,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Interval, interval, interval_at};
 
 /// Delay before a connection is closed on purpose, so that the bytes written before are sent.
-const BEFORE_CLOSE: Duration = Duration::from_millis(5);
+const CLOSE_DELAY: Duration = Duration::from_millis(5);
 
 /// The body of a response.
-pub(super) enum Answer {
+pub(super) enum ResponseBody {
     /// All bytes at once.
     Whole(Option<Bytes>),
     /// One byte per interval.
@@ -24,13 +24,13 @@ pub(super) enum Answer {
     Torn(Option<Bytes>, Interval),
 }
 
-impl Answer {
+impl ResponseBody {
     pub(super) fn whole(bytes: Bytes) -> Self {
         Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
     pub(super) fn torn(bytes: Bytes) -> Self {
-        Self::Torn(Some(bytes), interval_at(Instant::now() + BEFORE_CLOSE, BEFORE_CLOSE))
+        Self::Torn(Some(bytes), interval_at(Instant::now() + CLOSE_DELAY, CLOSE_DELAY))
     }
 
     pub(super) fn trickle(bytes: Bytes, pause: Duration) -> Self {
@@ -38,7 +38,7 @@ impl Answer {
     }
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -10,7 +10,7 @@ use super::live::Clip;
 
 /// Container format of segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Container {
+pub enum SegmentContainer {
     /// MPEG-TS.
     Ts,
     /// Fragmented MP4 with an EXT-X-MAP section.
@@ -19,7 +19,7 @@ pub enum Container {
     Packed,
 }
 
-impl Container {
+impl SegmentContainer {
     /// Returns the extension of segment names.
     pub fn extension(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl From<io::Error> for EncodeError {
 ///
 /// # Errors
 /// Fails if ffmpeg is missing or fails.
-pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips, EncodeError> {
+pub fn encode(audio: &Path, container: SegmentContainer, seconds: f64) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg
@@ -75,10 +75,10 @@ pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips,
         .args(["-v", "error", "-nostdin", "-y", "-i"])
         .arg(fs::canonicalize(audio)?);
     ffmpeg.args(["-vn", "-c:a", "aac", "-b:a", "96k", "-ar", "48000"]);
-    if container == Container::Packed {
+    if container == SegmentContainer::Packed {
         ffmpeg.args(["-f", "adts", "all.aac"]);
     } else {
-        let kind = if container == Container::Ts { "mpegts" } else { "fmp4" };
+        let kind = if container == SegmentContainer::Ts { "mpegts" } else { "fmp4" };
         let length = seconds.to_string();
         ffmpeg.args([
             "-f",
@@ -96,7 +96,7 @@ pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips,
     if !output.status.success() {
         return Err(EncodeError::of_ffmpeg(&output));
     }
-    if container == Container::Packed {
+    if container == SegmentContainer::Packed {
         let clips = pack(&fs::read(folder.path().join("all.aac"))?, seconds)?;
         return Ok(Clips { clips, init: None });
     }
@@ -121,11 +121,11 @@ fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
 }
 
 /// Samples per AAC frame.
-const FRAME: f64 = 1024.0;
+const FRAME_SAMPLES: f64 = 1024.0;
 /// Sample rate in Hz.
-const RATE: f64 = 48_000.0;
+const SAMPLE_RATE_HZ: f64 = 48_000.0;
 /// Frequency of the MPEG clock in Hz.
-const CLOCK: f64 = 90_000.0;
+const MPEG_CLOCK_HZ: f64 = 90_000.0;
 
 /// Divides ADTS frames of 48 kHz into packed segments of about `seconds`, each with an ID3 tag that contains its timestamp.
 /// Does not use ffmpeg.
@@ -133,7 +133,7 @@ const CLOCK: f64 = 90_000.0;
 /// # Errors
 /// Fails if a frame is invalid.
 pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
-    let per_segment = (seconds * RATE / FRAME).round().max(1.0) as usize;
+    let per_segment = (seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES).round().max(1.0) as usize;
     let mut frames = Vec::new();
     let mut rest = adts;
     while let [0xff, _, _, high, middle, low, ..] = *rest {
@@ -145,10 +145,11 @@ pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
     }
     let mut clips = Vec::new();
     for (index, group) in frames.chunks(per_segment).enumerate() {
-        let start = (index * per_segment) as f64 * FRAME / RATE;
-        let mut bytes = id3((start * CLOCK).round() as u64);
+        let start = (index * per_segment) as f64 * FRAME_SAMPLES / SAMPLE_RATE_HZ;
+        let mut bytes = id3((start * MPEG_CLOCK_HZ).round() as u64);
         bytes.extend(group.iter().copied().flatten());
-        clips.push(Clip { bytes: bytes.into(), seconds: group.len() as f64 * FRAME / RATE });
+        clips
+            .push(Clip { bytes: bytes.into(), seconds: group.len() as f64 * FRAME_SAMPLES / SAMPLE_RATE_HZ });
     }
     Ok(clips)
 }

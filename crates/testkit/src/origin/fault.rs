@@ -49,10 +49,10 @@ pub enum Times {
 
 /// Faults by path. If several match, the oldest one with remaining requests applies.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Vec<Rule>>);
+pub(super) struct Faults(Mutex<Vec<FaultRule>>);
 
 #[derive(Debug)]
-struct Rule {
+struct FaultRule {
     pattern: String,
     fault: Fault,
     times: Times,
@@ -60,7 +60,7 @@ struct Rule {
 
 impl Faults {
     pub(super) fn add(&self, pattern: &str, fault: Fault, times: Times) {
-        self.rules().push(Rule { pattern: pattern.to_owned(), fault, times });
+        self.rules().push(FaultRule { pattern: pattern.to_owned(), fault, times });
     }
 
     pub(super) fn heal(&self, pattern: &str) {
@@ -82,7 +82,7 @@ impl Faults {
         Some(fault)
     }
 
-    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
+    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<FaultRule>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::options::LiveOptions;
 use super::playlist;
-use super::told::{Told, part_name};
+use super::progress::{PublishProgress, part_name};
 
 /// A segment or a part of one.
 #[derive(Debug, Clone)]
@@ -25,11 +25,11 @@ pub struct Clip {
 /// `all.ts` if they are byte ranges), `init.mp4` if the stream has one, and `key`.
 #[derive(Debug, Clone)]
 pub struct LiveStream {
-    inner: Arc<Inner>,
+    inner: Arc<StreamInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct StreamInner {
     clips: Arc<[Clip]>,
     /// Start of each clip, and the end of the last one, in seconds.
     starts: Vec<f64>,
@@ -38,15 +38,15 @@ struct Inner {
     parts: Vec<Vec<Clip>>,
     extension: &'static str,
     options: Mutex<LiveOptions>,
-    clock: Clock,
+    clock: PublishClock,
 }
 
 #[derive(Debug)]
-enum Clock {
+enum PublishClock {
     /// A segment is published when its time has passed since this start. The list repeats without end.
     Real(Instant),
     /// A segment is published by a call of the test.
-    Manual(watch::Sender<Told>),
+    Manual(watch::Sender<PublishProgress>),
 }
 
 impl LiveStream {
@@ -54,7 +54,7 @@ impl LiveStream {
     pub fn real_time(clips: impl Into<Arc<[Clip]>>, head: f64, options: LiveOptions) -> Self {
         let now = Instant::now();
         let start = now.checked_sub(std::time::Duration::from_secs_f64(head)).unwrap_or(now);
-        Self::new(clips.into(), options, Clock::Real(start))
+        Self::new(clips.into(), options, PublishClock::Real(start))
     }
 
     /// Creates a stream that repeats `clips`. The first `published` are published; [`publish`](Self::publish) adds others.
@@ -62,11 +62,11 @@ impl LiveStream {
         Self::new(
             clips.into(),
             options,
-            Clock::Manual(watch::Sender::new(Told { segments: published, parts: 0 })),
+            PublishClock::Manual(watch::Sender::new(PublishProgress { segments: published, parts: 0 })),
         )
     }
 
-    fn new(clips: Arc<[Clip]>, options: LiveOptions, clock: Clock) -> Self {
+    fn new(clips: Arc<[Clip]>, options: LiveOptions, clock: PublishClock) -> Self {
         let mut starts = vec![0.0];
         let mut at = 0.0;
         for clip in clips.iter() {
@@ -75,7 +75,7 @@ impl LiveStream {
         }
         let options = Mutex::new(options);
         let (init, parts, extension) = (None, Vec::new(), "ts");
-        let inner = Inner { clips, starts, init, parts, extension, options, clock };
+        let inner = StreamInner { clips, starts, init, parts, extension, options, clock };
         Self { inner: Arc::new(inner) }
     }
 
@@ -109,26 +109,28 @@ impl LiveStream {
     /// Changes the options.
     pub fn change(&self, change: impl FnOnce(&mut LiveOptions)) {
         change(&mut self.lock());
-        if let Clock::Manual(published) = &self.inner.clock {
+        if let PublishClock::Manual(published) = &self.inner.clock {
             published.send_modify(|_| {});
         }
     }
 
     /// Publishes `count` more segments. A partly published segment is the first of them. Has no effect on a real-time stream.
     pub fn publish(&self, count: u64) {
-        if let Clock::Manual(published) = &self.inner.clock {
-            published.send_modify(|told| *told = Told { segments: told.segments + count, parts: 0 });
+        if let PublishClock::Manual(published) = &self.inner.clock {
+            published.send_modify(|progress| {
+                *progress = PublishProgress { segments: progress.segments + count, parts: 0 }
+            });
         }
     }
 
     /// Publishes `count` more parts. The last part completes its segment. Has no effect on a real-time stream.
     pub fn publish_parts(&self, count: usize) {
-        let Clock::Manual(published) = &self.inner.clock else { return };
-        published.send_modify(|told| {
+        let PublishClock::Manual(published) = &self.inner.clock else { return };
+        published.send_modify(|progress| {
             for _ in 0..count {
-                told.parts += 1;
-                if told.parts >= self.parts_of(told.segments).len() {
-                    *told = Told { segments: told.segments + 1, parts: 0 };
+                progress.parts += 1;
+                if progress.parts >= self.parts_of(progress.segments).len() {
+                    *progress = PublishProgress { segments: progress.segments + 1, parts: 0 };
                 }
             }
         });
@@ -145,13 +147,13 @@ impl LiveStream {
 
     /// Returns the number of segments published so far, including those that have left the window.
     pub fn published(&self) -> u64 {
-        self.told().segments
+        self.progress().segments
     }
 
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn progress(&self) -> PublishProgress {
         match &self.inner.clock {
-            Clock::Manual(published) => *published.borrow(),
-            Clock::Real(start) => {
+            PublishClock::Manual(published) => *published.borrow(),
+            PublishClock::Real(start) => {
                 let elapsed = start.elapsed().as_secs_f64();
                 let segments = self.ended_by(elapsed);
                 let mut end = self.start_of(segments);
@@ -159,7 +161,7 @@ impl LiveStream {
                     end += part.seconds;
                     end <= elapsed
                 });
-                Told { segments, parts: ended.count() }
+                PublishProgress { segments, parts: ended.count() }
             }
         }
     }
@@ -206,7 +208,7 @@ impl LiveStream {
     }
 
     /// Returns the duration of the longest segment in seconds.
-    pub(super) fn longest(&self) -> f64 {
+    pub(super) fn max_segment_seconds(&self) -> f64 {
         self.inner.clips.iter().map(|clip| clip.seconds).fold(0.0, f64::max)
     }
 
@@ -230,22 +232,23 @@ impl LiveStream {
 
     /// Returns the current playlist.
     pub fn playlist(&self) -> String {
-        playlist::write(self, &self.options(), self.told())
+        playlist::write(self, &self.options(), self.progress())
     }
 
     /// Waits until `part` of the segment with media sequence number `sequence` is published, or the whole segment. Waits at
     /// most three target durations.
     pub(super) async fn wait_for(&self, sequence: u64, part: Option<usize>) {
         let wanted = sequence.saturating_sub(self.lock().first_sequence);
-        let before = Told { segments: wanted, parts: part.unwrap_or(usize::MAX) };
-        let longest = std::time::Duration::from_secs_f64(3.0 * self.longest().max(1.0));
-        let told = async {
+        let before = PublishProgress { segments: wanted, parts: part.unwrap_or(usize::MAX) };
+        let max_segment_seconds =
+            std::time::Duration::from_secs_f64(3.0 * self.max_segment_seconds().max(1.0));
+        let progress = async {
             match &self.inner.clock {
-                Clock::Manual(published) => {
+                PublishClock::Manual(published) => {
                     let mut published = published.subscribe();
-                    let _ = published.wait_for(|told| *told > before).await;
+                    let _ = published.wait_for(|progress| *progress > before).await;
                 }
-                Clock::Real(start) => {
+                PublishClock::Real(start) => {
                     let parts = self.parts_of(wanted);
                     let end = match part.filter(|part| *part < parts.len()) {
                         Some(part) => {
@@ -258,7 +261,7 @@ impl LiveStream {
                 }
             }
         };
-        let _ = tokio::time::timeout(longest, told).await;
+        let _ = tokio::time::timeout(max_segment_seconds, progress).await;
     }
 
     /// Returns the segment, part, init section or key with this name; `None` if it does not exist.
@@ -275,22 +278,26 @@ impl LiveStream {
             return Some(self.inner.clips.iter().flat_map(|clip| clip.bytes.iter().copied()).collect());
         }
         if let Some((index, part)) = stem.strip_prefix(options.part_names.as_str()).and_then(part_name) {
-            let is_told = Told { segments: index, parts: part } < self.told();
+            let is_published = PublishProgress { segments: index, parts: part } < self.progress();
             let gap = options.part_gaps.contains(&(index, part));
-            return self.parts_of(index).get(part).filter(|_| is_told && !gap).map(|part| part.bytes.clone());
+            return self
+                .parts_of(index)
+                .get(part)
+                .filter(|_| is_published && !gap)
+                .map(|part| part.bytes.clone());
         }
         self.segment(stem.strip_prefix(options.names.as_str())?.parse().ok()?, &options)
     }
 
     /// Returns the published part of segment `index`, encrypted if the stream has a key.
     fn segment(&self, index: u64, options: &LiveOptions) -> Option<Bytes> {
-        let told = self.told();
-        if index == told.segments && options.part_ranges && told.parts > 0 {
-            let parts = self.parts_of(index).iter().take(told.parts);
+        let progress = self.progress();
+        if index == progress.segments && options.part_ranges && progress.parts > 0 {
+            let parts = self.parts_of(index).iter().take(progress.parts);
             return Some(parts.flat_map(|part| part.bytes.iter().copied()).collect());
         }
         let gap = options.marks.get(&index).is_some_and(|marks| marks.gap);
-        let clip = self.clip(index).filter(|_| index < told.segments && !gap)?;
+        let clip = self.clip(index).filter(|_| index < progress.segments && !gap)?;
         Some(match options.key {
             Some(key) => playlist::encrypt(&clip.bytes, key, options.iv, options.first_sequence + index),
             None => clip.bytes.clone(),

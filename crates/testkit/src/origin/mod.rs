@@ -14,15 +14,15 @@ mod live;
 mod options;
 mod parts;
 mod playlist;
+mod progress;
 mod response;
 mod server;
-mod told;
 
-pub use encode::{Clips, Container, EncodeError, encode, pack};
+pub use encode::{Clips, EncodeError, SegmentContainer, encode, pack};
 pub use fault::{Fault, Times};
 pub use live::{Clip, LiveStream};
 pub use options::{Blocking, LiveOptions, Marks};
 pub use parts::{cut, encode_fragments, seams};
 pub use playlist::DateStyle;
 pub(crate) use playlist::iso;
-pub use server::{Asked, Origin};
+pub use server::{LoggedRequest, Origin};

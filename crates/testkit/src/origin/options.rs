@@ -74,7 +74,7 @@ pub struct LiveOptions {
     /// Value of EXT-X-PLAYLIST-TYPE. With a value, the playlist contains all segments since the start.
     pub kind: Option<&'static str>,
     /// EXT-X-MEDIA-SEQUENCE in the playlist instead of the right one.
-    pub told_sequence: Option<u64>,
+    pub declared_sequence: Option<u64>,
     /// Age of the playlist in segments: it lacks this many of the newest segments.
     pub behind: u64,
     /// Lines that start with one of these texts are omitted.
@@ -105,7 +105,7 @@ impl Default for LiveOptions {
             part_window: 2,
             end: false,
             kind: None,
-            told_sequence: None,
+            declared_sequence: None,
             behind: 0,
             lost: Vec::new(),
         }

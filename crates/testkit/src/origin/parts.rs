@@ -10,15 +10,15 @@ use super::encode::{Clips, EncodeError};
 use super::live::Clip;
 
 /// Size of an MPEG-TS packet in bytes.
-const PACKET: usize = 188;
+const PACKET_BYTES: usize = 188;
 
 /// Duration of a fragment in microseconds: 15 AAC frames at 48 kHz.
-const FRAGMENT: u32 = 320_000;
+const FRAGMENT_MICROSECONDS: u32 = 320_000;
 
 /// Returns the offsets at which a segment can be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
 pub fn seams(segment: &[u8]) -> Vec<usize> {
     if segment.first() == Some(&0x47) {
-        return (PACKET..segment.len()).step_by(PACKET).collect();
+        return (PACKET_BYTES..segment.len()).step_by(PACKET_BYTES).collect();
     }
     let starts = boxes(segment).into_iter().filter(|(name, at, _)| name == b"moof" && *at > 0);
     starts.map(|(_, at, _)| at).collect()
@@ -46,7 +46,7 @@ pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
 /// Fails if ffmpeg is missing or fails.
 pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
-    let length = FRAGMENT.to_string();
+    let length = FRAGMENT_MICROSECONDS.to_string();
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg
         .current_dir(folder.path())
@@ -76,7 +76,7 @@ pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeE
         .map(|(.., end)| *end)
         .next_back()
         .unwrap_or(all.len());
-    let seconds = f64::from(FRAGMENT) / 1e6;
+    let seconds = f64::from(FRAGMENT_MICROSECONDS) / 1e6;
     let clips = starts.chunks(fragments.max(1)).scan(0, |index, group| {
         *index += group.len();
         let to = starts.get(*index).copied().unwrap_or(end);

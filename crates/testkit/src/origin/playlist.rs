@@ -7,7 +7,7 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 
 use super::live::LiveStream;
 use super::options::{Blocking, LiveOptions, Marks};
-use super::told::Told;
+use super::progress::PublishProgress;
 
 /// Formats of EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub enum DateStyle {
 }
 
 /// Returns the playlist with the published segments and parts.
-pub(super) fn write(stream: &LiveStream, options: &LiveOptions, told: Told) -> String {
-    let until = told.segments.saturating_sub(options.behind);
+pub(super) fn write(stream: &LiveStream, options: &LiveOptions, progress: PublishProgress) -> String {
+    let until = progress.segments.saturating_sub(options.behind);
     let all = options.kind.is_some() || options.window == 0;
     let from = if all { 0 } else { until.saturating_sub(options.window as u64) };
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
-    let target = options.target.clone().unwrap_or_else(|| format!("{}", stream.longest().ceil()));
+    let target = options.target.clone().unwrap_or_else(|| format!("{}", stream.max_segment_seconds().ceil()));
     let _ = writeln!(text, "#EXT-X-TARGETDURATION:{target}");
-    let sequence = options.told_sequence.unwrap_or(options.first_sequence + from);
+    let sequence = options.declared_sequence.unwrap_or(options.first_sequence + from);
     let _ = writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{sequence}");
     let marked =
         options.marks.range(..from).filter(|(index, marks)| marks.discontinuity && !stream.loops_at(**index));
@@ -56,19 +56,19 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, told: Told) -> S
         segment(&mut text, stream, options, index);
     }
     if options.low_latency && options.behind == 0 {
-        if told.parts > 0 {
+        if progress.parts > 0 {
             write_start(&mut text, stream, options, until);
-            write_parts(&mut text, stream, options, until, told.parts);
+            write_parts(&mut text, stream, options, until, progress.parts);
         }
-        let (extension, part) = (stream.extension_name(), told.parts);
+        let (extension, part) = (stream.extension_name(), progress.parts);
         let name = &options.part_names;
         let _ = writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{name}{until}.{part}.{extension}\"");
     }
     if options.end {
         text.push_str("#EXT-X-ENDLIST\n");
     }
-    let kept = |line: &&str| !options.lost.iter().any(|lost| line.starts_with(lost.as_str()));
-    text.split_inclusive('\n').filter(kept).collect()
+    let is_kept = |line: &&str| !options.lost.iter().any(|lost| line.starts_with(lost.as_str()));
+    text.split_inclusive('\n').filter(is_kept).collect()
 }
 
 fn is_break(stream: &LiveStream, options: &LiveOptions, index: u64) -> bool {
@@ -87,8 +87,8 @@ fn write_key(text: &mut String, options: &LiveOptions) {
 
 /// Writes the tags EXT-X-SERVER-CONTROL and EXT-X-PART-INF of Low-Latency HLS.
 fn write_control(text: &mut String, stream: &LiveStream, options: &LiveOptions) {
-    let longest = (0..stream.clips()).flat_map(|index| stream.parts_of(index));
-    let target = longest.map(|part| part.seconds).fold(0.0, f64::max);
+    let max_segment_seconds = (0..stream.clips()).flat_map(|index| stream.parts_of(index));
+    let target = max_segment_seconds.map(|part| part.seconds).fold(0.0, f64::max);
     let target = if target > 0.0 { target } else { 0.5 };
     let block = if options.blocking == Blocking::Absent { "" } else { "CAN-BLOCK-RELOAD=YES," };
     let _ = writeln!(text, "#EXT-X-SERVER-CONTROL:{block}PART-HOLD-BACK={:.3}", 3.0 * target);

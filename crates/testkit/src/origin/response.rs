@@ -6,20 +6,20 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::body::Answer;
+use super::body::ResponseBody;
 
 /// Creates a response with an ETag. Supports the headers If-None-Match and Range.
-pub(super) fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap) -> Response<Answer> {
+pub(super) fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap) -> Response<ResponseBody> {
     let etag = format!("\"{:x}\"", digest(&bytes));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if known {
         status_only(304)
     } else if let Some((from, to)) = headers.get(header::RANGE).and_then(|range| range_of(range, bytes.len()))
     {
-        let told = format!("bytes {from}-{}/{}", to - 1, bytes.len());
+        let content_range = format!("bytes {from}-{}/{}", to - 1, bytes.len());
         let mut response = whole(bytes.slice(from..to), kind);
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        set(&mut response, header::CONTENT_RANGE, &told);
+        set(&mut response, header::CONTENT_RANGE, &content_range);
         response
     } else {
         whole(bytes, kind)
@@ -48,25 +48,25 @@ pub(super) fn huge(size: usize) -> Bytes {
     text.into()
 }
 
-pub(super) fn whole(bytes: Bytes, kind: &str) -> Response<Answer> {
-    let mut response = Response::new(Answer::whole(bytes));
+pub(super) fn whole(bytes: Bytes, kind: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(bytes));
     set(&mut response, header::CONTENT_TYPE, kind);
     response
 }
 
-pub(super) fn redirect(target: &str) -> Response<Answer> {
+pub(super) fn redirect(target: &str) -> Response<ResponseBody> {
     let mut response = status_only(302);
     set(&mut response, header::LOCATION, target);
     response
 }
 
-pub(super) fn status_only(status: u16) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(None));
+pub(super) fn status_only(status: u16) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Whole(None));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
 
-pub(super) fn set(response: &mut Response<Answer>, name: header::HeaderName, value: &str) {
+pub(super) fn set(response: &mut Response<ResponseBody>, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::body::Answer;
+use super::body::ResponseBody;
 use super::fault::{Fault, Faults, Times};
 use super::live::LiveStream;
 use super::options::Blocking;
@@ -27,7 +27,7 @@ const MAX_LOG: usize = 100_000;
 
 /// A received request.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct LoggedRequest {
     /// Path, without the query.
     pub path: String,
     /// Query, without its question mark; empty for a URL without a query.
@@ -44,15 +44,15 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<OriginState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct OriginState {
     faults: Faults,
     contents: Mutex<Contents>,
-    log: Mutex<std::collections::VecDeque<Asked>>,
+    log: Mutex<std::collections::VecDeque<LoggedRequest>>,
 }
 
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl Origin {
     pub async fn start_on(address: &str) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(OriginState::default());
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, accepting })
     }
@@ -132,13 +132,13 @@ impl Origin {
     }
 
     /// Returns the logged requests, oldest first.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.log().iter().cloned().collect()
     }
 
     /// Returns the number of logged requests of a path.
-    pub fn times_asked(&self, path: &str) -> usize {
-        self.shared.log().iter().filter(|asked| asked.path == path).count()
+    pub fn request_count(&self, path: &str) -> usize {
+        self.shared.log().iter().filter(|request| request.path == path).count()
     }
 }
 
@@ -148,21 +148,21 @@ impl Drop for Origin {
     }
 }
 
-impl Shared {
+impl OriginState {
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn log(&self) -> MutexGuard<'_, std::collections::VecDeque<Asked>> {
+    fn log(&self) -> MutexGuard<'_, std::collections::VecDeque<LoggedRequest>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_down(&self, asked: Asked) {
+    fn log_request(&self, request: LoggedRequest) {
         let mut log = self.log();
         if log.len() >= MAX_LOG {
             log.pop_front();
         }
-        log.push_back(asked);
+        log.push_back(request);
     }
 
     /// Returns the right content of `path` and its content type. Waits if the request is a blocking playlist reload.
@@ -186,7 +186,7 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<OriginState>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
@@ -196,9 +196,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, shared: Arc<OriginState>) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| Box::pin(answer(request, shared.clone())));
+    let service = service_fn(|request| Box::pin(respond(request, shared.clone())));
     let mut connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
@@ -210,12 +210,15 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Answer>, Reset> {
+async fn respond(
+    request: Request<Incoming>,
+    shared: Arc<OriginState>,
+) -> Result<Response<ResponseBody>, Reset> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
     let body = read(request.into_body()).await;
-    shared.write_down(Asked {
+    shared.log_request(LoggedRequest {
         path: path.clone(),
         query: query.clone(),
         headers: headers.clone(),
@@ -242,9 +245,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             set(&mut response, header::CONTENT_ENCODING, "gzip");
             Ok(response)
         }
-        Some(Fault::Endless) => Ok(Response::new(Answer::Endless(Bytes::from_static(&[0x47; 64 * 1024])))),
+        Some(Fault::Endless) => {
+            Ok(Response::new(ResponseBody::Endless(Bytes::from_static(&[0x47; 64 * 1024]))))
+        }
         Some(Fault::Redirect(target)) => Ok(redirect(&target)),
-        fault => Ok(right(&path, &query, &headers, &shared, fault).await),
+        fault => Ok(regular_response(&path, &query, &headers, &shared, fault).await),
     }
 }
 
@@ -260,22 +265,22 @@ async fn read(mut body: Incoming) -> Bytes {
 }
 
 /// Returns the right response, changed by the fault if there is one.
-async fn right(
+async fn regular_response(
     path: &str,
     query: &str,
     headers: &HeaderMap,
-    shared: &Shared,
+    shared: &OriginState,
     fault: Option<Fault>,
-) -> Response<Answer> {
+) -> Response<ResponseBody> {
     if let Some(Fault::Late(pause)) = fault {
         tokio::time::sleep(pause).await;
     }
     let Some((bytes, kind)) = shared.find(path, query).await else { return status_only(404) };
     match fault {
-        Some(Fault::Trickle(pause)) => Response::new(Answer::trickle(bytes, pause)),
+        Some(Fault::Trickle(pause)) => Response::new(ResponseBody::trickle(bytes, pause)),
         Some(Fault::Truncated(length)) => {
             let whole = bytes.len();
-            let mut response = Response::new(Answer::torn(bytes.slice(..length.min(whole))));
+            let mut response = Response::new(ResponseBody::torn(bytes.slice(..length.min(whole))));
             set(&mut response, header::CONTENT_LENGTH, &whole.to_string());
             response
         }

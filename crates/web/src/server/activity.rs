@@ -9,7 +9,7 @@ use super::limits::TimeLimits;
 
 /// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ConnectionPhase {
     /// No byte of the next request arrived.
     Idle,
     /// A part of the head of a request arrived.
@@ -20,17 +20,17 @@ enum Phase {
 
 /// The record of a connection that its stream, its service and the server share.
 #[derive(Debug)]
-pub(super) struct Activity(Mutex<State>);
+pub(super) struct Activity(Mutex<ConnectionState>);
 
 #[derive(Debug, Clone, Copy)]
-struct State {
-    phase: Phase,
+struct ConnectionState {
+    phase: ConnectionPhase,
     /// Start of the phase.
     since: Instant,
     /// Start of the connection.
     opened: Instant,
     /// Number of requests that were answered.
-    answered: u64,
+    responses: u64,
     /// Time since when the client has accepted no byte of a response.
     blocked: Option<Instant>,
 }
@@ -49,28 +49,34 @@ pub(super) enum Verdict {
 impl Activity {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self(Mutex::new(State { phase: Phase::Idle, since: now, opened: now, answered: 0, blocked: None }))
+        Self(Mutex::new(ConnectionState {
+            phase: ConnectionPhase::Idle,
+            since: now,
+            opened: now,
+            responses: 0,
+            blocked: None,
+        }))
     }
 
     /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
         self.change(|state| {
-            if state.phase == Phase::Idle {
-                state.enter(Phase::Head);
+            if state.phase == ConnectionPhase::Idle {
+                state.enter(ConnectionPhase::Head);
             }
         });
     }
 
     /// Records that the head of a request is complete.
     pub(super) fn request_started(&self) {
-        self.change(|state| state.enter(Phase::Request));
+        self.change(|state| state.enter(ConnectionPhase::Request));
     }
 
     /// Records that the response to a request is made; it may still have to be written.
-    pub(super) fn request_answered(&self) {
+    pub(super) fn request_finished(&self) {
         self.change(|state| {
-            state.answered += 1;
-            state.enter(Phase::Idle);
+            state.responses += 1;
+            state.enter(ConnectionPhase::Idle);
         });
     }
 
@@ -85,7 +91,7 @@ impl Activity {
     /// Returns since when the connection has been waiting for a request; `None` while it has one.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
-        (state.phase != Phase::Request && state.blocked.is_none()).then_some(state.since)
+        (state.phase != ConnectionPhase::Request && state.blocked.is_none()).then_some(state.since)
     }
 
     /// Compares the connection with the limits at the time `now`.
@@ -94,9 +100,13 @@ impl Activity {
         let mut checks = vec![(state.opened + limits.age + limits.close, "connection older than its limit")];
         // Before its first request, a connection has the short limit of a head and not the idle limit.
         match state.phase {
-            Phase::Idle if state.answered > 0 => checks.push((state.since + limits.idle, "no request")),
-            Phase::Idle | Phase::Head => checks.push((state.since + limits.head, "request head incomplete")),
-            Phase::Request => {}
+            ConnectionPhase::Idle if state.responses > 0 => {
+                checks.push((state.since + limits.idle, "no request"));
+            }
+            ConnectionPhase::Idle | ConnectionPhase::Head => {
+                checks.push((state.since + limits.head, "request head incomplete"));
+            }
+            ConnectionPhase::Request => {}
         }
         if let Some(since) = state.blocked {
             checks.push((since + limits.write, "response not read by the client"));
@@ -108,11 +118,11 @@ impl Activity {
         if state.opened + limits.age <= now { Verdict::Finish(next) } else { Verdict::Keep(next) }
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> ConnectionState {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut ConnectionState)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -121,8 +131,8 @@ impl Activity {
 /// that the check considered.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-impl State {
-    fn enter(&mut self, phase: Phase) {
+impl ConnectionState {
+    fn enter(&mut self, phase: ConnectionPhase) {
         (self.phase, self.since) = (phase, Instant::now());
     }
 }
@@ -152,7 +162,7 @@ mod tests {
         activity.write_blocked(true);
         assert!(is_closed(after(&activity, limits.write.as_secs())));
         activity.write_blocked(false);
-        activity.request_answered();
+        activity.request_finished();
         assert!(!is_closed(after(&activity, limits.idle.as_secs() - 1)));
         assert!(is_closed(after(&activity, limits.idle.as_secs())));
     }

@@ -39,17 +39,20 @@ use super::error::ApiError;
 use activity::{Activity, Verdict};
 use limits::MAX_HEAD_BYTES;
 pub(super) use limits::{MAX_BODY_BYTES, TimeLimits, max_connections};
-use slots::{Slot, Slots};
+use slots::{ConnectionSlot, Slots};
 use stream::RecordedStream;
 
-/// Pause after an error of accept(2), for example when the process has no free descriptor.
+/// Pause after an error of accept(2), for example when the process has no free descriptor. Without a pause, the loop
+/// would use a whole core until a descriptor is free. At half or twice of it, new connections wait 0.1 s less or 0.2 s
+/// more after the shortage.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Response to a connection for which no slot is free.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
     Retry-After: 1\r\nConnection: close\r\nContent-Length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
 
-/// Longest wait until a new connection can be written to.
+/// Longest wait until a new connection can be written to. A new connection is writable at once, so the limit only ends
+/// tasks of broken ones; half or twice the value has no effect on others.
 const REFUSAL_WAIT: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `stop` is cancelled, then finishes the requests that are being handled.
@@ -111,7 +114,7 @@ struct Connection {
     router: Router,
     limits: TimeLimits,
     stop: CancellationToken,
-    slot: Slot,
+    slot: ConnectionSlot,
     peer: SocketAddr,
 }
 
@@ -122,7 +125,7 @@ impl Connection {
         let io = TokioIo::new(RecordedStream { stream, activity: Arc::clone(&activity) });
         let (router, limit, peer) = (self.router, self.limits.response, self.peer);
         let service =
-            service_fn(move |request| answer(router.clone(), request, peer, limit, activity.clone()));
+            service_fn(move |request| respond(router.clone(), request, peer, limit, activity.clone()));
         let mut connection = pin!(
             http1::Builder::new()
                 // The activity of the connection has limits for more phases than hyper, which has one for the head.
@@ -166,7 +169,7 @@ impl Connection {
 }
 
 /// Routes one request.
-async fn answer(
+async fn respond(
     mut router: Router,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
@@ -181,6 +184,6 @@ async fn answer(
         Ok(Err(never)) => match never {},
         Err(_) => ApiError::ResponseTimeout.into_response(),
     };
-    activity.request_answered();
+    activity.request_finished();
     Ok(response)
 }

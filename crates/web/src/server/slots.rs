@@ -10,35 +10,37 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 
-/// Longest wait until the task of an evicted connection has closed it.
+/// Longest wait until the task of an evicted connection has closed it. The task only has to be scheduled, which takes
+/// microseconds. At half of it nothing changes; at twice, a new connection waits up to 2 s for a task that hangs.
 const EVICTION_WAIT: Duration = Duration::from_secs(1);
 
-/// Shortest time between two log lines about evictions: slow clients would fill the log.
+/// Shortest time between two log lines about evictions: slow clients would fill the log. At half of it, an attack
+/// writes two lines per minute; at twice, its start can be two minutes after the last line.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// All slots of a server.
 pub(super) struct Slots {
     free: Arc<Semaphore>,
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenConnections>>,
     max: usize,
     logged: Mutex<Option<Instant>>,
 }
 
 /// The connections that have slots.
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     next: u64,
     connections: HashMap<u64, (Arc<Activity>, CancellationToken)>,
 }
 
 /// The slot of one connection; dropping it makes room for another one.
-pub(super) struct Slot {
+pub(super) struct ConnectionSlot {
     /// Activity of the connection.
     pub(super) activity: Arc<Activity>,
     /// Cancelled when the connection has to make room.
     pub(super) evicted: CancellationToken,
     number: u64,
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenConnections>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -49,7 +51,7 @@ impl Slots {
 
     /// Takes a free slot, or the slot of the connection that waits longest for a request. `None` if all connections have
     /// requests.
-    pub(super) async fn take(&self) -> Option<Slot> {
+    pub(super) async fn take(&self) -> Option<ConnectionSlot> {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(self.slot(permit));
         }
@@ -62,14 +64,14 @@ impl Slots {
         Some(self.slot(permit))
     }
 
-    fn slot(&self, permit: OwnedSemaphorePermit) -> Slot {
+    fn slot(&self, permit: OwnedSemaphorePermit) -> ConnectionSlot {
         let (activity, evicted) = (Arc::new(Activity::new()), CancellationToken::new());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let number = open.next;
         open.next += 1;
         open.connections.insert(number, (Arc::clone(&activity), evicted.clone()));
         drop(open);
-        Slot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
+        ConnectionSlot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
     }
 
     /// Cancels the connection that waits longest for a request. Returns false if no connection waits.
@@ -91,7 +93,7 @@ impl Slots {
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).connections.remove(&self.number);
     }

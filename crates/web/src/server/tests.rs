@@ -97,8 +97,8 @@ async fn oversized_body_is_answered_with_413() {
     );
     let text = server.exchange(&[head.as_bytes(), &[b'x'; MAX_BODY_BYTES + 1]].concat()).await;
     assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("{\"error\":"), "{text}");
-    let asking = head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
-    let text = server.exchange(asking.as_bytes()).await;
+    let with_expect = head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+    let text = server.exchange(with_expect.as_bytes()).await;
     assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
     let largest = format!(
         "POST /body HTTP/1.1\r\nHost: l\r\nConnection: close\r\nContent-Length: {MAX_BODY_BYTES}\r\n\r\n"
@@ -137,8 +137,8 @@ async fn health_check_is_answered_while_slow_clients_hold_all_slots() {
 
 #[tokio::test]
 async fn new_connection_is_refused_while_all_have_requests() {
-    let (begun, finish) = (Arc::new(tokio::sync::Semaphore::new(0)), CancellationToken::new());
-    let (started, wait) = (begun.clone(), finish.clone());
+    let (requests_started, finish) = (Arc::new(tokio::sync::Semaphore::new(0)), CancellationToken::new());
+    let (started, wait) = (requests_started.clone(), finish.clone());
     let slow = move || {
         let (started, wait) = (started.clone(), wait.clone());
         async move {
@@ -148,7 +148,7 @@ async fn new_connection_is_refused_while_all_have_requests() {
     };
     let server = Server::start(Router::new().route("/ok", get(slow)), limits(), 2).await;
     let mut busy = [server.send(WHOLE_HEAD).await, server.send(WHOLE_HEAD).await];
-    let _both = timeout(DEADLINE, begun.acquire_many(2)).await.unwrap().unwrap();
+    let _both = timeout(DEADLINE, requests_started.acquire_many(2)).await.unwrap().unwrap();
     let refused = read_to_end(&mut TcpStream::connect(server.address).await.unwrap()).await;
     assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     finish.cancel();
@@ -159,8 +159,8 @@ async fn new_connection_is_refused_while_all_have_requests() {
 
 #[tokio::test]
 async fn stop_finishes_requests_and_closes_idle_connections() {
-    let (begun, finish) = (Arc::new(tokio::sync::Semaphore::new(0)), CancellationToken::new());
-    let (started, wait) = (begun.clone(), finish.clone());
+    let (requests_started, finish) = (Arc::new(tokio::sync::Semaphore::new(0)), CancellationToken::new());
+    let (started, wait) = (requests_started.clone(), finish.clone());
     let slow = move || {
         let (started, wait) = (started.clone(), wait.clone());
         async move {
@@ -171,7 +171,7 @@ async fn stop_finishes_requests_and_closes_idle_connections() {
     let limits = TimeLimits { head: DEADLINE * 10, ..limits() };
     let server = Server::start(Router::new().route("/ok", get(slow)), limits, 4).await;
     let (mut idle, mut busy) = (server.send(b"").await, server.send(WHOLE_HEAD).await);
-    drop(timeout(DEADLINE, begun.acquire()).await.unwrap().unwrap());
+    drop(timeout(DEADLINE, requests_started.acquire()).await.unwrap().unwrap());
     server.stop.cancel();
     assert_eq!(read_to_end(&mut idle).await, "");
     finish.cancel();

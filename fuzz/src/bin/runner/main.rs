@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use refrain_fuzz::{Corpus, Inputs, TARGETS, Target, target};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_monitor::StreamDecoders;
+use refrain_monitor::ChildDecoders;
 
 /// Global allocator that measures the memory that an input allocates.
 #[global_allocator]
@@ -52,7 +52,7 @@ enum Action {
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
-        return run_child(StreamDecoders::default());
+        return run_child(ChildDecoders::default());
     }
     let args = Args::parse();
     match act(&args) {

@@ -1,13 +1,13 @@
 //! Counts of attempts and deaths.
 
 use super::Statement;
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
 
 impl PostgresCatalog {
-    pub(super) async fn confirm(
+    pub(super) async fn confirm_stream(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -22,7 +22,7 @@ impl PostgresCatalog {
         Ok(!self.rows(sql, bind).await?.is_empty())
     }
 
-    pub(super) async fn add_decoder_death(
+    pub(super) async fn count_decoder_death(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -33,7 +33,7 @@ impl PostgresCatalog {
         self.only_count(self.rows_as(sql, bind).await?)
     }
 
-    pub(super) async fn add_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+    pub(super) async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
         if let Some(fault) = object.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -41,23 +41,25 @@ impl PostgresCatalog {
              VALUES ($1, $2, $3, 1, (extract(epoch FROM statement_timestamp()) * 1000)::bigint) \
              ON CONFLICT (bucket, key, version) DO UPDATE SET attempts = known.attempts + 1, \
              updated_at = excluded.updated_at WHERE known.attempts < $4 RETURNING attempts";
+        // The limit is part of the statement: two processes that begin at the same time cannot both get the last
+        // attempt. A retry after a lost response can count one attempt too many, which errs on the safe side.
         let bind = |query| named(query, object).bind(i64::from(MAX_DEATHS));
         self.only_count(self.rows_as(sql, bind).await?)
     }
 
-    pub(super) async fn count_attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+    pub(super) async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
         let sql = "SELECT attempts FROM refrain.object_attempts \
              WHERE bucket = $1 AND key = $2 AND version = $3";
         let rows = self.rows_as(sql, |query| named(query, object)).await?;
         Ok(self.only_count(rows)?.unwrap_or_default())
     }
 
-    pub(super) async fn forget_attempts(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+    pub(super) async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
         let sql = "DELETE FROM refrain.object_attempts WHERE bucket = $1 AND key = $2 AND version = $3";
         self.rows(sql, |query| named(query, object)).await.map(drop)
     }
 
-    pub(super) async fn list_attempts(
+    pub(super) async fn open_attempts(
         &self,
         at_least: u32,
         limit: u32,
@@ -73,18 +75,25 @@ impl PostgresCatalog {
         rows.into_iter().map(attempts).collect()
     }
 
-    pub(super) async fn forget_session(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+    pub(super) async fn insert_ended_session(
+        &self,
+        id: &str,
+        session: &str,
+        at: i64,
+    ) -> Result<(), CatalogError> {
+        // The first time is kept, because a repeated report of the same end adds nothing.
         let sql = "INSERT INTO refrain.ended_sessions (stream, session, ended_at) VALUES ($1, $2, $3) \
              ON CONFLICT (stream, session) DO NOTHING";
-        let bind = |query: Statement| query.bind(text(id)).bind(text(session)).bind(moment(at));
+        let bind = |query: Statement| query.bind(text(id)).bind(text(session)).bind(clamp_time(at));
         self.rows(sql, bind).await.map(drop)
     }
 
-    pub(super) async fn delete_old_state(&self, before: i64) -> Result<u64, CatalogError> {
+    pub(super) async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
+        // Counted by the deletions themselves. A retry after a lost response returns 0, which only affects a log line.
         let sql = "WITH objects AS (DELETE FROM refrain.object_attempts WHERE updated_at < $1 RETURNING 1), \
              sessions AS (DELETE FROM refrain.ended_sessions WHERE ended_at < $1 RETURNING 1) \
              SELECT (SELECT count(*) FROM objects) + (SELECT count(*) FROM sessions)";
-        let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(moment(before))).await?;
+        let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(clamp_time(before))).await?;
         self.unsigned(rows.first().map_or(0, |(count,)| *count))
     }
 
@@ -96,6 +105,7 @@ impl PostgresCatalog {
 
 /// Binds the name of an object to $1, $2 and $3.
 fn named(query: Statement, object: &ObjectVersion) -> Statement {
+    // A `Statement` has no lifetime, so it must own its parameters.
     let own = |name: &str| text(name).into_owned();
     query.bind(own(&object.bucket)).bind(own(&object.key)).bind(own(&object.version))
 }

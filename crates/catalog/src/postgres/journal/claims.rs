@@ -6,12 +6,12 @@ use sqlx::Row;
 
 use super::Statement;
 use super::streams::stream_columns;
-use crate::journal::{milliseconds, moment, quarantine_reason, text};
+use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Retry;
 use crate::{
     ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
-    WAITING_AFTER,
+    WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the
@@ -73,38 +73,41 @@ const WAITING: &str = concat!(
 impl PostgresCatalog {
     /// Claims streams. If a connection is lost during the commit, its result is unknown, and streams that were claimed
     /// without being returned would be idle until their lease expires. The next attempt therefore claims them again.
-    pub(super) async fn lease_streams(
+    pub(super) async fn claim_by_origin(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
         archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
-        let mut patience = Retry::new();
-        let mut sent = Vec::new();
+        let mut retry = Retry::new();
+        // Ids of the streams whose claim was sent for commit by an earlier attempt.
+        let mut claimed_ids = Vec::new();
         loop {
-            match self.attempt(self.lease_once(owner, most, lease, archives, &mut sent)).await {
-                Err(error) => self.pause_before_retry(error, &mut patience).await?,
+            match self.attempt(self.claim_once(owner, limit, lease, archives, &mut claimed_ids)).await {
+                Err(error) => self.pause_before_retry(error, &mut retry).await?,
                 done => return done,
             }
         }
     }
 
-    async fn lease_once(
+    async fn claim_once(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
         archives: bool,
-        sent: &mut Vec<String>,
+        claimed_ids: &mut Vec<String>,
     ) -> Result<Vec<Stream>, CatalogError> {
+        // A transaction around the single statement separates its rows from the result of the commit, which can be
+        // lost.
         let mut transaction = self.begin().await?;
         let rows = self
             .query(CLAIM)
             .bind(text(owner))
-            .bind(i64::from(most))
+            .bind(i64::from(limit))
             .bind(milliseconds(lease))
-            .bind(&*sent)
+            .bind(&*claimed_ids)
             .bind(ARCHIVE)
             .bind(archives)
             .bind(i64::from(SUSPECT_DEATHS))
@@ -113,28 +116,30 @@ impl PostgresCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         let mut streams = self.read_streams(&rows)?;
-        *sent = streams.iter().map(|stream| stream.id.clone()).collect();
+        // Before the commit, because after a lost response nothing is known but what was sent.
+        *claimed_ids = streams.iter().map(|stream| stream.id.clone()).collect();
         self.commit(transaction).await?;
+        // RETURNING has no order.
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
     }
 
-    pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
+    pub(super) async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
         let bind = |query: Statement| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
-        let rows = self.written(QUARANTINE, bind).await?;
+        let rows = self.execute_retried(QUARANTINE, bind).await?;
         let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
         ids.map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
         let bind = |query: Statement| {
-            query.bind(milliseconds(WAITING_AFTER)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
+            query.bind(milliseconds(WAITING_AFTER_EXPIRY)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
         };
         let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
         self.unsigned(rows.first().map_or(0, |(count,)| *count))
     }
 
-    pub(super) async fn prolong_leases(
+    pub(super) async fn renew_leases(
         &self,
         owner: &str,
         lease: Duration,
@@ -143,21 +148,24 @@ impl PostgresCatalog {
              SET lease_until = (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $2 \
              WHERE ended_at IS NULL AND lease_owner = $1 RETURNING id";
         let bind = |query: Statement| query.bind(text(owner)).bind(milliseconds(lease));
+        // Renewing twice has the effect of renewing once, so a plain retry is sufficient.
         let rows = self.rows(sql, bind).await?;
-        let held: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        let mut held = held.map_err(|error| self.name.error(error))?;
-        held.sort();
-        Ok(held)
+        let held_ids: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let mut held_ids = held_ids.map_err(|error| self.name.error(error))?;
+        // RETURNING has no order, and the order of the server depends on its collation.
+        held_ids.sort();
+        Ok(held_ids)
     }
 
-    pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+    pub(super) async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        // Deaths are cleared because a worker that releases a stream is alive, so the stream has not killed it.
         let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
              WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
-        let rows = self.written(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
+        let rows = self.execute_retried(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
         Ok(rows.len() as u64)
     }
 
-    pub(super) async fn note_report(
+    pub(super) async fn report_stream(
         &self,
         owner: &str,
         report: &StreamReport,
@@ -176,18 +184,18 @@ impl PostgresCatalog {
                 .bind(report.started_at)
                 .bind(report.state.as_str())
                 .bind(report.reason.as_deref().map(text))
-                .bind(report.epoch.map(moment))
-                .bind(moment(now))
+                .bind(report.epoch.map(clamp_time))
+                .bind(clamp_time(now))
                 .bind(report.state == StreamState::Live)
                 .bind(report.state.is_over())
                 .bind(report.clock_anchor.as_deref().map(text))
                 .bind(report.progress.as_deref().map(text))
         };
-        let rows = self.written(sql, bind).await?;
+        let rows = self.execute_retried(sql, bind).await?;
         Ok(!rows.is_empty())
     }
 
-    pub(super) async fn take_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+    pub(super) async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
         let sql = concat!(
             "WITH ",
             clock!(),
@@ -195,7 +203,8 @@ impl PostgresCatalog {
              ON CONFLICT (name) DO UPDATE SET next = excluded.next \
              WHERE turns.next <= (SELECT now FROM clock) RETURNING 1"
         );
-        let rows = self.written(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
+        let rows =
+            self.execute_retried(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
         Ok(!rows.is_empty())
     }
 }

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::Statement;
 use super::outbox::Messages;
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{
-    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, PageMark, Recorded, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, PageCursor,
+    RecordOutcome, TrackId,
 };
 
 /// The columns of a detection, in the order in which they are bound.
@@ -49,7 +50,7 @@ macro_rules! upsert {
 }
 
 /// The common table expression that adds the messages to the outbox if the detection was stored.
-macro_rules! put {
+macro_rules! insert_messages {
     () => {
         "put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
          SELECT $1, sink, key, payload, $20, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
@@ -60,7 +61,8 @@ macro_rules! put {
 
 /// Stores a detection and its messages, and returns a row if it was stored. Can be retried, because doing it twice
 /// changes nothing.
-const RECORD: &str = concat!("WITH taken AS (", upsert!(""), "), ", put!(), " SELECT 1 FROM taken");
+const RECORD: &str =
+    concat!("WITH taken AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM taken");
 
 /// Does the same unless another worker than $26 holds the stream ($24) in its session ($25). The row of the stream
 /// stays locked until the end of the transaction, so that a claim happens before or after it, never in between.
@@ -69,59 +71,65 @@ const RECORD_HELD: &str = concat!(
      lost AS (SELECT 1 FROM row WHERE lease_owner <> $26), taken AS (",
     upsert!("WHERE NOT EXISTS (SELECT 1 FROM lost)"),
     "), ",
-    put!(),
+    insert_messages!(),
     " SELECT EXISTS (SELECT 1 FROM lost), EXISTS (SELECT 1 FROM taken)"
 );
 
 impl PostgresCatalog {
-    pub(super) async fn write_down(
+    pub(super) async fn record(
         &self,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
+        {
             return Err(self.name.invalid(fault));
         }
+        // Bound in each attempt again, so the arrays are built once outside the closure.
         let messages = Messages::of(deliveries);
-        let rows = self.rows(RECORD, |query| bound(query, detection, &messages, now)).await?;
+        let rows = self.rows(RECORD, |query| bind_detection(query, detection, &messages, now)).await?;
         Ok(!rows.is_empty())
     }
 
-    pub(super) async fn write_down_held(
+    pub(super) async fn record_with_lease(
         &self,
-        holder: Holder<'_>,
+        holder: LeaseHolder<'_>,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
-    ) -> Result<Recorded, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+    ) -> Result<RecordOutcome, CatalogError> {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
+        {
             return Err(self.name.invalid(fault));
         }
         let messages = Messages::of(deliveries);
         let bind = |query: Statement| {
-            let query = bound(query, detection, &messages, now).bind(text(holder.stream));
+            let query = bind_detection(query, detection, &messages, now).bind(text(holder.stream));
             query.bind(holder.started_at).bind(text(holder.owner))
         };
+        // A repeated attempt finds the same state and the same messages, which ON CONFLICT accepts, and reports it as
+        // stored.
         let rows: Vec<(bool, bool)> = self.rows_as(RECORD_HELD, bind).await?;
         Ok(match rows.first() {
-            Some((false, true)) => Recorded::Stored,
-            Some((true, _)) => Recorded::NotHeld,
-            _ => Recorded::Older,
+            Some((false, true)) => RecordOutcome::Stored,
+            Some((true, _)) => RecordOutcome::LeaseLost,
+            // No lease of another worker, and the condition of the upsert was false.
+            _ => RecordOutcome::Outdated,
         })
     }
 
-    pub(super) async fn detections_to_go_on(
+    pub(super) async fn open_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         let sql =
             select_detections!("WHERE kind = $1 AND heard_in = $2 AND NOT is_final ORDER BY start_at, id");
-        self.detections(sql, |query| query.bind(kind).bind(&heard_in)).await
+        self.detections(sql, |query| query.bind(kind).bind(&detected_in)).await
     }
 
-    pub(super) async fn detections_left_open(
+    pub(super) async fn abandoned_detections(
         &self,
         before: i64,
         limit: u32,
@@ -131,34 +139,36 @@ impl PostgresCatalog {
              (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NULL) \
              ORDER BY start_at, id LIMIT $2"
         );
-        self.detections(sql, |query| query.bind(moment(before)).bind(i64::from(limit))).await
+        self.detections(sql, |query| query.bind(clamp_time(before)).bind(i64::from(limit))).await
     }
 
-    pub(super) async fn detections_lately_final(
+    pub(super) async fn recently_final_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         since: i64,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         let sql = select_detections!(
             "WHERE kind = $1 AND heard_in = $2 AND is_final AND last_seen >= $3 ORDER BY last_seen DESC LIMIT $4"
         );
-        let bind =
-            |query: Statement| query.bind(kind).bind(&heard_in).bind(moment(since)).bind(i64::from(limit));
+        // The latest ones are selected, so that the limit cuts off those that are least likely to be detected again.
+        let bind = |query: Statement| {
+            query.bind(kind).bind(&detected_in).bind(clamp_time(since)).bind(i64::from(limit))
+        };
         self.detections(sql, bind).await
     }
 
     pub(super) async fn detections_between(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         (from, to): (i64, i64),
-        after: Option<PageMark>,
+        after: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         // Without a mark, the page starts before the lowest time and identity.
-        let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
+        let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let sql = select_detections!(
             "WHERE kind = $1 AND heard_in = $2 AND end_at > $3 AND start_at < $4 \
              AND start_at >= greatest($5, $3 - (SELECT end_at - start_at FROM refrain.detections \
@@ -168,9 +178,9 @@ impl PostgresCatalog {
         let bind = |query: Statement| {
             query
                 .bind(kind)
-                .bind(&heard_in)
-                .bind(moment(from))
-                .bind(moment(to))
+                .bind(&detected_in)
+                .bind(clamp_time(from))
+                .bind(clamp_time(to))
                 .bind(after.at)
                 .bind(after.id.0)
                 .bind(i64::from(limit))
@@ -181,10 +191,11 @@ impl PostgresCatalog {
     pub(super) async fn detections_of_track(
         &self,
         track: TrackId,
-        before: Option<PageMark>,
+        before: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let before = before.unwrap_or(PageMark { at: i64::MAX, id: DetectionId(Uuid::max()) });
+        // Without a mark, the page starts after the highest time and identity.
+        let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
         let sql = select_detections!(
             "WHERE track_id = $1 AND (first_seen, id) < ($2, $3) ORDER BY first_seen DESC, id DESC LIMIT $4"
         );
@@ -204,12 +215,12 @@ impl PostgresCatalog {
 }
 
 /// Binds the parameters $1 to $23.
-fn bound(query: Statement, detection: &Detection, messages: &Messages<'_>, now: i64) -> Statement {
-    let (kind, heard_in) = detection.heard_in.parts();
+fn bind_detection(query: Statement, detection: &Detection, messages: &Messages<'_>, now: i64) -> Statement {
+    let (kind, detected_in) = detection.detected_in.parts();
     query
         .bind(detection.id.0)
         .bind(kind)
-        .bind(heard_in.into_owned())
+        .bind(detected_in.into_owned())
         .bind(i64::from(detection.track.0))
         .bind(detection.track_id.0)
         .bind(detection.query_start)
@@ -226,7 +237,7 @@ fn bound(query: Statement, detection: &Detection, messages: &Messages<'_>, now: 
         .bind(detection.last_seen)
         .bind(detection.is_final)
         .bind(detection.channel.as_deref().map(text))
-        .bind(moment(now))
+        .bind(clamp_time(now))
         .bind(&messages.sinks)
         .bind(&messages.keys)
         .bind(&messages.payloads)
@@ -234,10 +245,10 @@ fn bound(query: Statement, detection: &Detection, messages: &Messages<'_>, now: 
 
 fn detection(row: &PgRow) -> Result<Detection, sqlx::Error> {
     let kind = row.try_get("kind")?;
-    let heard_in = HeardIn::of(kind, row.try_get("heard_in")?);
+    let detected_in = DetectionSource::of(kind, row.try_get("heard_in")?);
     Ok(Detection {
         id: DetectionId(row.try_get("id")?),
-        heard_in: heard_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
+        detected_in: detected_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
         track: row::number(row.try_get("track")?)?,
         track_id: TrackId(row.try_get("track_id")?),
         query_start: row.try_get("query_start")?,

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::Statement;
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
@@ -24,7 +24,7 @@ macro_rules! with_streams {
 pub(super) use stream_columns;
 
 impl PostgresCatalog {
-    pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+    pub(super) async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
         if let Some(fault) = new.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -49,19 +49,20 @@ impl PostgresCatalog {
                 .bind(text(&new.url))
                 .bind(text(&new.origin))
                 .bind(new.session.as_deref().map(text))
-                .bind(moment(new.started_at))
+                .bind(clamp_time(new.started_at))
         };
-        let rows = self.written(sql, bind).await?;
+        let rows = self.execute_retried(sql, bind).await?;
         if let Some(stream) = self.read_streams(&rows)?.pop() {
             return Ok(StartOutcome::Started(stream));
         }
-        let known = self.stream_by_id(&new.id).await?;
+        // Read by a separate statement: the row that ON CONFLICT did not update is not returned by RETURNING.
+        let known = self.stream(&new.id).await?;
         known
             .map(StartOutcome::Known)
             .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
-    pub(super) async fn end_session(
+    pub(super) async fn end_stream(
         &self,
         id: &str,
         session: Option<&str>,
@@ -73,19 +74,19 @@ impl PostgresCatalog {
              WHERE id = $1 AND ended_at IS NULL AND started_at <= $4 AND coalesce(session = $2, true) \
              RETURNING 1";
         let bind = |query: Statement| {
-            query.bind(text(id)).bind(session.map(text)).bind(reason.map(text)).bind(moment(at))
+            query.bind(text(id)).bind(session.map(text)).bind(reason.map(text)).bind(clamp_time(at))
         };
-        let rows = self.written(sql, bind).await?;
+        let rows = self.execute_retried(sql, bind).await?;
         Ok(!rows.is_empty())
     }
 
-    pub(super) async fn stream_by_id(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+    pub(super) async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
         let sql = with_streams!("SELECT", "FROM refrain.streams WHERE id = $1");
         let rows = self.rows(sql, |query| query.bind(text(id))).await?;
         Ok(self.read_streams(&rows)?.pop())
     }
 
-    pub(super) async fn list_streams(
+    pub(super) async fn streams(
         &self,
         filter: &StreamFilter,
         after: Option<&str>,
@@ -98,6 +99,7 @@ impl PostgresCatalog {
         );
         let bind = |query: Statement| {
             query
+                // Ids are not empty, so the empty text is before all of them.
                 .bind(after.map(text).unwrap_or_default())
                 .bind(filter.over)
                 .bind(filter.state.map(StreamState::as_str))
@@ -120,7 +122,7 @@ fn stream(row: &PgRow) -> Result<Stream, sqlx::Error> {
         url: row.try_get("url")?,
         origin: row.try_get("origin")?,
         session: row.try_get("session")?,
-        state: StreamState::named(state)
+        state: StreamState::from_name(state)
             .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
         reason: row.try_get("reason")?,
         epoch: row.try_get("epoch")?,

@@ -18,20 +18,21 @@ mod verifier;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 #[cfg(not(unix))]
-use super::error::Name;
+use super::error::PostgresName;
 use crate::CatalogError;
 
 #[cfg(unix)]
 pub(super) use relay::Tunnel;
 
 /// Part of the error text of rustls for a certificate that it rejects; sqlx passes on only the text.
-const REFUSED_CERTIFICATE: &str = "invalid peer certificate";
+const REJECTED_CERTIFICATE: &str = "invalid peer certificate";
 
 /// Returns true if the connection failed only because of a certificate that does not have to be verified.
 pub(super) fn is_needed(options: &PgConnectOptions, error: &CatalogError) -> bool {
+    // `verify-ca` and `verify-full` are excluded, because a certificate that cannot be parsed cannot be verified.
     let unverified = matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Require);
-    let refused = matches!(error, CatalogError::Tls { detail, .. } if detail.contains(REFUSED_CERTIFICATE));
-    unverified && refused
+    let rejected = matches!(error, CatalogError::Tls { detail, .. } if detail.contains(REJECTED_CERTIFICATE));
+    unverified && rejected
 }
 
 /// Placeholder for platforms without Unix sockets.
@@ -43,7 +44,7 @@ pub(super) struct Tunnel;
 impl Tunnel {
     pub(super) async fn open(
         _options: &PgConnectOptions,
-        name: &Name,
+        name: &PostgresName,
     ) -> Result<(Self, PgConnectOptions), CatalogError> {
         Err(name.cannot_open(
             "its certificate is of an old version that can be used on Unix only; issue one of X.509 version 3",

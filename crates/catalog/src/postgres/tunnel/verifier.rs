@@ -29,13 +29,14 @@ pub(super) fn config(options: &PgConnectOptions) -> Result<Arc<ClientConfig>, St
     Ok(Arc::new(config))
 }
 
-type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Returns the client certificate if the URL or the environment names one. sqlx exposes these settings only as a URL.
-fn client_certificate(options: &PgConnectOptions) -> Result<Option<Identity>, String> {
+fn client_certificate(options: &PgConnectOptions) -> Result<Option<ClientCertificate>, String> {
     let url = options.to_url_lossy();
     let named = |name: &str| {
         let value = url.query_pairs().find(|(key, _)| key == name)?.1.into_owned();
+        // sqlx accepts the PEM text itself instead of a path.
         Some(match value.starts_with("-----BEGIN") {
             true => Ok(value.into_bytes()),
             false => fs::read(value).map_err(|error| format!("cannot read the file of {name}: {error}")),

@@ -2,13 +2,13 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::write::now;
 use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
 
 impl SqliteCatalog {
-    pub(super) async fn confirm(
+    pub(super) async fn confirm_stream(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -30,7 +30,7 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn add_decoder_death(
+    pub(super) async fn count_decoder_death(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -50,7 +50,7 @@ impl SqliteCatalog {
         Ok(deaths)
     }
 
-    pub(super) async fn add_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+    pub(super) async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
         if let Some(fault) = object.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -63,6 +63,7 @@ impl SqliteCatalog {
         .bind(text(&object.bucket))
         .bind(text(&object.key))
         .bind(text(&object.version))
+        // Under the lock, so that the times have the order of the attempts.
         .bind(now())
         .bind(MAX_DEATHS)
         .fetch_optional(&mut *transaction)
@@ -72,7 +73,7 @@ impl SqliteCatalog {
         Ok(attempts)
     }
 
-    pub(super) async fn count_attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+    pub(super) async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
         let attempts: Result<Option<u32>, _> = sqlx::query_scalar(
             "SELECT attempts FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3",
         )
@@ -84,7 +85,7 @@ impl SqliteCatalog {
         attempts.map(Option::unwrap_or_default).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn forget_attempts(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+    pub(super) async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3")
             .bind(text(&object.bucket))
@@ -96,7 +97,7 @@ impl SqliteCatalog {
         self.commit(transaction).await
     }
 
-    pub(super) async fn list_attempts(
+    pub(super) async fn open_attempts(
         &self,
         at_least: u32,
         limit: u32,
@@ -117,7 +118,12 @@ impl SqliteCatalog {
         rows.and_then(|rows| rows.iter().map(attempts).collect()).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn forget_session(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+    pub(super) async fn insert_ended_session(
+        &self,
+        id: &str,
+        session: &str,
+        at: i64,
+    ) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         sqlx::query(
             "INSERT INTO ended_sessions (stream, session, ended_at) VALUES (?1, ?2, ?3) \
@@ -125,21 +131,22 @@ impl SqliteCatalog {
         )
         .bind(text(id))
         .bind(text(session))
-        .bind(moment(at))
+        .bind(clamp_time(at))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
         self.commit(transaction).await
     }
 
-    pub(super) async fn delete_old_state(&self, before: i64) -> Result<u64, CatalogError> {
+    pub(super) async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let mut deleted = 0;
         for sql in [
             "DELETE FROM object_attempts WHERE updated_at < ?1",
             "DELETE FROM ended_sessions WHERE ended_at < ?1",
         ] {
-            let done = sqlx::query(sql).bind(moment(before)).execute(&mut *transaction).await;
+            // Both deletions in one transaction: one commit, and one wait for the lock.
+            let done = sqlx::query(sql).bind(clamp_time(before)).execute(&mut *transaction).await;
             deleted += done.map_err(|error| self.name.error(error))?.rows_affected();
         }
         self.commit(transaction).await?;

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::journal::{milliseconds, text, unclaimed};
+use crate::journal::{milliseconds, text, unclaimed_reason};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::write::now;
 use crate::{Backlog, CatalogError, SinkBacklog};
 
 /// Sink, number of waiting messages, creation time of the oldest of them, number of dead messages.
-type Counted = (String, i64, Option<i64>, i64);
+type SinkCounts = (String, i64, Option<i64>, i64);
 
 impl SqliteCatalog {
     /// Counts undelivered messages with the partial indexes of due and dead messages, without reading delivered ones.
-    pub(super) async fn count_outbox(&self) -> Result<Backlog, CatalogError> {
+    pub(super) async fn backlog(&self) -> Result<Backlog, CatalogError> {
         let read: Result<(i64, Option<i64>, i64), _> = sqlx::query_as(
             "SELECT count(*), min(created_at), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL) \
              FROM outbox WHERE delivered_at IS NULL AND dead_at IS NULL",
@@ -20,11 +20,12 @@ impl SqliteCatalog {
         .fetch_one(&self.readers)
         .await;
         let (waiting, oldest_at, dead) = read.map_err(|error| self.name.error(error))?;
+        // A count is never negative.
         Ok(Backlog { waiting: waiting.unsigned_abs(), oldest_at, dead: dead.unsigned_abs() })
     }
 
-    pub(super) async fn count_outbox_by_sink(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
-        let read: Result<Vec<Counted>, _> = sqlx::query_as(
+    pub(super) async fn sink_backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
+        let read: Result<Vec<SinkCounts>, _> = sqlx::query_as(
             "SELECT sink, sum(waiting), min(oldest_at), sum(dead) FROM (\
              SELECT sink, count(*) AS waiting, min(created_at) AS oldest_at, 0 AS dead FROM outbox \
              WHERE delivered_at IS NULL AND dead_at IS NULL GROUP BY sink UNION ALL \
@@ -33,19 +34,16 @@ impl SqliteCatalog {
         )
         .fetch_all(&self.readers)
         .await;
-        let of_sink = |(sink, waiting, oldest_at, dead): Counted| SinkBacklog {
+        let sink_backlog = |(sink, waiting, oldest_at, dead): SinkCounts| SinkBacklog {
             sink,
             backlog: Backlog { waiting: waiting.unsigned_abs(), oldest_at, dead: dead.unsigned_abs() },
         };
-        Ok(read.map_err(|error| self.name.error(error))?.into_iter().map(of_sink).collect())
+        Ok(read.map_err(|error| self.name.error(error))?.into_iter().map(sink_backlog).collect())
     }
 
-    pub(super) async fn expire_unclaimed_messages(
-        &self,
-        after: Duration,
-        most: u32,
-    ) -> Result<u64, CatalogError> {
+    pub(super) async fn expire_unclaimed(&self, after: Duration, limit: u32) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
+        // Read after waiting for the lock, so that a message is not expired by an outdated time.
         let now = now();
         let done = sqlx::query(
             "UPDATE outbox SET dead_at = ?1, last_error = ?4 WHERE id IN (SELECT id FROM outbox \
@@ -53,8 +51,8 @@ impl SqliteCatalog {
         )
         .bind(now)
         .bind(now.saturating_sub(milliseconds(after)))
-        .bind(i64::from(most))
-        .bind(unclaimed(after))
+        .bind(i64::from(limit))
+        .bind(unclaimed_reason(after))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -62,14 +60,14 @@ impl SqliteCatalog {
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn drop_messages(&self, sink: &str, most: u32) -> Result<u64, CatalogError> {
+    pub(super) async fn drop_deliveries(&self, sink: &str, limit: u32) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sink = ?1 AND delivered_at IS NULL \
              ORDER BY id LIMIT ?2)",
         )
         .bind(text(sink))
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;

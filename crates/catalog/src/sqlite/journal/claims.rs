@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crate::journal::{milliseconds, moment, quarantine_reason, text};
+use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::journal::streams::stream_columns;
 use crate::sqlite::write::now;
 use crate::{
     ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
-    WAITING_AFTER,
+    WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count
@@ -21,10 +21,10 @@ macro_rules! claimable {
 }
 
 impl SqliteCatalog {
-    pub(super) async fn lease_streams(
+    pub(super) async fn claim_by_origin(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
         archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
@@ -43,7 +43,7 @@ impl SqliteCatalog {
             stream_columns!()
         ))
         .bind(text(owner))
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .bind(now)
         .bind(milliseconds(lease))
         .bind(ARCHIVE)
@@ -52,13 +52,15 @@ impl SqliteCatalog {
         .bind(MAX_WORKER_DEATHS)
         .fetch_all(&mut *transaction)
         .await;
+        // Read before the commit: if a row cannot be read, the claim is rolled back and the stream stays free.
         let mut streams = self.read_streams(rows)?;
         self.commit(transaction).await?;
+        // RETURNING has no order.
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
     }
 
-    pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
+    pub(super) async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
         let mut transaction = self.begin().await?;
         let ids = sqlx::query_scalar(
             "UPDATE streams SET state = 'failed', reason = ?1, ended_at = max(?2, started_at), updated_at = ?2, \
@@ -75,22 +77,23 @@ impl SqliteCatalog {
         Ok(ids)
     }
 
-    pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
+    pub(super) async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
         let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
-        let expired = now() - milliseconds(WAITING_AFTER);
+        // Reads without the lock: the count is a measurement, and an outdated one does no harm.
+        let expired = now() - milliseconds(WAITING_AFTER_EXPIRY);
         // The condition uses the parameter numbers of the claim, so unused ones are bound to 0.
         let query = sqlx::query_scalar(sql).bind(MAX_WORKER_DEATHS).bind(0).bind(expired).bind(0);
         let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
         counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn prolong_leases(
+    pub(super) async fn renew_leases(
         &self,
         owner: &str,
         lease: Duration,
     ) -> Result<Vec<String>, CatalogError> {
         let mut transaction = self.begin().await?;
-        let mut held: Vec<String> = sqlx::query_scalar(
+        let mut held_ids: Vec<String> = sqlx::query_scalar(
             "UPDATE streams SET lease_until = ?2 WHERE ended_at IS NULL AND lease_owner = ?1 RETURNING id",
         )
         .bind(text(owner))
@@ -99,11 +102,12 @@ impl SqliteCatalog {
         .await
         .map_err(|error| self.name.error(error))?;
         self.commit(transaction).await?;
-        held.sort();
-        Ok(held)
+        // RETURNING has no order.
+        held_ids.sort();
+        Ok(held_ids)
     }
 
-    pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+    pub(super) async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "UPDATE streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
@@ -118,7 +122,7 @@ impl SqliteCatalog {
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn note_report(
+    pub(super) async fn report_stream(
         &self,
         owner: &str,
         report: &StreamReport,
@@ -138,8 +142,8 @@ impl SqliteCatalog {
         .bind(report.started_at)
         .bind(report.state.as_str())
         .bind(report.reason.as_deref().map(text))
-        .bind(report.epoch.map(moment))
-        .bind(moment(now))
+        .bind(report.epoch.map(clamp_time))
+        .bind(clamp_time(now))
         .bind(report.state == StreamState::Live)
         .bind(report.state.is_over())
         .bind(report.clock_anchor.as_deref().map(text))
@@ -151,7 +155,7 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn take_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+    pub(super) async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let now = now();
         let done = sqlx::query(

@@ -4,11 +4,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::row;
 use crate::{
-    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, PageMark, Recorded, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, PageCursor,
+    RecordOutcome, TrackId,
 };
 
 /// The columns of a detection, in the order in which they are bound.
@@ -26,32 +27,35 @@ macro_rules! select_detections {
 }
 
 impl SqliteCatalog {
-    pub(super) async fn write_down(
+    pub(super) async fn record(
         &self,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
+        {
             return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;
-        let taken = self.upsert(&mut transaction, detection).await?;
-        if taken {
+        // Messages are added only with the state that they report: an outdated state must not be sent to sinks.
+        let is_stored = self.upsert(&mut transaction, detection).await?;
+        if is_stored {
             self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
             self.commit(transaction).await?;
         }
-        Ok(taken)
+        Ok(is_stored)
     }
 
-    pub(super) async fn write_down_held(
+    pub(super) async fn record_with_lease(
         &self,
-        holder: Holder<'_>,
+        holder: LeaseHolder<'_>,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
-    ) -> Result<Recorded, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+    ) -> Result<RecordOutcome, CatalogError> {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
+        {
             return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;
@@ -64,15 +68,16 @@ impl SqliteCatalog {
         .fetch_one(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
+        // The lock of the transaction excludes claims until its end. The drop rolls back, nothing was written.
         if others > 0 {
-            return Ok(Recorded::NotHeld);
+            return Ok(RecordOutcome::LeaseLost);
         }
         if !self.upsert(&mut transaction, detection).await? {
-            return Ok(Recorded::Older);
+            return Ok(RecordOutcome::Outdated);
         }
         self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
         self.commit(transaction).await?;
-        Ok(Recorded::Stored)
+        Ok(RecordOutcome::Stored)
     }
 
     async fn upsert(
@@ -80,7 +85,7 @@ impl SqliteCatalog {
         connection: &mut SqliteConnection,
         detection: &Detection,
     ) -> Result<bool, CatalogError> {
-        let (kind, heard_in) = detection.heard_in.parts();
+        let (kind, detected_in) = detection.detected_in.parts();
         sqlx::query(concat!(
             "INSERT INTO detections (",
             columns!(),
@@ -96,9 +101,10 @@ impl SqliteCatalog {
              WHERE excluded.last_seen >= detections.last_seen \
              AND excluded.is_final >= detections.is_final RETURNING 1"
         ))
+        // As 16 bytes: the order of blobs is that of the UUIDs, which page marks rely on.
         .bind(&detection.id.0.as_bytes()[..])
         .bind(kind)
-        .bind(heard_in)
+        .bind(detected_in)
         .bind(i64::from(detection.track.0))
         .bind(&detection.track_id.0.as_bytes()[..])
         .bind(detection.query_start)
@@ -121,18 +127,18 @@ impl SqliteCatalog {
         .map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn detections_to_go_on(
+    pub(super) async fn open_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         let query = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 0 ORDER BY start_at, id"
         ));
-        self.read_detections(query.bind(kind).bind(heard_in).fetch_all(&self.readers).await)
+        self.read_detections(query.bind(kind).bind(detected_in).fetch_all(&self.readers).await)
     }
 
-    pub(super) async fn detections_left_open(
+    pub(super) async fn abandoned_detections(
         &self,
         before: i64,
         limit: u32,
@@ -141,33 +147,35 @@ impl SqliteCatalog {
             "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in NOT IN \
              (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NULL) ORDER BY start_at, id LIMIT ?2"
         ));
-        self.read_detections(query.bind(moment(before)).bind(i64::from(limit)).fetch_all(&self.readers).await)
+        self.read_detections(
+            query.bind(clamp_time(before)).bind(i64::from(limit)).fetch_all(&self.readers).await,
+        )
     }
 
-    pub(super) async fn detections_lately_final(
+    pub(super) async fn recently_final_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         since: i64,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         let query = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 1 AND last_seen >= ?3 ORDER BY last_seen DESC LIMIT ?4"
         ));
-        let query = query.bind(kind).bind(heard_in).bind(moment(since)).bind(i64::from(limit));
+        let query = query.bind(kind).bind(detected_in).bind(clamp_time(since)).bind(i64::from(limit));
         self.read_detections(query.fetch_all(&self.readers).await)
     }
 
     pub(super) async fn detections_between(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         (from, to): (i64, i64),
-        after: Option<PageMark>,
+        after: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, heard_in) = heard_in.parts();
+        let (kind, detected_in) = detected_in.parts();
         // Without a mark, the page starts before the lowest time and identity.
-        let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
+        let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let rows = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \
              (SELECT end_at - start_at FROM detections WHERE kind = ?1 AND heard_in = ?2 \
@@ -175,9 +183,9 @@ impl SqliteCatalog {
              AND (start_at > ?5 OR id > ?6) ORDER BY start_at, id LIMIT ?7"
         ))
         .bind(kind)
-        .bind(heard_in)
-        .bind(moment(from))
-        .bind(moment(to))
+        .bind(detected_in)
+        .bind(clamp_time(from))
+        .bind(clamp_time(to))
         .bind(after.at)
         .bind(&after.id.0.as_bytes()[..])
         .bind(i64::from(limit))
@@ -189,10 +197,10 @@ impl SqliteCatalog {
     pub(super) async fn detections_of_track(
         &self,
         track: TrackId,
-        before: Option<PageMark>,
+        before: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        let before = before.unwrap_or(PageMark { at: i64::MAX, id: DetectionId(Uuid::max()) });
+        let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
         let rows = sqlx::query(select_detections!(
             "WHERE track_id = ?1 AND (first_seen, id) < (?2, ?3) ORDER BY first_seen DESC, id DESC LIMIT ?4"
         ))
@@ -215,10 +223,10 @@ impl SqliteCatalog {
 
 fn detection(row: &SqliteRow) -> Result<Detection, sqlx::Error> {
     let kind = row.try_get("kind")?;
-    let heard_in = HeardIn::of(kind, row.try_get("heard_in")?);
+    let detected_in = DetectionSource::of(kind, row.try_get("heard_in")?);
     Ok(Detection {
         id: DetectionId(row::uuid(row.try_get("id")?)?),
-        heard_in: heard_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
+        detected_in: detected_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
         track: row::number(row.try_get("track")?)?,
         track_id: TrackId(row::uuid(row.try_get("track_id")?)?),
         query_start: row.try_get("query_start")?,

@@ -14,15 +14,16 @@ use async_trait::async_trait;
 use super::SqliteCatalog;
 use crate::journal::name_fault;
 use crate::{
-    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Holder,
-    Journal, NewDelivery, NewStream, ObjectAttempts, ObjectVersion, PageMark, Pruned, Recorded, SinkBacklog,
-    StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Detection, DetectionSource, Journal, LeaseHolder, NewOutboxMessage,
+    NewStream, ObjectAttempts, ObjectVersion, OutboxFilter, OutboxMessage, PageCursor, PruneCounts,
+    RecordOutcome, RetentionLimits, SinkBacklog, StartOutcome, Stream, StreamFilter, StreamHealth,
+    StreamReport, TrackId,
 };
 
 #[async_trait]
 impl Journal for SqliteCatalog {
     async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
-        self.take_stream_in(new).await
+        self.start_stream(new).await
     }
 
     async fn end_stream(
@@ -32,22 +33,22 @@ impl Journal for SqliteCatalog {
         reason: Option<&str>,
         at: i64,
     ) -> Result<bool, CatalogError> {
-        self.end_session(id, session, reason, at).await
+        self.end_stream(id, session, reason, at).await
     }
 
-    async fn remember_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+    async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
         if let Some(fault) = name_fault("stream", id).or_else(|| name_fault("session", session)) {
             return Err(self.name.invalid(fault));
         }
-        self.forget_session(id, session, at).await
+        self.insert_ended_session(id, session, at).await
     }
 
-    async fn waiting_streams(&self) -> Result<u64, CatalogError> {
-        self.count_waiting().await
+    async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
+        self.count_waiting_streams().await
     }
 
     async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
-        self.stream_by_id(id).await
+        self.stream(id).await
     }
 
     async fn streams(
@@ -56,37 +57,37 @@ impl Journal for SqliteCatalog {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Stream>, CatalogError> {
-        self.list_streams(filter, after, limit).await
+        self.streams(filter, after, limit).await
     }
 
     async fn claim_streams(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
-        self.lease_streams(owner, most, lease, false).await
+        self.claim_by_origin(owner, limit, lease, false).await
     }
 
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
-        self.quarantine().await
+        self.quarantine_streams().await
     }
 
     async fn claim_archives(
         &self,
         owner: &str,
-        most: u32,
+        limit: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
-        self.lease_streams(owner, most, lease, true).await
+        self.claim_by_origin(owner, limit, lease, true).await
     }
 
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {
-        self.prolong_leases(owner, lease).await
+        self.renew_leases(owner, lease).await
     }
 
     async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
-        self.hand_back(owner, id).await
+        self.release(owner, id).await
     }
 
     async fn report_stream(
@@ -95,7 +96,7 @@ impl Journal for SqliteCatalog {
         report: &StreamReport,
         now: i64,
     ) -> Result<bool, CatalogError> {
-        self.note_report(owner, report, now).await
+        self.report_stream(owner, report, now).await
     }
 
     async fn confirm_stream(
@@ -104,7 +105,7 @@ impl Journal for SqliteCatalog {
         session: (&str, i64),
         health: StreamHealth,
     ) -> Result<bool, CatalogError> {
-        self.confirm(owner, session, health).await
+        self.confirm_stream(owner, session, health).await
     }
 
     async fn count_decoder_death(
@@ -112,146 +113,146 @@ impl Journal for SqliteCatalog {
         owner: &str,
         session: (&str, i64),
     ) -> Result<Option<u32>, CatalogError> {
-        self.add_decoder_death(owner, session).await
+        self.count_decoder_death(owner, session).await
     }
 
     async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
-        self.add_attempt(object).await
+        self.begin_attempt(object).await
     }
 
     async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
-        self.count_attempts(object).await
+        self.attempts(object).await
     }
 
     async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
-        self.forget_attempts(object).await
+        self.end_attempt(object).await
     }
 
     async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError> {
-        self.list_attempts(at_least, limit).await
+        self.open_attempts(at_least, limit).await
     }
 
     async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
-        self.delete_old_state(before).await
+        self.prune_state(before).await
     }
 
-    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError> {
-        self.take_turn(name, every).await
+    async fn claim_turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError> {
+        self.claim_turn(name, every).await
     }
 
     async fn record(
         &self,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError> {
-        self.write_down(detection, deliveries, now).await
+        self.record(detection, deliveries, now).await
     }
 
-    async fn record_held(
+    async fn record_with_lease(
         &self,
-        holder: Holder<'_>,
+        holder: LeaseHolder<'_>,
         detection: &Detection,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
-    ) -> Result<Recorded, CatalogError> {
-        self.write_down_held(holder, detection, deliveries, now).await
+    ) -> Result<RecordOutcome, CatalogError> {
+        self.record_with_lease(holder, detection, deliveries, now).await
     }
 
-    async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
-        self.detections_to_go_on(heard_in).await
+    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError> {
+        self.open_detections(detected_in).await
     }
 
-    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
-        self.detections_left_open(before, limit).await
+    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+        self.abandoned_detections(before, limit).await
     }
 
-    async fn lately_final(
+    async fn recently_final_detections(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         since: i64,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        self.detections_lately_final(heard_in, since, limit).await
+        self.recently_final_detections(detected_in, since, limit).await
     }
 
-    async fn detections_of(
+    async fn detections_between(
         &self,
-        heard_in: &HeardIn,
+        detected_in: &DetectionSource,
         from: i64,
         to: i64,
-        after: Option<PageMark>,
+        after: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        self.detections_between(heard_in, (from, to), after, limit).await
+        self.detections_between(detected_in, (from, to), after, limit).await
     }
 
-    async fn airings_of(
+    async fn detections_of_track(
         &self,
         track: TrackId,
-        before: Option<PageMark>,
+        before: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         self.detections_of_track(track, before, limit).await
     }
 
-    async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
-        self.put_out(deliveries, now).await
+    async fn enqueue(&self, deliveries: &[NewOutboxMessage], now: i64) -> Result<(), CatalogError> {
+        self.enqueue(deliveries, now).await
     }
 
     async fn backlog(&self) -> Result<Backlog, CatalogError> {
-        self.count_outbox().await
+        self.backlog().await
     }
 
     async fn claim_deliveries(
         &self,
         sink: &str,
-        most: u32,
+        limit: u32,
         claim: Duration,
-    ) -> Result<Vec<Delivery>, CatalogError> {
-        self.take_due(sink, most, claim).await
+    ) -> Result<Vec<OutboxMessage>, CatalogError> {
+        self.claim_deliveries(sink, limit, claim).await
     }
 
-    async fn backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
-        self.count_outbox_by_sink().await
+    async fn sink_backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
+        self.sink_backlogs().await
     }
 
-    async fn expire_unclaimed(&self, after: Duration, most: u32) -> Result<u64, CatalogError> {
-        self.expire_unclaimed_messages(after, most).await
+    async fn expire_unclaimed(&self, after: Duration, limit: u32) -> Result<u64, CatalogError> {
+        self.expire_unclaimed(after, limit).await
     }
 
-    async fn drop_deliveries(&self, sink: &str, most: u32) -> Result<u64, CatalogError> {
-        self.drop_messages(sink, most).await
+    async fn drop_deliveries(&self, sink: &str, limit: u32) -> Result<u64, CatalogError> {
+        self.drop_deliveries(sink, limit).await
     }
 
-    async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
+    async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
         self.mark_delivered(ids, now).await
     }
 
-    async fn delivery_failed(
+    async fn mark_delivery_failed(
         &self,
         id: i64,
         attempt: u32,
         error: &str,
         then: AfterFailure,
     ) -> Result<bool, CatalogError> {
-        self.mark_failed((id, attempt), error, then).await
+        self.mark_delivery_failed((id, attempt), error, then).await
     }
 
     async fn deliveries(
         &self,
-        filter: &DeliveryFilter,
+        filter: &OutboxFilter,
         after: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<Delivery>, CatalogError> {
-        self.list_outbox(filter, after, limit).await
+    ) -> Result<Vec<OutboxMessage>, CatalogError> {
+        self.deliveries(filter, after, limit).await
     }
 
     async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError> {
-        self.revive(ids).await
+        self.retry(ids).await
     }
 
-    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
-        self.delete_expired(expired, most).await
+    async fn prune(&self, expired: RetentionLimits, limit: u32) -> Result<PruneCounts, CatalogError> {
+        self.prune(expired, limit).await
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::journal::{milliseconds, moment, text};
+use crate::journal::{clamp_time, milliseconds, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::read::json_list;
 use crate::sqlite::row;
 use crate::sqlite::write::now as clock;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, Expired, NewDelivery,
-    Pruned,
+    AfterFailure, CatalogError, DeliveryStatus, DetectionId, NewOutboxMessage, OutboxFilter, OutboxMessage,
+    PruneCounts, RetentionLimits,
 };
 
 /// A statement with the columns that [`delivery`] reads, between `$before` and `$after`.
@@ -28,8 +28,12 @@ macro_rules! with_deliveries {
 }
 
 impl SqliteCatalog {
-    pub(super) async fn put_out(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
-        if let Some(fault) = deliveries.iter().find_map(NewDelivery::fault) {
+    pub(super) async fn enqueue(
+        &self,
+        deliveries: &[NewOutboxMessage],
+        now: i64,
+    ) -> Result<(), CatalogError> {
+        if let Some(fault) = deliveries.iter().find_map(NewOutboxMessage::fault) {
             return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;
@@ -41,7 +45,7 @@ impl SqliteCatalog {
         &self,
         connection: &mut SqliteConnection,
         detection: Option<DetectionId>,
-        deliveries: &[NewDelivery],
+        deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<(), CatalogError> {
         // Uses the clock by which messages are claimed, because the clock of the caller may differ from it.
@@ -55,7 +59,7 @@ impl SqliteCatalog {
             .bind(text(&new.sink))
             .bind(text(&new.key))
             .bind(text(&new.payload))
-            .bind(moment(now))
+            .bind(clamp_time(now))
             .bind(due)
             .execute(&mut *connection)
             .await
@@ -64,12 +68,12 @@ impl SqliteCatalog {
         Ok(())
     }
 
-    pub(super) async fn take_due(
+    pub(super) async fn claim_deliveries(
         &self,
         sink: &str,
-        most: u32,
+        limit: u32,
         claim: Duration,
-    ) -> Result<Vec<Delivery>, CatalogError> {
+    ) -> Result<Vec<OutboxMessage>, CatalogError> {
         let mut transaction = self.begin().await?;
         // Read after waiting for the lock, so that the time is current.
         let now = clock();
@@ -80,11 +84,12 @@ impl SqliteCatalog {
             ""
         ))
         .bind(text(sink))
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .bind(now)
         .bind(now + milliseconds(claim))
         .fetch_all(&mut *transaction)
         .await;
+        // Read before the commit: if a row cannot be read, the claim is rolled back and no attempt is counted.
         let mut deliveries = self.read_deliveries(rows)?;
         self.commit(transaction).await?;
         deliveries.sort_by_key(|delivery| delivery.id);
@@ -98,14 +103,14 @@ impl SqliteCatalog {
              WHERE id IN (SELECT value FROM json_each(?1)) AND delivered_at IS NULL",
         )
         .bind(json_list(ids))
-        .bind(moment(now))
+        .bind(clamp_time(now))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
         self.commit(transaction).await
     }
 
-    pub(super) async fn mark_failed(
+    pub(super) async fn mark_delivery_failed(
         &self,
         (id, attempt): (i64, u32),
         error: &str,
@@ -113,6 +118,8 @@ impl SqliteCatalog {
     ) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let (next, dead) = match then {
+            // The clock of claims, not the time of the caller: the worker's clock must not decide when a message is
+            // due.
             AfterFailure::RetryAfter(time) => (Some(clock() + milliseconds(time)), None),
             AfterFailure::Dead => (None, Some(clock())),
         };
@@ -132,12 +139,12 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn list_outbox(
+    pub(super) async fn deliveries(
         &self,
-        filter: &DeliveryFilter,
+        filter: &OutboxFilter,
         after: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<Delivery>, CatalogError> {
+    ) -> Result<Vec<OutboxMessage>, CatalogError> {
         // One statement per status, because only few messages are waiting or dead, and these have their own partial
         // indexes. `+id` keeps SQLite from scanning all other messages in the order of the primary key.
         let query = match filter.status {
@@ -170,7 +177,7 @@ impl SqliteCatalog {
         self.read_deliveries(rows)
     }
 
-    pub(super) async fn revive(&self, ids: &[i64]) -> Result<u64, CatalogError> {
+    pub(super) async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = ?2 \
@@ -185,25 +192,31 @@ impl SqliteCatalog {
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn delete_expired(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
+    pub(super) async fn prune(
+        &self,
+        expired: RetentionLimits,
+        limit: u32,
+    ) -> Result<PruneCounts, CatalogError> {
         let mut transaction = self.begin().await?;
+        // A limit of NULL makes the comparison unknown, so nothing of that kind is selected.
         let mut delete = async |sql: &'static str, before: Option<i64>| {
             let done = sqlx::query(sql)
-                .bind(before.map(moment))
-                .bind(i64::from(most))
+                .bind(before.map(clamp_time))
+                .bind(i64::from(limit))
                 .execute(&mut *transaction)
                 .await;
             done.map(|done| done.rows_affected()).map_err(|error| self.name.error(error))
         };
-        let heard = "DELETE FROM detections WHERE id IN \
+        let delete_detections = "DELETE FROM detections WHERE id IN \
              (SELECT id FROM detections WHERE last_seen < ?1 ORDER BY last_seen LIMIT ?2)";
-        let sent = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+        let delete_messages = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
              WHERE coalesce(delivered_at, dead_at) < ?1 ORDER BY coalesce(delivered_at, dead_at) LIMIT ?2)";
-        let over = "DELETE FROM streams WHERE id IN (SELECT id FROM streams WHERE ended_at < ?1 LIMIT ?2)";
-        let pruned = Pruned {
-            detections: delete(heard, expired.detections).await?,
-            deliveries: delete(sent, expired.deliveries).await?,
-            streams: delete(over, expired.detections).await?,
+        let delete_streams =
+            "DELETE FROM streams WHERE id IN (SELECT id FROM streams WHERE ended_at < ?1 LIMIT ?2)";
+        let pruned = PruneCounts {
+            detections: delete(delete_detections, expired.detections).await?,
+            deliveries: delete(delete_messages, expired.deliveries).await?,
+            streams: delete(delete_streams, expired.detections).await?,
         };
         self.commit(transaction).await?;
         Ok(pruned)
@@ -212,14 +225,14 @@ impl SqliteCatalog {
     fn read_deliveries(
         &self,
         rows: Result<Vec<SqliteRow>, sqlx::Error>,
-    ) -> Result<Vec<Delivery>, CatalogError> {
+    ) -> Result<Vec<OutboxMessage>, CatalogError> {
         rows.and_then(|rows| rows.iter().map(delivery).collect()).map_err(|error| self.name.error(error))
     }
 }
 
-fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
+fn delivery(row: &SqliteRow) -> Result<OutboxMessage, sqlx::Error> {
     let detection: Option<Vec<u8>> = row.try_get("detection")?;
-    Ok(Delivery {
+    Ok(OutboxMessage {
         id: row.try_get("id")?,
         detection: detection.map(|bytes| row::uuid(&bytes)).transpose()?.map(DetectionId),
         sink: row.try_get("sink")?,

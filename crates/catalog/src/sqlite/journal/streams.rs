@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::journal::{moment, text};
+use crate::journal::{clamp_time, text};
 use crate::sqlite::SqliteCatalog;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
@@ -23,7 +23,7 @@ macro_rules! with_streams {
 }
 
 impl SqliteCatalog {
-    pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+    pub(super) async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
         if let Some(fault) = new.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -46,13 +46,16 @@ impl SqliteCatalog {
         .bind(text(&new.url))
         .bind(text(&new.origin))
         .bind(new.session.as_deref().map(text))
-        .bind(moment(new.started_at))
+        .bind(clamp_time(new.started_at))
         .fetch_all(&mut *transaction)
         .await;
+        // No row means that the conflict clause rejected the start. The drop of the transaction rolls back nothing
+        // then.
         if let Some(stream) = self.read_streams(started)?.pop() {
             self.commit(transaction).await?;
             return Ok(StartOutcome::Started(stream));
         }
+        // In the same transaction, so that the stream cannot be deleted in between.
         let known = sqlx::query(with_streams!("SELECT", "FROM streams WHERE id = ?1"))
             .bind(text(&new.id))
             .fetch_all(&mut *transaction)
@@ -63,7 +66,7 @@ impl SqliteCatalog {
             .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
-    pub(super) async fn end_session(
+    pub(super) async fn end_stream(
         &self,
         id: &str,
         session: Option<&str>,
@@ -79,7 +82,7 @@ impl SqliteCatalog {
         .bind(text(id))
         .bind(session.map(text))
         .bind(reason.map(text))
-        .bind(moment(at))
+        .bind(clamp_time(at))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -87,12 +90,12 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn stream_by_id(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+    pub(super) async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
         let query = sqlx::query(with_streams!("SELECT", "FROM streams WHERE id = ?1"));
         Ok(self.read_streams(query.bind(text(id)).fetch_all(&self.readers).await)?.pop())
     }
 
-    pub(super) async fn list_streams(
+    pub(super) async fn streams(
         &self,
         filter: &StreamFilter,
         after: Option<&str>,
@@ -128,7 +131,7 @@ fn stream(row: &SqliteRow) -> Result<Stream, sqlx::Error> {
         url: row.try_get("url")?,
         origin: row.try_get("origin")?,
         session: row.try_get("session")?,
-        state: StreamState::named(state)
+        state: StreamState::from_name(state)
             .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
         reason: row.try_get("reason")?,
         epoch: row.try_get("epoch")?,

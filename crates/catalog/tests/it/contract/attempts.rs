@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use refrain_catalog::{
-    ARCHIVE, Holder, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewStream, ObjectVersion, Recorded,
+    ARCHIVE, Journal, LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewStream, ObjectVersion, RecordOutcome,
     SUSPECT_DEATHS, StreamHealth, StreamState,
 };
 
@@ -11,23 +11,23 @@ use super::detections::detection;
 use super::leases::{HOUR, claimed};
 use super::streams::{new_stream, started};
 use super::*;
-use refrain_catalog::HeardIn;
+use refrain_catalog::DetectionSource;
 
 /// Claims streams for a worker that dies at once: the leases expire immediately.
-async fn died(journal: &dyn Journal, owner: &str) -> Vec<String> {
+async fn claim_and_die(journal: &dyn Journal, owner: &str) -> Vec<String> {
     let streams = journal.claim_streams(owner, 9, Duration::ZERO).await.unwrap();
     streams.into_iter().map(|stream| stream.id).collect()
 }
 
-pub(crate) async fn a_stream_that_kills_its_process_is_quarantined(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_stream_that_kills_its_process_is_quarantined(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("poison", None, 1000)).await;
     for death in 1..=MAX_WORKER_DEATHS {
-        assert_eq!(died(journal, &format!("w{death}")).await, ["poison"]);
+        assert_eq!(claim_and_die(journal, &format!("w{death}")).await, ["poison"]);
         assert_eq!(journal.stream("poison").await.unwrap().unwrap().deaths, death);
     }
-    assert_eq!(journal.waiting_streams().await.unwrap(), 0);
+    assert_eq!(journal.count_waiting_streams().await.unwrap(), 0);
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
     assert_eq!(journal.quarantine_streams().await.unwrap(), ["poison"]);
     assert_eq!(journal.quarantine_streams().await.unwrap(), Vec::<String>::new());
@@ -44,13 +44,13 @@ pub(crate) async fn a_stream_that_kills_its_process_is_quarantined(place: &dyn P
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["poison"]);
 }
 
-pub(crate) async fn confirmation_and_release_clear_the_deaths_of_a_stream(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn confirmation_and_release_clear_the_deaths_of_a_stream(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", None, 1000)).await;
     for round in 0..4 {
         for _ in 0..SUSPECT_DEATHS {
-            assert_eq!(died(journal, "w").await, ["a"], "round {round}");
+            assert_eq!(claim_and_die(journal, "w").await, ["a"], "round {round}");
         }
         assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
         if round % 2 == 0 {
@@ -64,14 +64,14 @@ pub(crate) async fn confirmation_and_release_clear_the_deaths_of_a_stream(place:
 }
 
 /// Streams that share a worker with a stream that kills it continue to be claimed, in the end one at a time.
-pub(crate) async fn other_streams_of_a_killed_worker_are_not_quarantined(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn other_streams_of_a_killed_worker_are_not_quarantined(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for id in ["a", "b", "poison"] {
         started(journal, &new_stream(id, None, 1000)).await;
     }
     for worker in 0..SUSPECT_DEATHS {
-        assert_eq!(died(journal, &format!("w{worker}")).await, ["a", "b", "poison"]);
+        assert_eq!(claim_and_die(journal, &format!("w{worker}")).await, ["a", "b", "poison"]);
     }
     // Each is claimed alone now, and is confirmed before the next is claimed.
     for id in ["a", "b"] {
@@ -80,7 +80,7 @@ pub(crate) async fn other_streams_of_a_killed_worker_are_not_quarantined(place: 
         assert!(journal.confirm_stream("w", (id, 1000), StreamHealth::Works).await.unwrap());
     }
     for worker in SUSPECT_DEATHS..MAX_WORKER_DEATHS {
-        assert_eq!(died(journal, &format!("w{worker}")).await, ["poison"]);
+        assert_eq!(claim_and_die(journal, &format!("w{worker}")).await, ["poison"]);
     }
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
     assert_eq!(journal.quarantine_streams().await.unwrap(), ["poison"]);
@@ -89,8 +89,8 @@ pub(crate) async fn other_streams_of_a_killed_worker_are_not_quarantined(place: 
     }
 }
 
-pub(crate) async fn deaths_of_decoders_are_counted_until_the_stream_is_healthy(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn deaths_of_decoders_are_counted_until_the_stream_is_healthy(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", None, 1000)).await;
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
@@ -104,32 +104,36 @@ pub(crate) async fn deaths_of_decoders_are_counted_until_the_stream_is_healthy(p
     assert_eq!(journal.count_decoder_death("w", session).await.unwrap(), Some(1));
 }
 
-pub(crate) async fn expired_lease_counts_as_waiting(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn expired_lease_counts_as_waiting(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
-    assert_eq!(journal.waiting_streams().await.unwrap(), 0);
+    assert_eq!(journal.count_waiting_streams().await.unwrap(), 0);
     for (id, origin) in [("a", "ivs"), ("b", "ivs"), ("c", ARCHIVE)] {
         started(journal, &NewStream { origin: origin.into(), ..new_stream(id, None, 1000) }).await;
     }
-    assert_eq!(journal.waiting_streams().await.unwrap(), 2, "none has a lease; archives are not counted");
+    assert_eq!(
+        journal.count_waiting_streams().await.unwrap(),
+        2,
+        "none has a lease; archives are not counted"
+    );
     assert_eq!(claimed(journal, "gone", 1, HOUR).await, ["a"]);
-    assert_eq!(journal.waiting_streams().await.unwrap(), 1);
+    assert_eq!(journal.count_waiting_streams().await.unwrap(), 1);
     // The worker dies: its lease expires, and after five more seconds the stream counts as waiting.
     journal.renew_leases("gone", Duration::ZERO).await.unwrap();
-    assert_eq!(journal.waiting_streams().await.unwrap(), 1, "expired just now");
+    assert_eq!(journal.count_waiting_streams().await.unwrap(), 1, "expired just now");
     tokio::time::timeout(Duration::from_secs(60), async {
-        while journal.waiting_streams().await.unwrap() < 2 {
+        while journal.count_waiting_streams().await.unwrap() < 2 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
     .await
     .expect("an expired lease is never counted");
     journal.end_stream("b", None, None, 2000).await.unwrap();
-    assert_eq!(journal.waiting_streams().await.unwrap(), 1);
+    assert_eq!(journal.count_waiting_streams().await.unwrap(), 1);
 }
 
-pub(crate) async fn attempts_are_counted_until_they_end(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn attempts_are_counted_until_they_end(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let object =
         |version: &str| ObjectVersion { bucket: "b".into(), key: "k/ö\0".into(), version: version.into() };
@@ -156,33 +160,40 @@ pub(crate) async fn attempts_are_counted_until_they_end(place: &dyn Place) {
     assert!(journal.begin_attempt(&long).await.is_err());
 }
 
-pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", None, 1000)).await;
-    let holder = |owner| Holder { stream: "a", started_at: 1000, owner };
-    let heard = detection(1, HeardIn::Stream("a".into()), 900, 1000);
-    assert_eq!(died(journal, "cut off").await, ["a"]);
-    let recorded = async |owner| journal.record_held(holder(owner), &heard, &[], 2000).await.unwrap();
-    assert_eq!(recorded("cut off").await, Recorded::Stored, "its lease has expired, and nobody took it");
+    let holder = |owner| LeaseHolder { stream: "a", started_at: 1000, owner };
+    let detected = detection(1, DetectionSource::Stream("a".into()), 900, 1000);
+    assert_eq!(claim_and_die(journal, "cut off").await, ["a"]);
+    let recorded =
+        async |owner| journal.record_with_lease(holder(owner), &detected, &[], 2000).await.unwrap();
+    assert_eq!(recorded("cut off").await, RecordOutcome::Stored, "its lease has expired, and nobody took it");
     assert_eq!(claimed(journal, "heir", 9, HOUR).await, ["a"]);
-    assert_eq!(recorded("cut off").await, Recorded::NotHeld);
-    let newer = refrain_catalog::Detection { last_seen: 5000, ..heard.clone() };
-    assert_eq!(journal.record_held(holder("heir"), &newer, &[], 5000).await.unwrap(), Recorded::Stored);
-    assert_eq!(recorded("heir").await, Recorded::Older);
+    assert_eq!(recorded("cut off").await, RecordOutcome::LeaseLost);
+    let newer = refrain_catalog::Detection { last_seen: 5000, ..detected.clone() };
+    assert_eq!(
+        journal.record_with_lease(holder("heir"), &newer, &[], 5000).await.unwrap(),
+        RecordOutcome::Stored
+    );
+    assert_eq!(recorded("heir").await, RecordOutcome::Outdated);
     // After the end of the session, its last holder can still report what it decoded.
     assert!(journal.end_stream("a", None, None, 6000).await.unwrap());
-    let last = refrain_catalog::Detection { last_seen: 7000, is_final: true, ..heard.clone() };
-    assert_eq!(journal.record_held(holder("heir"), &last, &[], 7000).await.unwrap(), Recorded::Stored);
+    let last = refrain_catalog::Detection { last_seen: 7000, is_final: true, ..detected.clone() };
+    assert_eq!(
+        journal.record_with_lease(holder("heir"), &last, &[], 7000).await.unwrap(),
+        RecordOutcome::Stored
+    );
 }
 
-pub(crate) async fn a_remembered_end_rejects_a_late_start(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_remembered_end_rejects_a_late_start(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", Some("s2"), 2000)).await;
     assert!(journal.end_stream("a", Some("s2"), Some("over"), 3000).await.unwrap());
-    journal.remember_end("a", "s1", 9000).await.unwrap();
-    journal.remember_end("a", "s1", 9500).await.unwrap();
+    journal.record_session_end("a", "s1", 9000).await.unwrap();
+    journal.record_session_end("a", "s1", 9500).await.unwrap();
     let row = journal.stream("a").await.unwrap().unwrap();
     assert_eq!((row.session.as_deref(), row.ended_at), (Some("s2"), Some(3000)), "the row stays as it is");
     let late = journal.start_stream(&new_stream("a", Some("s1"), 8000)).await.unwrap();

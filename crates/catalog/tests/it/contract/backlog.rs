@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use refrain_catalog::{AfterFailure, Backlog, DeliveryStatus, SinkBacklog};
 
-use super::Place;
+use super::TestStorage;
 use super::leases::HOUR;
 use super::outbox::{claim, keys, listed, message};
 
-pub(crate) async fn messages_that_no_process_claims_expire(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn messages_that_no_process_claims_expire(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     journal
         .enqueue(&[message("hook", "a"), message("hook", "b"), message("removed", "c")], 1000)
@@ -24,26 +24,26 @@ pub(crate) async fn messages_that_no_process_claims_expire(place: &dyn Place) {
     assert_eq!(journal.retry(&[dead[0].id]).await.unwrap(), 1, "it can be revived");
 }
 
-pub(crate) async fn messages_of_a_sink_are_counted_and_dropped(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn messages_of_a_sink_are_counted_and_dropped(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
-    assert_eq!(journal.backlogs().await.unwrap(), []);
+    assert_eq!(journal.sink_backlogs().await.unwrap(), []);
     journal
         .enqueue(&[message("removed", "a"), message("removed", "b"), message("hook", "a")], 1000)
         .await
         .unwrap();
     journal.enqueue(&[message("removed", "c"), message("removed", "d")], 2000).await.unwrap();
     let claimed = journal.claim_deliveries("removed", 2, HOUR).await.unwrap();
-    journal.delivered(&[claimed[0].id], 3000).await.unwrap();
-    assert!(journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::Dead).await.unwrap());
+    journal.mark_delivered(&[claimed[0].id], 3000).await.unwrap();
+    assert!(journal.mark_delivery_failed(claimed[1].id, 1, "no", AfterFailure::Dead).await.unwrap());
     let of = |sink: &str, waiting, oldest_at, dead| SinkBacklog {
         sink: sink.into(),
         backlog: Backlog { waiting, oldest_at: Some(oldest_at), dead },
     };
-    assert_eq!(journal.backlogs().await.unwrap(), [of("hook", 1, 1000, 0), of("removed", 2, 2000, 1)]);
+    assert_eq!(journal.sink_backlogs().await.unwrap(), [of("hook", 1, 1000, 0), of("removed", 2, 2000, 1)]);
     assert_eq!(journal.drop_deliveries("removed", 2).await.unwrap(), 2);
     assert_eq!(journal.drop_deliveries("removed", 2).await.unwrap(), 1);
     assert_eq!(journal.drop_deliveries("removed", 2).await.unwrap(), 0);
-    assert_eq!(journal.backlogs().await.unwrap(), [of("hook", 1, 1000, 0)]);
+    assert_eq!(journal.sink_backlogs().await.unwrap(), [of("hook", 1, 1000, 0)]);
     assert_eq!(keys(&listed(journal, DeliveryStatus::Delivered).await), ["a"], "the history is kept");
 }

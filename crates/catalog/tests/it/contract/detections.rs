@@ -1,17 +1,19 @@
 //! Detections of tracks in streams and files.
 
-use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, Journal, NewDelivery, PageMark};
+use refrain_catalog::{
+    CatalogError, Detection, DetectionId, DetectionSource, Journal, NewOutboxMessage, PageCursor,
+};
 
 use super::*;
 
-fn stream(id: &str) -> HeardIn {
-    HeardIn::Stream(id.into())
+fn stream(id: &str) -> DetectionSource {
+    DetectionSource::Stream(id.into())
 }
 
-pub(crate) fn detection(n: u128, heard_in: HeardIn, start_at: i64, end_at: i64) -> Detection {
+pub(crate) fn detection(n: u128, detected_in: DetectionSource, start_at: i64, end_at: i64) -> Detection {
     Detection {
         id: DetectionId(uuid::Uuid::from_u128(n)),
-        heard_in,
+        detected_in,
         track: TrackNumber(7),
         track_id: id(77),
         query_start: start_at as f64 / 1000.0,
@@ -35,8 +37,8 @@ async fn recorded(journal: &dyn Journal, detection: &Detection) {
     assert!(journal.record(detection, &[], detection.last_seen).await.unwrap());
 }
 
-async fn between(journal: &dyn Journal, heard_in: &HeardIn, from: i64, to: i64) -> Vec<Detection> {
-    journal.detections_of(heard_in, from, to, None, 10_000).await.unwrap()
+async fn between(journal: &dyn Journal, detected_in: &DetectionSource, from: i64, to: i64) -> Vec<Detection> {
+    journal.detections_between(detected_in, from, to, None, 10_000).await.unwrap()
 }
 
 fn numbers(detections: &[Detection]) -> Vec<u128> {
@@ -49,13 +51,13 @@ fn noise(n: i64, below: i64) -> i64 {
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as i64 % below
 }
 
-pub(crate) async fn an_airing_is_one_row_from_start_to_end(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_airing_is_one_row_from_start_to_end(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let start = detection(1, stream("a"), 10_000, 15_000);
     recorded(journal, &start).await;
     assert_eq!(between(journal, &stream("a"), 0, 99_000).await, std::slice::from_ref(&start));
-    assert_eq!(journal.airings_of(id(77), None, 9).await.unwrap(), std::slice::from_ref(&start));
+    assert_eq!(journal.detections_of_track(id(77), None, 9).await.unwrap(), std::slice::from_ref(&start));
     let update = Detection {
         track: TrackNumber(8),
         track_id: id(88),
@@ -76,18 +78,18 @@ pub(crate) async fn an_airing_is_one_row_from_start_to_end(place: &dyn Place) {
     recorded(journal, &update).await;
     let stored = Detection { first_seen: 10_000, ..update.clone() };
     assert_eq!(between(journal, &stream("a"), 0, 99_000).await, std::slice::from_ref(&stored));
-    assert_eq!(journal.airings_of(id(77), None, 9).await.unwrap(), []);
+    assert_eq!(journal.detections_of_track(id(77), None, 9).await.unwrap(), []);
     let end = Detection { end_at: 31_000, last_seen: 35_000, is_final: true, ..update };
     recorded(journal, &end).await;
     let stored = Detection { end_at: 31_000, last_seen: 35_000, is_final: true, ..stored };
-    assert_eq!(place.open().await.journal().airings_of(id(88), None, 9).await.unwrap(), [stored]);
+    assert_eq!(storage.open().await.journal().detections_of_track(id(88), None, 9).await.unwrap(), [stored]);
 }
 
-pub(crate) async fn an_older_state_does_not_replace_a_newer_one(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_older_state_does_not_replace_a_newer_one(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let message = |key: &str| {
-        [NewDelivery { sink: "hook".into(), key: key.into(), payload: format!("{{\"key\":\"{key}\"}}") }]
+        [NewOutboxMessage { sink: "hook".into(), key: key.into(), payload: format!("{{\"key\":\"{key}\"}}") }]
     };
     let first = detection(1, stream("a"), 10_000, 20_000);
     assert!(journal.record(&first, &message("start"), 20_000).await.unwrap());
@@ -101,18 +103,18 @@ pub(crate) async fn an_older_state_does_not_replace_a_newer_one(place: &dyn Plac
     assert!(!journal.record(&reopened, &message("again"), 50_000).await.unwrap());
     assert_eq!(between(journal, &stream("a"), 0, 99_000).await, std::slice::from_ref(&end));
     let messages = journal.claim_deliveries("hook", 9, super::leases::HOUR).await.unwrap();
-    let told: Vec<_> = messages.iter().map(|m| (m.key.as_str(), m.detection, m.created_at)).collect();
-    assert_eq!(told, [("start", Some(end.id), 20_000), ("end", Some(end.id), 20_002)]);
+    let reported: Vec<_> = messages.iter().map(|m| (m.key.as_str(), m.detection, m.created_at)).collect();
+    assert_eq!(reported, [("start", Some(end.id), 20_000), ("end", Some(end.id), 20_002)]);
 }
 
-pub(crate) async fn detections_are_found_by_overlap(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn detections_are_found_by_overlap(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for (n, from, to) in [(1, 100, 200), (2, 200, 300), (3, 250, 250), (4, 150, 9000), (5, 5000, 5001)] {
         recorded(journal, &detection(n, stream("a"), from, to)).await;
     }
     recorded(journal, &detection(6, stream("b"), 100, 9000)).await;
-    recorded(journal, &detection(7, HeardIn::File("a".into()), 100, 9000)).await;
+    recorded(journal, &detection(7, DetectionSource::File("a".into()), 100, 9000)).await;
     for (from, to, want) in [
         (0, 100, &[][..]),
         (0, 101, &[1]),
@@ -131,12 +133,12 @@ pub(crate) async fn detections_are_found_by_overlap(place: &dyn Place) {
     ] {
         assert_eq!(numbers(&between(journal, &stream("a"), from, to).await), want, "{from} to {to}");
     }
-    assert_eq!(numbers(&between(journal, &HeardIn::File("a".into()), 0, 200).await), [7]);
+    assert_eq!(numbers(&between(journal, &DetectionSource::File("a".into()), 0, 200).await), [7]);
     assert_eq!(between(journal, &stream("c"), 0, 9000).await, []);
 }
 
-pub(crate) async fn overlap_queries_agree_with_a_linear_scan(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn overlap_queries_agree_with_a_linear_scan(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let mut all = Vec::new();
     for n in 0..150 {
@@ -157,8 +159,8 @@ pub(crate) async fn overlap_queries_agree_with_a_linear_scan(place: &dyn Place) 
     }
 }
 
-pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn pages_of_detections_are_complete(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for n in 0..25 {
         // Five detections each have the same time.
@@ -172,8 +174,8 @@ pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
     for limit in [1, 3, 5, 24, 25, u32::MAX] {
         let (mut forth, mut back) = (Vec::new(), Vec::new());
         loop {
-            let after: Option<PageMark> = forth.last().map(Detection::mark_by_start);
-            let page = journal.detections_of(&stream("a"), 0, 99_000, after, limit).await.unwrap();
+            let after: Option<PageCursor> = forth.last().map(Detection::cursor_by_start);
+            let page = journal.detections_between(&stream("a"), 0, 99_000, after, limit).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -181,8 +183,8 @@ pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
             forth.extend(page);
         }
         loop {
-            let before = back.last().map(Detection::mark_by_first_seen);
-            let page = journal.airings_of(id(77), before, limit).await.unwrap();
+            let before = back.last().map(Detection::cursor_by_first_seen);
+            let page = journal.detections_of_track(id(77), before, limit).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -193,11 +195,11 @@ pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
         back.reverse();
         assert_eq!(back, all, "pages of {limit}");
     }
-    assert_eq!(journal.airings_of(id(77), None, 0).await.unwrap(), []);
+    assert_eq!(journal.detections_of_track(id(77), None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn open_detections_are_listed_until_they_are_final(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn open_detections_are_listed_until_they_are_final(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let late = detection(1, stream("a"), 20_000, 30_000);
     let early = detection(2, stream("a"), 10_000, 15_000);
@@ -208,41 +210,41 @@ pub(crate) async fn open_detections_are_listed_until_they_are_final(place: &dyn 
     assert_eq!(journal.open_detections(&stream("a")).await.unwrap(), [early.clone(), late.clone()]);
     recorded(journal, &Detection { is_final: true, ..early }).await;
     assert_eq!(journal.open_detections(&stream("a")).await.unwrap(), [late]);
-    assert_eq!(journal.open_detections(&HeardIn::File("a".into())).await.unwrap(), []);
+    assert_eq!(journal.open_detections(&DetectionSource::File("a".into())).await.unwrap(), []);
 }
 
-pub(crate) async fn invalid_detections_are_rejected(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn invalid_detections_are_rejected(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
-    let good = detection(1, stream("a"), 10_000, 20_000);
-    for bad in [
-        Detection { end_at: 9999, ..good.clone() },
-        Detection { query_end: 9.9, ..good.clone() },
-        Detection { query_start: f64::NAN, ..good.clone() },
-        Detection { speed: f64::INFINITY, ..good.clone() },
-        Detection { false_positive_probability: f64::NAN, ..good.clone() },
-        Detection { end_at: i64::MAX, ..good.clone() },
-        Detection { last_seen: i64::MIN, ..good.clone() },
-        Detection { heard_in: HeardIn::File("long ".repeat(500)), ..good.clone() },
+    let valid = detection(1, stream("a"), 10_000, 20_000);
+    for invalid in [
+        Detection { end_at: 9999, ..valid.clone() },
+        Detection { query_end: 9.9, ..valid.clone() },
+        Detection { query_start: f64::NAN, ..valid.clone() },
+        Detection { speed: f64::INFINITY, ..valid.clone() },
+        Detection { false_positive_probability: f64::NAN, ..valid.clone() },
+        Detection { end_at: i64::MAX, ..valid.clone() },
+        Detection { last_seen: i64::MIN, ..valid.clone() },
+        Detection { detected_in: DetectionSource::File("long ".repeat(500)), ..valid.clone() },
     ] {
-        let message = NewDelivery { sink: "hook".into(), key: "a".into(), payload: "{}".into() };
-        let refused = journal.record(&bad, &[message], 20_000).await;
-        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+        let message = NewOutboxMessage { sink: "hook".into(), key: "a".into(), payload: "{}".into() };
+        let rejected = journal.record(&invalid, &[message], 20_000).await;
+        assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     }
-    let message = NewDelivery { sink: "hook".into(), key: "long ".repeat(500), payload: "{}".into() };
-    let refused = journal.record(&good, &[message], 20_000).await;
-    assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    let message = NewOutboxMessage { sink: "hook".into(), key: "long ".repeat(500), payload: "{}".into() };
+    let rejected = journal.record(&valid, &[message], 20_000).await;
+    assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     assert_eq!(between(journal, &stream("a"), i64::MIN, i64::MAX).await, []);
     assert_eq!(journal.claim_deliveries("hook", 9, super::leases::HOUR).await.unwrap(), []);
-    let odd = detection(1, stream("a\0b"), 10_000, 20_000);
-    recorded(journal, &odd).await;
+    let unusual = detection(1, stream("a\0b"), 10_000, 20_000);
+    recorded(journal, &unusual).await;
     assert_eq!(numbers(&between(journal, &stream("a\0b"), 0, 99_000).await), [1]);
 }
 
-pub(crate) async fn the_last_state_of_an_airing_wins_a_race(place: &dyn Place) {
+pub(crate) async fn the_last_state_of_an_airing_wins_a_race(storage: &dyn TestStorage) {
     let mut tasks = Vec::new();
     for worker in 0..3 {
-        let catalog = place.open().await;
+        let catalog = storage.open().await;
         tasks.push(tokio::spawn(async move {
             for step in 0..20 {
                 for n in 0..4 {
@@ -257,7 +259,7 @@ pub(crate) async fn the_last_state_of_an_airing_wins_a_race(place: &dyn Place) {
     for task in tasks {
         task.await.unwrap();
     }
-    let all = between(place.open().await.journal(), &stream("a"), 0, 99_000).await;
+    let all = between(storage.open().await.journal(), &stream("a"), 0, 99_000).await;
     assert_eq!(all.len(), 4);
     assert!(all.iter().all(|detection| detection.is_final && detection.last_seen == 10_192));
 }

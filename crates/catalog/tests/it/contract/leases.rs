@@ -11,8 +11,8 @@ use super::*;
 /// A lease longer than any test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-pub(crate) async fn claimed(journal: &dyn Journal, owner: &str, most: u32, lease: Duration) -> Vec<String> {
-    let streams = journal.claim_streams(owner, most, lease).await.unwrap();
+pub(crate) async fn claimed(journal: &dyn Journal, owner: &str, limit: u32, lease: Duration) -> Vec<String> {
+    let streams = journal.claim_streams(owner, limit, lease).await.unwrap();
     assert!(streams.iter().all(|stream| stream.lease_owner.as_deref() == Some(owner)));
     streams.into_iter().map(|stream| stream.id).collect()
 }
@@ -33,8 +33,8 @@ fn report(stream: &Stream, state: StreamState) -> StreamReport {
     }
 }
 
-pub(crate) async fn streams_are_claimed_oldest_first_up_to_the_limit(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn streams_are_claimed_oldest_first_up_to_the_limit(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for (id, at) in [("d", 1000), ("c", 3000), ("b", 2000), ("a", 3000)] {
         started(journal, &new_stream(id, None, at)).await;
@@ -48,8 +48,8 @@ pub(crate) async fn streams_are_claimed_oldest_first_up_to_the_limit(place: &dyn
     assert_eq!(renewed(journal, "stranger").await, Vec::<String>::new());
 }
 
-pub(crate) async fn archives_are_claimed_separately(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn archives_are_claimed_separately(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for (id, origin) in [("a", ARCHIVE), ("b", "ivs"), ("c", ARCHIVE)] {
         started(journal, &NewStream { origin: origin.into(), ..new_stream(id, None, 1000) }).await;
@@ -65,8 +65,8 @@ pub(crate) async fn archives_are_claimed_separately(place: &dyn Place) {
     assert_eq!(renewed(journal, "one").await, ["a", "c"]);
 }
 
-pub(crate) async fn an_expired_lease_is_taken_over(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_expired_lease_is_taken_over(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for id in ["a", "b"] {
         started(journal, &new_stream(id, None, 1000)).await;
@@ -87,8 +87,8 @@ pub(crate) async fn an_expired_lease_is_taken_over(place: &dyn Place) {
     assert_eq!(renewed(journal, "heir").await, ["a"]);
 }
 
-pub(crate) async fn released_streams_are_claimable_at_once(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn released_streams_are_claimable_at_once(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     for id in ["a", "b", "c"] {
         started(journal, &new_stream(id, None, 1000)).await;
@@ -102,8 +102,8 @@ pub(crate) async fn released_streams_are_claimable_at_once(place: &dyn Place) {
     assert_eq!(renewed(journal, "other").await, ["a", "b", "c"]);
 }
 
-pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_report_needs_the_lease_and_the_session(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let stream = started(journal, &new_stream("a", None, 1000)).await;
     assert!(!journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
@@ -136,8 +136,8 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) 
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
-pub(crate) async fn concurrent_claims_return_each_stream_once(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn concurrent_claims_return_each_stream_once(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     for n in 0..60 {
         started(catalog.journal(), &new_stream(&format!("{n:02}"), None, 1000)).await;
     }
@@ -145,7 +145,7 @@ pub(crate) async fn concurrent_claims_return_each_stream_once(place: &dyn Place)
     for round in 0..2 {
         let mut tasks = Vec::new();
         for worker in 0..4 {
-            let catalog = place.open().await;
+            let catalog = storage.open().await;
             let lease = if round == 0 { HOUR } else { Duration::from_secs(7200) };
             tasks.push(tokio::spawn(async move {
                 let owner = format!("worker {round} {worker}");

@@ -12,8 +12,8 @@ async fn sources(catalog: &dyn Catalog, filter: &TrackFilter) -> Vec<String> {
     catalog.list(filter, None, 100).await.unwrap().into_iter().map(|track| track.source).collect()
 }
 
-pub(crate) async fn pages_are_complete_and_in_order(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn pages_are_complete_and_in_order(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let mut numbers = Vec::new();
     for n in 0..25 {
         numbers.push(added(&*catalog, new_track(&format!("s{n}"), n)).await.number);
@@ -34,8 +34,8 @@ pub(crate) async fn pages_are_complete_and_in_order(place: &dyn Place) {
     assert_eq!(catalog.list(&TrackFilter::default(), None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn filters_select_tracks(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn filters_select_tracks(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let named = |source: &str, n, title: &str, code: Option<&str>| NewTrack {
         metadata: Metadata { title: Some(title.into()), ..Metadata::default() },
         rule: code.map(rule),
@@ -43,13 +43,13 @@ pub(crate) async fn filters_select_tracks(place: &dyn Place) {
     };
     added(&*catalog, named("a", 1, "River", Some("block"))).await;
     added(&*catalog, named("b", 2, "Road", Some("allow"))).await;
-    let gone = added(&*catalog, named("c", 3, "River", Some("block"))).await;
+    let removed = added(&*catalog, named("c", 3, "River", Some("block"))).await;
     added(&*catalog, named("river/d", 4, "Sea", None)).await;
     let artist = Metadata { artist: Some("Old Rivers".into()), ..Metadata::default() };
     added(&*catalog, NewTrack { metadata: artist, ..new_track("e", 5) }).await;
     let album = Metadata { album: Some("RIVER".into()), ..Metadata::default() };
     added(&*catalog, NewTrack { metadata: album, ..new_track("f", 6) }).await;
-    catalog.remove(gone.id).await.unwrap();
+    catalog.remove(removed.id).await.unwrap();
 
     assert_eq!(sources(&*catalog, &TrackFilter::default()).await, ["a", "b", "river/d", "e", "f"]);
     assert_eq!(sources(&*catalog, &text("river")).await, ["a", "river/d", "e", "f"]);
@@ -62,8 +62,8 @@ pub(crate) async fn filters_select_tracks(place: &dyn Place) {
     assert_eq!(sources(&*catalog, &text("")).await.len(), 5);
 }
 
-pub(crate) async fn text_filters_match_literally(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn text_filters_match_literally(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     for (n, title) in
         ["100% cotton", "100 percent", "a_b", "axb", "back\\slash", "[x]", "it's"].iter().enumerate()
     {
@@ -79,8 +79,8 @@ pub(crate) async fn text_filters_match_literally(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn text_ignores_case_in_every_script(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn text_ignores_case_in_every_script(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     for (n, title) in ["Ænima ÅÄÖ", "Жизнь", "ΟΔΟΣ", "Straße", "君が代"].iter().enumerate() {
         let metadata = Metadata { title: Some((*title).into()), ..Metadata::default() };
         added(&*catalog, NewTrack { metadata, ..new_track(&format!("{n}"), n as u64) }).await;
@@ -92,9 +92,9 @@ pub(crate) async fn text_ignores_case_in_every_script(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn unusual_text_is_stored_unchanged(place: &dyn Place) {
-    let catalog = place.open().await;
-    let odd = [
+pub(crate) async fn unusual_text_is_stored_unchanged(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
+    let unusual = [
         "",
         " ",
         "'; DROP TABLE tracks; --",
@@ -103,7 +103,7 @@ pub(crate) async fn unusual_text_is_stored_unchanged(place: &dyn Place) {
         "\u{202e}right to left",
         "\u{fffd}",
     ];
-    for (n, word) in odd.iter().enumerate() {
+    for (n, word) in unusual.iter().enumerate() {
         let metadata = Metadata {
             title: Some((*word).into()),
             extra: [((*word).to_owned(), (*word).to_owned())].into(),
@@ -119,24 +119,24 @@ pub(crate) async fn unusual_text_is_stored_unchanged(place: &dyn Place) {
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap().metadata.title, Some(long));
 }
 
-pub(crate) async fn nul_is_replaced(place: &dyn Place) {
-    let catalog = place.open().await;
-    let told = |nul: &str| Metadata {
+pub(crate) async fn nul_characters_are_replaced(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
+    let metadata_with = |nul: &str| Metadata {
         artist: Some(format!("One{nul}Other")),
         extra: [(format!("a{nul}"), format!("{nul}b"))].into(),
         ..Metadata::default()
     };
-    let track = added(&*catalog, NewTrack { metadata: told("\0"), ..new_track("a", 1) }).await;
-    assert_eq!(track.metadata, told("\u{fffd}"));
+    let track = added(&*catalog, NewTrack { metadata: metadata_with("\0"), ..new_track("a", 1) }).await;
+    assert_eq!(track.metadata, metadata_with("\u{fffd}"));
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
-    let update = TrackUpdate { metadata: Some(told("\0\0")), rule: None };
+    let update = TrackUpdate { metadata: Some(metadata_with("\0\0")), rule: None };
     let track = catalog.update(track.id, update).await.unwrap().unwrap();
-    assert_eq!(track.metadata, told("\u{fffd}\u{fffd}"));
+    assert_eq!(track.metadata, metadata_with("\u{fffd}\u{fffd}"));
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
 }
 
-pub(crate) async fn links_are_listed_in_pages(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn links_are_listed_in_pages(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), []);
     let mut tracks = Vec::new();
     for n in 0..5 {
@@ -164,6 +164,6 @@ pub(crate) async fn links_are_listed_in_pages(place: &dyn Place) {
     }
     assert_eq!(paged, all);
     catalog.remove(tracks[0].id).await.unwrap();
-    let left = [link(2, 1), link(4, 1), link(4, 2)];
-    assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), left);
+    let remaining = [link(2, 1), link(4, 1), link(4, 2)];
+    assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), remaining);
 }

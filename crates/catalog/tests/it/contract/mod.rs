@@ -1,4 +1,4 @@
-//! The contract of every catalog. A backend implements [`Place`] and calls [`contract_suite!`].
+//! The contract of every catalog. A backend implements [`TestStorage`] and calls [`contract_suite!`].
 
 use std::sync::Arc;
 
@@ -24,17 +24,17 @@ pub(crate) mod turns;
 
 /// Storage for one catalog, initially empty. Each call of `open` returns another handle, as in another process.
 #[async_trait]
-pub(crate) trait Place: Send + Sync {
+pub(crate) trait TestStorage: Send + Sync {
     async fn open(&self) -> Arc<dyn Catalog>;
 
     /// URL of the catalog.
     fn url(&self) -> String;
 }
 
-/// Defines one test per guarantee. `$place` creates an empty place.
+/// Defines one test per guarantee. `$storage` creates an empty place.
 macro_rules! contract_suite {
-    ($place:expr) => {
-        contract_suite! { $place;
+    ($storage:expr) => {
+        contract_suite! { $storage;
             tracks: add_returns_the_stored_track, adding_the_same_content_again_is_unchanged,
                 other_content_replaces_the_track, a_replaced_track_keeps_its_rule,
                 same_content_under_another_source_is_another_track, an_import_keeps_its_id,
@@ -44,10 +44,10 @@ macro_rules! contract_suite {
                 invalid_lengths_are_rejected, near_duplicates_are_linked_once,
                 add_all_gives_the_results_of_single_additions;
             listing: pages_are_complete_and_in_order, filters_select_tracks, text_filters_match_literally,
-                text_ignores_case_in_every_script, unusual_text_is_stored_unchanged, nul_is_replaced,
+                text_ignores_case_in_every_script, unusual_text_is_stored_unchanged, nul_characters_are_replaced,
                 links_are_listed_in_pages;
             changes: changes_list_added_and_removed_tracks, constellations_are_deleted_with_their_track,
-                constellations_of_any_size_are_stored, a_new_label_is_a_change, waiting_ends_with_a_change;
+                constellations_of_any_size_are_stored, a_metadata_update_is_a_change, waiting_ends_with_a_change;
             health: a_valid_catalog_is_healthy;
             identity: open_existing_creates_no_catalog, each_handle_returns_the_same_identity,
                 a_second_handle_sees_all_changes, closing_twice_succeeds;
@@ -83,11 +83,11 @@ macro_rules! contract_suite {
                 each_kind_of_record_has_its_own_age_limit;
         }
     };
-    ($place:expr; $($module:ident: $($name:ident),+;)+) => {
+    ($storage:expr; $($module:ident: $($name:ident),+;)+) => {
         $(mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                $crate::contract::$module::$name(&$place).await;
+                $crate::contract::$module::$name(&$storage).await;
             })+
         })+
     };

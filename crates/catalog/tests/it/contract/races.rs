@@ -6,11 +6,11 @@ use refrain_catalog::{AddOutcome, ChangeKind};
 
 use super::*;
 
-pub(crate) async fn one_source_added_concurrently_is_one_track(place: &dyn Place) {
+pub(crate) async fn one_source_added_concurrently_is_one_track(storage: &dyn TestStorage) {
     const SOURCES: u64 = 40;
     let mut tasks = Vec::new();
     for worker in 0..4 {
-        let catalog = place.open().await;
+        let catalog = storage.open().await;
         tasks.push(tokio::spawn(async move {
             let mut mine = 0;
             for step in 0..SOURCES {
@@ -24,20 +24,20 @@ pub(crate) async fn one_source_added_concurrently_is_one_track(place: &dyn Place
             mine
         }));
     }
-    let mut made = 0;
+    let mut added_total = 0;
     for task in tasks {
-        made += task.await.unwrap();
+        added_total += task.await.unwrap();
     }
-    assert_eq!(made, SOURCES);
-    let catalog = place.open().await;
+    assert_eq!(added_total, SOURCES);
+    let catalog = storage.open().await;
     assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (SOURCES, SOURCES));
     consistent(&*catalog).await;
 }
 
-pub(crate) async fn concurrent_replacements_and_removals_stay_consistent(place: &dyn Place) {
+pub(crate) async fn concurrent_replacements_and_removals_stay_consistent(storage: &dyn TestStorage) {
     let mut tasks = Vec::new();
     for worker in 0..3_u64 {
-        let catalog = place.open().await;
+        let catalog = storage.open().await;
         tasks.push(tokio::spawn(async move {
             for step in 0..30_u64 {
                 let source = format!("song {}", step % 5);
@@ -54,11 +54,11 @@ pub(crate) async fn concurrent_replacements_and_removals_stay_consistent(place: 
     for task in tasks {
         task.await.unwrap();
     }
-    consistent(&*place.open().await).await;
+    consistent(&*storage.open().await).await;
 }
 
-pub(crate) async fn readers_see_complete_tracks_during_writes(place: &dyn Place) {
-    let (writer, reader) = (place.open().await, place.open().await);
+pub(crate) async fn readers_see_complete_tracks_during_writes(storage: &dyn TestStorage) {
+    let (writer, reader) = (storage.open().await, storage.open().await);
     let writing = tokio::spawn(async move {
         for n in 0..60 {
             added(&*writer, new_track(&format!("{n}"), n)).await;
@@ -81,8 +81,8 @@ pub(crate) async fn readers_see_complete_tracks_during_writes(place: &dyn Place)
     assert_eq!(reader.position().await.unwrap(), 60);
 }
 
-pub(crate) async fn a_dropped_call_takes_effect_completely_or_not_at_all(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_dropped_call_takes_effect_completely_or_not_at_all(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     for n in 0..60_u64 {
         let add = catalog.add(new_track(&format!("{n}"), n));
         let pause = std::time::Duration::from_micros(n * 20);
@@ -108,15 +108,15 @@ pub(crate) async fn consistent(catalog: &dyn Catalog) {
         catalog.constellations(&numbers).await.unwrap().into_iter().map(|(n, _)| n).collect();
     assert_eq!(held, live.keys().copied().collect());
 
-    let mut heard = BTreeSet::new();
+    let mut applied = BTreeSet::new();
     let mut ever = BTreeSet::new();
     for change in catalog.changes_after(0, u32::MAX).await.unwrap() {
         match change.kind {
-            ChangeKind::Added => assert!(heard.insert(change.track) && ever.insert(change.track)),
-            ChangeKind::Removed => assert!(heard.remove(&change.track)),
-            ChangeKind::Relabelled => assert!(heard.contains(&change.track)),
+            ChangeKind::Added => assert!(applied.insert(change.track) && ever.insert(change.track)),
+            ChangeKind::Removed => assert!(applied.remove(&change.track)),
+            ChangeKind::Relabeled => assert!(applied.contains(&change.track)),
         }
     }
-    assert_eq!(heard, held);
+    assert_eq!(applied, held);
     assert_eq!(ever.len(), all.len());
 }

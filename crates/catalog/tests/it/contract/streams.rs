@@ -29,8 +29,8 @@ async fn known(journal: &dyn Journal, new: &NewStream) -> Stream {
     }
 }
 
-pub(crate) async fn a_start_reported_twice_is_one_stream(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_start_reported_twice_is_one_stream(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let new = new_stream("a", Some("s1"), 1000);
     let stream = started(journal, &new).await;
@@ -57,12 +57,12 @@ pub(crate) async fn a_start_reported_twice_is_one_stream(place: &dyn Place) {
     assert_eq!(stream, expected);
     assert_eq!(known(journal, &new).await, expected);
     assert_eq!(known(journal, &NewStream { url: "other".into(), started_at: 2000, ..new }).await, expected);
-    assert_eq!(place.open().await.journal().stream("a").await.unwrap(), Some(expected));
+    assert_eq!(storage.open().await.journal().stream("a").await.unwrap(), Some(expected));
     assert_eq!(journal.stream("b").await.unwrap(), None);
 }
 
-pub(crate) async fn a_late_start_of_an_earlier_session_is_ignored(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_late_start_of_an_earlier_session_is_ignored(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let (first, second) = (new_stream("a", Some("s1"), 1000), new_stream("a", Some("s2"), 2000));
     started(journal, &first).await;
@@ -79,8 +79,8 @@ pub(crate) async fn a_late_start_of_an_earlier_session_is_ignored(place: &dyn Pl
     assert_eq!((third.state, third.reason, third.ended_at), (StreamState::Starting, None, None));
 }
 
-pub(crate) async fn a_session_without_a_name_starts_again_after_its_end(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_session_without_a_name_starts_again_after_its_end(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let at = |time| new_stream("a", None, time);
     started(journal, &at(1000)).await;
@@ -94,8 +94,8 @@ pub(crate) async fn a_session_without_a_name_starts_again_after_its_end(place: &
     assert_eq!((again.state, again.ended_at, again.created_at), (StreamState::Starting, None, 1000));
 }
 
-pub(crate) async fn an_end_applies_to_one_session_only(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_end_applies_to_one_session_only(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", Some("s2"), 2000)).await;
     for (id, session, at) in
@@ -111,8 +111,8 @@ pub(crate) async fn an_end_applies_to_one_session_only(place: &dyn Place) {
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
-pub(crate) async fn streams_are_listed_in_pages(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn streams_are_listed_in_pages(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let journal = catalog.journal();
     let ids = ["B", "_", "a", "a b", "ab", "\u{e9}"];
     for id in ids.iter().rev() {
@@ -144,15 +144,15 @@ pub(crate) async fn streams_are_listed_in_pages(place: &dyn Place) {
     let ended = StreamFilter { state: Some(StreamState::Ended), ..all };
     assert_eq!(listed(&ended).await, ["a"]);
     for id in [String::new(), "long ".repeat(500)] {
-        let refused = journal.start_stream(&new_stream(&id, None, 1000)).await;
-        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+        let rejected = journal.start_stream(&new_stream(&id, None, 1000)).await;
+        assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     }
 }
 
-pub(crate) async fn concurrent_reports_of_the_same_starts_agree(place: &dyn Place) {
+pub(crate) async fn concurrent_reports_of_the_same_starts_agree(storage: &dyn TestStorage) {
     let mut tasks = Vec::new();
     for _ in 0..4 {
-        let catalog = place.open().await;
+        let catalog = storage.open().await;
         tasks.push(tokio::spawn(async move {
             let mut mine = 0;
             for n in 0..30 {
@@ -163,13 +163,13 @@ pub(crate) async fn concurrent_reports_of_the_same_starts_agree(place: &dyn Plac
             mine
         }));
     }
-    let mut told = 0;
+    let mut started_count = 0;
     for task in tasks {
-        told += task.await.unwrap();
+        started_count += task.await.unwrap();
     }
     // A session does not start if its first report comes after other workers have reported a later session.
-    assert!((10..=30).contains(&told), "{told}");
-    let catalog = place.open().await;
+    assert!((10..=30).contains(&started_count), "{started_count}");
+    let catalog = storage.open().await;
     let streams = catalog.journal().streams(&StreamFilter::default(), None, 100).await.unwrap();
     assert_eq!(streams.len(), 10);
     assert!(streams.iter().all(|stream| stream.started_at == 1002));

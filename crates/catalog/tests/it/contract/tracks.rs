@@ -6,8 +6,8 @@ use refrain_catalog::{
 
 use super::*;
 
-pub(crate) async fn add_returns_the_stored_track(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn add_returns_the_stored_track(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let metadata = Metadata {
         title: Some("Title".into()),
         artist: Some("Artist".into()),
@@ -28,7 +28,7 @@ pub(crate) async fn add_returns_the_stored_track(place: &dyn Place) {
     assert_eq!((&track.metadata, &track.rule), (&new.metadata, &new.rule));
     assert!((before..before + 60_000).contains(&track.added_at) && track.removed_at.is_none());
 
-    let catalog = place.open().await;
+    let catalog = storage.open().await;
     assert_eq!(catalog.by_id(track.id).await.unwrap().as_ref(), Some(&track));
     assert_eq!(catalog.find_by_source("/music/a.ogg").await.unwrap().as_ref(), Some(&track));
     assert_eq!(catalog.find_by_content(&content(1)).await.unwrap().as_ref(), Some(&track));
@@ -39,16 +39,16 @@ pub(crate) async fn add_returns_the_stored_track(place: &dyn Place) {
     assert_eq!(catalog.by_id(id(5)).await.unwrap(), None);
 }
 
-pub(crate) async fn adding_the_same_content_again_is_unchanged(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn adding_the_same_content_again_is_unchanged(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let track = added(&*catalog, new_track("a", 1)).await;
     let again = NewTrack { metadata: Metadata::default(), rule: Some(rule("allow")), ..new_track("a", 1) };
     assert_eq!(unchanged(&*catalog, again).await, track);
     assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (1, 1));
 }
 
-pub(crate) async fn other_content_replaces_the_track(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn other_content_replaces_the_track(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let old = added(&*catalog, new_track("a", 1)).await;
     let new = replaced(&*catalog, NewTrack { seconds: 99.0, ..new_track("a", 2) }).await;
     assert_eq!(new.id, old.id);
@@ -67,16 +67,16 @@ pub(crate) async fn other_content_replaces_the_track(place: &dyn Place) {
     assert!(third.number > new.number);
 }
 
-pub(crate) async fn a_replaced_track_keeps_its_rule(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_replaced_track_keeps_its_rule(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     added(&*catalog, NewTrack { rule: Some(rule("block")), ..new_track("a", 1) }).await;
     assert_eq!(replaced(&*catalog, new_track("a", 2)).await.rule, Some(rule("block")));
     let allowed = NewTrack { rule: Some(rule("allow")), ..new_track("a", 3) };
     assert_eq!(replaced(&*catalog, allowed).await.rule, Some(rule("allow")));
 }
 
-pub(crate) async fn same_content_under_another_source_is_another_track(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn same_content_under_another_source_is_another_track(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let first = added(&*catalog, new_track("a", 1)).await;
     let second = added(&*catalog, new_track("b", 1)).await;
     assert_ne!(first.id, second.id);
@@ -85,8 +85,8 @@ pub(crate) async fn same_content_under_another_source_is_another_track(place: &d
     assert_eq!(catalog.find_by_content(&content(1)).await.unwrap().unwrap(), second);
 }
 
-pub(crate) async fn an_import_keeps_its_id(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_import_keeps_its_id(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let track = added(&*catalog, NewTrack { id: Some(id(77)), ..new_track("a", 1) }).await;
     assert_eq!(track.id, id(77));
     // The existing id of the source takes precedence over the requested one.
@@ -95,8 +95,8 @@ pub(crate) async fn an_import_keeps_its_id(place: &dyn Place) {
     assert_eq!(catalog.by_id(id(78)).await.unwrap(), None);
 }
 
-pub(crate) async fn an_import_of_a_live_id_updates_that_track(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn an_import_of_a_live_id_updates_that_track(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let import = |source, n| NewTrack { id: Some(id(77)), ..new_track(source, n) };
     let track = added(&*catalog, import("a", 1)).await;
     assert_eq!(unchanged(&*catalog, import("a", 1)).await, track);
@@ -107,8 +107,8 @@ pub(crate) async fn an_import_of_a_live_id_updates_that_track(place: &dyn Place)
     assert_eq!(catalog.count().await.unwrap(), 1);
 }
 
-pub(crate) async fn a_source_of_another_track_is_an_error(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_source_of_another_track_is_an_error(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     added(&*catalog, NewTrack { id: Some(id(1)), ..new_track("a", 1) }).await;
     added(&*catalog, NewTrack { id: Some(id(2)), ..new_track("b", 2) }).await;
     let both = catalog.add(NewTrack { id: Some(id(1)), ..new_track("b", 3) }).await;
@@ -116,8 +116,8 @@ pub(crate) async fn a_source_of_another_track_is_an_error(place: &dyn Place) {
     assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (2, 2));
 }
 
-pub(crate) async fn removal_keeps_the_record(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn removal_keeps_the_record(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let track = added(&*catalog, new_track("a", 1)).await;
     assert!(catalog.remove(track.id).await.unwrap());
     assert!(!catalog.remove(track.id).await.unwrap());
@@ -135,8 +135,8 @@ pub(crate) async fn removal_keeps_the_record(place: &dyn Place) {
     assert!(again.number > track.number && again.id != track.id);
 }
 
-pub(crate) async fn a_removed_id_can_be_added_again(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn a_removed_id_can_be_added_again(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let import = NewTrack { id: Some(id(7)), ..new_track("a", 1) };
     let first = added(&*catalog, import.clone()).await;
     assert!(catalog.remove(id(7)).await.unwrap());
@@ -147,8 +147,8 @@ pub(crate) async fn a_removed_id_can_be_added_again(place: &dyn Place) {
     assert_eq!(catalog.by_id(id(7)).await.unwrap().unwrap().number, second.number);
 }
 
-pub(crate) async fn update_changes_only_the_given_fields(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn update_changes_only_the_given_fields(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let track = added(&*catalog, NewTrack { rule: Some(rule("block")), ..new_track("a", 1) }).await;
     let metadata = Metadata { artist: Some("Björk".into()), ..Metadata::default() };
     let update = TrackUpdate { metadata: Some(metadata.clone()), rule: None };
@@ -166,37 +166,37 @@ pub(crate) async fn update_changes_only_the_given_fields(place: &dyn Place) {
     assert_eq!(catalog.update(id(9), TrackUpdate::default()).await.unwrap(), None);
     let changes = catalog.changes_after(1, 10).await.unwrap();
     assert!(
-        changes.iter().all(|change| change.kind == ChangeKind::Relabelled),
+        changes.iter().all(|change| change.kind == ChangeKind::Relabeled),
         "the audio is unchanged: {changes:?}"
     );
     catalog.remove(track.id).await.unwrap();
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap(), None);
 }
 
-pub(crate) async fn many_tracks_are_found_by_number(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn many_tracks_are_found_by_number(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     assert_eq!(catalog.by_numbers(&[]).await.unwrap(), []);
     let a = added(&*catalog, new_track("a", 1)).await;
     let b = added(&*catalog, new_track("b", 2)).await;
-    let mut asked = vec![TrackNumber(0), TrackNumber(u32::MAX), b.number, a.number, b.number];
-    asked.extend((1000..40_000).map(TrackNumber));
-    let mut found = catalog.by_numbers(&asked).await.unwrap();
+    let mut numbers = vec![TrackNumber(0), TrackNumber(u32::MAX), b.number, a.number, b.number];
+    numbers.extend((1000..40_000).map(TrackNumber));
+    let mut found = catalog.by_numbers(&numbers).await.unwrap();
     found.sort_by_key(|track| track.number);
     assert_eq!(found, [a, b]);
 }
 
-pub(crate) async fn invalid_lengths_are_rejected(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn invalid_lengths_are_rejected(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     for seconds in [f64::NAN, f64::INFINITY, -1.0] {
-        let refused = catalog.add(NewTrack { seconds, ..new_track("a", 1) }).await;
-        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+        let rejected = catalog.add(NewTrack { seconds, ..new_track("a", 1) }).await;
+        assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     }
     assert_eq!(catalog.position().await.unwrap(), 0);
     added(&*catalog, NewTrack { seconds: 0.0, ..new_track("a", 1) }).await;
 }
 
-pub(crate) async fn near_duplicates_are_linked_once(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn near_duplicates_are_linked_once(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     let mut tracks = Vec::new();
     for n in 0..3 {
         tracks.push(added(&*catalog, new_track(&format!("{n}"), n)).await);
@@ -212,11 +212,11 @@ pub(crate) async fn near_duplicates_are_linked_once(place: &dyn Place) {
     let of = async |index: usize| catalog.near_duplicates(tracks[index].number).await.unwrap();
     assert_eq!(of(0).await, [link(1, 0, 30.5)]);
     assert_eq!(of(1).await, [link(1, 0, 30.5), link(2, 1, 9.0)]);
-    for bad in
+    for invalid in
         [link(1, 1, 1.0), NearDuplicate { of: TrackNumber(99), ..link(1, 0, 1.0) }, link(2, 0, f64::NAN)]
     {
-        let refused = catalog.link_near_duplicate(bad).await;
-        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+        let rejected = catalog.link_near_duplicate(invalid).await;
+        assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     }
     catalog.remove(tracks[0].id).await.unwrap();
     assert_eq!(of(0).await, []);
@@ -224,8 +224,8 @@ pub(crate) async fn near_duplicates_are_linked_once(place: &dyn Place) {
     assert_eq!(catalog.near_duplicates(TrackNumber(99)).await.unwrap(), []);
 }
 
-pub(crate) async fn add_all_gives_the_results_of_single_additions(place: &dyn Place) {
-    let catalog = place.open().await;
+pub(crate) async fn add_all_gives_the_results_of_single_additions(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
     assert!(catalog.add_all(Vec::new()).await.unwrap().is_empty());
     let old = added(&*catalog, new_track("old", 1)).await;
     let kept = added(&*catalog, new_track("kept", 2)).await;
@@ -239,7 +239,7 @@ pub(crate) async fn add_all_gives_the_results_of_single_additions(place: &dyn Pl
         NewTrack { id: Some(id(7)), ..new_track("with an id", 7) },
     ];
     let outcomes = catalog.add_all(batch).await.unwrap();
-    let [first, second, third, refused, again, other, with_id] = outcomes.as_slice() else {
+    let [first, second, third, rejected, again, other, with_id] = outcomes.as_slice() else {
         panic!("{outcomes:?}")
     };
     let Ok(AddOutcome::Added(new)) = first else { panic!("{first:?}") };
@@ -247,7 +247,7 @@ pub(crate) async fn add_all_gives_the_results_of_single_additions(place: &dyn Pl
         matches!(second, Ok(AddOutcome::Replaced(track)) if track.id == old.id && track.number != old.number)
     );
     assert_eq!(third.as_ref().unwrap(), &AddOutcome::Unchanged(kept));
-    assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
     assert_eq!(again.as_ref().unwrap(), &AddOutcome::Unchanged(new.clone()));
     assert!(matches!(other, Ok(AddOutcome::Replaced(track)) if track.id == new.id));
     assert!(matches!(with_id, Ok(AddOutcome::Added(track)) if track.id == id(7)));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use refrain_catalog::{AfterFailure, Expired, HeardIn, NewDelivery, Stream, StreamReport, StreamState};
+use refrain_catalog::{
+    AfterFailure, DetectionSource, NewOutboxMessage, RetentionLimits, Stream, StreamReport, StreamState,
+};
 use sqlx::{Connection, PgConnection};
 
 use super::Database;
@@ -10,10 +12,10 @@ use super::proxy::{AFTER, BEFORE, Proxy};
 use crate::contract::detections::detection;
 use crate::contract::leases::{HOUR, claimed, renewed};
 use crate::contract::streams::{new_stream, started};
-use crate::contract::{Place, new_track};
+use crate::contract::{TestStorage, new_track};
 
-fn message(key: &str) -> NewDelivery {
-    NewDelivery { sink: "hook".into(), key: key.into(), payload: "{}".into() }
+fn message(key: &str) -> NewOutboxMessage {
+    NewOutboxMessage { sink: "hook".into(), key: key.into(), payload: "{}".into() }
 }
 
 fn report(stream: &Stream, state: StreamState) -> StreamReport {
@@ -48,11 +50,11 @@ async fn an_indexer_does_not_block_the_journal() {
         assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
         assert_eq!(renewed(journal, "w").await, ["a"]);
         assert!(journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
-        let heard = detection(1, HeardIn::Stream("a".into()), 1000, 2000);
-        assert!(journal.record(&heard, &[message("a")], 2000).await.unwrap());
+        let detected = detection(1, DetectionSource::Stream("a".into()), 1000, 2000);
+        assert!(journal.record(&detected, &[message("a")], 2000).await.unwrap());
         let claims = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
-        journal.delivered(&[claims[0].id], 2000).await.unwrap();
-        assert_eq!(journal.prune(Expired::before(2001), 9).await.unwrap().detections, 1);
+        journal.mark_delivered(&[claims[0].id], 2000).await.unwrap();
+        assert_eq!(journal.prune(RetentionLimits::before(2001), 9).await.unwrap().detections, 1);
         assert!(journal.end_stream("a", None, None, 3000).await.unwrap());
     };
     tokio::time::timeout(Duration::from_secs(20), all).await.expect("the journal waits for an indexer");
@@ -78,7 +80,7 @@ async fn claims_skip_locked_rows() {
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
 }
 
-async fn streams_are_answered_for_once(when: u8) {
+async fn assert_stream_calls_apply_once(when: u8) {
     let database = Database::new();
     let proxy = Proxy::to(database.options().get_host(), database.options().get_port());
     let catalog = refrain_catalog::open(&proxy.url(&database)).await.unwrap();
@@ -108,14 +110,14 @@ async fn streams_are_answered_for_once(when: u8) {
     assert_eq!(renewed(journal, "w").await, Vec::<String>::new());
 }
 
-async fn messages_are_answered_for_once(when: u8) {
+async fn assert_message_calls_apply_once(when: u8) {
     let database = Database::new();
     let proxy = Proxy::to(database.options().get_host(), database.options().get_port());
     let catalog = refrain_catalog::open(&proxy.url(&database)).await.unwrap();
     let journal = catalog.journal();
-    let heard = detection(1, HeardIn::Stream("a".into()), 1000, 2000);
+    let detected = detection(1, DetectionSource::Stream("a".into()), 1000, 2000);
     proxy.lose_next_commit(when);
-    assert!(journal.record(&heard, &[message("a"), message("b")], 2000).await.unwrap());
+    assert!(journal.record(&detected, &[message("a"), message("b")], 2000).await.unwrap());
     proxy.lose_next_commit(when);
     journal.enqueue(&[message("c")], 2000).await.unwrap();
     assert!(proxy.has_lost());
@@ -123,12 +125,12 @@ async fn messages_are_answered_for_once(when: u8) {
     assert!(claims.iter().map(|claim| claim.key.as_str()).eq(["a", "b", "c"]));
     for (claim, then) in claims.iter().zip([AfterFailure::RetryAfter(HOUR), AfterFailure::Dead]) {
         proxy.lose_next_commit(when);
-        assert!(journal.delivery_failed(claim.id, 1, "status 503", then).await.unwrap());
+        assert!(journal.mark_delivery_failed(claim.id, 1, "status 503", then).await.unwrap());
     }
     proxy.lose_next_commit(when);
     assert_eq!(journal.retry(&[claims[1].id]).await.unwrap(), 1);
     proxy.lose_next_commit(when);
-    journal.delivered(&[claims[2].id], 2700).await.unwrap();
+    journal.mark_delivered(&[claims[2].id], 2700).await.unwrap();
     assert!(proxy.has_lost());
     let due = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
     assert!(due.iter().map(|claim| claim.key.as_str()).eq(["b"]));
@@ -136,12 +138,12 @@ async fn messages_are_answered_for_once(when: u8) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_lost_on_its_way_is_applied_once() {
-    streams_are_answered_for_once(BEFORE).await;
-    messages_are_answered_for_once(BEFORE).await;
+    assert_stream_calls_apply_once(BEFORE).await;
+    assert_message_calls_apply_once(BEFORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_with_a_lost_response_is_applied_once() {
-    streams_are_answered_for_once(AFTER).await;
-    messages_are_answered_for_once(AFTER).await;
+    assert_stream_calls_apply_once(AFTER).await;
+    assert_message_calls_apply_once(AFTER).await;
 }

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use super::{Database, open_with, waiting};
 use crate::contract::races::consistent;
-use crate::contract::{Place, added, new_track};
+use crate::contract::{TestStorage, added, new_track};
 
 /// Locks a table, so that every statement that uses it waits.
 async fn lock_tables(connection: &mut PgConnection) {
@@ -30,8 +30,8 @@ async fn server_errors_map_to_catalog_errors() {
         )
         .await;
     // SQLSTATE, a check of the expected error, and true if that error is retryable.
-    type Row = (&'static str, fn(&CatalogError) -> bool, bool);
-    let table: [Row; 14] = [
+    type SqlStateCase = (&'static str, fn(&CatalogError) -> bool, bool);
+    let table: [SqlStateCase; 14] = [
         ("53100", |error| matches!(error, CatalogError::DiskFull { .. }), false),
         ("53300", |error| matches!(error, CatalogError::TooManyConnections { .. }), true),
         ("40001", |error| matches!(error, CatalogError::Locked { .. }), true),

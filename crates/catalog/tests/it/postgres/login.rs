@@ -8,19 +8,19 @@ use refrain_catalog::CatalogError;
 use refrain_testkit::PostgresServer;
 use sqlx::ConnectOptions;
 
-use super::{Database, refused};
+use super::{Database, rejection};
 
 #[tokio::test]
 async fn a_wrong_password_is_rejected() {
     let server = PostgresServer::builder().password("right").start().unwrap();
     let url = server.create_database("songs").unwrap();
     refrain_catalog::open(&url).await.unwrap();
-    let error = refused(&url.replace(":right@", ":secret-but-wrong@")).await;
+    let error = rejection(&url.replace(":right@", ":secret-but-wrong@")).await;
     assert!(matches!(error, CatalogError::LoginRefused { .. }) && !error.is_retryable(), "{error:?}");
     let text = format!("{error} {error:?}");
     assert!(text.contains("postgres://postgres@127.0.0.1") && text.contains("PGPASSWORD"), "{text}");
     assert!(!text.contains("secret"), "{text}");
-    let error = refused(&url.replace("postgres:right@", "nobody:right@")).await;
+    let error = rejection(&url.replace("postgres:right@", "nobody:right@")).await;
     assert!(matches!(error, CatalogError::LoginRefused { .. }), "{error:?}");
 }
 
@@ -28,7 +28,7 @@ async fn a_wrong_password_is_rejected() {
 async fn a_missing_database_is_reported() {
     let database = Database::new();
     let url: String = database.options().database("no such songs").to_url_lossy().into();
-    let error = refused(&url).await;
+    let error = rejection(&url).await;
     assert!(matches!(error, CatalogError::NoSuchDatabase { .. }) && !error.is_retryable(), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("no such songs") && text.contains("createdb"), "{text}");
@@ -44,7 +44,7 @@ async fn a_missing_server_is_reported() {
         "postgres://me:secret@nowhere.invalid/songs".to_owned(),
         "postgres://me:secret@%2Fnowhere/songs".to_owned(),
     ] {
-        let error = refused(&url).await;
+        let error = rejection(&url).await;
         assert!(matches!(error, CatalogError::Unreachable { .. }) && error.is_retryable(), "{error:?}");
         let text = format!("{error} {error:?}");
         assert!(text.contains("postgres://me@") && text.contains("/songs"), "{text}");
@@ -62,7 +62,7 @@ async fn invalid_urls_are_rejected_without_revealing_secrets() {
         "postgres://me:secret@one,two:5432,5433/songs",
         "postgres:",
     ] {
-        let error = refused(url).await;
+        let error = rejection(url).await;
         let text = format!("{error} {error:?}");
         assert!(!text.contains("secret"), "{text}");
         assert!(!matches!(error, CatalogError::Database { .. }), "{text}");
@@ -115,7 +115,7 @@ async fn untrusted_encryption_is_rejected() {
         ),
         (format!("{url}?sslmode=verify-full&sslrootcert=/nowhere/ca.crt"), "sslrootcert"),
     ] {
-        let error = refused(&bad).await;
+        let error = rejection(&bad).await;
         assert!(matches!(error, CatalogError::Tls { .. }) && !error.is_retryable(), "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
     }
@@ -124,19 +124,19 @@ async fn untrusted_encryption_is_rejected() {
     let server = PostgresServer::builder().tls(&version_1, &key).start().unwrap();
     let url = server.create_database("songs").unwrap();
     for mode in ["verify-ca", "verify-full"] {
-        let error = refused(&format!("{url}?sslmode={mode}&sslrootcert={ca}")).await;
+        let error = rejection(&format!("{url}?sslmode={mode}&sslrootcert={ca}")).await;
         assert!(matches!(error, CatalogError::Tls { .. }), "{mode}: {error:?}");
     }
 
     let (expired, key) = certificate(folder.path(), "localhost", "-1");
     let server = PostgresServer::builder().tls(&expired, &key).start().unwrap();
     let url = server.create_database("songs").unwrap().replace("127.0.0.1", "localhost");
-    let error = refused(&format!("{url}?sslmode=verify-full&sslrootcert={ca}")).await;
+    let error = rejection(&format!("{url}?sslmode=verify-full&sslrootcert={ca}")).await;
     assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
     assert!(error.to_string().contains("renew"), "{error}");
 
     let server = PostgresServer::new().unwrap();
-    let error = refused(&format!("{}?sslmode=require", server.url("postgres"))).await;
+    let error = rejection(&format!("{}?sslmode=require", server.url("postgres"))).await;
     assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
 }
 
@@ -179,7 +179,7 @@ async fn any_certificate_is_accepted_without_verification() {
             );
             catalog.close().await.unwrap();
         }
-        let error = refused(&format!("{}?sslmode=require", url.replace(":right@", ":wrong@"))).await;
+        let error = rejection(&format!("{}?sslmode=require", url.replace(":right@", ":wrong@"))).await;
         assert!(matches!(error, CatalogError::LoginRefused { .. }), "{error:?}");
     }
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgSslMode;
 
 use super::Database;
 use crate::contract::{
-    Place, changes, detections, leases, listing, new_track, outbox, packed, races, streams, tracks,
+    TestStorage, changes, detections, leases, listing, new_track, outbox, packed, races, streams, tracks,
 };
 use crate::runs::{compare, found, runs, songs};
 
@@ -20,14 +20,14 @@ use crate::runs::{compare, found, runs, songs};
 const WATCHER: &str = r#"PATH=$PATH:/usr/sbin; pgbouncer "$1" & read -r word; kill $!; wait $!"#;
 
 /// A separate database with a pooler in front of it.
-struct Pooled {
+struct PooledDatabase {
     database: Database,
     port: u16,
     watcher: Child,
     _folder: tempfile::TempDir,
 }
 
-impl Pooled {
+impl PooledDatabase {
     fn new() -> Self {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let database = Database::new();
@@ -68,7 +68,7 @@ impl Pooled {
     }
 }
 
-impl Drop for Pooled {
+impl Drop for PooledDatabase {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
         self.watcher.wait().unwrap();
@@ -76,9 +76,9 @@ impl Drop for Pooled {
 }
 
 #[async_trait]
-impl Place for Pooled {
+impl TestStorage for PooledDatabase {
     async fn open(&self) -> Arc<dyn Catalog> {
-        refrain_catalog::open(&Place::url(self)).await.unwrap()
+        refrain_catalog::open(&TestStorage::url(self)).await.unwrap()
     }
 
     fn url(&self) -> String {
@@ -88,24 +88,24 @@ impl Place for Pooled {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_behind_a_pooler() {
-    races::one_source_added_concurrently_is_one_track(&Pooled::new()).await;
-    races::a_dropped_call_takes_effect_completely_or_not_at_all(&Pooled::new()).await;
-    races::readers_see_complete_tracks_during_writes(&Pooled::new()).await;
-    tracks::add_all_gives_the_results_of_single_additions(&Pooled::new()).await;
-    tracks::update_changes_only_the_given_fields(&Pooled::new()).await;
-    tracks::near_duplicates_are_linked_once(&Pooled::new()).await;
-    listing::filters_select_tracks(&Pooled::new()).await;
-    changes::waiting_ends_with_a_change(&Pooled::new()).await;
-    streams::concurrent_reports_of_the_same_starts_agree(&Pooled::new()).await;
-    leases::concurrent_claims_return_each_stream_once(&Pooled::new()).await;
-    detections::the_last_state_of_an_airing_wins_a_race(&Pooled::new()).await;
-    outbox::concurrent_claims_return_each_message_once(&Pooled::new()).await;
+    races::one_source_added_concurrently_is_one_track(&PooledDatabase::new()).await;
+    races::a_dropped_call_takes_effect_completely_or_not_at_all(&PooledDatabase::new()).await;
+    races::readers_see_complete_tracks_during_writes(&PooledDatabase::new()).await;
+    tracks::add_all_gives_the_results_of_single_additions(&PooledDatabase::new()).await;
+    tracks::update_changes_only_the_given_fields(&PooledDatabase::new()).await;
+    tracks::near_duplicates_are_linked_once(&PooledDatabase::new()).await;
+    listing::filters_select_tracks(&PooledDatabase::new()).await;
+    changes::waiting_ends_with_a_change(&PooledDatabase::new()).await;
+    streams::concurrent_reports_of_the_same_starts_agree(&PooledDatabase::new()).await;
+    leases::concurrent_claims_return_each_stream_once(&PooledDatabase::new()).await;
+    detections::the_last_state_of_an_airing_wins_a_race(&PooledDatabase::new()).await;
+    outbox::concurrent_claims_return_each_message_once(&PooledDatabase::new()).await;
 }
 
 #[tokio::test]
 async fn a_large_batch_is_copied_behind_a_pooler() {
-    let place = Pooled::new();
-    let catalog = place.open().await;
+    let storage = PooledDatabase::new();
+    let catalog = storage.open().await;
     let songs = (0..100).map(|n| refrain_catalog::NewTrack {
         constellation: packed(n, 30_000),
         ..new_track(&format!("song {n}"), n)
@@ -116,8 +116,8 @@ async fn a_large_batch_is_copied_behind_a_pooler() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_index_in_the_database_works_behind_a_pooler() {
-    let place = Pooled::new();
-    let catalog = place.open().await;
+    let storage = PooledDatabase::new();
+    let catalog = storage.open().await;
     for n in 0..9 {
         songs(&*catalog, n..n + 1).await;
         runs(&catalog).pack().await.unwrap();
@@ -130,10 +130,10 @@ async fn the_index_in_the_database_works_behind_a_pooler() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_of_prepared_statements_behind_a_pooler_name_the_remedy() {
-    let place = Pooled::new();
+    let storage = PooledDatabase::new();
     let mut tasks = Vec::new();
     for n in 0..4 {
-        let url = place.url("");
+        let url = storage.url("");
         tasks.push(tokio::spawn(async move {
             for step in 0..50 {
                 let catalog = refrain_catalog::open(&url).await?;

@@ -13,7 +13,7 @@ use sqlx::postgres::PgSslMode;
 
 use super::{Database, open_with};
 use crate::contract::races::consistent;
-use crate::contract::{Place, added, id, new_track, rule};
+use crate::contract::{TestStorage, added, id, new_track, rule};
 
 /// Where the next commit is lost: nowhere, on its way to the server, or its response.
 const NEVER: u8 = 0;
@@ -25,12 +25,12 @@ pub(super) struct Proxy {
     port: u16,
     lose: Arc<AtomicU8>,
     /// Connections before this one are silent: nothing is forwarded, and no error is reported.
-    first_heard: Arc<AtomicUsize>,
+    first_forwarded: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
 }
 
 /// Handling of a piece of data.
-enum Fate {
+enum Forwarding {
     Pass,
     Lost,
     CutOff,
@@ -43,18 +43,19 @@ impl Proxy {
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
             lose: Arc::clone(&lose),
-            first_heard: Arc::default(),
+            first_forwarded: Arc::default(),
             connections: Arc::default(),
         };
-        let (first_heard, connections) = (Arc::clone(&proxy.first_heard), Arc::clone(&proxy.connections));
+        let (first_forwarded, connections) =
+            (Arc::clone(&proxy.first_forwarded), Arc::clone(&proxy.connections));
         let server = (host.to_owned(), port);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
                 let Ok(server) = TcpStream::connect((server.0.as_str(), server.1)) else { continue };
                 let number = connections.fetch_add(1, Ordering::SeqCst);
-                let first_heard = Arc::clone(&first_heard);
-                let silent = move || number < first_heard.load(Ordering::SeqCst);
+                let first_forwarded = Arc::clone(&first_forwarded);
+                let silent = move || number < first_forwarded.load(Ordering::SeqCst);
                 pump(client, server, Arc::clone(&lose), silent);
             }
         });
@@ -73,7 +74,7 @@ impl Proxy {
 
     /// Makes all existing connections silent; later ones work.
     fn go_silent(&self) {
-        self.first_heard.store(self.connections.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.first_forwarded.store(self.connections.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     pub(super) fn has_lost(&self) -> bool {
@@ -87,49 +88,49 @@ fn pump(
     lose: Arc<AtomicU8>,
     silent: impl Fn() -> bool + Clone + Send + 'static,
 ) {
-    let deaf = Arc::new(AtomicBool::new(false));
+    let drop_responses = Arc::new(AtomicBool::new(false));
     let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let (also_deaf, also_silent) = (Arc::clone(&deaf), silent.clone());
+    let (drop_responses_clone, silent_clone) = (Arc::clone(&drop_responses), silent.clone());
     thread::spawn(move || {
-        pass(from_server, to_client, |_| match also_deaf.load(Ordering::SeqCst) {
-            true => Fate::CutOff,
-            false if also_silent() => Fate::Lost,
-            false => Fate::Pass,
+        pass(from_server, to_client, |_| match drop_responses_clone.load(Ordering::SeqCst) {
+            true => Forwarding::CutOff,
+            false if silent_clone() => Forwarding::Lost,
+            false => Forwarding::Pass,
         });
     });
     thread::spawn(move || {
         pass(client, server, |bytes| {
             if silent() {
-                return Fate::Lost;
+                return Forwarding::Lost;
             }
             if !bytes.windows(7).any(|window| window == b"COMMIT\0") {
-                return Fate::Pass;
+                return Forwarding::Pass;
             }
             match lose.swap(NEVER, Ordering::SeqCst) {
-                BEFORE => return Fate::CutOff,
-                AFTER => deaf.store(true, Ordering::SeqCst),
+                BEFORE => return Forwarding::CutOff,
+                AFTER => drop_responses.store(true, Ordering::SeqCst),
                 _ => {}
             }
-            Fate::Pass
+            Forwarding::Pass
         });
     });
 }
 
 /// Forwards data until its end, or until both sides are to be disconnected.
-fn pass(mut from: TcpStream, mut to: TcpStream, fate: impl Fn(&[u8]) -> Fate) {
+fn pass(mut from: TcpStream, mut to: TcpStream, forwarding: impl Fn(&[u8]) -> Forwarding) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        match fate(&buffer[..length]) {
-            Fate::Pass if to.write_all(&buffer[..length]).is_ok() => {}
-            Fate::Lost => {}
-            Fate::Pass | Fate::CutOff => break,
+        match forwarding(&buffer[..length]) {
+            Forwarding::Pass if to.write_all(&buffer[..length]).is_ok() => {}
+            Forwarding::Lost => {}
+            Forwarding::Pass | Forwarding::CutOff => break,
         }
     }
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
 
-async fn every_change_happens_once(when: u8) {
+async fn assert_changes_apply_once(when: u8) {
     let database = Database::new();
     let options = database.options();
     let proxy = Proxy::to(options.get_host(), options.get_port());
@@ -173,12 +174,12 @@ async fn every_change_happens_once(when: u8) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_lost_on_its_way_is_applied_once() {
-    every_change_happens_once(BEFORE).await;
+    assert_changes_apply_once(BEFORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_with_a_lost_response_is_applied_once() {
-    every_change_happens_once(AFTER).await;
+    assert_changes_apply_once(AFTER).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,9 +6,9 @@ use refrain_catalog::{CatalogError, TrackFilter};
 use refrain_testkit::PostgresServer;
 use sqlx::Executor;
 
-use super::{Database, refused};
+use super::{Database, rejection};
 use crate::contract::races::consistent;
-use crate::contract::{Place, added, new_track};
+use crate::contract::{TestStorage, added, new_track};
 
 async fn newest_version(database: &Database) -> i64 {
     sqlx::query_scalar("SELECT max(version) FROM refrain.schema_versions")
@@ -40,7 +40,7 @@ async fn a_database_opened_concurrently_is_created_once() {
 }
 
 #[tokio::test]
-async fn one_migrator_waits_for_the_other() {
+async fn concurrent_migrations_wait_for_the_lock() {
     let database = Database::new();
     let (mut other, mut watcher) = (database.connect().await, database.connect().await);
     // The state of another process just before it commits.
@@ -64,7 +64,7 @@ async fn a_newer_schema_is_rejected_and_not_changed() {
     let database = Database::new();
     database.open().await.close().await.unwrap();
     database.run("INSERT INTO refrain.schema_versions VALUES (1000, 'later')").await;
-    let error = refused(&database.url()).await;
+    let error = rejection(&database.url()).await;
     assert!(matches!(error, CatalogError::TooNew { found: 1000, .. }), "{error:?}");
     assert!(error.to_string().contains("update refrain"));
     assert_eq!(newest_version(&database).await, 1000);
@@ -91,7 +91,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
         ))
         .await;
 
-    let error = refused(&database.url_as(&role)).await;
+    let error = rejection(&database.url_as(&role)).await;
     let CatalogError::TooOld { found, supported, .. } = error else { panic!("{error:?}") };
     assert_eq!((found, supported), (newest - 1, newest));
     let text = error.to_string();
@@ -110,7 +110,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
 async fn content_of_another_program_is_rejected_and_not_changed() {
     let database = Database::new();
     database.run("CREATE SCHEMA refrain; CREATE TABLE refrain.tracks (a int)").await;
-    let error = refused(&database.url()).await;
+    let error = rejection(&database.url()).await;
     assert!(matches!(error, CatalogError::NotACatalog { .. }), "{error:?}");
     database.run("SELECT a FROM refrain.tracks").await;
 }
@@ -133,7 +133,7 @@ async fn other_tables_and_a_search_path_do_not_matter() {
 #[tokio::test]
 async fn a_database_without_utf8_is_rejected() {
     let database = Database::of("ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
-    let error = refused(&database.url()).await;
+    let error = rejection(&database.url()).await;
     let text = error.to_string();
     assert!(matches!(error, CatalogError::CannotOpen { .. }) && text.contains("--encoding=UTF8"), "{text}");
 }
@@ -142,9 +142,9 @@ async fn a_database_without_utf8_is_rejected() {
 async fn a_role_without_privileges_gets_an_error_with_the_remedy() {
     let database = Database::new();
     let role = database.role().await;
-    let cannot_make = refused(&database.url_as(&role)).await;
+    let cannot_make = rejection(&database.url_as(&role)).await;
     database.open().await.close().await.unwrap();
-    let cannot_look = refused(&database.url_as(&role)).await;
+    let cannot_look = rejection(&database.url_as(&role)).await;
     for error in [cannot_make, cannot_look] {
         let text = error.to_string();
         assert!(matches!(error, CatalogError::NotAllowed { .. }) && !error.is_retryable(), "{error:?}");
@@ -176,9 +176,10 @@ async fn a_read_only_role_can_read() {
     assert_eq!(listed, std::slice::from_ref(&track));
     assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
     assert!(catalog.wait_for_change(0, Duration::from_secs(5)).await.unwrap());
-    for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
+    for rejection in
+        [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
     {
-        assert!(matches!(refused, Err(CatalogError::NotAllowed { .. })), "{refused:?}");
+        assert!(matches!(rejection, Err(CatalogError::NotAllowed { .. })), "{rejection:?}");
     }
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
 }
@@ -215,9 +216,10 @@ async fn a_standby_can_be_read() {
     let catalog = refrain_catalog::open(&url).await.unwrap();
     assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
     assert!(!catalog.wait_for_change(1, Duration::from_millis(50)).await.unwrap());
-    for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
+    for rejection in
+        [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
     {
-        assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+        assert!(matches!(rejection, Err(CatalogError::ReadOnly { .. })), "{rejection:?}");
     }
 }
 
@@ -259,9 +261,10 @@ async fn a_read_only_server_can_be_read() {
         .await;
     let catalog = database.open().await;
     assert_eq!(catalog.count().await.unwrap(), 1);
-    for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
+    for rejection in
+        [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
     {
-        let Err(error) = refused else { panic!("a write succeeded") };
+        let Err(error) = rejection else { panic!("a write succeeded") };
         assert!(matches!(error, CatalogError::ReadOnly { .. }), "{error:?}");
         assert!(error.to_string().contains("standby"), "{error}");
     }

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::File;
 use crate::contract::races::consistent;
-use crate::contract::{Place, new_track, packed};
+use crate::contract::{TestStorage, new_track, packed};
 
 /// Environment variable with the URL of the catalog for the child process that is to be killed.
 const CHILD: &str = "REFRAIN_TEST_KILLED_CHILD";

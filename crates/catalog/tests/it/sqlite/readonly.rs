@@ -5,10 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use refrain_catalog::{CatalogError, Health, TrackFilter};
+use refrain_catalog::{CatalogError, HealthLevel, TrackFilter};
 
 use super::File;
-use crate::contract::{Place, added, new_track};
+use crate::contract::{TestStorage, added, new_track};
 
 /// Environment variable with the folder for the child process. It runs as another user, because no file is read-only
 /// for root.
@@ -29,13 +29,13 @@ async fn child_that_may_not_write() {
     assert_eq!(catalog.count().await.unwrap(), 1);
     let track = catalog.list(&TrackFilter::default(), None, 9).await.unwrap().remove(0);
     assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
-    let refused = catalog.add(new_track("b", 2)).await;
-    assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
-    let refused = catalog.remove(track.id).await;
-    assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+    let rejected = catalog.add(new_track("b", 2)).await;
+    assert!(matches!(rejected, Err(CatalogError::ReadOnly { .. })), "{rejected:?}");
+    let rejected = catalog.remove(track.id).await;
+    assert!(matches!(rejected, Err(CatalogError::ReadOnly { .. })), "{rejected:?}");
     let health = catalog.health(true).await.unwrap();
     let may = health.iter().find(|fact| fact.name == "may write tracks").unwrap();
-    assert_eq!((may.health, may.value.as_str()), (Health::Warning, "no"));
+    assert_eq!((may.health, may.value.as_str()), (HealthLevel::Warning, "no"));
     catalog.settle().await.unwrap();
     catalog.close().await.unwrap();
 
@@ -50,13 +50,13 @@ async fn child_that_may_not_write() {
     }
 }
 
-async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
+async fn read_as_other_user(folder_mode: u32, file_mode: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("catalogue.db");
-    let catalog = refrain_catalog::open(&format!("sqlite:{}", place.display())).await.unwrap();
+    let storage = folder.path().join("catalogue.db");
+    let catalog = refrain_catalog::open(&format!("sqlite:{}", storage.display())).await.unwrap();
     added(&*catalog, new_track("a", 1)).await;
     catalog.close().await.unwrap();
-    let before = std::fs::read(&place).unwrap();
+    let before = std::fs::read(&storage).unwrap();
     // The child may not have access to the build folder, so it runs a copy of the program. This process does not make
     // the copy itself: a child that another test starts at the same time would inherit the open file, which is then too
     // busy to run.
@@ -64,7 +64,7 @@ async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
     let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
     assert!(copied.success());
     allow(&program, 0o755);
-    allow(&place, file_mode);
+    allow(&storage, file_mode);
     allow(folder.path(), folder_mode);
 
     let mut command = Command::new(&program);
@@ -78,22 +78,22 @@ async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the child ran no test");
-    assert!(std::fs::read(&place).unwrap() == before);
+    assert!(std::fs::read(&storage).unwrap() == before);
 }
 
 #[tokio::test]
 async fn a_catalog_in_a_read_only_folder_can_be_read() {
-    look_as_somebody_else(0o555, 0o644).await;
+    read_as_other_user(0o555, 0o644).await;
 }
 
 #[tokio::test]
 async fn a_read_only_file_in_a_read_only_folder_can_be_read() {
-    look_as_somebody_else(0o555, 0o444).await;
+    read_as_other_user(0o555, 0o444).await;
 }
 
 #[tokio::test]
 async fn a_read_only_file_can_be_read() {
-    look_as_somebody_else(0o777, 0o444).await;
+    read_as_other_user(0o777, 0o444).await;
 }
 
 #[tokio::test]

@@ -9,35 +9,36 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, TRANSPARENT};
 
-use super::{Area, Backend, EDGE, INK, Look};
+use super::{Area, Backend, EDGE, INK, PictureTheme};
 use crate::output::clock;
 
 /// A drawing area with axes.
 pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian2d<Axis, Axis>>;
 
-/// Possible distances between two ticks of a time axis, in seconds.
+/// Possible distances between two ticks of a time axis, in seconds: round values in seconds, minutes and hours. The
+/// first one with enough space is used.
 const TIME_STEPS: [f64; 17] =
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
 /// Minimum distance between two ticks of a time axis, in pixels at the natural size.
-const TIME_ROOM: f64 = 80.0;
+const MIN_TICK_DISTANCE: f64 = 80.0;
 /// Axes that end at or before this time, in seconds, have labels in seconds. Longer axes have labels of the form `m:ss`.
-const SECONDS_UP_TO: f64 = 180.0;
+const MAX_PLAIN_SECONDS: f64 = 180.0;
 
 /// Maximum number of ticks of an axis of counts, without the tick at 0.
-const COUNT_TICKS: f64 = 3.0;
-/// Ratio of the end of an axis of counts to the highest count.
+const MAX_COUNT_TICKS: f64 = 3.0;
+/// Ratio of the end of an axis of counts to the highest count, so that the longest bar does not touch the edge.
 const COUNT_MARGIN: f64 = 1.08;
 
 /// Height of the numbers of an axis.
-const NUMBERS: f64 = 16.0;
+const NUMBER_HEIGHT: f64 = 16.0;
 /// Height of the title of an axis.
-const TITLES: f64 = 17.0;
+const TITLE_HEIGHT: f64 = 17.0;
 /// Length of a tick.
-const TICK: f64 = 5.0;
+const TICK_LENGTH: f64 = 5.0;
 /// Height that is reserved for the numbers and the title of the horizontal axis.
-const BELOW: f64 = 52.0;
+const X_LABEL_HEIGHT: f64 = 52.0;
 /// Width that is reserved for the numbers and the title of the vertical axis.
-const BESIDE: f64 = 78.0;
+const Y_LABEL_WIDTH: f64 = 78.0;
 
 /// A range with ticks and a title.
 #[derive(Debug, Clone)]
@@ -55,35 +56,37 @@ impl Axis {
     }
 
     /// Creates an axis of times in seconds with a length of `pixels` pixels.
-    pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, look: &Look) -> Self {
-        let most = (f64::from(pixels) / f64::from(look.px(TIME_ROOM))).max(2.0);
-        let fits = |step: &&f64| (range.end - range.start) / **step <= most;
+    pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, theme: &PictureTheme) -> Self {
+        let max_count = (f64::from(pixels) / f64::from(theme.px(MIN_TICK_DISTANCE))).max(2.0);
+        let fits = |step: &&f64| (range.end - range.start) / **step <= max_count;
         let longest = TIME_STEPS[TIME_STEPS.len() - 1];
         let step = TIME_STEPS
             .iter()
             .find(fits)
-            .map_or_else(|| longest * ((range.end - range.start) / longest / most).ceil(), |step| *step);
+            .map_or_else(|| longest * ((range.end - range.start) / longest / max_count).ceil(), |step| *step);
         let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
-        let seconds = range.end <= SECONDS_UP_TO;
+        let seconds = range.end <= MAX_PLAIN_SECONDS;
         let ticks = (first..=last).map(|k| k as f64 * step).map(|at| (at, time_label(at, step, seconds)));
         let title = format!("{title} ({})", if seconds { "s" } else { "m:ss" });
         Self::new(range.clone(), ticks.collect(), &title)
     }
 
-    /// Creates an axis of counts from 0 to slightly more than `most`.
-    pub(in crate::plot) fn count(most: usize, title: &str) -> Self {
-        let most = most.max(1) as f64;
-        let power = 10f64.powf((most / COUNT_TICKS).log10().floor()).max(1.0);
-        let step =
-            [1.0, 2.0, 5.0, 10.0].map(|k| k * power).into_iter().find(|step| most / step <= COUNT_TICKS);
-        let step = step.unwrap_or(most);
-        let ticks = (0..).map(|k| f64::from(k) * step).take_while(|at| *at <= most);
+    /// Creates an axis of counts from 0 to slightly more than `max_count`.
+    pub(in crate::plot) fn count(max_count: usize, title: &str) -> Self {
+        let max_count = max_count.max(1) as f64;
+        let power = 10f64.powf((max_count / MAX_COUNT_TICKS).log10().floor()).max(1.0);
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|k| k * power)
+            .into_iter()
+            .find(|step| max_count / step <= MAX_COUNT_TICKS);
+        let step = step.unwrap_or(max_count);
+        let ticks = (0..).map(|k| f64::from(k) * step).take_while(|at| *at <= max_count);
         let ticks = ticks.map(|at| (at, format!("{at:.0}"))).collect();
-        Self::new(0.0..most * COUNT_MARGIN, ticks, title)
+        Self::new(0.0..max_count * COUNT_MARGIN, ticks, title)
     }
 
     /// Returns the axis without numbers and title, for a chart next to one that has them.
-    pub(in crate::plot) fn bare(&self) -> Self {
+    pub(in crate::plot) fn without_labels(&self) -> Self {
         let ticks = self.ticks.iter().map(|(at, _)| (*at, String::new())).collect();
         Self { range: self.range.clone(), ticks, title: String::new() }
     }
@@ -150,26 +153,26 @@ pub(in crate::plot) struct Margins {
 /// Creates a chart in an area.
 pub(in crate::plot) fn chart<'a, 'b>(
     area: &'a Area<'b>,
-    look: &Look,
+    theme: &PictureTheme,
     margins: Margins,
     x: &Axis,
     y: &Axis,
 ) -> Result<Chart<'a, 'b>> {
-    let room = |axis: &Axis, room| if axis.title.is_empty() { 0 } else { look.px(room) };
+    let space = |axis: &Axis, space| if axis.title.is_empty() { 0 } else { theme.px(space) };
     Ok(ChartBuilder::on(area)
         .margin_top(margins.top)
         .margin_right(margins.right)
         .margin_bottom(margins.bottom)
         .margin_left(margins.left)
-        .x_label_area_size(room(x, BELOW))
-        .y_label_area_size(room(y, BESIDE))
+        .x_label_area_size(space(x, X_LABEL_HEIGHT))
+        .y_label_area_size(space(y, Y_LABEL_WIDTH))
         .build_cartesian_2d(x.clone(), y.clone())?)
 }
 
 /// Draws the axes, and grid lines at their ticks if `lines` is true.
 pub(in crate::plot) fn grid(
     chart: &mut Chart<'_, '_>,
-    look: &Look,
+    theme: &PictureTheme,
     x: &Axis,
     y: &Axis,
     lines: bool,
@@ -179,11 +182,11 @@ pub(in crate::plot) fn grid(
         mesh.disable_mesh();
     }
     mesh.light_line_style(TRANSPARENT)
-        .bold_line_style(EDGE.stroke_width(look.pen(1.0)))
-        .axis_style(INK.stroke_width(look.pen(1.0)))
-        .label_style(look.text(NUMBERS, INK, HPos::Center, VPos::Center))
-        .axis_desc_style(look.text(TITLES, INK, HPos::Center, VPos::Center))
-        .set_all_tick_mark_size(look.px(TICK))
+        .bold_line_style(EDGE.stroke_width(theme.pen(1.0)))
+        .axis_style(INK.stroke_width(theme.pen(1.0)))
+        .label_style(theme.text(NUMBER_HEIGHT, INK, HPos::Center, VPos::Center))
+        .axis_desc_style(theme.text(TITLE_HEIGHT, INK, HPos::Center, VPos::Center))
+        .set_all_tick_mark_size(theme.px(TICK_LENGTH))
         .x_desc(x.title.as_str())
         .y_desc(y.title.as_str())
         .draw()?;

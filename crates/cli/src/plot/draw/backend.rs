@@ -7,7 +7,7 @@ use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyl
 
 use super::Typeface;
 
-type Drawn<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
+type DrawResult<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// A bitmap in memory with 3 bytes per pixel.
 pub(in crate::plot) struct Backend<'a> {
@@ -21,8 +21,8 @@ impl<'a> Backend<'a> {
     }
 }
 
-fn faded(color: BackendColor, part: f64) -> BackendColor {
-    BackendColor { alpha: color.alpha * part.clamp(0.0, 1.0), ..color }
+fn with_opacity(color: BackendColor, share: f64) -> BackendColor {
+    BackendColor { alpha: color.alpha * share.clamp(0.0, 1.0), ..color }
 }
 
 impl<'a> DrawingBackend for Backend<'a> {
@@ -32,19 +32,24 @@ impl<'a> DrawingBackend for Backend<'a> {
         self.bitmap.get_size()
     }
 
-    fn ensure_prepared(&mut self) -> Drawn<Self> {
+    fn ensure_prepared(&mut self) -> DrawResult<Self> {
         self.bitmap.ensure_prepared()
     }
 
-    fn present(&mut self) -> Drawn<Self> {
+    fn present(&mut self) -> DrawResult<Self> {
         self.bitmap.present()
     }
 
-    fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Drawn<Self> {
+    fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> DrawResult<Self> {
         self.bitmap.draw_pixel(point, color)
     }
 
-    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn<Self> {
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> DrawResult<Self> {
         self.bitmap.draw_line(from, to, style)
     }
 
@@ -54,7 +59,7 @@ impl<'a> DrawingBackend for Backend<'a> {
         to: BackendCoord,
         style: &S,
         fill: bool,
-    ) -> Drawn<Self> {
+    ) -> DrawResult<Self> {
         self.bitmap.draw_rect(from, to, style, fill)
     }
 
@@ -65,22 +70,27 @@ impl<'a> DrawingBackend for Backend<'a> {
         radius: u32,
         style: &S,
         fill: bool,
-    ) -> Drawn<Self> {
+    ) -> DrawResult<Self> {
         let (outer, half) = (f64::from(radius), f64::from(style.stroke_width()) / 2.0);
-        let reach = (outer + half + 1.0).ceil() as i32;
-        for dy in -reach..=reach {
-            for dx in -reach..=reach {
+        let max_delay_ms = (outer + half + 1.0).ceil() as i32;
+        for dy in -max_delay_ms..=max_delay_ms {
+            for dx in -max_delay_ms..=max_delay_ms {
                 let distance = f64::from(dx).hypot(f64::from(dy));
-                let part = if fill { outer - distance } else { half - (distance - outer).abs() } + 0.5;
-                if part > 0.0 {
-                    self.draw_pixel((x + dx, y + dy), faded(style.color(), part))?;
+                let share = if fill { outer - distance } else { half - (distance - outer).abs() } + 0.5;
+                if share > 0.0 {
+                    self.draw_pixel((x + dx, y + dy), with_opacity(style.color(), share))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn<Self> {
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        at: BackendCoord,
+    ) -> DrawResult<Self> {
         let (width, height) = self.estimate_text_size(text, style)?;
         let (width, height) = (width as i32, height as i32);
         let left = match style.anchor().h_pos {
@@ -94,15 +104,15 @@ impl<'a> DrawingBackend for Backend<'a> {
             VPos::Bottom => height,
         };
         let (turn, color) = (style.transform(), style.color());
-        let mut drawn = Ok(());
+        let mut result = Ok(());
         let Self { bitmap, face } = self;
         face.draw(text, style.size(), |x, y, ink| {
             let (x, y) = turn.transform(x - left, y - top);
-            if drawn.is_ok() {
-                drawn = bitmap.draw_pixel((at.0 + x, at.1 + y), faded(color, f64::from(ink)));
+            if result.is_ok() {
+                result = bitmap.draw_pixel((at.0 + x, at.1 + y), with_opacity(color, f64::from(ink)));
             }
         });
-        drawn
+        result
     }
 
     fn estimate_text_size<S: BackendTextStyle>(
@@ -113,7 +123,7 @@ impl<'a> DrawingBackend for Backend<'a> {
         Ok((self.face.width(text, style.size()).ceil() as u32, style.size().ceil() as u32))
     }
 
-    fn blit_bitmap(&mut self, at: BackendCoord, size: (u32, u32), pixels: &[u8]) -> Drawn<Self> {
+    fn blit_bitmap(&mut self, at: BackendCoord, size: (u32, u32), pixels: &[u8]) -> DrawResult<Self> {
         self.bitmap.blit_bitmap(at, size, pixels)
     }
 }

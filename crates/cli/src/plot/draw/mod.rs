@@ -2,13 +2,13 @@
 
 mod axes;
 mod backend;
-mod canvas;
-mod colour;
+mod color;
+mod picture;
 mod typeface;
 
 pub(super) use axes::{Axis, Chart, Margins, chart, grid};
-pub(super) use canvas::{Area, Look, Size, png};
-pub(super) use colour::{BAND, BARE, EDGE, FAINT, FOUND, GHOST, Heat, INK, MISSING, PEAK, mark};
+pub(super) use color::{BAND, BARE, EDGE, FAINT, FOUND, GHOST, HeatMap, INK, MISSING, PEAK, mark};
+pub(super) use picture::{Area, PictureTheme, Size, png};
 
 use backend::Backend;
 use typeface::Typeface;

@@ -109,9 +109,9 @@ fn the_document_names_every_variable() {
     for name in others.into_iter().chain(["CONFIG"]) {
         assert!(known.remove(name), "{name}");
     }
-    let mut told = variables();
-    told.remove("CONFIG");
-    assert_eq!(told, known);
+    let mut documented = variables();
+    documented.remove("CONFIG");
+    assert_eq!(documented, known);
     assert!(sinks::known().iter().all(|name| known.contains(&format!("SINK_{name}"))));
 }
 
@@ -132,10 +132,10 @@ fn every_known_variable_is_accepted() {
         // Each variable accepts at least one of these values.
         let values = ["1", "x", "true", "start", "api", "live", "song", "fast", "local", "0.5"];
         let variable = format!("REFRAIN_{name}");
-        let taken = values.iter().filter(|value| {
+        let accepted = values.iter().filter(|value| {
             let pair = vec![(OsString::from(&variable), OsString::from(value))];
             environment::read(&pair).is_ok()
         });
-        assert!(taken.count() > 0, "{variable}");
+        assert!(accepted.count() > 0, "{variable}");
     }
 }

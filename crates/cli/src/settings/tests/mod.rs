@@ -7,8 +7,8 @@ use clap::Parser;
 
 use super::*;
 
-fn resolve(words: &[&str], variables: &[(&str, &str)]) -> Result<Settings> {
-    let cli = Cli::try_parse_from([&["refrain"], words].concat()).unwrap();
+fn resolve(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings> {
+    let cli = Cli::try_parse_from([&["refrain"], arguments].concat()).unwrap();
     let variables: Vec<_> = variables.iter().map(|(k, v)| (k.into(), v.into())).collect();
     Settings::resolve(&cli, &variables)
 }
@@ -50,14 +50,14 @@ fn unknown_keys_and_variables_are_errors() {
 
 #[test]
 fn values_out_of_range_are_errors() {
-    for (words, part) in [
+    for (arguments, part) in [
         (&["identify", "x", "--false-positive-rate", "1.5"][..], "false_positive_rate is 1.5"),
         (&["identify", "x", "--false-positive-rate", "NaN"], "false_positive_rate is NaN"),
         (&["identify", "x", "--jobs", "5000"], "jobs is 5000"),
         (&["identify", "x", "--speed-range", "0.6"], "speed_range is 0.6"),
         (&["identify", "x", "--pitch-range", "900"], "pitch_range is 900"),
     ] {
-        let error = resolve(words, &[]).unwrap_err();
+        let error = resolve(arguments, &[]).unwrap_err();
         assert!(format!("{error:#}").contains(part), "{error:#}");
     }
     let error = resolve(&["demo"], &[("REFRAIN_JOBS", "many")]).unwrap_err();
@@ -82,9 +82,9 @@ fn database_url_is_used_if_no_catalog_is_set() {
 
 #[test]
 fn every_catalog_has_its_own_cache() {
-    let prefix = |url: &str, words: &[&str], variables: &[(&str, &str)]| {
-        let words = [&["--catalog", url], words, &["demo"]].concat();
-        let prefix = resolve(&words, variables).unwrap().cache_prefix();
+    let prefix = |url: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let arguments = [&["--catalog", url], arguments, &["demo"]].concat();
+        let prefix = resolve(&arguments, variables).unwrap().cache_prefix();
         prefix.map(|prefix| prefix.to_str().unwrap().to_owned()).map_err(|error| error.to_string())
     };
     let home = [("HOME", "/home/a")];

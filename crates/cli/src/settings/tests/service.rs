@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_service::settings::{Format, From as HeardFrom, ServiceSettings, SinkKind};
+use refrain_service::settings::{DetectionOrigin, ServiceSettings, SinkFormat, SinkKind};
 
 use super::*;
 
@@ -21,9 +21,9 @@ fn defaults_are_a_complete_service() {
     assert_eq!((service.streams.capacity, service.drain), (200, Duration::from_secs(25)));
     assert_eq!(service.streams.reconcile, Some(Duration::from_secs(180)));
     assert_eq!(service.streams.monitor.live.update_seconds, Some(30.0));
-    assert_eq!(service.files.largest_object, 50_000_000_000);
+    assert_eq!(service.files.max_object_bytes, 50_000_000_000);
     assert_eq!(
-        (service.keep.detections, service.keep.deliveries),
+        (service.retention.detections, service.retention.deliveries),
         (None, Some(Duration::from_secs(7 * 86_400)))
     );
     assert_eq!(service.http.listen.unwrap().to_string(), "127.0.0.1:8080");
@@ -65,15 +65,15 @@ fn variables_of_the_replaced_program_have_the_lowest_priority() {
             .collect();
         (settings.queues().streams.unwrap(), buckets)
     };
-    let usual = "{stream_id}/{file}";
+    let default_key = "{stream_id}/{file}";
     let pair = |bucket: &str, key: &str| (bucket.to_owned(), key.to_owned());
-    assert_eq!(of("", &[]), ("old".to_owned(), vec![pair("old-bucket", usual)]));
+    assert_eq!(of("", &[]), ("old".to_owned(), vec![pair("old-bucket", default_key)]));
     let (queue, buckets) = of("[queues]\nstreams = 'q'\n", &[("REFRAIN_SINK_S3_KEY", "{date}/{file}")]);
     assert_eq!((queue.as_str(), buckets), ("q", vec![pair("old-bucket", "{date}/{file}")]));
     let (_, buckets) = of("[[sinks]]\nkind = 's3'\nname = 'mine'\nbucket = 'b'\n", &[]);
-    assert_eq!(buckets, [pair("b", usual)]);
+    assert_eq!(buckets, [pair("b", default_key)]);
     let (_, buckets) = of("", &[("REFRAIN_SINK_S3_BUCKET", "new")]);
-    assert_eq!(buckets, [pair("new", usual)]);
+    assert_eq!(buckets, [pair("new", default_key)]);
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn variables_create_sinks_and_override_those_of_the_file() {
     names.sort_unstable();
     assert_eq!(names, ["b", "folder", "sns", "stdout", "webhook"]);
     let find = |name: &str| sinks.iter().find(|sink| sink.name == name).unwrap();
-    assert_eq!(find("folder").from, [HeardFrom::File, HeardFrom::Live]);
-    assert_eq!(find("b").from, [HeardFrom::Live, HeardFrom::Archive]);
-    assert_eq!(find("sns").format, Format::Song);
+    assert_eq!(find("folder").from, [DetectionOrigin::File, DetectionOrigin::Live]);
+    assert_eq!(find("b").from, [DetectionOrigin::Live, DetectionOrigin::Archive]);
+    assert_eq!(find("sns").format, SinkFormat::Song);
     let SinkKind::Webhook { secret, timeout, .. } = &find("webhook").kind else { panic!("no webhook") };
     assert_eq!(secret.as_ref().unwrap().expose(), "hush");
     assert_eq!(*timeout, Duration::from_secs(10));

@@ -6,7 +6,7 @@ use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::LiveStream;
 use serde_json::Value;
 
-use super::cloud::{Cloud, arn, until};
+use super::cloud::{Cloud, arn, wait_until};
 use crate::monitor::{Stage, check_broadcast};
 use crate::serve::Service;
 
@@ -40,10 +40,10 @@ impl Broadcasts {
 
     /// Waits until all streams are joined, publishes the first song, and waits until its start is reported for each stream.
     pub(super) async fn play_first_song(&self) {
-        let has_joined = |number| self.stage.origin.times_asked(&format!("/live{number}/seg0.ts")) > 0;
-        until("ten streams joined", || (0..STREAMS).all(has_joined).then_some(())).await;
+        let has_joined = |number| self.stage.origin.request_count(&format!("/live{number}/seg0.ts")) > 0;
+        wait_until("ten streams joined", || (0..STREAMS).all(has_joined).then_some(())).await;
         self.publish(8);
-        until("ten starts", || (self.results().len() == STREAMS).then_some(())).await;
+        wait_until("ten starts", || (self.results().len() == STREAMS).then_some(())).await;
     }
 
     pub(super) fn publish(&self, segments: u64) {
@@ -88,7 +88,7 @@ impl Broadcasts {
         let complete = |all: &BTreeMap<_, Vec<_>>| {
             all.len() == STREAMS && all.values().all(|results| results.len() >= 4)
         };
-        for (stream, all) in until("all results", || Some(self.results()).filter(complete)).await {
+        for (stream, all) in wait_until("all results", || Some(self.results()).filter(complete)).await {
             assert_eq!(all.len(), 4, "{stream}: {all:?}");
             check_broadcast(&self.results_of(&stream), 1_700_000_000.0);
         }
@@ -96,18 +96,21 @@ impl Broadcasts {
 }
 
 /// Returns the number of streams of each worker.
-pub(super) fn shares(service: &Service<'_>) -> BTreeMap<String, usize> {
-    let mut shares = BTreeMap::new();
+pub(super) fn streams_by_worker(service: &Service<'_>) -> BTreeMap<String, usize> {
+    let mut streams_by_worker = BTreeMap::new();
     for stream in service.get("/v1/streams").json()["streams"].as_array().unwrap() {
         let worker = stream["worker"].as_str().unwrap_or("nobody").to_owned();
-        *shares.entry(worker).or_default() += 1;
+        *streams_by_worker.entry(worker).or_default() += 1;
     }
-    shares
+    streams_by_worker
 }
 
 /// Waits until the worker of this name has all streams.
 pub(super) async fn all_streams_at(service: &Service<'_>, name: &str) {
-    until("ten streams at work", || (shares(service).get(name) == Some(&STREAMS)).then_some(())).await;
+    wait_until("ten streams at work", || {
+        (streams_by_worker(service).get(name) == Some(&STREAMS)).then_some(())
+    })
+    .await;
 }
 
 pub(super) fn database(server: &PostgresServer, stage: &Stage) -> String {

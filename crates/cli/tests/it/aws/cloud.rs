@@ -9,10 +9,10 @@ use refrain_testkit::channels::Ivs;
 use serde_json::{Value, json};
 
 /// Timeout of waiting for an expected state.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Visibility timeout of the queues in seconds. It is long because a burst takes long on a busy machine.
-const HIDDEN: u32 = 30;
+const VISIBILITY_TIMEOUT_SECONDS: u32 = 30;
 
 /// Returns the server that all tests share. Each test uses unique names for its resources.
 fn moto() -> &'static Moto {
@@ -21,7 +21,7 @@ fn moto() -> &'static Moto {
 }
 
 /// Returns a name that no other test uses.
-fn fresh(what: &str) -> String {
+fn unique_name(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -44,10 +44,10 @@ pub(super) struct Cloud {
 
 impl Cloud {
     pub(super) async fn new() -> Self {
-        let (bucket, results) = (fresh("source"), fresh("results"));
+        let (bucket, results) = (unique_name("source"), unique_name("results"));
         [&bucket, &results].into_iter().for_each(|bucket| moto().make_bucket(bucket).unwrap());
         let queue = || {
-            let (url, dead) = moto().make_queue(&fresh("queue"), HIDDEN).unwrap();
+            let (url, dead) = moto().make_queue(&unique_name("queue"), VISIBILITY_TIMEOUT_SECONDS).unwrap();
             TestQueue { url, dead }
         };
         let ivs = Ivs::start().await.unwrap();
@@ -111,7 +111,7 @@ impl Cloud {
 pub(super) fn created_in(bucket: &str, key: &str, size: usize) -> String {
     static SEQUENCER: AtomicU32 = AtomicU32::new(1);
     let sequencer = format!("{:016X}", SEQUENCER.fetch_add(1, Ordering::Relaxed));
-    json!({ "version": "0", "id": fresh("event"), "detail-type": "Object Created", "source": "aws.s3",
+    json!({ "version": "0", "id": unique_name("event"), "detail-type": "Object Created", "source": "aws.s3",
         "account": "123456789012", "time": "2026-03-01T10:23:43Z", "region": "eu-west-1",
         "resources": [format!("arn:aws:s3:::{bucket}")],
         "detail": { "version": "0", "bucket": { "name": bucket }, "reason": "PutObject",
@@ -121,7 +121,7 @@ pub(super) fn created_in(bucket: &str, key: &str, size: usize) -> String {
 
 /// Returns the EventBridge event "IVS Stream State Change".
 pub(super) fn event(name: &str, channel: &str, stream: &str) -> String {
-    json!({ "version": "0", "id": fresh("event"), "detail-type": "IVS Stream State Change", "source": "aws.ivs",
+    json!({ "version": "0", "id": unique_name("event"), "detail-type": "IVS Stream State Change", "source": "aws.ivs",
         "account": "123456789012", "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         "region": "eu-west-1", "resources": [channel],
         "detail": { "event_name": name, "channel_name": "", "stream_id": stream } })
@@ -133,14 +133,14 @@ pub(super) fn arn(name: &str) -> String {
     format!("arn:aws:ivs:eu-west-1:123456789012:channel/{name}")
 }
 
-/// Waits until `look` returns a value. `what` names it in the failure message.
-pub(super) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until `poll` returns a value. `what` names it in the failure message.
+pub(super) async fn wait_until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "timeout waiting for {what}");
+        assert!(began.elapsed() < TIMEOUT, "timeout waiting for {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -3,8 +3,8 @@
 
 use refrain_testkit::PostgresServer;
 
-use super::broadcasts::{Broadcasts, ENVIRONMENT, all_streams_at, database, shares};
-use super::cloud::{Gate, until};
+use super::broadcasts::{Broadcasts, ENVIRONMENT, all_streams_at, database, streams_by_worker};
+use super::cloud::{Gate, wait_until};
 use super::workers::{kill_workers, stop_database};
 use crate::serve::Service;
 
@@ -69,7 +69,8 @@ async fn results_are_delivered_after_an_s3_outage_and_a_kill() {
     let settings = format!("{}[service]\nlease_seconds = 3\n", all.cloud.settings(Some(gate.url())));
     let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
-    until("ten streams at work", || (!shares(&service).contains_key("nobody")).then_some(())).await;
+    wait_until("ten streams at work", || (!streams_by_worker(&service).contains_key("nobody")).then_some(()))
+        .await;
     all.play_first_song().await;
     gate.shut(true);
     all.publish(7);

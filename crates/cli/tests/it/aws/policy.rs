@@ -8,13 +8,13 @@ use refrain_testkit::{AccessKey, Moto};
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 
-use super::cloud::{arn, created_in, event, until};
+use super::cloud::{arn, created_in, event, wait_until};
 use crate::monitor::Stage;
 use crate::serve::Service;
-use crate::support::{Ran, Sandbox, music};
+use crate::support::{CommandOutput, Sandbox, music};
 
 /// Visibility timeout of the queues in seconds.
-const HIDDEN: u32 = 30;
+const VISIBILITY_TIMEOUT_SECONDS: u32 = 30;
 
 const SOURCE: &str = "source";
 const RESULTS: &str = "results";
@@ -53,7 +53,7 @@ impl Cloud {
     async fn new() -> Self {
         let moto = Moto::start().unwrap_or_else(|error| panic!("{error}"));
         [SOURCE, RESULTS].into_iter().for_each(|bucket| moto.make_bucket(bucket).unwrap());
-        let queue = |name| (name, moto.make_queue(name, HIDDEN).unwrap().0);
+        let queue = |name| (name, moto.make_queue(name, VISIBILITY_TIMEOUT_SECONDS).unwrap().0);
         let queues = ["streams", "medialive", "check", "index"].map(queue).into();
         let topic = moto.make_topic("songs").unwrap();
         Self { moto, ivs: Ivs::start().await.unwrap(), topic, queues }
@@ -76,7 +76,7 @@ impl Cloud {
     /// Returns the policy of the task role, with the resource names of this cloud.
     fn policy(&self) -> Value {
         let policy = task_role()["Properties"]["Policies"][0]["PolicyDocument"].clone();
-        let mut policy = solved(&policy, &|name| self.name(name));
+        let mut policy = resolved(&policy, &|name| self.name(name));
         for statement in policy["Statement"].as_array_mut().unwrap() {
             let mut actions = actions_of(statement);
             // moto compares the names of the SDK's calls; IAM has no actions for batches.
@@ -118,12 +118,12 @@ impl Cloud {
         self.moto.make_user(name, &policy.to_string()).unwrap()
     }
 
-    fn doctor(&self, sandbox: &Sandbox, key: &AccessKey) -> Ran {
+    fn doctor(&self, sandbox: &Sandbox, key: &AccessKey) -> CommandOutput {
         let config = sandbox.file("doctor.toml", self.settings());
         let catalog = sandbox.catalog();
         let mut command =
             sandbox.command(&["--config", config.to_str().unwrap(), "--catalog", &catalog, "doctor"]);
-        Ran::from(command.envs(environment(key)).output().unwrap())
+        CommandOutput::from(command.envs(environment(key)).output().unwrap())
     }
 }
 
@@ -138,7 +138,7 @@ fn task_role() -> Yaml {
 }
 
 /// Resolves `!GetAtt`, `!Ref` and `!Sub` with the names that `name` returns.
-fn solved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
+fn resolved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
     match value {
         Yaml::Tagged(tagged) => {
             let text = tagged.value.as_str().unwrap_or_else(|| panic!("{tagged:?}"));
@@ -156,10 +156,11 @@ fn solved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
             }
             .into()
         }
-        Yaml::Mapping(pairs) => {
-            pairs.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), solved(value, name))).collect()
-        }
-        Yaml::Sequence(values) => values.iter().map(|value| solved(value, name)).collect(),
+        Yaml::Mapping(pairs) => pairs
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap().to_owned(), resolved(value, name)))
+            .collect(),
+        Yaml::Sequence(values) => values.iter().map(|value| resolved(value, name)).collect(),
         other => serde_json::to_value(other).unwrap(),
     }
 }
@@ -202,21 +203,21 @@ async fn template_policy_allows_all_calls_of_the_service() {
     // The start and the final of a detection have the same key. The second write is rejected; the service then reads the first
     // object and appends a number to the key.
     let delivered = || {
-        let ran =
+        let output =
             service.command(&["outbox", "list", "--status", "delivered", "--sink", "s3", "--json"]).expect(0);
-        Some(ran.stdout.lines().count()).filter(|count| *count >= 4)
+        Some(output.stdout.lines().count()).filter(|count| *count >= 4)
     };
-    until("four results", delivered).await;
+    wait_until("four results", delivered).await;
     let empty = || {
-        let ran = service.command(&["outbox", "list", "--json"]).expect(0);
-        ran.stdout.trim().is_empty().then_some(())
+        let output = service.command(&["outbox", "list", "--json"]).expect(0);
+        output.stdout.trim().is_empty().then_some(())
     };
-    until("an empty outbox", empty).await;
+    wait_until("an empty outbox", empty).await;
     cloud.moto.enforce_policies(false).unwrap();
-    until("a report", || cloud.moto.get(SOURCE, "songs_to_check/mix.json").unwrap()).await;
+    wait_until("a report", || cloud.moto.get(SOURCE, "songs_to_check/mix.json").unwrap()).await;
     for name in ["streams", "medialive", "check", "index"] {
         let url = &cloud.queues[name];
-        until(name, || (cloud.moto.depth(url).unwrap() == (0, 0)).then_some(())).await;
+        wait_until(name, || (cloud.moto.depth(url).unwrap() == (0, 0)).then_some(())).await;
     }
     assert_eq!(cloud.moto.depth(&format!("{}-dead", cloud.queues["medialive"])).unwrap(), (1, 0));
     let keys = cloud.moto.keys(RESULTS, "live/st-policy/").unwrap();
@@ -228,34 +229,34 @@ async fn template_policy_allows_all_calls_of_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_names_every_missing_permission() {
     let (sandbox, cloud) = (Sandbox::with_catalog(), Cloud::new().await);
-    let whole = cloud.policy();
+    let full_policy = cloud.policy();
     let mut users = Vec::new();
-    for (index, statement) in whole["Statement"].as_array().unwrap().iter().enumerate() {
+    for (index, statement) in full_policy["Statement"].as_array().unwrap().iter().enumerate() {
         // moto does not simulate IVS, so that its permissions are not enforced.
         let tested = |action: &String| !action.starts_with("ivs:") && !action.ends_with("Batch");
         for action in actions_of(statement).into_iter().filter(tested) {
-            let mut policy = whole.clone();
-            let mut left = actions_of(statement);
-            left.remove(&action);
-            left.insert("none:Nothing".to_owned());
-            policy["Statement"][index]["Action"] = left.into_iter().collect();
+            let mut policy = full_policy.clone();
+            let mut remaining = actions_of(statement);
+            remaining.remove(&action);
+            remaining.insert("none:Nothing".to_owned());
+            policy["Statement"][index]["Action"] = remaining.into_iter().collect();
             let key = cloud.user(&format!("user-{}", users.len()), &policy);
             users.push((format!("{} without {action}", statement["Sid"]), action, key));
         }
     }
-    let all = cloud.user("all", &whole);
+    let all = cloud.user("all", &full_policy);
     cloud.moto.enforce_policies(true).unwrap();
     let fine = cloud.doctor(&sandbox, &all);
     assert!(!fine.stdout.contains("FAIL") && !fine.stdout.contains("Denied"), "{fine:#?}");
     assert!(fine.stdout.matches("wrote, read and deleted a test object").count() == 2, "{fine:#?}");
     for (name, action, key) in &users {
-        let ran = cloud.doctor(&sandbox, key);
-        let named = ran
+        let output = cloud.doctor(&sandbox, key);
+        let named = output
             .stdout
             .lines()
             .filter(|line| !line.starts_with("ok"))
             .any(|line| line.contains(action.as_str()));
-        assert!(ran.status != Some(0) && named, "{name}: {ran:#?}");
+        assert!(output.status != Some(0) && named, "{name}: {output:#?}");
     }
     cloud.moto.enforce_policies(false).unwrap();
     for queue in cloud.queues.values() {
@@ -269,7 +270,7 @@ async fn doctor_names_every_missing_permission() {
 
 #[test]
 fn template_policy_contains_exactly_the_called_actions() {
-    let allowed = solved(&task_role()["Properties"]["Policies"][0]["PolicyDocument"], &str::to_owned);
+    let allowed = resolved(&task_role()["Properties"]["Policies"][0]["PolicyDocument"], &str::to_owned);
     let allowed: BTreeSet<String> =
         allowed["Statement"].as_array().unwrap().iter().flat_map(actions_of).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../aws/src");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::cloud::{Cloud, Gate, arn, depth, event, send, until};
+use super::cloud::{Cloud, Gate, arn, depth, event, send, wait_until};
 use crate::monitor::{Stage, check_broadcast};
 use crate::serve::Service;
 
@@ -24,12 +24,12 @@ async fn stream_start_event_leads_to_json_in_the_bucket() {
     stage.joined().await;
     let joined = began.elapsed();
     live.publish(8);
-    until("the first object", || cloud.results().into_iter().next()).await;
+    wait_until("the first object", || cloud.results().into_iter().next()).await;
     // A duplicate and late event has no effect.
     cloud.event("Stream Start", &channel, "st-1A2b3c");
     live.publish(stage.clips.len() as u64 - 11);
     live.change(|options| options.end = true);
-    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
+    let all = wait_until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
     cloud.ivs.end_stream(&channel);
     cloud.event("Stream End", &channel, "st-1A2b3c");
     assert!(
@@ -40,7 +40,7 @@ async fn stream_start_event_leads_to_json_in_the_bucket() {
     all.sort_by_key(|one| one["matches"][0]["evidence"]["event"] == "final");
     check_broadcast(&all, 1_700_000_000.0);
     assert!(all.iter().all(|one| one["unknownAssetID"] == "st-1A2b3c" && one["statusCode"] == 2006));
-    until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
+    wait_until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
     assert_eq!(depth(&cloud.streams.dead), (0, 0));
     service.end().expect(0);
     println!("from Stream Start in the queue to the first segment: {joined:?}");
@@ -63,12 +63,12 @@ async fn invalid_messages_are_dead_lettered_and_bursts_handled() {
     let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     stage.joined().await;
-    until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
+    wait_until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
     // Starts of missing channels are ignored and do not go to the dead-letter queue.
     assert_eq!(depth(&cloud.streams.dead), (1, 0), "only the invalid event");
     let streams = service.get("/v1/streams").json();
     assert_eq!(streams["streams"].as_array().unwrap().len(), 1, "{streams}");
-    service.end().expect(0).says("message moved to the dead-letter queue");
+    service.end().expect(0).stderr_contains("message moved to the dead-letter queue");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,15 +87,17 @@ async fn outbox_delivers_results_after_an_s3_outage() {
     live.publish(stage.clips.len() as u64 - 3);
     live.change(|options| options.end = true);
     let waiting = |service: &Service<'_>| {
-        let ran = service.command(&["outbox", "list", "--json"]).expect(0);
-        ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+        let output = service.command(&["outbox", "list", "--json"]).expect(0);
+        output.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
     };
-    let list = until("four that wait", || Some(waiting(&service)).filter(|list| list.len() == 4)).await;
-    until("an error", || waiting(&service).iter().any(|one| one["last_error"].is_string()).then_some(()))
-        .await;
+    let list = wait_until("four that wait", || Some(waiting(&service)).filter(|list| list.len() == 4)).await;
+    wait_until("an error", || {
+        waiting(&service).iter().any(|one| one["last_error"].is_string()).then_some(())
+    })
+    .await;
     assert!(cloud.results().is_empty(), "{list:?}");
     gate.shut(false);
-    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
+    let all = wait_until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
     let mut all: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
     all.sort_by_key(|one| one["matches"][0]["evidence"]["event"] == "final");
     check_broadcast(&all, 1_700_000_000.0);
@@ -117,14 +119,14 @@ async fn private_channels_are_requested_with_a_token() {
     stage.joined().await;
     let tokens: Vec<String> = stage
         .origin
-        .asked()
+        .requests()
         .iter()
-        .filter(|asked| asked.path == "/live/index.m3u8" && asked.query.starts_with("token="))
-        .map(|asked| asked.query.clone())
+        .filter(|request| request.path == "/live/index.m3u8" && request.query.starts_with("token="))
+        .map(|request| request.query.clone())
         .collect();
     assert!(tokens.first().is_some_and(|token| token.split('.').count() == 3), "{tokens:?}");
-    let ran = service.end().expect(0);
-    assert!(!ran.stderr.contains("token=ey") && !ran.stderr.contains("PRIVATE KEY"), "{ran:#?}");
+    let output = service.end().expect(0);
+    assert!(!output.stderr.contains("token=ey") && !output.stderr.contains("PRIVATE KEY"), "{output:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +142,7 @@ async fn missed_stream_starts_and_ends_are_detected() {
     stage.joined().await;
     live.change(|options| options.end = true);
     cloud.ivs.end_stream(&channel);
-    until("the end", || {
+    wait_until("the end", || {
         let all = service.get("/v1/streams?all=true").json();
         (all["streams"][0]["state"] == "ended").then_some(())
     })

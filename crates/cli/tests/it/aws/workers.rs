@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use refrain_testkit::PostgresServer;
 use serde_json::Value;
 
-use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, all_streams_at, database, shares};
-use super::cloud::{arn, until};
+use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, all_streams_at, database, streams_by_worker};
+use super::cloud::{arn, wait_until};
 use crate::serve::Service;
 
 /// Number of segments before the first kill.
@@ -24,9 +24,10 @@ pub(super) async fn kill_workers(kills: usize) {
     // When one of them dies, the other one can take over all streams.
     let mut workers = vec![start("worker-0"), start("worker-1")];
     workers[1].wait("/readyz", 200);
-    until("ten streams at work", || {
-        let shares = shares(&workers[1]);
-        (shares.values().sum::<usize>() == STREAMS && !shares.contains_key("nobody")).then_some(())
+    wait_until("ten streams at work", || {
+        let streams_by_worker = streams_by_worker(&workers[1]);
+        (streams_by_worker.values().sum::<usize>() == STREAMS && !streams_by_worker.contains_key("nobody"))
+            .then_some(())
     })
     .await;
     all.play_first_song().await;
@@ -42,10 +43,10 @@ pub(super) async fn kill_workers(kills: usize) {
         let killed = Instant::now();
         workers.remove(0).kill();
         workers.push(next);
-        until("all streams at live workers", || {
-            let shares = shares(workers.last()?);
+        wait_until("all streams at live workers", || {
+            let streams_by_worker = streams_by_worker(workers.last()?);
             let alive = |worker: &str| worker == name || worker == format!("worker-{}", kill + 1);
-            shares.keys().all(|worker| alive(worker)).then_some(())
+            streams_by_worker.keys().all(|worker| alive(worker)).then_some(())
         })
         .await;
         longest = longest.max(killed.elapsed());

@@ -16,10 +16,16 @@ fn streams_are_added_listed_and_stopped() {
     assert_eq!(again.status, 200);
     let other = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/y.m3u8"}"#);
     assert_eq!(other.status, 409);
-    let ran = service.command(&["streams", "add", "second", "udp://239.1.2.3:5000"]).expect(0);
-    assert_eq!(ran.stdout, "stream \"second\" added\n");
-    service.command(&["streams", "add", "second", "udp://239.1.2.3:5001"]).expect(2).says("another URL");
-    service.command(&["streams", "add", "x", "ftp://hush"]).expect(2).says("neither http, https nor udp");
+    let output = service.command(&["streams", "add", "second", "udp://239.1.2.3:5000"]).expect(0);
+    assert_eq!(output.stdout, "stream \"second\" added\n");
+    service
+        .command(&["streams", "add", "second", "udp://239.1.2.3:5001"])
+        .expect(2)
+        .stderr_contains("another URL");
+    service
+        .command(&["streams", "add", "x", "ftp://hush"])
+        .expect(2)
+        .stderr_contains("neither http, https nor udp");
     let list = service.get("/v1/streams");
     let ids: Vec<_> = list.json()["streams"].as_array().unwrap().iter().map(|s| s["id"].clone()).collect();
     assert_eq!(ids, ["a/b c", "second"]);
@@ -30,12 +36,12 @@ fn streams_are_added_listed_and_stopped() {
     let one = service.get("/v1/streams/a%2Fb%20c");
     assert_eq!(one.json()["stream"]["state"], "starting");
     assert!(!format!("{list:?} {one:?} {added:?}").contains("hush"));
-    assert_eq!(service.ask("DELETE", "/v1/streams/a%2Fb%20c", &[], "").status, 204);
+    assert_eq!(service.request("DELETE", "/v1/streams/a%2Fb%20c", &[], "").status, 204);
     assert_eq!(service.get("/v1/streams/a%2Fb%20c").json()["stream"]["state"], "ended");
     assert_eq!(service.get("/v1/streams").json()["streams"].as_array().unwrap().len(), 1);
     assert_eq!(service.get("/v1/streams?all=true").json()["streams"].as_array().unwrap().len(), 2);
     service.command(&["streams", "stop", "second"]).expect(0);
-    service.command(&["streams", "stop", "third"]).expect(2).says("stream \"third\" not found");
+    service.command(&["streams", "stop", "third"]).expect(2).stderr_contains("stream \"third\" not found");
     let listed = service.command(&["streams", "list", "--all", "--json"]).expect(0);
     assert_eq!(listed.stdout.lines().count(), 2);
     assert!(listed.stdout.contains("\"reason\":\"stopped by hand\""), "{listed:#?}");
@@ -69,12 +75,12 @@ fn invalid_requests_get_error_responses() {
         ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"ftp://x\"}", 422, "http, https or udp URL"),
         ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"http://x\",\"colour\":1}", 422, "colour"),
     ] {
-        let answer = service.ask(method, path, &["content-type: application/json"], body);
-        assert_eq!(answer.status, status, "{method} {path} {body}: {answer:?}");
-        assert!(answer.json()["error"].as_str().unwrap().contains(part), "{part}: {answer:?}");
+        let response = service.request(method, path, &["content-type: application/json"], body);
+        assert_eq!(response.status, status, "{method} {path} {body}: {response:?}");
+        assert!(response.json()["error"].as_str().unwrap().contains(part), "{part}: {response:?}");
     }
     // A web page can send this content type to other origins without a preflight request of the browser.
-    let simple = service.ask(
+    let simple = service.request(
         "POST",
         "/v1/streams",
         &["content-type: text/plain"],
@@ -98,18 +104,18 @@ fn api_requires_the_configured_token() {
     for header in
         ["x: y", "authorization: Bearer open", "authorization: Bearer open sesame2", "authorization: Basic x"]
     {
-        let answer = service.ask("GET", "/v1/streams", &[header], "");
-        assert_eq!(answer.status, 401, "{header}");
+        let response = service.request("GET", "/v1/streams", &[header], "");
+        assert_eq!(response.status, 401, "{header}");
         assert!(
-            answer.head.contains("www-authenticate: bearer") && !answer.body.contains("sesame"),
-            "{answer:?}"
+            response.head.contains("www-authenticate: bearer") && !response.body.contains("sesame"),
+            "{response:?}"
         );
     }
     let right = ["authorization: Bearer open sesame", "host: api.example.org"];
-    assert_eq!(service.ask("GET", "/v1/streams", &right, "").status, 200);
+    assert_eq!(service.request("GET", "/v1/streams", &right, "").status, 200);
     assert_eq!(service.get("/metrics").status, 200, "metrics do not require the token");
-    let ran = service.end().expect(0);
-    assert!(!ran.stderr.contains("sesame"), "{ran:#?}");
+    let output = service.end().expect(0);
+    assert!(!output.stderr.contains("sesame"), "{output:#?}");
 }
 
 #[test]
@@ -119,7 +125,7 @@ fn without_a_token_only_local_requests_are_accepted() {
     service.wait("/readyz", 200);
     assert_eq!(service.get("/v1/streams").status, 200);
     // A DNS rebinding attack: a web page whose host name resolves to this machine.
-    assert_eq!(service.ask("GET", "/v1/streams", &["host: evil.example.org"], "").status, 403);
+    assert_eq!(service.request("GET", "/v1/streams", &["host: evil.example.org"], "").status, 403);
     service.end().expect(0);
     let mut without = Service::start(&sandbox, "", &["--role", "monitor"], &[]);
     without.wait("/readyz", 200);

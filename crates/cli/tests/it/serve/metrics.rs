@@ -42,9 +42,12 @@ fn metrics_are_valid_openmetrics() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "[service]\ncapacity = 7\n", &[], &[]);
     service.wait("/readyz", 200);
-    let answer = service.get("/metrics");
-    assert!(answer.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer:?}");
-    let values = parsed(&answer.body);
+    let response = service.get("/metrics");
+    assert!(
+        response.head.contains("content-type: application/openmetrics-text; version=1.0.0"),
+        "{response:?}"
+    );
+    let values = parsed(&response.body);
     assert_eq!((values["refrain_ready"], values["refrain_streams_capacity"]), (1.0, 7.0));
     assert_eq!(values["refrain_matches_total"], 0.0);
     service.end().expect(0);
@@ -65,9 +68,9 @@ fn log_and_metrics_are_lines_of_json() {
         [("REFRAIN_LOG_JSON", "true"), ("REFRAIN_METRICS_EMF", "true"), ("REFRAIN_METRICS_SERVICE", "stack")];
     let mut service = Service::start(&sandbox, "", &[], &variables);
     service.wait("/readyz", 200);
-    let ran = service.end().expect(0);
-    let lines: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "ready"), "{ran:#?}");
+    let output = service.end().expect(0);
+    let lines: Vec<Value> = output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "ready"), "{output:#?}");
     // The last value of each metric is written at the end.
     let emf = lines.iter().find(|line| line.get("_aws").is_some()).unwrap();
     let directive = &emf["_aws"]["CloudWatchMetrics"][0];
@@ -96,6 +99,6 @@ fn log_levels_can_be_set_per_module() {
     let mut service =
         Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
     service.wait("/readyz", 200);
-    let ran = service.end().expect(0).says("DEBUG part ended");
-    assert!(!ran.stderr.contains("service starting"), "{ran:#?}");
+    let output = service.end().expect(0).stderr_contains("DEBUG part ended");
+    assert!(!output.stderr.contains("service starting"), "{output:#?}");
 }

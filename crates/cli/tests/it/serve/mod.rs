@@ -1,9 +1,9 @@
 //! Tests of `refrain serve`, `healthcheck` and `streams` on a single machine: with SQLite, folders and HTTP.
 
 mod api;
+mod end_to_end;
 mod metrics;
 mod start;
-mod whole;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::monitor::Running;
-use crate::support::{Ran, Sandbox};
+use crate::support::{CommandOutput, Sandbox};
 
 /// Timeout of waiting for an expected state.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A service that is running in a sandbox.
 pub(crate) struct Service<'a> {
@@ -30,13 +30,13 @@ pub(crate) struct Service<'a> {
 
 /// An HTTP response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ServiceResponse {
     status: u16,
     head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl ServiceResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -69,37 +69,37 @@ impl<'a> Service<'a> {
     }
 
     /// Waits until `path` returns this status.
-    pub(crate) fn wait(&mut self, path: &str, status: u16) -> Answer {
+    pub(crate) fn wait(&mut self, path: &str, status: u16) -> ServiceResponse {
         let began = Instant::now();
         loop {
             if self.running.is_over() {
                 let running = std::mem::replace(&mut self.running, Running::start(&mut Command::new("true")));
                 panic!("the service exited: {:#?}", running.end());
             }
-            match ask(self.port, "GET", path, &[], "") {
-                Ok(answer) if answer.status == status => return answer,
-                last => assert!(began.elapsed() < PATIENCE, "{path} is not {status}: {last:?}"),
+            match request(self.port, "GET", path, &[], "") {
+                Ok(response) if response.status == status => return response,
+                last => assert!(began.elapsed() < TIMEOUT, "{path} is not {status}: {last:?}"),
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
-        ask(self.port, method, path, headers, body).unwrap()
+    fn request(&self, method: &str, path: &str, headers: &[&str], body: &str) -> ServiceResponse {
+        request(self.port, method, path, headers, body).unwrap()
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], "")
+    pub(crate) fn get(&self, path: &str) -> ServiceResponse {
+        self.request("GET", path, &[], "")
     }
 
-    fn post(&self, path: &str, body: &str) -> Answer {
-        self.ask("POST", path, &["content-type: application/json"], body)
+    fn post(&self, path: &str, body: &str) -> ServiceResponse {
+        self.request("POST", path, &["content-type: application/json"], body)
     }
 
     /// Runs another command with the same settings.
-    pub(crate) fn command(&self, args: &[&str]) -> Ran {
+    pub(crate) fn command(&self, args: &[&str]) -> CommandOutput {
         let mut command = self.sandbox.command(&["--config", self.config.to_str().unwrap()]);
-        Ran::from(command.args(args).output().unwrap())
+        CommandOutput::from(command.args(args).output().unwrap())
     }
 
     /// Kills the process (SIGKILL).
@@ -108,7 +108,7 @@ impl<'a> Service<'a> {
     }
 
     /// Sends SIGTERM and waits until the process exits.
-    pub(crate) fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> CommandOutput {
         self.running.terminate();
         self.running.end()
     }
@@ -126,9 +126,15 @@ fn free_port() -> u16 {
     }
 }
 
-fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> std::io::Result<Answer> {
+fn request(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> std::io::Result<ServiceResponse> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let host = if headers.iter().any(|header| header.starts_with("host:")) {
         String::new()
     } else {
@@ -144,5 +150,5 @@ fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> std
     stream.read_to_string(&mut text)?;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    Ok(ServiceResponse { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
 }

@@ -2,10 +2,10 @@
 
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
-use super::packet::{is_copy, payload};
+use super::packet::{is_duplicate, payload};
 use super::pes::Pes;
-use super::psi::{self, Entry, Sections};
-use super::sync::{self, PACKET, PacketSync};
+use super::psi::{self, PmtEntry, SectionAssembler};
+use super::sync::{self, PACKET_BYTES, PacketSync};
 
 /// Number of packet ids, which have 13 bits.
 const PIDS: usize = 1 << 13;
@@ -30,7 +30,8 @@ pub struct TsStream {
 pub struct TsDamage {
     /// Number of missing packets of the audio stream, according to their continuity counters.
     pub lost_packets: u64,
-    /// Number of packets with a wrong sync byte or marked as damaged, and of places where packets had to be found again.
+    /// Number of packets with a wrong sync byte or marked as damaged, and of places where packets had to be found
+    /// again.
     pub bad_packets: u64,
     /// Number of tables with an invalid checksum or structure, and of PES packets without a valid header.
     pub bad_sections: u64,
@@ -42,26 +43,26 @@ pub struct TsDamage {
 
 /// Takes pushed bytes of a transport stream and returns the frames of its first supported audio stream.
 ///
-/// A demuxer can run as long as a live stream: memory is bounded as long as [`TsDemuxer::next_frame`] is called. If a program
-/// map table moves the audio stream to another packet id, the demuxer follows it.
+/// A demuxer can run as long as a live stream: memory is bounded as long as [`TsDemuxer::next_frame`] is called. If a
+/// program map table moves the audio stream to another packet id, the demuxer follows it.
 #[derive(Debug)]
 pub struct TsDemuxer {
     sync: PacketSync,
     /// Last continuity counter by packet id.
     counters: Vec<u8>,
-    pat: Sections,
-    tables: Vec<(u16, Sections)>,
+    pat: SectionAssembler,
+    tables: Vec<(u16, SectionAssembler)>,
     tables_read: bool,
     stream: Option<TsStream>,
-    refused: Option<&'static str>,
+    unsupported_codec: Option<&'static str>,
     pes: Pes,
     splitter: Option<FrameSplitter>,
     /// Remaining frames of audio streams that were demuxed before.
-    left: Vec<AudioFrame>,
+    leftover_frames: Vec<AudioFrame>,
     /// Last packet of the audio stream, to distinguish its duplicate from another packet with the same counter.
-    last: [u8; PACKET],
+    last: [u8; PACKET_BYTES],
     damage: TsDamage,
-    cut: bool,
+    truncated: bool,
 }
 
 impl Default for TsDemuxer {
@@ -77,17 +78,17 @@ impl TsDemuxer {
         Self {
             sync: PacketSync::default(),
             counters: vec![UNKNOWN; PIDS],
-            pat: Sections::default(),
+            pat: SectionAssembler::default(),
             tables: Vec::new(),
             tables_read: false,
             stream: None,
-            refused: None,
+            unsupported_codec: None,
             pes: Pes::default(),
             splitter: None,
-            left: Vec::new(),
-            last: [0; PACKET],
+            leftover_frames: Vec::new(),
+            last: [0; PACKET_BYTES],
             damage: TsDamage::default(),
-            cut: false,
+            truncated: false,
         }
     }
 
@@ -99,18 +100,18 @@ impl TsDemuxer {
         }
     }
 
-    /// Announces that a new segment begins with the bytes `head`, which are still to be pushed. If they begin with a packet
-    /// while the last packet is incomplete, that packet was cut off and is discarded.
+    /// Announces that a new segment begins with the bytes `head`, which are still to be pushed. If they begin with a
+    /// packet while the last packet is incomplete, that packet was cut off and is discarded.
     pub fn begin_segment(&mut self, head: &[u8]) {
-        if self.sync.has_rest() && sync::starts_with_packets(head) {
+        if self.sync.has_partial_packet() && sync::starts_with_packets(head) {
             self.drain();
-            self.cut |= self.sync.has_rest();
+            self.truncated |= self.sync.has_partial_packet();
             self.sync.restart();
         }
     }
 
-    /// Records that a section of the stream is missing here. Complete frames before it can still be read, and incomplete ones
-    /// are discarded. The choice of the audio stream is kept.
+    /// Records that a section of the stream is missing here. Complete frames before it can still be read, and
+    /// incomplete ones are discarded. The choice of the audio stream is kept.
     pub fn interrupt(&mut self) {
         self.drain();
         self.sync.restart();
@@ -124,16 +125,16 @@ impl TsDemuxer {
     /// Ends the stream. Complete frames can still be read.
     pub fn finish(&mut self) {
         self.drain();
-        self.cut |= self.sync.has_rest();
-        self.cut |= self.splitter.as_mut().is_some_and(FrameSplitter::finish);
+        self.truncated |= self.sync.has_partial_packet();
+        self.truncated |= self.splitter.as_mut().is_some_and(FrameSplitter::finish);
     }
 
     /// Returns the next frame in stream order.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
-        if self.left.is_empty() {
+        if self.leftover_frames.is_empty() {
             return self.splitter.as_mut()?.next_frame();
         }
-        Some(self.left.remove(0))
+        Some(self.leftover_frames.remove(0))
     }
 
     /// Takes back a frame that the caller has finished with, to reuse its memory.
@@ -151,13 +152,14 @@ impl TsDemuxer {
 
     /// Returns the name of an audio codec that is in the stream and not supported, if there is one.
     #[must_use]
-    pub fn refused(&self) -> Option<&'static str> {
-        self.refused
+    pub fn unsupported_codec(&self) -> Option<&'static str> {
+        self.unsupported_codec
     }
 
-    /// Returns true if a program map table was read, so that `None` from [`TsDemuxer::stream`] means no supported audio.
+    /// Returns true if a program map table was read, so that `None` from [`TsDemuxer::stream`] means no supported
+    /// audio.
     #[must_use]
-    pub fn knows_streams(&self) -> bool {
+    pub fn has_program_map(&self) -> bool {
         self.tables_read
     }
 
@@ -170,8 +172,8 @@ impl TsDemuxer {
 
     /// Returns true if the stream ended within a packet or a frame, as a truncated file does.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.cut
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
     }
 
     /// Processes the remaining packets without waiting for more bytes.
@@ -181,7 +183,7 @@ impl TsDemuxer {
         }
     }
 
-    fn take(&mut self, packet: &[u8; PACKET]) {
+    fn take(&mut self, packet: &[u8; PACKET_BYTES]) {
         let [_, flags, low, control, ..] = *packet;
         let pid = u16::from_be_bytes([flags & 0x1F, low]);
         let audio = self.stream.is_some_and(|stream| stream.pid == pid);
@@ -194,11 +196,12 @@ impl TsDemuxer {
             return;
         }
         let Some((payload, announced)) = payload(packet, control) else { return };
-        let copy = !audio || is_copy(packet, &std::mem::replace(&mut self.last, *packet));
+        // Packets of tables are not compared: sections have checksums, and repeats do no harm.
+        let duplicate = !audio || is_duplicate(packet, &std::mem::replace(&mut self.last, *packet));
         match self.continuity(pid, control & 0xF) {
-            Continuity::Repeated if copy => return,
-            // A packager that restarts its counter in each segment, or a loss after which the counter has the same value
-            // modulo 16.
+            Continuity::Repeated if duplicate => return,
+            // A packager that restarts its counter in each segment, or a loss after which the counter has the same
+            // value modulo 16.
             Continuity::Repeated => self.gap(pid, audio, 0),
             Continuity::Next => {}
             Continuity::Jump(missing) => self.gap(pid, audio, if announced { 0 } else { missing }),
@@ -212,9 +215,9 @@ impl TsDemuxer {
             return;
         }
         match self.pes.push(payload, unit_start) {
-            Ok(Some(piece)) => {
+            Ok(Some(pes_payload)) => {
                 if let Some(splitter) = &mut self.splitter {
-                    splitter.push(piece.bytes, piece.pts);
+                    splitter.push(pes_payload.bytes, pes_payload.pts);
                 }
             }
             Ok(None) => {}
@@ -251,7 +254,7 @@ impl TsDemuxer {
             for section in self.pat.push(payload, unit_start, damaged) {
                 for table in psi::read_pat(&section).unwrap_or_default() {
                     if self.tables.iter().all(|(known, _)| *known != table) && self.tables.len() < 64 {
-                        self.tables.push((table, Sections::default()));
+                        self.tables.push((table, SectionAssembler::default()));
                     }
                 }
             }
@@ -260,13 +263,13 @@ impl TsDemuxer {
         let Some((_, sections)) = self.tables.iter_mut().find(|(table, _)| *table == pid) else { return };
         for section in sections.push(payload, unit_start, damaged) {
             if let Some(entries) = psi::read_pmt(&section) {
-                self.choose(pid, &entries);
+                self.select_stream(pid, &entries);
             }
         }
     }
 
     /// Selects the first supported audio stream, unless the table still lists the current one.
-    fn choose(&mut self, table: u16, entries: &[Entry]) {
+    fn select_stream(&mut self, table: u16, entries: &[PmtEntry]) {
         self.tables_read = true;
         if self.stream.is_some_and(|stream| stream.table != table) {
             return; // another program
@@ -275,15 +278,17 @@ impl TsDemuxer {
         if entries.iter().any(|entry| Some((entry.pid, entry.coding)) == current) {
             return;
         }
-        self.refused = self.refused.or_else(|| entries.iter().find_map(|entry| entry.coding.err()));
+        self.unsupported_codec =
+            self.unsupported_codec.or_else(|| entries.iter().find_map(|entry| entry.coding.err()));
         let Some((pid, coding)) = entries.iter().find_map(|e| Some((e.pid, e.coding.ok()?))) else { return };
         if let Some(mut old) = self.splitter.replace(FrameSplitter::new(coding)) {
             old.finish();
-            self.left.extend(std::iter::from_fn(|| old.next_frame()));
+            self.leftover_frames.extend(std::iter::from_fn(|| old.next_frame()));
             self.damage.bad_frames += old.damaged();
         }
         self.stream = Some(TsStream { pid, coding, table });
         self.pes = Pes::default();
+        // Packets of this id were ignored before, so its counter is out of date.
         self.counters[usize::from(pid)] = UNKNOWN;
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 
-use super::headers::{self, AudioCoding, Found, FrameFormat, FrameHeader};
+use super::headers::{self, AudioCoding, FrameFormat, FrameHeader, HeaderResult};
 use super::latm::Latm;
 use super::{PTS_CLOCK, PTS_WRAP};
 
 /// One frame of audio in the form that a decoder takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioFrame {
-    /// Start in ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. `None` before the first time stamp and, after a loss, until the
-    /// next one.
+    /// Start in ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. `None` before the first time stamp and, after a loss, until
+    /// the next one.
     pub pts: Option<u64>,
     /// Format of the audio.
     pub format: FrameFormat,
@@ -22,7 +22,7 @@ pub struct AudioFrame {
 
 /// Current time of the stream.
 #[derive(Debug, Clone, Copy)]
-struct Clock {
+struct FrameClock {
     pts: u64,
     /// Samples since `pts`.
     samples: u64,
@@ -42,9 +42,9 @@ pub struct FrameSplitter {
     base: u64,
     /// Positions and time stamps that are not assigned to a frame yet.
     stamps: VecDeque<(u64, u64)>,
-    clock: Option<Clock>,
+    clock: Option<FrameClock>,
     /// Header of the previous frame, if the current position is directly after that frame.
-    locked: Option<FrameHeader>,
+    previous_header: Option<FrameHeader>,
     gap: bool,
     frames: VecDeque<AudioFrame>,
     /// Buffers of recycled frames.
@@ -64,7 +64,7 @@ impl FrameSplitter {
             base: 0,
             stamps: VecDeque::new(),
             clock: None,
-            locked: None,
+            previous_header: None,
             gap: false,
             frames: VecDeque::new(),
             spare: Vec::new(),
@@ -72,11 +72,14 @@ impl FrameSplitter {
         }
     }
 
-    /// Detects the coding of bare frames, which may begin within a frame, from some kilobytes. Returns `None` for other bytes.
+    /// Detects the coding of bare frames, which may begin within a frame, from some kilobytes. Returns `None` for other
+    /// bytes.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<AudioCoding> {
-        /// Number of frames that identify a coding, unless fewer frames cover nearly all bytes.
-        const ENOUGH: usize = 3;
+        /// Number of frames that identify a coding, unless fewer frames cover nearly all bytes. At half of it, one
+        /// chance header in text can decide; at twice, short segments of a stream are not recognized.
+        const MIN_FRAMES: usize = 3;
+        // Bytes of one coding can contain a chance header of another one, so the coding that explains most bytes wins.
         let covered = |coding| {
             // Header bytes that are not part of the data of a frame. They are most of the bytes of silence.
             let header = match coding {
@@ -89,7 +92,7 @@ impl FrameSplitter {
             splitter.finish();
             let frames: Vec<_> = splitter.frames.iter().map(|frame| frame.data.len() + header).collect();
             let sum: usize = frames.iter().sum();
-            (sum, frames.len() >= ENOUGH || sum + 16 >= bytes.len())
+            (sum, frames.len() >= MIN_FRAMES || sum + 16 >= bytes.len())
         };
         let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg];
         let best =
@@ -130,7 +133,7 @@ impl FrameSplitter {
         self.base += self.buffer.len() as u64;
         self.buffer.clear();
         self.at = 0;
-        self.locked = None;
+        self.previous_header = None;
         self.clock = None;
         self.stamps.clear();
         within
@@ -143,9 +146,10 @@ impl FrameSplitter {
 
     /// Takes back a frame that the caller has finished with, to reuse its memory.
     pub fn recycle(&mut self, frame: AudioFrame) {
-        /// Maximum number of kept buffers: more than the frames of a push of some kilobytes.
-        const MAX_SPARE: usize = 64;
-        if self.spare.len() < MAX_SPARE {
+        /// Maximum number of kept buffers: more than the frames of a push of some kilobytes. At half of it, larger
+        /// pushes allocate; at twice, a splitter keeps up to 64 more buffers of some hundred bytes.
+        const MAX_SPARE_BUFFERS: usize = 64;
+        if self.spare.len() < MAX_SPARE_BUFFERS {
             self.spare.push(frame.data);
         }
     }
@@ -160,65 +164,70 @@ impl FrameSplitter {
         while self.at < self.buffer.len() {
             let rest = &self.buffer[self.at..];
             match headers::read(self.coding, rest) {
-                Found::Header(header) if rest.len() < header.length => {
+                HeaderResult::Header(header) if rest.len() < header.length => {
                     // The frame is incomplete. At the end, a header that does not continue a run of frames is skipped.
-                    if !last || self.follows(header) {
+                    if !last || self.continues_run(header) {
                         return;
                     }
                     self.skip();
                 }
-                Found::Header(header) => match self.follows(header) || self.confirmed(header, last) {
-                    true => self.take(header),
-                    false if self.awaits(header, last) => return,
-                    false => self.skip(),
-                },
-                Found::Short => return,
-                Found::None => self.skip(),
+                HeaderResult::Header(header) => {
+                    match self.continues_run(header) || self.confirmed(header, last) {
+                        true => self.take(header),
+                        false if self.needs_more_bytes(header, last) => return,
+                        false => self.skip(),
+                    }
+                }
+                HeaderResult::Incomplete => return,
+                HeaderResult::None => self.skip(),
             }
         }
     }
 
     /// Returns true if a header continues a run of frames.
-    fn follows(&self, header: FrameHeader) -> bool {
-        self.locked.is_some_and(|before| before.format == header.format)
+    fn continues_run(&self, header: FrameHeader) -> bool {
+        self.previous_header.is_some_and(|before| before.format == header.format)
     }
 
     /// Returns true if another header of the same format follows the frame, or if the stream ends there.
     fn confirmed(&self, header: FrameHeader, last: bool) -> bool {
         match headers::read(self.coding, &self.buffer[self.at + header.length..]) {
-            Found::Header(next) => next.format == header.format,
-            Found::Short => last,
-            Found::None => false,
+            HeaderResult::Header(next) => next.format == header.format,
+            HeaderResult::Incomplete => last,
+            HeaderResult::None => false,
         }
     }
 
     /// Returns true if more bytes may confirm a header.
-    fn awaits(&self, header: FrameHeader, last: bool) -> bool {
-        let behind = &self.buffer[self.at + header.length..];
-        !last && headers::read(self.coding, behind) == Found::Short
+    fn needs_more_bytes(&self, header: FrameHeader, last: bool) -> bool {
+        let after_frame = &self.buffer[self.at + header.length..];
+        !last && headers::read(self.coding, after_frame) == HeaderResult::Incomplete
     }
 
     /// Skips a byte that does not begin a frame.
     fn skip(&mut self) {
-        if self.locked.take().is_some() {
+        if self.previous_header.take().is_some() {
             self.damaged += 1;
             self.gap = true;
             self.clock = None;
         }
+        // One byte at a time, because the length in an invalid header means nothing.
         self.at += 1;
     }
 
     fn take(&mut self, header: FrameHeader) {
         let position = self.base + self.at as u64;
         while let Some((_, pts)) = self.stamps.pop_front_if(|(from, _)| *from <= position) {
-            self.clock = Some(Clock { pts, samples: 0 });
+            self.clock = Some(FrameClock { pts, samples: 0 });
         }
         let bytes = &self.buffer[self.at + header.strip..self.at + header.length];
         if let Some(format) = header.format {
+            // Frames of a stream that runs for days are written to recycled buffers, so that demuxing allocates no
+            // memory.
             let mut data = self.spare.pop().unwrap_or_default();
             data.clear();
             data.extend_from_slice(bytes);
-            self.give(format, data);
+            self.push_frame(format, data);
         } else {
             let frames = self.latm.unpack(bytes).unwrap_or_default();
             if frames.is_empty() {
@@ -226,14 +235,16 @@ impl FrameSplitter {
                 self.gap = true;
                 self.clock = None;
             }
-            frames.into_iter().for_each(|(format, data)| self.give(format, data));
+            frames.into_iter().for_each(|(format, data)| self.push_frame(format, data));
         }
-        self.locked = Some(header);
+        self.previous_header = Some(header);
         self.at += header.length;
     }
 
-    fn give(&mut self, format: FrameFormat, data: Vec<u8>) {
+    fn push_frame(&mut self, format: FrameFormat, data: Vec<u8>) {
         let pts = self.clock.map(|clock| {
+            // Computed from the sum of samples, because the length of a frame is not a whole number of ticks and errors
+            // would add up.
             let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
             (clock.pts + ticks) % PTS_WRAP
         });

@@ -70,26 +70,26 @@ pub(super) struct FrameHeader {
 
 /// Result of reading a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum HeaderResult {
     /// A header.
     Header(FrameHeader),
     /// There are too few bytes to decide.
-    Short,
+    Incomplete,
     /// The bytes are not a valid header.
     None,
 }
 
 /// Reads the header at the start of `bytes`.
-pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> Found {
+pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> HeaderResult {
     let (size, header) = match coding {
         AudioCoding::Adts => (7, bytes.first_chunk().and_then(adts)),
         AudioCoding::Latm => (3, bytes.first_chunk().and_then(loas)),
         AudioCoding::Mpeg => (4, bytes.first_chunk().and_then(mpeg)),
     };
     match header {
-        Some(header) => Found::Header(header),
-        None if bytes.len() < size => Found::Short,
-        None => Found::None,
+        Some(header) => HeaderResult::Header(header),
+        None if bytes.len() < size => HeaderResult::Incomplete,
+        None => HeaderResult::None,
     }
 }
 
@@ -158,25 +158,25 @@ mod tests {
         let format = Some(FrameFormat::Aac { rate: 44_100, channel_configuration: 2 });
         assert_eq!(
             read(AudioCoding::Adts, &adts),
-            Found::Header(FrameHeader { length: 16, strip: 7, format })
+            HeaderResult::Header(FrameHeader { length: 16, strip: 7, format })
         );
         let mp3 = [0xFF, 0xFB, 0x90, 0x00];
         let format = Some(FrameFormat::Mpeg { layer: 3, rate: 44_100, samples: 1_152 });
         assert_eq!(
             read(AudioCoding::Mpeg, &mp3),
-            Found::Header(FrameHeader { length: 417, strip: 0, format })
+            HeaderResult::Header(FrameHeader { length: 417, strip: 0, format })
         );
         let mp2 = [0xFF, 0xFD, 0x84, 0x00];
         let format = Some(FrameFormat::Mpeg { layer: 2, rate: 48_000, samples: 1_152 });
         assert_eq!(
             read(AudioCoding::Mpeg, &mp2),
-            Found::Header(FrameHeader { length: 384, strip: 0, format })
+            HeaderResult::Header(FrameHeader { length: 384, strip: 0, format })
         );
         let low = [0xFF, 0xF3, 0x40, 0xC0]; // MPEG-2 layer III, 32 kbit/s at 22,050 Hz
         let format = Some(FrameFormat::Mpeg { layer: 3, rate: 22_050, samples: 576 });
         assert_eq!(
             read(AudioCoding::Mpeg, &low),
-            Found::Header(FrameHeader { length: 104, strip: 0, format })
+            HeaderResult::Header(FrameHeader { length: 104, strip: 0, format })
         );
     }
 
@@ -184,9 +184,9 @@ mod tests {
     fn headers_with_reserved_values_are_rejected() {
         let bad =
             [[0xFF, 0xEB, 0x90, 0], [0xFF, 0xF9, 0x90, 0], [0xFF, 0xFB, 0xF0, 0], [0xFF, 0xFB, 0x9C, 0]];
-        assert!(bad.iter().all(|b| read(AudioCoding::Mpeg, b) == Found::None));
-        assert_eq!(read(AudioCoding::Mpeg, &[0xFF, 0xFB]), Found::Short);
-        assert_eq!(read(AudioCoding::Latm, &[0x56, 0xE0, 0x00]), Found::None);
-        assert_eq!(read(AudioCoding::Adts, &[0xFF, 0xF1, 0x50, 0x80, 0, 0x1F, 0xFC]), Found::None);
+        assert!(bad.iter().all(|b| read(AudioCoding::Mpeg, b) == HeaderResult::None));
+        assert_eq!(read(AudioCoding::Mpeg, &[0xFF, 0xFB]), HeaderResult::Incomplete);
+        assert_eq!(read(AudioCoding::Latm, &[0x56, 0xE0, 0x00]), HeaderResult::None);
+        assert_eq!(read(AudioCoding::Adts, &[0xFF, 0xF1, 0x50, 0x80, 0, 0x1F, 0xFC]), HeaderResult::None);
     }
 }

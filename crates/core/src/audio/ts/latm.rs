@@ -1,7 +1,7 @@
 //! The multiplex layer LATM (ISO/IEC 14496-3, 1.7.3) in the form that broadcasters use: one program, one layer.
 
 use super::super::aac_config;
-use super::super::bits::Bits;
+use super::super::bits::MsbBitReader;
 use super::headers::FrameFormat;
 
 /// The last configuration, which is sent with every element or only once.
@@ -22,7 +22,7 @@ impl Latm {
     /// Returns the raw AAC blocks of one element, or `None` if it is damaged, of a kind that is not in use, or before
     /// the first configuration.
     pub(super) fn unpack(&mut self, element: &[u8]) -> Option<Vec<(FrameFormat, Vec<u8>)>> {
-        let bits = &mut Bits::new(element);
+        let bits = &mut MsbBitReader::new(element);
         let same = bits.flag()?;
         if !same {
             // An invalid configuration replaces the last valid one: frames that follow belong to the new one and would
@@ -35,7 +35,7 @@ impl Latm {
 }
 
 /// Reads a StreamMuxConfig. Returns `None` if it is damaged or not supported.
-fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
+fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
     let version = bits.flag()?;
     if version && bits.flag()? {
         return None; // version A is reserved
@@ -74,7 +74,7 @@ fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
     Some(Mux { format, frames })
 }
 
-fn skip_other_data_length(bits: &mut Bits<'_>, version: bool) -> Option<()> {
+fn skip_other_data_length(bits: &mut MsbBitReader<'_>, version: bool) -> Option<()> {
     if version {
         return variable(bits).map(|_| ());
     }
@@ -88,13 +88,13 @@ fn skip_other_data_length(bits: &mut Bits<'_>, version: bool) -> Option<()> {
 }
 
 /// Reads a number of variable length (LatmGetValue).
-fn variable(bits: &mut Bits<'_>) -> Option<u32> {
+fn variable(bits: &mut MsbBitReader<'_>) -> Option<u32> {
     let bytes = bits.take(2)? + 1;
     bits.take(8 * bytes)
 }
 
 /// Reads one frame (PayloadLengthInfo and PayloadMux).
-fn payload(bits: &mut Bits<'_>) -> Option<Vec<u8>> {
+fn payload(bits: &mut MsbBitReader<'_>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let more = bits.take(8)?;

@@ -1,10 +1,10 @@
 //! Fields of one packet (ISO/IEC 13818-1, 2.4.3).
 
-use super::sync::PACKET;
+use super::sync::PACKET_BYTES;
 
 /// Returns the payload of a packet, and true if the packet announces a discontinuity of its counter. Returns `None`
 /// for a packet without payload.
-pub(super) fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool)> {
+pub(super) fn payload(packet: &[u8; PACKET_BYTES], control: u8) -> Option<(&[u8], bool)> {
     match control >> 4 & 3 {
         1 => Some((&packet[4..], false)),
         3 => {
@@ -20,7 +20,7 @@ pub(super) fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool
 /// Returns true if a packet is a duplicate of the packet before (ISO/IEC 13818-1, 2.4.3.3). The clock in an
 /// adaptation field may differ, so the bytes from 4 to 11 are not compared. The other bytes are enough to distinguish
 /// packets.
-pub(super) fn is_copy(packet: &[u8; PACKET], before: &[u8; PACKET]) -> bool {
+pub(super) fn is_duplicate(packet: &[u8; PACKET_BYTES], before: &[u8; PACKET_BYTES]) -> bool {
     /// Offset of the bytes after the clock field, at its longest: 4 bytes of header, 2 of flags, 6 of clock.
     const CLOCK_END: usize = 12;
     packet[..4] == before[..4] && packet[CLOCK_END..] == before[CLOCK_END..]
@@ -32,13 +32,13 @@ mod tests {
 
     #[test]
     fn duplicates_differ_only_in_their_clock() {
-        let mut one = [0xAA; PACKET];
+        let mut one = [0xAA; PACKET_BYTES];
         one[..6].copy_from_slice(&[0x47, 0x01, 0x00, 0x3F, 7, 0x10]);
-        let mut copy = one;
-        copy[8] = 0;
-        assert!(is_copy(&copy, &one));
-        copy[100] = 0;
-        assert!(!is_copy(&copy, &one));
+        let mut duplicate = one;
+        duplicate[8] = 0;
+        assert!(is_duplicate(&duplicate, &one));
+        duplicate[100] = 0;
+        assert!(!is_duplicate(&duplicate, &one));
         assert_eq!(
             payload(&one, 0x3F).map(|(bytes, announced)| (bytes.len(), announced)),
             Some((176, false))

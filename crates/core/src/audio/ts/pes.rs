@@ -2,30 +2,30 @@
 //! 2.4.3.6).
 
 /// Length in bytes of the fixed part of a header.
-const FIXED: usize = 9;
+const FIXED_HEADER_BYTES: usize = 9;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum PesState {
     /// Skipping bytes until the next unit starts.
     #[default]
     Idle,
-    Header,
+    PesHeader,
     Body,
 }
 
 /// Extracts the bytes of one elementary stream from its PES packets.
 #[derive(Debug, Default)]
 pub(super) struct Pes {
-    state: State,
+    state: PesState,
     header: Vec<u8>,
     /// Number of remaining bytes of the body, or `None` if the header does not contain its length or packets were
     /// lost.
-    left: Option<usize>,
+    remaining: Option<usize>,
 }
 
 /// Bytes of the elementary stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
+pub(super) struct PesPayload<'a> {
     /// Time stamp of the first frame that begins in this PES packet. It is set together with the first bytes of the
     /// packet.
     pub(super) pts: Option<u64>,
@@ -37,44 +37,49 @@ impl Pes {
     /// Records that packets are missing.
     pub(super) fn gap(&mut self) {
         // The missing packets contained an unknown part of the body, so its remaining length is unknown too.
-        self.left = None;
-        if self.state == State::Header {
-            self.state = State::Idle;
+        self.remaining = None;
+        if self.state == PesState::PesHeader {
+            self.state = PesState::Idle;
         }
     }
 
     /// Takes the payload of a packet and returns its bytes of the elementary stream, or an error if the PES header is
     /// invalid.
-    pub(super) fn push<'a>(&mut self, payload: &'a [u8], unit_start: bool) -> Result<Option<Piece<'a>>, ()> {
+    pub(super) fn push<'a>(
+        &mut self,
+        payload: &'a [u8],
+        unit_start: bool,
+    ) -> Result<Option<PesPayload<'a>>, ()> {
         if unit_start {
             self.header.clear();
-            self.state = State::Header;
+            self.state = PesState::PesHeader;
         }
         let (mut bytes, mut pts) = (payload, None);
-        if self.state == State::Header {
+        if self.state == PesState::PesHeader {
             let known = self.header.len();
             self.header.extend_from_slice(payload);
             // A header can be split between packets. It has at most 264 bytes, which bounds the buffer.
-            let Some(header) = Header::read(&self.header).inspect_err(|()| self.state = State::Idle)? else {
+            let Some(header) = PesHeader::read(&self.header).inspect_err(|()| self.state = PesState::Idle)?
+            else {
                 return Ok(None);
             };
-            self.state = State::Body;
-            (self.left, pts) = (header.body, header.pts);
+            self.state = PesState::Body;
+            (self.remaining, pts) = (header.body, header.pts);
             // Only the last packet of the header contains bytes of the body.
             bytes = &payload[header.length - known..];
         }
-        if self.state != State::Body {
+        if self.state != PesState::Body {
             return Ok(None);
         }
-        if let Some(left) = &mut self.left {
-            bytes = &bytes[..bytes.len().min(*left)];
-            *left -= bytes.len();
+        if let Some(remaining) = &mut self.remaining {
+            bytes = &bytes[..bytes.len().min(*remaining)];
+            *remaining -= bytes.len();
         }
-        Ok(Some(Piece { pts, bytes }))
+        Ok(Some(PesPayload { pts, bytes }))
     }
 }
 
-struct Header {
+struct PesHeader {
     /// Length of the header in bytes.
     length: usize,
     /// Length of the body in bytes, if known.
@@ -82,7 +87,7 @@ struct Header {
     pts: Option<u64>,
 }
 
-impl Header {
+impl PesHeader {
     /// Reads a header. Returns `None` while bytes are missing, and an error if the bytes are not a valid header of a
     /// stream that can contain audio.
     fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
@@ -105,7 +110,7 @@ impl Header {
         // next unit.
         let body = if size == 0 { None } else { Some(size.checked_sub(3 + extra).ok_or(())?) };
         let pts = if flags & 0x80 != 0 && extra >= 5 { pts(rest) } else { None };
-        Ok(Some(Self { length: FIXED + extra, body, pts }))
+        Ok(Some(Self { length: FIXED_HEADER_BYTES + extra, body, pts }))
     }
 }
 
@@ -142,9 +147,9 @@ pub(super) mod tests {
             let (mut body, mut stamps) = (Vec::new(), Vec::new());
             let stuffed = [&whole[cut..], b"stuffing"].concat();
             for (payload, start) in [(&whole[..cut], true), (&stuffed, false)] {
-                if let Some(piece) = pes.push(payload, start).unwrap() {
-                    body.extend(piece.bytes);
-                    stamps.extend(piece.pts);
+                if let Some(pes_payload) = pes.push(payload, start).unwrap() {
+                    body.extend(pes_payload.bytes);
+                    stamps.extend(pes_payload.pts);
                 }
             }
             assert_eq!(

@@ -3,7 +3,7 @@
 use super::headers::AudioCoding;
 
 /// Maximum size of a section of a program table in bytes, including the header.
-const MAX_SECTION: usize = 1_024;
+const MAX_SECTION_BYTES: usize = 1_024;
 /// Maximum number of programs of one stream that are examined. Each program takes a buffer for its table. At twice of
 /// it, a crafted stream takes twice as much memory (128 KiB); at half, the audio of later programs in a large multiplex
 /// would not be found.
@@ -11,51 +11,51 @@ const MAX_PROGRAMS: usize = 64;
 
 /// Assembles sections, which begin at any byte of a packet and can span several packets.
 #[derive(Debug, Default)]
-pub(super) struct Sections {
+pub(super) struct SectionAssembler {
     buffer: Vec<u8>,
     /// True if `buffer` begins with a section.
-    begun: bool,
+    in_section: bool,
 }
 
-impl Sections {
+impl SectionAssembler {
     /// Discards an incomplete section after a packet was lost.
     pub(super) fn gap(&mut self) {
-        self.begun = false;
+        self.in_section = false;
     }
 
     /// Takes the payload of a packet and returns the sections that it completes and whose checksum is valid. Adds the
     /// number of other sections to `damaged`.
     pub(super) fn push(&mut self, payload: &[u8], unit_start: bool, damaged: &mut u64) -> Vec<Vec<u8>> {
-        let mut whole = Vec::new();
+        let mut complete = Vec::new();
         if !unit_start {
-            self.append(payload, damaged, &mut whole);
-            return whole;
+            self.append(payload, damaged, &mut complete);
+            return complete;
         }
-        let Some((&pointer, rest)) = payload.split_first() else { return whole };
+        let Some((&pointer, rest)) = payload.split_first() else { return complete };
         let Some((old, new)) = rest.split_at_checked(pointer.into()) else {
             *damaged += 1;
-            self.begun = false;
-            return whole;
+            self.in_section = false;
+            return complete;
         };
         // The bytes before the pointer end a section that began in an earlier packet.
-        self.append(old, damaged, &mut whole);
+        self.append(old, damaged, &mut complete);
         // If that section is still incomplete, its rest was lost.
         self.buffer.clear();
-        self.begun = true;
-        self.append(new, damaged, &mut whole);
-        whole
+        self.in_section = true;
+        self.append(new, damaged, &mut complete);
+        complete
     }
 
-    fn append(&mut self, bytes: &[u8], damaged: &mut u64, whole: &mut Vec<Vec<u8>>) {
-        if !self.begun {
+    fn append(&mut self, bytes: &[u8], damaged: &mut u64, complete: &mut Vec<Vec<u8>>) {
+        if !self.in_section {
             return;
         }
         self.buffer.extend_from_slice(bytes);
         while let &[table, high, low, ..] = self.buffer.as_slice() {
             let length = 3 + (usize::from(high & 0x0F) << 8 | usize::from(low));
-            if table == 0xFF || length > MAX_SECTION {
+            if table == 0xFF || length > MAX_SECTION_BYTES {
                 *damaged += u64::from(table != 0xFF); // 0xFF is stuffing up to the next unit
-                self.begun = false;
+                self.in_section = false;
                 return;
             }
             if self.buffer.len() < length {
@@ -64,7 +64,7 @@ impl Sections {
             // Several sections can follow each other without a new pointer.
             let section: Vec<u8> = self.buffer.drain(..length).collect();
             if crc(&section) == 0 {
-                whole.push(section);
+                complete.push(section);
             } else {
                 *damaged += 1;
             }
@@ -81,23 +81,23 @@ pub(super) fn read_pat(section: &[u8]) -> Option<Vec<u16>> {
 
 /// One stream of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct PmtEntry {
     pub(super) pid: u16,
     /// Coding of the audio, or the name of an audio codec that is not supported.
     pub(super) coding: Result<AudioCoding, &'static str>,
 }
 
 /// Returns the audio streams that a program map table lists.
-pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<Entry>> {
+pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<PmtEntry>> {
     let body = body(section, 2)?;
     let info = length(*body.get(2)?, *body.get(3)?);
     let mut rest = body.get(4 + info..)?;
     let mut streams = Vec::new();
-    while let &[kind, high, low, length_high, length_low, ..] = rest {
+    while let &[stream_type, high, low, length_high, length_low, ..] = rest {
         let end = 5 + length(length_high, length_low);
         let descriptors = rest.get(5..end)?;
-        if let Some(coding) = coding(kind, descriptors) {
-            streams.push(Entry { pid: pid(high, low), coding });
+        if let Some(coding) = coding(stream_type, descriptors) {
+            streams.push(PmtEntry { pid: pid(high, low), coding });
         }
         rest = &rest[end..];
     }
@@ -123,7 +123,7 @@ fn length(high: u8, low: u8) -> usize {
 
 /// Returns the audio coding of a stream type (table 2-34, ETSI EN 300 468, ATSC A/53, Blu-ray). Returns the name of
 /// an audio codec that is not supported as an error, and `None` if the stream is not audio.
-fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static str>> {
+fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static str>> {
     let has = |tag: u8, content: &[u8]| {
         let mut rest = descriptors;
         while let &[this, size, ref data @ ..] = rest {
@@ -135,7 +135,7 @@ fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static s
         }
         false
     };
-    Some(match kind {
+    Some(match stream_type {
         0x03 | 0x04 => Ok(AudioCoding::Mpeg),
         0x0F => Ok(AudioCoding::Adts),
         0x11 => Ok(AudioCoding::Latm),
@@ -192,7 +192,7 @@ pub(super) mod tests {
         let entries = read_pmt(&section(2, PMT)).unwrap();
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].pid, entries[0].coding.is_err()), (0x101, true));
-        assert_eq!(entries[1], Entry { pid: 0x102, coding: Ok(AudioCoding::Adts) });
+        assert_eq!(entries[1], PmtEntry { pid: 0x102, coding: Ok(AudioCoding::Adts) });
         assert_eq!(read_pat(&section(2, PMT)), None);
         assert_eq!(read_pmt(&section(2, &PMT[..9])), Some(vec![]));
         assert_eq!(read_pmt(&section(2, &PMT[..3])), None);
@@ -201,7 +201,7 @@ pub(super) mod tests {
     #[test]
     fn sections_can_span_and_share_packets() {
         let (one, two) = (section(0, &[1; 40]), section(2, &[2; 300]));
-        let (mut sections, mut damaged) = (Sections::default(), 0);
+        let (mut sections, mut damaged) = (SectionAssembler::default(), 0);
         let first = [&[0][..], &one, &two[..100]].concat();
         assert_eq!(sections.push(&first, true, &mut damaged), std::slice::from_ref(&one));
         assert!(sections.push(&two[100..280], false, &mut damaged).is_empty());

@@ -9,9 +9,9 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::super::aac_config::{Core, core_channels};
 use super::super::codec::{Codec, aac_parameters};
-use super::super::demux::{Chosen, Event, Timed};
+use super::super::demux::{DemuxEvent, SelectedTrack, TimedPacket};
 use super::super::error::AudioError;
-use super::super::source::{Failure, Source};
+use super::super::source::{ByteSource, FirstError};
 use super::demuxer::TsDemuxer;
 use super::frames::AudioFrame;
 use super::headers::FrameFormat;
@@ -19,18 +19,18 @@ use super::{PTS_CLOCK, PTS_WRAP};
 
 /// Number of bytes per read. The source buffers twice as much, so the size only sets how much is demuxed at once; half
 /// or twice of it changes the number of calls.
-const BLOCK: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// Maximum number of bytes before the tables of a stream. The tables are sent ten times a second; this is minutes of
 /// radio and several seconds of video at the highest bit rates. At half of it, videos of high bit rate whose audio
 /// starts late are rejected; at twice, a file that only looks like a transport stream is read twice as far before it is
 /// rejected.
-const MAX_PROBE: usize = 32 << 20;
+const MAX_PROBE_BYTES: usize = 32 << 20;
 
 /// A reader of a transport stream.
 pub(in super::super) struct TsReader {
-    source: Source,
-    failure: Failure,
+    source: ByteSource,
+    first_error: FirstError,
     demuxer: TsDemuxer,
     block: Vec<u8>,
     /// The next frame, which was demuxed but not returned yet.
@@ -39,30 +39,30 @@ pub(in super::super) struct TsReader {
     /// Last time stamp in ticks, with the wraps of its counter undone.
     clock: Option<i64>,
     /// True if the gap before `next` was reported.
-    announced: bool,
+    gap_reported: bool,
     ended: bool,
 }
 
 impl TsReader {
     /// Opens a transport stream and reads up to its first audio frame.
-    pub(in super::super) fn open(source: Source, name: &str) -> Result<Self, AudioError> {
+    pub(in super::super) fn open(source: ByteSource, name: &str) -> Result<Self, AudioError> {
         let mut reader = Self {
-            failure: source.failure(),
+            first_error: source.first_error(),
             source,
             demuxer: TsDemuxer::new(),
-            block: vec![0; BLOCK],
+            block: vec![0; READ_BYTES],
             next: None,
             format: None,
             clock: None,
-            announced: false,
+            gap_reported: false,
             ended: false,
         };
         let mut read = 0;
         while !reader.ended && reader.next.is_none() {
             // A program without audio may be followed by another one with audio. Its table would come within a fraction
             // of a second, so an eighth of the limit is enough.
-            let hopeless = reader.demuxer.knows_streams() && reader.demuxer.stream().is_none();
-            if read > MAX_PROBE || hopeless && read > MAX_PROBE / 8 {
+            let has_no_audio = reader.demuxer.has_program_map() && reader.demuxer.stream().is_none();
+            if read > MAX_PROBE_BYTES || has_no_audio && read > MAX_PROBE_BYTES / 8 {
                 break;
             }
             read += reader.read_block();
@@ -72,12 +72,12 @@ impl TsReader {
             return Ok(reader);
         }
         let name = name.to_owned();
-        if let Some(source) = reader.failure.take() {
+        if let Some(source) = reader.first_error.take() {
             return Err(AudioError::Read { name, source });
         }
-        Err(match (reader.demuxer.stream(), reader.demuxer.refused()) {
+        Err(match (reader.demuxer.stream(), reader.demuxer.unsupported_codec()) {
             (None, Some(codec)) => AudioError::UnsupportedCodec { name, codec: codec.to_owned() },
-            (None, None) if reader.demuxer.knows_streams() => {
+            (None, None) if reader.demuxer.has_program_map() => {
                 AudioError::NoAudioTrack { name, container: "mpeg-ts".to_owned() }
             }
             (None, None) => {
@@ -92,66 +92,67 @@ impl TsReader {
         })
     }
 
-    /// Returns the [`Failure`] that keeps the first I/O error of the source.
-    pub(in super::super) fn failure(&self) -> &Failure {
-        &self.failure
+    /// Returns the [`FirstError`] that keeps the first I/O error of the source.
+    pub(in super::super) fn first_error(&self) -> &FirstError {
+        &self.first_error
     }
 
     /// Creates a decoder for the next frames.
-    pub(in super::super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
+    pub(in super::super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
         let format = self.next.as_ref().map(|frame| frame.format).or(self.format);
-        let refused = |codec| AudioError::UnsupportedCodec { name: name.to_owned(), codec };
+        let unsupported_codec = |codec| AudioError::UnsupportedCodec { name: name.to_owned(), codec };
         let Some(format) = format else { return Err(AudioError::NoSound { name: name.to_owned() }) };
         self.format = Some(format);
-        let codec = parameters(format).and_then(|parameters| Codec::new(&parameters)).map_err(refused)?;
+        let codec =
+            parameters(format).and_then(|parameters| Codec::new(&parameters)).map_err(unsupported_codec)?;
         let channels = match format {
             FrameFormat::Aac { channel_configuration, .. } => channel_configuration.into(),
             FrameFormat::Mpeg { .. } => 0,
         };
-        Ok(Chosen { codec, rate: format.rate(), channels, seconds: None })
+        Ok(SelectedTrack { codec, rate: format.rate(), channels, seconds: None })
     }
 
     /// Returns the next event.
-    pub(in super::super) fn next(&mut self) -> Event {
+    pub(in super::super) fn next(&mut self) -> DemuxEvent {
         while self.next.is_none() {
             self.next = self.demuxer.next_frame();
             if self.next.is_some() {
                 break;
             }
-            if self.ended && self.demuxer.is_cut() {
-                return Event::Cut("it ends within a frame".to_owned());
+            if self.ended && self.demuxer.is_truncated() {
+                return DemuxEvent::Truncated("it ends within a frame".to_owned());
             }
             if self.ended {
-                return Event::End;
+                return DemuxEvent::End;
             }
             self.read_block();
         }
-        let Some(frame) = self.next.take() else { return Event::End };
+        let Some(frame) = self.next.take() else { return DemuxEvent::End };
         if Some(frame.format) != self.format {
             // The reader creates a new decoder before it reads the frame again.
             self.next = Some(frame);
-            return Event::NewTracks;
+            return DemuxEvent::TracksChanged;
         }
         // The damage is reported before the frame, which stays in `next` for the following call.
-        if frame.after_gap && !std::mem::replace(&mut self.announced, true) {
+        if frame.after_gap && !std::mem::replace(&mut self.gap_reported, true) {
             self.next = Some(frame);
-            return Event::Damaged("packets of the transport stream are missing or damaged".to_owned());
+            return DemuxEvent::Damaged("packets of the transport stream are missing or damaged".to_owned());
         }
-        self.announced = false;
-        Event::Packet(self.timed(frame))
+        self.gap_reported = false;
+        DemuxEvent::Packet(self.timed(frame))
     }
 
-    fn timed(&mut self, frame: AudioFrame) -> Timed {
-        let ticks = frame.pts.map(|pts| self.unwrap(pts));
+    fn timed(&mut self, frame: AudioFrame) -> TimedPacket {
+        let ticks = frame.pts.map(|pts| self.unwrap_pts(pts));
         let samples = u64::from(frame.format.samples());
         let seconds = samples as f64 / f64::from(frame.format.rate());
         let packet = Packet::new(0, Timestamp::new(ticks.unwrap_or(0)), Duration::new(samples), frame.data);
-        Timed { packet, start: ticks.map(|ticks| ticks as f64 / f64::from(PTS_CLOCK)), seconds }
+        TimedPacket { packet, start: ticks.map(|ticks| ticks as f64 / f64::from(PTS_CLOCK)), seconds }
     }
 
     /// Undoes the wraps of a 33-bit counter: returns the value nearest to the last time stamp among those that `pts`
     /// can mean.
-    fn unwrap(&mut self, pts: u64) -> i64 {
+    fn unwrap_pts(&mut self, pts: u64) -> i64 {
         // A stream can jump back a little at a splice. The nearest value is chosen, so that a small step back is not a
         // wrap of 26 hours.
         let wrap = PTS_WRAP.cast_signed();
@@ -162,7 +163,7 @@ impl TsReader {
         now
     }
 
-    /// Reads the next block and returns its length. I/O errors are kept in `failure` and end the stream.
+    /// Reads the next block and returns its length. I/O errors are kept in `first_error` and end the stream.
     fn read_block(&mut self) -> usize {
         match self.source.read(&mut self.block) {
             Ok(0) => {

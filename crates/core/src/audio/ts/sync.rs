@@ -2,7 +2,7 @@
 //! Blu-ray's `.m2ts` has four additional bytes before each packet, and DVB recorders may add sixteen bytes after it.
 
 /// Length of a packet in bytes.
-pub(super) const PACKET: usize = 188;
+pub(super) const PACKET_BYTES: usize = 188;
 
 const SYNC: u8 = 0x47;
 /// Distances between sync bytes in bytes, the usual one first.
@@ -10,9 +10,9 @@ const STRIDES: [usize; 3] = [188, 192, 204];
 /// Number of consecutive sync bytes that identify a stream: noise contains them at one of 2^40 positions. At 3, random
 /// bytes match at one of 2^24 positions, which occurs in ordinary files; at 10, a damaged stream is found again only
 /// after 10 intact packets.
-const IN_A_ROW: usize = 5;
+const MIN_SYNC_RUN: usize = 5;
 /// Number of bytes that are examined to check one position.
-const REACH: usize = (IN_A_ROW - 1) * 204 + 1;
+const CHECK_BYTES: usize = (MIN_SYNC_RUN - 1) * 204 + 1;
 
 /// Returns true if the bytes at the start of a file are those of a transport stream, which may begin within a packet.
 /// `head` must contain at least some kilobytes, or the whole file if it is shorter.
@@ -23,17 +23,18 @@ pub fn looks_like_ts(head: &[u8]) -> bool {
     if OTHERS.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp") {
         return false;
     }
-    (0..head.len().min(204)).any(|at| STRIDES.iter().any(|&stride| runs(&head[at..], stride, IN_A_ROW)))
+    (0..head.len().min(204))
+        .any(|at| STRIDES.iter().any(|&stride| has_sync_run(&head[at..], stride, MIN_SYNC_RUN)))
 }
 
 /// Returns true if `bytes` begins with a packet that other packets follow.
 pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
-    STRIDES.iter().any(|&stride| runs(bytes, stride, IN_A_ROW))
+    STRIDES.iter().any(|&stride| has_sync_run(bytes, stride, MIN_SYNC_RUN))
 }
 
 /// Returns true if `wanted` sync bytes follow each other at this distance. In a shorter input, all positions that it
 /// contains must match, at least two.
-fn runs(bytes: &[u8], stride: usize, wanted: usize) -> bool {
+fn has_sync_run(bytes: &[u8], stride: usize, wanted: usize) -> bool {
     let count = bytes.len().div_ceil(stride).min(wanted);
     count >= 2 && (0..count).all(|i| bytes[i * stride] == SYNC)
 }
@@ -65,13 +66,13 @@ impl PacketSync {
     }
 
     /// Returns true if bytes are left that are not a complete packet.
-    pub(super) fn has_rest(&self) -> bool {
+    pub(super) fn has_partial_packet(&self) -> bool {
         self.buffer.len() > self.at
     }
 
     /// Returns the next packet, or `None` if more bytes are needed to find it. `last` must be true if no more bytes
     /// follow.
-    pub(super) fn next(&mut self, last: bool) -> Option<[u8; PACKET]> {
+    pub(super) fn next(&mut self, last: bool) -> Option<[u8; PACKET_BYTES]> {
         loop {
             let gap = self.skip.min(self.buffer.len() - self.at);
             self.at += gap;
@@ -83,7 +84,7 @@ impl PacketSync {
                 }
                 return None;
             };
-            let packet: [u8; PACKET] = rest.get(..PACKET)?.try_into().ok()?;
+            let packet: [u8; PACKET_BYTES] = rest.get(..PACKET_BYTES)?.try_into().ok()?;
             if packet[0] != SYNC {
                 // Only this sync byte is damaged if the next two are where they should be.
                 let reach = 2 * stride + 1;
@@ -93,16 +94,16 @@ impl PacketSync {
                     return None;
                 }
                 self.damaged += 1;
-                let kept = rest.len() >= reach && rest[stride] == SYNC && rest[2 * stride] == SYNC;
-                if kept {
+                let stride_holds = rest.len() >= reach && rest[stride] == SYNC && rest[2 * stride] == SYNC;
+                if stride_holds {
                     self.at += stride;
                 } else {
                     self.stride = None;
                 }
                 continue;
             }
-            self.at += PACKET;
-            self.skip = stride - PACKET;
+            self.at += PACKET_BYTES;
+            self.skip = stride - PACKET_BYTES;
             return Some(packet);
         }
     }
@@ -110,24 +111,28 @@ impl PacketSync {
     /// Moves to the next position where packets follow each other. Returns true if there is one.
     fn search(&mut self, last: bool) -> bool {
         let rest = &self.buffer[self.at..];
-        let places =
-            if last { rest.len().saturating_sub(PACKET - 1) } else { rest.len().saturating_sub(REACH - 1) };
-        for place in 0..places {
-            if rest[place] != SYNC {
+        let positions = if last {
+            rest.len().saturating_sub(PACKET_BYTES - 1)
+        } else {
+            rest.len().saturating_sub(CHECK_BYTES - 1)
+        };
+        for position in 0..positions {
+            if rest[position] != SYNC {
                 continue;
             }
-            let here = &rest[place..];
+            let here = &rest[position..];
             // The last packet of a stream has no second sync byte after it.
-            let alone = last && here.len() < 2 * PACKET;
-            let stride = STRIDES.into_iter().find(|&stride| alone || runs(here, stride, IN_A_ROW));
+            let alone = last && here.len() < 2 * PACKET_BYTES;
+            let stride =
+                STRIDES.into_iter().find(|&stride| alone || has_sync_run(here, stride, MIN_SYNC_RUN));
             if stride.is_some() {
                 self.stride = stride;
-                self.at += place;
+                self.at += position;
                 return true;
             }
         }
         // The remaining bytes are kept: with more bytes, packets may begin in them.
-        self.at += places;
+        self.at += positions;
         false
     }
 }
@@ -146,17 +151,17 @@ mod tests {
     }
 
     fn packets(bytes: &[u8], push: usize) -> Vec<u8> {
-        let (mut sync, mut seen) = (PacketSync::default(), Vec::new());
+        let (mut sync, mut found) = (PacketSync::default(), Vec::new());
         for chunk in bytes.chunks(push) {
             sync.push(chunk);
             while let Some(packet) = sync.next(false) {
-                seen.push(packet[1]);
+                found.push(packet[1]);
             }
         }
         while let Some(packet) = sync.next(true) {
-            seen.push(packet[1]);
+            found.push(packet[1]);
         }
-        seen
+        found
     }
 
     #[test]
@@ -180,9 +185,9 @@ mod tests {
         bytes[5 * 188] = 0;
         assert_eq!(packets(&bytes, 77), (0..20).filter(|&i| i != 5).collect::<Vec<_>>());
         bytes.drain(8 * 188 + 20..8 * 188 + 60);
-        let seen = packets(&bytes, 500);
-        assert_eq!(seen, packets(&bytes, 1));
-        assert!((9..20).all(|i| i == 9 || seen.contains(&i)), "{seen:?}");
+        let found = packets(&bytes, 500);
+        assert_eq!(found, packets(&bytes, 1));
+        assert!((9..20).all(|i| i == 9 || found.contains(&i)), "{found:?}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) use probe::{Depth, Probe, Prober, Rescaling};
 /// Version of the hash and of the choice of pairs. Index files of another version are rebuilt.
 pub(crate) const SCHEME_VERSION: u32 = 1;
 /// Number of significant bits of a hash.
-pub(crate) const HASH_BITS: u32 = PLACE_BITS + DISTANCE_BITS + GAP_BITS;
+pub(crate) const HASH_BITS: u32 = POSITION_BITS + DISTANCE_BITS + GAP_BITS;
 
 /// Number of possible hashes. Every hash is below this.
 pub(crate) const HASHES: u32 = 1 << HASH_BITS;
@@ -49,22 +49,25 @@ pub(crate) fn group(hash: u32) -> usize {
 const REFERENCE_FAN_OUT: usize = 3;
 /// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event. At half of
 /// it, pairs within one attack get the landmarks; at twice, fast passages lose their shortest pairs.
-const SHORTEST_GAP: u32 = 8;
+const MIN_GAP_TICKS: u32 = 8;
 /// Maximum time from the first to the second peak in ticks (1.2 s). The longer the gap, the more peaks compete to be
 /// the second. At twice, the gap does not fit into its 7 bits; at half (0.6 s), sparse music has peaks without a
 /// partner.
-const LONGEST_GAP: u32 = 208;
+const MAX_GAP_TICKS: u32 = 208;
 /// Maximum distance of the two peaks on the warped scale. All distances of ±63 units fit into 7 bits, which is the
 /// reason for this number. At twice, a hash needs one bit more, which doubles the number of groups; at half, pairs of
 /// bass and treble are excluded.
-const FARTHEST: f32 = 63.0;
+const MAX_DISTANCE: f32 = 63.0;
 
-const PLACE_BITS: u32 = 7;
+/// Bits of the three coordinates in a hash. The top of the band is at 228 units of the warped scale, distances are
+/// within ±63 units, and gaps below 208 ticks, so 7 bits are the minimum for each at its unit. One more bit doubles the
+/// directory of the index; one less does not hold the range.
+const POSITION_BITS: u32 = 7;
 const DISTANCE_BITS: u32 = 7;
 const GAP_BITS: u32 = 7;
 /// Units of the warped scale per cell of the place. At 1, a speed change of 1 % (0.8 units) changes most hashes, and
 /// the place needs 8 bits; at 4, groups are twice as large, and each probe reads twice as many postings.
-const PLACE_UNIT: f32 = 2.0;
+const POSITION_UNIT: f32 = 2.0;
 /// Ticks per cell of the gap. At 1, gaps of up to 208 ticks need 8 bits, and a probe needs twice the reach for the same
 /// tolerance; at 4, each probe reads twice as many postings.
 const GAP_UNIT: f32 = 2.0;
@@ -81,7 +84,7 @@ pub(crate) struct Landmark {
 
 /// A peak with its position on the warped scale, for pairing.
 #[derive(Debug, Clone, Copy)]
-struct Star {
+struct WarpedPeak {
     time: u32,
     warp: f32,
     rank: u8,
@@ -91,16 +94,21 @@ struct Star {
 /// Calls `sink` with the landmarks of a reference, ordered by their first peak. `peaks` must be in order of time,
 /// then frequency.
 pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
-    let stars: Vec<Star> = peaks
+    let warped_peaks: Vec<WarpedPeak> = peaks
         .iter()
         .enumerate()
-        .map(|(i, p)| Star { time: p.time, warp: warp_frequency(p.frequency), rank: p.rank, index: i as u32 })
+        .map(|(i, p)| WarpedPeak {
+            time: p.time,
+            warp: warp_frequency(p.frequency),
+            rank: p.rank,
+            index: i as u32,
+        })
         .collect();
     let mut zones = Zones::default();
-    zones.fill(&stars);
-    for first in &stars {
-        zones.outstanding(*first, REFERENCE_FAN_OUT, |second| {
-            if let Some(hash) = Pair::of(*first, second).hash() {
+    zones.fill(&warped_peaks);
+    for first in &warped_peaks {
+        zones.lowest_ranks(*first, REFERENCE_FAN_OUT, |second| {
+            if let Some(hash) = PairCoordinates::of(*first, second).hash() {
                 sink(Landmark { hash, first: first.index, second: second.index });
             }
         });
@@ -115,42 +123,45 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
 #[derive(Debug, Default)]
 struct Zones {
     /// For each rank: its peaks, and the index of the first one that is not too close to the first peak.
-    ranks: Vec<(Vec<Star>, usize)>,
+    ranks: Vec<(Vec<WarpedPeak>, usize)>,
 }
 
 impl Zones {
-    /// Replaces the peaks. `stars` must be in order of time.
-    fn fill(&mut self, stars: &[Star]) {
-        for (stars, from) in &mut self.ranks {
-            stars.clear();
+    /// Replaces the peaks. `warped_peaks` must be in order of time.
+    fn fill(&mut self, warped_peaks: &[WarpedPeak]) {
+        for (warped_peaks, from) in &mut self.ranks {
+            warped_peaks.clear();
             *from = 0;
         }
-        for star in stars {
-            let rank = usize::from(star.rank);
+        for peak in warped_peaks {
+            let rank = usize::from(peak.rank);
             // Ranks have 8 bits, so that even a crafted constellation creates no more than 256 lists.
             if self.ranks.len() <= rank {
                 self.ranks.resize_with(rank + 1, Default::default);
             }
-            self.ranks[rank].0.push(*star);
+            self.ranks[rank].0.push(*peak);
         }
     }
 
     /// Calls `sink` with the `fan_out` peaks of the lowest ranks in the target zone of `first`.
-    fn outstanding(&mut self, first: Star, fan_out: usize, mut sink: impl FnMut(Star)) {
+    fn lowest_ranks(&mut self, first: WarpedPeak, fan_out: usize, mut sink: impl FnMut(WarpedPeak)) {
         // Ranks are searched from the strongest. In each rank the nearest peak comes first, so that reference and query
         // choose the same pairs even if one of them has more peaks of high ranks.
         let mut missing = fan_out;
-        for (stars, from) in &mut self.ranks {
+        for (warped_peaks, from) in &mut self.ranks {
             // First peaks come in order of time, so the start of the zone only moves forward and each peak is passed
             // once.
-            while stars.get(*from).is_some_and(|star| star.time < first.time.saturating_add(SHORTEST_GAP)) {
+            while warped_peaks
+                .get(*from)
+                .is_some_and(|peak| peak.time < first.time.saturating_add(MIN_GAP_TICKS))
+            {
                 *from += 1;
             }
-            for second in &stars[*from..] {
-                if second.time - first.time > LONGEST_GAP {
+            for second in &warped_peaks[*from..] {
+                if second.time - first.time > MAX_GAP_TICKS {
                     break;
                 }
-                if (second.warp - first.warp).abs() <= FARTHEST {
+                if (second.warp - first.warp).abs() <= MAX_DISTANCE {
                     sink(*second);
                     missing -= 1;
                     if missing == 0 {
@@ -163,25 +174,25 @@ impl Zones {
 }
 
 /// Coordinates of two peaks in cells of the hash. Rescaled peaks of a query can be outside of the cells.
-struct Pair {
-    place: f32,
+struct PairCoordinates {
+    position: f32,
     distance: f32,
     gap: f32,
 }
 
-impl Pair {
-    fn of(first: Star, second: Star) -> Self {
+impl PairCoordinates {
+    fn of(first: WarpedPeak, second: WarpedPeak) -> Self {
         Self {
-            place: first.warp / PLACE_UNIT,
-            distance: second.warp - first.warp + FARTHEST,
+            position: first.warp / POSITION_UNIT,
+            distance: second.warp - first.warp + MAX_DISTANCE,
             gap: (second.time - first.time) as f32 / GAP_UNIT,
         }
     }
 
     /// Returns the hash, or `None` if a coordinate is outside of the cells.
     fn hash(&self) -> Option<u32> {
-        let (place, distance) = (cell(self.place, PLACE_BITS)?, cell(self.distance, DISTANCE_BITS)?);
-        Some(hash(place, distance, cell(self.gap, GAP_BITS)?))
+        let (position, distance) = (cell(self.position, POSITION_BITS)?, cell(self.distance, DISTANCE_BITS)?);
+        Some(hash(position, distance, cell(self.gap, GAP_BITS)?))
     }
 }
 
@@ -192,8 +203,8 @@ fn cell(coordinate: f32, bits: u32) -> Option<u32> {
 }
 
 /// Returns the hash of three cells, each of which must be below the limit of its bits.
-fn hash(place: u32, distance: u32, gap: u32) -> u32 {
-    (place << DISTANCE_BITS | distance) << GAP_BITS | gap
+fn hash(position: u32, distance: u32, gap: u32) -> u32 {
+    (position << DISTANCE_BITS | distance) << GAP_BITS | gap
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::super::constellation::Peak;
 use super::super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN};
 use super::super::scale::{warp_frequency, warp_steps};
-use super::{DISTANCE_BITS, GAP_BITS, PLACE_BITS, Pair, Star, Zones, cell, hash};
+use super::{DISTANCE_BITS, GAP_BITS, POSITION_BITS, PairCoordinates, WarpedPeak, Zones, cell, hash};
 
 /// A range of hashes to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) struct Rescaling {
 /// Makes probes. Reuses its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Prober {
-    stars: Vec<Star>,
+    warped_peaks: Vec<WarpedPeak>,
     zones: Zones,
 }
 
@@ -55,17 +55,18 @@ impl Prober {
         lookup: u32,
         out: &mut Vec<Probe>,
     ) {
-        let Self { stars, zones } = self;
-        stars.clear();
-        let outstanding = peaks.iter().filter(|peak| peak.rank < depth.rank_limit);
-        stars.extend(outstanding.filter_map(|peak| rescaled(peak, start, rescaling)));
-        zones.fill(stars);
-        for first in stars.iter() {
-            zones.outstanding(*first, depth.fan_out, |second| {
-                let pair = Pair::of(*first, second);
-                let place = cell(pair.place, PLACE_BITS);
+        let Self { warped_peaks, zones } = self;
+        warped_peaks.clear();
+        let lowest_ranks = peaks.iter().filter(|peak| peak.rank < depth.rank_limit);
+        warped_peaks.extend(lowest_ranks.filter_map(|peak| rescaled(peak, start, rescaling)));
+        zones.fill(warped_peaks);
+        for first in warped_peaks.iter() {
+            zones.lowest_ranks(*first, depth.fan_out, |second| {
+                let pair = PairCoordinates::of(*first, second);
+                let position = cell(pair.position, POSITION_BITS);
                 let distance = cell(pair.distance, DISTANCE_BITS);
-                let (Some(place), Some(distance), Some(gap)) = (place, distance, cell(pair.gap, GAP_BITS))
+                let (Some(position), Some(distance), Some(gap)) =
+                    (position, distance, cell(pair.gap, GAP_BITS))
                 else {
                     return;
                 };
@@ -73,7 +74,7 @@ impl Prober {
                 // group.
                 let low = gap.saturating_sub(depth.gap_reach);
                 let high = (gap + depth.gap_reach).min((1 << GAP_BITS) - 1);
-                let (low, high) = (hash(place, distance, low), hash(place, distance, high));
+                let (low, high) = (hash(position, distance, low), hash(position, distance, high));
                 out.push(Probe { low, high, time: first.time, lookup });
             });
         }
@@ -82,7 +83,7 @@ impl Prober {
 
 /// Returns a peak of the query as it would be in a reference, or `None` if references have no peaks at that
 /// frequency: pairing it would only displace pairs that can be found.
-fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<Star> {
+fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<WarpedPeak> {
     // One bin more on both sides, because peaks are interpolated between bins and the factor is not exact.
     const LOWEST: f32 = (LOWEST_BIN as u32 * STEPS_PER_BIN - STEPS_PER_BIN) as f32;
     const HIGHEST: f32 = (HIGHEST_BIN as u32 * STEPS_PER_BIN + STEPS_PER_BIN) as f32;
@@ -96,5 +97,5 @@ fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -
         return None;
     };
     let time = (peak.time.saturating_sub(start) as f32 * time).round() as u32;
-    Some(Star { time, warp, rank: peak.rank, index: 0 })
+    Some(WarpedPeak { time, warp, rank: peak.rank, index: 0 })
 }

@@ -42,10 +42,10 @@ fn hashes_do_not_depend_on_absolute_time() {
 #[test]
 fn the_target_zone_is_bounded() {
     let first = peak(0, 1000, 0);
-    assert!(hashes(&[first, peak(SHORTEST_GAP - 1, 1010, 0)]).is_empty());
-    assert!(hashes(&[first, peak(LONGEST_GAP + 1, 1010, 0)]).is_empty());
+    assert!(hashes(&[first, peak(MIN_GAP_TICKS - 1, 1010, 0)]).is_empty());
+    assert!(hashes(&[first, peak(MAX_GAP_TICKS + 1, 1010, 0)]).is_empty());
     assert!(hashes(&[peak(0, 100, 0), peak(50, 3700, 0)]).is_empty());
-    assert_eq!(hashes(&[first, peak(LONGEST_GAP, 1010, 0)]).len(), 1);
+    assert_eq!(hashes(&[first, peak(MAX_GAP_TICKS, 1010, 0)]).len(), 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::index::sort::sort_by_hash;
 
 /// Target for the number of postings in a chunk: about 200 MB of memory at once. At half of it, memory halves and a
 /// merge sends twice as many statements to the database; at twice, memory is about 400 MB.
-const CHUNK_POSTINGS: u64 = 16 << 20;
+const POSTINGS_PER_CHUNK: u64 = 16 << 20;
 
 /// A run to merge.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Merge {
         }
         // A chunk must not divide a row of the run with the fewest bucket bits.
         let coarsest = sources.iter().map(|source| u32::from(source.shape.bucket_bits)).min().unwrap_or(0);
-        let chunk_bits = (postings / CHUNK_POSTINGS).checked_ilog2().unwrap_or(0).min(coarsest);
+        let chunk_bits = (postings / POSTINGS_PER_CHUNK).checked_ilog2().unwrap_or(0).min(coarsest);
         // `postings` still includes removed tracks, whose number is only known afterwards. The shape only has to be
         // near the target.
         let shape = line.shape(postings);

@@ -12,7 +12,7 @@ mod search;
 use std::error::Error;
 
 pub use merge::{Chunk, Merge, MergeSource, Merged};
-pub use pack::{LARGEST_RUN, pack};
+pub use pack::{MAX_RUN_POSTINGS, pack};
 pub use search::RowIndex;
 
 use super::TrackNumber;
@@ -81,7 +81,7 @@ impl RowTrack {
 /// Returns the number of units that a track of this length takes on a time line, including the silence before it.
 #[must_use]
 pub fn units_of(length: u32) -> u64 {
-    super::layout::taken(length)
+    super::layout::units_taken(length)
 }
 
 /// Properties of a run, without its rows.
@@ -117,7 +117,7 @@ pub struct RunRow {
 
 /// A position on the time line of a run whose track is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowSpot {
+pub struct RowPosition {
     /// Index of the list that the position belongs to.
     pub list: u32,
     /// Number of the run.
@@ -132,7 +132,7 @@ pub struct RowSpot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowCandidate {
     /// Index of the position among the requested ones.
-    pub spot: usize,
+    pub position: usize,
     /// Number of the track.
     pub track: TrackNumber,
     /// Start of the track on the time line of the run.
@@ -160,16 +160,16 @@ pub trait RowStore: Send + Sync {
     /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError>;
 
-    /// Returns the tracks of the `most` best positions of each list of spots, in order of falling votes, then track,
-    /// then position in the track. Positions in removed tracks do not count. The results of the lists follow each
-    /// other. The constellations of the tracks in `known` may be left out.
+    /// Returns the tracks of the `max_candidates` best positions of each list of positions, in order of falling votes,
+    /// then track, then position in the track. Positions in removed tracks do not count. The results of the lists
+    /// follow each other. The constellations of the tracks in `known` may be left out.
     ///
     /// # Errors
     /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn locate(
         &self,
-        spots: &[RowSpot],
-        most: usize,
+        positions: &[RowPosition],
+        max_candidates: usize,
         known: &[TrackNumber],
     ) -> Result<Vec<RowCandidate>, RowError>;
 }
@@ -181,11 +181,11 @@ impl<S: RowStore + ?Sized> RowStore for &S {
 
     fn locate(
         &self,
-        spots: &[RowSpot],
-        most: usize,
+        positions: &[RowPosition],
+        max_candidates: usize,
         known: &[TrackNumber],
     ) -> Result<Vec<RowCandidate>, RowError> {
-        (**self).locate(spots, most, known)
+        (**self).locate(positions, max_candidates, known)
     }
 }
 
@@ -196,11 +196,11 @@ impl RowStore for Box<dyn RowStore> {
 
     fn locate(
         &self,
-        spots: &[RowSpot],
-        most: usize,
+        positions: &[RowPosition],
+        max_candidates: usize,
         known: &[TrackNumber],
     ) -> Result<Vec<RowCandidate>, RowError> {
-        (**self).locate(spots, most, known)
+        (**self).locate(positions, max_candidates, known)
     }
 }
 

@@ -6,17 +6,17 @@ use super::{Row, RowRun, RowTrack, RunShape};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::{GROUPS, HASH_BITS};
 use crate::index::TrackNumber;
-use crate::index::layout::{LONGEST_RUN, TRACK_MARGIN, taken, time_bits};
+use crate::index::layout::{MAX_RUN_UNITS, TRACK_MARGIN_UNITS, time_bits, units_taken};
 use crate::index::sort::par_sort_by_hash;
 use crate::index::write::{count_groups, length, postings_of};
 
 /// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database. At
 /// half of it, the table has twice as many rows, each with its own overhead; at twice, a lookup transfers about twice
 /// as many postings that it does not need.
-const ROW_POSTINGS: u64 = 600;
+const POSTINGS_PER_ROW: u64 = 600;
 /// Maximum number of postings of a run. At this size each row contains the postings of one hash, so a larger run
 /// would only have larger rows, too large for a page.
-pub const LARGEST_RUN: u64 = ROW_POSTINGS << HASH_BITS;
+pub const MAX_RUN_POSTINGS: u64 = POSTINGS_PER_ROW << HASH_BITS;
 
 /// Places tracks on a time line.
 #[derive(Debug, Default)]
@@ -28,18 +28,18 @@ pub(super) struct TimeLine {
 impl TimeLine {
     /// Places the next track and returns its start, or `None` if the time line is full.
     pub(super) fn place(&mut self, track: TrackNumber, length: u32) -> Option<u32> {
-        let start = self.units + u64::from(TRACK_MARGIN);
-        if start + taken(length) > LONGEST_RUN {
+        let start = self.units + u64::from(TRACK_MARGIN_UNITS);
+        if start + units_taken(length) > MAX_RUN_UNITS {
             return None;
         }
-        self.units += taken(length);
+        self.units += units_taken(length);
         self.tracks.push(RowTrack { track, start: start as u32, length });
         Some(start as u32)
     }
 
     pub(super) fn shape(&self, postings: u64) -> RunShape {
-        let bits = (postings / ROW_POSTINGS).checked_ilog2().unwrap_or(0).min(HASH_BITS);
-        let end = self.units + u64::from(TRACK_MARGIN);
+        let bits = (postings / POSTINGS_PER_ROW).checked_ilog2().unwrap_or(0).min(HASH_BITS);
+        let end = self.units + u64::from(TRACK_MARGIN_UNITS);
         RunShape { bucket_bits: bits as u8, time_bits: time_bits(end) as u8 }
     }
 }

@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{RowError, RowSpot, RowStore, RunRow, RunShape};
+use super::{RowError, RowPosition, RowStore, RunRow, RunShape};
 use crate::fingerprint::landmark::Probe;
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
-use crate::index::home::{Candidate, Home, Session, Spot};
-use crate::index::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
+use crate::index::layout::{BIN_UNITS, POSTING_TICKS, TRACK_MARGIN_UNITS};
+use crate::index::search_index::{Candidate, OffsetPeak, SearchIndex, SearchSession};
 use crate::index::{IndexError, TrackNumber};
 
 /// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the first
 /// runs are taken. At half of it, ties are cut earlier and the result can depend on the order of runs in very
 /// repetitive catalogs; at twice, a request can be twice as large.
-const MOST_SPOTS: usize = 4096;
+const MAX_POSITIONS_PER_LIST: usize = 4096;
 /// Number of constellations that are kept during one search. If there are more, all are dropped before the next
 /// request. A constellation of a song takes about 14 kB. At half of it, long searches read constellations again more
 /// often; at twice, a session takes up to twice the memory.
-const MOST_KEPT: usize = 1000;
+const MAX_CACHED_CONSTELLATIONS: usize = 1000;
 
 /// An index whose rows are in a [`RowStore`].
 pub struct RowIndex<S> {
@@ -72,7 +72,7 @@ impl<S: RowStore> RowIndex<S> {
     }
 }
 
-impl<S: RowStore> Home for RowIndex<S> {
+impl<S: RowStore> SearchIndex for RowIndex<S> {
     fn seconds(&self) -> f64 {
         self.seconds
     }
@@ -81,20 +81,20 @@ impl<S: RowStore> Home for RowIndex<S> {
         &self.groups
     }
 
-    fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(Remote { index: self, rows: HashMap::new(), kept: HashMap::new() })
+    fn session(&self) -> Box<dyn SearchSession + '_> {
+        Box::new(RowSession { index: self, rows: HashMap::new(), cached: HashMap::new() })
     }
 }
 
 /// A search session of one thread.
-struct Remote<'a, S> {
+struct RowSession<'a, S> {
     index: &'a RowIndex<S>,
     /// Rows of the current lookup by bucket.
     rows: HashMap<u32, Vec<RunRow>>,
-    kept: HashMap<TrackNumber, Vec<u8>>,
+    cached: HashMap<TrackNumber, Vec<u8>>,
 }
 
-impl<S: RowStore> Remote<'_, S> {
+impl<S: RowStore> RowSession<'_, S> {
     /// Returns the buckets that the probes need, in all shapes of runs.
     fn buckets(&self, probes: &[Probe]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
@@ -121,7 +121,7 @@ impl<S: RowStore> Remote<'_, S> {
     }
 }
 
-impl<S: RowStore> Session for Remote<'_, S> {
+impl<S: RowStore> SearchSession for RowSession<'_, S> {
     fn vote(
         &mut self,
         probes: &[Probe],
@@ -156,56 +156,62 @@ impl<S: RowStore> Session for Remote<'_, S> {
                 let time = probe.time / POSTING_TICKS;
                 let wanted = decoded[from..].iter().take_while(|(hash, _)| *hash <= probe.high);
                 let votes = &mut votes[probe.lookup as usize];
-                votes.extend(wanted.map(|(_, posting)| posting.wrapping_sub(time) / BIN));
+                votes.extend(wanted.map(|(_, posting)| posting.wrapping_sub(time) / BIN_UNITS));
             }
             count(index, votes);
         }
         Ok(())
     }
 
-    fn locate(&mut self, lists: &[&[Spot]], most: usize) -> Result<Vec<Vec<Candidate>>, IndexError> {
-        let mut spots = Vec::new();
+    fn locate(
+        &mut self,
+        lists: &[&[OffsetPeak]],
+        max_candidates: usize,
+    ) -> Result<Vec<Vec<Candidate>>, IndexError> {
+        let mut positions = Vec::new();
         let mut offsets = Vec::new();
         for (list, all) in lists.iter().enumerate() {
             // Up to twice as many as needed, because some may be in removed tracks.
-            let last = all.get(2 * most - 1).or(all.last()).map_or(0, |spot| spot.votes);
-            for spot in all.iter().take_while(|spot| spot.votes >= last).take(MOST_SPOTS) {
+            let last = all.get(2 * max_candidates - 1).or(all.last()).map_or(0, |position| position.votes);
+            for position in
+                all.iter().take_while(|position| position.votes >= last).take(MAX_POSITIONS_PER_LIST)
+            {
                 // The same position that `Local::candidate` looks up in files, so that both storages choose the same
                 // track.
-                let place = spot.offset.saturating_add(TRACK_MARGIN);
-                let run = self.index.runs[spot.run].0;
-                spots.push(RowSpot { list: list as u32, run, place, votes: spot.votes });
-                offsets.push(spot.offset);
+                let place = position.offset.saturating_add(TRACK_MARGIN_UNITS);
+                let run = self.index.runs[position.run].0;
+                positions.push(RowPosition { list: list as u32, run, place, votes: position.votes });
+                offsets.push(position.offset);
             }
         }
         let mut found = vec![Vec::new(); lists.len()];
-        if spots.is_empty() {
+        if positions.is_empty() {
             return Ok(found);
         }
         // Dropped before the request and not during it: the store may leave out the constellations that are listed as
         // known.
-        if self.kept.len() > MOST_KEPT {
-            self.kept.clear();
+        if self.cached.len() > MAX_CACHED_CONSTELLATIONS {
+            self.cached.clear();
         }
-        let known: Vec<TrackNumber> = self.kept.keys().copied().collect();
-        for one in self.index.store.locate(&spots, most, &known)? {
-            let (spot, offset) = (spots[one.spot], offsets[one.spot]);
+        let known: Vec<TrackNumber> = self.cached.keys().copied().collect();
+        for one in self.index.store.locate(&positions, max_candidates, &known)? {
+            let (position, offset) = (positions[one.position], offsets[one.position]);
             let at = i64::from(offset) - i64::from(one.start);
-            found[spot.list as usize].push(Candidate {
+            found[position.list as usize].push(Candidate {
                 track: one.track,
                 at,
-                votes: spot.votes,
-                kept: (0, 0),
+                votes: position.votes,
+                file_entry: (0, 0),
             });
             if let Some(packed) = one.packed {
-                self.kept.insert(one.track, packed);
+                self.cached.insert(one.track, packed);
             }
         }
         Ok(found)
     }
 
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError> {
-        let packed = self.kept.get(&candidate.track).ok_or_else(damaged)?;
+        let packed = self.cached.get(&candidate.track).ok_or_else(damaged)?;
         Constellation::from_bytes(packed).map_err(|_| damaged())
     }
 }

@@ -5,18 +5,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::fingerprint::landmark::{HASHES, Probe};
 use crate::fingerprint::{Constellation, Peak};
-use crate::index::{Home, Session, Snapshot};
+use crate::index::{SearchIndex, SearchSession, Snapshot};
 
 /// Rows of one run.
-struct Memory(Vec<Row>);
+struct MemoryStore(Vec<Row>);
 
-impl RowStore for Memory {
+impl RowStore for MemoryStore {
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
-        let asked = self.0.iter().filter(|row| buckets.contains(&row.bucket));
-        Ok(asked.map(|row| RunRow { run: 5, row: row.clone() }).collect())
+        let requested = self.0.iter().filter(|row| buckets.contains(&row.bucket));
+        Ok(requested.map(|row| RunRow { run: 5, row: row.clone() }).collect())
     }
 
-    fn locate(&self, _: &[RowSpot], _: usize, _: &[TrackNumber]) -> Result<Vec<RowCandidate>, RowError> {
+    fn locate(&self, _: &[RowPosition], _: usize, _: &[TrackNumber]) -> Result<Vec<RowCandidate>, RowError> {
         Ok(Vec::new())
     }
 }
@@ -27,7 +27,7 @@ fn tracks() -> Vec<(TrackNumber, Constellation)> {
 }
 
 /// Returns the sorted votes of each of four lookups.
-fn votes(session: &mut dyn Session, probes: &[Probe]) -> Vec<Vec<u32>> {
+fn votes(session: &mut dyn SearchSession, probes: &[Probe]) -> Vec<Vec<u32>> {
     let mut votes = vec![Vec::new(); 4];
     let mut found = Vec::new();
     session.vote(probes, &mut votes, &mut |_, votes| found = votes.to_vec()).unwrap();
@@ -45,7 +45,7 @@ proptest! {
         let tracks = tracks();
         let snapshot = Snapshot::from_tracks(&tracks).unwrap();
         let (run, rows) = pack(&tracks);
-        let index = RowIndex::new(Memory(rows), vec![(5, run.shape)], run.groups, 1, run.tracks[0].units());
+        let index = RowIndex::new(MemoryStore(rows), vec![(5, run.shape)], run.groups, 1, run.tracks[0].units());
         let probe = |(low, span, time, lookup)| Probe { low, high: low + span, time, lookup };
         let mut probes: Vec<_> = ranges.into_iter().map(probe).collect();
         probes.sort_unstable_by_key(|probe| probe.low);

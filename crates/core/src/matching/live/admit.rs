@@ -2,21 +2,23 @@
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
-use crate::matching::line::Outcome;
+use crate::matching::line::PeakOutcome;
 use crate::matching::primary::{Choice, best};
 use crate::matching::trace::{Query, Trace};
-use crate::matching::verify::{Verified, Window};
+use crate::matching::verify::{Alignment, Window};
 use crate::matching::window::Explanation;
 
-use super::chains::{Chains, event};
 use super::event::{LiveEvent, LiveEventKind};
-use super::locked::Locked;
+use super::stream_airings::{StreamAirings, event};
+use super::tracking::TrackedAiring;
 
-/// Minimum fraction of an airing that another place of the same track must explain to replace the current place. A song that
-/// repeats itself exactly may be tracked at the wrong repetition until that repetition ends.
-const EXPLAINS: f64 = 0.7;
+/// Minimum fraction of an airing that another place of the same track must explain to replace the current place. A song
+/// that repeats itself exactly may be tracked at the wrong repetition until that repetition ends. At half of it, a
+/// verse that resembles the current one can replace it; near 1, a wrong repetition is kept if some of its start is
+/// masked.
+const MIN_EXPLAINED_FRACTION: f64 = 0.7;
 
-impl Chains {
+impl StreamAirings {
     /// Starts an airing from an explanation of a window, unless its recording is already playing. `limit` is the logarithm of
     /// the accepted probability of chance; `correction` is that of the number of hypotheses per hour.
     pub(super) fn admit(
@@ -25,7 +27,7 @@ impl Chains {
         window: &Window<'_>,
         query: &Query<'_>,
         (limit, correction): (f64, f64),
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<PeakOutcome>,
         out: &mut Vec<LiveEvent>,
     ) {
         let tracks: Vec<TrackNumber> = explanation.alignments().map(|one| one.reference.number).collect();
@@ -33,55 +35,59 @@ impl Chains {
         if let Some(i) = same {
             let airing = &mut self.open[i];
             airing.add_tracks(&tracks);
-            if airing.is_heard(query.to) {
+            // The peaks that it explains are not in the window, so this match is of the same play, by peaks that its
+            // track lacks.
+            if airing.is_detected(query.to) {
                 return;
             }
             let track = airing.reference.number;
             let own = explanation.alignments().find(|one| one.reference.number == track);
             if let Some(one) = own
-                && self.go_on(i, (one, explanation.log_p), window, query, outcomes)
+                && self.continue_airing(i, (one, explanation.log_p), window, query, outcomes)
             {
                 return;
             }
         }
         let used = self.explained(&tracks, query, outcomes);
-        let sought = self.sought.iter().position(|sought| tracks.contains(&sought.airing.heard.track));
-        let sought_track = sought.map(|i| self.sought[i].airing.heard.track);
-        let Some(trace) = primary(explanation, window, query, &used, (limit, sought_track)) else { return };
+        let resumed = self.resumed.iter().position(|resumed| tracks.contains(&resumed.airing.detected.track));
+        let resumed_track = resumed.map(|i| self.resumed[i].airing.detected.track);
+        let Some(trace) = primary(explanation, window, query, &used, (limit, resumed_track)) else { return };
+        // Ended only now, when the new airing is certain: without a trace the old one can still come back.
         if let Some(i) = same {
             self.end(i, query, outcomes, out);
         }
-        if let Some(i) = sought {
-            let sought = self.sought.remove(i);
-            if sought.is(&trace) {
-                let mut airing = Locked::continued(sought.airing, &trace, correction, query.to);
+        if let Some(i) = resumed {
+            let resumed = self.resumed.remove(i);
+            if resumed.is_continued_by(&trace) {
+                let mut airing = TrackedAiring::continued(resumed.airing, &trace, correction, query.to);
                 airing.add_tracks(&tracks);
                 self.open.push(airing);
                 return;
             }
-            out.push(sought.end(query.to));
+            out.push(resumed.end(query.to));
         }
         self.last += 1;
-        let mut airing = Locked::new(self.last, &trace, correction, query.to);
+        let mut airing = TrackedAiring::new(self.last, &trace, correction, query.to);
         airing.add_tracks(&tracks);
+        // The previous airing has already been reported with its end, so the start is moved to it and not the reverse.
         if let Some(cut) = self.closed.iter().filter_map(|before| before.end.meets(airing.start)).next_back()
         {
-            airing.begin_at(cut);
+            airing.move_start(cut);
         }
-        airing.reach_ends((self.free_before(airing.from), airing.to));
+        airing.extend_to_track_ends((self.free_before(airing.from), airing.to));
         out.push(event(LiveEventKind::Start, &airing, query.to));
         self.open.push(airing);
     }
 
     /// Continues an airing that has been lost with an alignment of its track: at another place that explains the whole
     /// airing, or after lost or repeated audio. Returns true if the alignment belongs to the airing.
-    fn go_on(
+    fn continue_airing(
         &mut self,
         i: usize,
-        seed: (&Verified, f64),
+        seed: (&Alignment, f64),
         window: &Window<'_>,
         query: &Query<'_>,
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<PeakOutcome>,
     ) -> bool {
         if self.open[i].is_along(&seed.0.reference, &seed.0.line, query.to)
             || self.realign(i, seed, window, query, outcomes)
@@ -99,21 +105,23 @@ impl Chains {
     fn realign(
         &mut self,
         i: usize,
-        seed: (&Verified, f64),
+        seed: (&Alignment, f64),
         window: &Window<'_>,
         query: &Query<'_>,
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<PeakOutcome>,
     ) -> bool {
+        // Taken out of the list, so that its own peaks do not count as used.
         let Some(mut airing) = self.take(i) else { return false };
         let used = self.explained(&airing.tracks, query, outcomes);
         let trace = Trace::follow(seed, window, query, &used);
-        let heard = airing.last_heard();
+        let detected = airing.last_detected();
         let better = trace.filter(|trace| {
-            let shared = trace.to.min(heard) - trace.from.max(airing.from);
-            shared >= EXPLAINS * (heard - airing.from) && trace.to > heard + TICKS_PER_SECOND
+            let shared = trace.to.min(detected) - trace.from.max(airing.from);
+            shared >= MIN_EXPLAINED_FRACTION * (detected - airing.from)
+                && trace.to > detected + TICKS_PER_SECOND
         });
         if let Some(trace) = &better {
-            airing.adopt(trace);
+            airing.replace_trace(trace);
         }
         self.open.insert(i, airing);
         better.is_some()
@@ -127,12 +135,13 @@ fn primary(
     window: &Window<'_>,
     query: &Query<'_>,
     used: &[bool],
-    (limit, sought): (f64, Option<TrackNumber>),
+    (limit, resumed): (f64, Option<TrackNumber>),
 ) -> Option<Trace> {
-    let follow = |one: &Verified| Trace::follow((one, explanation.log_p), window, query, used);
+    let follow = |one: &Alignment| Trace::follow((one, explanation.log_p), window, query, used);
     let mut traces: Vec<Trace> = explanation.alignments().filter_map(follow).collect();
     traces.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
-    if let Some(i) = traces.iter().position(|trace| Some(trace.reference.number) == sought) {
+    // The track that the previous matcher reported comes first, so that a take-over does not change the song.
+    if let Some(i) = traces.iter().position(|trace| Some(trace.reference.number) == resumed) {
         return Some(traces.swap_remove(i));
     }
     let choices: Vec<Choice> =

@@ -5,11 +5,11 @@ use crate::matching::Match;
 /// Kind of an event of an airing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveEventKind {
-    /// The airing was found; the first event of its chain.
+    /// The airing was found; the first event of the airing.
     Start,
     /// The airing continues.
     Update,
-    /// The airing has ended; the last event of its chain, with the exact start and end.
+    /// The airing has ended; the last event of the airing, with the exact start and end.
     Final,
 }
 
@@ -24,7 +24,7 @@ pub struct LiveEvent {
     pub known_at: f64,
     /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream. Its probability
     /// is the probability that one hour of the stream gives such a good match by chance.
-    pub heard: Match,
+    pub detected: Match,
 }
 
 /// An open airing, with the state that another matcher needs to continue it ([`super::LiveMatcher::resume`]).
@@ -35,15 +35,15 @@ pub struct Airing {
     /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing is
     /// resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected with
     /// certainty, and `speed` is the current speed.
-    pub heard: Match,
-    /// Position in the track at `heard.query_end`, in seconds.
+    pub detected: Match,
+    /// Position in the track at `detected.query_end`, in seconds.
     pub reference_end: f64,
 }
 
 impl Airing {
     /// Scales the numbers of landmarks and peaks to a fraction of the airing, 0 to 1.
-    pub(super) fn keep_counts(&mut self, part: f64) {
-        let Match { aligned_landmarks, expected_peaks, matched_peaks, .. } = &mut self.heard;
+    pub(super) fn scale_counts(&mut self, part: f64) {
+        let Match { aligned_landmarks, expected_peaks, matched_peaks, .. } = &mut self.detected;
         for count in [aligned_landmarks, expected_peaks, matched_peaks] {
             *count = (f64::from(*count) * part).round() as u32;
         }

@@ -2,13 +2,16 @@
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
-/// Duration for which peaks are kept (60 s, in ticks). An airing that is found late, under speech, can be traced back this
-/// far.
-pub(super) const KEPT: f64 = 60.0 * TICKS_PER_SECOND;
-/// Minimum number of old peaks to remove. Removing is rare because it moves all other peaks.
-const WORTH_MOVING: usize = 1024;
-/// With fewer peaks than this in the last second, the stream is silent.
-pub(super) const SPARSE: usize = 8;
+/// Duration for which peaks are kept (60 s, in ticks). An airing that is found late, under speech, can be traced back
+/// this far. At half of it, songs that are found under speech after more than 30 s begin too late; at twice, each
+/// decision reads twice as many peaks, and each stream takes more memory.
+pub(super) const HISTORY_TICKS: f64 = 60.0 * TICKS_PER_SECOND;
+/// Minimum number of old peaks to remove. Removing is rare because it moves all other peaks. About 10 s of peaks. At
+/// half or twice of it, peaks are moved twice or half as often; the results are the same.
+const MIN_PRUNED_PEAKS: usize = 1024;
+/// With fewer peaks than this in the last second, the stream is silent. A query has at most some hundred peaks per
+/// second. At half of it, hum and hiss are searched in vain; at twice, sparse music counts as silence.
+pub(super) const MIN_AUDIBLE_PEAKS: usize = 8;
 
 /// The recent peaks of a stream, including those for which no decision has been made yet.
 #[derive(Debug, Default)]
@@ -31,9 +34,9 @@ impl History {
     }
 
     /// Removes the peaks that are too old at a time (ticks), once there are enough of them.
-    pub(super) fn forget(&mut self, at: f64) {
+    pub(super) fn prune(&mut self, at: f64) {
         let old = self.peaks.partition_point(|p| f64::from(p.time) < oldest(at));
-        if old >= WORTH_MOVING {
+        if old >= MIN_PRUNED_PEAKS {
             self.peaks.drain(..old);
         }
     }
@@ -41,12 +44,12 @@ impl History {
 
 /// Returns the start of the history at a time, both in ticks.
 pub(super) fn oldest(at: f64) -> f64 {
-    (at - KEPT).max(0.0)
+    (at - HISTORY_TICKS).max(0.0)
 }
 
-/// Returns true if the second before a time (ticks) has fewer than [`SPARSE`] peaks.
+/// Returns true if the second before a time (ticks) has fewer than [`MIN_AUDIBLE_PEAKS`] peaks.
 pub(super) fn is_silent(peaks: &[Peak], at: f64) -> bool {
-    since(peaks, at - TICKS_PER_SECOND).len() < SPARSE
+    since(peaks, at - TICKS_PER_SECOND).len() < MIN_AUDIBLE_PEAKS
 }
 
 /// Returns the peaks from a time (ticks) on.

@@ -27,12 +27,14 @@ impl Default for LiveSettings {
     }
 }
 
-/// Number of scales per second of audio that a search tries if it does not try all of them.
-const STEPS_PER_SECOND: f64 = 4.0;
+/// Number of scales per second of audio that a search tries if it does not try all of them. With 44 scales, about
+/// eleven seconds of audio try them all. At half of it, changed songs are found later; at twice, these searches cost
+/// twice as much.
+const SCALES_PER_SECOND: f64 = 4.0;
 
 impl LiveSettings {
     /// Returns the settings of a search that tries all scales.
-    pub(super) fn thorough(&self) -> MatchSettings {
+    pub(super) fn all_scales(&self) -> MatchSettings {
         MatchSettings {
             false_positive_rate: self.false_events_per_hour,
             effort: self.effort,
@@ -42,12 +44,12 @@ impl LiveSettings {
     }
 
     /// Returns the settings of a search that tries some scales; consecutive searches try different ones.
-    pub(super) fn in_turn(&self) -> MatchSettings {
-        MatchSettings { steps_per_second: Some(STEPS_PER_SECOND), ..self.thorough() }
+    pub(super) fn some_scales(&self) -> MatchSettings {
+        MatchSettings { steps_per_second: Some(SCALES_PER_SECOND), ..self.all_scales() }
     }
 
     /// Returns the settings of a search that tries no other scales.
-    pub(super) fn plain(&self) -> MatchSettings {
-        MatchSettings { steps_per_second: Some(0.0), ..self.thorough() }
+    pub(super) fn original_scale(&self) -> MatchSettings {
+        MatchSettings { steps_per_second: Some(0.0), ..self.all_scales() }
     }
 }

@@ -3,7 +3,7 @@
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 
-use super::super::line::{Line, Sighting, Tolerance};
+use super::super::line::{Line, PeakDeviation, Tolerance};
 use super::super::verify::FINE;
 use super::survival::QUERY_RANKS;
 
@@ -17,12 +17,12 @@ pub(crate) struct Chance {
     ranks: [f32; QUERY_RANKS],
 }
 
-/// Upper bound of the probability of a chance hit. Above it, a missing peak would count as near proof against a track. At half
-/// of it, hits in dense passages would count as evidence although chance finds them, too.
-const HIGHEST_CHANCE: f32 = 0.9;
-/// Lower bound of the probability of a chance hit: the query may be sparser where it was measured than at one place. At half
-/// of it, a hit at an empty frequency counts up to ln 2 more; at twice, up to ln 2 less.
-const LOWEST_CHANCE: f32 = 0.004;
+/// Upper bound of the probability of a chance hit. Above it, a missing peak would count as near proof against a track.
+/// At half of it, hits in dense passages would count as evidence although chance finds them, too.
+const MAX_CHANCE: f32 = 0.9;
+/// Lower bound of the probability of a chance hit: the query may be sparser where it was measured than at one place. At
+/// half of it, a hit at an empty frequency counts up to ln 2 more; at twice, up to ln 2 less.
+const MIN_CHANCE: f32 = 0.004;
 
 impl Chance {
     /// Measures a stretch of `ticks` ticks that has these peaks.
@@ -46,7 +46,7 @@ impl Chance {
         for step in &mut self.by_step {
             sum += *step;
             // Peaks at one frequency overlap in time: they cover 1 - e^-x of the stretch.
-            *step = (1.0 - (-sum).exp()).clamp(LOWEST_CHANCE, HIGHEST_CHANCE);
+            *step = (1.0 - (-sum).exp()).clamp(MIN_CHANCE, MAX_CHANCE);
         }
     }
 
@@ -67,8 +67,8 @@ impl Chance {
 
     /// Returns the probability density of a found peak under chance, where chance finds a peak with probability `chance`: its
     /// place is uniform within the tolerance, and its rank is distributed like the ranks of the query's peaks.
-    pub(crate) fn density(&self, found: Sighting, chance: f32) -> f32 {
-        const PLACES: f32 = (2.0 * FINE.time as f32 + 1.0) * (2.0 * FINE.frequency as f32 + 1.0);
-        chance / PLACES * self.of_rank(found.rank)
+    pub(crate) fn density(&self, found: PeakDeviation, chance: f32) -> f32 {
+        const POSITIONS: f32 = (2.0 * FINE.time as f32 + 1.0) * (2.0 * FINE.frequency as f32 + 1.0);
+        chance / POSITIONS * self.of_rank(found.rank)
     }
 }

@@ -2,61 +2,62 @@
 
 use crate::fingerprint::Peak;
 
-use super::super::line::Sighting;
+use super::super::line::PeakDeviation;
 use super::chance::Chance;
 use super::spread::Spread;
 use super::survival::{
-    BANDS, RATES, Rates, STEPS, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
+    BANDS, DEGRADATIONS, RATE_TRANSITIONS, RATES, Rates, Survival, TABLES, band, density, mean,
+    most_likely_rates, reference_rank,
 };
 
-/// A value for each hypothesis of survival, by wear, band and rate.
-type Ways<T> = [[[T; RATES.len()]; BANDS]; WEARS.len()];
+/// A value for each hypothesis of survival, by degradation, band and rate.
+type PerHypothesis<T> = [[[T; RATES.len()]; BANDS]; DEGRADATIONS.len()];
 
 /// Number of likelihood ratios that are multiplied before the logarithm is taken. Each ratio is between 1e-2 and 1e11,
 /// so the product fits into an `f64`. At twice of it, the largest product (1e352) would overflow; at half, twice as
 /// many logarithms are computed.
-const MULTIPLIED: u8 = 16;
+const RATIOS_PER_LOG: u8 = 16;
 
 /// Evidence for an alignment: the likelihood ratios of its e-value, and counts of peaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Evidence {
+pub(crate) struct PeakEvidence {
     /// Number of peaks of the track in the stretch.
     pub(crate) expected: u32,
     /// Number of these peaks that were found.
     pub(crate) found: u32,
     /// Sums of the logarithms of likelihood ratios.
-    logs: Ways<f32>,
+    logs: PerHypothesis<f32>,
     /// Products of the likelihood ratios that are not yet in `logs`; a logarithm costs as much as many multiplications.
-    products: Ways<f64>,
+    products: PerHypothesis<f64>,
     /// Number of ratios in the products, by band.
     multiplied: [u8; BANDS],
     spread: Spread,
 }
 
-impl Default for Evidence {
+impl Default for PeakEvidence {
     fn default() -> Self {
         Self {
             expected: 0,
             found: 0,
-            logs: Ways::default(),
-            products: [[[1.0; RATES.len()]; BANDS]; WEARS.len()],
+            logs: PerHypothesis::default(),
+            products: [[[1.0; RATES.len()]; BANDS]; DEGRADATIONS.len()],
             multiplied: [0; BANDS],
             spread: Spread::default(),
         }
     }
 }
 
-impl Evidence {
+impl PeakEvidence {
     /// Adds one peak of the track; peaks are added in order of time. `found` is the peak that was found at its place,
-    /// `chance` the probability of finding one there by chance, and `rival` the probability that a competing alignment
-    /// explains the found peak.
+    /// `chance` the probability of finding one there by chance, and `competitor` the probability that a competing
+    /// alignment explains the found peak.
     pub(crate) fn add(
         &mut self,
         peak: &Peak,
-        found: Option<Sighting>,
+        found: Option<PeakDeviation>,
         all: &Chance,
         chance: f32,
-        rival: f32,
+        competitor: f32,
     ) {
         // All peaks count here, whatever their rank: the spread measures when peaks are found, not which.
         self.spread.add(peak.time, found.is_some());
@@ -70,30 +71,30 @@ impl Evidence {
         };
         self.found += 1;
         let by_chance = all.density(found, chance);
-        for (wear, bands) in self.products.iter_mut().enumerate() {
-            let density = density(rank, found, wear);
+        for (degradation, bands) in self.products.iter_mut().enumerate() {
+            let density = density(rank, found, degradation);
             // A competitor that explains the peak is a second cause of it, so its density is added to that of chance.
-            let ratio = density / (by_chance + rival * density);
+            let ratio = density / (by_chance + competitor * density);
             for (product, rate) in bands[band].iter_mut().zip(TABLES.rates[rank]) {
                 *product *= f64::from(1.0 - rate + rate * ratio);
             }
         }
         self.multiplied[band] += 1;
-        if self.multiplied[band] == MULTIPLIED {
+        if self.multiplied[band] == RATIOS_PER_LOG {
             self.multiplied[band] = 0;
             for (logs, products) in self.logs.iter_mut().zip(&mut self.products) {
-                take(&mut logs[band], &products[band]);
+                add_logs(&mut logs[band], &products[band]);
                 products[band] = [1.0; RATES.len()];
             }
         }
     }
 
     /// Returns the logarithms of all likelihood ratios.
-    fn likelihoods(&self) -> Ways<f32> {
+    fn likelihoods(&self) -> PerHypothesis<f32> {
         let mut all = self.logs;
         for (logs, products) in all.iter_mut().zip(&self.products) {
             for band in (0..BANDS).filter(|band| self.multiplied[*band] > 0) {
-                take(&mut logs[band], &products[band]);
+                add_logs(&mut logs[band], &products[band]);
             }
         }
         all
@@ -102,9 +103,15 @@ impl Evidence {
     /// Returns the most likely survival of the peaks.
     pub(crate) fn survival(&self) -> Survival {
         let likelihoods = self.likelihoods();
-        let ways = likelihoods.iter().enumerate().map(|(wear, bands)| (likeliest(bands), wear));
-        let best = ways.max_by(|a, b| a.0.0.total_cmp(&b.0.0));
-        best.map_or(Survival { rates: [0; BANDS], wear: 0 }, |((_, rates), wear)| Survival { rates, wear })
+        let hypotheses = likelihoods
+            .iter()
+            .enumerate()
+            .map(|(degradation, bands)| (most_likely_rates(bands), degradation));
+        let best = hypotheses.max_by(|a, b| a.0.0.total_cmp(&b.0.0));
+        best.map_or(Survival { rates: [0; BANDS], degradation: 0 }, |((_, rates), degradation)| Survival {
+            rates,
+            degradation,
+        })
     }
 
     /// Returns the exponent (at most 1) that tempers the likelihood of each peak; it is small if peaks are found in bursts.
@@ -118,16 +125,16 @@ impl Evidence {
             return 0.0;
         }
         let power = self.power();
-        let means = self.likelihoods().map(|bands| f64::from(mean(&bands, &STEPS, power)));
+        let means = self.likelihoods().map(|bands| f64::from(mean(&bands, &RATE_TRANSITIONS, power)));
         // The maximum is subtracted before `exp`, because likelihoods exceed the range of an `f64`.
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let all = means.iter().map(|log| (log - best).exp()).sum::<f64>() / WEARS.len() as f64;
+        let all = means.iter().map(|log| (log - best).exp()).sum::<f64>() / DEGRADATIONS.len() as f64;
         // Markov's inequality turns the e-value into a probability; an e-value below 1 proves nothing.
         -(best + all.ln()).max(0.0)
     }
 }
 
 /// Adds the logarithms of products to `logs`.
-fn take(logs: &mut Rates, products: &[f64; RATES.len()]) {
+fn add_logs(logs: &mut Rates, products: &[f64; RATES.len()]) {
     logs.iter_mut().zip(products).for_each(|(log, product)| *log += product.ln() as f32);
 }

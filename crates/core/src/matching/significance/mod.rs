@@ -8,7 +8,7 @@
 //! This holds for peaks that chance finds independently. Music is less random, so two effects are measured on each alignment
 //! and each query. The first is how unevenly the found peaks are distributed over moments and seconds: notes of another piece
 //! agree in some places, a recording agrees throughout ([`evidence`], quasi-likelihood). The second is how much other places
-//! and other tracks explain of the same query ([`super::rivals`]): many tracks share beats and samples.
+//! and other tracks explain of the same query ([`super::competitors`]): many tracks share beats and samples.
 
 mod chance;
 mod evidence;
@@ -16,5 +16,5 @@ mod spread;
 mod survival;
 
 pub(super) use chance::Chance;
-pub(super) use evidence::Evidence;
-pub(super) use survival::{BANDS, BROKEN_PROMISE, Survival, band, mean, promise};
+pub(super) use evidence::PeakEvidence;
+pub(super) use survival::{BANDS, MISSING_PEAK_SCORE, Survival, band, mean, screening_score};

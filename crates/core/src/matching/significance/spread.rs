@@ -1,11 +1,11 @@
 //! Spread of the found peaks over time.
 
-/// Length of a moment, in ticks (46 ms). About the length of an attack. At half of it, the peaks of one chord fall into
-/// two moments and count as independent; at twice, fast notes are taken for chords.
-const MOMENT: u32 = 8;
-/// Length of a second, in ticks. About one or two bars of beats. At half of it, each has too few peaks for a variance;
+/// Length of a moment, in ticks (46 ms). The peaks of one chord or stroke share a moment. At half of it, the peaks of
+/// one chord fall into two moments and count as independent; at twice, fast notes are taken for chords.
+const MOMENT_TICKS: u32 = 8;
+/// Length of a second, in ticks. One to three beats of music. At half of it, each has too few peaks for a variance;
 /// at twice, agreement in single bars is averaged out.
-const SECOND: u32 = 172;
+const SECOND_TICKS: u32 = 172;
 
 /// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are found
 /// at all times. Peaks of music that only shares beats or notes are found in whole chords and drum strokes, in some bars but
@@ -33,13 +33,13 @@ pub(super) struct Spread {
 impl Spread {
     /// Adds a peak of the track at a time (ticks). Peaks are added in order of time.
     pub(super) fn add(&mut self, time: u32, found: bool) {
-        if time / MOMENT != self.moment {
+        if time / MOMENT_TICKS != self.moment {
             self.close_moment();
-            self.moment = time / MOMENT;
+            self.moment = time / MOMENT_TICKS;
         }
-        if time / SECOND != self.second {
+        if time / SECOND_TICKS != self.second {
             self.close_second();
-            self.second = time / SECOND;
+            self.second = time / SECOND_TICKS;
         }
         let count = |(expected, seen): (u32, u32)| (expected + 1, seen + u32::from(found));
         self.in_moment = count(self.in_moment);
@@ -72,8 +72,8 @@ impl Spread {
     /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few pairs
     /// are not significant, so `PRIOR` pairs are added to both numbers.
     fn crowding(&self) -> f64 {
-        // At half of it, a few chance pairs reduce the evidence of short matches; at twice, real crowding in short matches is
-        // underrated. Long matches have thousands of pairs, so it has no effect there.
+        // At half of it, a few chance pairs reduce the evidence of short matches; at twice, real crowding in short
+        // matches is underrated. Long matches have thousands of pairs, so it has no effect there.
         const PRIOR: f64 = 10.0;
         let rate = f64::from(self.all.1) / f64::from(self.all.0.max(1));
         ((f64::from(self.pairs.1) + PRIOR) / (f64::from(self.pairs.0) * rate * rate + PRIOR)).max(1.0)

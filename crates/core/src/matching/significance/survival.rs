@@ -1,5 +1,5 @@
-//! Survival of a track's peaks in a query: the rate at which they are found, and their wear (how far they deviate from the
-//! original).
+//! Survival of a track's peaks in a query: the rate at which they are found, and their degradation (how far they
+//! deviate from the original).
 //!
 //! The tables were tuned on all conditions of the evaluation together: from clean to noise 5 dB above the music and speech 10
 //! dB above it.
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use crate::fingerprint::Peak;
 
-use super::super::line::Sighting;
+use super::super::line::PeakDeviation;
 use super::chance::Chance;
 
 /// Number of ranks of a reference's peaks.
@@ -17,31 +17,31 @@ const REFERENCE_RANKS: usize = 4;
 /// Number of ranks of a query's peaks.
 pub(super) const QUERY_RANKS: usize = 20;
 
-/// Rates of survival, from buried under noise to clean. They are about evenly spaced in log-odds. With half as many,
-/// the best hypothesis fits worse and evidence is lost; with twice as many, verification costs nearly twice as much for
-/// little.
+/// Rates of survival, from buried under noise to clean. Their odds differ by a factor of about two, and by more in
+/// clean audio. With half as many, the best hypothesis fits worse and evidence is lost; with twice as many,
+/// verification costs nearly twice as much for little.
 pub(super) const RATES: [f32; 6] = [0.06, 0.12, 0.2, 0.35, 0.6, 0.9];
 /// Factors on the odds of survival by rank: the most outstanding peaks survive longest. Tuned with the other tables.
 /// With equal odds, missing outstanding peaks would count too little against a track; with twice the contrast, peaks of
 /// high rank hardly count.
-const ODDS: [f32; REFERENCE_RANKS] = [1.5, 1.1, 0.9, 0.7];
+const RANK_ODDS: [f32; REFERENCE_RANKS] = [1.5, 1.1, 0.9, 0.7];
 /// A value for each rate.
 pub(super) type Rates = [f32; RATES.len()];
 
-/// Hypotheses of the wear of surviving peaks: clean, below speech, through a codec, in noise, far below speech.
-/// Standard errors in ticks and steps, and ranks. Each hypothesis costs as much as all others, and a missing one loses
-/// the evidence of queries that are damaged in this way.
-pub(super) const WEARS: [Wear; 5] = [
-    Wear { time: 0.35, frequency: 0.6, rank: 0.7 },
-    Wear { time: 0.35, frequency: 0.6, rank: 8.0 },
-    Wear { time: 0.8, frequency: 1.2, rank: 3.0 },
-    Wear { time: 1.6, frequency: 2.4, rank: 3.0 },
-    Wear { time: 1.6, frequency: 2.4, rank: 8.0 },
+/// Hypotheses of the degradation of surviving peaks: clean, below speech, through a codec, in noise, far below speech.
+/// Standard errors in ticks and steps, and ranks. Each hypothesis adds the same cost to every peak, and a missing one
+/// loses the evidence of queries that are damaged in this way.
+pub(super) const DEGRADATIONS: [PeakDegradation; 5] = [
+    PeakDegradation { time: 0.35, frequency: 0.6, rank: 0.7 },
+    PeakDegradation { time: 0.35, frequency: 0.6, rank: 8.0 },
+    PeakDegradation { time: 0.8, frequency: 1.2, rank: 3.0 },
+    PeakDegradation { time: 1.6, frequency: 2.4, rank: 3.0 },
+    PeakDegradation { time: 1.6, frequency: 2.4, rank: 8.0 },
 ];
 
 /// Deviation of surviving peaks from the original ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Wear {
+pub(super) struct PeakDegradation {
     /// Standard error of the time, in ticks.
     time: f32,
     /// Standard error of the frequency, in steps.
@@ -51,23 +51,23 @@ pub(super) struct Wear {
 }
 
 /// Upper ends of the frequency bands in steps (0.3, 0.7, 1.1, 1.6, 2.3, 3.1, 4 kHz). Each band has its own rate,
-/// because noise and loudspeakers affect bands differently. Bands have about the same number of peaks. With half as
-/// many, a loudspeaker that cuts the bass is not modeled; with twice as many, short windows have too few peaks for
-/// each.
-const BAND_ENDS: [u16; 7] = [250, 500, 800, 1200, 1700, 2300, 3000];
-pub(crate) const BANDS: usize = BAND_ENDS.len() + 1;
+/// because noise and loudspeakers affect bands differently. Bands are narrower at low frequencies, where most notes
+/// are. With half as many, a loudspeaker that cuts the bass is not modeled; with twice as many, short windows have too
+/// few peaks for each.
+const BAND_END_STEPS: [u16; 7] = [250, 500, 800, 1200, 1700, 2300, 3000];
+pub(crate) const BANDS: usize = BAND_END_STEPS.len() + 1;
 /// Weights of the evidence of each band. The highest bands contain percussion, whose strokes and samples many pieces
 /// share, so agreement there carries less information: it counts as if fewer peaks had been found. At half of the last
 /// weights, songs lose evidence in bright audio; at 1, unknown music with the same drum samples matches more often.
-const WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
+const BAND_WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
 /// Logarithms of the transition probabilities between the rates of neighboring bands, by the distance of the two rates
 /// in [`RATES`]. Neighboring bands seldom have very different rates. At half of them, a band with accidental hits can
 /// take a high rate of its own, which helps unknown music; at twice, filtered audio is modeled worse.
-pub(super) const STEPS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
+pub(super) const RATE_TRANSITIONS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
 
 /// Returns the index of the band of a frequency in steps.
 pub(crate) fn band(frequency: u16) -> usize {
-    BAND_ENDS.iter().filter(|end| frequency >= **end).count()
+    BAND_END_STEPS.iter().filter(|end| frequency >= **end).count()
 }
 
 /// Tables derived from the constants, computed once.
@@ -76,19 +76,20 @@ pub(super) struct Tables {
     pub(super) rates: [Rates; REFERENCE_RANKS],
     /// Logarithms of the probabilities that a peak does not survive, by rank of the track's peak.
     pub(super) missing: [Rates; REFERENCE_RANKS],
-    /// Probability of each rank in the query, by wear and by rank of the track's peak.
-    ranks: [[[f32; QUERY_RANKS]; REFERENCE_RANKS]; WEARS.len()],
+    /// Probability of each rank in the query, by degradation and by rank of the track's peak.
+    ranks: [[[f32; QUERY_RANKS]; REFERENCE_RANKS]; DEGRADATIONS.len()],
 }
 
 pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let rate = |rank: usize, rate: usize| {
         // Odds and not rates are scaled, so that the result stays below 1.
-        let odds = ODDS[rank] * RATES[rate] / (1.0 - RATES[rate]);
+        let odds = RANK_ODDS[rank] * RATES[rate] / (1.0 - RATES[rate]);
         odds / (1.0 + odds)
     };
     let rates = std::array::from_fn(|rank| std::array::from_fn(|i| rate(rank, i)));
     let missing = std::array::from_fn(|rank| std::array::from_fn(|i| (1.0 - rate(rank, i)).ln()));
-    let ranks = WEARS.map(|wear| std::array::from_fn(|rank| query_ranks(rank, wear.rank)));
+    let ranks =
+        DEGRADATIONS.map(|degradation| std::array::from_fn(|rank| query_ranks(rank, degradation.rank)));
     Tables { rates, missing, ranks }
 });
 
@@ -105,42 +106,44 @@ pub(super) fn reference_rank(peak: &Peak) -> usize {
 }
 
 /// Returns the probability density of a found peak if it is a surviving peak of this rank.
-pub(super) fn density(rank: usize, found: Sighting, wear: usize) -> f32 {
-    let Wear { time, frequency, .. } = WEARS[wear];
+pub(super) fn density(rank: usize, found: PeakDeviation, degradation: usize) -> f32 {
+    let PeakDegradation { time, frequency, .. } = DEGRADATIONS[degradation];
     let query = usize::from(found.rank).min(QUERY_RANKS - 1);
-    let (late, aside) = (found.late / time, found.aside / frequency);
-    let normal = (-0.5 * (late * late + aside * aside)).exp() / (TAU * time * frequency);
-    normal * TABLES.ranks[wear][rank][query]
+    let (time_error, frequency_error) = (found.time_error / time, found.frequency_error / frequency);
+    let normal = (-0.5 * (time_error * time_error + frequency_error * frequency_error)).exp()
+        / (TAU * time * frequency);
+    normal * TABLES.ranks[degradation][rank][query]
 }
 
-/// A hypothesis of survival: an index into [`RATES`] for each band, and an index into [`WEARS`].
+/// A hypothesis of survival: an index into [`RATES`] for each band, and an index into [`DEGRADATIONS`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Survival {
     pub(super) rates: [u8; BANDS],
-    pub(super) wear: usize,
+    pub(super) degradation: usize,
 }
 
 impl Survival {
     /// Returns the survival of a track that is masked more: each rate is lower by `steps` steps.
-    pub(crate) fn covered(self, steps: u8) -> Self {
+    pub(crate) fn masked(self, steps: u8) -> Self {
         Self { rates: self.rates.map(|rate| rate.saturating_sub(steps)), ..self }
     }
 
     /// Returns the logarithm of the likelihood of the outcome of a peak divided by its likelihood by chance, where chance
     /// finds a peak at this place with probability `chance`.
-    pub(crate) fn gain(self, peak: &Peak, found: Option<Sighting>, all: &Chance, chance: f32) -> f32 {
+    pub(crate) fn gain(self, peak: &Peak, found: Option<PeakDeviation>, all: &Chance, chance: f32) -> f32 {
         let rank = reference_rank(peak);
         let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
-        let ratio = found.map_or(0.0, |found| density(rank, found, self.wear) / all.density(found, chance));
+        let ratio =
+            found.map_or(0.0, |found| density(rank, found, self.degradation) / all.density(found, chance));
         (1.0 - rate + rate * ratio).ln()
     }
 }
 
 /// Returns the log-likelihood ratio of a peak of the query as a track's peak of medium rank in noise, for a survival rate of
 /// one third. Used for screening.
-pub(crate) fn promise(chance: &Chance, query: &Peak) -> f32 {
-    // A rate between noise and clean, because screening must rank candidates before anything is known of the query. At half
-    // or twice of it, hits of rare ranks count less or more; the order of most candidates stays the same.
+pub(crate) fn screening_score(chance: &Chance, query: &Peak) -> f32 {
+    // A rate between noise and clean, because screening must rank candidates before anything is known of the query. At
+    // half or twice of it, hits of rare ranks count less or more; the order of most candidates stays the same.
     const RATE: f32 = 1.0 / 3.0;
     const NOISE: usize = 3;
     let rank = usize::from(query.rank).min(QUERY_RANKS - 1);
@@ -148,8 +151,8 @@ pub(crate) fn promise(chance: &Chance, query: &Peak) -> f32 {
     (1.0 - RATE + RATE * of_rank / chance.at(f64::from(query.frequency))).ln()
 }
 
-/// Log-likelihood ratio of a missing peak, under the assumptions of [`promise`]. It is ln(1 - 1/3).
-pub(crate) const BROKEN_PROMISE: f32 = -0.405_465_1;
+/// Log-likelihood ratio of a missing peak, under the assumptions of [`screening_score`]. It is ln(1 - 1/3).
+pub(crate) const MISSING_PEAK_SCORE: f32 = -0.405_465_1;
 
 /// Returns the logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
 /// Markov models), with each likelihood raised to a power. `steps` are the logarithms of the transition probabilities between
@@ -164,7 +167,7 @@ pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], 
             });
         }
         // The exponent tempers each band, not the sum, so that a band of drums cannot hide the others.
-        let power = power * WEIGHTS[i];
+        let power = power * BAND_WEIGHTS[i];
         sums.iter_mut().zip(band).for_each(|(sum, likelihood)| *sum += likelihood * power);
     }
     log_sum(&sums)
@@ -172,20 +175,20 @@ pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], 
 
 /// Returns the logarithm of the sum of numbers given by their logarithms.
 fn log_sum(terms: &[f32]) -> f32 {
-    let most = terms.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    most + terms.iter().map(|term| (term - most).exp()).sum::<f32>().ln()
+    let max = terms.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    max + terms.iter().map(|term| (term - max).exp()).sum::<f32>().ln()
 }
 
 /// Returns the most likely sequence of the bands' rates and the logarithm of its likelihood (Viterbi 1967).
-pub(super) fn likeliest(bands: &[Rates; BANDS]) -> (f32, [u8; BANDS]) {
+pub(super) fn most_likely_rates(bands: &[Rates; BANDS]) -> (f32, [u8; BANDS]) {
     let mut best = bands[0];
     let mut from = [[0u8; RATES.len()]; BANDS];
     for (i, band) in bands.iter().enumerate().skip(1) {
         let before = best;
         for rate in 0..RATES.len() {
-            let ways = (0..RATES.len()).map(|old| (before[old] + STEPS[rate.abs_diff(old)], old));
-            let (way, old) = ways.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
-            best[rate] = way + band[rate];
+            let paths = (0..RATES.len()).map(|old| (before[old] + RATE_TRANSITIONS[rate.abs_diff(old)], old));
+            let (path_log_p, old) = paths.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+            best[rate] = path_log_p + band[rate];
             from[i][rate] = old as u8;
         }
     }

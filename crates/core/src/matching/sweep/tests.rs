@@ -14,11 +14,11 @@ fn covered(steps: &[Scale], scale: Scale, reach: f64) -> bool {
 fn ladder_covers_its_ranges_within_the_tolerance_of_a_hash() {
     let steps = ladder(&MatchSettings::default());
     let ranges = Ranges::default();
-    let reach = STEP.sqrt() - 1.0 + 1e-9;
+    let reach = STEP_FACTOR.sqrt() - 1.0 + 1e-9;
     for i in -4100..=4100 {
         let factor = (f64::from(i) / 10_000.0).exp();
         let of = |speed, pitch| covered(&steps, Scale { speed, pitch }, reach);
-        let within = |farthest: f64| factor.ln().abs() <= farthest.ln();
+        let within = |max_factor: f64| factor.ln().abs() <= max_factor.ln();
         if (factor - 1.0).abs() <= reach {
             continue;
         }
@@ -44,10 +44,10 @@ fn ranges_are_limited_to_their_maxima() {
 #[test]
 fn ladder_starts_with_small_speed_changes_and_has_no_duplicates() {
     let steps = ladder(&MatchSettings::default());
-    assert_eq!(steps[0], Scale { speed: STEP, pitch: STEP });
+    assert_eq!(steps[0], Scale { speed: STEP_FACTOR, pitch: STEP_FACTOR });
     for (i, step) in steps.iter().enumerate() {
         assert!(!steps[..i].contains(step));
-        assert!(*step != Scale::PLAIN);
+        assert!(*step != Scale::ORIGINAL);
     }
 }
 
@@ -106,12 +106,12 @@ proptest! {
         start in any::<u32>(),
     ) {
         let steps = ladder(&settings);
-        let scales = steps.iter().flat_map(|scale| scale.fine()).chain([Scale::PLAIN]);
+        let scales = steps.iter().flat_map(|scale| scale.fine()).chain([Scale::ORIGINAL]);
         let (mut prober, mut found) = (Prober::default(), Vec::new());
         for scale in scales {
             for depth in [SHALLOW, MIDDLE, DEEP] {
                 found.clear();
-                prober.probes((&peaks, start), depth, scale.undone(), 0, &mut found);
+                prober.probes((&peaks, start), depth, scale.to_original(), 0, &mut found);
                 for probe in &found {
                     prop_assert!(probe.low <= probe.high && probe.high < HASHES, "{probe:?} at {scale:?}");
                     prop_assert_eq!(group(probe.low), group(probe.high));

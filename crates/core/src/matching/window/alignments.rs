@@ -1,33 +1,33 @@
 //! The alignments that were verified in a window.
 
 use super::super::copies::{copy_agreement, may_be_copies, shared_peaks};
-use super::super::line::Outcome;
-use super::super::verify::{Verified, Window};
+use super::super::line::PeakOutcome;
+use super::super::verify::{Alignment, Window};
 use crate::index::TrackNumber;
 
 /// Maximum factor by which the number of candidates is raised to compensate for copies. Catalogs with more copies of a
 /// recording find fewer other recordings at the same place. At half of it, that begins with 16 copies; at twice, a
 /// lookup can return twice as many candidates.
-const MAX_COPIES: usize = 32;
+const MAX_COPY_FACTOR: usize = 32;
 
 /// The verified alignments of a window. Each line of a track is contained once.
 #[derive(Debug)]
 pub(super) struct Alignments {
-    all: Vec<Verified>,
+    all: Vec<Alignment>,
     /// For each alignment, the set of the query's peaks that it explains: one bit per peak, counted from the first peak of
     /// the window.
     explained: Vec<Vec<u64>>,
     /// Places of recordings that the alignments play.
-    places: Vec<Place>,
+    places: Vec<RecordingPlace>,
     /// Largest number of tracks in which one place was found: the factor by which more candidates are needed to find as many
     /// places.
     copies: usize,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<PeakOutcome>,
 }
 
 /// A place of a recording.
 #[derive(Debug)]
-struct Place {
+struct RecordingPlace {
     /// Index of the first alignment at this place. Other alignments are compared only with this one, so that the cost grows
     /// with the number of places and not with the square of the number of copies.
     first: usize,
@@ -44,11 +44,11 @@ impl Default for Alignments {
 impl Alignments {
     /// Adds an alignment, or replaces a worse one along the same line. Returns true if it is the same place in a copy of a
     /// track that has already been added.
-    pub(super) fn add(&mut self, new: Verified, window: &Window<'_>) -> bool {
+    pub(super) fn add(&mut self, new: Alignment, window: &Window<'_>) -> bool {
         let explained = explained(&new, window.first_peak());
         if let Some(i) = self.all.iter().position(|old| old.is_same_line(&new, window)) {
             // A later pass may fit the same line better. The place keeps its index, so `places` stays valid.
-            if new.quick < self.all[i].quick {
+            if new.quick_log_p < self.all[i].quick_log_p {
                 (self.all[i], self.explained[i]) = (new, explained);
             }
             return false;
@@ -62,7 +62,7 @@ impl Alignments {
                 }
                 self.copies = self.copies.max(place.tracks.len());
             }
-            None => self.places.push(Place { first: self.all.len(), tracks: vec![track] }),
+            None => self.places.push(RecordingPlace { first: self.all.len(), tracks: vec![track] }),
         }
         self.all.push(new);
         self.explained.push(explained);
@@ -71,7 +71,7 @@ impl Alignments {
 
     /// Returns the place that an alignment of another track plays, if it was found before. The place that shares the most of
     /// the query's explained peaks is compared first.
-    fn place_of(&mut self, new: &Verified, explained: &[u64]) -> Option<usize> {
+    fn place_of(&mut self, new: &Alignment, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
         let near =
             places.iter().enumerate().filter(|(_, place)| may_be_copies(&sets[place.first], explained));
@@ -84,10 +84,10 @@ impl Alignments {
     }
 
     /// Returns the alignments, best first by their quick bounds, with the query's peaks that they explain.
-    pub(super) fn best_first(&self) -> Vec<(&Verified, &[u64])> {
+    pub(super) fn best_first(&self) -> Vec<(&Alignment, &[u64])> {
         let mut all: Vec<_> = self.all.iter().zip(self.explained.iter().map(Vec::as_slice)).collect();
-        let number = |one: &Verified| one.reference.number;
-        all.sort_by(|(a, _), (b, _)| a.quick.total_cmp(&b.quick).then(number(a).cmp(&number(b))));
+        let number = |one: &Alignment| one.reference.number;
+        all.sort_by(|(a, _), (b, _)| a.quick_log_p.total_cmp(&b.quick_log_p).then(number(a).cmp(&number(b))));
         all
     }
 
@@ -97,18 +97,18 @@ impl Alignments {
     }
 
     /// Returns the number of candidates to request in order to find this many places.
-    pub(super) fn wanted(&self, places: usize) -> usize {
-        places * self.copies.min(MAX_COPIES)
+    pub(super) fn candidate_count(&self, places: usize) -> usize {
+        places * self.copies.min(MAX_COPY_FACTOR)
     }
 
-    /// Returns true if the quick bound of an alignment is below `quick`, which means that it has more evidence.
-    pub(super) fn any_below(&self, quick: f64) -> bool {
-        self.all.iter().any(|one| one.quick < quick)
+    /// Returns true if the quick bound of an alignment is below `quick_log_p`, which means that it has more evidence.
+    pub(super) fn any_below(&self, quick_log_p: f64) -> bool {
+        self.all.iter().any(|one| one.quick_log_p < quick_log_p)
     }
 }
 
 /// Returns the set of the query's peaks that an alignment explains: one bit per peak, counted from peak `first`.
-fn explained(one: &Verified, first: usize) -> Vec<u64> {
+fn explained(one: &Alignment, first: usize) -> Vec<u64> {
     let mut bits = Vec::new();
     for query in one.outcomes.iter().filter_map(|o| o.query) {
         let Some(place) = (query as usize).checked_sub(first) else { continue };

@@ -5,12 +5,12 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::{Candidate, IndexError, TrackNumber};
 
 use super::super::copies::{copy_agreement, line_of_copy, may_be_copies};
-use super::super::line::{Line, Outcome};
-use super::super::search::Lookup;
+use super::super::line::{Line, PeakOutcome};
+use super::super::search::CandidateLookup;
 use super::super::sweep::Scale;
-use super::super::verify::{Rough, Verified, Window};
+use super::super::verify::{Alignment, InitialAlignment, Window};
+use super::accept::{Explanation, MAX_REFINED};
 use super::alignments::Alignments;
-use super::judge::{Explanation, MOST_WEIGHED};
 use super::{Buffers, SHALLOW, WindowSearch};
 
 /// Maximum number of entries of one recording that are looked up. If a catalog has more, only this many are reported.
@@ -18,23 +18,23 @@ use super::{Buffers, SHALLOW, WindowSearch};
 const MAX_COPIES: usize = 1000;
 /// Length of the part of a track that is looked up to find its copies (10 s, in ticks). At half of it, copies with
 /// edits in the stretch have fewer votes; at twice, the lookup costs twice as much without finding more.
-const LOOKED_UP: f64 = 10.0 * TICKS_PER_SECOND;
+const LOOKUP_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch. At half
 /// of it, many unrelated tracks are compared; at twice, copies in other encodings, which share fewer landmarks, may be
 /// missed.
-const MIN_VOTES: u32 = 12;
+const MIN_COPY_VOTES: u32 = 12;
 
 /// The alignments of one place of a recording: the best one, and those of copies.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) lead: Verified,
-    pub(super) copies: Vec<Verified>,
+pub(super) struct CopyGroup {
+    pub(super) lead: Alignment,
+    pub(super) copies: Vec<Alignment>,
     /// Agreement of each copy with the lead: the fraction of peaks that they share.
     agreements: Vec<f64>,
 }
 
-impl Group {
-    fn of(lead: &Verified) -> Self {
+impl CopyGroup {
+    fn of(lead: &Alignment) -> Self {
         Self { lead: lead.clone(), copies: Vec::new(), agreements: Vec::new() }
     }
 
@@ -44,35 +44,35 @@ impl Group {
     }
 
     /// Returns the alignment of a track, or the best alignment if the track has none.
-    pub(super) fn alignment(&self, track: TrackNumber) -> &Verified {
+    pub(super) fn alignment(&self, track: TrackNumber) -> &Alignment {
         self.copies.iter().find(|copy| copy.reference.number == track).unwrap_or(&self.lead)
     }
 
     /// Groups alignments, best first. Each copy is added to the group with which it agrees best.
-    pub(super) fn all(verified: &Alignments, outcomes: &mut Vec<Outcome>) -> Vec<Self> {
+    pub(super) fn all(alignments: &Alignments, outcomes: &mut Vec<PeakOutcome>) -> Vec<Self> {
         let mut groups: Vec<(Self, &[u64])> = Vec::new();
-        for (one, explained) in verified.best_first().into_iter().filter(|(one, _)| one.quick < 0.0) {
-            let mut alone = Some(one.clone());
-            if verified.has_copies() {
+        for (one, explained) in alignments.best_first().into_iter().filter(|(one, _)| one.quick_log_p < 0.0) {
+            let mut ungrouped = Some(one.clone());
+            if alignments.has_copies() {
                 let near = groups.iter_mut().filter(|(_, set)| may_be_copies(set, explained));
                 let agreements =
                     near.filter_map(|(group, _)| Some((copy_agreement(&group.lead, one, outcomes)?, group)));
                 if let Some((agreement, group)) = agreements.max_by(|a, b| a.0.total_cmp(&b.0)) {
-                    alone = group.take_in(one, agreement);
+                    ungrouped = group.insert(one, agreement);
                 }
             // Without copies no later alignment can join a group, so the rest of the list has no effect.
-            } else if groups.len() == MOST_WEIGHED {
+            } else if groups.len() == MAX_REFINED {
                 break;
             }
-            let has_room = groups.len() < MOST_WEIGHED;
-            groups.extend(alone.filter(|_| has_room).map(|one| (Self::of(&one), explained)));
+            let is_below_limit = groups.len() < MAX_REFINED;
+            groups.extend(ungrouped.filter(|_| is_below_limit).map(|one| (Self::of(&one), explained)));
         }
         groups.into_iter().map(|(group, _)| group).collect()
     }
 
     /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees better
     /// and returns the other one, which is a repetition of the place.
-    fn take_in(&mut self, one: &Verified, agreement: f64) -> Option<Verified> {
+    fn insert(&mut self, one: &Alignment, agreement: f64) -> Option<Alignment> {
         let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
         let Some(known) = known else {
             self.copies.push(one.clone());
@@ -98,11 +98,11 @@ impl WindowSearch<'_> {
         let Explanation { lead, copies, .. } = explanation;
         let (from, to) = (lead.line.reference(lead.part.0).max(0.0), lead.line.reference(lead.part.1));
         // A part identifies the copies as well as the whole; the fit below uses the part that both share.
-        let to = to.min(from + LOOKED_UP);
+        let to = to.min(from + LOOKUP_TICKS);
         let index = |time: f64| lead.reference.peaks.partition_point(|p| f64::from(p.time) < time);
         let peaks = &lead.reference.peaks[index(from)..index(to).max(index(from))];
-        for candidate in self.carriers(peaks, from.floor())? {
-            let known = |one: &Verified| one.reference.number == candidate.track;
+        for candidate in self.copy_candidates(peaks, from.floor())? {
+            let known = |one: &Alignment| one.reference.number == candidate.track;
             if known(lead) || copies.iter().any(known) {
                 continue;
             }
@@ -114,19 +114,19 @@ impl WindowSearch<'_> {
             let near = Line { offset: at - from.floor() + lead.line.offset, ..lead.line };
             let span = (lead.line.query(from), lead.line.query(to));
             if let Some((line, _)) = line_of_copy(lead, (&reference, &near), span, outcomes) {
-                let rough = Rough { line, tried: lead.tried };
-                copies.push(Verified::near(&reference, rough, window, buffers.ground()));
+                let initial = InitialAlignment { line, tried: lead.tried };
+                copies.push(Alignment::near(&reference, initial, window, buffers.statistics()));
             }
         }
         Ok(())
     }
 
     /// Returns candidates in the catalog that may play these peaks, whose times are counted from `start`.
-    fn carriers(&mut self, peaks: &[Peak], start: f64) -> Result<Vec<Candidate>, IndexError> {
-        let Self { home, session, buffers: Buffers { search, .. }, .. } = self;
-        let lookup = [Lookup { depth: SHALLOW, scale: Scale::PLAIN, least: MIN_VOTES }];
+    fn copy_candidates(&mut self, peaks: &[Peak], start: f64) -> Result<Vec<Candidate>, IndexError> {
+        let Self { index, session, buffers: Buffers { search, .. }, .. } = self;
+        let lookup = [CandidateLookup { depth: SHALLOW, scale: Scale::ORIGINAL, min_votes: MIN_COPY_VOTES }];
         let found =
-            search.candidates(&mut **session, home.groups(), (peaks, start as u32), &lookup, MAX_COPIES)?;
+            search.candidates(&mut **session, index.groups(), (peaks, start as u32), &lookup, MAX_COPIES)?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
 }

@@ -1,37 +1,38 @@
 //! Search of one window of a query.
 
+mod accept;
 mod alignments;
 mod copies;
-mod judge;
 mod passes;
 
 use std::sync::Arc;
 
 use crate::fingerprint::landmark::Depth;
-use crate::index::{Candidate, Home, IndexError, Session};
+use crate::index::{Candidate, IndexError, SearchIndex, SearchSession};
 
-use super::cover::Cover;
-use super::line::{Line, Outcome};
-use super::places::Places;
-use super::reference::{Reference, References};
-use super::rivals::Repeats;
-use super::screen::Screen;
-use super::search::{Lookup, Search};
+use super::competitors::SelfSimilarity;
+use super::line::{Line, PeakOutcome};
+use super::masking::MaskingModel;
+use super::peak_grid::PeakGrid;
+use super::reference::{Reference, ReferenceCache};
+use super::screen::ScreeningMap;
+use super::search::{CandidateLookup, Search};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder};
-use super::verify::{FINE, Ground, Rough, Verified, Window};
+use super::verify::{Alignment, FINE, InitialAlignment, Window, WindowStatistics};
 
+pub(crate) use accept::{Explanation, WindowMatches};
 use alignments::Alignments;
-pub(crate) use judge::{Explanation, Found};
 
 /// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same. Chosen by
 /// hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more postings;
 /// with fewer, more clean queries need the deep pass.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
 /// Depth for audio under noise and speech, where the track's peaks can have any rank among the query's. Peaks of the
-/// lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With half of the ranks, audio under noise loses most of its votes; with all 20, most votes are of
-/// noise and a lookup reads several times as many postings.
+/// lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With half of the
+/// ranks, audio under noise loses most of its votes; with all 20, most votes are of noise and a lookup reads several
+/// times as many postings.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
 /// Depth for audio that is both degraded and changed. Chosen by hand: between the two others, because it is used at
 /// each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
@@ -39,105 +40,108 @@ pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 
 
 /// Maximum number of candidates of the first pass that are verified. At half of it, a clean song with many repetitions
 /// can fill the list with wrong places; at twice, the first pass verifies twice as many.
-const MOST_CANDIDATES: usize = 32;
-/// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach it. At half of it (-50), coincidences of
-/// beats can end the search early; at twice, more queries of known songs pay for the deep pass.
-const OBVIOUS: f64 = -100.0;
+const MAX_CANDIDATES: usize = 32;
+/// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach
+/// it. At half of it (-50), coincidences of beats can end the search early; at twice, more queries of known songs pay
+/// for the deep pass.
+const OBVIOUS_LOG_P: f64 = -100.0;
 /// Minimum number of votes for a verification at the original scale. At 1 or 2, nearly every posting is a candidate; at
 /// 6, short or degraded clips with few common landmarks are not found.
-const FEWEST_VOTES: u32 = 3;
-/// Number of candidates after which a glance ends if none is promising: the votes of a clearly audible song are among
-/// the highest. At half of it, a song whose wrong places have more votes is missed until the next full search; at
-/// twice, glances at unknown audio cost nearly twice as much.
-const MOST_GLANCED: usize = 6;
+const MIN_CANDIDATE_VOTES: u32 = 3;
+/// Number of candidates after which a clear-only search ends if none is promising: the votes of a clearly audible song
+/// are among the highest. At half of it, a song whose wrong places have more votes is missed until the next full
+/// search; at twice, clear-only searches at unknown audio cost nearly twice as much.
+const MAX_QUICK_CANDIDATES: usize = 6;
 /// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound
-/// underrates true alignments. At half of it, more glances at unknown audio continue; near 1, true alignments that are
-/// slightly off are given up.
-const PROMISING: f64 = 0.5;
+/// underrates true alignments. At half of it, more clear-only searches at unknown audio continue; near 1, true
+/// alignments that are slightly off are given up.
+const PROMISING_FRACTION: f64 = 0.5;
 /// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by
 /// hand; the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are. At half or twice
 /// of it, all claimed probabilities change by the same factor of two.
 const OFFSETS_PER_SECOND: f64 = 1.0;
 /// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged
-/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half of it, the probability that a changed recording is chance must be half as high; at twice, it may be twice as high. Unchanged recordings are hardly affected.
+/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half of it, the
+/// probability that a changed recording is chance must be half as high; at twice, it may be twice as high. Unchanged
+/// recordings are hardly affected.
 const CHANGED_SHARE: f64 = 0.01;
 /// Number of tries at the original scale. There are two: the shallow and the deep lookup.
-const PLAIN_TRIES: f64 = 2.0;
+const ORIGINAL_SCALE_TRIES: f64 = 2.0;
 
 /// Buffers that searches of one catalog reuse.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    pub(crate) references: References,
+    pub(crate) references: ReferenceCache,
     search: Search,
-    screen: Screen,
+    screen: ScreeningMap,
     chance: Chance,
-    places: Places,
-    cover: Cover,
-    outcomes: Vec<Outcome>,
+    peak_grid: PeakGrid,
+    masking: MaskingModel,
+    outcomes: Vec<PeakOutcome>,
 }
 
 impl Buffers {
     /// Measures a window and replaces the previous measurements.
     fn measure(&mut self, window: &Window<'_>) {
         self.chance.measure(window.own_peaks(), window.to - window.from, FINE);
-        self.places.map(window);
-        self.cover.clear();
+        self.peak_grid.map(window);
+        self.masking.clear();
     }
 
-    fn ground(&self) -> Ground<'_> {
-        Ground { chance: &self.chance, places: &self.places }
+    fn statistics(&self) -> WindowStatistics<'_> {
+        WindowStatistics { chance: &self.chance, peak_grid: &self.peak_grid }
     }
 }
 
 /// Searches windows for matches.
 pub(crate) struct WindowSearch<'a> {
-    home: &'a dyn Home,
-    session: Box<dyn Session + 'a>,
+    index: &'a dyn SearchIndex,
+    session: Box<dyn SearchSession + 'a>,
     settings: &'a MatchSettings,
     ladder: Vec<Scale>,
     buffers: Buffers,
     /// Log-probability of chance below which an alignment is accepted.
     limit: f64,
     /// Weights for discounting other places of the same track.
-    repeats: Repeats,
+    self_similarity: SelfSimilarity,
     /// If true, looks up the copies of all accepted matches, even if the window shows none.
-    always_complete: bool,
+    always_add_copies: bool,
 }
 
 /// Returns the natural logarithm of the number of alignments that a search of `windows` windows tries at one scale.
-pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
-    let offsets = (home.seconds() * OFFSETS_PER_SECOND).max(1.0);
+pub(crate) fn log_hypotheses(index: &dyn SearchIndex, windows: usize) -> f64 {
+    let offsets = (index.seconds() * OFFSETS_PER_SECOND).max(1.0);
     (offsets * windows as f64).ln()
 }
 
 impl<'a> WindowSearch<'a> {
-    pub(crate) fn new(home: &'a dyn Home, settings: &'a MatchSettings, limit: f64) -> Self {
-        Self::with(Buffers::default(), home, settings, (limit, Repeats::IN_FILES))
+    pub(crate) fn new(index: &'a dyn SearchIndex, settings: &'a MatchSettings, limit: f64) -> Self {
+        Self::with(Buffers::default(), index, settings, (limit, SelfSimilarity::IN_FILES))
     }
 
     /// Creates a search that reuses the buffers of another search of the same catalog.
     pub(crate) fn with(
         buffers: Buffers,
-        home: &'a dyn Home,
+        index: &'a dyn SearchIndex,
         settings: &'a MatchSettings,
-        (limit, repeats): (f64, Repeats),
+        (limit, self_similarity): (f64, SelfSimilarity),
     ) -> Self {
         Self {
-            home,
-            session: home.session(),
+            index,
+            session: index.session(),
             settings,
             ladder: ladder(settings),
             buffers,
             limit,
-            repeats,
-            always_complete: false,
+            self_similarity,
+            always_add_copies: false,
         }
     }
 
     /// Looks up the copies of all accepted matches, even if the window shows none. Streams need this, because the audio that
     /// would show the copies may already be explained by an airing.
     pub(crate) fn with_all_copies(self) -> Self {
-        Self { always_complete: true, ..self }
+        Self { always_add_copies: true, ..self }
     }
 
     /// Returns the buffers for the next search.
@@ -147,58 +151,58 @@ impl<'a> WindowSearch<'a> {
 
     /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be a wrong place in
     /// the right track, which the search at other scales shows.
-    pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+    pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
         self.find_measured(window)
     }
 
-    fn find_measured(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+    fn find_measured(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         let mut found = self.find_passes(window)?;
-        self.complete(&mut found, window)?;
+        self.add_missing_copies(&mut found, window)?;
         Ok(found)
     }
 
-    fn find_passes(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
-        let mut verified = Alignments::default();
-        self.shallow(window, &mut verified)?;
-        let mut found = self.judge(&verified, window);
+    fn find_passes(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
+        let mut alignments = Alignments::default();
+        self.shallow(window, &mut alignments)?;
+        let mut found = self.accept(&alignments, window);
         if found.is_obvious() || self.settings.effort == Effort::Fast {
             return Ok(found);
         }
-        self.deep(window, &mut verified)?;
-        found = self.judge(&verified, window);
+        self.deep(window, &mut alignments)?;
+        found = self.accept(&alignments, window);
         // The ladder is the most expensive pass, so it is left out if this scale has an obvious alignment.
-        if !found.is_at_this_scale() && self.sweep(window, &mut verified)? {
-            found = self.judge(&verified, window);
+        if !found.has_original_scale() && self.sweep(window, &mut alignments)? {
+            found = self.accept(&alignments, window);
             // The ladder verifies few candidates at each scale, so competitors of its match may be missing from the
             // judgment.
-            if let Some(line) = found.doubtful() {
-                self.look_beside(line, window, &mut verified)?;
-                found = self.judge(&verified, window);
+            if let Some(line) = found.uncertain_line() {
+                self.add_competitors(line, window, &mut alignments)?;
+                found = self.accept(&alignments, window);
             }
         }
         Ok(found)
     }
 
     /// Searches a window for clearly audible songs at their original speed. Ends early if nothing is promising.
-    pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+    pub(crate) fn find_clear(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
-        let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
-        let mut verified = Alignments::default();
+        let candidates = self.candidates(window, SHALLOW, Scale::ORIGINAL, MAX_CANDIDATES)?;
+        let mut alignments = Alignments::default();
         for (i, candidate) in candidates.iter().enumerate() {
-            if i == MOST_GLANCED && !verified.any_below(PROMISING * self.limit) {
-                return Ok(Found::default());
+            if i == MAX_QUICK_CANDIDATES && !alignments.any_below(PROMISING_FRACTION * self.limit) {
+                return Ok(WindowMatches::default());
             }
-            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            verified.add(near, window);
+            let (reference, line) = self.line(candidate, Scale::ORIGINAL, window)?;
+            let near = Alignment::near(&reference, self.plain(line), window, self.buffers.statistics());
+            alignments.add(near, window);
         }
-        let mut found = self.judge(&verified, window);
+        let mut found = self.accept(&alignments, window);
         // A match that is not obvious may have competing alignments that only a full search finds.
-        if found.accepted.iter().any(|one| one.log_p >= OBVIOUS) {
+        if found.accepted.iter().any(|one| one.log_p >= OBVIOUS_LOG_P) {
             return self.find_measured(window);
         }
-        self.complete(&mut found, window)?;
+        self.add_missing_copies(&mut found, window)?;
         Ok(found)
     }
 
@@ -207,21 +211,25 @@ impl<'a> WindowSearch<'a> {
         window: &Window<'_>,
         depth: Depth,
         scale: Scale,
-        most: usize,
+        max_candidates: usize,
     ) -> Result<Vec<Candidate>, IndexError> {
-        let found = self.look_up(window, &[Lookup { depth, scale, least: FEWEST_VOTES }], most)?;
+        let found = self.look_up(
+            window,
+            &[CandidateLookup { depth, scale, min_votes: MIN_CANDIDATE_VOTES }],
+            max_candidates,
+        )?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
     fn look_up(
         &mut self,
         window: &Window<'_>,
-        lookups: &[Lookup],
-        most: usize,
+        lookups: &[CandidateLookup],
+        max_candidates: usize,
     ) -> Result<Vec<Vec<Candidate>>, IndexError> {
-        let Self { home, session, buffers: Buffers { search, .. }, .. } = self;
+        let Self { index, session, buffers: Buffers { search, .. }, .. } = self;
         let peaks = (window.own_peaks(), window.from as u32);
-        search.candidates(&mut **session, home.groups(), peaks, lookups, most)
+        search.candidates(&mut **session, index.groups(), peaks, lookups, max_candidates)
     }
 
     /// Returns the track of a candidate and the line of the candidate in the window.
@@ -236,12 +244,12 @@ impl<'a> WindowSearch<'a> {
         Ok((reference, Line { offset: offset - speed * window.from.floor(), speed, pitch }))
     }
 
-    fn plain(&self, line: Line) -> Rough {
-        Rough { line, tried: (PLAIN_TRIES / (1.0 - CHANGED_SHARE)).ln() }
+    fn plain(&self, line: Line) -> InitialAlignment {
+        InitialAlignment { line, tried: (ORIGINAL_SCALE_TRIES / (1.0 - CHANGED_SHARE)).ln() }
     }
 
-    fn changed(&self, line: Line) -> Rough {
-        let scales = self.ladder.len() * Scale::PLAIN.fine().len();
-        Rough { line, tried: (scales as f64 / CHANGED_SHARE).ln() }
+    fn changed(&self, line: Line) -> InitialAlignment {
+        let scales = self.ladder.len() * Scale::ORIGINAL.fine().len();
+        InitialAlignment { line, tried: (scales as f64 / CHANGED_SHARE).ln() }
     }
 }

@@ -8,55 +8,58 @@ use crate::index::{Candidate, IndexError};
 
 use super::super::line::Line;
 use super::super::reference::Reference;
-use super::super::search::Lookup;
+use super::super::search::CandidateLookup;
 use super::super::settings::Effort;
 use super::super::sweep::{Scale, within_budget};
-use super::super::timeline::STEP;
-use super::super::verify::{Verified, Window};
+use super::super::timeline::WINDOW_STEP_TICKS;
+use super::super::verify::{Alignment, Window};
 use super::alignments::Alignments;
-use super::{DEEP, MIDDLE, MOST_CANDIDATES, OBVIOUS, SHALLOW, WindowSearch};
+use super::{DEEP, MAX_CANDIDATES, MIDDLE, OBVIOUS_LOG_P, SHALLOW, WindowSearch};
 
 /// Number of candidates of the first pass that suffice if one is obvious: further candidates would only serve as its
 /// competitors. At half of it, a wrong place that looks obvious may lack the competitor that shows it; at twice, clean
 /// queries verify twice as many candidates.
 const ENOUGH_CANDIDATES: usize = 12;
-/// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a track, so it is far cheaper than a verification. At half of it, songs in strong noise whose votes rank low are lost; at twice, more tracks are unpacked.
-const MOST_SCREENED: usize = 256;
+/// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a
+/// track, so it is far cheaper than a verification. At half of it, songs in strong noise whose votes rank low are lost;
+/// at twice, more tracks are unpacked.
+const MAX_SCREENED: usize = 256;
 /// Maximum number of screened candidates that are verified. At half of it, songs in noise are lost if unrelated
 /// candidates have a higher score; at twice, the deep pass verifies twice as many.
-const MOST_PROMISING: usize = 32;
-/// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first. The wide fit looks up the peaks four times as often as the narrow one. At half of it, songs that are off by one per cent in speed are found less
-/// often; at twice, unknown queries cost more.
-const MOST_REFITTED: usize = 8;
+const MAX_VERIFIED: usize = 32;
+/// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first. The
+/// wide fit looks up the peaks four times as often as the narrow one. At half of it, songs that are off by one per cent
+/// in speed are found less often; at twice, unknown queries cost more.
+const MAX_REFITTED: usize = 8;
 /// Maximum number of candidates of one step of the ladder. At half of it, the right place can be hidden by repetitions
 /// of another one; at twice, the ladder verifies more wrong candidates before the limit of all steps.
-const MOST_OF_STEP: usize = 4;
+const MAX_PER_SCALE: usize = 4;
 /// Maximum number of candidates of all steps of the ladder that are verified. At half of it, weak matches at a changed
 /// scale are lost; at twice, unknown queries verify twice as many.
-const MOST_OF_LADDER: usize = 24;
+const MAX_LADDER_CANDIDATES: usize = 24;
 /// Minimum number of votes for a verification in the ladder. It is above the minimum at the original scale, because
 /// many more lookups are made. At half of it, each scale has candidates by chance alone; at twice, short changed clips
 /// are lost.
-const FEWEST_OF_LADDER: u32 = 5;
+const MIN_LADDER_VOTES: u32 = 5;
 /// Maximum number of steps that are repeated in small steps. At half of it, the right scale may not be among them in
 /// noise; at twice, the second round costs twice as much.
-const MOST_FINE: usize = 3;
+const MAX_FINE_SCALES: usize = 3;
 
 impl WindowSearch<'_> {
     /// Adds alignments that compete with a match of the ladder: a deep search at the scale of the match.
-    pub(super) fn look_beside(
+    pub(super) fn add_competitors(
         &mut self,
         Line { speed, pitch, .. }: Line,
         window: &Window<'_>,
-        verified: &mut Alignments,
+        alignments: &mut Alignments,
     ) -> Result<(), IndexError> {
         let scale = Scale { speed, pitch };
         let mut places = 0;
-        for candidate in self.candidates(window, DEEP, scale, verified.wanted(MOST_CANDIDATES))? {
+        for candidate in self.candidates(window, DEEP, scale, alignments.candidate_count(MAX_CANDIDATES))? {
             let (reference, line) = self.line(&candidate, scale, window)?;
-            let near = Verified::near(&reference, self.changed(line), window, self.buffers.ground());
-            places += usize::from(!verified.add(near, window));
-            if places == MOST_CANDIDATES {
+            let near = Alignment::near(&reference, self.changed(line), window, self.buffers.statistics());
+            places += usize::from(!alignments.add(near, window));
+            if places == MAX_CANDIDATES {
                 break;
             }
         }
@@ -67,68 +70,73 @@ impl WindowSearch<'_> {
     pub(super) fn shallow(
         &mut self,
         window: &Window<'_>,
-        verified: &mut Alignments,
+        alignments: &mut Alignments,
     ) -> Result<(), IndexError> {
-        let mut asked = MOST_CANDIDATES;
-        let mut candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
-        let mut rough = Vec::new();
+        let mut requested = MAX_CANDIDATES;
+        let mut candidates = self.candidates(window, SHALLOW, Scale::ORIGINAL, requested)?;
+        let mut initial = Vec::new();
         let mut i = 0;
         // Copies do not count, because the places that they play are already known.
-        while rough.len() < MOST_CANDIDATES {
-            if rough.len() >= ENOUGH_CANDIDATES && verified.any_below(OBVIOUS) {
+        while initial.len() < MAX_CANDIDATES {
+            if initial.len() >= ENOUGH_CANDIDATES && alignments.any_below(OBVIOUS_LOG_P) {
                 break;
             }
-            let wanted = verified.wanted(MOST_CANDIDATES);
-            if i == candidates.len() && i == asked && wanted > asked {
+            let candidate_count = alignments.candidate_count(MAX_CANDIDATES);
+            if i == candidates.len() && i == requested && candidate_count > requested {
                 // The larger result begins with the same candidates, so the loop continues at `i`.
-                asked = wanted;
-                candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
+                requested = candidate_count;
+                candidates = self.candidates(window, SHALLOW, Scale::ORIGINAL, requested)?;
             }
             let Some(candidate) = candidates.get(i) else { break };
             i += 1;
-            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            if !verified.add(near, window) {
-                rough.push((reference, line));
+            let (reference, line) = self.line(candidate, Scale::ORIGINAL, window)?;
+            let near = Alignment::near(&reference, self.plain(line), window, self.buffers.statistics());
+            if !alignments.add(near, window) {
+                initial.push((reference, line));
             }
         }
-        self.refit(&rough, window, verified);
+        self.refit(&initial, window, alignments);
         Ok(())
     }
 
     /// Second pass: looks up peaks of all but the lowest ranks and screens many candidates.
-    pub(super) fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
-        let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
+    pub(super) fn deep(
+        &mut self,
+        window: &Window<'_>,
+        alignments: &mut Alignments,
+    ) -> Result<(), IndexError> {
+        let candidates =
+            self.candidates(window, DEEP, Scale::ORIGINAL, alignments.candidate_count(MAX_SCREENED))?;
         // Mapped here and not when the window is measured, because most windows do not need the deep pass.
         self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
-            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            lines.push((self.buffers.screen.promise(&reference, &line, window), reference, line));
+            let (reference, line) = self.line(candidate, Scale::ORIGINAL, window)?;
+            lines.push((self.buffers.screen.screening_score(&reference, &line, window), reference, line));
         }
         // A stable sort: equal candidates keep their order by votes.
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut rough = Vec::new();
+        let mut initial = Vec::new();
         for (_, reference, line) in lines {
-            if rough.len() == MOST_PROMISING {
+            if initial.len() == MAX_VERIFIED {
                 break;
             }
-            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            if !verified.add(near, window) {
-                rough.push((reference, line));
+            let near = Alignment::near(&reference, self.plain(line), window, self.buffers.statistics());
+            if !alignments.add(near, window) {
+                initial.push((reference, line));
             }
         }
-        self.refit(&rough, window, verified);
+        self.refit(&initial, window, alignments);
         Ok(())
     }
 
     /// Fits the speed of the first lines, unless an alignment is obvious. A line that is off in speed has little evidence
     /// until it is fitted.
-    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Alignments) {
-        if !verified.any_below(OBVIOUS) {
-            for (reference, line) in lines.iter().take(MOST_REFITTED) {
-                let far = Verified::far(reference, self.plain(*line), window, self.buffers.ground());
-                verified.add(far, window);
+    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, alignments: &mut Alignments) {
+        if !alignments.any_below(OBVIOUS_LOG_P) {
+            for (reference, line) in lines.iter().take(MAX_REFITTED) {
+                let far = Alignment::far(reference, self.plain(*line), window, self.buffers.statistics());
+                alignments.add(far, window);
             }
         }
     }
@@ -138,50 +146,52 @@ impl WindowSearch<'_> {
     pub(super) fn sweep(
         &mut self,
         window: &Window<'_>,
-        verified: &mut Alignments,
+        alignments: &mut Alignments,
     ) -> Result<bool, IndexError> {
         // Only the part that the next window does not repeat counts for the budget, so that overlapping windows do not
         // spend it twice.
-        let new = (window.to - window.from).min(STEP);
+        let new = (window.to - window.from).min(WINDOW_STEP_TICKS);
         let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
         let steps = within_budget(&self.ladder, self.settings, seconds);
         let mut found = Vec::new();
-        let of_step = verified.wanted(MOST_OF_STEP);
-        self.climb(&steps, window, of_step, &mut found)?;
+        let max_per_scale = alignments.candidate_count(MAX_PER_SCALE);
+        self.look_up_scales(&steps, window, max_per_scale, &mut found)?;
         let mut best: Vec<Scale> = Vec::new();
         for (_, scale) in &found {
-            if best.len() < MOST_FINE && !best.contains(scale) {
+            if best.len() < MAX_FINE_SCALES && !best.contains(scale) {
                 best.push(*scale);
             }
         }
         let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
         // The candidates of the coarse steps stay in the list: at their own scale they may have more votes than at a
         // finer one.
-        self.climb(&fine, window, of_step, &mut found)?;
+        self.look_up_scales(&fine, window, max_per_scale, &mut found)?;
         let mut places = 0;
-        for (candidate, scale) in found.iter().take(verified.wanted(MOST_OF_LADDER)) {
+        for (candidate, scale) in found.iter().take(alignments.candidate_count(MAX_LADDER_CANDIDATES)) {
             let (reference, line) = self.line(candidate, *scale, window)?;
-            let far = Verified::far(&reference, self.changed(line), window, self.buffers.ground());
-            places += usize::from(!verified.add(far, window));
-            if places == MOST_OF_LADDER {
+            let far = Alignment::far(&reference, self.changed(line), window, self.buffers.statistics());
+            places += usize::from(!alignments.add(far, window));
+            if places == MAX_LADDER_CANDIDATES {
                 break;
             }
         }
         Ok(!found.is_empty())
     }
 
-    /// Adds the candidates of some scales, at most `most` per scale, and sorts all candidates by votes.
-    fn climb(
+    /// Adds the candidates of some scales, at most `max_per_scale` per scale, and sorts all candidates by votes.
+    fn look_up_scales(
         &mut self,
         steps: &[Scale],
         window: &Window<'_>,
-        most: usize,
+        max_per_scale: usize,
         found: &mut Vec<(Candidate, Scale)>,
     ) -> Result<(), IndexError> {
         let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
-        let lookups: Vec<Lookup> =
-            steps.iter().map(|scale| Lookup { depth, scale: *scale, least: FEWEST_OF_LADDER }).collect();
-        for (candidates, scale) in self.look_up(window, &lookups, most)?.into_iter().zip(steps) {
+        let lookups: Vec<CandidateLookup> = steps
+            .iter()
+            .map(|scale| CandidateLookup { depth, scale: *scale, min_votes: MIN_LADDER_VOTES })
+            .collect();
+        for (candidates, scale) in self.look_up(window, &lookups, max_per_scale)?.into_iter().zip(steps) {
             found.extend(candidates.into_iter().map(|c| (c, *scale)));
         }
         // A stable sort: among equal votes, the more likely scales of the ladder stay first.

@@ -5,29 +5,29 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use refrain_core::fingerprint::{Constellation, TICKS_PER_SECOND};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind};
-use refrain_testkit::effects::{Clip, add_babble, overlay};
+use refrain_testkit::effects::{MixClip, add_babble, overlay};
 
 use super::{Stream, finals, new_matcher};
-use crate::songs::{airings, clip, library, query, unknown, whole};
+use crate::songs::{airings, clip, query, song_catalog, unknown, whole};
 
 /// Returns a stream with everything that needs a decision: cuts, silence, an unknown song, two songs at once, speech,
 /// a replay.
 fn stream() -> &'static Constellation {
     static STREAM: OnceLock<Constellation> = OnceLock::new();
     STREAM.get_or_init(|| {
-        let stranger: &'static [f32] = unknown(2, 9.0).leak();
-        let stranger = Clip { samples: stranger, from: 0.0, seconds: 9.0, fade: 0.0 };
+        let unknown_song: &'static [f32] = unknown(2, 9.0).leak();
+        let unknown_song = MixClip { samples: unknown_song, from: 0.0, seconds: 9.0, fade: 0.0 };
         let clips = [
             (0, clip(0, 4.0, 9.0)),
             (1, clip(1, 2.0, 7.0)),
-            (2, Clip { fade: -4.3, ..clip(2, 0.0, 14.0) }),
-            (usize::MAX, stranger),
+            (2, MixClip { fade: -4.3, ..clip(2, 0.0, 14.0) }),
+            (usize::MAX, unknown_song),
             (3, whole(3)),
             (3, whole(3)),
-            (4, Clip { fade: 5.0, ..clip(4, 0.0, 15.0) }),
+            (4, MixClip { fade: 5.0, ..clip(4, 0.0, 15.0) }),
         ];
         let samples = airings(&clips).0.samples;
-        let samples = overlay(&samples, &library().songs[5][..441_000], 65.0, -2.0);
+        let samples = overlay(&samples, &song_catalog().songs[5][..441_000], 65.0, -2.0);
         query(&add_babble(&samples, 9.0, 1))
     })
 }
@@ -61,14 +61,14 @@ proptest! {
 fn the_test_stream_contains_all_kinds_of_events() {
     let events: Vec<_> = whole_stream().iter().map(|event| (0.0, event.clone())).collect();
     let songs: Vec<u32> = finals(&events).iter().map(|row| row.track.0).collect();
-    assert_eq!(songs, [0, 1, 2, 3, 5, 3, 4], "{}", super::table(&events));
+    assert_eq!(songs, [0, 1, 2, 3, 5, 3, 4], "{}", super::format_matches(&events));
     assert!(events.iter().filter(|(_, event)| event.kind == LiveEventKind::Update).count() >= 8);
 }
 
 #[test]
 fn shared_buffers_do_not_change_the_events_of_streams() {
-    let other = query(&[unknown(50, 20.0), library().songs[9].clone()].concat());
-    let snapshot = &library().snapshot;
+    let other = query(&[unknown(50, 20.0), song_catalog().songs[9].clone()].concat());
+    let snapshot = &song_catalog().snapshot;
     let mut buffers = LiveBuffers::default();
     let mut run = [(stream(), 0), (&other, 0)].map(|(peaks, next)| (peaks, next, new_matcher(), Vec::new()));
     let end = (stream().seconds * TICKS_PER_SECOND) as u32;
@@ -83,7 +83,7 @@ fn shared_buffers_do_not_change_the_events_of_streams() {
     let rest = Constellation::new(constellation.seconds, constellation.peaks[next..].to_vec());
     matcher.finish(&rest, snapshot, &mut buffers, &mut events).unwrap();
     assert_eq!(events, whole_stream());
-    assert!(others.iter().any(|event| event.kind == LiveEventKind::Final && event.heard.track.0 == 9));
+    assert!(others.iter().any(|event| event.kind == LiveEventKind::Final && event.detected.track.0 == 9));
 }
 
 #[test]

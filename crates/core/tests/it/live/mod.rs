@@ -3,7 +3,7 @@
 mod airings;
 mod chunks;
 mod edges;
-mod nothing;
+mod no_event;
 mod splices;
 mod takeover;
 
@@ -12,13 +12,13 @@ use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
 
-use crate::songs::{RATE, brief, library};
+use crate::songs::{RATE, format_match, song_catalog};
 
 /// Number of samples per push: a quarter of a second.
-const PIECE: usize = 11_025;
+const PUSH_SAMPLES: usize = 11_025;
 
 /// An event, and the stream time in seconds that had been pushed when the event was emitted.
-type Told = (f64, LiveEvent);
+type EmittedEvent = (f64, LiveEvent);
 
 /// A stream and the matcher that processes it.
 struct Stream {
@@ -26,7 +26,7 @@ struct Stream {
     matcher: LiveMatcher,
     buffers: LiveBuffers,
     pushed: f64,
-    told: Vec<Told>,
+    emitted: Vec<EmittedEvent>,
 }
 
 impl Default for Stream {
@@ -47,14 +47,14 @@ impl Stream {
             matcher,
             buffers: LiveBuffers::default(),
             pushed: 0.0,
-            told: Vec::new(),
+            emitted: Vec::new(),
         }
     }
 
     fn push(&mut self, snapshot: &Snapshot, samples: &[f32]) -> Result<(), IndexError> {
         let (mut peaks, mut events) = (Vec::new(), Vec::new());
         let mut result = Ok(());
-        for piece in samples.chunks(PIECE) {
+        for piece in samples.chunks(PUSH_SAMPLES) {
             self.fingerprinter.push(piece);
             peaks.clear();
             self.fingerprinter.take_ready(&mut peaks);
@@ -62,23 +62,23 @@ impl Stream {
             let pushed = self.matcher.push(&peaks, until, snapshot, &mut self.buffers, &mut events);
             result = result.and(pushed);
             self.pushed += piece.len() as f64 / RATE;
-            self.told.extend(events.drain(..).map(|event| (self.pushed, event)));
+            self.emitted.extend(events.drain(..).map(|event| (self.pushed, event)));
         }
         result
     }
 
-    fn finish(mut self, snapshot: &Snapshot) -> Vec<Told> {
+    fn finish(mut self, snapshot: &Snapshot) -> Vec<EmittedEvent> {
         let rest = self.fingerprinter.finish();
         let mut events = Vec::new();
         self.matcher.finish(&rest, snapshot, &mut self.buffers, &mut events).unwrap();
-        self.told.extend(events.into_iter().map(|event| (self.pushed, event)));
-        self.told
+        self.emitted.extend(events.into_iter().map(|event| (self.pushed, event)));
+        self.emitted
     }
 
     /// Returns the events of a stream with known peaks, which are pushed in pieces that end at the times `cuts`
     /// (ticks).
     fn peaks(self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
-        self.peaks_in(&library().snapshot, constellation, cuts)
+        self.peaks_in(&song_catalog().snapshot, constellation, cuts)
     }
 
     fn peaks_in(
@@ -100,37 +100,42 @@ impl Stream {
 }
 
 /// Returns all events of a stream.
-fn follow(samples: &[f32]) -> Vec<Told> {
+fn follow(samples: &[f32]) -> Vec<EmittedEvent> {
     let mut stream = Stream::default();
-    stream.push(&library().snapshot, samples).unwrap();
-    stream.finish(&library().snapshot)
+    stream.push(&song_catalog().snapshot, samples).unwrap();
+    stream.finish(&song_catalog().snapshot)
 }
 
-fn of_kind(events: &[Told], kind: LiveEventKind) -> impl Iterator<Item = &Told> {
+fn of_kind(events: &[EmittedEvent], kind: LiveEventKind) -> impl Iterator<Item = &EmittedEvent> {
     events.iter().filter(move |(_, event)| event.kind == kind)
 }
 
 /// Returns the `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
-fn finals(events: &[Told]) -> Vec<&Match> {
+fn finals(events: &[EmittedEvent]) -> Vec<&Match> {
     let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing).collect::<Vec<u64>>();
     let (started, mut ended) = (airings(LiveEventKind::Start), airings(LiveEventKind::Final));
     ended.sort_unstable();
-    assert!(started.is_sorted_by(|a, b| a < b), "{}", table(events));
-    assert_eq!(started, ended, "{}", table(events));
+    assert!(started.is_sorted_by(|a, b| a < b), "{}", format_matches(events));
+    assert_eq!(started, ended, "{}", format_matches(events));
     for airing in started {
         let kinds: Vec<_> = events.iter().filter(|(_, e)| e.airing == airing).map(|(_, e)| e.kind).collect();
         let ends = (kinds.first(), kinds.last());
-        assert_eq!(ends, (Some(&LiveEventKind::Start), Some(&LiveEventKind::Final)), "{}", table(events));
+        assert_eq!(
+            ends,
+            (Some(&LiveEventKind::Start), Some(&LiveEventKind::Final)),
+            "{}",
+            format_matches(events)
+        );
     }
-    let mut finals: Vec<&Match> = of_kind(events, LiveEventKind::Final).map(|(_, e)| &e.heard).collect();
+    let mut finals: Vec<&Match> = of_kind(events, LiveEventKind::Final).map(|(_, e)| &e.detected).collect();
     finals.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     finals
 }
 
 /// Formats all events, one per line, for messages.
-fn table(events: &[Told]) -> String {
-    let line = |(pushed, e): &Told| {
-        format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, brief(&e.heard))
+fn format_matches(events: &[EmittedEvent]) -> String {
+    let line = |(pushed, e): &EmittedEvent| {
+        format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, format_match(&e.detected))
     };
     events.iter().map(line).collect()
 }

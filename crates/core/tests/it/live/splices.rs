@@ -4,19 +4,19 @@ use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::Match;
 
-use super::{Stream, finals, follow, table};
-use crate::songs::{RATE, length, library, whole};
+use super::{Stream, finals, follow, format_matches};
+use crate::songs::{RATE, length, song_catalog, whole};
 use refrain_testkit::effects::mix;
 
 fn part(song: usize, from: f64, to: f64) -> &'static [f32] {
-    &library().songs[song][(from * RATE) as usize..(to * RATE) as usize]
+    &song_catalog().songs[song][(from * RATE) as usize..(to * RATE) as usize]
 }
 
 /// Returns the only airing of a stream.
 fn only(samples: &[f32]) -> Match {
     let events = follow(samples);
     let rows = finals(&events);
-    assert_eq!(rows.len(), 1, "{}", table(&events));
+    assert_eq!(rows.len(), 1, "{}", format_matches(&events));
     rows[0].clone()
 }
 
@@ -46,15 +46,15 @@ fn silence_of_fifteen_seconds_in_a_song_is_part_of_its_airing() {
 #[test]
 fn a_song_that_begins_from_its_start_again_is_a_new_airing() {
     let events = follow(&[part(10, 0.0, 14.0), part(10, 0.0, 14.0)].concat());
-    assert_eq!(finals(&events).len(), 2, "{}", table(&events));
+    assert_eq!(finals(&events).len(), 2, "{}", format_matches(&events));
 }
 
 #[test]
 fn each_song_is_reported_once_in_a_catalog_of_copies() {
     let songs = [1, 6, 11, 16];
-    let mut tracks = library().tracks.clone();
+    let mut tracks = song_catalog().tracks.clone();
     for (i, song) in songs.iter().enumerate() {
-        let samples = &library().songs[*song];
+        let samples = &song_catalog().songs[*song];
         let late = [vec![0.0; (3.0 * RATE) as usize], samples[100..].to_vec()].concat();
         for (j, copy) in [samples[300..].to_vec(), late].iter().enumerate() {
             let number = TrackNumber(100 + 2 * i as u32 + j as u32);
@@ -66,5 +66,5 @@ fn each_song_is_reported_once_in_a_catalog_of_copies() {
     stream.push(&snapshot, &mix(&songs.map(whole)).samples).unwrap();
     let events = stream.finish(&snapshot);
     let found: Vec<_> = finals(&events).iter().map(|row| row.track.0 as usize).collect();
-    assert_eq!(found, songs, "{}", table(&events));
+    assert_eq!(found, songs, "{}", format_matches(&events));
 }

@@ -3,19 +3,19 @@
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::Matches;
-use refrain_testkit::effects::{Clip, add_babble, mix, speed};
+use refrain_testkit::effects::{MixClip, add_babble, mix, speed};
 
-use crate::songs::{RATE, clip, find, find_in, library, table};
+use crate::songs::{RATE, clip, find, find_in, format_matches, song_catalog};
 
 /// Track number of the first copy.
-const COPIES: u32 = 100;
+const FIRST_COPY: u32 = 100;
 
-/// Returns a snapshot of the catalog with more tracks, numbered from [`COPIES`].
+/// Returns a snapshot of the catalog with more tracks, numbered from [`FIRST_COPY`].
 fn with(copies: &[Vec<f32>]) -> Snapshot {
-    let mut tracks = library().tracks.clone();
+    let mut tracks = song_catalog().tracks.clone();
     for (i, samples) in copies.iter().enumerate() {
         let constellation = Fingerprinter::fingerprint(Density::Reference, samples);
-        tracks.push((TrackNumber(COPIES + i as u32), constellation));
+        tracks.push((TrackNumber(FIRST_COPY + i as u32), constellation));
     }
     Snapshot::from_tracks(&tracks).unwrap()
 }
@@ -25,15 +25,15 @@ fn cut(samples: &[f32], from: f64, seconds: f64) -> Vec<f32> {
 }
 
 /// Returns a song with silence before it.
-fn late(song: usize, seconds: f64) -> Vec<f32> {
+fn delayed(song: usize, seconds: f64) -> Vec<f32> {
     let mut samples = vec![0.0; (seconds * RATE) as usize];
-    samples.extend_from_slice(&library().songs[song]);
+    samples.extend_from_slice(&song_catalog().songs[song]);
     samples
 }
 
 /// Returns a copy as another encoder would make it: other samples in each frame, and a little noise.
-fn worn(song: usize, number: usize) -> Vec<f32> {
-    let mut samples = library().songs[song][37 * number..].to_vec();
+fn reencoded(song: usize, number: usize) -> Vec<f32> {
+    let mut samples = song_catalog().songs[song][37 * number..].to_vec();
     let mut state = number as u32 + 1;
     for sample in &mut samples {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -52,10 +52,10 @@ fn tracks(matches: &Matches) -> Vec<(u32, usize)> {
 #[test]
 fn copies_with_silence_in_front_are_alternatives_of_one_match() {
     for silence in [2.0, 20.0, 60.0] {
-        let snapshot = with(&[late(5, silence)]);
-        for samples in [library().songs[5].clone(), cut(&library().songs[5], 6.0, 10.0)] {
+        let snapshot = with(&[delayed(5, silence)]);
+        for samples in [song_catalog().songs[5].clone(), cut(&song_catalog().songs[5], 6.0, 10.0)] {
             let matches = find_in(&snapshot, &samples);
-            assert_eq!(matches.found.len(), 1, "{silence} s:{}", table(&matches));
+            assert_eq!(matches.found.len(), 1, "{silence} s:{}", format_matches(&matches));
             let other = &matches.alternatives[0].best;
             let row = &matches.found[0];
             let mut places = [(row.track.0, row.reference_start), (other.track.0, other.reference_start)];
@@ -67,59 +67,64 @@ fn copies_with_silence_in_front_are_alternatives_of_one_match() {
 
 #[test]
 fn all_of_twenty_copies_are_reported() {
-    let copies: Vec<_> = (1..=20).map(|i| worn(7, i)).collect();
+    let copies: Vec<_> = (1..=20).map(|i| reencoded(7, i)).collect();
     let snapshot = with(&copies);
-    let noisy = add_babble(&cut(&library().songs[7], 4.0, 10.0), 3.0, 5);
-    for samples in [cut(&library().songs[7], 4.0, 10.0), library().songs[7].clone(), noisy] {
+    let noisy = add_babble(&cut(&song_catalog().songs[7], 4.0, 10.0), 3.0, 5);
+    for samples in [cut(&song_catalog().songs[7], 4.0, 10.0), song_catalog().songs[7].clone(), noisy] {
         assert_eq!(tracks(&find_in(&snapshot, &samples)), [(7, 20)], "the first indexed is primary");
     }
 }
 
 #[test]
 fn the_primary_is_the_same_from_clip_to_clip() {
-    let snapshot = with(&[worn(9, 1), worn(9, 2), late(9, 1.0)]);
+    let snapshot = with(&[reencoded(9, 1), reencoded(9, 2), delayed(9, 1.0)]);
     for from in 0..12 {
-        let matches = find_in(&snapshot, &cut(&library().songs[9], f64::from(from), 6.0));
-        assert_eq!(tracks(&matches), [(9, 3)], "from {from}:{}", table(&matches));
+        let matches = find_in(&snapshot, &cut(&song_catalog().songs[9], f64::from(from), 6.0));
+        assert_eq!(tracks(&matches), [(9, 3)], "from {from}:{}", format_matches(&matches));
     }
 }
 
 #[test]
 fn an_edit_or_its_original_is_primary_depending_on_which_is_played() {
-    let song = &library().songs[12];
+    let song = &song_catalog().songs[12];
     let edit = [cut(song, 0.0, 9.0), cut(song, 14.0, 8.0)].concat();
     let snapshot = with(std::slice::from_ref(&edit));
     let matches = find_in(&snapshot, &edit);
-    assert_eq!(tracks(&matches), [(COPIES, 1)], "{}", table(&matches));
-    assert!(matches.found[0].query_end - matches.found[0].query_start > 16.5, "{}", table(&matches));
+    assert_eq!(tracks(&matches), [(FIRST_COPY, 1)], "{}", format_matches(&matches));
+    assert!(matches.found[0].query_end - matches.found[0].query_start > 16.5, "{}", format_matches(&matches));
     assert_eq!(tracks(&find_in(&snapshot, song)), [(12, 1)]);
 }
 
 #[test]
 fn a_copy_at_another_speed_does_not_double_a_song() {
-    let snapshot = with(&[speed(&library().songs[3], 1.04), speed(&library().songs[3], 0.985)]);
+    let snapshot = with(&[speed(&song_catalog().songs[3], 1.04), speed(&song_catalog().songs[3], 0.985)]);
     for factor in [1.0, 1.04, 1.02, 0.985] {
-        let matches = find_in(&snapshot, &speed(&library().songs[3], factor));
-        assert_eq!(matches.found.len(), 1, "{factor}:{}", table(&matches));
+        let matches = find_in(&snapshot, &speed(&song_catalog().songs[3], factor));
+        assert_eq!(matches.found.len(), 1, "{factor}:{}", format_matches(&matches));
     }
 }
 
 #[test]
 fn copies_do_not_reduce_the_evidence_of_a_match() {
-    let copies: Vec<_> = (1..=5).map(|i| worn(11, i)).collect();
+    let copies: Vec<_> = (1..=5).map(|i| reencoded(11, i)).collect();
     let snapshot = with(&copies);
     for seed in 0..6 {
-        let samples = add_babble(&cut(&library().songs[11], 2.0 + seed as f64, 8.0), -4.0, seed);
-        let (alone, beside) = (find(&samples), find_in(&snapshot, &samples));
-        assert!(beside.found.len() >= alone.found.len(), "{seed}:{}{}", table(&alone), table(&beside));
-        assert!(beside.found.len() <= 1, "{seed}:{}", table(&beside));
+        let samples = add_babble(&cut(&song_catalog().songs[11], 2.0 + seed as f64, 8.0), -4.0, seed);
+        let (without_copies, with_copies) = (find(&samples), find_in(&snapshot, &samples));
+        assert!(
+            with_copies.found.len() >= without_copies.found.len(),
+            "{seed}:{}{}",
+            format_matches(&without_copies),
+            format_matches(&with_copies)
+        );
+        assert!(with_copies.found.len() <= 1, "{seed}:{}", format_matches(&with_copies));
     }
 }
 
 #[test]
 fn a_cross_fade_of_two_songs_with_copies_gives_both_songs_once() {
-    let snapshot = with(&[worn(14, 1), late(14, 3.0), worn(15, 1), late(15, 3.0)]);
-    let clips = [clip(14, 0.0, 16.0), Clip { fade: 4.0, ..clip(15, 2.0, 16.0) }];
+    let snapshot = with(&[reencoded(14, 1), delayed(14, 3.0), reencoded(15, 1), delayed(15, 3.0)]);
+    let clips = [clip(14, 0.0, 16.0), MixClip { fade: 4.0, ..clip(15, 2.0, 16.0) }];
     let matches = find_in(&snapshot, &mix(&clips).samples);
     let mut songs = Vec::new();
     for row in &matches.found {
@@ -129,5 +134,5 @@ fn a_cross_fade_of_two_songs_with_copies_gives_both_songs_once() {
             other => other,
         });
     }
-    assert_eq!(songs, [14, 15], "{}", table(&matches));
+    assert_eq!(songs, [14, 15], "{}", format_matches(&matches));
 }

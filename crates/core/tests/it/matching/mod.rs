@@ -2,7 +2,7 @@
 
 mod clips;
 mod copies;
-mod damage;
-mod nothing;
+mod degraded;
+mod no_match;
 mod splices;
 mod timeline;

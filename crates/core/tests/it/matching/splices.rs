@@ -2,21 +2,25 @@
 
 use refrain_core::matching::Match;
 
-use crate::songs::{RATE, find, length, library, table};
+use crate::songs::{RATE, find, format_matches, length, song_catalog};
 
 /// Returns a song that jumps from `at` to `to` (seconds): the section between them is lost, or repeated if `to` is
 /// earlier.
 fn spliced(song: usize, at: f64, to: f64) -> Vec<f32> {
-    let samples = &library().songs[song];
+    let samples = &song_catalog().songs[song];
     [&samples[..(at * RATE) as usize], &samples[(to * RATE) as usize..]].concat()
 }
 
 /// Checks that a spliced song is one match whose segments meet at the splice.
 fn check(song: usize, at: f64, to: f64) {
     let matches = find(&spliced(song, at, to));
-    let [row] = matches.found.as_slice() else { panic!("{at} to {to}:{}", table(&matches)) };
+    let [row] = matches.found.as_slice() else { panic!("{at} to {to}:{}", format_matches(&matches)) };
     let end = length(song) - to + at;
-    assert!(row.query_start.abs() < 0.2 && (row.query_end - end).abs() < 0.3, "{end}:{}", table(&matches));
+    assert!(
+        row.query_start.abs() < 0.2 && (row.query_end - end).abs() < 0.3,
+        "{end}:{}",
+        format_matches(&matches)
+    );
     assert_eq!(row.segments.len(), 2, "{:?}", row.segments);
     let jumps: Vec<f64> = row.jumps().collect();
     assert!((jumps[0] - (to - at)).abs() < 0.05, "{at} to {to}: {jumps:?}");
@@ -39,9 +43,9 @@ fn repeated_audio_splits_a_match_into_segments_not_into_matches() {
 
 #[test]
 fn a_song_that_is_cut_twice_is_one_match_of_three_segments() {
-    let samples = &library().songs[6];
+    let samples = &song_catalog().songs[6];
     let part = |from: f64, to: f64| &samples[(from * RATE) as usize..(to * RATE) as usize];
     let matches = find(&[part(0.0, 7.0), part(7.4, 14.0), part(13.0, 19.0)].concat());
-    let [Match { segments, .. }] = matches.found.as_slice() else { panic!("{}", table(&matches)) };
+    let [Match { segments, .. }] = matches.found.as_slice() else { panic!("{}", format_matches(&matches)) };
     assert_eq!(segments.len(), 3, "{segments:?}");
 }

@@ -2,9 +2,11 @@
 
 use refrain_core::index::TrackNumber;
 use refrain_core::matching::{Match, Matches};
-use refrain_testkit::effects::{Clip, Mix, overlay};
+use refrain_testkit::effects::{Mix, MixClip, overlay};
 
-use crate::songs::{RATE, SONGS, airings, clip, find, length, library, rows, table, unknown, whole};
+use crate::songs::{
+    RATE, SONGS, airings, clip, find, format_matches, length, rows, song_catalog, unknown, whole,
+};
 
 /// Number of a song that is in no catalog.
 const UNKNOWN: usize = usize::MAX;
@@ -16,8 +18,8 @@ fn timeline<'a>(mix: &Mix, songs: &[usize], matches: &'a Matches) -> Vec<(&'a Ma
     let rows = rows(matches);
     let found: Vec<_> = rows.iter().map(|row| row.track.0 as usize).collect();
     let expected: Vec<_> = truth.iter().map(|airing| songs[airing.clip]).collect();
-    assert_eq!(found, expected, "{}", table(matches));
-    let beside = |(row, airing): (&'a Match, &&refrain_testkit::effects::Airing)| {
+    assert_eq!(found, expected, "{}", format_matches(matches));
+    let with_errors = |(row, airing): (&'a Match, &&refrain_testkit::effects::ClipTiming)| {
         let place = airing.song_start - airing.start;
         let errors = [
             row.query_start - airing.start,
@@ -27,25 +29,31 @@ fn timeline<'a>(mix: &Mix, songs: &[usize], matches: &'a Matches) -> Vec<(&'a Ma
         ];
         (row, errors)
     };
-    rows.into_iter().zip(&truth).map(beside).collect()
+    rows.into_iter().zip(&truth).map(with_errors).collect()
 }
 
 /// Checks the timeline of clips that are played one after the other: ends within 0.2 s, positions within 0.1 s.
-fn check(clips: &[(usize, Clip<'static>)]) {
+fn check(clips: &[(usize, MixClip<'static>)]) {
     check_within(clips, 0.2);
 }
 
-fn check_within(clips: &[(usize, Clip<'static>)], close: f64) {
+fn check_within(clips: &[(usize, MixClip<'static>)], tolerance: f64) {
     let (mix, songs) = airings(clips);
     let matches = find(&mix.samples);
     for (row, [start, end, place, speed]) in timeline(&mix, &songs, &matches) {
-        let right = start.abs() < close && end.abs() < close && place.abs() < 0.1 && speed.abs() < 0.002;
-        assert!(right, "song {}: off by {start:.3}, {end:.3}, {place:.3}:{}", row.track.0, table(&matches));
+        let right =
+            start.abs() < tolerance && end.abs() < tolerance && place.abs() < 0.1 && speed.abs() < 0.002;
+        assert!(
+            right,
+            "song {}: off by {start:.3}, {end:.3}, {place:.3}:{}",
+            row.track.0,
+            format_matches(&matches)
+        );
     }
 }
 
-fn after(gap: f64, clip: Clip<'static>) -> Clip<'static> {
-    Clip { fade: -gap, ..clip }
+fn after(gap: f64, clip: MixClip<'static>) -> MixClip<'static> {
+    MixClip { fade: -gap, ..clip }
 }
 
 #[test]
@@ -85,9 +93,9 @@ fn silence_between_songs_belongs_to_neither() {
 
 #[test]
 fn an_unknown_song_between_songs_is_a_gap() {
-    let stranger: &'static [f32] = unknown(1, 14.0).leak();
-    let stranger = Clip { samples: stranger, from: 0.0, seconds: 14.0, fade: 0.0 };
-    check(&[(8, whole(8)), (UNKNOWN, stranger), (9, whole(9)), (UNKNOWN, stranger)]);
+    let unknown_song: &'static [f32] = unknown(1, 14.0).leak();
+    let unknown_song = MixClip { samples: unknown_song, from: 0.0, seconds: 14.0, fade: 0.0 };
+    check(&[(8, whole(8)), (UNKNOWN, unknown_song), (9, whole(9)), (UNKNOWN, unknown_song)]);
 }
 
 #[test]
@@ -101,18 +109,18 @@ fn a_song_played_twice_is_two_matches() {
 #[test]
 fn an_interrupted_song_is_one_match_of_two_segments() {
     let parts = |song| [clip(song, 0.0, 12.0), clip(song, 12.0, 8.0)];
-    let only = |clips: &[(usize, Clip<'static>)], song: usize| {
+    let only = |clips: &[(usize, MixClip<'static>)], song: usize| {
         let matches = find(&airings(clips).0.samples);
         let of_song = matches.found.iter().filter(|row| row.track == TrackNumber(song as u32));
         let segments: Vec<_> = of_song.map(|row| row.segments.len()).collect();
-        assert_eq!(segments, [2], "{}", table(&matches));
+        assert_eq!(segments, [2], "{}", format_matches(&matches));
         matches.found.len()
     };
     for song in [11, 20, 30] {
         let [before, behind] = parts(song);
         assert_eq!(only(&[(song, before), (12, clip(12, 4.0, 6.0)), (song, behind)], song), 2);
         assert_eq!(only(&[(song, before), (song, after(5.0, behind))], song), 1);
-        assert_eq!(only(&[(song, before), (song, Clip { from: 14.5, seconds: 6.0, ..behind })], song), 1);
+        assert_eq!(only(&[(song, before), (song, MixClip { from: 14.5, seconds: 6.0, ..behind })], song), 1);
     }
 }
 
@@ -120,14 +128,14 @@ fn an_interrupted_song_is_one_match_of_two_segments() {
 fn two_songs_at_once_are_both_found_including_their_overlap() {
     for (one, other) in [(13, 14), (2, 25), (9, 18)] {
         // The middle of one song overlaps the beginning of the other. Neither is faded.
-        let base = &library().songs[one][..(18.0 * RATE) as usize];
-        let top = &library().songs[other][..(16.0 * RATE) as usize];
+        let base = &song_catalog().songs[one][..(18.0 * RATE) as usize];
+        let top = &song_catalog().songs[other][..(16.0 * RATE) as usize];
         let mut samples = base.to_vec();
         samples.resize((24.0 * RATE) as usize, 0.0);
         let matches = find(&overlay(&samples, top, 8.0, 0.0));
         let rows = rows(&matches);
         let found: Vec<_> = rows.iter().map(|row| row.track.0 as usize).collect();
-        assert_eq!(found, [one, other], "{}", table(&matches));
+        assert_eq!(found, [one, other], "{}", format_matches(&matches));
         let ends = [
             rows[0].query_start,
             rows[0].query_end - 18.0,
@@ -135,14 +143,14 @@ fn two_songs_at_once_are_both_found_including_their_overlap() {
             rows[1].query_end - 24.0,
         ];
         // The other song may mask the outermost peaks.
-        assert!(ends.iter().all(|off| off.abs() < 1.5), "{ends:?}:{}", table(&matches));
+        assert!(ends.iter().all(|off| off.abs() < 1.5), "{ends:?}:{}", format_matches(&matches));
         assert!((rows[1].reference_start - rows[1].query_start + 8.0).abs() < 0.1);
     }
 }
 
 #[test]
 fn a_mix_of_thirty_songs_is_thirty_matches_in_order() {
-    let faded = |song: usize| (song, Clip { fade: if song > 0 { 4.0 } else { 0.0 }, ..whole(song) });
+    let faded = |song: usize| (song, MixClip { fade: if song > 0 { 4.0 } else { 0.0 }, ..whole(song) });
     let clips: Vec<_> = (0..30).map(faded).collect();
     let (mix, songs) = airings(&clips);
     let matches = find(&mix.samples);
@@ -160,10 +168,10 @@ fn a_mix_of_thirty_songs_is_thirty_matches_in_order() {
 fn matches_of_one_track_never_overlap() {
     // Repetitive songs also match themselves a beat too early or too late.
     for song in 0..SONGS {
-        let twice = [library().songs[song].as_slice(), &library().songs[song]].concat();
+        let twice = [song_catalog().songs[song].as_slice(), &song_catalog().songs[song]].concat();
         let matches = find(&twice);
         assert!(matches.found.iter().all(|row| row.track == TrackNumber(song as u32)));
-        assert_eq!(matches.found.len(), 2, "{}", table(&matches));
-        assert!((rows(&matches)[1].query_start - length(song)).abs() < 0.1, "{}", table(&matches));
+        assert_eq!(matches.found.len(), 2, "{}", format_matches(&matches));
+        assert!((rows(&matches)[1].query_start - length(song)).abs() < 0.1, "{}", format_matches(&matches));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
 
-use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
+use super::{DeliveryError, MAX_KEY_NUMBER, Sink, SinkMessage, too_many};
 use crate::delivery::key::numbered;
 use refrain_app::response::{advice, create_complete};
 
@@ -15,34 +15,38 @@ pub(super) struct Folder(pub(super) PathBuf);
 
 #[async_trait]
 impl Sink for Folder {
-    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+    async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         let folder = self.0.clone();
         match tokio::task::spawn_blocking(move || write(&folder, &message)).await {
             Ok(done) => done,
-            Err(_) => Err(Undelivered::Again("the writer of the folder crashed".into())),
+            Err(_) => Err(DeliveryError::Transient("the writer of the folder crashed".into())),
         }
     }
 }
 
-fn write(folder: &Path, message: &Message) -> Result<(), Undelivered> {
-    let key = message.needed_key()?;
+fn write(folder: &Path, message: &SinkMessage) -> Result<(), DeliveryError> {
+    let key = message.required_key()?;
     // Key templates cannot lead out of the folder, but the outbox is a table that other programs can write to.
     if !Path::new(key).components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err(Undelivered::Refused(format!("{key:?} leads out of the folder")));
+        return Err(DeliveryError::Permanent(format!("{key:?} leads out of the folder")));
     }
-    let again = |path: &Path, error: &io::Error| {
-        Undelivered::Again(format!("cannot write {}: {error}; {}", path.display(), advice(error)))
+    let transient = |path: &Path, error: &io::Error| {
+        DeliveryError::Transient(format!("cannot write {}: {error}; {}", path.display(), advice(error)))
     };
     let first = folder.join(key);
     let parent = first.parent().unwrap_or(folder);
-    fs::create_dir_all(parent).map_err(|error| again(parent, &error))?;
-    for number in 1..=MOST_NUMBERS {
+    fs::create_dir_all(parent).map_err(|error| transient(parent, &error))?;
+    for number in 1..=MAX_KEY_NUMBER {
         let path = folder.join(numbered(key, number));
         match create_complete(&path, &message.body, None) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(again(&path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(transient(&path, &error));
+            }
             // An earlier attempt wrote it and ended before the outbox recorded that.
-            Err(_) if fs::read(&path).is_ok_and(|there| there == message.text().as_bytes()) => return Ok(()),
+            Err(_) if fs::read(&path).is_ok_and(|existing| existing == message.text().as_bytes()) => {
+                return Ok(());
+            }
             Err(_) => {}
         }
     }

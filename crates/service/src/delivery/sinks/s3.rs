@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
+use super::{DeliveryError, MAX_KEY_NUMBER, Sink, SinkMessage, too_many};
+use crate::cloud::{CloudError, CloudErrorKind, ObjectName, Objects, Put};
 use crate::delivery::key::numbered;
-use crate::outside::{ObjectName, Objects, OutsideError, OutsideErrorKind, Put};
 
 /// Writes each message once under its key. No object is overwritten.
 pub(super) struct S3 {
@@ -17,13 +17,13 @@ pub(super) struct S3 {
 
 #[async_trait]
 impl Sink for S3 {
-    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
-        let key = message.needed_key()?;
+    async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
+        let key = message.required_key()?;
         let text = Bytes::from(message.text());
-        for number in 1..=MOST_NUMBERS {
+        for number in 1..=MAX_KEY_NUMBER {
             let object = ObjectName { bucket: self.bucket.clone(), key: numbered(key, number) };
             match self.objects.write(&object, text.clone(), "application/json", Put::New).await {
-                Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
+                Err(error) if error.kind() == CloudErrorKind::Conflict => {}
                 done => return Ok(done?),
             }
             if self.holds(&object, &text).await? {
@@ -36,7 +36,7 @@ impl Sink for S3 {
 
 impl S3 {
     /// Returns true if the object has exactly this text: an earlier attempt wrote it, but did not get the confirmation.
-    async fn holds(&self, object: &ObjectName, text: &Bytes) -> Result<bool, OutsideError> {
+    async fn holds(&self, object: &ObjectName, text: &Bytes) -> Result<bool, CloudError> {
         let size = text.len() as u64;
         let facts = self.objects.facts(object).await?;
         Ok(facts.size == size && self.objects.read(object, 0..size, facts.etag.as_deref()).await? == *text)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Message, Sink, Undelivered};
-use crate::outside::Topics;
+use super::{DeliveryError, Sink, SinkMessage};
+use crate::cloud::Topics;
 
 /// Publishes the body of each message unchanged.
 pub(super) struct Sns {
@@ -15,7 +15,7 @@ pub(super) struct Sns {
 
 #[async_trait]
 impl Sink for Sns {
-    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+    async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         Ok(self.topics.publish(&self.topic, &message.body).await?)
     }
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Message, Sink, Undelivered};
+use super::{DeliveryError, Sink, SinkMessage};
 
 /// A writer of lines that several tasks can share: lines are written one at a time.
 #[derive(Clone)]
-pub struct Lines(Arc<Mutex<dyn Write + Send>>);
+pub struct SharedLineWriter(Arc<Mutex<dyn Write + Send>>);
 
-impl Lines {
+impl SharedLineWriter {
     /// Creates a line writer on top of `writer`.
     #[must_use]
     pub fn to(writer: impl Write + Send + 'static) -> Self {
@@ -25,26 +25,28 @@ impl Lines {
     }
 }
 
-impl Default for Lines {
+impl Default for SharedLineWriter {
     fn default() -> Self {
         Self::to(io::stdout())
     }
 }
 
 /// Writes each message as a line.
-pub(super) struct Stdout(pub(super) Lines);
+pub(super) struct Stdout(pub(super) SharedLineWriter);
 
 #[async_trait]
 impl Sink for Stdout {
-    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+    async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         // In JSON, line ends occur only between tokens, where a space is equivalent.
         let line = format!("{}\n", message.body.replace(['\n', '\r'], " "));
         let lines = self.0.clone();
         // Writing can block if the reader of the output is slow.
         match tokio::task::spawn_blocking(move || lines.write(&line)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Undelivered::Again(format!("cannot write to standard output: {error}"))),
-            Err(_) => Err(Undelivered::Again("the writer of standard output crashed".into())),
+            Ok(Err(error)) => {
+                Err(DeliveryError::Transient(format!("cannot write to standard output: {error}")))
+            }
+            Err(_) => Err(DeliveryError::Transient("the writer of standard output crashed".into())),
         }
     }
 }

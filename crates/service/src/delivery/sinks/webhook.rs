@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use refrain_net::{AddressPolicy, HeaderName, HttpClient, HttpFailure, Question, Reply};
+use refrain_net::{AddressPolicy, HeaderName, HttpClient, HttpFailure, HttpRequest, PostResponse};
 use url::Url;
 
-use super::{Message, Sink, Undelivered};
+use super::{DeliveryError, Sink, SinkMessage};
 use crate::delivery::plan::hexadecimal;
 use crate::settings::Secret;
 
@@ -20,7 +20,9 @@ const PERMANENT: [u16; 5] = [400, 404, 410, 413, 422];
 /// Statuses whose `Retry-After` is honored, in addition to 500 to 599: timeout, too early, too many requests.
 const TRANSIENT: [u16; 3] = [408, 425, 429];
 
-/// Longest pause that a receiver can ask for with `Retry-After`: a wrong date must not delay a message for days.
+/// Longest pause that a receiver can request with `Retry-After`: a wrong date must not delay a message for days.
+/// Receivers that limit rates ask for seconds to minutes. At half of it, a receiver with an hourly quota gets one
+/// useless request; at twice, a wrong header delays a message by two hours.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
@@ -53,15 +55,15 @@ impl Webhook {
         Self { client, url, key, timeout, policy }
     }
 
-    fn question(&self, message: &Message) -> Question<'_> {
-        let question = Question::new(&self.url, &self.policy)
+    fn request(&self, message: &SinkMessage) -> HttpRequest<'_> {
+        let request = HttpRequest::new(&self.url, &self.policy)
             .header(CONTENT_TYPE, "application/json")
             .header(DELIVERY, &message.id.to_string())
             .header(EVENT, &message.event)
             .header(IDEMPOTENCY_KEY, &quoted(&message.name));
         match &self.key {
-            Some(key) => question.header(SIGNATURE, &signature(key, seconds(), &message.body)),
-            None => question,
+            Some(key) => request.header(SIGNATURE, &signature(key, seconds(), &message.body)),
+            None => request,
         }
     }
 
@@ -73,12 +75,12 @@ impl Webhook {
 
 #[async_trait]
 impl Sink for Webhook {
-    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
-        let question = self.question(&message);
+    async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
+        let request = self.request(&message);
         let host = self.host();
-        match self.client.post(question, Bytes::from(message.body), self.timeout).await {
-            Ok(reply) => outcome(host, &reply, SystemTime::now()),
-            Err(error) => Err(Undelivered::Again(match error.reason {
+        match self.client.post(request, Bytes::from(message.body), self.timeout).await {
+            Ok(post_response) => outcome(host, &post_response, SystemTime::now()),
+            Err(error) => Err(DeliveryError::Transient(match error.reason {
                 HttpFailure::Refused => format!(
                     "{host}: its address is private or reserved; set allow_private of this sink \
                      (REFRAIN_SINK_WEBHOOK_ALLOW_PRIVATE) if the receiver has a private address"
@@ -88,27 +90,30 @@ impl Sink for Webhook {
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn delivery_timeout(&self) -> Duration {
         // The timeout of the request itself must come first, because its error is more precise.
         self.timeout + Duration::from_secs(5)
     }
 }
 
 /// Converts a response that arrived at `now` to the outcome of the delivery.
-fn outcome(host: &str, reply: &Reply, now: SystemTime) -> Result<(), Undelivered> {
-    let status = reply.status;
+fn outcome(host: &str, post_response: &PostResponse, now: SystemTime) -> Result<(), DeliveryError> {
+    let status = post_response.status;
     let reason = format!("{host}: status {status}");
     if (200..300).contains(&status) {
         return Ok(());
     }
     if PERMANENT.contains(&status) {
-        return Err(Undelivered::Refused(format!("{reason}, which a repetition does not change")));
+        return Err(DeliveryError::Permanent(format!("{reason}, which a repetition does not change")));
     }
     let honored = TRANSIENT.contains(&status) || (500..600).contains(&status);
-    let asked = reply.retry_after.as_deref().filter(|_| honored).and_then(|text| retry_after(text, now));
-    Err(match asked {
-        Some(pause) => Undelivered::AgainAfter(format!("{reason}, retry after {} s", pause.as_secs()), pause),
-        None => Undelivered::Again(reason),
+    let requested_pause =
+        post_response.retry_after.as_deref().filter(|_| honored).and_then(|text| retry_after(text, now));
+    Err(match requested_pause {
+        Some(pause) => {
+            DeliveryError::TransientAfter(format!("{reason}, retry after {} s", pause.as_secs()), pause)
+        }
+        None => DeliveryError::Transient(reason),
     })
 }
 
@@ -151,27 +156,27 @@ fn quoted(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn outcome_of(status: u16, retry_after: Option<&str>) -> Result<(), Undelivered> {
+    fn outcome_of(status: u16, retry_after: Option<&str>) -> Result<(), DeliveryError> {
         // 2026-11-21T10:57:55Z
         let now = UNIX_EPOCH + Duration::from_secs(1_795_258_675);
-        outcome("host", &Reply { status, retry_after: retry_after.map(str::to_owned) }, now)
+        outcome("host", &PostResponse { status, retry_after: retry_after.map(str::to_owned) }, now)
     }
 
     #[test]
     fn permanent_and_transient_statuses_are_distinguished() {
         assert_eq!(outcome_of(204, None), Ok(()));
         for status in [400, 404, 410, 413, 422] {
-            assert!(matches!(outcome_of(status, Some("5")), Err(Undelivered::Refused(_))), "{status}");
+            assert!(matches!(outcome_of(status, Some("5")), Err(DeliveryError::Permanent(_))), "{status}");
         }
         for status in [301, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(outcome_of(status, None), Err(Undelivered::Again(_))), "{status}");
+            assert!(matches!(outcome_of(status, None), Err(DeliveryError::Transient(_))), "{status}");
         }
     }
 
     #[test]
     fn retry_after_is_read_as_seconds_or_date_and_capped() {
         let pause = |text| match outcome_of(503, Some(text)) {
-            Err(Undelivered::AgainAfter(_, pause)) => Some(pause.as_secs()),
+            Err(DeliveryError::TransientAfter(_, pause)) => Some(pause.as_secs()),
             _ => None,
         };
         assert_eq!(pause("120"), Some(120));
@@ -182,8 +187,8 @@ mod tests {
         for none in ["0", "-1", "1.5", "soon", "", "Fri, 20 Nov 2026 10:58:55 GMT"] {
             assert_eq!(pause(none), None, "{none}");
         }
-        assert!(matches!(outcome_of(429, Some("7")), Err(Undelivered::AgainAfter(..))));
-        assert!(matches!(outcome_of(403, Some("7")), Err(Undelivered::Again(_))));
+        assert!(matches!(outcome_of(429, Some("7")), Err(DeliveryError::TransientAfter(..))));
+        assert!(matches!(outcome_of(403, Some("7")), Err(DeliveryError::Transient(_))));
     }
 
     #[test]

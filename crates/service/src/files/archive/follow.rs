@@ -10,39 +10,42 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Archive;
-use super::ear::{Hearing, hear, leave_out};
-use super::look::{Place, list};
-use super::order::{Next, Progress, Seen, Session, next};
-use super::record::Recorder;
+use super::decoder::{SegmentDecoder, decode_segment, skip_segment};
+use super::listing::{SegmentLocation, list};
+use super::order::{ArchiveProgress, ArchiveSession, SegmentObject, SegmentStep, next};
+use super::record::ArchiveRecorder;
+use crate::cloud::ObjectName;
 use crate::files::attempt::{Attempt, Requester};
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
-use crate::files::shared::Shared;
-use crate::outside::ObjectName;
+use crate::files::shared::FilesContext;
 
-/// Interval at which the bucket is listed without an event, because another process may have received the event.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval at which the bucket is listed without an event, because another process may have received the event. It
+/// bounds the delay of a segment. At half of it, each stream causes twice the list requests; at twice, segments are
+/// decoded up to 10 s late.
+const LIST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest interval between two listings of all segments, not only of those after the last one: the counter may have
-/// restarted.
-const LOOK_AT_ALL: Duration = Duration::from_secs(60);
+/// restarted. A full listing has a page per 1,000 segments. At half of it, long streams pay twice; at twice, a restart
+/// of the encoder is noticed up to two minutes late.
+const FULL_LIST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Follows a session.
-pub(super) struct Follower {
+pub(super) struct ArchiveFollower {
     archive: Arc<Archive>,
     row: Stream,
-    place: Place,
-    news: Arc<Notify>,
-    progress: Option<Progress>,
+    location: SegmentLocation,
+    new_segment: Arc<Notify>,
+    progress: Option<ArchiveProgress>,
     /// Counters of missing segments that were skipped.
-    given_up: Vec<u64>,
-    recorder: Recorder,
-    hearing: Option<Box<Hearing>>,
+    skipped: Vec<u64>,
+    recorder: ArchiveRecorder,
+    decoder: Option<Box<SegmentDecoder>>,
     /// Position in the session at which the decoder began, in seconds.
     base: f64,
     /// Key of the last segment that was processed here.
     last_key: Option<String>,
-    looked_at_all: Option<Instant>,
+    listed_all_at: Option<Instant>,
     /// Start of the current wait, for any segment or for a missing one.
     waiting: Instant,
     missing: bool,
@@ -50,7 +53,7 @@ pub(super) struct Follower {
     reading: (CancellationToken, DropGuard),
 }
 
-impl Follower {
+impl ArchiveFollower {
     /// Continues a session that was claimed.
     ///
     /// # Errors
@@ -58,36 +61,36 @@ impl Follower {
     pub(super) async fn new(
         archive: &Arc<Archive>,
         row: Stream,
-        place: Place,
-        news: Arc<Notify>,
+        location: SegmentLocation,
+        new_segment: Arc<Notify>,
     ) -> Result<Self, FilesError> {
-        let progress: Option<Progress> =
+        let progress: Option<ArchiveProgress> =
             row.progress.as_deref().and_then(|progress| serde_json::from_str(progress).ok());
         let epoch = row.epoch.map(|epoch| epoch as f64 / 1000.0);
-        let names = (row.id.as_str(), place.name.as_str());
+        let names = (row.id.as_str(), location.name.as_str());
         let (recorder, airings) =
-            Recorder::new(archive, names, (row.started_at, epoch), progress.as_ref()).await?;
+            ArchiveRecorder::new(archive, names, (row.started_at, epoch), progress.as_ref()).await?;
         let token = archive.shared.stop.child_token();
-        let hearing = Hearing::new(&place.name, archive.live.clone(), airings);
+        let decoder = SegmentDecoder::new(&location.name, archive.live.clone(), airings);
         Ok(Self {
             archive: Arc::clone(archive),
             base: progress.map_or(0.0, |progress| progress.seconds),
             row,
-            place,
-            news,
+            location,
+            new_segment,
             progress,
-            given_up: Vec::new(),
+            skipped: Vec::new(),
             recorder,
-            hearing: Some(Box::new(hearing)),
+            decoder: Some(Box::new(decoder)),
             last_key: None,
-            looked_at_all: None,
+            listed_all_at: None,
             waiting: Instant::now(),
             missing: false,
             reading: (token.clone(), token.drop_guard()),
         })
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<FilesContext> {
         &self.archive.shared
     }
 
@@ -97,54 +100,54 @@ impl Follower {
     /// The error that stopped it. The next claim continues at the stored position.
     pub(super) async fn run(mut self) -> Result<(), FilesError> {
         loop {
-            let segments = self.look().await?;
+            let segments = self.list_segments().await?;
             let settings = &self.shared().settings;
-            let patient = self.waiting.elapsed() < settings.segment_wait;
-            let session = Session {
-                counter: self.place.counter,
+            let is_waiting = self.waiting.elapsed() < settings.segment_wait;
+            let session = ArchiveSession {
+                counter: self.location.counter,
                 at: self.row.started_at,
-                spread: milliseconds(settings.segment_wait.min(settings.stream_end / 2)),
-                apart: milliseconds(settings.stream_end),
+                spread_ms: milliseconds(settings.segment_wait.min(settings.stream_end / 2)),
+                max_apart_ms: milliseconds(settings.stream_end),
             };
             let over = self.waiting.elapsed() >= settings.stream_end;
-            let (progress, given_up) = (self.progress, std::mem::take(&mut self.given_up));
-            let decided = next(&segments, progress.as_ref(), &session, &given_up, patient || !self.missing);
-            self.given_up = given_up;
+            let (progress, skipped) = (self.progress, std::mem::take(&mut self.skipped));
+            let decided = next(&segments, progress.as_ref(), &session, &skipped, is_waiting || !self.missing);
+            self.skipped = skipped;
             match decided {
-                Next::Hear(seen, missing) => {
-                    let going = self.hear(seen, missing).await?;
-                    if !going {
+                SegmentStep::Process(segment, missing) => {
+                    let is_leased = self.process_segment(segment, missing).await?;
+                    if !is_leased {
                         return Ok(());
                     }
                 }
-                Next::Missing => {
+                SegmentStep::Missing => {
                     if !std::mem::replace(&mut self.missing, true) {
                         self.waiting = Instant::now();
                     }
                     self.wait().await;
                 }
-                Next::Again(seen) => {
-                    let object = self.object(seen);
+                SegmentStep::Restarted(segment) => {
+                    let object = self.object(segment);
                     self.end("the segment counter has restarted").await?;
-                    return self.archive.start(&object, &self.place.prefix, seen.at).await;
+                    return self.archive.start(&object, &self.location.prefix, segment.at).await;
                 }
-                Next::Nothing if over => {
+                SegmentStep::Nothing if over => {
                     self.end("no new segment for a long time").await?;
-                    return self.look_back().await;
+                    return self.start_next_session().await;
                 }
-                Next::Nothing => self.wait().await,
+                SegmentStep::Nothing => self.wait().await,
             }
         }
     }
 
     /// Lists the segments after the last one, or all segments from time to time.
-    async fn look(&mut self) -> Result<Vec<Seen>, FilesError> {
-        let every = LOOK_AT_ALL.min(self.shared().settings.segment_wait);
-        let all = self.last_key.is_none() || self.looked_at_all.is_none_or(|at| at.elapsed() >= every);
+    async fn list_segments(&mut self) -> Result<Vec<SegmentObject>, FilesError> {
+        let every = FULL_LIST_INTERVAL.min(self.shared().settings.segment_wait);
+        let all = self.last_key.is_none() || self.listed_all_at.is_none_or(|at| at.elapsed() >= every);
         let after = self.last_key.as_deref().filter(|_| !all);
-        let segments = list(self.shared(), &self.place, after).await?;
+        let segments = list(self.shared(), &self.location, after).await?;
         if all {
-            self.looked_at_all = Some(Instant::now());
+            self.listed_all_at = Some(Instant::now());
         }
         Ok(segments)
     }
@@ -154,17 +157,17 @@ impl Follower {
         let until = if self.missing { settings.segment_wait } else { settings.stream_end };
         let left = until.saturating_sub(self.waiting.elapsed()).max(Duration::from_millis(1));
         // After a timeout the bucket is listed without an event.
-        let _ = timeout(left.min(LOOK), self.news.notified()).await;
+        let _ = timeout(left.min(LIST_INTERVAL), self.new_segment.notified()).await;
     }
 
-    fn object(&self, seen: &Seen) -> ObjectName {
-        ObjectName { bucket: self.place.bucket.clone(), key: seen.key.clone() }
+    fn object(&self, segment: &SegmentObject) -> ObjectName {
+        ObjectName { bucket: self.location.bucket.clone(), key: segment.key.clone() }
     }
 
     /// Processes a segment, and stores its detections and the new position. Returns false if another process holds the
     /// lease.
-    async fn hear(&mut self, seen: &Seen, missing: u64) -> Result<bool, FilesError> {
-        let object = self.object(seen);
+    async fn process_segment(&mut self, segment: &SegmentObject, missing: u64) -> Result<bool, FilesError> {
+        let object = self.object(segment);
         let Some(facts) = self.shared().facts(&object).await? else {
             // It was deleted after it was listed. The next listing does not contain it.
             self.last_key = None;
@@ -173,25 +176,25 @@ impl Follower {
         };
         let stop = self.reading.0.clone();
         let source = ObjectSource::new(Arc::clone(&self.shared().objects), object.clone(), &facts, stop);
-        let usual = self.progress.map_or(0.0, |progress| progress.mean());
-        let gap = missing as f64 * usual;
-        let hearing = self.hearing.take().ok_or_else(|| FilesError::Internal(object.clone()))?;
-        if hearing.position() == 0.0 {
+        let mean_seconds = self.progress.map_or(0.0, |progress| progress.mean());
+        let gap = missing as f64 * mean_seconds;
+        let decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(object.clone()))?;
+        if decoder.position() == 0.0 {
             // The decoder ignores a gap before the first audio, so the gap is added to its start.
             self.base += gap;
         }
         let (shared, reading) = (Arc::clone(self.shared()), source.clone());
-        let (mut hearing, heard) =
+        let (mut decoder, decoded) =
             match Attempt::begin(self.shared(), &object, &facts, Requester::Queue).await {
                 Ok(attempt) => {
-                    let work = move || hear(hearing, gap, usual, &reading, &shared);
-                    let heard = self.shared().on_thread(&object, work).await;
+                    let work = move || decode_segment(decoder, gap, mean_seconds, &reading, &shared);
+                    let decoded = self.shared().on_thread(&object, work).await;
                     attempt.end().await;
-                    heard?
+                    decoded?
                 }
                 Err(error @ FilesError::Quarantined(_)) => {
                     tracing::error!(%object, %error, "segment is left out of its stream");
-                    let work = move || leave_out(hearing, gap + usual, &shared);
+                    let work = move || skip_segment(decoder, gap + mean_seconds, &shared);
                     (self.shared().on_thread(&object, work).await?, Ok(()))
                 }
                 Err(error) => return Err(error),
@@ -199,12 +202,12 @@ impl Follower {
         if let Some(error) = source.failure() {
             return Err(error.into());
         }
-        if let Err(error) = heard {
+        if let Err(error) = decoded {
             tracing::warn!(%object, %error, "cannot decode segment, processing it as a gap");
         }
-        let seconds = self.base + hearing.position();
-        self.recorder.begins(seen.at as f64 / 1000.0 - seconds);
-        let events = hearing.take_events();
+        let seconds = self.base + decoder.position();
+        self.recorder.begins(segment.at as f64 / 1000.0 - seconds);
+        let events = decoder.take_events();
         // If the lease expired while the segment was decoded, another process reports the events.
         if !events.is_empty()
             && !self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?
@@ -214,14 +217,14 @@ impl Follower {
         for event in events {
             self.recorder.record(event, self.base).await?;
         }
-        self.recorder.heard(seconds).await?;
-        self.hearing = Some(hearing);
+        self.recorder.record_progress(seconds).await?;
+        self.decoder = Some(decoder);
         if let Some(progress) = self.progress.filter(|_| missing > 0) {
             tracing::warn!(stream = self.row.id, missing, "segments missing, continuing without them");
-            self.given_up.extend(progress.last + 1..seen.counter);
+            self.skipped.extend(progress.last + 1..segment.counter);
         }
-        self.progress = Some(Progress::after(self.progress, seen, seconds));
-        self.last_key = Some(seen.key.clone());
+        self.progress = Some(ArchiveProgress::after(self.progress, segment, seconds));
+        self.last_key = Some(segment.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
         let written = self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?;
         Ok(written || self.is_lost())
@@ -250,15 +253,15 @@ impl Follower {
     /// Ends the session: airings get their final events. The time when its newest segment was written is stored as its end,
     /// so that late events about its segments do not start a session.
     async fn end(&mut self, why: &str) -> Result<(), FilesError> {
-        let name = ObjectName { bucket: self.place.bucket.clone(), key: self.place.prefix.clone() };
-        let mut hearing = self.hearing.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
+        let name = ObjectName { bucket: self.location.bucket.clone(), key: self.location.prefix.clone() };
+        let mut decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
         let shared = Arc::clone(self.shared());
         let work = move || {
-            hearing.finish(&shared);
-            hearing
+            decoder.finish(&shared);
+            decoder
         };
-        let mut hearing = self.shared().on_thread(&name, work).await?;
-        for event in hearing.take_events() {
+        let mut decoder = self.shared().on_thread(&name, work).await?;
+        for event in decoder.take_events() {
             self.recorder.record(event, self.base).await?;
         }
         tracing::info!(stream = self.row.id, why, "stream ended");
@@ -269,14 +272,18 @@ impl Follower {
 
     /// Starts the next session if a segment was written while this one ended. The event about it found the old session
     /// running.
-    async fn look_back(mut self) -> Result<(), FilesError> {
+    async fn start_next_session(mut self) -> Result<(), FilesError> {
         self.last_key = None;
         let newest = self.progress.map_or(self.row.started_at, |progress| progress.newest);
-        let segments = self.look().await?;
-        match segments.iter().filter(|seen| seen.at > newest).min_by_key(|seen| (seen.at, seen.counter)) {
-            Some(seen) if !self.given_up.contains(&seen.counter) => {
-                let object = self.object(seen);
-                self.archive.start(&object, &self.place.prefix, seen.at).await
+        let segments = self.list_segments().await?;
+        match segments
+            .iter()
+            .filter(|segment| segment.at > newest)
+            .min_by_key(|segment| (segment.at, segment.counter))
+        {
+            Some(segment) if !self.skipped.contains(&segment.counter) => {
+                let object = self.object(segment);
+                self.archive.start(&object, &self.location.prefix, segment.at).await
             }
             _ => Ok(()),
         }

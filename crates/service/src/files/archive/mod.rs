@@ -5,9 +5,9 @@
 //! in which they arrived and of the process that received the events. The position is stored in the row after each segment.
 //! After a take-over, the new process continues there, and airings that it detects again keep their identity.
 
-mod ear;
+mod decoder;
 mod follow;
-mod look;
+mod listing;
 mod order;
 mod record;
 
@@ -25,28 +25,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::FilesError;
 use super::segment::SegmentName;
-use super::shared::Shared;
-use crate::outside::ObjectName;
-use follow::Follower;
-use look::Place;
+use super::shared::FilesContext;
+use crate::cloud::ObjectName;
+use follow::ArchiveFollower;
+use listing::SegmentLocation;
 use refrain_monitor::EventKind;
 
-/// Lease duration. A session whose lease has expired can be claimed by another process.
+/// Lease duration. A session whose lease has expired can be claimed by another process. It is renewed every [`TICK`],
+/// so two renewals in a row can fail. At half of it, one failed renewal loses the lease; at twice, the streams of a
+/// killed process are idle for 30 s.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Interval at which leases are renewed and streams claimed. An event about a stream causes a claim at once.
+/// Interval at which leases are renewed and streams claimed. An event about a stream causes a claim at once. At half of
+/// it, idle processes send twice the queries; at twice, a single failed renewal can lose a lease.
 const TICK: Duration = Duration::from_secs(4);
 
 /// Maximum number of sessions per process. Each keeps a spectrogram and the state of its airings in memory, and is idle
-/// most of the time.
-const MOST: usize = 64;
+/// most of the time. At half of it, a service of many streams needs more processes; at twice, memory grows while the
+/// threads of the pool stay the same.
+const MAX_SESSIONS: usize = 64;
 
-/// Pause before a session that failed is retried.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Pause before a session that failed is retried. The lease is held during the pause, so no other process takes over
+/// the same failure at once. At half of it, an unavailable bucket causes twice the log lines; at twice, a session
+/// continues up to 10 s late.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// The streams of segments that this process follows.
 pub(super) struct Archive {
-    shared: Arc<Shared>,
+    shared: Arc<FilesContext>,
     live: LiveSettings,
     events: Vec<EventKind>,
     /// Owner name in leases. It differs from that of live streams, whose leases are renewed separately.
@@ -54,17 +60,26 @@ pub(super) struct Archive {
     /// Notified when a stream may have started.
     started: Notify,
     /// Notified when a stream has a new segment, by the id of the stream.
-    news: Mutex<HashMap<String, Arc<Notify>>>,
+    new_segment: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Archive {
-    pub(super) fn new(shared: Arc<Shared>, owner: &str, live: LiveSettings, events: Vec<EventKind>) -> Self {
-        let (started, news) = (Notify::new(), Mutex::default());
-        Self { shared, live, events, owner: owner.to_owned(), started, news }
+    pub(super) fn new(
+        shared: Arc<FilesContext>,
+        owner: &str,
+        live: LiveSettings,
+        events: Vec<EventKind>,
+    ) -> Self {
+        let (started, new_segment) = (Notify::new(), Mutex::default());
+        Self { shared, live, events, owner: owner.to_owned(), started, new_segment }
     }
 
     /// Handles the event that a segment was written.
-    pub(super) async fn news(&self, object: &ObjectName, segment: &SegmentName) -> Result<(), FilesError> {
+    pub(super) async fn segment_written(
+        &self,
+        object: &ObjectName,
+        segment: &SegmentName,
+    ) -> Result<(), FilesError> {
         let Some(facts) = self.shared.facts(object).await? else { return Ok(()) };
         let at = facts.modified_at.unwrap_or_else(|| Local::now().timestamp_millis());
         self.start(object, &segment.prefix, at).await
@@ -81,36 +96,37 @@ impl Archive {
             started_at: at,
         };
         self.shared.journal().start_stream(&new).await?;
-        match self.told().get(&id) {
-            Some(news) => news.notify_one(),
+        match self.segment_notifies().get(&id) {
+            Some(new_segment) => new_segment.notify_one(),
             None => self.started.notify_one(),
         }
         Ok(())
     }
 
-    fn told(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn segment_notifies(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+        self.new_segment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows streams until `stop` is cancelled, then releases them. A segment whose position is not stored yet is decoded
     /// again by the next process.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut held = Held { archive: Arc::clone(&self), tasks: JoinSet::new(), streams: HashMap::new() };
+        let mut sessions =
+            LeasedSessions { archive: Arc::clone(&self), tasks: JoinSet::new(), streams: HashMap::new() };
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = held.ended() => self.started.notify_one(),
+                () = sessions.ended() => self.started.notify_one(),
                 _ = tick.tick() => {
-                    held.renew().await;
-                    held.claim().await;
+                    sessions.renew().await;
+                    sessions.claim().await;
                 }
-                () = self.started.notified() => held.claim().await,
+                () = self.started.notified() => sessions.claim().await,
             }
         }
-        held.tasks.shutdown().await;
+        sessions.tasks.shutdown().await;
         if let Err(error) = self.shared.journal().release(&self.owner, None).await {
             tracing::warn!(%error, "cannot release streams of segments, their leases will expire");
         }
@@ -118,13 +134,13 @@ impl Archive {
 }
 
 /// The sessions that this process follows.
-struct Held {
+struct LeasedSessions {
     archive: Arc<Archive>,
     tasks: JoinSet<String>,
     streams: HashMap<String, AbortHandle>,
 }
 
-impl Held {
+impl LeasedSessions {
     /// Waits until the task of a session ends.
     async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
@@ -145,7 +161,7 @@ impl Held {
         let Some(id) = known.or(id) else { return };
         if self.streams.get(&id).is_some_and(|handle| handle.id() == task) {
             self.streams.remove(&id);
-            self.archive.told().remove(&id);
+            self.archive.segment_notifies().remove(&id);
             let _ = self.archive.shared.journal().release(&self.archive.owner, Some(&id)).await;
         }
     }
@@ -160,37 +176,38 @@ impl Held {
             // Each session detects a lost lease itself when it stores its position.
             Err(error) => return tracing::warn!(%error, "cannot renew the leases of streams of segments"),
         };
-        let told = &self.archive;
+        let archive = &self.archive;
         self.streams.retain(|id, task| {
             let ours = ids.binary_search(id).is_ok();
             if !ours && !task.is_finished() {
                 tracing::debug!(stream = id, "session has ended or another process holds its lease");
                 task.abort();
-                told.told().remove(id);
+                archive.segment_notifies().remove(id);
             }
             ours || task.is_finished()
         });
     }
 
     async fn claim(&mut self) {
-        let most = u32::try_from(MOST.saturating_sub(self.streams.len())).unwrap_or_default();
-        if most == 0 {
+        let free_capacity =
+            u32::try_from(MAX_SESSIONS.saturating_sub(self.streams.len())).unwrap_or_default();
+        if free_capacity == 0 {
             return;
         }
         let archive = Arc::clone(&self.archive);
-        match archive.shared.journal().claim_archives(&archive.owner, most, LEASE).await {
-            Ok(rows) => rows.into_iter().for_each(|row| self.begin(row)),
+        match archive.shared.journal().claim_archives(&archive.owner, free_capacity, LEASE).await {
+            Ok(rows) => rows.into_iter().for_each(|row| self.start_session(row)),
             Err(error) => tracing::warn!(%error, "cannot claim streams of segments"),
         }
     }
 
-    fn begin(&mut self, row: Stream) {
-        let (id, news) = (row.id.clone(), Arc::new(Notify::new()));
-        self.archive.told().insert(id.clone(), Arc::clone(&news));
-        let (archive, own) = (Arc::clone(&self.archive), id.clone());
+    fn start_session(&mut self, row: Stream) {
+        let (id, new_segment) = (row.id.clone(), Arc::new(Notify::new()));
+        self.archive.segment_notifies().insert(id.clone(), Arc::clone(&new_segment));
+        let (archive, key) = (Arc::clone(&self.archive), id.clone());
         let task = self.tasks.spawn(async move {
-            follow(&archive, row, news).await;
-            own
+            follow(&archive, row, new_segment).await;
+            key
         });
         if let Some(old) = self.streams.insert(id, task) {
             old.abort();
@@ -199,19 +216,19 @@ impl Held {
 }
 
 /// Follows a session. After an error it pauses; then the lease is released, so that the session can be claimed again.
-async fn follow(archive: &Arc<Archive>, row: Stream, news: Arc<Notify>) {
-    let Some(place) = Place::of(&row.url, &archive.shared) else {
+async fn follow(archive: &Arc<Archive>, row: Stream, new_segment: Arc<Notify>) {
+    let Some(location) = SegmentLocation::of(&row.url, &archive.shared) else {
         return refuse(archive, &row).await;
     };
-    tracing::info!(stream = row.id, name = place.name, "following a stream of segments");
+    tracing::info!(stream = row.id, name = location.name, "following a stream of segments");
     let id = row.id.clone();
-    let followed = match Follower::new(archive, row, place, news).await {
+    let followed = match ArchiveFollower::new(archive, row, location, new_segment).await {
         Ok(follower) => follower.run().await,
         Err(error) => Err(error),
     };
     if let Err(error) = followed {
         tracing::warn!(stream = id, %error, "stream of segments failed, retrying");
-        sleep(AGAIN).await;
+        sleep(RETRY_PAUSE).await;
     }
 }
 

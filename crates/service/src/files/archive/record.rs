@@ -4,76 +4,78 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Local;
-use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, Track, TrackId};
+use refrain_catalog::{
+    CatalogError, Detection, DetectionId, DetectionSource, NewOutboxMessage, Track, TrackId,
+};
 use refrain_core::matching::Match;
 
 use super::Archive;
-use super::order::Progress;
-use crate::delivery::{News, SongNow};
-use crate::settings::From;
-use crate::streams::Songs;
+use super::order::ArchiveProgress;
+use crate::delivery::{CurrentSong, DetectionEvent};
+use crate::settings::DetectionOrigin;
+use crate::streams::SongState;
 use refrain_app::audio_file::song_name;
 use refrain_app::response::Response;
 use refrain_monitor::{EventKind, OpenAiring, Reporter, StreamEvent, response};
 
 /// Seconds without a song after which it is reported that the stream begins without one.
-const BEGINNING: f64 = 10.0;
+const NO_SONG_AFTER_SECONDS: f64 = 10.0;
 
 /// Two detections of one track whose starts differ by less than this are the same airing, in seconds.
-const SAME_START: f64 = 3.0;
+const SAME_START_SECONDS: f64 = 3.0;
 
 /// Maximum time between the start of a session without a stored position and the time when its first segment was written,
 /// in milliseconds.
-const LONGEST_SEGMENT: i64 = 3_600_000;
+const MAX_SEGMENT_MS: i64 = 3_600_000;
 
 /// Maximum number of stored detections that are compared with those of a segment that is decoded again.
-const PAGE: u32 = 1_000;
+const MAX_COMPARED: u32 = 1_000;
 
 /// Stores the detections of one session of a stream.
-pub(super) struct Recorder {
+pub(super) struct ArchiveRecorder {
     archive: Arc<Archive>,
     /// Id of the stream.
     id: String,
     /// Name of the stream.
     name: String,
     /// Time when the session began, in milliseconds since 1970. It distinguishes sessions.
-    began: i64,
+    started_at: i64,
     /// Time of its first sample, in seconds since 1970.
     epoch: Option<f64>,
     reporter: Reporter,
-    kept: HashMap<DetectionId, Kept>,
-    songs: Songs,
+    ongoing: HashMap<DetectionId, OngoingArchiveDetection>,
+    songs: SongState,
     /// Earlier detections in audio that is decoded again.
-    redone: Vec<Detection>,
+    redecoded: Vec<Detection>,
     /// Airings that were detected again, with their original ids.
-    same: HashMap<DetectionId, DetectionId>,
+    original_ids: HashMap<DetectionId, DetectionId>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct OngoingArchiveDetection {
     track: TrackId,
     first_seen: i64,
     last_seen: i64,
 }
 
-impl Kept {
+impl OngoingArchiveDetection {
     fn of(detection: &Detection) -> Self {
         let Detection { track_id: track, first_seen, last_seen, .. } = *detection;
         Self { track, first_seen, last_seen }
     }
 }
 
-impl Recorder {
-    /// Creates a recorder for a session that began at `began` and was processed up to `progress`. Also returns the airings
+impl ArchiveRecorder {
+    /// Creates a recorder for a session that began at `started_at` and was processed up to `progress`. Also returns the airings
     /// that continue, with times relative to that position.
     pub(super) async fn new(
         archive: &Arc<Archive>,
         (id, name): (&str, &str),
-        (began, epoch): (i64, Option<f64>),
-        progress: Option<&Progress>,
+        (started_at, epoch): (i64, Option<f64>),
+        progress: Option<&ArchiveProgress>,
     ) -> Result<(Self, Vec<OpenAiring>), CatalogError> {
         let from = epoch.zip(progress).map(|(epoch, progress)| milliseconds(epoch + progress.seconds));
-        let (open, redone) = known(archive, id, from, began).await?;
+        let (open, redecoded) = earlier_detections(archive, id, from, started_at).await?;
         let numbers: Vec<_> = open.iter().map(|detection| detection.track).collect();
         let tracks =
             if open.is_empty() { Vec::new() } else { archive.shared.catalog.by_numbers(&numbers).await? };
@@ -81,20 +83,24 @@ impl Recorder {
             let track = tracks.iter().find(|track| track.number == detection.track)?;
             Some((detection.id, song_name(track).to_owned(), detection.matched_peaks))
         });
-        let songs = if progress.is_some() { Songs::continued(playing.collect()) } else { Songs::default() };
+        let songs =
+            if progress.is_some() { SongState::resumed(playing.collect()) } else { SongState::default() };
         let base = progress.map_or(0.0, |progress| progress.seconds);
         let airings = open.iter().map(|detection| airing(detection, base)).collect();
         let this = Self {
             archive: Arc::clone(archive),
             id: id.to_owned(),
             name: name.to_owned(),
-            began,
+            started_at,
             epoch,
             reporter: Reporter::new(Arc::clone(&archive.shared.catalog)),
-            kept: open.iter().map(|detection| (detection.id, Kept::of(detection))).collect(),
+            ongoing: open
+                .iter()
+                .map(|detection| (detection.id, OngoingArchiveDetection::of(detection)))
+                .collect(),
             songs,
-            redone,
-            same: HashMap::new(),
+            redecoded,
+            original_ids: HashMap::new(),
         };
         Ok((this, airings))
     }
@@ -116,106 +122,115 @@ impl Recorder {
             tracing::warn!(stream = self.name, airing = %event.airing, "track was removed while it played");
             return Ok(());
         };
-        let kept = self.kept(&event, &track);
-        let detection = self.detection(&event, kept);
-        let songs =
-            self.songs.clone().after(event.kind, event.airing, song_name(&track), event.heard.matched_peaks);
-        let (songs, deliveries) = self.news(&event, &track, songs);
+        let ongoing = self.ongoing(&event, &track);
+        let detection = self.detection(&event, ongoing);
+        let songs = self.songs.clone().after(
+            event.kind,
+            event.airing,
+            song_name(&track),
+            event.detected.matched_peaks,
+        );
+        let (songs, deliveries) = self.plan_messages(&event, &track, songs);
         match self.archive.shared.journal().record(&detection, &deliveries, now()).await {
             Err(error @ CatalogError::Invalid { .. }) => {
                 tracing::error!(stream = self.name, airing = %event.airing, %error, "cannot store detection");
             }
             done => drop(done?),
         }
-        self.archive.shared.planner.recorded();
+        self.archive.shared.planner.wake_dispatcher();
         self.songs = songs;
-        self.kept.insert(event.airing, kept);
+        self.ongoing.insert(event.airing, ongoing);
         match event.kind {
-            EventKind::Start => self.archive.shared.measures.airings.add(1),
-            EventKind::Final => drop(self.kept.remove(&event.airing)),
+            EventKind::Start => self.archive.shared.counters.airings.add(1),
+            EventKind::Final => drop(self.ongoing.remove(&event.airing)),
             EventKind::Update => {}
         }
         Ok(())
     }
 
-    /// Reports that the stream begins without a song, once [`BEGINNING`] seconds were processed.
-    pub(super) async fn heard(&mut self, seconds: f64) -> Result<(), CatalogError> {
-        if seconds < BEGINNING || !self.songs.are_untold() {
+    /// Reports that the stream begins without a song, once [`NO_SONG_AFTER_SECONDS`] seconds were processed.
+    pub(super) async fn record_progress(&mut self, seconds: f64) -> Result<(), CatalogError> {
+        if seconds < NO_SONG_AFTER_SECONDS || !self.songs.is_unreported() {
             return Ok(());
         }
         let nothing = to_json(&Response::new(&self.name, Vec::new()));
-        let song = SongNow { song: None, score: 0, begins: true };
-        let news = News { song: Some(song), ..self.told("change", &nothing) };
-        let deliveries = self.archive.shared.planner.deliveries(&news);
+        let song = CurrentSong { song: None, score: 0, begins: true };
+        let detection_event = DetectionEvent { song: Some(song), ..self.base_event("change", &nothing) };
+        let deliveries = self.archive.shared.planner.deliveries(&detection_event);
         if !deliveries.is_empty() {
             self.archive.shared.journal().enqueue(&deliveries, now()).await?;
-            self.archive.shared.planner.recorded();
+            self.archive.shared.planner.wake_dispatcher();
         }
-        self.songs.told();
+        self.songs.set_reported();
         Ok(())
     }
 
     /// Returns the event with times of the session, and with the original id of its airing.
     fn in_session(&mut self, mut event: StreamEvent, base: f64) -> StreamEvent {
         // `epoch` is relative to `base` for all events; `query_start` of a continued airing may not be.
-        let shift = base + event.epoch - event.heard.query_start;
-        event.heard.query_start += shift;
-        event.heard.query_end += shift;
+        let shift = base + event.epoch - event.detected.query_start;
+        event.detected.query_start += shift;
+        event.detected.query_end += shift;
         event.known_at += shift;
-        event.epoch = self.epoch.unwrap_or_default() + event.heard.query_start;
+        event.epoch = self.epoch.unwrap_or_default() + event.detected.query_start;
         event.clock_offset = None;
         if event.kind == EventKind::Start {
-            let is_it = |known: &Detection| {
+            let is_same_airing = |known: &Detection| {
                 let apart = known.start_at as f64 / 1000.0 - event.epoch;
-                known.track == event.heard.track && apart.abs() < SAME_START
+                known.track == event.detected.track && apart.abs() < SAME_START_SECONDS
             };
-            if let Some(at) = self.redone.iter().position(is_it) {
-                let known = self.redone.swap_remove(at);
-                self.kept.insert(known.id, Kept::of(&known));
-                self.same.insert(event.airing, known.id);
+            if let Some(at) = self.redecoded.iter().position(is_same_airing) {
+                let known = self.redecoded.swap_remove(at);
+                self.ongoing.insert(known.id, OngoingArchiveDetection::of(&known));
+                self.original_ids.insert(event.airing, known.id);
             }
         }
-        event.airing = self.same.get(&event.airing).copied().unwrap_or(event.airing);
+        event.airing = self.original_ids.get(&event.airing).copied().unwrap_or(event.airing);
         event
     }
 
-    fn kept(&self, event: &StreamEvent, track: &Track) -> Kept {
+    fn ongoing(&self, event: &StreamEvent, track: &Track) -> OngoingArchiveDetection {
         let now = now();
-        match self.kept.get(&event.airing) {
+        match self.ongoing.get(&event.airing) {
             // The clock of the previous process may have been ahead of ours.
-            Some(known) => Kept { last_seen: now.max(known.last_seen + 1), ..*known },
-            None => Kept { track: track.id, first_seen: now, last_seen: now },
+            Some(known) => OngoingArchiveDetection { last_seen: now.max(known.last_seen + 1), ..*known },
+            None => OngoingArchiveDetection { track: track.id, first_seen: now, last_seen: now },
         }
     }
 
-    fn detection(&self, event: &StreamEvent, kept: Kept) -> Detection {
-        let heard = &event.heard;
-        let length = (heard.query_end - heard.query_start).max(0.0);
+    fn detection(&self, event: &StreamEvent, ongoing: OngoingArchiveDetection) -> Detection {
+        let detected = &event.detected;
+        let length = (detected.query_end - detected.query_start).max(0.0);
         let start_at = milliseconds(event.epoch);
         Detection {
             id: event.airing,
-            heard_in: HeardIn::Stream(self.id.clone()),
-            track: heard.track,
-            track_id: kept.track,
-            query_start: heard.query_start,
-            query_end: heard.query_start + length,
+            detected_in: DetectionSource::Stream(self.id.clone()),
+            track: detected.track,
+            track_id: ongoing.track,
+            query_start: detected.query_start,
+            query_end: detected.query_start + length,
             start_at,
             end_at: start_at + milliseconds(length),
-            reference_start: heard.reference_start,
-            speed: heard.speed,
-            pitch_cents: heard.pitch_cents,
-            false_positive_probability: heard.false_positive_probability,
-            matched_peaks: heard.matched_peaks,
-            expected_peaks: heard.expected_peaks,
-            first_seen: kept.first_seen,
-            last_seen: kept.last_seen,
+            reference_start: detected.reference_start,
+            speed: detected.speed,
+            pitch_cents: detected.pitch_cents,
+            false_positive_probability: detected.false_positive_probability,
+            matched_peaks: detected.matched_peaks,
+            expected_peaks: detected.expected_peaks,
+            first_seen: ongoing.first_seen,
+            last_seen: ongoing.last_seen,
             is_final: event.kind == EventKind::Final,
             channel: None,
         }
     }
 
     /// Returns the songs after an event, and the messages to be delivered for it.
-    fn news(&self, event: &StreamEvent, track: &Track, mut songs: Songs) -> (Songs, Vec<NewDelivery>) {
+    fn plan_messages(
+        &self,
+        event: &StreamEvent,
+        track: &Track,
+        mut songs: SongState,
+    ) -> (SongState, Vec<NewOutboxMessage>) {
         let wanted = self.archive.events.contains(&event.kind);
         let song = songs.change();
         if !wanted && song.is_none() {
@@ -226,20 +241,21 @@ impl Recorder {
         let number =
             if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
         let kind = if wanted { event.kind.as_str() } else { "change" };
-        let news = News { detection: Some(event.airing), number, song, ..self.told(kind, &json) };
-        let deliveries = self.archive.shared.planner.deliveries(&news);
-        songs.told();
+        let detection_event =
+            DetectionEvent { detection: Some(event.airing), number, song, ..self.base_event(kind, &json) };
+        let deliveries = self.archive.shared.planner.deliveries(&detection_event);
+        songs.set_reported();
         (songs, deliveries)
     }
 
-    fn told<'a>(&'a self, event: &'a str, response: &'a str) -> News<'a> {
-        News {
-            from: From::Archive,
+    fn base_event<'a>(&'a self, event: &'a str, response: &'a str) -> DetectionEvent<'a> {
+        DetectionEvent {
+            from: DetectionOrigin::Archive,
             stream_id: &self.name,
             channel: None,
             detection: None,
             event,
-            number: u64::try_from(self.began).unwrap_or_default(),
+            number: u64::try_from(self.started_at).unwrap_or_default(),
             at: Local::now(),
             response,
             song: None,
@@ -248,16 +264,16 @@ impl Recorder {
 }
 
 /// Returns the earlier detections: those that began before `from` and may continue there, and those that began later.
-async fn known(
+async fn earlier_detections(
     archive: &Archive,
     id: &str,
     from: Option<i64>,
-    began: i64,
+    started_at: i64,
 ) -> Result<(Vec<Detection>, Vec<Detection>), CatalogError> {
-    let (journal, heard_in) = (archive.shared.journal(), HeardIn::Stream(id.to_owned()));
-    let since = from.unwrap_or(began - LONGEST_SEGMENT);
-    let mut all = journal.detections_of(&heard_in, since, i64::MAX, None, PAGE).await?;
-    for open in journal.open_detections(&heard_in).await? {
+    let (journal, detected_in) = (archive.shared.journal(), DetectionSource::Stream(id.to_owned()));
+    let since = from.unwrap_or(started_at - MAX_SEGMENT_MS);
+    let mut all = journal.detections_between(&detected_in, since, i64::MAX, None, MAX_COMPARED).await?;
+    for open in journal.open_detections(&detected_in).await? {
         if all.iter().all(|known| known.id != open.id) {
             all.push(open);
         }
@@ -267,7 +283,7 @@ async fn known(
 
 /// Converts a detection to an airing that continues at `base`. The number of aligned landmarks is not stored.
 fn airing(detection: &Detection, base: f64) -> OpenAiring {
-    let heard = Match {
+    let detected = Match {
         track: detection.track,
         query_start: detection.query_start - base,
         query_end: detection.query_end - base,
@@ -280,7 +296,7 @@ fn airing(detection: &Detection, base: f64) -> OpenAiring {
         matched_peaks: detection.matched_peaks,
         segments: Vec::new(),
     };
-    OpenAiring { id: detection.id, heard }
+    OpenAiring { id: detection.id, detected }
 }
 
 /// Serializes a response. This cannot fail, because a response consists of numbers and strings.

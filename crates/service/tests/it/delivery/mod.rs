@@ -1,6 +1,6 @@
 //! Tests of the outbox and its sinks, with a real journal and real couriers.
 
-mod courier;
+mod dispatcher;
 mod folder;
 mod objects;
 mod plan;
@@ -12,89 +12,91 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Local, TimeZone, Utc};
-use refrain_catalog::{Catalog, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, NewDelivery};
-use refrain_service::delivery::{Courier, Lines, News, Planner, Waker};
-use refrain_service::measure::Measures;
-use refrain_service::outside::Outside;
-use refrain_service::settings::{Format, From, OutboxSettings, SinkKind, SinkSettings};
+use refrain_catalog::{Catalog, DeliveryStatus, DetectionId, NewOutboxMessage, OutboxFilter, OutboxMessage};
+use refrain_service::cloud::CloudServices;
+use refrain_service::counters::Counters;
+use refrain_service::delivery::{DetectionEvent, OutboxDispatcher, OutboxPlanner, SharedLineWriter, Waker};
+use refrain_service::settings::{DetectionOrigin, OutboxSettings, SinkFormat, SinkKind, SinkSettings};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Maximum time to wait for an expected state.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A catalog in a temporary folder, with the other parts that couriers need.
-struct Post {
+struct OutboxTest {
     catalog: Arc<dyn Catalog>,
-    measures: Arc<Measures>,
-    outside: Outside,
+    counters: Arc<Counters>,
+    cloud: CloudServices,
     lines: Written,
     folder: TempDir,
 }
 
-impl Post {
+impl OutboxTest {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("catalog.db").display());
         let catalog = refrain_catalog::open(&url).await.unwrap();
-        let (measures, outside) = (Arc::default(), Outside::default());
-        Self { catalog, measures, outside, lines: Written::default(), folder }
+        let (counters, cloud) = (Arc::default(), CloudServices::default());
+        Self { catalog, counters, cloud, lines: Written::default(), folder }
     }
 
     fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn courier(&self, settings: &OutboxSettings) -> Courier {
-        let (lines, drain) = (Lines::to(self.lines.clone()), Duration::from_secs(3));
-        Courier::printing(&self.catalog, settings, &self.outside, drain, &self.measures, lines).unwrap()
+    fn dispatcher(&self, settings: &OutboxSettings) -> OutboxDispatcher {
+        let (lines, drain) = (SharedLineWriter::to(self.lines.clone()), Duration::from_secs(3));
+        OutboxDispatcher::with_lines(&self.catalog, settings, &self.cloud, drain, &self.counters, lines)
+            .unwrap()
     }
 
     /// Starts a courier.
-    fn begin(&self, settings: &OutboxSettings) -> Working {
-        let courier = self.courier(settings);
-        let (waker, stop) = (courier.waker(), CancellationToken::new());
-        Working { waker, task: tokio::spawn(courier.run(stop.clone())), stop }
+    fn begin(&self, settings: &OutboxSettings) -> RunningDispatcher {
+        let dispatcher = self.dispatcher(settings);
+        let (waker, stop) = (dispatcher.waker(), CancellationToken::new());
+        RunningDispatcher { waker, task: tokio::spawn(dispatcher.run(stop.clone())), stop }
     }
 
     /// Writes the messages that the planner creates for these responses to the outbox, as if at the time `at`.
-    async fn tell_at(&self, sinks: &[SinkSettings], bodies: &[&str], at: i64) {
-        let planner = Planner::new(sinks);
+    async fn enqueue_responses_at(&self, sinks: &[SinkSettings], bodies: &[&str], at: i64) {
+        let planner = OutboxPlanner::new(sinks);
         for (number, body) in bodies.iter().enumerate() {
-            let news = News { number: number as u64, response: body, ..news() };
-            self.put(&planner.deliveries(&news), at).await;
+            let detection_event =
+                DetectionEvent { number: number as u64, response: body, ..detection_event() };
+            self.put(&planner.deliveries(&detection_event), at).await;
         }
     }
 
-    async fn tell(&self, sinks: &[SinkSettings], bodies: &[&str]) {
-        self.tell_at(sinks, bodies, now()).await;
+    async fn enqueue_responses(&self, sinks: &[SinkSettings], bodies: &[&str]) {
+        self.enqueue_responses_at(sinks, bodies, now()).await;
     }
 
-    async fn put(&self, messages: &[NewDelivery], at: i64) {
+    async fn put(&self, messages: &[NewOutboxMessage], at: i64) {
         self.catalog.journal().enqueue(messages, at).await.unwrap();
     }
 
-    async fn listed(&self, status: Option<DeliveryStatus>) -> Vec<Delivery> {
-        let filter = DeliveryFilter { sink: None, status };
+    async fn listed(&self, status: Option<DeliveryStatus>) -> Vec<OutboxMessage> {
+        let filter = OutboxFilter { sink: None, status };
         self.catalog.journal().deliveries(&filter, None, 10_000).await.unwrap()
     }
 
-    async fn waiting(&self) -> Vec<Delivery> {
+    async fn waiting(&self) -> Vec<OutboxMessage> {
         self.listed(Some(DeliveryStatus::Waiting)).await
     }
 
     /// Waits until exactly `count` messages have this status.
-    async fn until(&self, status: DeliveryStatus, count: usize) -> Vec<Delivery> {
-        self.until_so(async || Some(self.listed(Some(status)).await).filter(|all| all.len() == count)).await
+    async fn until(&self, status: DeliveryStatus, count: usize) -> Vec<OutboxMessage> {
+        self.until_some(async || Some(self.listed(Some(status)).await).filter(|all| all.len() == count)).await
     }
 
     /// Waits for the first waiting message with a failed attempt.
-    async fn until_failed(&self) -> Delivery {
-        self.until_so(async || self.waiting().await.into_iter().find(|one| one.last_error.is_some())).await
+    async fn until_failed(&self) -> OutboxMessage {
+        self.until_some(async || self.waiting().await.into_iter().find(|one| one.last_error.is_some())).await
     }
 
-    async fn until_so<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
+    async fn until_some<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
         let looking = async {
             loop {
                 if let Some(found) = look().await {
@@ -103,7 +105,7 @@ impl Post {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, looking).await {
+        match tokio::time::timeout(DEADLINE, looking).await {
             Ok(found) => found,
             Err(_) => panic!("the expected state never occurred: {:#?}", self.listed(None).await),
         }
@@ -111,16 +113,16 @@ impl Post {
 }
 
 /// A running courier.
-struct Working {
+struct RunningDispatcher {
     waker: Waker,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Working {
+impl RunningDispatcher {
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        tokio::time::timeout(DEADLINE, self.task).await.unwrap().unwrap();
     }
 }
 
@@ -146,12 +148,12 @@ impl Write for Written {
 
 /// Settings with short pauses.
 fn outbox(sinks: &[SinkSettings]) -> OutboxSettings {
-    let longest_pause = Duration::from_millis(20);
-    OutboxSettings { sinks: sinks.to_vec(), longest_pause, give_up: Duration::from_secs(3600), parallel: 4 }
+    let max_pause = Duration::from_millis(20);
+    OutboxSettings { sinks: sinks.to_vec(), max_pause, give_up: Duration::from_secs(3600), parallel: 4 }
 }
 
 fn sink(name: &str, kind: SinkKind) -> SinkSettings {
-    SinkSettings { name: name.into(), kind, from: vec![From::Live], format: Format::Response }
+    SinkSettings { name: name.into(), kind, from: vec![DetectionOrigin::Live], format: SinkFormat::Response }
 }
 
 fn folder_sink(path: &Path, key: &str) -> SinkSettings {
@@ -164,9 +166,9 @@ fn evening() -> DateTime<Local> {
 }
 
 /// The start event of a song in a stream.
-fn news() -> News<'static> {
-    News {
-        from: From::Live,
+fn detection_event() -> DetectionEvent<'static> {
+    DetectionEvent {
+        from: DetectionOrigin::Live,
         stream_id: "st-1",
         channel: None,
         detection: Some(DetectionId(uuid::Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001))),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use refrain_catalog::DeliveryStatus;
 use refrain_service::settings::{OutboxSettings, Secret, SinkKind, SinkSettings};
-use refrain_testkit::origin::{Asked, Fault, Origin, Times};
+use refrain_testkit::origin::{Fault, LoggedRequest, Origin, Times};
 
-use super::{Post, now, outbox, sink};
+use super::{OutboxTest, now, outbox, sink};
 
 const BODY: &str = "{\"statusCode\":2006}";
 
@@ -27,12 +27,12 @@ async fn origin() -> Origin {
     origin
 }
 
-fn header<'a>(asked: &'a Asked, name: &str) -> &'a str {
+fn header<'a>(asked: &'a LoggedRequest, name: &str) -> &'a str {
     asked.headers.get(name).unwrap().to_str().unwrap()
 }
 
 /// Returns true if the signature has the documented form: `t=SECONDS,v1=HEX` over `SECONDS.BODY`.
-fn is_signed(asked: &Asked, secret: &[u8]) -> bool {
+fn is_signed(asked: &LoggedRequest, secret: &[u8]) -> bool {
     let (time, tag) = header(asked, "refrain-signature").split_once(',').unwrap();
     let seconds = time.strip_prefix("t=").unwrap();
     assert!((now() / 1000 - seconds.parse::<i64>().unwrap()).abs() < 60);
@@ -44,20 +44,20 @@ fn is_signed(asked: &Asked, secret: &[u8]) -> bool {
 
 #[tokio::test]
 async fn message_is_posted_and_signed() {
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     let sinks = [hook(&origin.url("/hook"))];
-    post.tell(&sinks, &[BODY]).await;
-    let working = post.begin(&outbox(&sinks));
-    let done = post.until(DeliveryStatus::Delivered, 1).await;
-    working.end().await;
-    let asked = origin.asked();
+    fixture.enqueue_responses(&sinks, &[BODY]).await;
+    let running = fixture.begin(&outbox(&sinks));
+    let done = fixture.until(DeliveryStatus::Delivered, 1).await;
+    running.end().await;
+    let asked = origin.requests();
     assert_eq!((asked.len(), &asked[0].body[..]), (1, BODY.as_bytes()));
     assert!(is_signed(&asked[0], b"hush") && !is_signed(&asked[0], b"other"));
     assert_eq!(header(&asked[0], "content-type"), "application/json");
     assert_eq!(header(&asked[0], "idempotency-key"), done[0].key);
     assert_eq!(header(&asked[0], "refrain-delivery"), done[0].id.to_string());
     assert_eq!(header(&asked[0], "refrain-event"), "start");
-    assert_eq!((done[0].attempts, post.measures.delivered.get()), (1, 1));
+    assert_eq!((done[0].attempts, fixture.counters.delivered.get()), (1, 1));
 }
 
 #[tokio::test]
@@ -70,18 +70,18 @@ async fn failed_message_is_posted_again_unchanged() {
         (Fault::Reset, "127.0.0.1"),
         (Fault::Redirect("/elsewhere".into()), "status 30"),
     ] {
-        let (post, origin) = (Post::new().await, origin().await);
+        let (fixture, origin) = (OutboxTest::new().await, origin().await);
         origin.put("/elsewhere", "", "text/plain");
         origin.fault("/hook", fault, Times::First(2));
         let sinks = [hook(&origin.url("/hook"))];
-        post.tell(&sinks, &[BODY]).await;
-        let working = post.begin(&outbox(&sinks));
-        let done = post.until(DeliveryStatus::Delivered, 1).await;
-        working.end().await;
+        fixture.enqueue_responses(&sinks, &[BODY]).await;
+        let running = fixture.begin(&outbox(&sinks));
+        let done = fixture.until(DeliveryStatus::Delivered, 1).await;
+        running.end().await;
         let error = done[0].last_error.as_deref().unwrap();
         assert!(error.contains(why), "{error}");
-        assert_eq!((done[0].attempts, post.measures.delivery_failures.get()), (3, 2));
-        let asked = origin.asked();
+        assert_eq!((done[0].attempts, fixture.counters.delivery_failures.get()), (3, 2));
+        let asked = origin.requests();
         assert!(
             asked
                 .iter()
@@ -94,31 +94,31 @@ async fn failed_message_is_posted_again_unchanged() {
 #[tokio::test]
 async fn permanently_refused_messages_are_dead_at_once_and_the_sink_stays_up() {
     let refused = [400, 404, 410, 413, 422, 400];
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     for status in refused {
         origin.fault("/hook", Fault::Status(status), Times::First(1));
     }
     let sinks = [hook(&origin.url("/hook"))];
     let bodies: Vec<String> = (0..=refused.len()).map(|number| format!("{{\"n\":{number}}}")).collect();
-    post.tell(&sinks, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let working = post.begin(&outbox(&sinks));
-    let dead = post.until(DeliveryStatus::Dead, refused.len()).await;
-    post.until(DeliveryStatus::Delivered, 1).await;
-    working.end().await;
+    fixture.enqueue_responses(&sinks, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let running = fixture.begin(&outbox(&sinks));
+    let dead = fixture.until(DeliveryStatus::Dead, refused.len()).await;
+    fixture.until(DeliveryStatus::Delivered, 1).await;
+    running.end().await;
     assert!(dead.iter().all(|message| message.attempts == 1), "{dead:?}");
-    assert_eq!(origin.asked().len(), refused.len() + 1);
+    assert_eq!(origin.requests().len(), refused.len() + 1);
 }
 
 #[tokio::test]
 async fn retry_after_delays_the_next_attempt() {
     for status in [429, 503] {
-        let (post, origin) = (Post::new().await, origin().await);
+        let (fixture, origin) = (OutboxTest::new().await, origin().await);
         origin.fault("/hook", Fault::RetryAfter(status, "1000"), Times::First(1));
         let sinks = [hook(&origin.url("/hook"))];
-        post.tell(&sinks, &[BODY]).await;
-        let working = post.begin(&outbox(&sinks));
-        let failed = post.until_failed().await;
-        working.end().await;
+        fixture.enqueue_responses(&sinks, &[BODY]).await;
+        let running = fixture.begin(&outbox(&sinks));
+        let failed = fixture.until_failed().await;
+        running.end().await;
         assert!(failed.next_attempt_at > now() + 900_000, "{failed:?}");
         assert!(failed.last_error.unwrap().contains("retry after 1000 s"));
     }
@@ -126,55 +126,55 @@ async fn retry_after_delays_the_next_attempt() {
 
 #[tokio::test]
 async fn one_failing_message_does_not_delay_the_others() {
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     origin.fault("/hook", Fault::RetryAfter(503, "1000"), Times::First(1));
     let sinks = [hook(&origin.url("/hook"))];
-    post.tell(&sinks, &[BODY]).await;
-    let working = post.begin(&outbox(&sinks));
-    post.until_failed().await;
-    post.tell(&sinks, &[BODY, "{\"n\":1}", "{\"n\":2}"]).await;
-    working.waker.wake();
-    post.until(DeliveryStatus::Delivered, 2).await;
-    working.end().await;
-    assert_eq!(post.waiting().await.len(), 1);
+    fixture.enqueue_responses(&sinks, &[BODY]).await;
+    let running = fixture.begin(&outbox(&sinks));
+    fixture.until_failed().await;
+    fixture.enqueue_responses(&sinks, &[BODY, "{\"n\":1}", "{\"n\":2}"]).await;
+    running.waker.wake();
+    fixture.until(DeliveryStatus::Delivered, 2).await;
+    running.end().await;
+    assert_eq!(fixture.waiting().await.len(), 1);
 }
 
 #[tokio::test]
 async fn message_refused_by_the_receiver_is_dead_until_it_is_retried() {
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     origin.fault("/hook", Fault::Status(410), Times::First(1));
     let sinks = [hook(&origin.url("/hook"))];
-    post.tell(&sinks, &[BODY]).await;
-    let working = post.begin(&outbox(&sinks));
-    let dead = post.until(DeliveryStatus::Dead, 1).await;
+    fixture.enqueue_responses(&sinks, &[BODY]).await;
+    let running = fixture.begin(&outbox(&sinks));
+    let dead = fixture.until(DeliveryStatus::Dead, 1).await;
     assert!(dead[0].last_error.as_deref().unwrap().contains("410"));
-    assert_eq!((origin.asked().len(), post.measures.deliveries_dead.get()), (1, 1));
+    assert_eq!((origin.requests().len(), fixture.counters.deliveries_dead.get()), (1, 1));
 
     // A manual retry delivers it.
-    assert_eq!(post.catalog.journal().retry(&[dead[0].id]).await.unwrap(), 1);
-    working.waker.wake();
-    post.until(DeliveryStatus::Delivered, 1).await;
-    working.end().await;
-    assert_eq!(origin.asked().len(), 2);
+    assert_eq!(fixture.catalog.journal().retry(&[dead[0].id]).await.unwrap(), 1);
+    running.waker.wake();
+    fixture.until(DeliveryStatus::Delivered, 1).await;
+    running.end().await;
+    assert_eq!(origin.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn expired_message_is_dead_after_the_minimum_number_of_attempts() {
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     origin.fault("/hook", Fault::Status(503), Times::Always);
     let sinks = [hook(&origin.url("/hook"))];
-    post.tell_at(&sinks, &[BODY], now() - 2 * 3_600_000).await;
+    fixture.enqueue_responses_at(&sinks, &[BODY], now() - 2 * 3_600_000).await;
     let settings = OutboxSettings { give_up: Duration::from_secs(3600), ..outbox(&sinks) };
-    let working = post.begin(&settings);
-    let dead = post.until(DeliveryStatus::Dead, 1).await;
-    working.end().await;
+    let running = fixture.begin(&settings);
+    let dead = fixture.until(DeliveryStatus::Dead, 1).await;
+    running.end().await;
     assert_eq!(dead[0].attempts, 5);
-    assert_eq!(origin.asked().len(), 5);
+    assert_eq!(origin.requests().len(), 5);
 }
 
 #[tokio::test]
 async fn private_addresses_get_no_request_and_errors_do_not_contain_the_url() {
-    let (post, origin) = (Post::new().await, origin().await);
+    let (fixture, origin) = (OutboxTest::new().await, origin().await);
     origin.fault("*", Fault::Status(500), Times::Always);
     let url = origin.url("/hook/T0KEN?key=T0KEN");
     let mut guarded = hook(&url);
@@ -182,18 +182,19 @@ async fn private_addresses_get_no_request_and_errors_do_not_contain_the_url() {
     if let SinkKind::Webhook { allow_private, .. } = &mut guarded.kind {
         *allow_private = false;
     }
-    post.tell(&[guarded.clone()], &[BODY]).await;
-    let working = post.begin(&outbox(&[guarded, hook(&url)]));
-    let refused = post.until_failed().await.last_error.unwrap();
+    fixture.enqueue_responses(&[guarded.clone()], &[BODY]).await;
+    let running = fixture.begin(&outbox(&[guarded, hook(&url)]));
+    let refused = fixture.until_failed().await.last_error.unwrap();
     assert!(refused.contains("allow_private of this sink"), "{refused}");
-    assert_eq!(origin.asked().len(), 0);
+    assert_eq!(origin.requests().len(), 0);
 
-    post.tell(&[hook(&url)], &[BODY]).await;
-    working.waker.wake();
-    post.until_so(async || Some(()).filter(|()| !origin.asked().is_empty())).await;
-    let tried =
-        async || post.waiting().await.into_iter().find(|one| one.sink == "hook" && one.last_error.is_some());
-    let tried = post.until_so(tried).await.last_error.unwrap();
-    working.end().await;
+    fixture.enqueue_responses(&[hook(&url)], &[BODY]).await;
+    running.waker.wake();
+    fixture.until_some(async || Some(()).filter(|()| !origin.requests().is_empty())).await;
+    let tried = async || {
+        fixture.waiting().await.into_iter().find(|one| one.sink == "hook" && one.last_error.is_some())
+    };
+    let tried = fixture.until_some(tried).await.last_error.unwrap();
+    running.end().await;
     assert!(tried.contains("500") && !tried.contains("T0KEN") && !refused.contains("T0KEN"), "{tried}");
 }

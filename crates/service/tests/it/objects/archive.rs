@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::{Catalog, Detection, StreamReport, StreamState};
+use refrain_service::cloud::CloudErrorKind;
+use refrain_service::counters::Counters;
 use refrain_service::files::Files;
-use refrain_service::intake::{Handled, Handler};
-use refrain_service::measure::Measures;
-use refrain_service::outside::OutsideErrorKind;
+use refrain_service::queue_consumer::{Disposition, Handler};
 use refrain_service::settings::FilesSettings;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
-use super::{Shop, created, files, files_with, settings};
-use crate::process::{heard, outbox, row, until};
+use super::{BucketTest, created, files, files_with, settings};
+use crate::process::{detections, outbox, row, until};
 use crate::songs::{SECONDS, SILENCE, library};
 
 /// Time of day of the first segment's start, milliseconds since 1970.
@@ -48,15 +48,15 @@ struct Running {
 }
 
 impl Running {
-    fn start(shop: &Shop, name: &str) -> Self {
-        Self::of(files(&shop.catalog, &shop.bucket, &Arc::new(Measures::default()), name))
+    fn start(fixture: &BucketTest, name: &str) -> Self {
+        Self::of(files(&fixture.catalog, &fixture.bucket, &Arc::new(Counters::default()), name))
     }
 
     /// Starts a process that waits for a missing segment for `segment_wait`, and for the next one for `stream_end`.
-    fn waiting(shop: &Shop, name: &str, segment_wait: Duration, stream_end: Duration) -> Self {
+    fn waiting(fixture: &BucketTest, name: &str, segment_wait: Duration, stream_end: Duration) -> Self {
         let settings = FilesSettings { segment_wait, stream_end, ..settings() };
         let index = || Arc::clone(&library().snapshot);
-        Self::of(files_with(&shop.catalog, &shop.bucket, &Arc::default(), name, settings, index))
+        Self::of(files_with(&fixture.catalog, &fixture.bucket, &Arc::default(), name, settings, index))
     }
 
     fn of(files: Files) -> Self {
@@ -71,8 +71,8 @@ impl Running {
         self.task.await.unwrap();
     }
 
-    async fn tell(&self, counter: usize) {
-        assert_eq!(self.handler.handle(&created(&key(counter))).await, Handled::Done);
+    async fn send_event(&self, counter: usize) {
+        assert_eq!(self.handler.handle(&created(&key(counter))).await, Disposition::Ack);
     }
 }
 
@@ -105,7 +105,7 @@ fn check(found: &[Detection], starts: [f64; 2], began: i64) {
 const STARTS: [f64; 2] = [SILENCE, 2.0 * SILENCE + SECONDS];
 
 /// Returns the numbers of start and final events in the outbox.
-async fn told(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
+async fn event_counts(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
     let all = outbox(catalog).await;
     let of = |event: &str| {
         let holds = format!("\"event\":\"{event}\"");
@@ -116,69 +116,69 @@ async fn told(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_in_any_order_are_one_stream() {
-    let shop = Shop::new().await;
-    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let fixture = BucketTest::new().await;
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
     let count = library().clips.len();
     // The order is 2, 0, 1, 5, 3, 4 and so on; each event arrives twice.
     let order = (0..count + 1).map(|k| (k / 3 * 3) + (k + 2) % 3).filter(|k| *k < count);
-    let mut told_of = 0;
+    let mut events_sent = 0;
     for k in order {
-        put(&shop.bucket, k, k, EPOCH);
-        one.tell(k).await;
-        one.tell(k).await;
-        told_of += 1;
+        put(&fixture.bucket, k, k, EPOCH);
+        one.send_event(k).await;
+        one.send_event(k).await;
+        events_sent += 1;
     }
     let end = Some(count as u64 - 1);
-    until("all segments are decoded", async || last(&shop.catalog).await == end).await;
-    assert_eq!((told_of, row(&shop.catalog, ID).await.unwrap().state), (count, StreamState::Live));
+    until("all segments are decoded", async || last(&fixture.catalog).await == end).await;
+    assert_eq!((events_sent, row(&fixture.catalog, ID).await.unwrap().state), (count, StreamState::Live));
     one.end().await;
     // The lease was released at once, so another process finds that no more segments arrive.
-    let running = Running::start(&shop, "other");
-    until("the stream ended", || is_over(&shop.catalog)).await;
-    check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
-    assert_eq!((last(&shop.catalog).await, told(&shop.catalog).await), (end, (2, 2)));
-    let names = outbox(&shop.catalog).await;
+    let running = Running::start(&fixture, "other");
+    until("the stream ended", || is_over(&fixture.catalog)).await;
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
+    assert_eq!((last(&fixture.catalog).await, event_counts(&fixture.catalog).await), (end, (2, 2)));
+    let names = outbox(&fixture.catalog).await;
     assert!(
         names.iter().any(|delivery| delivery.payload.contains(r#"\"unknownAssetID\":\"tv/main_news\""#)),
         "{names:?}"
     );
     // A late copy of an event does not start the stream again.
-    running.tell(3).await;
-    assert!(is_over(&shop.catalog).await);
+    running.send_event(3).await;
+    assert!(is_over(&fixture.catalog).await);
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_segment_is_a_gap_of_its_length() {
-    let shop = Shop::new().await;
+    let fixture = BucketTest::new().await;
     let count = library().clips.len();
     // One missing segment is in the silence between the songs; the other one is the first of the stream.
     let missing = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
-    (1..count).filter(|k| *k != missing).for_each(|k| put(&shop.bucket, k, k, EPOCH));
-    let running = Running::waiting(&shop, "one", Duration::from_millis(400), Duration::from_secs(4));
-    running.tell(7).await;
-    until("the stream ended", || is_over(&shop.catalog)).await;
+    (1..count).filter(|k| *k != missing).for_each(|k| put(&fixture.bucket, k, k, EPOCH));
+    let running = Running::waiting(&fixture, "one", Duration::from_millis(400), Duration::from_secs(4));
+    running.send_event(7).await;
+    until("the stream ended", || is_over(&fixture.catalog)).await;
     let began = EPOCH + LENGTH;
-    check(&heard(&shop.catalog, ID).await, STARTS.map(|start| start - 2.0), began);
+    check(&detections(&fixture.catalog, ID).await, STARTS.map(|start| start - 2.0), began);
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counter_that_restarts_is_another_session() {
-    let shop = Shop::new().await;
-    let running = Running::waiting(&shop, "one", Duration::from_millis(400), HOUR);
+    let fixture = BucketTest::new().await;
+    let running = Running::waiting(&fixture, "one", Duration::from_millis(400), HOUR);
     let count = library().clips.len();
     for (session, began) in [EPOCH, EPOCH + 3_600_000].into_iter().enumerate() {
         for k in 0..count {
-            put(&shop.bucket, k, k, began);
-            running.tell(k).await;
+            put(&fixture.bucket, k, k, began);
+            running.send_event(k).await;
         }
         until("both songs of a session are final", async || {
-            heard(&shop.catalog, ID).await.iter().filter(|d| d.is_final).count() == 2 * (session + 1)
+            detections(&fixture.catalog, ID).await.iter().filter(|d| d.is_final).count() == 2 * (session + 1)
         })
         .await;
     }
-    let found = heard(&shop.catalog, ID).await;
+    let found = detections(&fixture.catalog, ID).await;
     check(&found[..2], STARTS, EPOCH);
     check(&found[2..], STARTS, EPOCH + 3_600_000);
     running.end().await;
@@ -186,68 +186,68 @@ async fn counter_that_restarts_is_another_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_process_continues_the_same_airing() {
-    let shop = Shop::new().await;
-    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let fixture = BucketTest::new().await;
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
     let count = library().clips.len();
     // Up to the middle of the first song.
     let half = ((SILENCE + SECONDS / 2.0) / 2.0) as u64;
     for k in 0..count {
-        put(&shop.bucket, k, k, EPOCH);
+        put(&fixture.bucket, k, k, EPOCH);
         if k as u64 <= half {
-            one.tell(k).await;
+            one.send_event(k).await;
         }
         if k as u64 == half {
-            until("half a song is decoded", async || last(&shop.catalog).await >= Some(half)).await;
-            until("its start is reported", async || told(&shop.catalog).await.0 == 1).await;
+            until("half a song is decoded", async || last(&fixture.catalog).await >= Some(half)).await;
+            until("its start is reported", async || event_counts(&fixture.catalog).await.0 == 1).await;
             // As after `kill -9`: the lease is not released.
             one.task.abort();
         }
     }
-    let begun = heard(&shop.catalog, ID).await;
-    let other = Running::start(&shop, "other");
-    until("the stream ended", || is_over(&shop.catalog)).await;
-    let found = heard(&shop.catalog, ID).await;
+    let started = detections(&fixture.catalog, ID).await;
+    let other = Running::start(&fixture, "other");
+    until("the stream ended", || is_over(&fixture.catalog)).await;
+    let found = detections(&fixture.catalog, ID).await;
     check(&found, STARTS, EPOCH);
-    assert!(found[0].id == begun[0].id && found[0].first_seen == begun[0].first_seen);
-    assert_eq!(told(&shop.catalog).await, (2, 2));
+    assert!(found[0].id == started[0].id && found[0].first_seen == started[0].first_seen);
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
     other.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn segment_without_audio_is_a_gap_and_unavailable_bucket_only_delays() {
-    let shop = Shop::new().await;
+    let fixture = BucketTest::new().await;
     let bad = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
     for k in 0..library().clips.len() {
         if k == bad {
-            shop.bucket.put_at(&key(k), "<html>", EPOCH + (k as i64 + 1) * LENGTH);
+            fixture.bucket.put_at(&key(k), "<html>", EPOCH + (k as i64 + 1) * LENGTH);
         } else {
-            put(&shop.bucket, k, k, EPOCH);
+            put(&fixture.bucket, k, k, EPOCH);
         }
     }
-    shop.bucket.fail("read", 2, OutsideErrorKind::Unavailable);
-    let running = Running::start(&shop, "one");
-    running.tell(0).await;
-    until("the stream ended", || is_over(&shop.catalog)).await;
-    check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
+    fixture.bucket.fail("read", 2, CloudErrorKind::Unavailable);
+    let running = Running::start(&fixture, "one");
+    running.send_event(0).await;
+    until("the stream ended", || is_over(&fixture.catalog)).await;
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
     running.end().await;
 }
 
 /// A process is killed after it has recorded segments and before it has stored its position. The next one decodes them again.
 #[tokio::test(flavor = "multi_thread")]
 async fn airing_that_is_decoded_again_keeps_its_id() {
-    let shop = Shop::new().await;
-    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let fixture = BucketTest::new().await;
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
     let count = library().clips.len();
-    (0..count).for_each(|k| put(&shop.bucket, k, k, EPOCH));
-    one.tell(0).await;
+    (0..count).for_each(|k| put(&fixture.bucket, k, k, EPOCH));
+    one.send_event(0).await;
     let end = Some(count as u64 - 1);
-    until("all segments are decoded", async || last(&shop.catalog).await == end).await;
+    until("all segments are decoded", async || last(&fixture.catalog).await == end).await;
     one.end().await;
-    let before = heard(&shop.catalog, ID).await;
+    let before = detections(&fixture.catalog, ID).await;
     // Back to the middle of the silence between the songs, so that the second song is found again; to the middle of the first
     // song, so that its end is found again; and to the start of the stream.
     for segments in [13_u64, 7, 0] {
-        let row = shop.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
+        let row = fixture.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
         let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH + LENGTH,
             "newest": EPOCH + segments as i64 * LENGTH, "seconds": segments as f64 * 2.0});
         let report = StreamReport {
@@ -260,15 +260,15 @@ async fn airing_that_is_decoded_again_keeps_its_id() {
             // At the start of the stream, no position is stored.
             progress: Some(if segments > 0 { progress.to_string() } else { "null".to_owned() }),
         };
-        assert!(shop.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
-        shop.catalog.journal().release("x", None).await.unwrap();
-        let other = Running::waiting(&shop, "other", HOUR, HOUR);
-        until("all segments are decoded again", async || last(&shop.catalog).await == end).await;
+        assert!(fixture.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
+        fixture.catalog.journal().release("x", None).await.unwrap();
+        let other = Running::waiting(&fixture, "other", HOUR, HOUR);
+        until("all segments are decoded again", async || last(&fixture.catalog).await == end).await;
         other.end().await;
-        let now = heard(&shop.catalog, ID).await;
+        let now = detections(&fixture.catalog, ID).await;
         check(&now, STARTS, EPOCH);
         let ids = |all: &[Detection]| all.iter().map(|detection| detection.id).collect::<Vec<_>>();
         assert_eq!(ids(&now), ids(&before), "from {segments}");
     }
-    assert_eq!(told(&shop.catalog).await, (2, 2));
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
 }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use refrain_service::outside::{
-    ListedObject, ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind, Put,
+use refrain_service::cloud::{
+    CloudError, CloudErrorKind, ListedObject, ObjectFacts, ObjectName, Objects, Put,
 };
 
 /// Number of objects in a page of a list. It is small, so that tests have several pages.
@@ -19,7 +19,7 @@ pub(crate) struct Bucket {
     state: Mutex<State>,
 }
 
-type Later = Box<dyn FnOnce(&Bucket) + Send>;
+type DelayedAction = Box<dyn FnOnce(&Bucket) + Send>;
 
 #[derive(Default)]
 struct State {
@@ -27,13 +27,13 @@ struct State {
     tags: HashMap<String, BTreeMap<String, String>>,
     versions: u64,
     /// Number of calls that fail and the error, by the name of the call.
-    faults: HashMap<&'static str, (u32, OutsideErrorKind)>,
+    faults: HashMap<&'static str, (u32, CloudErrorKind)>,
     /// An action, and the number of reads until it runs.
-    later: Option<(u32, Later)>,
+    delayed_action: Option<(u32, DelayedAction)>,
     /// Number of writes by key.
     writes: HashMap<String, u32>,
     /// Length of the longest part that was read, in bytes.
-    longest: u64,
+    max_read: u64,
     /// Number of bytes that were read of all objects.
     read: u64,
 }
@@ -88,8 +88,8 @@ impl Bucket {
         self.lock().writes.get(key).copied().unwrap_or_default()
     }
 
-    pub(crate) fn longest_read(&self) -> u64 {
-        self.lock().longest
+    pub(crate) fn max_read_bytes(&self) -> u64 {
+        self.lock().max_read
     }
 
     /// Returns the number of bytes that were read of all objects.
@@ -98,39 +98,39 @@ impl Bucket {
     }
 
     /// Makes the next `times` calls of this name fail.
-    pub(crate) fn fail(&self, call: &'static str, times: u32, kind: OutsideErrorKind) {
+    pub(crate) fn fail(&self, call: &'static str, times: u32, kind: CloudErrorKind) {
         self.lock().faults.insert(call, (times, kind));
     }
 
     /// Runs an action right before a read, after `reads` further reads.
     pub(crate) fn after_reads(&self, reads: u32, what: impl FnOnce(&Self) + Send + 'static) {
-        self.lock().later = Some((reads, Box::new(what)));
+        self.lock().delayed_action = Some((reads, Box::new(what)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn call(&self, name: &'static str, object: &ObjectName) -> Result<(), OutsideError> {
+    fn call(&self, name: &'static str, object: &ObjectName) -> Result<(), CloudError> {
         assert_eq!(object.bucket, "b");
         match self.lock().faults.get_mut(name) {
             Some((times @ 1.., kind)) => {
                 *times -= 1;
-                Err(OutsideError::new(*kind, format!("cannot {name} {object}"), "as the test wants"))
+                Err(CloudError::new(*kind, format!("cannot {name} {object}"), "as the test wants"))
             }
             _ => Ok(()),
         }
     }
 
-    fn get(&self, object: &ObjectName) -> Result<Object, OutsideError> {
-        let missing = || OutsideError::new(OutsideErrorKind::NotFound, object.to_string(), "not there");
+    fn get(&self, object: &ObjectName) -> Result<Object, CloudError> {
+        let missing = || CloudError::new(CloudErrorKind::NotFound, object.to_string(), "not there");
         self.lock().objects.get(&object.key).cloned().ok_or_else(missing)
     }
 }
 
 #[async_trait]
 impl Objects for Bucket {
-    async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, OutsideError> {
+    async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, CloudError> {
         self.call("facts", object)?;
         Ok(self.get(object)?.facts)
     }
@@ -140,12 +140,12 @@ impl Objects for Bucket {
         object: &ObjectName,
         range: Range<u64>,
         etag: Option<&str>,
-    ) -> Result<Bytes, OutsideError> {
+    ) -> Result<Bytes, CloudError> {
         self.call("read", object)?;
         let due = {
             let mut state = self.lock();
-            match &mut state.later {
-                Some((0, _)) => state.later.take(),
+            match &mut state.delayed_action {
+                Some((0, _)) => state.delayed_action.take(),
                 Some((reads, _)) => {
                     *reads -= 1;
                     None
@@ -158,16 +158,16 @@ impl Objects for Bucket {
         }
         let Object { body, facts } = self.get(object)?;
         if etag.is_some() && etag != facts.etag.as_deref() {
-            return Err(OutsideError::new(OutsideErrorKind::Conflict, object.to_string(), "another one"));
+            return Err(CloudError::new(CloudErrorKind::Conflict, object.to_string(), "another one"));
         }
         assert!(range.start < range.end && range.end <= facts.size, "{range:?} of {}", facts.size);
         let mut state = self.lock();
-        state.longest = state.longest.max(range.end - range.start);
+        state.max_read = state.max_read.max(range.end - range.start);
         state.read += range.end - range.start;
         Ok(body.slice(range.start as usize..range.end as usize))
     }
 
-    async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, OutsideError> {
+    async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, CloudError> {
         self.call("tags", object)?;
         Ok(self.lock().tags.get(&object.key).cloned().unwrap_or_default())
     }
@@ -178,11 +178,11 @@ impl Objects for Bucket {
         body: Bytes,
         content_type: &str,
         put: Put,
-    ) -> Result<(), OutsideError> {
+    ) -> Result<(), CloudError> {
         self.call("write", object)?;
         assert_eq!(content_type, "application/json");
         if put == Put::New && self.get(object).is_ok() {
-            return Err(OutsideError::new(OutsideErrorKind::Conflict, object.to_string(), "there is one"));
+            return Err(CloudError::new(CloudErrorKind::Conflict, object.to_string(), "there is one"));
         }
         *self.lock().writes.entry(object.key.clone()).or_default() += 1;
         self.put(&object.key, body);
@@ -194,7 +194,7 @@ impl Objects for Bucket {
         bucket: &str,
         prefix: &str,
         after: Option<&str>,
-    ) -> Result<Vec<ListedObject>, OutsideError> {
+    ) -> Result<Vec<ListedObject>, CloudError> {
         self.call("list", &ObjectName { bucket: bucket.to_owned(), key: prefix.to_owned() })?;
         let state = self.lock();
         let all = state
@@ -209,13 +209,13 @@ impl Objects for Bucket {
         Ok(all.map(listed).take(PAGE).collect())
     }
 
-    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError> {
+    async fn delete(&self, object: &ObjectName) -> Result<(), CloudError> {
         self.call("delete", object)?;
         self.lock().objects.remove(&object.key);
         Ok(())
     }
 
-    async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
+    async fn check_bucket(&self, bucket: &str) -> Result<(), CloudError> {
         assert_eq!(bucket, "b");
         Ok(())
     }

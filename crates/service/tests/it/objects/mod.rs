@@ -1,8 +1,8 @@
 //! Tests of files that are dropped into a bucket.
 
 mod archive;
+mod batch;
 mod bucket;
-mod by_hand;
 mod check;
 mod index;
 
@@ -14,12 +14,12 @@ use refrain_core::index::Snapshot;
 use refrain_core::matching::MatchSettings;
 use refrain_core::matching::live::LiveSettings;
 use refrain_monitor::EventKind;
-use refrain_service::delivery::Planner;
-use refrain_service::files::{Files, Parts};
+use refrain_service::counters::Counters;
+use refrain_service::delivery::OutboxPlanner;
+use refrain_service::files::{Files, FilesParts};
 use refrain_service::instance::Instance;
-use refrain_service::intake::Handled;
-use refrain_service::measure::Measures;
-use refrain_service::settings::{FilesSettings, Format, From, Roles, SinkKind, SinkSettings};
+use refrain_service::queue_consumer::Disposition;
+use refrain_service::settings::{DetectionOrigin, FilesSettings, Roles, SinkFormat, SinkKind, SinkSettings};
 use refrain_testkit::{RATE, write_wav};
 use serde_json::json;
 
@@ -28,11 +28,11 @@ use crate::songs::library;
 use bucket::Bucket;
 
 /// A process that handles files, with its catalog and its bucket.
-struct Shop {
+struct BucketTest {
     _folder: tempfile::TempDir,
     catalog: Arc<dyn Catalog>,
     bucket: Arc<Bucket>,
-    measures: Arc<Measures>,
+    counters: Arc<Counters>,
     files: Files,
 }
 
@@ -45,7 +45,7 @@ fn settings() -> FilesSettings {
         check_prefix: "songs_to_check/".to_owned(),
         streams_prefix: "songs_to_check/streams/".to_owned(),
         name_modifier: "_1".to_owned(),
-        largest_object: 50_000_000,
+        max_object_bytes: 50_000_000,
         segment_wait: Duration::from_millis(400),
         stream_end: Duration::from_millis(1500),
         jobs: 2,
@@ -54,14 +54,14 @@ fn settings() -> FilesSettings {
 }
 
 /// Creates a process whose index contains the two songs of the test library.
-fn files(catalog: &Arc<dyn Catalog>, bucket: &Arc<Bucket>, measures: &Arc<Measures>, name: &str) -> Files {
-    files_with(catalog, bucket, measures, name, settings(), || Arc::clone(&library().snapshot))
+fn files(catalog: &Arc<dyn Catalog>, bucket: &Arc<Bucket>, counters: &Arc<Counters>, name: &str) -> Files {
+    files_with(catalog, bucket, counters, name, settings(), || Arc::clone(&library().snapshot))
 }
 
 fn files_with(
     catalog: &Arc<dyn Catalog>,
     bucket: &Arc<Bucket>,
-    measures: &Arc<Measures>,
+    counters: &Arc<Counters>,
     name: &str,
     settings: FilesSettings,
     index: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static,
@@ -69,15 +69,15 @@ fn files_with(
     let sink = |name: &str, format| SinkSettings {
         name: name.to_owned(),
         kind: SinkKind::Stdout,
-        from: vec![From::Archive, From::File],
+        from: vec![DetectionOrigin::Archive, DetectionOrigin::File],
         format,
     };
-    let parts = Parts {
+    let parts = FilesParts {
         catalog: Arc::clone(catalog),
         index: Arc::new(index),
         objects: bucket.clone(),
-        planner: Planner::new(&[sink("all", Format::Response), sink("song", Format::Song)]),
-        measures: Arc::clone(measures),
+        planner: OutboxPlanner::new(&[sink("all", SinkFormat::Response), sink("song", SinkFormat::Song)]),
+        counters: Arc::clone(counters),
         instance: Arc::new(Instance::new(name)),
         roles: BOTH,
         live: (LiveSettings::default(), vec![EventKind::Start, EventKind::Final]),
@@ -85,7 +85,7 @@ fn files_with(
     Files::new(parts, settings).unwrap()
 }
 
-impl Shop {
+impl BucketTest {
     async fn new() -> Self {
         Self::with(settings(), || Arc::clone(&library().snapshot)).await
     }
@@ -96,17 +96,17 @@ impl Shop {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = sqlite(folder.path()).await;
-        let (bucket, measures) = (Arc::default(), Arc::default());
-        let files = files_with(&catalog, &bucket, &measures, "one", settings, index);
-        Self { _folder: folder, catalog, bucket, measures, files }
+        let (bucket, counters) = (Arc::default(), Arc::default());
+        let files = files_with(&catalog, &bucket, &counters, "one", settings, index);
+        Self { _folder: folder, catalog, bucket, counters, files }
     }
 
-    async fn handle(&self, body: &str) -> Handled {
+    async fn handle(&self, body: &str) -> Disposition {
         self.files.handler().handle(body).await
     }
 
     /// Handles the event that this object was created.
-    async fn created(&self, key: &str) -> Handled {
+    async fn created(&self, key: &str) -> Disposition {
         self.handle(&created(key)).await
     }
 }

@@ -12,32 +12,33 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::cache::{Cache, Sections};
-use super::order::{Fetched, Next, Order};
-use super::plan::{Due, Planned};
-use super::range::{begin, part};
-use super::trouble::{MAX_BAD_TRIES, Trouble};
-use super::window::{Shared, Whereabouts};
-use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
+use super::cache::{InitSectionCache, ResourceCache};
+use super::fetch_error::{FetchError, MAX_BAD_TRIES};
+use super::follow_state::{FollowState, PlaylistLocation};
+use super::order::{DeliveryOrder, Fetched, FetcherAction};
+use super::plan::{PlanItem, PlannedSegment};
+use super::range::{first_offset, part};
+use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection};
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
 use refrain_net::Backoff;
-use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, Limits, Question};
+use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest, TransferLimits};
 
-/// Largest response to a key request, bytes. It is larger than a key, so that another short response is recognized as such.
+/// Largest response to a key request, bytes: more than a key, so that another short response is recognized as such.
 const MAX_KEY_BYTES: u64 = 4096;
 
-/// Timeout of a part. A part is listed once it is available, and its whole segment is available a few seconds later.
-const PART_PATIENCE: Duration = Duration::from_secs(4);
+/// Timeout of a part, whose whole segment is available a few seconds later. At half, slow servers are followed by whole
+/// segments; at twice, a lost part delays the segments after it for 8 s.
+const PART_TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {
     pub(super) client: HttpClient,
     pub(super) policy: AddressPolicy,
     pub(super) settings: Arc<HlsSettings>,
-    pub(super) shared: Arc<Shared>,
-    keys: Cache<Url, [u8; KEY_BYTES], Trouble>,
-    sections: Sections<Map, Trouble>,
+    pub(super) shared: Arc<FollowState>,
+    keys: ResourceCache<Url, [u8; KEY_BYTES], FetchError>,
+    sections: InitSectionCache<Map, FetchError>,
 }
 
 impl Fetcher {
@@ -45,29 +46,39 @@ impl Fetcher {
         client: HttpClient,
         policy: AddressPolicy,
         settings: Arc<HlsSettings>,
-        shared: Arc<Shared>,
+        shared: Arc<FollowState>,
     ) -> Self {
-        Self { client, policy, settings, shared, keys: Cache::default(), sections: Sections::default() }
+        Self {
+            client,
+            policy,
+            settings,
+            shared,
+            keys: ResourceCache::default(),
+            sections: InitSectionCache::default(),
+        }
     }
 
     /// Runs until every planned item is delivered, or until the receiver of `out` is dropped.
-    pub(super) async fn run(&self, mut plan: mpsc::Receiver<Planned>, out: mpsc::Sender<Delivery>) {
-        let room = self.settings.prefetch.max(1);
+    pub(super) async fn run(&self, mut plan: mpsc::Receiver<PlanItem>, out: mpsc::Sender<Delivery>) {
+        let capacity = self.settings.prefetch.max(1);
         let mut fetching = FuturesOrdered::new();
         let mut waiting: VecDeque<Delivery> = VecDeque::new();
-        let mut order = Order::default();
+        let mut order = DeliveryOrder::default();
         let mut planned_all = false;
         while !(planned_all && fetching.is_empty() && waiting.is_empty()) {
             tokio::select! {
-                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < room => {
-                    planned_all = matches!(planned, Some(Planned::End) | None);
-                    fetching.push_back(self.fetch(planned.unwrap_or(Planned::End)));
+                // Fetched items that the consumer has not taken count too, so that a slow consumer stops the fetcher.
+                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < capacity => {
+                    planned_all = matches!(planned, Some(PlanItem::End) | None);
+                    fetching.push_back(self.fetch(planned.unwrap_or(PlanItem::End)));
                 }
                 Some(fetched) = fetching.next(), if !fetching.is_empty() => match order.take(fetched) {
-                    Next::Deliver(delivery) => waiting.extend(delivery),
-                    Next::Fetch(due) => fetching.push_front(self.fetch(Planned::Segment(due))),
-                    Next::Done { ad } => self.shared.count(|status| status.count_segment(ad)),
+                    FetcherAction::Deliver(delivery) => waiting.extend(delivery),
+                    // At the front: the rest of this segment comes before everything that is being fetched already.
+                    FetcherAction::Fetch(due) => fetching.push_front(self.fetch(PlanItem::HlsSegment(due))),
+                    FetcherAction::Done { ad } => self.shared.count(|status| status.count_segment(ad)),
                 },
+                // Only reserved: a delivery that was taken out of the queue would be lost if another branch won.
                 permit = out.reserve(), if !waiting.is_empty() => {
                     let Ok(permit) = permit else { return };
                     if let Some(delivery) = waiting.pop_front() {
@@ -80,26 +91,26 @@ impl Fetcher {
     }
 
     /// Fetches a planned item.
-    async fn fetch(&self, planned: Planned) -> Fetched {
+    async fn fetch(&self, planned: PlanItem) -> Fetched {
         match planned {
-            Planned::Segment(due) => Fetched::Whole(self.deliver(&due).await, due.segment.discontinuity),
-            Planned::Gap(gap) => Fetched::Whole(Delivery::Gap(gap), false),
-            Planned::Part(due) => {
+            PlanItem::HlsSegment(due) => Fetched::Whole(self.deliver(&due).await, due.segment.discontinuity),
+            PlanItem::Gap(gap) => Fetched::Whole(Delivery::Gap(gap), false),
+            PlanItem::Part(due) => {
                 let part = self.part(&due).await;
                 Fetched::Part(due, part)
             }
-            Planned::Complete { due, all } => Fetched::Complete { due, all },
-            Planned::Abandoned | Planned::End => Fetched::Abandoned,
+            PlanItem::Complete { due, all } => Fetched::Complete { due, all },
+            PlanItem::Abandoned | PlanItem::End => Fetched::Abandoned,
         }
     }
 
     /// Fetches a segment. Returns a gap if that fails.
-    async fn deliver(&self, due: &Due) -> Delivery {
+    async fn deliver(&self, due: &PlannedSegment) -> Delivery {
         match self.segment(due).await {
-            Ok(segment) => Delivery::Segment(segment),
+            Ok(segment) => Delivery::HlsSegment(segment),
             Err(reason) => {
                 tracing::debug!(sequence = due.segment.sequence, ?reason, "segment missing");
-                let Due { segment, .. } = due;
+                let PlannedSegment { segment, .. } = due;
                 let date = segment.program_date_time;
                 Delivery::Gap(Gap { seconds: segment.seconds, reason, program_date_time: date })
             }
@@ -107,11 +118,11 @@ impl Fetcher {
     }
 
     /// Fetches a part with a single attempt. It is not retried because the whole segment will soon be available instead.
-    async fn part(&self, due: &Due) -> Result<Segment, GapReason> {
+    async fn part(&self, due: &PlannedSegment) -> Result<HlsSegment, GapReason> {
         let part = &due.segment;
         due.check()?;
-        match timeout(PART_PATIENCE, self.attempt(part, &part.url)).await {
-            Ok(Ok((bytes, init))) => Ok(Segment { part: true, ..delivered(due, bytes, init) }),
+        match timeout(PART_TIMEOUT, self.attempt(part, &part.url)).await {
+            Ok(Ok((bytes, init))) => Ok(HlsSegment { part: true, ..delivered(due, bytes, init) }),
             failed => {
                 tracing::debug!(
                     sequence = part.sequence,
@@ -124,42 +135,44 @@ impl Fetcher {
         }
     }
 
-    async fn segment(&self, due: &Due) -> Result<Segment, GapReason> {
+    async fn segment(&self, due: &PlannedSegment) -> Result<HlsSegment, GapReason> {
         let segment = &due.segment;
         due.check()?;
         if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
             tracing::debug!(method, "encryption not supported");
             return Err(GapReason::Unreadable);
         }
-        let give_up = Instant::now() + self.settings.segment_patience;
+        let deadline = Instant::now() + self.settings.segment_timeout;
         let mut backoff = Backoff::new(self.settings.retry);
         let mut url = segment.url.clone();
         loop {
-            let trouble = match self.attempt(segment, &url).await {
+            let fetch_error = match self.attempt(segment, &url).await {
                 Ok((bytes, init)) => return Ok(delivered(due, bytes, init)),
-                Err(trouble) => trouble,
+                Err(fetch_error) => fetch_error,
             };
+            // A pause beyond the deadline is not waited for, because the segments after this one are waiting too.
             let pause = backoff.next();
-            let reason = trouble.reason();
-            if !trouble.may_pass(backoff.tries()) || Instant::now() + pause > give_up {
-                self.blame(trouble);
+            let reason = fetch_error.reason();
+            if !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline {
+                self.record_failure(fetch_error);
                 return Err(reason);
             }
             self.shared.count(|status| status.retries += 1);
             sleep(pause).await;
+            // The URL can have a new token, or the segment can have left the playlist, where a retry cannot succeed.
             match self.shared.find(segment.sequence) {
-                Whereabouts::At(now) => url = now,
-                Whereabouts::Gone => {
-                    self.blame(trouble);
+                PlaylistLocation::At(now) => url = now,
+                PlaylistLocation::Removed => {
+                    self.record_failure(fetch_error);
                     return Err(reason);
                 }
-                Whereabouts::Unknown => {}
+                PlaylistLocation::Unknown => {}
             }
         }
     }
 
-    fn blame(&self, trouble: Trouble) {
-        if let Trouble::Http(error) = trouble {
+    fn record_failure(&self, fetch_error: FetchError) {
+        if let FetchError::Http(error) = fetch_error {
             self.shared.count(|status| status.last_error = Some(error.into()));
         }
     }
@@ -168,7 +181,7 @@ impl Fetcher {
         &self,
         segment: &MediaSegment,
         url: &Url,
-    ) -> Result<(Bytes, Option<Arc<InitSection>>), Trouble> {
+    ) -> Result<(Bytes, Option<Arc<InitSection>>), FetchError> {
         let init = match &segment.map {
             Some(map) => Some(self.section(map).await?),
             None => None,
@@ -178,13 +191,13 @@ impl Fetcher {
         Ok((bytes, init))
     }
 
-    async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, Trouble> {
+    async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, FetchError> {
         let fetch = async {
             let bytes = self.resource(&map.url, map.range).await?;
             let bytes = self.clear(bytes, map.encryption.as_deref(), 0).await?;
             Ok(Arc::new(InitSection { bytes }))
         };
-        self.sections.get(map, async { fetch.await.map_err(|trouble| (trouble, None)) }).await
+        self.sections.get(map, async { fetch.await.map_err(|fetch_error| (fetch_error, None)) }).await
     }
 
     async fn clear(
@@ -192,40 +205,41 @@ impl Fetcher {
         bytes: Bytes,
         encryption: Option<&Encryption>,
         number: u64,
-    ) -> Result<Bytes, Trouble> {
+    ) -> Result<Bytes, FetchError> {
         match encryption {
             None => Ok(bytes),
-            Some(Encryption::Unsupported(method)) => Err(Trouble::Locked(method.clone())),
+            Some(Encryption::Unsupported(method)) => Err(FetchError::Undecryptable(method.clone())),
             Some(Encryption::Aes128 { key, iv }) => {
                 let known = self.keys.get(key, self.key(key)).await?;
                 let clear = decrypt(&bytes, known, *iv, number)
-                    .ok_or_else(|| Trouble::Locked("wrong key or damaged segment".to_owned()))?;
+                    .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
+                // Released before the clear copy is counted, so that both do not need the budget at once.
                 drop(bytes);
-                self.client.hold(clear).await.map_err(|_| Trouble::NoMedia("no memory for the segment"))
+                self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
             }
         }
     }
 
-    /// Fetches a key. A failure is returned with the end of its validity in the cache (`key_pause`); without that, each segment
-    /// would wait for the same missing key.
-    async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (Trouble, Option<Instant>)> {
-        let limits = Limits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
+    /// Fetches a key. A failure is cached for `key_pause`, so that not each segment waits for the same missing key.
+    async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (FetchError, Option<Instant>)> {
+        let limits = TransferLimits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
         let until = || Some(Instant::now() + self.settings.key_pause);
         let mut backoff = Backoff::new(self.settings.retry);
         loop {
-            let missing = match self.client.fetch(Question::new(url, &self.policy).identity(), limits).await {
-                Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
-                    Ok(key) => return Ok(key),
-                    Err(_) => "the response is not a 16-byte key".to_owned(),
-                },
-                Err(error) => {
-                    self.note_expiry(&error);
-                    error.to_string()
-                }
-            };
+            let missing =
+                match self.client.fetch(HttpRequest::new(url, &self.policy).identity(), limits).await {
+                    Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
+                        Ok(key) => return Ok(key),
+                        Err(_) => "the response is not a 16-byte key".to_owned(),
+                    },
+                    Err(error) => {
+                        self.note_expiry(&error);
+                        error.to_string()
+                    }
+                };
             let pause = backoff.next();
             if backoff.tries() >= MAX_BAD_TRIES {
-                return Err((Trouble::Locked(missing), until()));
+                return Err((FetchError::Undecryptable(missing), until()));
             }
             self.shared.count(|status| status.retries += 1);
             sleep(pause).await;
@@ -233,28 +247,30 @@ impl Fetcher {
     }
 
     /// Fetches a resource or a byte range of it.
-    async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, Trouble> {
-        let mut question = Question::new(url, &self.policy).identity();
+    async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, FetchError> {
+        let mut http_request = HttpRequest::new(url, &self.policy).identity();
         if let Some(ByteRange { offset, length }) = range {
             let last = offset.saturating_add(length).saturating_sub(1);
-            question = question.header(header::RANGE, &format!("bytes={offset}-{last}"));
+            http_request = http_request.header(header::RANGE, &format!("bytes={offset}-{last}"));
         }
-        let (answer, body) = self.client.fetch(question, self.settings.segment).await.map_err(|error| {
-            self.note_expiry(&error);
-            Trouble::Http(error)
-        })?;
+        let (response, body) =
+            self.client.fetch(http_request, self.settings.segment).await.map_err(|error| {
+                self.note_expiry(&error);
+                FetchError::Http(error)
+            })?;
         let body = match range {
             None => body,
-            Some(range) => part(&body, range, begin(&answer)).ok_or_else(|| {
-                Trouble::Http(HttpError::new(
+            Some(range) => part(&body, range, first_offset(&response)).ok_or_else(|| {
+                FetchError::Http(HttpError::new(
                     url,
                     HttpFailure::Broken("the response does not contain the requested byte range".to_owned()),
                 ))
             })?,
         };
+        // Servers deliver error pages with the status 200. MPEG-TS, MP4 and packed audio never begin with `<`.
         match body.trim_ascii_start() {
-            [] => Err(Trouble::NoMedia("an empty segment")),
-            [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(Trouble::NoMedia("HTML in place of a segment")),
+            [] => Err(FetchError::NotMedia("an empty segment")),
+            [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(FetchError::NotMedia("HTML in place of a segment")),
             _ => Ok(body),
         }
     }
@@ -267,16 +283,16 @@ impl Fetcher {
     }
 }
 
-fn delivered(due: &Due, bytes: Bytes, init: Option<Arc<InitSection>>) -> Segment {
+fn delivered(due: &PlannedSegment, bytes: Bytes, init: Option<Arc<InitSection>>) -> HlsSegment {
     let segment = &due.segment;
-    Segment {
+    HlsSegment {
         bytes,
         init,
         sequence: segment.sequence,
         seconds: segment.seconds,
         discontinuity: segment.discontinuity,
         program_date_time: segment.program_date_time,
-        seen: due.seen,
+        first_listed: due.first_listed,
         backlog: due.backlog,
         ad: segment.ad,
         part: false,

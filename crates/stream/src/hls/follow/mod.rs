@@ -13,6 +13,8 @@
 
 mod cache;
 mod fetch;
+mod fetch_error;
+mod follow_state;
 mod open;
 mod order;
 mod pace;
@@ -24,8 +26,6 @@ mod route;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod trouble;
-mod window;
 
 use std::sync::Arc;
 
@@ -33,18 +33,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::entry::Entry;
+use super::entry::EntryUrl;
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
 use crate::delivery::Delivery;
 use fetch::Fetcher;
+use follow_state::FollowState;
 use poll::Poller;
 use refrain_net::{AddressPolicy, HttpClient};
 use resolve::Loader;
-use window::Shared;
 
-/// Capacity of the queue of planned items that are not yet being fetched.
-const PLANNED: usize = 64;
+/// Capacity of the queue of planned items that are not yet being fetched. A playlist lists tens of segments, so the
+/// poller can load the next playlist while these wait. At half, a long playlist holds the poller until half of it is
+/// fetched; at twice, more items wait until they are too old and are dropped.
+const PLAN_CAPACITY: usize = 64;
 
 /// An HLS stream that is being followed. Dropping it stops the task that follows it.
 #[derive(Debug)]
@@ -65,14 +67,14 @@ impl HlsSource {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HlsError::NoUrl);
         }
-        Ok(Self::enter(Entry::Fixed(url), client, settings))
+        Ok(Self::enter(EntryUrl::Fixed(url), client, settings))
     }
 
     /// Does the same as [`open`](Self::open) for an entry, whose URL can differ for each request.
-    pub fn enter(entry: Entry, client: &HttpClient, settings: HlsSettings) -> Self {
+    pub fn enter(entry: EntryUrl, client: &HttpClient, settings: HlsSettings) -> Self {
         let (out, deliveries) = mpsc::channel(settings.queue.max(1));
         let (sender, status) = watch::channel(SourceStatus::default());
-        let shared = Arc::new(Shared::new(sender));
+        let shared = Arc::new(FollowState::new(sender));
         let task = tokio::spawn(follow(entry, client.clone(), Arc::new(settings), shared, out));
         Self { deliveries, status, task }
     }
@@ -96,17 +98,18 @@ impl Drop for HlsSource {
 }
 
 async fn follow(
-    entry: Entry,
+    entry: EntryUrl,
     client: HttpClient,
     settings: Arc<HlsSettings>,
-    shared: Arc<Shared>,
+    shared: Arc<FollowState>,
     out: mpsc::Sender<Delivery>,
 ) {
     let policy = AddressPolicy::of_operator(&entry.url(), settings.allow_private, &settings.private_hosts);
-    let (plan, planned) = mpsc::channel(PLANNED);
+    let (plan, planned) = mpsc::channel(PLAN_CAPACITY);
     let loader = Loader { client: client.clone(), policy: policy.clone(), settings: settings.clone() };
     let poller = Poller::new(loader, entry, shared.clone(), plan);
     let fetcher = Fetcher::new(client, policy, settings, shared.clone());
+    // Joined and not spawned, so that dropping the task of the source ends both.
     let (end, ()) = futures_util::future::join(poller.run(), fetcher.run(planned, out)).await;
     shared.enter(match end {
         Ok(reason) => SourceState::Ended(reason),

@@ -5,21 +5,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::open::Opened;
-use super::timeline::{Step, Timeline};
+use super::open::OpenSegment;
+use super::timeline::{SegmentTimeline, Step};
 use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;
 
 /// An item of the plan, which the poller sends to the fetcher.
 #[derive(Debug)]
-pub(super) enum Planned {
-    Segment(Box<Due>),
+pub(super) enum PlanItem {
+    HlsSegment(Box<PlannedSegment>),
     /// A part of the open segment, which the server is still producing.
-    Part(Box<Due>),
+    Part(Box<PlannedSegment>),
     /// The open segment is complete. `all` is true if the planned parts are the whole segment.
     Complete {
-        due: Box<Due>,
+        due: Box<PlannedSegment>,
         all: bool,
     },
     /// The open segment will not be completed.
@@ -31,11 +31,11 @@ pub(super) enum Planned {
 
 /// A segment or part to be fetched.
 #[derive(Debug)]
-pub(super) struct Due {
+pub(super) struct PlannedSegment {
     pub(super) segment: MediaSegment,
     /// Time at which a loaded playlist first listed it, seconds since 1970.
-    pub(super) seen: f64,
-    /// Seconds of media that the playlist listed after it at the time `seen`; `None` for a recording.
+    pub(super) first_listed: f64,
+    /// Seconds of media that the playlist listed after it at the time `first_listed`; `None` for a recording.
     pub(super) backlog: Option<f64>,
     /// Time after which fetching it is not begun anymore; `None` if the playlist is complete.
     pub(super) drop_after: Option<Instant>,
@@ -43,7 +43,7 @@ pub(super) struct Due {
     pub(super) begins: bool,
 }
 
-impl Due {
+impl PlannedSegment {
     /// Checks that the item can still be fetched.
     ///
     /// # Errors
@@ -59,17 +59,17 @@ impl Due {
 
 /// Times and backlog of the next planned item.
 #[derive(Debug, Clone, Copy)]
-struct When {
-    seen: f64,
+struct ItemTiming {
+    first_listed: f64,
     /// Seconds of media listed after the current position in the playlist; `None` for a recording.
     backlog: Option<f64>,
     drop_after: Option<Instant>,
 }
 
-impl When {
-    fn due(self, segment: MediaSegment, begins: bool) -> Box<Due> {
-        let Self { seen, backlog, drop_after } = self;
-        Box::new(Due { segment, seen, backlog, drop_after, begins })
+impl ItemTiming {
+    fn due(self, segment: MediaSegment, begins: bool) -> Box<PlannedSegment> {
+        let Self { first_listed, backlog, drop_after } = self;
+        Box::new(PlannedSegment { segment, first_listed, backlog, drop_after, begins })
     }
 
     /// Moves the position in the playlist forward by `seconds` of listed media.
@@ -80,8 +80,8 @@ impl When {
 
 /// Result of processing a playlist.
 #[derive(Debug)]
-pub(super) struct News {
-    pub(super) planned: Vec<Planned>,
+pub(super) struct PlaylistUpdate {
+    pub(super) planned: Vec<PlanItem>,
     /// Same as [`Advance::shift`](super::timeline::Advance::shift).
     pub(super) shift: i128,
     /// True if the playlist restarted.
@@ -93,18 +93,18 @@ pub(super) struct News {
 /// Decides which segments of a playlist are fetched, and whether they are fetched whole or by parts.
 ///
 /// A segment that is complete when it is first listed is fetched whole. The open segment, which the server is still producing,
-/// is fetched by parts. When it is complete, the plan contains its remaining parts and then a [`Planned::Complete`].
+/// is fetched by parts. When it is complete, the plan contains its remaining parts and then a [`PlanItem::Complete`].
 #[derive(Debug)]
-pub(super) struct Planner {
+pub(super) struct SegmentPlanner {
     settings: Arc<HlsSettings>,
-    timeline: Timeline,
+    timeline: SegmentTimeline,
     /// The open segment, if parts of it are planned.
-    opened: Option<Opened>,
+    opened: Option<OpenSegment>,
 }
 
-impl Planner {
+impl SegmentPlanner {
     pub(super) fn new(settings: Arc<HlsSettings>) -> Self {
-        Self { settings, timeline: Timeline::default(), opened: None }
+        Self { settings, timeline: SegmentTimeline::default(), opened: None }
     }
 
     /// Returns true if no segment was taken yet.
@@ -114,19 +114,22 @@ impl Planner {
 
     /// Plans the new segments and parts of a playlist. `moved` is true if the playlist comes from another URL than the last
     /// one, and `changed` if it is another rendition.
-    pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> News {
+    pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> PlaylistUpdate {
+        // Only the first playlist decides: a live stream that ends later was live when its segments were listed.
         let recorded = list.end && self.is_at_start();
         let advance = self.timeline.advance(list, self.settings.segments_back(list), moved);
         let open = list.open.as_ref().map_or(0.0, |open| open.seconds);
         let new: f64 = advance.steps.iter().map(listed).sum();
-        let mut when = When {
+        let mut when = ItemTiming {
             backlog: (!recorded).then_some(open + new),
-            seen: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            first_listed: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            // A recording can be fetched at any time, so its segments never become too old.
             drop_after: (!list.end).then(|| Instant::now() + self.settings.max_behind),
         };
         let mut planned = Vec::new();
         if let Some(opened) = self.opened.as_mut().filter(|_| changed) {
-            opened.spoil();
+            // The parts of the other rendition do not continue the delivered ones.
+            opened.stop_planning();
         }
         if advance.reset {
             self.abandon(&mut planned);
@@ -135,12 +138,13 @@ impl Planner {
             when = when.after(listed(&step));
             self.step(step, when, &mut planned);
         }
+        // An older copy can list an older open segment, whose parts would go back in time.
         let with_parts = !advance.stale && self.part_target(list).is_some();
         if let Some(open) = self.timeline.open(list).filter(|_| with_parts) {
-            let opened = self.opened.get_or_insert_with(|| Opened::new(open.sequence));
+            let opened = self.opened.get_or_insert_with(|| OpenSegment::new(open.sequence));
             planned.extend(parts(opened, &open, when.after(open.seconds)));
         }
-        News { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
+        PlaylistUpdate { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
     }
 
     /// Returns the target duration of parts if the stream is to be followed by the parts of `list`.
@@ -152,54 +156,59 @@ impl Planner {
         list.low_latency.part_target.filter(|_| helps).map(Duration::from_secs_f64)
     }
 
-    fn step(&mut self, step: Step, when: When, planned: &mut Vec<Planned>) {
+    fn step(&mut self, step: Step, when: ItemTiming, planned: &mut Vec<PlanItem>) {
         match step {
-            Step::Segment(segment) => {
+            Step::HlsSegment(segment) => {
                 let is_it =
-                    |opened: &mut Opened| opened.sequence == segment.sequence && !opened.is_at_start();
+                    |opened: &mut OpenSegment| opened.sequence == segment.sequence && !opened.is_at_start();
                 if let Some(mut opened) = self.opened.take_if(is_it) {
                     planned.extend(parts(&mut opened, &segment, when));
                     let all = opened.is_all_of(&segment);
-                    return planned.push(Planned::Complete { due: when.due(segment, false), all });
+                    return planned.push(PlanItem::Complete { due: when.due(segment, false), all });
                 }
+                // A complete segment that is not the open one means that the open one was skipped or renumbered.
                 self.abandon(planned);
-                planned.push(Planned::Segment(when.due(segment, true)));
+                planned.push(PlanItem::HlsSegment(when.due(segment, true)));
             }
             Step::Gap(mut gap) => {
                 // The open segment is one of the missed ones. Its planned parts are not part of the gap.
-                let told = self.opened.as_ref().map_or(0.0, |opened| opened.seconds);
-                gap.seconds = (gap.seconds - told).max(0.0);
-                gap.program_date_time = gap.program_date_time.map(|date| date + told);
+                let planned_seconds = self.opened.as_ref().map_or(0.0, |opened| opened.seconds);
+                gap.seconds = (gap.seconds - planned_seconds).max(0.0);
+                gap.program_date_time = gap.program_date_time.map(|date| date + planned_seconds);
                 self.abandon(planned);
-                planned.push(Planned::Gap(gap));
+                planned.push(PlanItem::Gap(gap));
             }
         }
     }
 
-    /// Drops the open segment, and plans [`Planned::Abandoned`] if parts of it were planned.
-    fn abandon(&mut self, planned: &mut Vec<Planned>) {
-        let begun = self.opened.take().filter(|opened| !opened.is_at_start());
-        planned.extend(begun.map(|_| Planned::Abandoned));
+    /// Drops the open segment, and plans [`PlanItem::Abandoned`] if parts of it were planned.
+    fn abandon(&mut self, planned: &mut Vec<PlanItem>) {
+        let started = self.opened.take().filter(|opened| !opened.is_at_start());
+        planned.extend(started.map(|_| PlanItem::Abandoned));
     }
 }
 
 /// Returns the seconds of media that the playlist lists for a step. A gap is not listed.
 fn listed(step: &Step) -> f64 {
     match step {
-        Step::Segment(segment) => segment.seconds,
+        Step::HlsSegment(segment) => segment.seconds,
         Step::Gap(_) => 0.0,
     }
 }
 
 /// Plans the parts of a segment that were not planned yet.
-fn parts(opened: &mut Opened, segment: &MediaSegment, when: When) -> impl Iterator<Item = Planned> {
+fn parts(
+    opened: &mut OpenSegment,
+    segment: &MediaSegment,
+    when: ItemTiming,
+) -> impl Iterator<Item = PlanItem> {
     let starts = opened.is_at_start();
     let taken = opened.take(segment);
     let new: f64 = taken.iter().map(|part| part.seconds).sum();
     // `when` belongs to the end of the segment, which is the end of its last part.
-    let mut when = When { backlog: when.backlog.map(|backlog| backlog + new), ..when };
+    let mut when = ItemTiming { backlog: when.backlog.map(|backlog| backlog + new), ..when };
     taken.into_iter().enumerate().map(move |(index, part)| {
         when = when.after(part.seconds);
-        Planned::Part(when.due(part, starts && index == 0))
+        PlanItem::Part(when.due(part, starts && index == 0))
     })
 }

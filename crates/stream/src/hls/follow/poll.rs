@@ -6,80 +6,85 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::{Pace, Reached, Seen};
-use super::plan::{News, Planned, Planner};
+use super::follow_state::FollowState;
+use super::pace::{PlaylistEnd, PlaylistState, ReloadPacer};
+use super::plan::{PlanItem, PlaylistUpdate, SegmentPlanner};
 use super::resolve::Loader;
-use super::route::Route;
-use super::window::Shared;
-use crate::hls::entry::Entry;
+use super::route::PlaylistRoute;
+use crate::hls::entry::EntryUrl;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{EndReason, HlsError, SourceState};
 use refrain_net::Backoff;
 
-/// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master playlist
-/// again, because the media playlist may have moved.
-const MISSING_LOADS: u32 = 3;
+/// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master
+/// playlist again, because the media playlist may have moved. A single 404 happens while a server replaces the file. At
+/// half, such a moment causes a resolution; at twice, a moved playlist is found after six failed loads.
+const MAX_MISSING_LOADS: u32 = 3;
 
 pub(super) struct Poller {
-    route: Route,
-    shared: Arc<Shared>,
-    plan: mpsc::Sender<Planned>,
-    planner: Planner,
+    route: PlaylistRoute,
+    shared: Arc<FollowState>,
+    plan: mpsc::Sender<PlanItem>,
+    planner: SegmentPlanner,
     /// Offset from the playlist's media sequence numbers to the numbers of the timeline.
     shift: i128,
     backoff: Backoff,
-    pace: Pace,
+    pace: ReloadPacer,
 }
 
 impl Poller {
     pub(super) fn new(
         loader: Loader,
-        entry: Entry,
-        shared: Arc<Shared>,
-        plan: mpsc::Sender<Planned>,
+        entry: EntryUrl,
+        shared: Arc<FollowState>,
+        plan: mpsc::Sender<PlanItem>,
     ) -> Self {
         let settings = loader.settings.clone();
-        let (backoff, pace) = (Backoff::new(settings.retry), Pace::new(settings.clone()));
-        let route = Route::new(loader, entry, shared.clone());
-        let planner = Planner::new(settings);
+        let (backoff, pace) = (Backoff::new(settings.retry), ReloadPacer::new(settings.clone()));
+        let route = PlaylistRoute::new(loader, entry, shared.clone());
+        let planner = SegmentPlanner::new(settings);
         Self { route, shared, plan, planner, shift: 0, backoff, pace }
     }
 
     /// Runs until the stream ends and returns the reason. Also ends when the receiver of the plan is dropped.
     pub(super) async fn run(mut self) -> Result<EndReason, HlsError> {
-        let mut last: Option<Seen> = None;
+        let mut last: Option<PlaylistState> = None;
         loop {
-            let began = Instant::now();
+            let started_at = Instant::now();
             let pause = match self.load(last.as_ref()).await {
-                Ok(Some(list)) => match self.digest(list).await {
-                    Ok(seen) => {
-                        let pause = self.pace.pause(&seen);
-                        last = Some(seen);
+                Ok(Some(list)) => match self.process_playlist(list).await {
+                    Ok(playlist_state) => {
+                        let pause = self.pace.pause(&playlist_state);
+                        last = Some(playlist_state);
                         pause
                     }
                     Err(EndReason::EndList) => return Ok(self.finish().await),
                     Err(end) => return Ok(end),
                 },
+                // An unchanged playlist (304) is no news, but also no failure: the backoff was reset by `load`.
                 Ok(None) => {
-                    let seen = last.get_or_insert(Seen::FIRST);
-                    seen.changed = false;
-                    self.pace.no_news();
-                    self.pace.pause(seen)
+                    let playlist_state = last.get_or_insert(PlaylistState::FIRST);
+                    playlist_state.changed = false;
+                    self.pace.unchanged();
+                    self.pace.pause(playlist_state)
                 }
                 Err(error) => {
                     // A failed load brings no news. `changed = false` also makes the next load a normal one, because the failed
                     // one may have been a blocking reload.
-                    last.iter_mut().for_each(|seen| seen.changed = false);
+                    last.iter_mut().for_each(|playlist_state| playlist_state.changed = false);
                     self.failed(error)?
                 }
             };
-            if self.pace.is_over() {
+            // Checked before the state, because a stream that ends must not be reported as stalled first.
+            if self.pace.has_timed_out() {
                 return self.give_up();
             }
-            if last.as_ref().is_some_and(|seen| self.pace.is_stalled(seen)) {
+            if last.as_ref().is_some_and(|playlist_state| self.pace.is_stalled(playlist_state)) {
                 self.shared.enter(SourceState::Stalled);
             }
-            self.wait(began + pause).await;
+            // Counted from the start of the load, as RFC 8216 (6.3.4) requires, so that a slow server does not slow
+            // down the loads.
+            self.wait(started_at + pause).await;
             if self.plan.is_closed() {
                 return Ok(EndReason::Silent);
             }
@@ -89,7 +94,7 @@ impl Poller {
     /// Ends the plan and waits until everything is fetched. URLs of long recordings can expire in this time; they are
     /// refreshed.
     async fn finish(&mut self) -> EndReason {
-        if self.send(Planned::End).await.is_ok() {
+        if self.send(PlanItem::End).await.is_ok() {
             let shared = self.shared.clone();
             loop {
                 tokio::select! {
@@ -102,13 +107,15 @@ impl Poller {
     }
 
     /// Adds an item to the plan as soon as the queue has capacity. Refreshes expired URLs while it waits.
-    async fn send(&mut self, planned: Planned) -> Result<(), EndReason> {
+    async fn send(&mut self, planned: PlanItem) -> Result<(), EndReason> {
         let (shared, plan) = (self.shared.clone(), self.plan.clone());
         loop {
             tokio::select! {
                 permit = plan.reserve() => {
                     return permit.map(|permit| permit.send(planned)).map_err(|_| EndReason::Silent);
                 }
+                // The fetcher may wait for new URLs, so the poller must not wait for the fetcher without refreshing
+                // them.
                 () = shared.expired.notified() => self.refresh().await,
             }
         }
@@ -116,13 +123,14 @@ impl Poller {
 
     /// Resolves the master playlist again to get the current URLs of segments that are already planned.
     async fn refresh(&mut self) {
+        // Refused within `resolve_pause`: hundreds of waiting segments report the expiry of the same token.
         if !self.route.expire() {
             return;
         }
         match self.route.load(None).await {
-            Ok(Some(list)) => self.shared.show(Arc::new(list), self.shift),
+            Ok(Some(list)) => self.shared.publish_playlist(Arc::new(list), self.shift),
             Ok(None) => {}
-            Err(error) => self.shared.complain(&error),
+            Err(error) => self.shared.record_error(&error),
         }
         // The new segments of this playlist were not planned, so the next load must return it even if it is unchanged.
         self.route.forget();
@@ -141,57 +149,58 @@ impl Poller {
     }
 
     /// Loads the media playlist. Returns `None` if it is unchanged.
-    async fn load(&mut self, last: Option<&Seen>) -> Result<Option<MediaPlaylist>, HlsError> {
-        let block = last.and_then(|seen| self.pace.block(seen));
-        let began = Instant::now();
+    async fn load(&mut self, last: Option<&PlaylistState>) -> Result<Option<MediaPlaylist>, HlsError> {
+        let block = last.and_then(|playlist_state| self.pace.block(playlist_state));
+        let started_at = Instant::now();
         let list = self.route.load(block).await?;
         self.backoff.reset();
-        if let (Some(asked), Some(list)) = (block, &list) {
-            self.pace.blocked(asked, began.elapsed(), reached(list));
+        if let (Some(requested), Some(list)) = (block, &list) {
+            self.pace.blocked(requested, started_at.elapsed(), playlist_end(list));
         }
         Ok(list)
     }
 
     /// Plans the new segments of a playlist. Returns `Err` with the reason if the stream ends.
-    async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
+    async fn process_playlist(&mut self, list: MediaPlaylist) -> Result<PlaylistState, EndReason> {
         self.shared.count(|status| {
             status.playlist_loads += 1;
             status.recorded |= list.end;
         });
         let list = Arc::new(list);
-        let news = self.planner.take(&list, self.route.has_moved(), self.route.has_changed());
-        if !news.stale {
+        let updated = self.planner.take(&list, self.route.has_moved(), self.route.has_changed());
+        // An older copy must not replace the newer playlist: its segments would look removed or renamed.
+        if !updated.stale {
             self.route.arrived();
-            self.shift = news.shift;
-            self.shared.show(list.clone(), news.shift);
+            self.shift = updated.shift;
+            self.shared.publish_playlist(list.clone(), updated.shift);
         }
-        let seen = Seen {
+        let playlist_state = PlaylistState {
             target: Duration::from_secs_f64(list.target),
-            reached: reached(&list),
+            playlist_end: playlist_end(&list),
             part: self.planner.part_target(&list),
             can_block: list.low_latency.can_block_reload,
-            changed: !news.planned.is_empty(),
+            changed: !updated.planned.is_empty(),
         };
-        self.plan(news).await?;
+        self.plan(updated).await?;
         if list.end {
             return Err(EndReason::EndList);
         }
-        Ok(seen)
+        Ok(playlist_state)
     }
 
-    async fn plan(&mut self, news: News) -> Result<(), EndReason> {
-        if news.reset {
+    async fn plan(&mut self, updated: PlaylistUpdate) -> Result<(), EndReason> {
+        if updated.reset {
             tracing::debug!("playlist restarted");
             self.shared.count(|status| status.resets += 1);
         }
-        if news.planned.is_empty() {
-            self.pace.no_news();
+        if updated.planned.is_empty() {
+            self.pace.unchanged();
             return Ok(());
         }
-        self.pace.news();
+        self.pace.updated();
         self.shared.enter(SourceState::Live);
-        for mut planned in news.planned {
-            if let Planned::Segment(due) | Planned::Part(due) = &mut planned
+        for mut planned in updated.planned {
+            if let PlanItem::HlsSegment(due) | PlanItem::Part(due) = &mut planned
                 && due.begins
             {
                 due.segment.discontinuity |= self.route.take_change();
@@ -199,17 +208,18 @@ impl Poller {
             self.send(planned).await?;
         }
         // Sending waits for the consumer. That time must not count as time without news of the stream.
-        self.pace.news();
+        self.pace.updated();
         Ok(())
     }
 
     /// Processes a failed load. Returns the pause before the next load, or the error if the playlist never was usable and a
     /// retry cannot help.
     fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
-        self.shared.complain(&error);
+        self.shared.record_error(&error);
         self.shared.count(|status| status.playlist_errors += 1);
         let pause = self.backoff.next();
-        let missing = error.status() == Some(404) && self.backoff.tries() >= MISSING_LOADS;
+        let missing = error.status() == Some(404) && self.backoff.tries() >= MAX_MISSING_LOADS;
+        // These statuses mean an expired token, which no further request with the same URL can repair.
         if matches!(error.status(), Some(403 | 410)) || missing {
             self.route.expire();
         }
@@ -231,6 +241,6 @@ impl Poller {
 }
 
 /// Returns the end of a playlist.
-fn reached(list: &MediaPlaylist) -> Reached {
-    Reached { sequence: list.next_sequence(), parts: list.parts_ahead() }
+fn playlist_end(list: &MediaPlaylist) -> PlaylistEnd {
+    PlaylistEnd { sequence: list.next_sequence(), parts: list.parts_ahead() }
 }

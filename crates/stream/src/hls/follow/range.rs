@@ -4,20 +4,21 @@ use bytes::Bytes;
 use reqwest::header;
 
 use crate::hls::playlist::ByteRange;
-use refrain_net::Answer;
+use refrain_net::ServerResponse;
 
 /// Returns the offset in the resource of the first byte of a response. Some servers ignore the requested range or return
 /// another one.
-pub(super) fn begin(answer: &Answer) -> u64 {
-    let told = answer.header(header::CONTENT_RANGE).filter(|_| answer.status() == 206);
-    let first =
-        told.and_then(|text| text.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
+pub(super) fn first_offset(response: &ServerResponse) -> u64 {
+    // Only a 206 contains the requested range; a 200 with this header would be the whole resource.
+    let content_range = response.header(header::CONTENT_RANGE).filter(|_| response.status() == 206);
+    let first = content_range
+        .and_then(|text| text.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
     first.unwrap_or(0)
 }
 
-/// Returns the bytes of `range` from `body`, which begins at offset `begin` of the resource; `None` if it lacks some of them.
-pub(super) fn part(body: &Bytes, range: ByteRange, begin: u64) -> Option<Bytes> {
-    let offset = usize::try_from(range.offset.checked_sub(begin)?).ok()?;
+/// Returns the bytes of `range` from `body`, which begins at offset `first_offset` of the resource; `None` if it lacks some of them.
+pub(super) fn part(body: &Bytes, range: ByteRange, first_offset: u64) -> Option<Bytes> {
+    let offset = usize::try_from(range.offset.checked_sub(first_offset)?).ok()?;
     let end = offset.checked_add(usize::try_from(range.length).ok()?)?;
     (end <= body.len()).then(|| body.slice(offset..end))
 }

@@ -6,12 +6,12 @@ use reqwest::header;
 use tokio::time::Instant;
 use url::Url;
 
-use super::pace::Wanted;
+use super::pace::ReloadTarget;
 use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
-use crate::hls::rendition::{self, Chosen};
+use crate::hls::rendition::{self, ChosenRendition};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
-use refrain_net::{AddressPolicy, HttpClient, Limits, Question, ShownUrl};
+use refrain_net::{AddressPolicy, HttpClient, HttpRequest, ShownUrl, TransferLimits};
 
 /// Requests playlists.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Loader {
                 Playlist::Media(list) => Ok(Resolved { rendition: own, first: Some(list) }),
                 Playlist::Master(master) => {
                     let choice = &self.settings.rendition;
-                    let Chosen { url, label } =
+                    let ChosenRendition { url, label } =
                         rendition::choose(&master, choice).ok_or_else(|| HlsError::NoRendition {
                             url: entry.into(),
                             wanted: format!("{choice:?}"),
@@ -82,38 +82,41 @@ impl Loader {
     pub(super) async fn load(
         &self,
         rendition: &mut Rendition,
-        block: Option<Wanted>,
+        block: Option<ReloadTarget>,
     ) -> Result<Loaded, HlsError> {
-        let Limits { bytes, total } = self.settings.playlist;
+        let TransferLimits { bytes, total } = self.settings.playlist;
         let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
-        let mut question = Question::new(url, &self.policy);
+        let mut http_request = HttpRequest::new(url, &self.policy);
         if block.is_none() {
             let known =
                 [(header::IF_NONE_MATCH, &rendition.etag), (header::IF_MODIFIED_SINCE, &rendition.modified)];
             for (name, value) in known {
                 if let Some(value) = value {
-                    question = question.header(name, value);
+                    http_request = http_request.header(name, value);
                 }
             }
         }
+        // The server may hold a blocking reload, so that time is added to the time limit of the transfer.
         let total = total + block.map_or(Duration::ZERO, |wanted| wanted.wait);
-        let began = Instant::now();
-        let (answer, body) = self.client.fetch(question, Limits { bytes, total }).await?;
-        tracing::trace!(url = %ShownUrl::from(url), status = answer.status(), took = ?began.elapsed(), "playlist");
-        if answer.status() == 304 {
+        let started_at = Instant::now();
+        let (response, body) = self.client.fetch(http_request, TransferLimits { bytes, total }).await?;
+        tracing::trace!(url = %ShownUrl::from(url), status = response.status(), took = ?started_at.elapsed(), "playlist");
+        if response.status() == 304 {
             return Ok(Loaded::NotModified);
         }
-        let playlist = parse(&body, answer.url())
-            .map_err(|error| HlsError::Playlist { url: answer.url().into(), error })?;
-        let own = |name| answer.header(name).map(str::to_owned);
+        // Relative URLs refer to the URL after redirects, not to the requested one.
+        let playlist = parse(&body, response.url())
+            .map_err(|error| HlsError::Playlist { url: response.url().into(), error })?;
+        let own = |name| response.header(name).map(str::to_owned);
+        // Stored only after the playlist was parsed: a damaged response must be loaded again.
         (rendition.etag, rendition.modified) = (own(header::ETAG), own(header::LAST_MODIFIED));
         Ok(Loaded::Playlist(Box::new(playlist)))
     }
 }
 
 /// Delivery directives of a blocking reload (RFC 8216bis section 6.2.5.2).
-fn directives(wanted: Wanted) -> String {
+fn directives(wanted: ReloadTarget) -> String {
     let part = wanted.part.map(|part| format!("&_HLS_part={part}")).unwrap_or_default();
     format!("_HLS_msn={}{part}", wanted.sequence)
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::Wanted;
+use super::follow_state::FollowState;
+use super::pace::ReloadTarget;
 use super::resolve::{Loaded, Loader, Rendition};
-use super::window::Shared;
-use crate::hls::entry::Entry;
+use crate::hls::entry::EntryUrl;
 use crate::hls::playlist::{MediaPlaylist, Playlist};
 use crate::hls::status::HlsError;
 
-pub(super) struct Route {
+pub(super) struct PlaylistRoute {
     loader: Loader,
-    entry: Entry,
-    shared: Arc<Shared>,
+    entry: EntryUrl,
+    shared: Arc<FollowState>,
     rendition: Option<Rendition>,
     /// The last rendition whose URL expired. It is used again if the resolution fails, because the URL of the master
     /// playlist may be valid only once.
@@ -30,8 +30,8 @@ pub(super) struct Route {
     changed: bool,
 }
 
-impl Route {
-    pub(super) fn new(loader: Loader, entry: Entry, shared: Arc<Shared>) -> Self {
+impl PlaylistRoute {
+    pub(super) fn new(loader: Loader, entry: EntryUrl, shared: Arc<FollowState>) -> Self {
         Self {
             loader,
             entry,
@@ -46,11 +46,16 @@ impl Route {
     }
 
     /// Loads the media playlist. Returns `None` if it is unchanged. See [`Loader::load`] for `block`.
-    pub(super) async fn load(&mut self, block: Option<Wanted>) -> Result<Option<MediaPlaylist>, HlsError> {
+    pub(super) async fn load(
+        &mut self,
+        block: Option<ReloadTarget>,
+    ) -> Result<Option<MediaPlaylist>, HlsError> {
         if let Some(first) = self.resolve_if_due().await? {
             return Ok(Some(first));
         }
         let Some(rendition) = &mut self.rendition else { return Ok(None) };
+        // The validators and the blocking position belong to the old URL, so the first load of a new one does not
+        // block.
         match self.loader.load(rendition, block.filter(|_| !self.moved)).await? {
             Loaded::NotModified => {
                 self.shared.count(|status| status.not_modified += 1);
@@ -75,12 +80,13 @@ impl Route {
         if self.label.is_some() {
             self.shared.count(|status| status.resolutions += 1);
         }
+        // Set before the request, so that failing resolutions keep their distance as well.
         self.resolved = Some(Instant::now());
         let resolved = match self.loader.resolve(&self.entry.url()).await {
             Ok(resolved) => resolved,
             // The current rendition can still be used, so this error does not interrupt the stream.
             Err(error) if self.rendition.is_some() => {
-                self.shared.complain(&error);
+                self.shared.record_error(&error);
                 return Ok(None);
             }
             Err(error) => {
@@ -92,6 +98,8 @@ impl Route {
         let is_first = self.label.is_none();
         let url = &resolved.rendition.url;
         self.changed |= self.label.as_ref().is_some_and(|before| *before != label);
+        // Tokens change the URL at each resolution. It counts as moved anyway, because the numbering of another edge
+        // server may differ.
         self.moved |= !is_first && self.rendition.as_ref().is_none_or(|before| before.url != *url);
         self.shared.count(|status| status.rendition.clone_from(&label));
         self.label = Some(label);
@@ -105,6 +113,7 @@ impl Route {
         let is_master = self.label.as_ref().is_some_and(Option::is_some);
         let now = is_master && self.until_resolve().is_zero();
         if now {
+            // Kept for the case that the resolution fails.
             self.refused = self.rendition.take();
             self.moved = true;
         }

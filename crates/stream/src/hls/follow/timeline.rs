@@ -1,8 +1,7 @@
 //! Detection of the new segments of a playlist.
 //!
-//! Media sequence numbers identify the segments, but some servers number them incorrectly: they serve an older copy for a
-//! while, do not increment the number, omit the tag, or restart. So the timeline stores the number, the name and the date of
-//! the segments taken last. If the numbers do not match, the name and the date decide.
+//! Media sequence numbers identify the segments, but some servers serve older copies, do not increment the number, omit
+//! it or restart. So the timeline also stores names and dates of the last segments, which decide if numbers differ.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,19 +11,22 @@ use url::Url;
 use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
 
-/// Number of stored segments: more than a live playlist lists, so that an older copy of a playlist is recognized.
-const MEMORY: usize = 256;
+/// Number of stored segments: more than a live playlist lists, so that an older copy is recognized. At half, copies of
+/// playlists of more than 128 segments are not recognized; at twice, a stream needs 12 kB more.
+const MAX_STORED_SEGMENTS: usize = 256;
 
-/// Most segments that can be missed (a day of 2-s segments). A larger step in the numbers is a new numbering.
-const MOST_MISSED: u64 = 43_200;
+/// Maximum number of segments that can be missed (a day of 2-s segments). A larger step is a new numbering. At half, an
+/// outage of a day restarts the stream; at twice, a change to epoch-based numbers can become a gap of two days.
+const MAX_MISSED_SEGMENTS: u64 = 43_200;
 
-/// Number of times that an older copy may advance, beyond its number of segments, before it is treated as another stream.
+/// Number of times that an older copy may advance, beyond its number of segments, before it is another stream. At half,
+/// a server that skips numbers looks restarted; at twice, a real restart is noticed three segments later.
 const OLDER_SLACK: usize = 3;
 
 /// A new segment of a playlist, or a gap before one.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Segment(MediaSegment),
+    HlsSegment(MediaSegment),
     Gap(Gap),
 }
 
@@ -43,17 +45,16 @@ pub(super) struct Advance {
 
 /// The segments taken last.
 #[derive(Debug, Default)]
-pub(super) struct Timeline {
-    taken: VecDeque<Taken>,
+pub(super) struct SegmentTimeline {
+    taken: VecDeque<TakenSegment>,
     /// Date of the end of the last segment taken, seconds since 1970.
     next_date: Option<f64>,
     /// For consecutive older copies: the end of the last one, and how many times the end advanced.
     older: Option<(u64, usize)>,
 }
 
-/// A segment that was taken.
 #[derive(Debug, Clone)]
-struct Taken {
+struct TakenSegment {
     sequence: u64,
     name: u64,
     date: Option<f64>,
@@ -62,7 +63,7 @@ struct Taken {
 }
 
 /// Position of the first new segment in a playlist.
-enum Place {
+enum PlaylistPosition {
     /// At this index. The second value is added to the sequence numbers.
     From(usize, i128),
     /// At index 0, after this number of missed segments.
@@ -73,30 +74,30 @@ enum Place {
     Reset,
 }
 
-impl Timeline {
+impl SegmentTimeline {
     /// Takes the new segments of `list`. If it is the first playlist, only its last `back` segments are new. `moved` is true
     /// if the playlist comes from another URL than the last one, so that names need not match.
     pub(super) fn advance(&mut self, list: &MediaPlaylist, back: usize, moved: bool) -> Advance {
         let mut advance = Advance::default();
         let mut from = 0;
         match self.place(list, back, moved) {
-            Place::From(index, shift) => {
+            PlaylistPosition::From(index, shift) => {
                 (from, advance.shift) = (index, shift);
                 if self.taken.is_empty() {
                     // Store the skipped segments too, because an older copy of the playlist may end with one of them.
                     list.segments.iter().take(from).for_each(|segment| drop(self.take(segment.clone())));
                 }
             }
-            Place::Missed(count) => advance.steps.extend(self.missed(list, count).map(Step::Gap)),
-            Place::Old if !list.segments.is_empty() && self.is_another(list) => {
+            PlaylistPosition::Missed(count) => advance.steps.extend(self.missed(list, count).map(Step::Gap)),
+            PlaylistPosition::Old if !list.segments.is_empty() && self.is_another(list) => {
                 *self = Self::default();
                 advance.reset = true;
             }
-            Place::Old => {
+            PlaylistPosition::Old => {
                 advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest));
                 return advance;
             }
-            Place::Reset => advance.reset = true,
+            PlaylistPosition::Reset => advance.reset = true,
         }
         self.older = None;
         let after_gap = !advance.steps.is_empty();
@@ -110,8 +111,8 @@ impl Timeline {
             let mut segment = segment.clone();
             segment.sequence = shifted(segment.sequence, advance.shift);
             let last = self.taken.back().map_or(0, |last| last.discontinuity_sequence);
-            let unseen = nth == 0 && after_gap && segment.discontinuity_sequence > last;
-            segment.discontinuity |= begins || unseen;
+            let is_after_gap = nth == 0 && after_gap && segment.discontinuity_sequence > last;
+            segment.discontinuity |= begins || is_after_gap;
             begins = false;
             advance.steps.push(self.take(segment));
         }
@@ -133,61 +134,64 @@ impl Timeline {
         self.taken.is_empty()
     }
 
-    /// Returns the number of stored segments.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
         self.taken.len()
     }
 
-    fn place(&self, list: &MediaPlaylist, back: usize, moved: bool) -> Place {
-        let Some(first) = list.segments.first() else { return Place::Old };
+    fn place(&self, list: &MediaPlaylist, back: usize, moved: bool) -> PlaylistPosition {
+        let Some(first) = list.segments.first() else { return PlaylistPosition::Old };
         let Some(last) = self.taken.back() else {
-            return Place::From(list.segments.len().saturating_sub(back), 0);
+            return PlaylistPosition::From(list.segments.len().saturating_sub(back), 0);
         };
         let ahead = last.sequence.checked_sub(first.sequence).and_then(|index| usize::try_from(index).ok());
         let same_number = ahead.and_then(|index| Some((index, list.segments.get(index)?)));
         if let Some((index, segment)) = same_number
             && last.is_at_its_number(segment, moved)
         {
-            return Place::From(index + 1, 0);
+            return PlaylistPosition::From(index + 1, 0);
         }
         if first.sequence > last.sequence {
             return Self::place_ahead(last, list, moved);
         }
         if let Some(index) = list.segments.iter().rposition(|segment| last.is(segment)) {
-            return Place::From(index + 1, shift_to(last.sequence, list, index));
+            return PlaylistPosition::From(index + 1, shift_to(last.sequence, list, index));
         }
         let newest_known = list.segments.last().is_some_and(|newest| self.knows(newest));
         if newest_known {
-            return Place::Old;
+            return PlaylistPosition::Old;
         }
-        if moved { self.place_by_date(list).unwrap_or(Place::Reset) } else { Place::Reset }
+        if moved {
+            self.place_by_date(list).unwrap_or(PlaylistPosition::Reset)
+        } else {
+            PlaylistPosition::Reset
+        }
     }
 
     /// Places a playlist whose numbers begin after the last segment taken.
-    fn place_ahead(last: &Taken, list: &MediaPlaylist, moved: bool) -> Place {
+    fn place_ahead(last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> PlaylistPosition {
         let dated =
             |segment: &MediaSegment| last.same_date(segment) == Some(true) && (moved || last.is(segment));
         if let Some(index) = list.segments.iter().rposition(dated) {
-            return Place::From(index + 1, shift_to(last.sequence, list, index));
+            return PlaylistPosition::From(index + 1, shift_to(last.sequence, list, index));
         }
         match list.media_sequence.saturating_sub(last.sequence).saturating_sub(1) {
-            0 => Place::From(0, 0),
-            missed if missed > MOST_MISSED => Place::Reset,
-            missed => Place::Missed(missed),
+            0 => PlaylistPosition::From(0, 0),
+            missed if missed > MAX_MISSED_SEGMENTS => PlaylistPosition::Reset,
+            missed => PlaylistPosition::Missed(missed),
         }
     }
 
     /// Places a playlist with the numbering of another rendition or server by its dates, if it has any.
-    fn place_by_date(&self, list: &MediaPlaylist) -> Option<Place> {
+    fn place_by_date(&self, list: &MediaPlaylist) -> Option<PlaylistPosition> {
         let next = self.next_date?;
         let newer = |segment: &MediaSegment| {
             segment.program_date_time.map(|date| date > next - segment.seconds / 2.0)
         };
         let index = list.segments.iter().position(|segment| newer(segment) == Some(true));
         match index {
-            Some(index) => Some(Place::From(index, 0)),
-            None => newer(list.segments.last()?).map(|_| Place::Old),
+            Some(index) => Some(PlaylistPosition::From(index, 0)),
+            None => newer(list.segments.last()?).map(|_| PlaylistPosition::Old),
         }
     }
 
@@ -212,16 +216,16 @@ impl Timeline {
             segment.program_date_time = self.next_date;
         }
         self.next_date = segment.program_date_time.map(|date| date + segment.seconds);
-        if self.taken.len() >= MEMORY {
+        if self.taken.len() >= MAX_STORED_SEGMENTS {
             self.taken.pop_front();
         }
-        self.taken.push_back(Taken::of(&segment));
-        Step::Segment(segment)
+        self.taken.push_back(TakenSegment::of(&segment));
+        Step::HlsSegment(segment)
     }
 
     /// Returns true if `segment` was taken, or has the number of a segment that was missed.
     fn knows(&self, segment: &MediaSegment) -> bool {
-        let sequence_of = |taken: Option<&Taken>| taken.map_or(0, |taken| taken.sequence);
+        let sequence_of = |taken: Option<&TakenSegment>| taken.map_or(0, |taken| taken.sequence);
         let (oldest, newest) = (sequence_of(self.taken.front()), sequence_of(self.taken.back()));
         match self.taken.iter().find(|taken| taken.sequence == segment.sequence) {
             Some(taken) => taken.is(segment),
@@ -229,8 +233,7 @@ impl Timeline {
         }
     }
 
-    /// Returns true if apparent older copies are another stream with the same numbers and names. A server that lags reaches
-    /// the last segment taken before its window has advanced by its own length.
+    /// Returns true if apparent older copies are another stream: a server that lags catches up within its window.
     fn is_another(&mut self, list: &MediaPlaylist) -> bool {
         let end = list.next_sequence();
         let (before, moves) = self.older.unwrap_or((end, 0));
@@ -244,7 +247,7 @@ impl Timeline {
     }
 }
 
-impl Taken {
+impl TakenSegment {
     fn of(segment: &MediaSegment) -> Self {
         Self {
             sequence: segment.sequence,
@@ -260,8 +263,7 @@ impl Taken {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Returns true if `segment`, which has the same number, is the same segment. An equal name is sufficient because the
-    /// dates of some servers are inaccurate. After a move the numbers may be different ones, so dates decide if there are any.
+    /// Returns true if `segment`, which has the same number, is the same: by name, or by date after a move.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
         match self.same_date(segment) {
             Some(same) if moved => same,
@@ -270,8 +272,7 @@ impl Taken {
         }
     }
 
-    /// Returns true if both dates are the same within half a segment, because extrapolated dates have rounding errors; `None`
-    /// if a date is missing.
+    /// Returns true if both dates agree within half a segment, the error of extrapolation; `None` if a date is missing.
     fn same_date(&self, segment: &MediaSegment) -> Option<bool> {
         let (ours, theirs) = (self.date?, segment.program_date_time?);
         Some((ours - theirs).abs() < self.seconds.max(0.2) / 2.0)

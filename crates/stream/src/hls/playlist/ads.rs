@@ -8,29 +8,31 @@ use super::dates::epoch_seconds;
 use super::media::inf;
 use super::rewrite::RANGE;
 
-/// Assumed duration of an ad without an announced end, seconds.
-const LONGEST: f64 = 600.0;
+/// Assumed duration of an ad without an announced end, seconds. It ends the mark of a cue whose end was lost. At half,
+/// long blocks of ads lose their mark in the middle; at twice, a lost end marks 20 minutes of the programme.
+const DEFAULT_AD_SECONDS: f64 = 600.0;
 
 /// Evaluates the ad markers of a playlist: titles of segments (IVS), EXT-X-DATERANGE with a class for ads or with SCTE-35
 /// cues, EXT-X-CUE-OUT and EXT-X-CUE-IN.
-pub(super) struct Ads {
+pub(super) struct AdDetector {
     /// True if a segment with a title other than `live` is an ad (IVS). In other playlists it is the title of a song.
     by_title: bool,
     /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as many of
     /// them as segments.
     spans: Vec<(f64, f64)>,
     /// Remaining seconds of the ad that a cue started.
-    left: f64,
+    remaining_seconds: f64,
 }
 
-impl Ads {
+impl AdDetector {
     pub(super) fn new(read: &m3u8_rs::MediaPlaylist, base: &Url) -> Self {
         let tags = || read.segments.iter().flat_map(|segment| &segment.unknown_tags);
+        // IVS uses the title `live` for the programme; without it, titles are those of songs, so they mark nothing.
         let by_title = is_ivs(base)
             || tags().any(|tag| tag.tag.starts_with("X-TWITCH"))
             || read.segments.iter().any(|segment| inf(&segment.unknown_tags).1 == "live");
         let spans = tags().filter(|tag| tag.tag == RANGE).filter_map(|tag| span(tag.rest.as_deref()?));
-        Self { by_title, spans: union(spans.collect()), left: 0.0 }
+        Self { by_title, spans: union(spans.collect()), remaining_seconds: 0.0 }
     }
 
     /// Returns true if a time, seconds since 1970, is in one of the spans.
@@ -44,16 +46,20 @@ impl Ads {
         for tag in tags {
             let rest = tag.rest.as_deref().unwrap_or_default();
             match tag.tag.as_str() {
-                "X-CUE-OUT" => self.left = duration(rest).unwrap_or(LONGEST),
-                "X-CUE-OUT-CONT" if self.left <= 0.0 => self.left = remaining(rest).unwrap_or(LONGEST),
-                "X-CUE-IN" => self.left = 0.0,
+                "X-CUE-OUT" => self.remaining_seconds = duration(rest).unwrap_or(DEFAULT_AD_SECONDS),
+                // A player that joins within an ad sees only this tag; later ones repeat what is known already.
+                "X-CUE-OUT-CONT" if self.remaining_seconds <= 0.0 => {
+                    self.remaining_seconds = remaining(rest).unwrap_or(DEFAULT_AD_SECONDS);
+                }
+                "X-CUE-IN" => self.remaining_seconds = 0.0,
                 RANGE => self.cue(rest),
                 _ => {}
             }
         }
         // Half a segment of tolerance: cues and segments do not end at the same frame.
-        let cued = self.left > seconds / 2.0;
-        self.left -= seconds;
+        let cued = self.remaining_seconds > seconds / 2.0;
+        self.remaining_seconds -= seconds;
+        // The middle, because the boundaries of date ranges and segments differ by rounding.
         let middle = date.map(|date| date + seconds / 2.0);
         let within = middle.is_some_and(|at| self.is_within(at));
         let titled = self.by_title && !title.is_empty() && title != "live";
@@ -63,9 +69,9 @@ impl Ads {
     fn cue(&mut self, list: &str) {
         let list = Attributes::parse(list);
         if list.get("SCTE35-IN").is_some() {
-            self.left = 0.0;
+            self.remaining_seconds = 0.0;
         } else if list.get("SCTE35-OUT").is_some() {
-            self.left = seconds(&list).unwrap_or(LONGEST);
+            self.remaining_seconds = seconds(&list).unwrap_or(DEFAULT_AD_SECONDS);
         }
     }
 }
@@ -92,13 +98,14 @@ fn is_ivs(base: &Url) -> bool {
 fn span(list: &str) -> Option<(f64, f64)> {
     let list = Attributes::parse(list);
     let class = list.get("CLASS")?.to_ascii_lowercase();
+    // Whole words, so that classes such as `loading` or `broadcast` are not ads.
     if !class.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "ad" | "ads" | "advert"))
     {
         return None;
     }
     let from = epoch_seconds(list.get("START-DATE")?)?;
     let to = list.get("END-DATE").and_then(epoch_seconds);
-    Some((from, to.unwrap_or(from + seconds(&list).unwrap_or(LONGEST))))
+    Some((from, to.unwrap_or(from + seconds(&list).unwrap_or(DEFAULT_AD_SECONDS))))
 }
 
 fn seconds(list: &Attributes<'_>) -> Option<f64> {
@@ -138,7 +145,7 @@ mod tests {
             let spans: Vec<_> = spans.into_iter().map(|(from, to)| (f64::from(from), f64::from(to))).collect();
             let at = f64::from(at);
             let expected = spans.iter().any(|(from, to)| (*from..*to).contains(&at));
-            let ads = Ads { by_title: false, spans: union(spans), left: 0.0 };
+            let ads = AdDetector { by_title: false, spans: union(spans), remaining_seconds: 0.0 };
             prop_assert_eq!(ads.is_within(at), expected);
         }
     }

@@ -10,6 +10,8 @@ impl<'a> Attributes<'a> {
         while let Some((name, rest)) = list.split_once('=') {
             let (value, rest) = match rest.strip_prefix('"') {
                 Some(quoted) => {
+                    // A quote that is never closed ends with the line, so that one bad attribute does not hide the
+                    // others.
                     let (value, rest) = quoted.split_once('"').unwrap_or((quoted, ""));
                     (value, rest.split_once(',').map_or("", |(_, rest)| rest))
                 }
@@ -37,9 +39,9 @@ impl<'a> Attributes<'a> {
 
 /// Builder of an attribute list in the form that m3u8-rs parses.
 #[derive(Default)]
-pub(super) struct Written(String);
+pub(super) struct AttributeWriter(String);
 
-impl Written {
+impl AttributeWriter {
     /// Adds an attribute with an unquoted value. Omits it if the value is empty or contains a comma, a quote or `=`.
     pub(super) fn plain(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty() && !value.contains([',', '"', '='])) {

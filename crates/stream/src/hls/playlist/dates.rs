@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 /// Length of a day, seconds.
-const DAY: f64 = 86_400.0;
+const DAY_SECONDS: f64 = 86_400.0;
 
 /// Parses an ISO 8601 date and time. Returns seconds since 1970, or `None` if it is malformed.
 ///
@@ -15,9 +15,10 @@ pub(super) fn epoch_seconds(text: &str) -> Option<f64> {
     let at_zone =
         rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ',')).unwrap_or(rest.len());
     let (time, zone) = rest.split_at_checked(at_zone)?;
+    // Only the date is parsed by chrono, which rejects several formats of time and zone that servers write.
     let days = NaiveDate::parse_from_str(&date.replace('-', ""), "%Y%m%d").ok()?;
     let days = days.signed_duration_since(NaiveDate::default()).num_days();
-    Some(days as f64 * DAY + seconds_of_day(time)? - zone_offset(zone)?)
+    Some(days as f64 * DAY_SECONDS + seconds_of_day(time)? - zone_offset(zone)?)
 }
 
 /// Parses `HH:MM:SS` or `HHMMSS`, with or without a fraction, to seconds.

@@ -6,27 +6,31 @@ use std::sync::Arc;
 use m3u8_rs::{ExtTag, KeyMethod, MediaPlaylistType};
 use url::Url;
 
-use super::ads::Ads;
+use super::ads::AdDetector;
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
-use super::parts::{self, Parts, length};
+use super::parts::{self, PartParser, length};
 use super::rewrite::{DATE, DRM, INF, TAIL};
 
-/// Largest accepted duration of a segment, seconds.
+/// Largest accepted duration of a segment, seconds. Recordings have segments of minutes at most. It bounds gaps that
+/// are computed from untrusted durations. At half, nothing changes for known servers; at twice, one wrong duration
+/// moves the positions by up to two hours.
 const MAX_SEGMENT_SECONDS: f64 = 3600.0;
 
-/// Target duration of a playlist with neither a target duration nor durations of segments, seconds.
-const FALLBACK_TARGET: f64 = 6.0;
+/// Target duration of a playlist with neither a target duration nor durations of segments, seconds: the duration that
+/// Apple recommends. At half, an empty playlist is loaded twice as often; at twice, its first segment is noticed later.
+const FALLBACK_TARGET_SECONDS: f64 = 6.0;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
     let low_latency = low_latency(&read);
+    // The added segment carries the tags after the last URI: the parts of the open segment.
     let tail = read.segments.pop_if(|last| last.uri == TAIL);
     let target = target(&read);
-    let mut carried = Carried::new(&read, base, target);
+    let mut builder = SegmentBuilder::new(&read, base, target);
     let mut segments: Vec<MediaSegment> =
-        read.segments.iter().map(|segment| carried.complete(segment)).collect();
-    let open = tail.map(|tail| carried.complete(&tail)).filter(|open| !open.parts.is_empty());
+        read.segments.iter().map(|segment| builder.complete(segment)).collect();
+    let open = tail.map(|tail| builder.complete(&tail)).filter(|open| !open.parts.is_empty());
     count_back(&mut segments);
     MediaPlaylist {
         target,
@@ -57,8 +61,9 @@ fn target(read: &m3u8_rs::MediaPlaylist) -> f64 {
     if read.target_duration > 0 {
         return (read.target_duration as f64).min(MAX_SEGMENT_SECONDS);
     }
-    let longest = read.segments.iter().filter_map(|segment| inf(&segment.unknown_tags).0).fold(0.0, f64::max);
-    if longest > 0.0 { longest.max(0.1) } else { FALLBACK_TARGET }
+    let max_seconds =
+        read.segments.iter().filter_map(|segment| inf(&segment.unknown_tags).0).fold(0.0, f64::max);
+    if max_seconds > 0.0 { max_seconds.max(0.1) } else { FALLBACK_TARGET_SECONDS }
 }
 
 fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
@@ -74,7 +79,7 @@ fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
 }
 
 /// Values that apply to each segment until a tag changes them.
-struct Carried<'a> {
+struct SegmentBuilder<'a> {
     base: &'a Url,
     target: f64,
     sequence: u64,
@@ -84,11 +89,11 @@ struct Carried<'a> {
     /// URI and end offset of the last byte range.
     range_end: Option<(String, u64)>,
     date: Option<f64>,
-    ads: Ads,
-    parts: Parts<'a>,
+    ads: AdDetector,
+    parts: PartParser<'a>,
 }
 
-impl<'a> Carried<'a> {
+impl<'a> SegmentBuilder<'a> {
     fn new(read: &m3u8_rs::MediaPlaylist, base: &'a Url, target: f64) -> Self {
         Self {
             base,
@@ -99,8 +104,8 @@ impl<'a> Carried<'a> {
             map: None,
             range_end: None,
             date: None,
-            ads: Ads::new(read, base),
-            parts: Parts::new(base),
+            ads: AdDetector::new(read, base),
+            parts: PartParser::new(base),
         }
     }
 
@@ -114,6 +119,7 @@ impl<'a> Carried<'a> {
             self.date = None;
         }
         self.date = value(tags, DATE).and_then(epoch_seconds).or(self.date);
+        // Before the section, because a section is encrypted with the key that precedes it.
         self.change_encryption(read);
         self.change_map(read);
         let url = self.base.join(&read.uri);
@@ -168,8 +174,10 @@ impl<'a> Carried<'a> {
 
     /// Resolves a byte range. A range without an offset starts at the end of the previous range of the same resource.
     fn range(&mut self, uri: &str, range: &m3u8_rs::ByteRange) -> Option<ByteRange> {
-        let follows = self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
-        let offset = range.offset.unwrap_or(follows);
+        // `take`: a range without an offset continues only the range directly before it.
+        let continued_offset =
+            self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
+        let offset = range.offset.unwrap_or(continued_offset);
         self.range_end = Some((uri.to_owned(), offset.checked_add(range.length)?));
         Some(ByteRange { offset, length: range.length })
     }

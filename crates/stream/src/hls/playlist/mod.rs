@@ -22,7 +22,10 @@ pub use model::{
 use rewrite::Rewritten;
 use url::Url;
 
-/// Largest accepted playlist, bytes.
+/// Largest accepted playlist, bytes. A playlist of a day of 2-s segments with signed URLs of 2,000 bytes does not fit,
+/// usual ones (30 bytes) do. It bounds the memory for each stream, because the parsed form is several times larger. At
+/// half, playlists of more than 10,000 segments with dates fail; at twice, a thousand hostile streams need twice the
+/// memory.
 pub const MAX_PLAYLIST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Error of parsing a playlist.
@@ -57,6 +60,7 @@ pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
     if bytes.len() as u64 > MAX_PLAYLIST_BYTES {
         return Err(PlaylistError::TooLarge);
     }
+    // Titles may be Latin-1, and one wrong byte must not make the whole playlist unusable.
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     match rewrite::rewrite(text)? {
@@ -74,7 +78,7 @@ pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
 }
 
 /// Describes content that is not a playlist.
-fn guess(text: &str) -> &'static str {
+fn describe_content(text: &str) -> &'static str {
     match text.as_bytes() {
         [] => "an empty answer",
         [b'<', ..] => "HTML or XML",

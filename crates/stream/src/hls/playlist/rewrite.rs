@@ -8,7 +8,7 @@
 //! segment too.
 
 use super::PlaylistError;
-use super::attributes::{Attributes, Written};
+use super::attributes::{AttributeWriter, Attributes};
 
 /// Name of EXTINF for m3u8-rs.
 pub(super) const INF: &str = "REFRAIN-INF";
@@ -22,13 +22,16 @@ pub(super) const DRM: &str = "REFRAIN-DRM";
 /// URI that is added after the last one.
 pub(super) const TAIL: &str = "refrain-tail";
 
-/// Longest accepted line, bytes. Signed URLs of segments have about 2,000.
-const MAX_LINE: usize = 64 * 1024;
+/// Longest accepted line, bytes. Signed URLs of segments have about 2,000. At half, nothing changes for known servers;
+/// at twice, each of many long attribute lists costs twice the time.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Most URIs in a playlist: the number of 2-s segments in a day, rounded up.
+/// Maximum number of URIs in a playlist: the number of 2-s segments in a day, rounded up. At half, recordings of more
+/// than 14 hours fail; at twice, a hostile playlist needs twice the memory.
 const MAX_URIS: usize = 50_000;
 
-/// Most lines in a playlist.
+/// Maximum number of lines in a playlist: eight tags for each of the URIs. At half, playlists with many tags per
+/// segment fail before the limit of URIs; at twice, the limit of bytes is reached first.
 const MAX_LINES: usize = 400_000;
 
 /// Text for m3u8-rs.
@@ -47,8 +50,8 @@ pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
     let mut master = false;
     let mut known = false;
     for (count, line) in lines().enumerate() {
-        if line.len() > MAX_LINE {
-            return Err(PlaylistError::LongLine(MAX_LINE));
+        if line.len() > MAX_LINE_BYTES {
+            return Err(PlaylistError::LongLine(MAX_LINE_BYTES));
         }
         if count >= MAX_LINES {
             return Err(PlaylistError::ManyLines(MAX_LINES));
@@ -58,7 +61,7 @@ pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
         known |= ["#EXTM3U", "#EXTINF", "#EXT-X-"].iter().any(|tag| line.starts_with(tag));
     }
     if !known {
-        return Err(PlaylistError::NotAPlaylist(super::guess(text)));
+        return Err(PlaylistError::NotAPlaylist(super::describe_content(text)));
     }
     if uris > MAX_URIS {
         return Err(PlaylistError::ManySegments(MAX_URIS));
@@ -88,9 +91,10 @@ fn master_line(line: &str) -> Option<String> {
     let list = Attributes::parse(value);
     match tag {
         "#EXT-X-STREAM-INF" => {
+            // m3u8-rs rejects the whole playlist if the number is invalid, so it is replaced by 0.
             let bandwidth = list.get("BANDWIDTH").filter(|text| text.parse::<u64>().is_ok());
             let name = list.get("IVS-NAME").or_else(|| list.get("NAME"));
-            let written = Written::default()
+            let written = AttributeWriter::default()
                 .plain("BANDWIDTH", Some(bandwidth.unwrap_or("0")))
                 .plain("RESOLUTION", list.get("RESOLUTION").filter(|text| is_resolution(text)))
                 .quoted("CODECS", list.get("CODECS"))
@@ -100,8 +104,9 @@ fn master_line(line: &str) -> Option<String> {
             Some(format!("{tag}:{}", written.text()))
         }
         "#EXT-X-MEDIA" => {
+            // Subtitles and closed captions have no audio, and m3u8-rs rejects some of them.
             let kind = list.get("TYPE").filter(|kind| matches!(*kind, "AUDIO" | "VIDEO"))?;
-            let written = Written::default()
+            let written = AttributeWriter::default()
                 .plain("TYPE", Some(kind))
                 .quoted("GROUP-ID", Some(list.get("GROUP-ID")?))
                 .quoted("NAME", Some(list.get("NAME").unwrap_or("unnamed")))
@@ -143,18 +148,20 @@ fn media_line(line: &str) -> Option<String> {
         "#EXT-X-MAP" => {
             let list = Attributes::parse(value);
             let range = list.get("BYTERANGE").and_then(range);
-            let written = Written::default()
+            let written = AttributeWriter::default()
                 .quoted("URI", Some(list.get("URI")?))
                 .quoted("BYTERANGE", range.as_deref());
             Some(format!("{tag}:{}", written.text()))
         }
-        _ if past(tag) => Some(if value.is_empty() { tag.to_owned() } else { format!("{tag}:{value}") }),
+        _ if is_passed_through(tag) => {
+            Some(if value.is_empty() { tag.to_owned() } else { format!("{tag}:{value}") })
+        }
         _ => None,
     }
 }
 
 /// Returns true for tags that m3u8-rs does not know and that are passed to the model.
-fn past(tag: &str) -> bool {
+fn is_passed_through(tag: &str) -> bool {
     [
         "#EXT-X-CUE",
         "#EXT-X-PART",
@@ -190,7 +197,9 @@ fn key_line(list: &Attributes<'_>) -> String {
     }
     // m3u8-rs requires an IV for METHOD=NONE.
     let iv = if method == "NONE" { Some("0x0") } else { list.get("IV") };
-    let written =
-        Written::default().plain("METHOD", Some(method)).quoted("URI", list.get("URI")).plain("IV", iv);
+    let written = AttributeWriter::default()
+        .plain("METHOD", Some(method))
+        .quoted("URI", list.get("URI"))
+        .plain("IV", iv);
     format!("#EXT-X-KEY:{}", written.text())
 }

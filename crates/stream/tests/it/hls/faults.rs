@@ -7,7 +7,7 @@ use refrain_testkit::origin::{Fault, Times};
 use super::*;
 
 /// Starts a stream of which the first five segments are published, and takes the last three of them.
-pub(super) async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
+pub(super) async fn start_stream(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
     let origin = origin().await;
     let live = stream(5, options);
     let mut source = open(&origin.live("/a", &live));
@@ -29,7 +29,7 @@ async fn temporarily_failing_segment_is_retried() {
         Fault::Trickle(ms(20)),
         Fault::Redirect("/a/nowhere.ts".to_owned()),
     ];
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     for (index, fault) in (5..).zip(passing) {
         origin.fault(&format!("/a/seg{index}.ts"), fault.clone(), Times::First(2));
         let retries = status(&source).retries;
@@ -42,7 +42,7 @@ async fn temporarily_failing_segment_is_retried() {
 
 #[tokio::test]
 async fn permanently_failing_segment_is_a_gap() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     let lost =
         [Fault::Status(404), Fault::Reset, Fault::Truncated(30), Fault::Empty, Fault::Html, Fault::Endless];
     for (index, fault) in (5..).step_by(2).zip(lost) {
@@ -57,7 +57,7 @@ async fn permanently_failing_segment_is_a_gap() {
 
 #[tokio::test]
 async fn trickling_segment_is_abandoned() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     origin.fault("/a/seg5.ts", Fault::Trickle(Duration::from_millis(50)), Times::Always);
     live.publish(2);
     assert_eq!(gap(&mut source).await.reason, GapReason::NotFetched);
@@ -68,7 +68,7 @@ async fn trickling_segment_is_abandoned() {
 async fn segment_that_left_the_playlist_is_abandoned() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
-    let settings = HlsSettings { segment_patience: PATIENCE * 2, ..hasty() };
+    let settings = HlsSettings { segment_timeout: TEST_TIMEOUT * 2, ..fast_settings() };
     let url = origin.live("/a", &live);
     let mut source = HlsSource::open(&url, &client(), settings).unwrap();
     expect(&mut source, 2, 3).await;
@@ -95,7 +95,7 @@ async fn temporarily_failing_playlist_loses_no_audio() {
         Fault::Redirect("file:///etc/passwd".to_owned()),
         Fault::Trickle(Duration::from_millis(50)),
     ];
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     for (index, fault) in (5..).zip(failing) {
         origin.fault("/a/index.m3u8", fault.clone(), Times::First(2));
         live.publish(1);
@@ -126,7 +126,7 @@ async fn invalid_playlist_error_states_the_reason() {
     for (fault, message) in cases {
         let origin = origin().await;
         origin.fault("/x.m3u8", fault, Times::Always);
-        let settings = HlsSettings { give_up_after: Duration::from_millis(200), ..hasty() };
+        let settings = HlsSettings { give_up_after: Duration::from_millis(200), ..fast_settings() };
         let url = origin.url("/x.m3u8?token=secret");
         let source = HlsSource::open(&url, &client(), settings).unwrap();
         let SourceState::Failed(error) = ended(&source).await else { panic!("{:?}", status(&source)) };
@@ -137,7 +137,7 @@ async fn invalid_playlist_error_states_the_reason() {
 
 #[tokio::test]
 async fn stalled_playlist_becomes_live_again() {
-    let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (_origin, live, mut source) = start_stream(LiveOptions::default()).await;
     until(&source, |status| status.state == SourceState::Stalled).await;
     live.publish(2);
     expect(&mut source, 5, 2).await;
@@ -148,7 +148,7 @@ async fn stalled_playlist_becomes_live_again() {
 async fn stalled_playlist_ends_after_the_time_limit() {
     let origin = origin().await;
     let url = origin.live("/a", &stream(3, LiveOptions::default()));
-    let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..hasty() };
+    let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..fast_settings() };
     let mut source = HlsSource::open(&url, &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
     assert!(next(&mut source).await.is_none());
@@ -159,7 +159,7 @@ async fn stalled_playlist_ends_after_the_time_limit() {
 async fn removed_stream_fails_with_its_status() {
     let origin = origin().await;
     let url = origin.live("/a", &stream(3, LiveOptions::default()));
-    let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..hasty() };
+    let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..fast_settings() };
     let mut source = HlsSource::open(&url, &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
     origin.remove_live("/a");
@@ -175,7 +175,7 @@ async fn removed_stream_fails_with_its_status() {
 async fn slow_consumer_drops_the_oldest_segments_and_counts_them() {
     let origin = origin().await;
     let live = stream(3, LiveOptions { window: 50, ..LiveOptions::default() });
-    let settings = HlsSettings { max_behind: Duration::from_millis(100), ..hasty() };
+    let settings = HlsSettings { max_behind: Duration::from_millis(100), ..fast_settings() };
     let url = origin.live("/a", &live);
     let mut source = HlsSource::open(&url, &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
@@ -185,7 +185,7 @@ async fn slow_consumer_drops_the_oldest_segments_and_counts_them() {
     let mut taken = 0.0;
     while taken < 40.0 {
         taken += match next(&mut source).await {
-            Some(Delivery::Segment(segment)) => segment.seconds,
+            Some(Delivery::HlsSegment(segment)) => segment.seconds,
             Some(Delivery::Gap(gap)) => {
                 assert_eq!(gap.reason, GapReason::Dropped);
                 gap.seconds

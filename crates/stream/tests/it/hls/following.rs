@@ -26,7 +26,7 @@ async fn live_stream_is_followed_from_its_edge_to_its_end() {
     assert_eq!((status.segments, status.gaps.total().count), (27, 0));
     assert_eq!(status.seconds, 54.0);
     for index in 7..34 {
-        assert_eq!(origin.times_asked(&format!("/a/seg{index}.ts")), 1, "segment {index}");
+        assert_eq!(origin.request_count(&format!("/a/seg{index}.ts")), 1, "segment {index}");
     }
 }
 
@@ -39,7 +39,7 @@ async fn catch_up_starts_the_configured_time_before_the_edge() {
         let live = stream(20, LiveOptions { window: 100, end, ..LiveOptions::default() });
         let url = origin.live(&format!("/{catch_up}{end}"), &live);
         let settings =
-            HlsSettings { start: Start::CatchUp, catch_up: Duration::from_secs(catch_up), ..hasty() };
+            HlsSettings { start: Start::CatchUp, catch_up: Duration::from_secs(catch_up), ..fast_settings() };
         let mut source = HlsSource::open(&url, &client(), settings).unwrap();
         expect(&mut source, first, 20 - first).await;
     }
@@ -62,7 +62,7 @@ async fn recordings_are_delivered_completely_without_pacing() {
     let mut source = open(&origin.live("/a", &stream(300, options)));
     expect(&mut source, 0, 300).await;
     assert!(next(&mut source).await.is_none());
-    assert_eq!(origin.times_asked("/a/index.m3u8"), 1);
+    assert_eq!(origin.request_count("/a/index.m3u8"), 1);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn slow_consumer_pauses_fetching() {
     expect(&mut source, 0, 1).await;
     // Long enough to fetch far more than may be buffered: three fetched or in flight, two in the queue, one taken.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let fetched = origin.asked().iter().filter(|asked| asked.path.ends_with(".ts")).count();
+    let fetched = origin.requests().iter().filter(|asked| asked.path.ends_with(".ts")).count();
     assert!(fetched <= 7, "{fetched}");
     expect(&mut source, 1, 199).await;
 }
@@ -112,11 +112,11 @@ async fn segment_marks_are_delivered() {
     options.marks.insert(3, mark(Marks { gap: true, discontinuity: true, ..Marks::default() }));
     let live = stream(0, options);
     let mut source = open(&origin.live("/a", &live));
-    let mut seen = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..5 {
         live.publish(1);
-        seen.push(match next(&mut source).await {
-            Some(Delivery::Segment(segment)) => (segment.discontinuity, segment.ad, 0.0),
+        delivered.push(match next(&mut source).await {
+            Some(Delivery::HlsSegment(segment)) => (segment.discontinuity, segment.ad, 0.0),
             Some(Delivery::Gap(gap)) => {
                 assert_eq!(gap.reason, GapReason::Marked);
                 (false, false, gap.seconds)
@@ -131,8 +131,8 @@ async fn segment_marks_are_delivered() {
         (false, false, 2.0),
         (true, false, 0.0),
     ];
-    assert_eq!(seen, expected);
-    assert_eq!(origin.times_asked("/a/seg3.ts"), 0);
+    assert_eq!(delivered, expected);
+    assert_eq!(origin.request_count("/a/seg3.ts"), 0);
     assert_eq!((status(&source).ads, status(&source).gaps.of(GapReason::Marked).seconds), (1, 2.0));
 }
 
@@ -164,14 +164,14 @@ async fn master_playlist_resolves_to_its_audio_rendition() {
     let mut source = open(&origin.url("/m.m3u8"));
     expect(&mut source, 0, 3).await;
     assert_eq!(status(&source).rendition.as_deref(), Some("audio_only"));
-    let asked = origin.asked();
+    let asked = origin.requests();
     let query = |path: &str| asked.iter().find(|asked| asked.path == path).map(|asked| asked.query.clone());
     assert_eq!(query("/audio/index.m3u8").as_deref(), Some("token=a%2Fb+c=="));
     assert_eq!(query("/audio/seg0.ts").as_deref(), Some("q=%7Ex"));
-    let settings = HlsSettings { rendition: RenditionChoice::Index(0), ..hasty() };
+    let settings = HlsSettings { rendition: RenditionChoice::Index(0), ..fast_settings() };
     let mut source = HlsSource::open(&origin.url("/m.m3u8"), &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
-    assert_eq!(origin.times_asked("/video/v0.ts"), 1);
+    assert_eq!(origin.request_count("/video/v0.ts"), 1);
 }
 
 #[tokio::test]
@@ -191,14 +191,14 @@ async fn reloads_block_on_a_low_latency_server() {
     let live = stream(3, LiveOptions { low_latency: true, ..LiveOptions::default() });
     // Ordinary reloads happen once a minute, so only blocking reloads can be in time.
     let minute = Duration::from_secs(60);
-    let settings = HlsSettings { reload: (minute, minute), ..hasty() };
+    let settings = HlsSettings { reload: (minute, minute), ..fast_settings() };
     let mut source = HlsSource::open(&origin.live("/a", &live), &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
     for index in 3..10 {
         live.publish(1);
         expect(&mut source, index, 1).await;
     }
-    let blocking = origin.asked().iter().filter(|asked| asked.query.starts_with("_HLS_msn=")).count();
+    let blocking = origin.requests().iter().filter(|asked| asked.query.starts_with("_HLS_msn=")).count();
     assert!(blocking >= 7, "{blocking}");
 }
 
@@ -210,11 +210,11 @@ async fn dropped_source_stops_requests() {
     let mut status = source.status();
     drop(source);
     // The task owns the sender of the status, so the channel closes when the task ends.
-    let gone = async { while status.changed().await.is_ok() {} };
-    tokio::time::timeout(PATIENCE, gone).await.unwrap();
-    let asked = origin.asked().len();
+    let task_ended = async { while status.changed().await.is_ok() {} };
+    tokio::time::timeout(TEST_TIMEOUT, task_ended).await.unwrap();
+    let asked = origin.requests().len();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(origin.asked().len(), asked);
+    assert_eq!(origin.requests().len(), asked);
 }
 
 #[tokio::test]
@@ -223,7 +223,8 @@ async fn streams_of_one_process_share_a_client() {
     let client = client();
     let live = stream(5, LiveOptions::default());
     let url = origin.live("/a", &live);
-    let mut sources: Vec<_> = (0..20).map(|_| HlsSource::open(&url, &client, hasty()).unwrap()).collect();
+    let mut sources: Vec<_> =
+        (0..20).map(|_| HlsSource::open(&url, &client, fast_settings()).unwrap()).collect();
     for source in &mut sources {
         expect(source, 2, 3).await;
     }

@@ -1,7 +1,7 @@
 //! Encryption, init sections, byte ranges, and segments made by ffmpeg.
 
 use refrain_stream::GapReason;
-use refrain_testkit::origin::{Container, Fault, Marks, Times, encode};
+use refrain_testkit::origin::{Fault, Marks, SegmentContainer, Times, encode};
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn encrypted_segments_are_decrypted_with_one_key_request() {
         expect(&mut source, 2, 3).await;
         live.publish(5);
         expect(&mut source, 5, 5).await;
-        assert_eq!(origin.times_asked("/a/key"), 1);
+        assert_eq!(origin.request_count("/a/key"), 1);
     }
 }
 
@@ -30,7 +30,7 @@ async fn segment_without_its_key_is_an_unreadable_gap() {
         let locked = gap(&mut source).await;
         assert_eq!((locked.reason, locked.seconds), (GapReason::Unreadable, 2.0));
     }
-    assert!(origin.times_asked("/a/key") <= 9);
+    assert!(origin.request_count("/a/key") <= 9);
     origin.heal("/a/key");
     // The missing key is cached as missing for `key_pause`.
     tokio::time::sleep(Duration::from_millis(80)).await;
@@ -56,7 +56,7 @@ async fn unsupported_encryption_methods_are_immediate_gaps() {
     assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);
     assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);
     expect(&mut source, 2, 1).await;
-    assert_eq!(origin.times_asked("/a/seg0.ts"), 0);
+    assert_eq!(origin.request_count("/a/seg0.ts"), 0);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn init_section_is_fetched_once_and_shared() {
         live.publish(1);
         assert!(std::sync::Arc::ptr_eq(&first, &segment(&mut source).await.init.unwrap()));
     }
-    assert_eq!(origin.times_asked("/a/init.mp4"), 3);
+    assert_eq!(origin.request_count("/a/init.mp4"), 3);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn byte_ranges_work_with_servers_that_ignore_the_range() {
     let options = LiveOptions { ranges: true, kind: Some("VOD"), end: true, ..LiveOptions::default() };
     let url = origin.live("/a", &LiveStream::manual(clips(20), 20, options));
     expect(&mut open(&url), 0, 20).await;
-    let asked = origin.asked();
+    let asked = origin.requests();
     let range = |index: usize| {
         let all = asked.iter().filter(|asked| asked.path == "/a/all.ts");
         all.map(|asked| asked.headers["range"].to_str().unwrap().to_owned()).nth(index)
@@ -98,12 +98,12 @@ async fn ffmpeg_segments_are_delivered_unchanged() {
     let wav = folder.path().join("tone.wav");
     let samples: Vec<f32> = (0..44_100 * 7).map(|at| 0.3 * (at as f32 * 0.05).sin()).collect();
     refrain_testkit::write_wav(&wav, &samples, 44_100).unwrap();
-    for container in [Container::Ts, Container::Fmp4, Container::Packed] {
+    for container in [SegmentContainer::Ts, SegmentContainer::Fmp4, SegmentContainer::Packed] {
         let made = encode(&wav, container, 2.0).unwrap();
         assert_eq!(made.clips.len(), 4, "{container:?}");
         let seconds: f64 = made.clips.iter().map(|clip| clip.seconds).sum();
         assert!((seconds - 7.0).abs() < 0.1, "{container:?}: {seconds}");
-        assert_eq!(made.init.is_some(), container == Container::Fmp4);
+        assert_eq!(made.init.is_some(), container == SegmentContainer::Fmp4);
         let options = LiveOptions { kind: Some("VOD"), end: true, ..LiveOptions::default() };
         let live = LiveStream::manual(made.clips.clone(), 4, options)
             .init(made.init)
@@ -114,15 +114,15 @@ async fn ffmpeg_segments_are_delivered_unchanged() {
         let bytes: Vec<Bytes> = all
             .iter()
             .map(|delivery| match delivery {
-                Delivery::Segment(segment) => segment.bytes.clone(),
+                Delivery::HlsSegment(segment) => segment.bytes.clone(),
                 other => panic!("{other:?}"),
             })
             .collect();
         assert_eq!(bytes, made.clips.iter().map(|clip| clip.bytes.clone()).collect::<Vec<_>>());
         let start: &[u8] = match container {
-            Container::Ts => &[0x47],
-            Container::Fmp4 => &[0, 0, 0],
-            Container::Packed => b"ID3",
+            SegmentContainer::Ts => &[0x47],
+            SegmentContainer::Fmp4 => &[0, 0, 0],
+            SegmentContainer::Packed => b"ID3",
         };
         assert!(bytes.iter().all(|bytes| bytes.starts_with(start)), "{container:?}");
     }

@@ -1,35 +1,35 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
-mod chance;
-mod cuts;
 mod faults;
 mod following;
 mod formats;
-mod odd;
+mod nonconforming;
+mod part_splits;
 mod parts;
+mod random_events;
 mod resolving;
-mod safety;
+mod untrusted;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use refrain_net::{HttpClient, HttpSettings, Limits};
+use refrain_net::{HttpClient, HttpSettings, TransferLimits};
 use refrain_stream::hls::{HlsSettings, HlsSource, SourceState, SourceStatus};
-use refrain_stream::{Delivery, Gap, Segment};
+use refrain_stream::{Delivery, Gap, HlsSegment};
 use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin};
 
 /// Maximum wait for an expected event.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Settings with short intervals and time limits.
-fn hasty() -> HlsSettings {
+fn fast_settings() -> HlsSettings {
     let ms = Duration::from_millis;
     HlsSettings {
         reload: (ms(10), ms(15)),
         retry: (ms(5), ms(20)),
-        playlist: Limits { bytes: 2 << 20, total: ms(2000) },
-        segment: Limits { bytes: 1 << 20, total: ms(2000) },
-        segment_patience: ms(500),
+        playlist: TransferLimits { bytes: 2 << 20, total: ms(2000) },
+        segment: TransferLimits { bytes: 1 << 20, total: ms(2000) },
+        segment_timeout: ms(500),
         key_pause: ms(50),
         resolve_pause: ms(20),
         give_up_after: ms(3000),
@@ -39,8 +39,12 @@ fn hasty() -> HlsSettings {
 
 fn client() -> HttpClient {
     let ms = Duration::from_millis;
-    let settings =
-        HttpSettings { silence: ms(1000), least_rate: 200, rate_grace: ms(200), ..HttpSettings::default() };
+    let settings = HttpSettings {
+        read_timeout: ms(1000),
+        min_bytes_per_second: 200,
+        rate_grace: ms(200),
+        ..HttpSettings::default()
+    };
     HttpClient::new(settings).unwrap()
 }
 
@@ -59,16 +63,16 @@ fn stream(published: u64, options: LiveOptions) -> LiveStream {
 }
 
 fn open(url: &str) -> HlsSource {
-    HlsSource::open(url, &client(), hasty()).unwrap()
+    HlsSource::open(url, &client(), fast_settings()).unwrap()
 }
 
 async fn next(source: &mut HlsSource) -> Option<Delivery> {
-    tokio::time::timeout(PATIENCE, source.next()).await.expect("no delivery within the time limit")
+    tokio::time::timeout(TEST_TIMEOUT, source.next()).await.expect("no delivery within the time limit")
 }
 
-async fn segment(source: &mut HlsSource) -> Segment {
+async fn segment(source: &mut HlsSource) -> HlsSegment {
     match next(source).await {
-        Some(Delivery::Segment(segment)) => segment,
+        Some(Delivery::HlsSegment(segment)) => segment,
         other => panic!("expected a segment, got {other:?}; {:?}", status(source)),
     }
 }
@@ -103,7 +107,7 @@ fn status(source: &HlsSource) -> SourceStatus {
 /// Waits until the status satisfies `what` and returns it.
 async fn until(source: &HlsSource, what: impl FnMut(&SourceStatus) -> bool) -> SourceStatus {
     let mut status = source.status();
-    let found = tokio::time::timeout(PATIENCE, status.wait_for(what)).await;
+    let found = tokio::time::timeout(TEST_TIMEOUT, status.wait_for(what)).await;
     found.expect("status not reached within the time limit").expect("the source was dropped").clone()
 }
 

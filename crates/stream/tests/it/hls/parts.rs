@@ -31,7 +31,7 @@ async fn expect_parts(source: &mut HlsSource, index: u64, parts: std::ops::Range
 }
 
 /// Starts a plain stream from which segments 0 to 2 and two parts of segment 3 have been taken.
-async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
+async fn start_stream(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
     let origin = origin().await;
     let live = plain(3, options);
     live.publish_parts(2);
@@ -50,7 +50,7 @@ fn gaps(source: &HlsSource) -> (u64, f64) {
 async fn parts_are_delivered_before_their_segment_is_complete() {
     // Ordinary reloads happen once a minute, so only blocking reloads can be in time.
     let minute = Duration::from_secs(60);
-    let settings = HlsSettings { reload: (minute, minute), ..hasty() };
+    let settings = HlsSettings { reload: (minute, minute), ..fast_settings() };
     let origin = origin().await;
     let live = plain(3, LiveOptions { query: "?token=a%2Fb".to_owned(), ..LiveOptions::default() });
     live.publish_parts(2);
@@ -65,11 +65,11 @@ async fn parts_are_delivered_before_their_segment_is_complete() {
     until(&source, |status| status.segments == 8).await;
     assert_eq!((status(&source).parts, gaps(&source)), (20, (0, 0.0)));
     assert!((status(&source).seconds - 16.0).abs() < 1e-9);
-    let asked = origin.asked();
-    assert!((3..8).all(|index| origin.times_asked(&format!("/a/seg{index}.ts")) == 0));
+    let asked = origin.requests();
+    assert!((3..8).all(|index| origin.request_count(&format!("/a/seg{index}.ts")) == 0));
     let loads: Vec<_> = asked.iter().filter(|asked| asked.path == "/a/index.m3u8").collect();
     assert!(loads.iter().any(|load| load.query == "key=c%20d&_HLS_msn=4&_HLS_part=3"), "{loads:?}");
-    let stale = |load: &&&refrain_testkit::origin::Asked| {
+    let stale = |load: &&&refrain_testkit::origin::LoggedRequest| {
         load.query.contains("_HLS") && load.headers.contains_key("if-none-match")
     };
     assert_eq!(loads.iter().filter(stale).count(), 0);
@@ -80,7 +80,7 @@ async fn parts_are_delivered_before_their_segment_is_complete() {
 
 #[tokio::test]
 async fn complete_segments_are_fetched_whole_and_nothing_twice() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     live.publish_parts(4);
     expect_parts(&mut source, 3, 2..4).await;
     expect_parts(&mut source, 4, 0..2).await;
@@ -88,7 +88,7 @@ async fn complete_segments_are_fetched_whole_and_nothing_twice() {
     live.publish(2);
     expect_parts(&mut source, 4, 2..4).await;
     expect(&mut source, 5, 1).await;
-    let asked = origin.asked();
+    let asked = origin.requests();
     let media: Vec<_> = asked.iter().map(|asked| &asked.path).filter(|path| path.ends_with(".ts")).collect();
     let distinct: std::collections::BTreeSet<_> = media.iter().collect();
     assert_eq!((media.len(), distinct.len()), (3 + 4 + 4 + 1, 12), "{media:?}");
@@ -100,13 +100,16 @@ async fn parts_are_ignored_if_low_latency_is_disabled() {
     let origin = origin().await;
     let live = plain(3, LiveOptions::default());
     live.publish_parts(2);
-    let settings = HlsSettings { low_latency: false, ..hasty() };
+    let settings = HlsSettings { low_latency: false, ..fast_settings() };
     let mut source = HlsSource::open(&origin.live("/a", &live), &client(), settings).unwrap();
     expect(&mut source, 0, 3).await;
     live.publish_parts(2);
     expect(&mut source, 3, 1).await;
     assert!(
-        origin.asked().iter().all(|asked| !asked.path.contains("part") && !asked.query.contains("_HLS_part"))
+        origin
+            .requests()
+            .iter()
+            .all(|asked| !asked.path.contains("part") && !asked.query.contains("_HLS_part"))
     );
 }
 
@@ -125,7 +128,8 @@ async fn parts_of_encrypted_segments_are_ignored() {
 #[tokio::test]
 async fn servers_without_blocking_reloads_are_polled_with_pauses() {
     for blocking in [Blocking::Ignored, Blocking::Absent] {
-        let (origin, live, mut source) = begun(LiveOptions { blocking, ..LiveOptions::default() }).await;
+        let (origin, live, mut source) =
+            start_stream(LiveOptions { blocking, ..LiveOptions::default() }).await;
         for part in 2..4 {
             // Several loads find no new part. Blocking reloads are requested once per part, not repeatedly without a pause.
             let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
@@ -134,7 +138,8 @@ async fn servers_without_blocking_reloads_are_polled_with_pauses() {
             live.publish_parts(1);
             expect_parts(&mut source, 3, part..part + 1).await;
         }
-        let blocking_loads = origin.asked().iter().filter(|asked| asked.query.contains("_HLS_part")).count();
+        let blocking_loads =
+            origin.requests().iter().filter(|asked| asked.query.contains("_HLS_part")).count();
         assert!(
             blocking_loads <= 3 && (blocking == Blocking::Ignored || blocking_loads == 0),
             "{blocking_loads}"
@@ -153,7 +158,7 @@ async fn rest_after_a_lost_part_is_taken_from_the_whole_segment() {
         (2, Fault::Status(403)),
         (2, Fault::Trickle(Duration::from_millis(20))),
     ] {
-        let (origin, live, mut source) = begun(LiveOptions::default()).await;
+        let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
         origin.fault(&format!("/a/part3.{lost}.ts"), fault.clone(), Times::Always);
         live.publish_parts(1);
         if lost == 3 {
@@ -170,13 +175,13 @@ async fn rest_after_a_lost_part_is_taken_from_the_whole_segment() {
         assert!((rest.seconds - 0.5 * (4 - lost) as f64).abs() < 1e-9 && rest.program_date_time.is_none());
         expect_parts(&mut source, 4, 0..1).await;
         assert_eq!((gaps(&source), status(&source).segments), ((0, 0.0), 4));
-        assert_eq!(origin.times_asked("/a/seg3.ts"), 1);
+        assert_eq!(origin.request_count("/a/seg3.ts"), 1);
     }
 }
 
 #[tokio::test]
 async fn segment_whose_first_part_is_lost_is_fetched_whole() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     origin.fault("/a/part4.0.ts", Fault::Status(404), Times::Always);
     live.publish_parts(2 + 4);
     expect_parts(&mut source, 3, 2..4).await;
@@ -187,9 +192,9 @@ async fn segment_whose_first_part_is_lost_is_fetched_whole() {
 #[tokio::test]
 async fn renamed_or_removed_parts_lose_no_audio() {
     let renamed = |options: &mut LiveOptions| options.part_names = "other".to_owned();
-    let gone = |options: &mut LiveOptions| options.part_window = 0;
-    for change in [renamed, gone as fn(&mut LiveOptions)] {
-        let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+    let removed = |options: &mut LiveOptions| options.part_window = 0;
+    for change in [renamed, removed as fn(&mut LiveOptions)] {
+        let (_origin, live, mut source) = start_stream(LiveOptions::default()).await;
         live.change(change);
         live.publish(1);
         let rest = segment(&mut source).await;
@@ -202,7 +207,7 @@ async fn renamed_or_removed_parts_lose_no_audio() {
 
 #[tokio::test]
 async fn segment_that_differs_from_its_parts_is_a_gap_after_them() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     origin.fault("/a/part3.2.ts", Fault::Status(404), Times::Always);
     origin.fault("/a/seg3.ts", Fault::Instead(Bytes::from_static(b"packed in another way")), Times::Always);
     live.publish(1);
@@ -218,7 +223,7 @@ async fn part_gaps_are_reported_and_marks_of_the_segment_kept() {
     let mut options = LiveOptions::default();
     options.marks.insert(4, Marks { discontinuity: true, ..Marks::default() });
     options.part_gaps.extend([(3, 3), (4, 0)]);
-    let (_origin, live, mut source) = begun(options).await;
+    let (_origin, live, mut source) = start_stream(options).await;
     live.publish_parts(1);
     expect_parts(&mut source, 3, 2..3).await;
     live.publish_parts(1);
@@ -240,7 +245,7 @@ async fn part_gaps_are_reported_and_marks_of_the_segment_kept() {
 
 #[tokio::test]
 async fn window_that_moves_past_an_open_segment_is_a_gap_of_the_rest() {
-    let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (_origin, live, mut source) = start_stream(LiveOptions::default()).await;
     live.publish(8);
     let missed = gap(&mut source).await;
     assert_eq!((missed.reason, missed.seconds), (GapReason::Missed, 5.0));
@@ -251,7 +256,7 @@ async fn window_that_moves_past_an_open_segment_is_a_gap_of_the_rest() {
 
 #[tokio::test]
 async fn stream_that_ends_within_a_segment_is_delivered_to_its_last_part() {
-    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    let (origin, live, mut source) = start_stream(LiveOptions::default()).await;
     origin.fault("/a/part3.3.ts", Fault::Status(404), Times::Always);
     live.publish_parts(1);
     live.change(|options| options.end = true);

@@ -34,7 +34,7 @@ async fn expired_urls_are_resolved_again() {
     let status = status(&source);
     assert!((2..10).contains(&status.resolutions), "{status:?}");
     assert_eq!((status.resets, status.gaps.total().count), (0, 0));
-    assert_eq!(origin.times_asked("/m.m3u8") as u64, status.resolutions + 1);
+    assert_eq!(origin.request_count("/m.m3u8") as u64, status.resolutions + 1);
 }
 
 #[tokio::test]
@@ -43,17 +43,17 @@ async fn master_is_resolved_periodically_and_its_failure_is_tolerated() {
     let live = stream(5, LiveOptions::default());
     origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8?s=1\n", "");
     origin.live("/a", &live);
-    let settings = HlsSettings { resolve_every: Duration::from_millis(50), ..hasty() };
+    let settings = HlsSettings { resolve_every: Duration::from_millis(50), ..fast_settings() };
     let mut source = HlsSource::open(&origin.url("/m.m3u8"), &client(), settings).unwrap();
     expect(&mut source, 2, 3).await;
     origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8?s=2\n", "");
     until(&source, |status| status.resolutions >= 2).await;
     live.publish(1);
     expect(&mut source, 5, 1).await;
-    assert!(origin.asked().iter().any(|asked| asked.query == "s=2"));
+    assert!(origin.requests().iter().any(|asked| asked.query == "s=2"));
     origin.fault("/m.m3u8", Fault::Status(403), Times::Always);
-    let seen = status(&source).resolutions;
-    until(&source, |status| status.resolutions >= seen + 2).await;
+    let resolutions_before = status(&source).resolutions;
+    until(&source, |status| status.resolutions >= resolutions_before + 2).await;
     live.publish(1);
     expect(&mut source, 6, 1).await;
     assert_eq!(status(&source).gaps.total().count, 0);

@@ -1,7 +1,7 @@
 //! The drum kit, made of swept sines and filtered noise.
 
 use crate::composer::score::Drum;
-use crate::dsp::{Filter, Phase};
+use crate::dsp::{Filter, Oscillator};
 use crate::math::{decay_per_sample, samples_in, soft_clip};
 use crate::rng::{Rng, White};
 
@@ -125,7 +125,7 @@ impl Hit<'_> {
     fn sweep(&mut self, s: &Sweep) {
         let (mut over, fall) = (s.from - s.to, decay_per_sample(s.fall));
         let to = s.to * self.touch;
-        let mut phase = Phase::new(0.02 * self.rng.unit(), to);
+        let mut phase = Oscillator::new(0.02 * self.rng.unit(), to);
         self.add(s.seconds, s.level, || {
             phase.tune(to + over);
             over *= fall;
@@ -144,7 +144,7 @@ impl Hit<'_> {
     }
 
     fn metal(&mut self, hz: &[f64; 4], seconds: f64, level: f64) {
-        let mut waves = hz.map(|hz| Phase::new(self.rng.unit(), hz * self.touch));
+        let mut waves = hz.map(|hz| Oscillator::new(self.rng.unit(), hz * self.touch));
         self.add(seconds, level / 4.0, || {
             waves.iter_mut().map(|wave| if wave.next() < 0.5 { 1.0 } else { -1.0 }).sum()
         });

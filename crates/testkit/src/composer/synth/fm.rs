@@ -1,14 +1,14 @@
 //! Frequency modulation: electric piano, brass and bass.
 
-use super::parts::{BLOCK, Envelope};
-use super::{Key, Patch, Timbre};
+use super::parts::{AmplitudeEnvelope, CONTROL_BLOCK_SAMPLES};
+use super::{Keystroke, Patch, Timbre};
 use crate::RATE_F;
-use crate::dsp::Phase;
+use crate::dsp::Oscillator;
 use crate::math::{quick_sin, samples_in, sin_turns};
 use crate::rng::Rng;
 
 /// Parameters of two operator pairs: (carrier ratio, modulator ratio, index in turns, fall time of the index in seconds).
-struct Recipe {
+struct FmParameters {
     body: (f64, f64, f64, f64),
     tine: (f64, f64, f64, f64),
     tine_level: f64,
@@ -20,21 +20,21 @@ struct Recipe {
     follows: bool,
 }
 
-fn recipe(patch: &Patch, key: &Key) -> Recipe {
+fn fm_parameters(patch: &Patch, key: &Keystroke) -> FmParameters {
     let bright = (0.4 + 0.8 * patch.brightness) * (0.3 + 0.7 * key.velocity);
     match patch.timbre {
-        Timbre::Brass => Recipe {
+        Timbre::Brass => FmParameters {
             body: (1.0, 1.0, 0.55 * bright, 1e6),
             tine: (1.003, 1.0, 0.4 * bright, 1e6),
             tine_level: 0.5,
-            attack: 0.03 + 0.05 * patch.colours[0],
+            attack: 0.03 + 0.05 * patch.colors[0],
             fall: 1.5,
             sustain: 0.75,
             release: 0.18,
             follows: true,
         },
-        Timbre::FmBass => Recipe {
-            body: (1.0, if patch.colours[0] < 0.5 { 1.0 } else { 2.0 }, 0.7 * bright, 0.5 * patch.ring),
+        Timbre::FmBass => FmParameters {
+            body: (1.0, if patch.colors[0] < 0.5 { 1.0 } else { 2.0 }, 0.7 * bright, 0.5 * patch.ring),
             tine: (1.0, 3.0, 0.3 * bright, 0.12),
             tine_level: 0.3,
             attack: 0.004,
@@ -43,9 +43,9 @@ fn recipe(patch: &Patch, key: &Key) -> Recipe {
             release: 0.1,
             follows: false,
         },
-        _ => Recipe {
+        _ => FmParameters {
             body: (1.0, 1.0, 0.4 * bright, 1.5 * patch.ring),
-            tine: (1.0, 9.0 + (patch.colours[0] * 6.0).floor(), 0.16 * bright, 0.3),
+            tine: (1.0, 9.0 + (patch.colors[0] * 6.0).floor(), 0.16 * bright, 0.3),
             tine_level: 0.45,
             attack: 0.002,
             fall: 4.0 * patch.ring,
@@ -56,13 +56,13 @@ fn recipe(patch: &Patch, key: &Key) -> Recipe {
     }
 }
 
-pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
-    let r = recipe(patch, key);
+pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Vec<f32>) {
+    let r = fm_parameters(patch, key);
     let total = samples_in(key.seconds + r.release);
-    let mut envelope = Envelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
-    let mut body_index = Envelope::new(0.001, r.body.3, 0.15, key.seconds, r.release);
-    let mut tine_index = Envelope::new(0.001, r.tine.3, 0.02, key.seconds, r.release);
-    let mut phase = |ratio: f64| Phase::new(rng.unit(), key.hz * ratio);
+    let mut envelope = AmplitudeEnvelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
+    let mut body_index = AmplitudeEnvelope::new(0.001, r.body.3, 0.15, key.seconds, r.release);
+    let mut tine_index = AmplitudeEnvelope::new(0.001, r.tine.3, 0.02, key.seconds, r.release);
+    let mut phase = |ratio: f64| Oscillator::new(rng.unit(), key.hz * ratio);
     let mut operators = [phase(r.body.0), phase(r.body.1), phase(r.tine.0), phase(r.tine.1)];
     let ratios = [r.body.0, r.body.1, r.tine.0, r.tine.1];
     let (index, tine, tine_level) = (r.body.2 as f32, r.tine.2 as f32, r.tine_level as f32);
@@ -80,7 +80,7 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
                 operator.tune(key.hz * ratio * bend);
             }
         }
-        for _ in 0..BLOCK.min(total - out.len()) {
+        for _ in 0..CONTROL_BLOCK_SAMPLES.min(total - out.len()) {
             let level = envelope.next();
             let (mut i1, mut i2) = (index * body_index.next(), tine * tine_index.next());
             if r.follows {

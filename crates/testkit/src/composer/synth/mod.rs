@@ -53,7 +53,7 @@ pub(super) struct Patch {
     pub(super) vibrato_hz: f64,
     pub(super) vibrato_cents: f64,
     /// Parameters from 0 to 1 whose meaning depends on the timbre: drawbars, ratios, pulse width, pick position.
-    pub(super) colours: [f64; 8],
+    pub(super) colors: [f64; 8],
     /// Stereo position from −1 (left) to 1 (right).
     pub(super) pan: f64,
     /// Tremolo: frequency in Hz, and depth from 0 to 1.
@@ -69,7 +69,7 @@ impl Patch {
             detune_cents: rng.range(4.0, 16.0),
             vibrato_hz: rng.range(4.5, 6.5),
             vibrato_cents: rng.range(4.0, 28.0),
-            colours: std::array::from_fn(|_| rng.unit()),
+            colors: std::array::from_fn(|_| rng.unit()),
             pan: rng.range(-0.5, 0.5),
             tremolo: (rng.range(3.0, 7.0), if rng.chance(0.3) { rng.range(0.1, 0.5) } else { 0.0 }),
         }
@@ -79,7 +79,7 @@ impl Patch {
     pub(super) fn render(&self, note: &Note, tuning_cents: f64, rng: &mut Rng, out: &mut Vec<f32>) {
         // A small random detuning makes repeated notes differ, as with a human player.
         let cents = tuning_cents + rng.normal() * 1.5;
-        let key = Key {
+        let key = Keystroke {
             hz: midi_to_hz(f64::from(note.pitch) + cents / 100.0),
             seconds: note.seconds,
             velocity: note.velocity,
@@ -96,7 +96,7 @@ impl Patch {
 
 /// Properties of a note that an instrument renders.
 #[derive(Debug, Clone, Copy)]
-struct Key {
+struct Keystroke {
     hz: f64,
     seconds: f64,
     velocity: f64,
@@ -105,7 +105,7 @@ struct Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::composer::score::Part;
+    use crate::composer::score::Voice;
     use crate::math::{cos_turns, rms, sin_turns};
 
     const ALL: [Timbre; 16] = [
@@ -148,7 +148,7 @@ mod tests {
                 let mut patch = Patch::draw(timbre, &mut rng);
                 // Beating and vibrato would make the measured pitch less precise.
                 (patch.detune_cents, patch.vibrato_cents) = (0.1, 0.0);
-                let note = Note { part: Part::Lead, start: 0.0, seconds: 1.2, pitch, velocity: 1.0 };
+                let note = Note { part: Voice::Lead, start: 0.0, seconds: 1.2, pitch, velocity: 1.0 };
                 let mut sound = Vec::new();
                 patch.render(&note, 0.0, &mut rng, &mut sound);
                 let at = |cents: i32| {

@@ -4,32 +4,32 @@ use crate::RATE_F;
 use crate::math::{decay_per_sample, samples_in};
 
 /// Number of samples between two updates of slow controls such as vibrato and filter sweeps.
-pub(super) const BLOCK: usize = 32;
+pub(super) const CONTROL_BLOCK_SAMPLES: usize = 32;
 
 /// An envelope: attack, decay to the sustain level while the key is held, and release.
 #[derive(Debug)]
-pub(super) struct Envelope {
+pub(super) struct AmplitudeEnvelope {
     level: f32,
     rise: f32,
     sustain: f32,
     fall: f32,
     release: f32,
-    held: usize,
+    key_samples: usize,
     at: usize,
     rising: bool,
 }
 
-impl Envelope {
-    /// Creates an envelope. All times are in seconds; `fall` and `release` are times to −60 dB, `held` is the time until the
+impl AmplitudeEnvelope {
+    /// Creates an envelope. All times are in seconds; `fall` and `release` are times to −60 dB, `key_samples` is the time until the
     /// key is released. `sustain` is a level.
-    pub(super) fn new(attack: f64, fall: f64, sustain: f64, held: f64, release: f64) -> Self {
+    pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_samples: f64, release: f64) -> Self {
         Self {
             level: 0.0,
             rise: (1.0 / (attack.max(0.0005) * RATE_F)) as f32,
             sustain: sustain as f32,
             fall: decay_per_sample(fall) as f32,
             release: decay_per_sample(release) as f32,
-            held: samples_in(held),
+            key_samples: samples_in(key_samples),
             at: 0,
             rising: true,
         }
@@ -37,7 +37,7 @@ impl Envelope {
 
     #[inline]
     pub(super) fn next(&mut self) -> f32 {
-        if self.at >= self.held {
+        if self.at >= self.key_samples {
             self.level *= self.release;
         } else if self.rising {
             self.level += self.rise;

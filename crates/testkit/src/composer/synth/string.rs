@@ -1,13 +1,13 @@
 //! Plucked strings by the algorithm of Karplus and Strong: a burst of noise circulates in a delay line with a low-pass.
 
-use super::parts::Envelope;
-use super::{Key, Patch, Timbre};
+use super::parts::AmplitudeEnvelope;
+use super::{Keystroke, Patch, Timbre};
 use crate::RATE_F;
 use crate::dsp::Filter;
 use crate::math::{decay_per_sample, samples_in};
 use crate::rng::{Rng, White};
 
-pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
+pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Vec<f32>) {
     let (ring, damping, release) = match patch.timbre {
         Timbre::Harp => (3.5 * patch.ring, 0.08, 0.7),
         Timbre::StringBass => (2.5 * patch.ring, 0.45, 0.1),
@@ -29,7 +29,7 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
     }
     let mut line = pluck(length, patch, key, rng);
     let (gain, damping) = (gain as f32, damping as f32);
-    let mut envelope = Envelope::new(0.0008, 1.0, 1.0, key.seconds, release);
+    let mut envelope = AmplitudeEnvelope::new(0.0008, 1.0, 1.0, key.seconds, release);
     let (mut at, mut last, mut pass_in, mut pass_out) = (0, 0.0_f32, 0.0_f32, 0.0_f32);
     for _ in 0..samples_in(key.seconds + release) {
         let x = line[at];
@@ -48,13 +48,13 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
 }
 
 /// Returns the initial state of the delay line: the plucked string at the moment of its release.
-fn pluck(length: usize, patch: &Patch, key: &Key, rng: &mut Rng) -> Vec<f32> {
+fn pluck(length: usize, patch: &Patch, key: &Keystroke, rng: &mut Rng) -> Vec<f32> {
     let mut white = White::new(rng);
     let corner = key.hz * 4.0 + 4000.0 * key.velocity * (0.4 + patch.brightness);
     let mut low = Filter::new(corner, 0.7);
     let loud = (1.3 * key.velocity) as f32;
     let burst: Vec<f32> = (0..length).map(|_| loud * low.split(white.next()).0).collect();
     // A string lacks the harmonics that have a node at the point where it is plucked.
-    let point = ((0.08 + 0.3 * patch.colours[0]) * length as f64) as usize;
+    let point = ((0.08 + 0.3 * patch.colors[0]) * length as f64) as usize;
     (0..length).map(|i| 0.7 * (burst[i] - burst[(i + point) % length])).collect()
 }

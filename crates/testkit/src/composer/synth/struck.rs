@@ -1,7 +1,7 @@
 //! Additive synthesis of piano, bell and organ with eight partials each, computed as rotating vectors.
 
-use super::parts::Envelope;
-use super::{Key, Patch, Timbre};
+use super::parts::AmplitudeEnvelope;
+use super::{Keystroke, Patch, Timbre};
 use crate::RATE_F;
 use crate::math::{cos_turns, decay_per_sample, exp2, samples_in, sin_turns};
 use crate::rng::Rng;
@@ -9,16 +9,16 @@ use crate::rng::Rng;
 const PARTIALS: usize = 8;
 
 /// Frequency ratio, amplitude and decay time to −60 dB in seconds of each partial.
-type Recipe = [(f64, f64, f64); PARTIALS];
+type PartialTable = [(f64, f64, f64); PARTIALS];
 
-pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
+pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Vec<f32>) {
     let (recipe, attack, release) = match patch.timbre {
         Timbre::Bell => (bell(patch, key), 0.001, 0.6 * patch.ring),
         Timbre::Organ => (organ(patch), 0.012, 0.08),
         _ => (piano(patch, key), 0.002, 0.25),
     };
     let mut bank = Bank::new(&recipe, key, rng);
-    let mut envelope = Envelope::new(attack, 1.0, 1.0, key.seconds, release);
+    let mut envelope = AmplitudeEnvelope::new(attack, 1.0, 1.0, key.seconds, release);
     let total = samples_in(key.seconds + release);
     out.reserve(total);
     while out.len() < total {
@@ -29,8 +29,8 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
     }
 }
 
-fn piano(patch: &Patch, key: &Key) -> Recipe {
-    let stiffness = 0.0002 + 0.0008 * patch.colours[0];
+fn piano(patch: &Patch, key: &Keystroke) -> PartialTable {
+    let stiffness = 0.0002 + 0.0008 * patch.colors[0];
     // A harder stroke sounds brighter.
     let slope = 1.6 - 0.6 * patch.brightness - 0.5 * key.velocity;
     // Low strings ring longer.
@@ -39,24 +39,24 @@ fn piano(patch: &Patch, key: &Key) -> Recipe {
         let k = (i + 1) as f64;
         let ratio = k * (1.0 + stiffness * k * k).sqrt();
         // The hammer strikes near the nodes of some partials, which are weaker therefore.
-        let hammer = sin_turns(k * (0.06 + 0.03 * patch.colours[1])).abs() + 0.15;
+        let hammer = sin_turns(k * (0.06 + 0.03 * patch.colors[1])).abs() + 0.15;
         (ratio, 0.5 * hammer * exp2(-slope * (i as f64) * 0.8), ring / (1.0 + 0.35 * i as f64))
     })
 }
 
-fn bell(patch: &Patch, key: &Key) -> Recipe {
+fn bell(patch: &Patch, key: &Keystroke) -> PartialTable {
     const RATIOS: [f64; PARTIALS] = [1.0, 2.0, 2.76, 3.01, 4.07, 5.4, 6.8, 8.93];
     std::array::from_fn(|i| {
-        let bend = if i < 2 { 0.0 } else { 0.25 * (patch.colours[i] - 0.5) };
+        let bend = if i < 2 { 0.0 } else { 0.25 * (patch.colors[i] - 0.5) };
         let amplitude = 0.45 * exp2(-(i as f64) * (0.9 - 0.5 * patch.brightness * key.velocity));
         (RATIOS[i] + bend, amplitude, patch.ring * 2.5 / (1.0 + 0.5 * i as f64))
     })
 }
 
-fn organ(patch: &Patch) -> Recipe {
+fn organ(patch: &Patch) -> PartialTable {
     const FEET: [f64; PARTIALS] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0];
     std::array::from_fn(|i| {
-        let drawn = if i == 1 { 1.0 } else { patch.colours[i] };
+        let drawn = if i == 1 { 1.0 } else { patch.colors[i] };
         let tilt = exp2(-(i as f64) * (0.7 - 0.5 * patch.brightness));
         (FEET[i], 0.4 * drawn * drawn * tilt, 1e6)
     })
@@ -71,7 +71,7 @@ struct Bank {
 }
 
 impl Bank {
-    fn new(recipe: &Recipe, key: &Key, rng: &mut Rng) -> Self {
+    fn new(recipe: &PartialTable, key: &Keystroke, rng: &mut Rng) -> Self {
         let zero = [0.0; PARTIALS];
         let mut bank = Self { re: zero, im: zero, turn_re: zero, turn_im: zero };
         for (i, &(ratio, amplitude, ring)) in recipe.iter().enumerate() {

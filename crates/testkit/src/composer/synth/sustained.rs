@@ -1,14 +1,14 @@
 //! Instruments with filtered oscillators: pads, strings, leads, basses, and a breathy flute.
 
-use super::parts::{BLOCK, Envelope};
-use super::{Key, Patch, Timbre};
+use super::parts::{AmplitudeEnvelope, CONTROL_BLOCK_SAMPLES};
+use super::{Keystroke, Patch, Timbre};
 use crate::RATE_F;
-use crate::dsp::{Filter, Phase};
+use crate::dsp::{Filter, Oscillator};
 use crate::math::{exp2, quick_sin, samples_in, sin_turns, soft_clip};
 use crate::rng::{Rng, White};
 
 /// Levels of the waveforms, envelope, and settings of the filter.
-struct Recipe {
+struct WaveParameters {
     saws: f32,
     pulse: f32,
     sine: f32,
@@ -24,9 +24,9 @@ struct Recipe {
     vibrato: f64,
 }
 
-fn recipe(patch: &Patch) -> Recipe {
+fn wave_parameters(patch: &Patch) -> WaveParameters {
     let bright = patch.brightness;
-    let base = Recipe {
+    let base = WaveParameters {
         saws: 0.0,
         pulse: 0.0,
         sine: 0.0,
@@ -37,24 +37,24 @@ fn recipe(patch: &Patch) -> Recipe {
         sustain: 0.7,
         release: 0.12,
         corner: (4.0 + 8.0 * bright, 6.0 * bright),
-        resonance: 0.7 + 0.8 * patch.colours[1],
+        resonance: 0.7 + 0.8 * patch.colors[1],
         vibrato: 1.0,
     };
     match patch.timbre {
-        Timbre::Pad => Recipe {
+        Timbre::Pad => WaveParameters {
             saws: 0.22,
-            attack: 0.15 + 0.35 * patch.colours[0],
+            attack: 0.15 + 0.35 * patch.colors[0],
             release: 0.5,
             corner: (2.5 + 5.0 * bright, 2.0),
             vibrato: 0.3,
             ..base
         },
-        Timbre::Strings => Recipe { saws: 0.22, attack: 0.09, sustain: 0.9, release: 0.3, ..base },
-        Timbre::SquareLead => Recipe { pulse: 0.35, ..base },
-        Timbre::SawLead => Recipe { saws: 0.25, drive: 1.5, ..base },
+        Timbre::Strings => WaveParameters { saws: 0.22, attack: 0.09, sustain: 0.9, release: 0.3, ..base },
+        Timbre::SquareLead => WaveParameters { pulse: 0.35, ..base },
+        Timbre::SawLead => WaveParameters { saws: 0.25, drive: 1.5, ..base },
         Timbre::SawBass => {
             let corner = (2.0 + 4.0 * bright, 10.0);
-            Recipe {
+            WaveParameters {
                 saws: 0.3,
                 sine: 0.3,
                 fall: 0.4,
@@ -65,7 +65,7 @@ fn recipe(patch: &Patch) -> Recipe {
                 ..base
             }
         }
-        Timbre::SubBass => Recipe {
+        Timbre::SubBass => WaveParameters {
             sine: 0.8,
             pulse: 0.08,
             drive: 1.0 + bright as f32,
@@ -74,22 +74,22 @@ fn recipe(patch: &Patch) -> Recipe {
             vibrato: 0.0,
             ..base
         },
-        _ => Recipe { sine: 0.6, pulse: 0.05, breath: 0.12, attack: 0.04, sustain: 0.9, ..base },
+        _ => WaveParameters { sine: 0.6, pulse: 0.05, breath: 0.12, attack: 0.04, sustain: 0.9, ..base },
     }
 }
 
-pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
-    let r = recipe(patch);
+pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Vec<f32>) {
+    let r = wave_parameters(patch);
     let total = samples_in(key.seconds + r.release);
-    let mut envelope = Envelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
+    let mut envelope = AmplitudeEnvelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
     let spread = exp2(patch.detune_cents / 1200.0);
     let offsets = [1.0, spread, 1.0 / spread];
-    let mut waves = offsets.map(|offset| Phase::new(rng.unit(), key.hz * offset));
-    let mut tone = Phase::new(rng.unit(), key.hz);
+    let mut waves = offsets.map(|offset| Oscillator::new(rng.unit(), key.hz * offset));
+    let mut tone = Oscillator::new(rng.unit(), key.hz);
     let mut filter = Filter::default();
     let mut air = Filter::new(key.hz * 2.0, 3.0);
     let mut white = White::new(rng);
-    let (swing, width) = (rng.unit(), 0.5 - 0.35 * patch.colours[2]);
+    let (swing, width) = (rng.unit(), 0.5 - 0.35 * patch.colors[2]);
     let loud = key.velocity as f32;
     out.reserve(total);
     while out.len() < total {
@@ -104,10 +104,10 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
         let struck = r.corner.1 * key.velocity * exp2(-t * 8.0);
         filter.tune((key.hz * (r.corner.0 * (0.5 + 0.5 * key.velocity) + struck)).min(16_000.0), r.resonance);
         let width = (width + 0.08 * sin_turns(swing + t * 0.7)) as f32;
-        for _ in 0..BLOCK.min(total - out.len()) {
+        for _ in 0..CONTROL_BLOCK_SAMPLES.min(total - out.len()) {
             let mut x = 0.0;
             if r.saws > 0.0 {
-                x += r.saws * waves.iter_mut().map(Phase::saw).sum::<f32>();
+                x += r.saws * waves.iter_mut().map(Oscillator::saw).sum::<f32>();
             }
             if r.pulse > 0.0 {
                 x += r.pulse * waves[0].pulse(width);

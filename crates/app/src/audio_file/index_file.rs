@@ -1,0 +1,69 @@
+//! Converts decoded files to tracks of the catalog.
+
+use refrain_catalog::{ContentHash, NewTrack, Rule, Track, TrackUpdate};
+use refrain_core::fingerprint::Constellation;
+
+use super::Fingerprinted;
+use super::damage::damage;
+use crate::metadata::{Fields, from_tags};
+
+/// A track to add to the catalog.
+#[derive(Debug)]
+pub struct IndexedTrack {
+    /// The track without a number, as the catalog accepts it.
+    pub track: NewTrack,
+    /// Its peaks.
+    pub constellation: Constellation,
+    /// Description of the parts of the file that could not be read; `None` if all could.
+    pub damage: Option<String>,
+}
+
+/// Error for a file that contains no peaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name}: nothing to recognise in it: it is silent or has no tones; leave it out")]
+pub struct NothingToIndex {
+    source_name: String,
+}
+
+/// Converts a decoded file to a track. `caller_fields` receives the ISRC of the file's tags and returns the fields that the caller has
+/// for it; other fields come from the tags. If neither contains a rule, the track has the rule `rule`.
+///
+/// # Errors
+/// [`NothingToIndex`] if the file has no peaks.
+pub fn index_file(
+    sound: Fingerprinted,
+    source: &str,
+    content: ContentHash,
+    caller_fields: impl FnOnce(Option<&str>) -> Option<Fields>,
+    rule: Option<Rule>,
+) -> Result<IndexedTrack, NothingToIndex> {
+    if sound.constellation.peaks.is_empty() {
+        return Err(NothingToIndex { source_name: source.to_owned() });
+    }
+    let tags = from_tags(&sound.tags);
+    let fields = caller_fields(tags.metadata.isrc.as_deref()).unwrap_or_default().over(tags);
+    let track = NewTrack {
+        id: None,
+        source: source.to_owned(),
+        content,
+        seconds: sound.constellation.seconds,
+        metadata: fields.metadata,
+        rule: fields.rule.or(rule),
+        constellation: sound.constellation.to_bytes(),
+    };
+    Ok(IndexedTrack { track, constellation: sound.constellation, damage: damage(&sound.report) })
+}
+
+/// Returns the changes that the caller's fields `caller_fields` make to an indexed track. `rule` is the rule of a track without one.
+/// Returns `None` if nothing changes.
+#[must_use]
+pub fn relabelled(track: &Track, caller_fields: Option<Fields>, rule: Option<Rule>) -> Option<TrackUpdate> {
+    let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
+    let mut new = caller_fields.unwrap_or_default().over(old.clone());
+    new.rule = new.rule.or(rule);
+    let update = TrackUpdate {
+        metadata: (new.metadata != old.metadata).then_some(new.metadata),
+        rule: (new.rule != old.rule).then_some(new.rule),
+    };
+    (update != TrackUpdate::default()).then_some(update)
+}

@@ -1,0 +1,56 @@
+//! Checks of the catalog.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::check::{Check, HealthReport};
+use crate::context::{CommandContext, Missing};
+use crate::settings::Settings;
+
+/// An open catalog, with its number of tracks and of its last change.
+pub(super) struct OpenCatalog {
+    pub(super) context: CommandContext,
+    pub(super) tracks: u64,
+    pub(super) position: u64,
+}
+
+/// Checks the catalog and opens it for further checks. Returns `None` if it cannot be used.
+pub(super) fn add_checks(
+    settings: &Settings,
+    thorough: bool,
+    report: &mut HealthReport<'_>,
+) -> Result<Option<OpenCatalog>> {
+    let mut settings = settings.clone();
+    // `doctor` reports an unavailable database at once instead of retrying.
+    settings.database.postgres.retry_for = Duration::ZERO;
+    if thorough {
+        settings.database.postgres.statement_timeout = Duration::ZERO;
+    }
+    let context = match CommandContext::open(&settings, Missing::Refuse) {
+        Ok(context) => context,
+        Err(error) => {
+            report.add(Check::error("catalogue", &error))?;
+            return Ok(None);
+        }
+    };
+    report.add(Check::fine("catalogue", settings.catalog.to_string()))?;
+    match context.wait(context.catalog().health(thorough)) {
+        Ok(facts) => facts.into_iter().try_for_each(|fact| report.add(fact.into()))?,
+        Err(error) => report.add(Check::error("catalogue", &error.into()))?,
+    }
+    let counted = context.wait(async {
+        let catalog = context.catalog();
+        Ok::<_, refrain_catalog::CatalogError>((catalog.count().await?, catalog.position().await?))
+    });
+    match counted {
+        Ok((tracks, position)) => {
+            report.add(Check::fine("tracks", format!("{tracks}, at change {position}")))?;
+            Ok(Some(OpenCatalog { context, tracks, position }))
+        }
+        Err(error) => {
+            report.add(Check::error("tracks", &error.into()))?;
+            Ok(None)
+        }
+    }
+}

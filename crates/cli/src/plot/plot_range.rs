@@ -1,0 +1,82 @@
+//! The part of an input that is drawn.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+
+/// Default length of a spectrogram in seconds. In a longer one the single peaks are not visible.
+const DEFAULT_SECONDS: f64 = 30.0;
+/// Maximum length of the part of a match whose single peaks are drawn, in seconds. For a longer match it is the middle part.
+const MAX_DETAIL_SECONDS: f64 = 20.0;
+/// Minimum length of an axis in seconds.
+const MIN_AXIS_SECONDS: f64 = 0.2;
+
+/// The part of the inputs that `--from` and `--to` select, or the default part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PlotRange {
+    from: f64,
+    to: f64,
+    is_selected: bool,
+}
+
+impl PlotRange {
+    pub(super) fn new(from: Option<f64>, to: Option<f64>) -> Result<Self> {
+        let is_selected = from.is_some() || to.is_some();
+        let from = from.unwrap_or(0.0);
+        let to = to.unwrap_or(from + DEFAULT_SECONDS);
+        if to <= from {
+            bail!("--from {from} and --to {to} select nothing; use a later --to");
+        }
+        Ok(Self { from, to, is_selected })
+    }
+
+    /// Returns start and end in seconds, without regard to the length of an input.
+    pub(super) fn range(&self) -> Range<f64> {
+        self.from..self.to
+    }
+
+    /// Returns the part of an input of `seconds` seconds that is drawn, or `None` if the input ends before it.
+    pub(super) fn of_input(&self, seconds: f64) -> Option<Range<f64>> {
+        (self.from < seconds).then(|| self.from..self.to.min(seconds))
+    }
+
+    /// Returns the part of a match from `from` to `to` seconds whose single peaks are drawn, or `None` if the match is outside
+    /// of the selected part.
+    pub(super) fn of_match(&self, from: f64, to: f64) -> Option<Range<f64>> {
+        if self.is_selected {
+            let (from, to) = (from.max(self.from), to.min(self.to));
+            return (from < to).then(|| widened(from, to));
+        }
+        let (middle, half) = ((from + to) / 2.0, MAX_DETAIL_SECONDS / 2.0);
+        Some(widened(from.max(middle - half), to.min(middle + half)))
+    }
+}
+
+/// Returns the range, extended to the minimum length of an axis.
+pub(super) fn widened(from: f64, to: f64) -> Range<f64> {
+    from..to.max(from + MIN_AXIS_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_inputs_are_cropped_unless_a_part_is_selected() {
+        let default_range = PlotRange::new(None, None).unwrap();
+        assert_eq!(
+            (default_range.of_input(12.0), default_range.of_input(500.0)),
+            (Some(0.0..12.0), Some(0.0..DEFAULT_SECONDS))
+        );
+        assert_eq!(default_range.of_match(100.0, 110.0), Some(100.0..110.0));
+        assert_eq!(default_range.of_match(100.0, 200.0), Some(140.0..160.0));
+        let is_selected = PlotRange::new(Some(60.0), Some(180.0)).unwrap();
+        assert_eq!((is_selected.of_input(50.0), is_selected.of_input(100.0)), (None, Some(60.0..100.0)));
+        assert_eq!(
+            (is_selected.of_match(10.0, 500.0), is_selected.of_match(10.0, 50.0)),
+            (Some(60.0..180.0), None)
+        );
+        assert_eq!(PlotRange::new(Some(60.0), None).unwrap().range(), 60.0..90.0);
+        assert!(PlotRange::new(Some(60.0), Some(60.0)).is_err() && PlotRange::new(None, Some(0.0)).is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! Detects the end of an airing.
+//!
+//! Reasons for the limits of `mod.rs`:
+//! - `LOST_TICKS` (10 s): at half of it, an announcement over a song ends its airing; at twice, final events come 10 s
+//!   later.
+//! - `LOST_AFTER_OTHER_TICKS` (3 s): at half of it, a second song that is mixed in ends the first one at each break; at
+//!   twice, final events of cut songs come 3 s later.
+//! - `MIN_MISSED_PEAKS` (20 peaks): at half of it, a quiet passage ends an airing; at twice, airings of sparse songs
+//!   end later.
+//! - `LOOKUP_DELAY_TICKS`: the tolerance of a peak and one tick for rounding; less would miss late peaks, more only
+//!   delays.
+
+use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::matching::live::history::{MIN_AUDIBLE_PEAKS, since};
+use crate::matching::splice::MAX_JUMP_TICKS;
+use crate::matching::trace::Query;
+
+use super::{LOOKUP_DELAY_TICKS, LOST_AFTER_OTHER_TICKS, LOST_TICKS, MIN_MISSED_PEAKS, TrackedAiring};
+
+impl TrackedAiring {
+    /// Returns true if the airing has ended or has not been detected for too long. `other_start` is the latest start of
+    /// another airing. During silence and missing audio the airing continues for up to [`MAX_JUMP_TICKS`].
+    pub(in crate::matching::live) fn has_ended(&self, query: &Query<'_>, other_start: Option<f64>) -> bool {
+        let (detected, at) = (self.last_detected(), query.to);
+        if self.line.query(self.reference.ticks) + LOOKUP_DELAY_TICKS <= at {
+            return true;
+        }
+        let follows = other_start.is_some_and(|start| start > detected - TICKS_PER_SECOND);
+        let timeout = if follows { LOST_AFTER_OTHER_TICKS } else { LOST_TICKS };
+        // Expected peaks count, too: a pause in the song itself is no sign that it has ended.
+        let lost = at - detected > timeout && self.expected(at) - self.detected >= MIN_MISSED_PEAKS;
+        // Silence and lost media have no peaks, so their seconds are left out, but only up to the longest jump that a
+        // splice allows.
+        lost && (follows || at - detected > MAX_JUMP_TICKS || audible_ticks(query.peaks, detected) > timeout)
+    }
+}
+
+/// Returns the total length of the seconds since a time that contain audio, in ticks.
+fn audible_ticks(peaks: &[Peak], from: f64) -> f64 {
+    let latest = since(peaks, from);
+    let second = |peak: &Peak| ((f64::from(peak.time) - from) / TICKS_PER_SECOND) as u32;
+    let seconds = latest.chunk_by(|a, b| second(a) == second(b));
+    seconds.filter(|peaks| peaks.len() >= MIN_AUDIBLE_PEAKS).count() as f64 * TICKS_PER_SECOND
+}

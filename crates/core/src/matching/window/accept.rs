@@ -1,0 +1,187 @@
+//! Judgment: selects the alignments of a window that are accepted.
+
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::IndexError;
+
+use super::super::competitors::discount_alternatives;
+use super::super::copies::Recordings;
+use super::super::line::Line;
+use super::super::verify::{Alignment, Window};
+use super::alignments::Alignments;
+use super::copies::CopyGroup;
+use super::{OBVIOUS_LOG_P, WindowSearch};
+
+/// Log-probability of chance below which a match is beyond doubt. Such a match of another scale needs no search for
+/// competing alignments at that scale, and its missing peaks are not checked for masking. At half of it, wrong matches
+/// of repetitive music may be accepted without these checks; at twice, more clean matches at changed scales pay for
+/// another deep lookup.
+const CERTAIN_LOG_P: f64 = -300.0;
+/// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a
+/// catalog, which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses
+/// one in a thousand true matches. At half of it, more unknown pieces with the same beat match; at twice, more songs
+/// under noise whose masking is not measured well are lost.
+const UNMASKED_WEIGHT: f64 = 3.0;
+/// Maximum number of places whose evidence is computed in full; a place with copies counts once. At half of it,
+/// competitors of a weak match can be missing; at twice, each window refines twice as many lines.
+pub(super) const MAX_REFINED: usize = 40;
+/// Maximum number of these places that are compared with all others. A window of 10 s seldom has more than two songs;
+/// the rest are explanations to report. At half of it, a true match behind several strong wrong ones is lost; at twice,
+/// judging costs up to twice as much.
+const MAX_COMPARED: usize = 6;
+/// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll. At half
+/// of it, unknown music that shares a fill or sample matches more often; at twice, songs that begin or end in the
+/// window are found one window later.
+const MIN_PART_TICKS: f64 = 3.0 * TICKS_PER_SECOND;
+
+/// An alignment that explains a part of a window, with the copies of its track that explain the same part.
+#[derive(Debug, Clone)]
+pub(crate) struct Explanation {
+    /// Alignment with the most evidence.
+    pub(crate) lead: Alignment,
+    /// Log-probability of chance after discounting competing alignments.
+    pub(crate) log_p: f64,
+    /// Alignments of the same place in other tracks that carry the recording.
+    pub(crate) copies: Vec<Alignment>,
+}
+
+impl Explanation {
+    /// Returns all alignments, the one with the most evidence first.
+    pub(crate) fn alignments(&self) -> impl Iterator<Item = &Alignment> {
+        std::iter::once(&self.lead).chain(&self.copies)
+    }
+}
+
+/// Result of searching a window.
+#[derive(Debug, Default)]
+pub(crate) struct WindowMatches {
+    /// Accepted explanations, best first.
+    pub(crate) accepted: Vec<Explanation>,
+    /// Rejected explanations: the best ones, at most `MAX_COMPARED`, best first.
+    pub(crate) rejected: Vec<Explanation>,
+    /// Tracks that carry the same recording, according to this window.
+    pub(crate) recordings: Recordings,
+}
+
+impl WindowSearch<'_> {
+    /// Accepts alignments, best first. Each one must be significant by peaks that no accepted alignment explains.
+    pub(super) fn accept(&mut self, alignments: &Alignments, window: &Window<'_>) -> WindowMatches {
+        let mut groups = CopyGroup::all(alignments, &mut self.buffers.outcomes);
+        let mut found = WindowMatches::default();
+        for group in &groups {
+            group.copies.iter().for_each(|copy| found.recordings.link(group.number(), copy.reference.number));
+        }
+        groups
+            .iter_mut()
+            .for_each(|group| group.lead = group.lead.refined(window, self.buffers.statistics()));
+        groups.sort_by(|a, b| a.lead.log_p().total_cmp(&b.lead.log_p()).then(a.number().cmp(&b.number())));
+        let first = window.first_peak();
+        let mut used = vec![false; window.own_peaks().len()];
+        // Peaks a few ticks outside of the window can be found, too.
+        let own = used.len();
+        let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
+        for (i, CopyGroup { lead, copies, .. }) in groups.iter().enumerate().take(MAX_COMPARED) {
+            let explanation = |log_p| Explanation { lead: lead.clone(), log_p, copies: copies.clone() };
+            // In a window of less than 6 s, half of the window is enough, so that short queries can match.
+            let short = lead.part.1 - lead.part.0 < MIN_PART_TICKS.min((window.to - window.from) / 2.0);
+            if short || lead.log_p() > self.limit {
+                found.rejected.push(explanation(if short { 0.0 } else { lead.log_p() }));
+                continue;
+            }
+            let free = |query: u32| !place(query).is_some_and(|place| used[place]);
+            let log_p = self.log_p_after_competitors(&groups, i, &found, window, &free);
+            if log_p > self.limit {
+                found.rejected.push(explanation(log_p));
+                continue;
+            }
+            // Peaks that only a copy explains are taken, too: they are of the same recording and must not support
+            // another match.
+            for one in std::iter::once(lead).chain(copies) {
+                one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
+            }
+            found.accepted.push(explanation(log_p));
+        }
+        // Groups were judged by their evidence before competitors were discounted, so the order may have changed.
+        found.accepted.sort_by(|a, b| a.log_p.total_cmp(&b.log_p));
+        found
+    }
+
+    /// Returns the log-probability of chance of a group after discounting all competing groups.
+    fn log_p_after_competitors(
+        &mut self,
+        groups: &[CopyGroup],
+        index: usize,
+        found: &WindowMatches,
+        window: &Window<'_>,
+        free: &impl Fn(u32) -> bool,
+    ) -> f64 {
+        let (lead, group) = (&groups[index].lead, &groups[index]);
+        // Other places of an accepted recording do not compete: the recording already explains their peaks.
+        let others = groups.iter().enumerate().filter(|(i, other)| *i != index && !found.has(other));
+        let competitors: Vec<&Alignment> = others.map(|(_, other)| &other.lead).collect();
+        let settings = (self.self_similarity, self.limit);
+        let chance = &self.buffers.chance;
+        let own = |track| group.alignment(track);
+        let log_p = discount_alternatives(
+            (lead, &own),
+            &competitors,
+            window,
+            chance,
+            free,
+            &found.recordings,
+            settings,
+        );
+        // Measuring the masking of a window is expensive, and neither case can change: the penalty only adds to
+        // `log_p`.
+        if log_p > self.limit || log_p <= CERTAIN_LOG_P {
+            return log_p;
+        }
+        self.buffers.masking.measure(window);
+        (log_p + UNMASKED_WEIGHT * self.buffers.masking.unmasked_penalty(lead, free, window.relief)).min(0.0)
+    }
+
+    /// Adds the missing copies of accepted explanations. Unless `always_add_copies` is set, only explanations that
+    /// already have a copy are completed.
+    pub(super) fn add_missing_copies(
+        &mut self,
+        found: &mut WindowMatches,
+        window: &Window<'_>,
+    ) -> Result<(), IndexError> {
+        for explanation in &mut found.accepted {
+            if !explanation.copies.is_empty() || self.always_add_copies {
+                self.add_copies(explanation, window)?;
+                let lead = explanation.lead.reference.number;
+                explanation.copies.iter().for_each(|copy| found.recordings.link(lead, copy.reference.number));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl WindowMatches {
+    /// Returns the accepted and rejected alignments without copies, each with its log-probability of chance.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Alignment, f64)> {
+        self.accepted.iter().chain(&self.rejected).map(|one| (&one.lead, one.log_p))
+    }
+
+    /// Returns true if a match is so good, even after discounting competing alignments, that the search can end.
+    pub(super) fn is_obvious(&self) -> bool {
+        self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P && one.log_p < OBVIOUS_LOG_P)
+    }
+
+    /// Returns true if a match is so good that no other scale needs to be tried.
+    pub(super) fn has_original_scale(&self) -> bool {
+        self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P)
+    }
+
+    /// Returns the line of the best match if it has a changed scale and is not beyond doubt.
+    pub(super) fn uncertain_line(&self) -> Option<Line> {
+        let best = self.accepted.first()?;
+        (best.lead.line.is_changed() && best.log_p > CERTAIN_LOG_P).then_some(best.lead.line)
+    }
+
+    /// Returns true if the recording of a group has been accepted.
+    fn has(&self, group: &CopyGroup) -> bool {
+        let number = group.number();
+        self.accepted.iter().any(|one| self.recordings.are_same_recording(one.lead.reference.number, number))
+    }
+}

@@ -1,0 +1,197 @@
+//! Claims, deliveries and retries of the messages to one sink.
+
+mod settle;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use refrain_catalog::{Catalog, OutboxMessage};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::retry::{Circuit, milliseconds};
+use super::sinks::{DeliveryError, Sink, SinkMessage};
+use crate::counters::Counters;
+use crate::wait::at;
+
+/// Interval at which the outbox is polled if no notification arrives, for messages that other processes left behind. It
+/// bounds their additional delay, and costs one query per sink and interval. At half of it, idle processes query twice
+/// as often; at twice, the messages of a killed process wait up to 10 s more.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time that a claim lasts beyond the longest delivery, for recording the outcome in the database. If recording takes
+/// longer, another process delivers the message a second time. Twice the value only delays messages of killed
+/// processes; at half of it, a slow commit causes duplicates earlier.
+const CLAIM_MARGIN: Duration = Duration::from_secs(10);
+
+/// Part of the drain time that is reserved for releasing the claims of unfinished deliveries: one short write per
+/// claim. At half of it, a slow database leaves claims to expire, which delays these messages by the duration of a
+/// claim; at twice, deliveries have 2 s less to finish.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Limits for the deliveries to a sink.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeliveryPolicy {
+    /// Maximum number of concurrent deliveries.
+    pub(super) parallel: usize,
+    pub(super) max_pause: Duration,
+    pub(super) give_up: Duration,
+    /// Time to finish after a stop.
+    pub(super) drain: Duration,
+}
+
+/// The end of a delivery task: its outcome, or the error of a task that panicked.
+type FinishedDelivery = Result<(Id, DeliveryResult), JoinError>;
+
+type DeliveryResult = Result<(), DeliveryError>;
+
+/// Claims and delivers the messages of one sink.
+pub(super) struct SinkWorker {
+    name: String,
+    sink: Arc<dyn Sink>,
+    catalog: Arc<dyn Catalog>,
+    policy: DeliveryPolicy,
+    counters: Arc<Counters>,
+    in_flight: JoinSet<DeliveryResult>,
+    claimed: HashMap<Id, OutboxMessage>,
+    /// Messages that were delivered, which is not yet recorded in the database.
+    unrecorded: Vec<i64>,
+    circuit: Circuit,
+    /// Time of the next poll of the outbox.
+    next_poll: Instant,
+    /// Times at which messages that failed in this process are due again.
+    retry_times: BTreeSet<Instant>,
+    /// Consecutive failures of the database.
+    database_failures: u32,
+}
+
+impl SinkWorker {
+    pub(super) fn new(
+        name: String,
+        sink: Arc<dyn Sink>,
+        catalog: Arc<dyn Catalog>,
+        policy: DeliveryPolicy,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            name,
+            sink,
+            catalog,
+            policy,
+            counters,
+            in_flight: JoinSet::new(),
+            claimed: HashMap::new(),
+            unrecorded: Vec::new(),
+            circuit: Circuit::default(),
+            next_poll: Instant::now(),
+            retry_times: BTreeSet::new(),
+            database_failures: 0,
+        }
+    }
+
+    /// Delivers until `stop` is cancelled, then finishes. Claims that are left at the end of the drain time are released.
+    pub(super) async fn run(mut self, wakeups: watch::Receiver<()>, stop: CancellationToken) {
+        let time = self.policy.drain.saturating_sub(RELEASE_TIMEOUT);
+        let over = async {
+            stop.cancelled().await;
+            sleep(time).await;
+        };
+        tokio::select! {
+            () = self.work(wakeups, &stop) => {}
+            () = over => {}
+        }
+        if timeout(RELEASE_TIMEOUT, self.release_claims()).await.is_err() {
+            tracing::warn!(
+                sink = self.name,
+                "database unavailable; in-flight deliveries are retried after their claim expires"
+            );
+        }
+    }
+
+    async fn work(&mut self, mut wakeups: watch::Receiver<()>, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            if self.free_slots() > 0 && self.next_poll <= Instant::now() {
+                self.claim().await;
+            }
+            let poll_at = (self.free_slots() > 0).then_some(self.next_poll);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(ended) = self.in_flight.join_next_with_id() => self.settle(ended).await,
+                Ok(()) = wakeups.changed(), if !self.circuit.is_open() => self.next_poll = Instant::now(),
+                () = at(poll_at) => {}
+            }
+        }
+        // Messages that were recorded just before the stop are delivered, too.
+        let mut more = true;
+        loop {
+            let free_slots = self.free_slots();
+            if more && free_slots > 0 {
+                more = self.claim().await == free_slots && !self.circuit.is_open();
+            }
+            match self.in_flight.join_next_with_id().await {
+                Some(ended) => self.settle(ended).await,
+                None if more => {}
+                None => break,
+            }
+        }
+    }
+
+    /// Returns the number of deliveries that may be started.
+    fn free_slots(&self) -> usize {
+        let max = if self.circuit.is_open() { 1 } else { self.policy.parallel };
+        max.saturating_sub(self.in_flight.len())
+    }
+
+    /// Claims due messages of the outbox and starts their deliveries. Returns their number.
+    async fn claim(&mut self) -> usize {
+        if !self.record_delivered().await {
+            return 0;
+        }
+        let free_slots = self.free_slots();
+        let claim = self.sink.delivery_timeout() + CLAIM_MARGIN;
+        let max = u32::try_from(free_slots).unwrap_or(u32::MAX);
+        self.retry_times = self.retry_times.split_off(&Instant::now());
+        let latest = Instant::now() + POLL_INTERVAL;
+        self.next_poll = self.retry_times.first().map_or(latest, |due| latest.min(*due));
+        match self.catalog.journal().claim_deliveries(&self.name, max, claim).await {
+            Ok(claimed) => {
+                let count = claimed.len();
+                claimed.into_iter().for_each(|delivery| self.start_delivery(delivery));
+                if count == free_slots && !self.circuit.is_open() {
+                    // All claims were used, so more messages may be due.
+                    self.next_poll = Instant::now();
+                }
+                self.database_failures = 0;
+                count
+            }
+            Err(error) => {
+                self.database_failed("cannot claim messages", &error);
+                0
+            }
+        }
+    }
+
+    fn start_delivery(&mut self, delivery: OutboxMessage) {
+        let sink = self.sink.clone();
+        let delivery_timeout = sink.delivery_timeout();
+        let message = SinkMessage::of(&delivery);
+        let task = self.in_flight.spawn(async move {
+            match timeout(delivery_timeout, sink.deliver(message?)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(DeliveryError::Transient(format!(
+                    "not done within {:.0} s",
+                    delivery_timeout.as_secs_f64()
+                ))),
+            }
+        });
+        self.claimed.insert(task.id(), delivery);
+    }
+}
+
+/// Returns the current time in milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
+}

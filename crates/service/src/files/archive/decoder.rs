@@ -1,0 +1,141 @@
+//! Decodes the segments of a stream and reports its events, on a thread of the pool.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use refrain_core::audio::AudioError;
+use refrain_core::audio::ts::looks_like_ts;
+use refrain_core::matching::live::{LiveBuffers, LiveSettings};
+use refrain_isolation::open_seekable;
+use refrain_stream::{DecoderSettings, Delivery, Gap, GapReason};
+
+use crate::files::reader::ObjectSource;
+use crate::files::shared::FilesContext;
+use refrain_app::audio_file;
+use refrain_monitor::{OpenAiring, StreamEvent, StreamWorker};
+
+/// Number of bytes at the start of a segment by which its format is detected. MPEG-TS is recognized by the sync byte of
+/// some packets of 188 bytes each, so 4 KiB are 21 packets. At half of it there are still 10; more bytes do not make
+/// the detection safer.
+const HEAD_BYTES: u64 = 4 << 10;
+
+/// Number of bytes that are decoded at a time. It bounds the memory for undecoded bytes; the result does not depend on
+/// it. At half of it, there are twice the calls of the decoder; at twice, twice the memory per thread.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Decodes and searches a stream from some position in a session on. Times of its events are seconds from that position. So
+/// is their time of day, because segments do not contain the time of day.
+pub(super) struct SegmentDecoder {
+    worker: StreamWorker,
+    buffers: LiveBuffers,
+    events: Vec<StreamEvent>,
+}
+
+impl SegmentDecoder {
+    /// Creates the decoder. `airings` are those that continue at its position, with times relative to the position.
+    pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<OpenAiring>) -> Self {
+        let decoder_settings = DecoderSettings { wall_clock: || 0.0 };
+        let worker =
+            StreamWorker::new(id.into(), decoder_settings, settings).with_airings(airings).with_media_time();
+        Self { worker, buffers: LiveBuffers::default(), events: Vec::new() }
+    }
+
+    /// Returns the duration of the processed audio in seconds, gaps included.
+    pub(super) fn position(&self) -> f64 {
+        self.worker.position()
+    }
+
+    /// Returns the events since the last call.
+    pub(super) fn take_events(&mut self) -> Vec<StreamEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Processes a gap of this duration.
+    pub(super) fn process_gap(&mut self, seconds: f64, reason: GapReason, shared: &FilesContext) {
+        self.process(Delivery::Gap(Gap { seconds, reason, program_date_time: None }), shared);
+    }
+
+    /// Decodes a segment in pieces. MPEG-TS continues where the previous segment ended; every other format is decoded as a
+    /// separate file.
+    ///
+    /// # Errors
+    /// [`AudioError`] if the segment cannot be decoded. If reading from the bucket failed, [`ObjectSource::failure`]
+    /// returns the reason.
+    pub(super) fn segment(&mut self, source: &ObjectSource, shared: &FilesContext) -> Result<(), AudioError> {
+        let mut reader = source.open();
+        let mut head = Vec::new();
+        let name = source.name().to_string();
+        let failed = |source| AudioError::Read { name: name.clone(), source };
+        reader.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
+        if !looks_like_ts(&head) {
+            return self.decode_file(source, shared);
+        }
+        let mut piece = head;
+        while !piece.is_empty() {
+            self.process(Delivery::Bytes(piece.into()), shared);
+            piece = Vec::with_capacity(PIECE_BYTES);
+            reader.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn decode_file(&mut self, source: &ObjectSource, shared: &FilesContext) -> Result<(), AudioError> {
+        let name = source.name().to_string();
+        let open = || Ok(source.searchable());
+        let mut reader = open_seekable(open, source.size(), &name, &audio_file::limits())?;
+        while let Some(chunk) = reader.next_chunk()? {
+            let chunk = chunk.to_vec();
+            self.process(Delivery::Decoded(chunk), shared);
+        }
+        Ok(())
+    }
+
+    /// Ends the stream: every airing gets its final event.
+    pub(super) fn finish(&mut self, shared: &FilesContext) {
+        let snapshot = shared.index.snapshot();
+        if let Err(error) = self.worker.finish(&snapshot, &mut self.buffers, &mut self.events) {
+            shared.index.report_damage(&snapshot, &error);
+        }
+    }
+
+    fn process(&mut self, delivery: Delivery, shared: &FilesContext) {
+        let snapshot = shared.index.snapshot();
+        if let Err(error) = self.worker.process(delivery, &snapshot, &mut self.buffers, &mut self.events) {
+            tracing::warn!(%error, "search failed");
+            shared.index.report_damage(&snapshot, &error);
+        }
+    }
+}
+
+/// The decoder, and the result of decoding a segment.
+pub(super) type DecodedSegment = (Box<SegmentDecoder>, Result<(), AudioError>);
+
+/// Decodes a segment after a gap of `missing` seconds. A segment that cannot be decoded becomes a gap of `mean_seconds` seconds.
+pub(super) fn decode_segment(
+    mut decoder: Box<SegmentDecoder>,
+    missing: f64,
+    mean_seconds: f64,
+    source: &ObjectSource,
+    shared: &Arc<FilesContext>,
+) -> DecodedSegment {
+    if missing > 0.0 {
+        decoder.process_gap(missing, GapReason::Missed, shared);
+    }
+    let result = decoder.segment(source, shared);
+    if result.is_err() && mean_seconds > 0.0 {
+        decoder.process_gap(mean_seconds, GapReason::Unreadable, shared);
+    }
+    (decoder, result)
+}
+
+/// Processes a gap of `seconds` in place of a segment that must not be decoded.
+pub(super) fn skip_segment(
+    mut decoder: Box<SegmentDecoder>,
+    seconds: f64,
+    shared: &Arc<FilesContext>,
+) -> Box<SegmentDecoder> {
+    if seconds > 0.0 {
+        decoder.process_gap(seconds, GapReason::Unreadable, shared);
+    }
+    decoder
+}

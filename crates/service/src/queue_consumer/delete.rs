@@ -1,0 +1,45 @@
+//! Deletes handled messages, many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use refrain_net::Backoff;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::cloud::Queue;
+
+/// Maximum number of messages that one call deletes. SQS deletes 10 per request, so this is up to 10 requests. More
+/// messages would need more requests anyway; with fewer, a burst is deleted in more calls one after the other.
+const MAX_DELETED_MESSAGES: usize = 100;
+
+/// Maximum number of attempts to delete. A message that is not deleted is received and handled again, without harm.
+/// With 2, a short outage repeats more work; with 8, receipts of later messages expire meanwhile.
+const MAX_ATTEMPTS: u32 = 4;
+
+/// Shortest and longest pause between two attempts. All attempts together take about a second and a half, far below the
+/// visibility timeout of the messages that are collected meanwhile.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// Deletes messages until all senders are dropped. While one batch is deleted, the next one is collected.
+pub(super) async fn delete_all(queue: Arc<dyn Queue>, mut done: mpsc::Receiver<String>) {
+    let mut batch = Vec::new();
+    while done.recv_many(&mut batch, MAX_DELETED_MESSAGES).await > 0 {
+        delete(&*queue, &batch).await;
+        batch.clear();
+    }
+}
+
+async fn delete(queue: &dyn Queue, receipts: &[String]) {
+    let mut backoff = Backoff::new(PAUSES);
+    while let Err(error) = queue.delete(receipts).await {
+        let count = receipts.len();
+        // An expired receipt stays expired, and the receipts behind it would expire during further attempts.
+        if !error.is_transient() || backoff.tries() + 1 >= MAX_ATTEMPTS {
+            tracing::warn!(queue = queue.name(), count, %error, "cannot delete messages, they will be received again");
+            return;
+        }
+        tracing::debug!(queue = queue.name(), count, %error, "cannot delete messages, retrying");
+        sleep(backoff.next()).await;
+    }
+}

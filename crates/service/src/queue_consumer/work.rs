@@ -1,0 +1,140 @@
+//! Handling of one message.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use super::{Disposition, Handler};
+use crate::cloud::{CloudErrorKind, Queue, QueueMessage};
+use crate::counters::Counters;
+
+/// Part of the visibility timeout after which the timeout of a message is extended: one over this number. With 3, one
+/// extension can fail before the message becomes visible. With 2, a single slow call has it received twice; with 6, a
+/// long job sends twice the requests.
+const EXTENSIONS_PER_TIMEOUT: u32 = 3;
+
+/// Time for which a message that can never be handled is hidden if the queue has no dead-letter queue. It is half of
+/// the maximum of SQS (12 h). At half of it, the message is handled in vain twice as often; at twice, it is seen again
+/// only after half a day, when somebody may have corrected its cause.
+const UNHANDLED_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Pause before a retry if a message could not be moved to the dead-letter queue. The handler runs again, which is
+/// cheap for an invalid message. At half of it, an unavailable queue gets twice the calls; at twice, the message is
+/// moved up to a minute late.
+const DEAD_LETTER_RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Pause before a message whose handler panicked is retried. A panic is a bug that mostly occurs again, so the retries
+/// are slow and the maximum number of receives of the queue ends them. At half of it, the log has twice the errors; at
+/// twice, a message that only met a passing state is handled a minute later.
+const PANIC_RETRY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Maximum number of messages whose ids are remembered, so that each is logged once. An id has some 40 bytes, so all
+/// have below 1 MB. When it is exceeded, all are forgotten and logged once more; half or twice the value only changes
+/// how often.
+const MAX_LOGGED_IDS: usize = 10_000;
+
+/// State that the handling of all messages of a queue shares.
+pub(super) struct MessageTask {
+    pub(super) queue: Arc<dyn Queue>,
+    handler: Arc<dyn Handler>,
+    counters: Arc<Counters>,
+    visibility_timeout: Duration,
+    done: mpsc::Sender<String>,
+    /// Ids of messages that could not be dead-lettered, because the queue has no dead-letter queue, and that were logged.
+    logged: Mutex<HashSet<String>>,
+}
+
+impl MessageTask {
+    pub(super) fn new(
+        queue: Arc<dyn Queue>,
+        handler: Arc<dyn Handler>,
+        counters: Arc<Counters>,
+        visibility_timeout: Duration,
+        done: mpsc::Sender<String>,
+    ) -> Self {
+        Self { queue, handler, counters, visibility_timeout, done, logged: Mutex::default() }
+    }
+
+    /// Handles a message, then deletes, moves or hides it, depending on the outcome.
+    pub(super) async fn handle(&self, message: QueueMessage) {
+        match self.disposition(&message).await {
+            Disposition::Ack => {
+                self.counters.messages_handled.add(1);
+                let _ = self.done.send(message.receipt).await;
+            }
+            Disposition::DeadLetter(why) => self.dead_letter(&message, &why).await,
+            Disposition::Retry(after) => {
+                self.counters.messages_failed.add(1);
+                self.change_visibility(&message, after).await;
+            }
+        }
+    }
+
+    /// Runs the handler and returns its outcome. The message stays hidden while the handler runs.
+    async fn disposition(&self, message: &QueueMessage) -> Disposition {
+        let work = AssertUnwindSafe(self.handler.handle(&message.body)).catch_unwind();
+        let mut work = pin!(work);
+        let every = (self.visibility_timeout / EXTENSIONS_PER_TIMEOUT).max(Duration::from_millis(100));
+        let mut tick = interval_at(tokio::time::Instant::now() + every, every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                disposition = &mut work => return disposition.unwrap_or_else(|_| {
+                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error, the message is retried");
+                    Disposition::Retry(PANIC_RETRY_PAUSE)
+                }),
+                _ = tick.tick() => self.change_visibility(message, self.visibility_timeout).await,
+            }
+        }
+    }
+
+    async fn change_visibility(&self, message: &QueueMessage, time: Duration) {
+        let receipt = std::slice::from_ref(&message.receipt);
+        if let Err(error) = self.queue.change_visibility(receipt, time).await {
+            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot hide message");
+        }
+    }
+
+    async fn dead_letter(&self, message: &QueueMessage, why: &str) {
+        let queue = self.queue.name();
+        match self.queue.dead_letter(message, why).await {
+            Ok(()) => {
+                self.counters.messages_dead_lettered.add(1);
+                tracing::warn!(queue, message = message.id, why, "message moved to the dead-letter queue");
+            }
+            Err(error) if error.kind() == CloudErrorKind::NotFound => {
+                self.counters.messages_failed.add(1);
+                if self.is_first_log(&message.id) {
+                    tracing::error!(
+                        queue,
+                        message = message.id,
+                        why,
+                        "message cannot be handled, and the queue has no dead-letter queue (redrive policy); it stays hidden"
+                    );
+                }
+                self.change_visibility(message, UNHANDLED_VISIBILITY_TIMEOUT).await;
+            }
+            Err(error) => {
+                self.counters.messages_failed.add(1);
+                tracing::warn!(queue, message = message.id, why, %error, "cannot move message to the dead-letter queue");
+                self.change_visibility(message, DEAD_LETTER_RETRY_PAUSE).await;
+            }
+        }
+    }
+
+    /// Returns true if a message was not logged yet.
+    fn is_first_log(&self, id: &str) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() >= MAX_LOGGED_IDS {
+            logged.clear();
+        }
+        logged.insert(id.to_owned())
+    }
+}

@@ -1,0 +1,75 @@
+//! Evidence that a stream does not kill its process or its decoder.
+
+use std::time::{Duration, Instant};
+
+use refrain_catalog::StreamHealth;
+
+use refrain_monitor::StreamStatus;
+
+/// A stream that sends no media counts as working after this time, because without media it cannot kill the process. A
+/// first segment arrives within seconds. At half of it, a slow first segment that kills the process is not counted; at
+/// twice, an empty stream counts as suspect for longer, and suspects are claimed one at a time.
+const CONFIRM_AFTER: Duration = Duration::from_secs(10);
+
+/// After a stream was decoded for this time it is healthy, and earlier deaths of its decoder do not count any more. At
+/// half of it, a stream that kills its decoder every six minutes is never quarantined; at twice, rare deaths of a good
+/// stream add up to a quarantine.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Decides when a stream works and when it is healthy.
+pub(super) struct HealthTracker {
+    started: Instant,
+    known: Option<StreamHealth>,
+    has_decoder_deaths: bool,
+}
+
+impl HealthTracker {
+    /// Creates the state for a stream that has just been claimed.
+    pub(super) fn new(decoder_deaths: u32) -> Self {
+        Self { started: Instant::now(), known: None, has_decoder_deaths: decoder_deaths > 0 }
+    }
+
+    /// Returns true if it has been written to the database that the stream works.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// Returns the health that must be written now, if there is one.
+    pub(super) fn pending(&self, status: &StreamStatus) -> Option<StreamHealth> {
+        if self.has_decoder_deaths && self.started.elapsed() >= HEALTHY_AFTER {
+            return Some(StreamHealth::Healthy);
+        }
+        // Everything that has arrived was decoded without killing the process.
+        let is_decoded = status.position > 0.0 && status.queued_seconds <= 0.0;
+        let is_confirmed = self.known.is_none() && (is_decoded || self.started.elapsed() >= CONFIRM_AFTER);
+        is_confirmed.then_some(StreamHealth::Works)
+    }
+
+    /// Records that `health` was written.
+    pub(super) fn set_written(&mut self, health: StreamHealth) {
+        self.known = Some(health);
+        self.has_decoder_deaths &= health != StreamHealth::Healthy;
+    }
+
+    /// Records a death of the decoder: the time until the stream is healthy starts again.
+    pub(super) fn decoder_died(&mut self) {
+        (self.started, self.has_decoder_deaths) = (Instant::now(), true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_works_when_all_that_arrived_is_decoded() {
+        let status =
+            |position, queued_seconds| StreamStatus { position, queued_seconds, ..StreamStatus::default() };
+        let mut health = HealthTracker::new(0);
+        assert_eq!(health.pending(&status(0.0, 0.0)), None, "nothing has arrived");
+        assert_eq!(health.pending(&status(6.0, 6.0)), None, "the next segment may be the one that kills");
+        assert_eq!(health.pending(&status(12.0, 0.0)), Some(StreamHealth::Works));
+        health.set_written(StreamHealth::Works);
+        assert_eq!(health.pending(&status(18.0, 0.0)), None, "written once");
+    }
+}

@@ -1,0 +1,186 @@
+//! Deduplicates airings that earlier workers reported. A worker that takes over a stream begins some segments before the live
+//! edge and processes their audio again.
+
+use std::collections::VecDeque;
+
+use refrain_catalog::{Detection, DetectionId};
+
+use refrain_monitor::{EventKind, StreamEvent};
+
+/// Maximum number of final airings that are kept. Only those of the last minutes can be found again, so 16 suffice also
+/// for short jingles. At half of it, one of many jingles could be reported twice; at twice, each start event compares
+/// with more airings.
+const MAX_FINALS: usize = 16;
+
+/// Maximum difference in seconds of two alignments of a track that count as the same. If a playlist has no dates, the
+/// clocks of two workers differ by up to a segment, and segments of 6 s are common. At half of it, a take-over of such
+/// a stream reports a song twice; at twice, a loop of the track within 16 s is taken for the same airing.
+const ALIGNMENT_TOLERANCE_SECONDS: f64 = 8.0;
+
+/// Maximum difference of the clocks of two workers at the end of an airing, in seconds. At half of it, an end that the
+/// next worker detects slightly later is another airing; at twice, a song that is repeated within 4 s of its end is
+/// dropped.
+const CLOCK_TOLERANCE_SECONDS: f64 = 2.0;
+
+/// Maximum interruption of a stream in the middle of an airing, in seconds. If the stream continues later, the song can
+/// be another airing. At half of it, a song that continues after an outage of 40 s is reported twice; at twice, a song
+/// that is played again within two minutes can be lost.
+const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
+
+/// Airings of a session that were reported, final or open.
+#[derive(Debug, Default)]
+pub(super) struct ReportedDetections {
+    finals: VecDeque<Detection>,
+    /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued them.
+    taken_over: Vec<Detection>,
+    /// Ids of airings that repeat a reported one. Their events are dropped.
+    duplicates: Vec<DetectionId>,
+}
+
+impl ReportedDetections {
+    /// Creates the set from the final airings of earlier workers and the open ones.
+    pub(super) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
+        let mut reported = Self { taken_over, ..Self::default() };
+        finals.into_iter().for_each(|one| reported.add_final(one));
+        reported
+    }
+
+    /// Adds an airing that has ended.
+    pub(super) fn add_final(&mut self, one: Detection) {
+        if self.finals.len() >= MAX_FINALS {
+            self.finals.pop_front();
+        }
+        self.finals.push_back(one);
+    }
+
+    /// Returns true if an event belongs to an airing that repeats a reported one.
+    pub(super) fn is_duplicate(&mut self, event: &StreamEvent) -> bool {
+        let id = event.airing;
+        let known = self.duplicates.contains(&id);
+        if event.kind == EventKind::Final {
+            self.duplicates.retain(|repeated| *repeated != id);
+        }
+        if event.kind != EventKind::Start {
+            return known;
+        }
+        let ended = |one: &Detection| end(one) + CLOCK_TOLERANCE_SECONDS;
+        let is_repeat = self.finals.iter().any(|one| is_repeat(one, event, ended(one)))
+            || self.taken_over.iter().any(|one| one.id != id && is_repeat(one, event, f64::INFINITY));
+        if is_repeat {
+            self.duplicates.push(id);
+        }
+        is_repeat
+    }
+}
+
+/// Returns true if an event begins an airing that repeats the airing `one`: it begins before `one` ends, or before `until` in
+/// the same alignment. A track is played once at a time; in a track that repeats itself, it may be found at another position.
+fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
+    let overlaps = event.epoch < end(one) - CLOCK_TOLERANCE_SECONDS;
+    one.track == event.detected.track
+        && event.epoch >= start(one) - ALIGNMENT_TOLERANCE_SECONDS
+        && (overlaps || event.epoch < until && continues_alignment(one, event))
+}
+
+/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after it, the position
+/// in the track is behind the clock by at most the time since then, up to [`MAX_INTERRUPTION_SECONDS`].
+fn continues_alignment(one: &Detection, event: &StreamEvent) -> bool {
+    let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
+    let ahead = event.detected.reference_start - expected;
+    let interruption = (event.epoch - end(one)).clamp(0.0, MAX_INTERRUPTION_SECONDS);
+    (-ALIGNMENT_TOLERANCE_SECONDS - interruption..ALIGNMENT_TOLERANCE_SECONDS).contains(&ahead)
+}
+
+/// Start of an airing, seconds since 1970.
+fn start(one: &Detection) -> f64 {
+    one.start_at as f64 / 1000.0
+}
+
+/// Last known end of an airing, seconds since 1970.
+fn end(one: &Detection) -> f64 {
+    one.end_at as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use refrain_catalog::{DetectionSource, TrackId};
+    use refrain_core::index::TrackNumber;
+    use refrain_core::matching::Match;
+
+    use super::*;
+
+    /// An airing of a track from its start, reported from 1000 s to 1030 s.
+    fn known() -> Detection {
+        Detection {
+            id: DetectionId::generate(),
+            detected_in: DetectionSource::Stream("st-1".to_owned()),
+            track: TrackNumber(3),
+            track_id: TrackId(uuid::Uuid::nil()),
+            query_start: 0.0,
+            query_end: 30.0,
+            start_at: 1_000_000,
+            end_at: 1_030_000,
+            reference_start: 0.0,
+            speed: 1.0,
+            pitch_cents: 0.0,
+            false_positive_probability: 0.0,
+            matched_peaks: 9,
+            expected_peaks: 10,
+            first_seen: 1_003_000,
+            last_seen: 1_030_000,
+            is_final: false,
+            channel: None,
+        }
+    }
+
+    /// A start event at the time `epoch` and the position `reference_start` in the track, both in seconds.
+    fn start(track: u32, epoch: f64, reference_start: f64) -> StreamEvent {
+        StreamEvent {
+            stream: "st-1".into(),
+            kind: EventKind::Start,
+            airing: DetectionId::generate(),
+            detected: Match {
+                track: TrackNumber(track),
+                query_start: 0.0,
+                query_end: 5.0,
+                reference_start,
+                speed: 1.0,
+                pitch_cents: 0.0,
+                false_positive_probability: 0.0,
+                aligned_landmarks: 9,
+                expected_peaks: 10,
+                matched_peaks: 9,
+                segments: Vec::new(),
+            },
+            epoch,
+            known_at: 5.0,
+            clock: None,
+            clock_offset: None,
+        }
+    }
+
+    #[test]
+    fn open_airing_found_again_after_a_take_over_is_a_duplicate() {
+        let mut reported = ReportedDetections::of(Vec::new(), vec![known()]);
+        assert!(reported.is_duplicate(&start(3, 1026.0, 26.0)), "in its last segments");
+        assert!(reported.is_duplicate(&start(3, 1026.0, 90.0)), "at a position that sounds the same");
+        assert!(reported.is_duplicate(&start(3, 1070.0, 31.0)), "the stream was interrupted for 40 s");
+        assert!(!reported.is_duplicate(&start(4, 1026.0, 26.0)), "another track");
+        assert!(!reported.is_duplicate(&start(3, 1100.0, 0.0)), "it is played again");
+        assert!(!reported.is_duplicate(&start(3, 3000.0, 40.0)), "it is played again, from the middle");
+    }
+
+    #[test]
+    fn track_can_be_played_again_after_its_final_airing() {
+        let mut reported = ReportedDetections::of(vec![known()], Vec::new());
+        let repeated = start(3, 1027.0, 27.0);
+        assert!(reported.is_duplicate(&repeated));
+        assert!(reported.is_duplicate(&StreamEvent { kind: EventKind::Final, ..repeated.clone() }));
+        assert!(
+            !reported.is_duplicate(&StreamEvent { kind: EventKind::Final, ..repeated }),
+            "the final event ended the duplicate"
+        );
+        assert!(!reported.is_duplicate(&start(3, 1030.5, 0.0)), "in a loop");
+        assert!(!reported.is_duplicate(&start(3, 1040.0, 40.0)), "it continues after a break");
+    }
+}

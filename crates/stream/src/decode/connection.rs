@@ -1,0 +1,153 @@
+//! Placement of the first frames of a connection: the part of [`Playback`] for live streams without segments.
+
+use super::playback::{Frame, Playback, SoundSink, TimeMark};
+use super::sound::{samples, seconds};
+use crate::delivery::GapReason;
+
+/// Smallest time between the audio before and after a reconnect that counts as a gap, in seconds: about four frames,
+/// the jitter of arrivals. At half, each reconnect inserts a gap of jitter; at twice, up to 0.2 s of missing audio
+/// shifts all later positions.
+const MIN_GAP_SECONDS: f64 = 0.1;
+
+/// Shortest repetition, in seconds, that is left out if only the clock shows it. A shorter one may be jitter of
+/// arrivals. At half, jitter removes new audio; at twice, up to a second of audio is decoded twice after a reconnect to
+/// a server that encodes again.
+const MIN_REPEATED_SECONDS: f64 = 0.5;
+
+/// Shortest time without data on an open connection, in seconds, that counts as a pause of the station itself. Stations
+/// send pieces several times a second. At half, a slow network looks like a pause of the station; at twice, a pause of
+/// 1 to 2 s is reported as missing audio.
+const MIN_SILENCE_SECONDS: f64 = 1.0;
+
+/// The last arrival of audio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct LastArrival {
+    /// Samples of the stream up to this arrival.
+    head: u64,
+    /// Time of the arrival, seconds since 1970.
+    time: f64,
+    /// Time until which nothing more is known to have arrived, seconds since 1970.
+    until: f64,
+}
+
+impl LastArrival {
+    /// Returns the time when the last audio arrived and the time until which nothing more did, in seconds since 1970.
+    pub(super) fn span(&self) -> (f64, f64) {
+        (self.time, self.until)
+    }
+}
+
+impl Playback {
+    /// Notes that all audio of a live stream so far had arrived at `time`. If audio is held back and its burst has ended,
+    /// places it.
+    pub(super) fn arrived(&mut self, time: f64, sink: SoundSink<'_>) {
+        match &mut self.join {
+            // While audio is held back, its time is not known, so the clock must not learn from these arrivals.
+            Some(join) => {
+                join.arrived(time);
+                if join.is_settled() {
+                    self.place_connection(sink);
+                    self.note_arrival(time);
+                }
+            }
+            None => {
+                let head = self.head();
+                let more = self.last_arrival.is_none_or(|last| last.head != head);
+                // An arrival without new audio bounds nothing: its position was received earlier.
+                if more {
+                    self.clock.received(seconds(head), time, true);
+                }
+                self.note_arrival(time);
+            }
+        }
+    }
+
+    /// Notes that everything placed so far had arrived at `time`, or that nothing more had.
+    fn note_arrival(&mut self, time: f64) {
+        let head = self.head();
+        match &mut self.last_arrival {
+            Some(last) if last.head == head => last.until = time,
+            last => *last = Some(LastArrival { head, time, until: time }),
+        }
+    }
+
+    /// Places the audio of a connection that is held back.
+    pub(super) fn place_connection(&mut self, sink: SoundSink<'_>) {
+        let Some(join) = self.join.take_if(|join| !join.is_empty()) else { return };
+        let (start, head) = (join.start(), seconds(self.head()));
+        let mut repeated = 0;
+        match self.clock.epoch(head).filter(|_| self.head() > 0) {
+            None => {
+                self.mark(TimeMark { program_date_time: None, arrival: start, live: false, certain: true });
+            }
+            Some(now) => {
+                // Received audio cannot be newer than its arrival, even if the source sends faster than it plays. While a
+                // connection was open without delivering data, the station itself had paused.
+                let (last, ended) = join.before.unwrap_or((now, now));
+                let silence = (ended - last).max(0.0);
+                let missing = start - now.min(last) - silence;
+                // A station that paused continues where it was, even if it took a moment to reconnect.
+                let was_paused = silence > MIN_SILENCE_SECONDS;
+                let min_gap = if was_paused { MIN_SILENCE_SECONDS } else { MIN_GAP_SECONDS };
+                if was_paused {
+                    self.mark(TimeMark {
+                        program_date_time: None,
+                        arrival: start,
+                        live: false,
+                        certain: true,
+                    });
+                }
+                match self.recent.overlap(&join.frames, -missing) {
+                    Some(frames) => {
+                        repeated = frames;
+                        // The first new frame continues the last one exactly, so the decoder keeps its overlap and no
+                        // click is heard.
+                        self.reset_due = false;
+                    }
+                    None if missing > min_gap => self.miss(GapReason::Missed, missing),
+                    None if missing < -MIN_REPEATED_SECONDS => self.repeated = -missing,
+                    None => {}
+                }
+            }
+        }
+        for (index, buffered) in join.frames.iter().enumerate() {
+            // These frames are the audio that was received before, by their hashes, so no time stamp is needed.
+            if index < repeated {
+                self.report.repeated_seconds += buffered.seconds;
+            } else {
+                self.place(buffered.frame(), sink);
+            }
+        }
+        if !join.samples.is_empty() {
+            self.process_samples(&join.samples, sink);
+        }
+    }
+
+    /// Returns true if a frame of a live stream was received before. Remembers it otherwise.
+    pub(super) fn is_repeated(&mut self, frame: &Frame<'_>) -> bool {
+        if !self.is_live {
+            return false;
+        }
+        if self.recent.repeats(frame.data) {
+            return true;
+        }
+        // Half a frame: the remainder is then nearer to one more frame than to none.
+        if self.repeated > frame.seconds / 2.0 {
+            self.repeated -= frame.seconds;
+            return true;
+        }
+        self.repeated = 0.0;
+        // Only frames that are placed are remembered, so that the history is the stream in its order.
+        self.recent.push(frame.data);
+        false
+    }
+
+    /// Returns decoded audio without its repeated start.
+    pub(super) fn without_repeated<'a>(&mut self, sound: &'a [f32]) -> &'a [f32] {
+        let skipped = sound.len().min(usize::try_from(samples(self.repeated)).unwrap_or(usize::MAX));
+        let length = seconds(skipped as u64);
+        self.report.repeated_seconds += length;
+        self.repeated = if skipped < sound.len() { 0.0 } else { self.repeated - length };
+        sound.get(skipped..).unwrap_or_default()
+    }
+}

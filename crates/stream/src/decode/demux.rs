@@ -1,0 +1,295 @@
+//! Demuxing of bytes of any supported container into frames.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TsDemuxer};
+
+use super::fmp4;
+use super::fragments::Fragments;
+use super::id3::{self, TaggedAudio};
+use super::playback::{Frame, Playback, SoundSink};
+use super::report::DecoderReport;
+use super::timeline::StampTimeline;
+use crate::delivery::{HlsSegment, InitSection};
+
+/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. At twice, more frames of a segment
+/// are in memory at once; at half, more calls are made for the same bytes. The output is the same for every size.
+const SLICE_BYTES: usize = 8 << 10;
+
+/// Bytes at the start of a segment by which its format is recognized. MPEG-TS needs a few packets, bare frames several
+/// headers in a row; a frame has at most 1.5 kB at usual rates. At half, large frames are recognized less surely; at
+/// twice, no further format is recognized.
+const HEAD_BYTES: usize = 8 << 10;
+
+/// Bytes at the start of a stream without segments by which its format is recognized. Radio of the lowest bit rate (16
+/// kbit/s) sends them in a second. At half, fewer frame headers confirm the format; at twice, such radio starts a
+/// second later.
+const START_BYTES: usize = 2 << 10;
+
+/// Bytes of a stream without segments that are searched for audio before all but the last [`HEAD_BYTES`] of them are
+/// discarded. A picture in a tag before the audio can be larger, but is skipped piece by piece. At half, the search is
+/// the same with more copying; at twice, each stream without audio keeps twice the memory.
+const MAX_SEARCH_BYTES: usize = 64 << 10;
+
+/// Shortest piece of MPEG-TS that can be recognized, in bytes: five packets and the rest of a truncated one.
+const SHORT_TS_BYTES: usize = 6 * 188;
+
+/// Maximum number of frames after a loss that wait for a time stamp: about three seconds, more than the distance
+/// between two time stamps (ISO/IEC 13818-1 permits 0.7 s). At half, slow streams place frames without a time stamp; at
+/// twice, a stream without time stamps is delayed by 6 s after a loss.
+const MAX_UNSTAMPED_FRAMES: usize = 128;
+
+/// Content of a segment, recognized by its bytes.
+pub(super) enum SegmentContent<'a> {
+    MediaFormat(MediaFormat<'a>),
+    /// No media: an error page, subtitles, encrypted bytes, or no bytes.
+    Nothing,
+}
+
+/// Format of the media in a segment.
+#[derive(Clone, Copy)]
+pub(super) enum MediaFormat<'a> {
+    Ts,
+    Mp4,
+    Packed(TaggedAudio<'a>, ts::AudioCoding),
+}
+
+/// Format that is being demuxed, with the state of its demuxer.
+#[derive(Debug, Default)]
+enum ActiveDemuxer {
+    #[default]
+    Unknown,
+    Ts(Box<TsDemuxer>),
+    Frames(FrameSplitter),
+    Mp4(Fragments),
+}
+
+/// Demuxer of one stream.
+#[derive(Debug, Default)]
+pub(super) struct StreamDemuxer {
+    kind: ActiveDemuxer,
+    /// Initialization section of MPEG-TS that was read last.
+    tables: Option<Arc<InitSection>>,
+    /// Start of a stream without segments, until its format is recognized.
+    head: Vec<u8>,
+    /// Frames without time stamps, after a loss.
+    unstamped: VecDeque<AudioFrame>,
+    /// Lost packets and damaged frames that earlier demuxers of the stream counted.
+    damage: (u64, u64),
+    /// Lost packets and damaged frames that are in the report already.
+    reported: (u64, u64),
+}
+
+impl StreamDemuxer {
+    /// Recognizes the content of a segment.
+    pub(super) fn content<'a>(&self, segment: &'a HlsSegment) -> SegmentContent<'a> {
+        let bytes = &segment.bytes[..];
+        let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+        // Parts of a segment can be shorter than the sync check needs; a stream that was MPEG-TS before stays it.
+        let continues_ts =
+            matches!(self.kind, ActiveDemuxer::Ts(_)) && !bytes.is_empty() && bytes.len() < SHORT_TS_BYTES;
+        if ts::looks_like_ts(head) || continues_ts {
+            return SegmentContent::MediaFormat(MediaFormat::Ts);
+        }
+        if fmp4::looks_like_mp4(head) {
+            return SegmentContent::MediaFormat(MediaFormat::Mp4);
+        }
+        let tagged = id3::split(bytes);
+        let audio = &tagged.audio[..tagged.audio.len().min(HEAD_BYTES)];
+        match FrameSplitter::sniff(audio) {
+            Some(coding) => SegmentContent::MediaFormat(MediaFormat::Packed(tagged, coding)),
+            None => SegmentContent::Nothing,
+        }
+    }
+
+    /// Demuxes a segment.
+    pub(super) fn segment(
+        &mut self,
+        media: MediaFormat<'_>,
+        segment: &HlsSegment,
+        playback: &mut Playback,
+        sink: SoundSink<'_>,
+    ) {
+        match media {
+            MediaFormat::Ts => {
+                if !matches!(self.kind, ActiveDemuxer::Ts(_)) {
+                    self.change(ActiveDemuxer::Ts(Box::default()), playback, sink);
+                }
+                // Announced before the bytes are pushed: some packagers restart the continuity counters in each
+                // segment, which is not a loss.
+                if let ActiveDemuxer::Ts(demuxer) = &mut self.kind {
+                    demuxer.begin_segment(&segment.bytes);
+                }
+                // The tables are pushed only when they change, because a repeated section would look like lost packets.
+                if let Some(init) = &segment.init
+                    && self.tables.as_ref() != Some(init)
+                {
+                    self.tables = Some(Arc::clone(init));
+                    self.push(&init.bytes, None, playback, sink);
+                }
+                self.push(&segment.bytes, None, playback, sink);
+            }
+            MediaFormat::Packed(tagged, coding) => {
+                if !matches!(&self.kind, ActiveDemuxer::Frames(splitter) if splitter.coding() == coding) {
+                    self.change(ActiveDemuxer::Frames(FrameSplitter::new(coding)), playback, sink);
+                }
+                self.push(tagged.audio, tagged.pts, playback, sink);
+            }
+            MediaFormat::Mp4 => self.fragments(segment, playback, sink),
+        }
+    }
+
+    /// Demuxes bytes of a stream without segments.
+    pub(super) fn bytes(&mut self, bytes: &[u8], playback: &mut Playback, sink: SoundSink<'_>) {
+        // MP4 cannot occur in a stream without segments, so it is recognized again like an unknown format.
+        if !matches!(self.kind, ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_)) {
+            return self.push(bytes, None, playback, sink);
+        }
+        self.head.extend_from_slice(bytes);
+        if self.head.len() >= START_BYTES {
+            self.recognize(playback, sink);
+        }
+    }
+
+    /// Notes that media is missing. Incomplete frames are discarded.
+    pub(super) fn interrupt(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
+        match &mut self.kind {
+            ActiveDemuxer::Ts(demuxer) => demuxer.interrupt(),
+            ActiveDemuxer::Frames(splitter) => splitter.gap(),
+            ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => {}
+        }
+        self.drain(playback, sink);
+        self.release(None, playback, sink);
+    }
+
+    /// Ends a section of the stream whose time stamps and frames are not continued by the next one.
+    pub(super) fn end(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
+        if !self.head.is_empty() {
+            self.recognize(playback, sink);
+            self.head.clear();
+        }
+        match &mut self.kind {
+            ActiveDemuxer::Ts(demuxer) => demuxer.finish(),
+            ActiveDemuxer::Frames(splitter) => _ = splitter.finish(),
+            ActiveDemuxer::Unknown => {}
+            ActiveDemuxer::Mp4(_) => return playback.restart(StampTimeline::new(false)),
+        }
+        self.change(ActiveDemuxer::Unknown, playback, sink);
+    }
+
+    /// Adds new damage of the transport to the report.
+    pub(super) fn count(&mut self, report: &mut DecoderReport) {
+        let (packets, frames) = self.damage();
+        report.lost_packets += packets.saturating_sub(self.reported.0);
+        report.decode_errors += frames.saturating_sub(self.reported.1);
+        self.reported = (packets, frames);
+    }
+
+    fn damage(&self) -> (u64, u64) {
+        let (packets, frames) = match &self.kind {
+            ActiveDemuxer::Ts(demuxer) => (demuxer.damage().lost_packets, demuxer.damage().bad_frames),
+            ActiveDemuxer::Frames(splitter) => (0, splitter.damaged()),
+            ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => (0, 0),
+        };
+        (self.damage.0 + packets, self.damage.1 + frames)
+    }
+
+    /// Changes to another format, which has its own time stamps.
+    fn change(&mut self, kind: ActiveDemuxer, playback: &mut Playback, sink: SoundSink<'_>) {
+        self.drain(playback, sink);
+        self.release(None, playback, sink);
+        // The counters of the old demuxer are lost with it, so they are added before it is replaced.
+        self.damage = self.damage();
+        // The times of MP4 have 64 bits and do not wrap.
+        let wraps = !matches!(kind, ActiveDemuxer::Mp4(_));
+        self.kind = kind;
+        self.tables = None;
+        playback.restart(StampTimeline::new(wraps));
+    }
+
+    /// Recognizes the format of a stream without segments.
+    fn recognize(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
+        let head = std::mem::take(&mut self.head);
+        let audio = id3::split(&head).audio;
+        if ts::looks_like_ts(&head) {
+            self.change(ActiveDemuxer::Ts(Box::default()), playback, sink);
+        } else if let Some(coding) = FrameSplitter::sniff(audio) {
+            self.change(ActiveDemuxer::Frames(FrameSplitter::new(coding)), playback, sink);
+        } else {
+            // The tail stays, because a frame header may be split between two pieces.
+            let keep = if head.len() > MAX_SEARCH_BYTES { head.len() - HEAD_BYTES } else { 0 };
+            self.head = head.get(keep..).unwrap_or_default().to_vec();
+            return;
+        }
+        self.push(audio, None, playback, sink);
+    }
+
+    fn push(&mut self, bytes: &[u8], pts: Option<u64>, playback: &mut Playback, sink: SoundSink<'_>) {
+        let mut pts = pts;
+        for slice in bytes.chunks(SLICE_BYTES) {
+            match &mut self.kind {
+                ActiveDemuxer::Ts(demuxer) => demuxer.push(slice),
+                ActiveDemuxer::Frames(splitter) => splitter.push(slice, pts.take()),
+                ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => return,
+            }
+            self.drain(playback, sink);
+        }
+    }
+
+    /// Passes complete frames on. Frames without a time stamp wait for the next one that has one.
+    fn drain(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
+        loop {
+            let frame = match &mut self.kind {
+                ActiveDemuxer::Ts(demuxer) => demuxer.next_frame(),
+                ActiveDemuxer::Frames(splitter) => splitter.next_frame(),
+                ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => None,
+            };
+            let Some(frame) = frame else { return };
+            // Without an anchor there is nothing to compare with, so waiting would only delay the first audio.
+            let waits = frame.pts.is_none() && playback.timeline.is_known();
+            if waits && self.unstamped.len() < MAX_UNSTAMPED_FRAMES {
+                self.unstamped.push_back(frame);
+                continue;
+            }
+            let time = frame.pts.map(|pts| pts as f64 / f64::from(PTS_CLOCK));
+            self.release(time, playback, sink);
+            playback.process(of(&frame, time), sink);
+            match &mut self.kind {
+                ActiveDemuxer::Ts(demuxer) => demuxer.recycle(frame),
+                ActiveDemuxer::Frames(splitter) => splitter.recycle(frame),
+                ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => {}
+            }
+        }
+    }
+
+    /// Passes on the frames that waited for a time stamp. `next` is the time stamp directly after them, in seconds.
+    fn release(&mut self, next: Option<f64>, playback: &mut Playback, sink: SoundSink<'_>) {
+        let mut before: f64 = self.unstamped.iter().map(length).sum();
+        while let Some(frame) = self.unstamped.pop_front() {
+            playback.process(of(&frame, next.map(|next| next - before)), sink);
+            before -= length(&frame);
+        }
+    }
+
+    /// Demuxes the MP4 fragments of a segment.
+    fn fragments(&mut self, segment: &HlsSegment, playback: &mut Playback, sink: SoundSink<'_>) {
+        if !matches!(&self.kind, ActiveDemuxer::Mp4(track) if track.describes(segment)) {
+            self.change(ActiveDemuxer::Mp4(Fragments::of(segment)), playback, sink);
+        }
+        if let ActiveDemuxer::Mp4(track) = &mut self.kind {
+            track.process(segment, playback, sink);
+        }
+    }
+}
+
+/// Converts a frame of a demuxer. `time` is its time stamp in seconds.
+fn of(frame: &AudioFrame, time: Option<f64>) -> Frame<'_> {
+    let (format, after_loss) = (Some(frame.format), frame.after_gap);
+    Frame { data: &frame.data, format, seconds: length(frame), time, after_loss }
+}
+
+/// Returns the duration of a frame in seconds.
+fn length(frame: &AudioFrame) -> f64 {
+    f64::from(frame.format.samples()) / f64::from(frame.format.rate())
+}

@@ -1,0 +1,65 @@
+//! Missing media of a stream: the part of [`Playback`] that emits gaps.
+
+use super::playback::{Playback, SoundSink};
+use super::sound::{Media, samples, seconds};
+use crate::delivery::GapReason;
+use crate::gaps::Gaps;
+
+/// Longest duration of one gap that is accepted, in seconds: a day. Playlists and dates are untrusted input, and a gap
+/// moves all later positions. At half, an outage over a night is cut; at twice, one wrong date moves the positions by
+/// two days.
+const MAX_GAP_SECONDS: f64 = 86_400.0;
+
+impl Playback {
+    /// Notes that media is missing before the next frame.
+    pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
+        if let Some(missing) = self.missing.get_mut(reason as usize)
+            && seconds.is_finite()
+        {
+            missing.count += 1;
+            missing.seconds += seconds.clamp(0.0, MAX_GAP_SECONDS);
+        }
+    }
+
+    /// Returns the seconds of missing media that are not emitted as a gap yet.
+    pub(super) fn waiting(&self) -> f64 {
+        self.missing.iter().map(|missing| missing.seconds).sum()
+    }
+
+    /// Emits gaps of `gap` seconds in total, divided among the known reasons, and keeps `rest` seconds for later.
+    pub(super) fn emit_gaps(&mut self, gap: f64, rest: f64, sink: SoundSink<'_>) {
+        let waiting = self.waiting();
+        if gap > 0.0 {
+            // The audio before the gap is completed first, because positions follow the order of emission. The decoder
+            // then starts again: a frame that continues one from before the gap would be decoded wrongly.
+            self.decoder.finish();
+            self.emit(sink);
+            self.decoder.reset();
+            // Only the time stamps show this gap, so no reason was announced for it.
+            if waiting == 0.0 {
+                self.emit_gap(GapReason::Lost, Gaps { count: 1, seconds: gap }, sink);
+            }
+            for reason in GapReason::ALL {
+                let part = self.missing.get(reason as usize).copied().unwrap_or_default();
+                if part.seconds > 0.0 {
+                    let share = Gaps { seconds: gap * part.seconds / waiting, ..part };
+                    self.emit_gap(reason, share, sink);
+                }
+            }
+        }
+        // The count was reported with the emitted part; a rest is the same gap, which must not be counted twice.
+        for part in &mut self.missing {
+            *part =
+                Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };
+        }
+    }
+
+    fn emit_gap(&mut self, reason: GapReason, gap: Gaps, sink: SoundSink<'_>) {
+        let length = samples(gap.seconds);
+        if length > 0 {
+            self.report.gaps.add(reason, Gaps { seconds: seconds(length), ..gap });
+            sink(self.sound(Media::Gap { samples: length, reason }));
+            self.emitted += length;
+        }
+    }
+}

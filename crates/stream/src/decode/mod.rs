@@ -1,0 +1,290 @@
+//! Decoding of one stream: its bytes are demuxed, decoded, resampled and placed in time.
+//!
+//! ```text
+//! Delivery ─► content recognized by its bytes ─► TsDemuxer · FrameSplitter · fragments of MP4 ─► frames
+//!    frame ─► Timeline: next, after a gap, repeated? ─► LiveDecoder ─► Sound
+//! ```
+//!
+//! One [`StreamDecoder`] exists for the whole life of its stream. Frames may span two segments, and there are no clicks at the
+//! boundaries of segments. Positions count samples from the first one of the stream and never jump. Missing media becomes a
+//! gap, whose length follows from the time stamps after it. [`StreamClock`] maps positions to the time of day.
+//!
+//! An [`StreamDecoder`] runs synchronously, never blocks and never returns an error: data that cannot be decoded is counted.
+
+mod arrival;
+mod clock;
+mod connection;
+mod demux;
+mod fmp4;
+mod fragments;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod id3;
+mod join;
+mod meter;
+mod missing;
+mod playback;
+mod report;
+mod sound;
+mod timeline;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, LiveAudio, LiveChunk};
+use crate::gaps::Gaps;
+use demux::{SegmentContent, StreamDemuxer};
+use join::ConnectionStart;
+use playback::{Playback, SoundSink, TimeMark};
+
+pub use clock::{ClockAnchor, ClockSource, StreamClock};
+pub use report::{DecoderReport, Title};
+pub use sound::{Media, Sound};
+
+/// Shortest segment, in seconds, that counts as unreadable if none of its frames was decoded: a few frames. A shorter
+/// one can consist of the frames with which a decoder settles. At half, correct last segments count as unreadable; at
+/// twice, unreadable ones up to 0.2 s are not counted.
+const MIN_UNREADABLE_SECONDS: f64 = 0.1;
+
+/// Settings of an [`StreamDecoder`].
+#[derive(Debug, Clone)]
+pub struct DecoderSettings {
+    /// Returns the time of day, seconds since 1970. It is called only for streams without segments, when the first byte of a
+    /// connection arrives. Default: this machine's clock.
+    pub wall_clock: fn() -> f64,
+}
+
+impl Default for DecoderSettings {
+    fn default() -> Self {
+        Self { wall_clock: || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() }
+    }
+}
+
+/// Decoder of one stream.
+#[derive(Debug)]
+pub struct StreamDecoder {
+    settings: DecoderSettings,
+    demux: StreamDemuxer,
+    playback: Playback,
+    /// True if the next bytes are the first of a connection.
+    connected: bool,
+    /// Time of day that the caller gave for the current delivery, seconds since 1970.
+    now: Option<f64>,
+}
+
+/// State from which a new [`StreamDecoder`] can continue a stream after the process of the old one was lost.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DecoderState {
+    /// Samples at 44.1 kHz from the first one of the stream to the end of the emitted audio.
+    pub position: u64,
+    /// The map from position to time of day.
+    pub clock: StreamClock,
+    /// Counters of the stream so far.
+    pub report: DecoderReport,
+}
+
+impl StreamDecoder {
+    /// Creates a decoder at the start of a stream.
+    #[must_use]
+    pub fn new(settings: DecoderSettings) -> Self {
+        Self {
+            settings,
+            demux: StreamDemuxer::default(),
+            playback: Playback::default(),
+            connected: true,
+            now: None,
+        }
+    }
+
+    /// Creates a decoder that continues at the position of `state`. The first audio follows the audio that was emitted before,
+    /// unless its time stamps or its time of day show a gap.
+    #[must_use]
+    pub fn resume(settings: DecoderSettings, state: DecoderState) -> Self {
+        let DecoderState { position, clock, report } = state;
+        let playback = Playback::at(position, clock, report);
+        Self { settings, demux: StreamDemuxer::default(), playback, connected: true, now: None }
+    }
+
+    /// Returns the state after the last delivery.
+    #[must_use]
+    pub fn state(&self) -> DecoderState {
+        let Playback { emitted, clock, report, .. } = &self.playback;
+        DecoderState { position: *emitted, clock: clock.clone(), report: report.clone() }
+    }
+
+    /// Decodes a delivery that another process received at `now`, seconds since 1970. Otherwise like [`Self::process`].
+    pub fn process_at(&mut self, delivery: Delivery, now: f64, sink: impl FnMut(Sound<'_>)) {
+        self.now = Some(now);
+        self.process(delivery, sink);
+        self.now = None;
+    }
+
+    /// Decodes the next delivery and passes the resulting audio and gaps to `sink`, in order.
+    pub fn process(&mut self, delivery: Delivery, mut sink: impl FnMut(Sound<'_>)) {
+        let sink: SoundSink<'_> = &mut sink;
+        match delivery {
+            Delivery::HlsSegment(segment) => self.segment(&segment, sink),
+            Delivery::Bytes(bytes) => {
+                self.connect(sink);
+                self.demux.bytes(&bytes, &mut self.playback, sink);
+            }
+            Delivery::Live(chunk) => self.live(&chunk, sink),
+            Delivery::Decoded(sound) => {
+                self.connect(sink);
+                self.playback.process_samples(&sound, sink);
+            }
+            Delivery::Title(text) => {
+                let position = sound::seconds(self.playback.position());
+                self.playback.report.title = Some(Title { text, position });
+            }
+            Delivery::Gap(gap) => self.gap(&gap, sink),
+            Delivery::Reconnected => {
+                // The frames that are buffered belong to the old connection and are placed before the next one begins.
+                self.demux.end(&mut self.playback, sink);
+                self.playback.place_connection(sink);
+                self.playback.report.discontinuities += 1;
+                self.connected = true;
+            }
+        }
+        // Counted before the audio is emitted, so that a report that a consumer reads with it is complete.
+        self.demux.count(&mut self.playback.report);
+        self.playback.settle(sink);
+    }
+
+    /// Ends the stream and passes the audio and gaps that are held back to `sink`.
+    pub fn finish(&mut self, mut sink: impl FnMut(Sound<'_>)) {
+        let sink: SoundSink<'_> = &mut sink;
+        self.demux.end(&mut self.playback, sink);
+        self.playback.place_connection(sink);
+        self.demux.count(&mut self.playback.report);
+        self.playback.finish(sink);
+    }
+
+    /// Continues the clock of an earlier worker of this stream. Has no effect after the first audio.
+    pub fn continue_clock(&mut self, anchor: ClockAnchor) {
+        self.playback.clock.inherit(anchor);
+    }
+
+    /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the stream has
+    /// no time stamps, or if it has dates, which are the same for every worker.
+    #[must_use]
+    pub fn clock_anchor(&self) -> Option<ClockAnchor> {
+        self.playback.clock_anchor()
+    }
+
+    /// Counts `seconds` of audio that are missing or repeated although the time stamps do not show it.
+    pub fn count_splice(&mut self, seconds: f64) {
+        self.playback.report.gaps.add(GapReason::Spliced, Gaps { count: 1, seconds });
+    }
+
+    /// Returns the counters of the stream so far.
+    #[must_use]
+    pub fn report(&self) -> &DecoderReport {
+        &self.playback.report
+    }
+
+    /// Returns the map from position to time of day.
+    #[must_use]
+    pub fn clock(&self) -> &StreamClock {
+        &self.playback.clock
+    }
+
+    /// Returns the number of samples at 44.1 kHz from the first one of the stream to the end of the received media. Some of
+    /// them may not be emitted yet.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.playback.position()
+    }
+
+    /// Ends the connection of a live stream without segments: the following deliveries do not belong to it.
+    fn end_live(&mut self, sink: SoundSink<'_>) {
+        if std::mem::take(&mut self.playback.is_live) {
+            self.playback.place_connection(sink);
+            self.playback.join = None;
+            self.connected = true;
+        }
+    }
+
+    fn segment(&mut self, segment: &HlsSegment, sink: SoundSink<'_>) {
+        self.end_live(sink);
+        self.playback.report.segments += 1;
+        if segment.discontinuity {
+            self.demux.end(&mut self.playback, sink);
+            self.playback.report.discontinuities += 1;
+        }
+        self.playback.ad = segment.ad;
+        // The end of a live playlist is "now", so the media listed after the segment is subtracted from its arrival.
+        let backlog = segment.backlog.unwrap_or_default();
+        self.playback.mark(TimeMark {
+            program_date_time: segment.program_date_time.filter(|time| clock::is_time(*time)),
+            arrival: segment.first_listed - backlog - segment.seconds,
+            live: segment.backlog.is_some(),
+            certain: segment.discontinuity,
+        });
+        // The offset compares the end of the segment, because a segment is listed only when it is complete.
+        if let Some(start) = segment.program_date_time {
+            self.playback.clock.first_listed(start + segment.seconds, segment.first_listed - backlog);
+        }
+        let (frames, decoded) = self.playback.frames();
+        // By its bytes and not by a file extension or type: servers deliver error pages with the status 200.
+        let content = self.demux.content(segment);
+        let is_media = matches!(content, SegmentContent::MediaFormat(_));
+        match content {
+            SegmentContent::MediaFormat(media) => {
+                self.demux.segment(media, segment, &mut self.playback, sink);
+            }
+            SegmentContent::Nothing => self.demux.interrupt(&mut self.playback, sink),
+        }
+        let (frames_now, decoded_now) = self.playback.frames();
+        // A part may end within a frame, whose end is in the next part.
+        if segment.part && is_media {
+            return;
+        }
+        if frames_now == frames {
+            // The gap is not emitted yet: the time stamps after it show whether and how much is missing.
+            self.playback.miss(GapReason::Unreadable, segment.seconds);
+        }
+        if frames_now == frames || decoded_now == decoded && segment.seconds > MIN_UNREADABLE_SECONDS {
+            self.playback.report.unreadable_segments += 1;
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap, sink: SoundSink<'_>) {
+        // A frame that began before the gap cannot be completed by the data after it.
+        self.demux.interrupt(&mut self.playback, sink);
+        self.playback.place_connection(sink);
+        if let Some(time) = gap.program_date_time {
+            let position = sound::seconds(self.playback.position());
+            self.playback.clock.program_date_time(position, time, false);
+        }
+        self.playback.miss(gap.reason, gap.seconds);
+    }
+
+    /// Decodes audio of a live stream without segments.
+    fn live(&mut self, chunk: &LiveChunk, sink: SoundSink<'_>) {
+        // Without a valid arrival neither the burst nor a gap can be placed.
+        if !clock::is_time(chunk.arrived) {
+            return;
+        }
+        if std::mem::take(&mut self.connected) {
+            self.playback.join =
+                Some(ConnectionStart::new(chunk.arrived, self.playback.last_arrival.map(|last| last.span())));
+            self.playback.is_live = true;
+        }
+        match &chunk.audio {
+            LiveAudio::Bytes(bytes) => self.demux.bytes(bytes, &mut self.playback, sink),
+            LiveAudio::Samples(samples) => self.playback.process_samples(samples, sink),
+        }
+        self.playback.arrived(chunk.arrived, sink);
+    }
+
+    /// Marks the first bytes of a connection with the time of day, for streams without segments that are not live.
+    fn connect(&mut self, sink: SoundSink<'_>) {
+        self.end_live(sink);
+        if std::mem::take(&mut self.connected) {
+            let arrival = self.now.unwrap_or_else(self.settings.wall_clock);
+            self.playback.mark(TimeMark { program_date_time: None, arrival, live: false, certain: true });
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Placement of frames in time, decoding, and output of audio and gaps.
+
+use refrain_core::audio::ts::FrameFormat;
+use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
+
+use super::clock::{ClockAnchor, ClockSource, StreamClock};
+use super::connection::LastArrival;
+use super::join::{ConnectionStart, RecentFrames};
+use super::meter::LevelMeter;
+use super::report::DecoderReport;
+use super::sound::{Media, Sound, samples, seconds};
+use super::timeline::{FramePlacement, StampTimeline};
+use crate::delivery::GapReason;
+use crate::gaps::Gaps;
+
+/// Samples that are collected before they are emitted within one delivery: 0.19 s. At half, the fingerprinter is called
+/// twice as often; at twice, a child process holds more samples of each stream.
+const CHUNK_SAMPLES: usize = 8_192;
+
+/// Seconds of missing media that are not emitted before the time stamps after them show their exact length. Beyond
+/// this, missing media is emitted at once, so that the output does not stall. At half, a missing segment of 6 s already
+/// gets the length of the playlist; at twice, events stall for 20 s in an outage.
+const MAX_WAITING_SECONDS: f64 = 10.0;
+
+/// Callback that receives the audio and gaps.
+pub(super) type SoundSink<'a> = &'a mut dyn FnMut(Sound<'_>);
+
+/// An encoded frame with its properties.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub(super) data: &'a [u8],
+    /// Format of the frame; `None` if the decoder was opened for its track.
+    pub(super) format: Option<FrameFormat>,
+    pub(super) seconds: f64,
+    /// Time stamp in seconds.
+    pub(super) time: Option<f64>,
+    /// True if data was lost directly before the frame.
+    pub(super) after_loss: bool,
+}
+
+/// Time of the next frame, from its segment or its connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimeMark {
+    /// EXT-X-PROGRAM-DATE-TIME, seconds since 1970.
+    pub(super) program_date_time: Option<f64>,
+    /// Time of reception less the durations of the segment and the media after it, seconds since 1970: an upper bound.
+    pub(super) arrival: f64,
+    /// True if the media was received as soon after its production as the source allows.
+    pub(super) live: bool,
+    /// True if the times are known to restart with this frame.
+    pub(super) certain: bool,
+}
+
+/// All processing after the demuxer.
+#[derive(Debug, Default)]
+pub(super) struct Playback {
+    pub(super) decoder: LiveDecoder,
+    pub(super) timeline: StampTimeline,
+    pub(super) clock: StreamClock,
+    pub(super) report: DecoderReport,
+    pub(super) ad: bool,
+    meter: LevelMeter,
+    /// Samples emitted so far, gaps included.
+    pub(super) emitted: u64,
+    /// Missing media before the next frame, by reason.
+    pub(super) missing: [Gaps; GapReason::ALL.len()],
+    /// Mark of the next frame, and seconds of frames that were skipped since the mark was set.
+    mark: Option<(TimeMark, f64)>,
+    /// Frames received, repeated ones included, and frames decoded.
+    frames: (u64, u64),
+    /// The last time stamp and its position, seconds.
+    stamp: Option<(f64, f64)>,
+    /// The start of a connection of a live stream, whose frames are not placed yet.
+    pub(super) join: Option<ConnectionStart>,
+    /// Frames that the connections of a live stream delivered last.
+    pub(super) recent: RecentFrames,
+    /// Seconds of repeated audio that are still to be left out.
+    pub(super) repeated: f64,
+    /// True for a live stream without segments.
+    pub(super) is_live: bool,
+    /// Last arrival of audio of a live stream.
+    pub(super) last_arrival: Option<LastArrival>,
+    /// True if the decoder must be reset, because the next frame does not continue the one before.
+    pub(super) reset_due: bool,
+}
+
+impl Playback {
+    /// Creates a playback that continues at a position, in samples.
+    pub(super) fn at(position: u64, clock: StreamClock, report: DecoderReport) -> Self {
+        Self { emitted: position, clock, report, ..Self::default() }
+    }
+
+    /// Sets the mark of the next frame.
+    pub(super) fn mark(&mut self, mark: TimeMark) {
+        self.mark = Some((mark, 0.0));
+    }
+
+    /// Returns the number of frames received and of frames decoded so far.
+    pub(super) fn frames(&self) -> (u64, u64) {
+        self.frames
+    }
+
+    /// Returns the end of the received media in samples, including gaps that are not emitted yet.
+    pub(super) fn position(&self) -> u64 {
+        let head = self.head();
+        head + if head > 0 { samples(self.waiting()) } else { 0 }
+    }
+
+    /// Replaces the timeline, because time stamps restart with the next frame.
+    pub(super) fn restart(&mut self, timeline: StampTimeline) {
+        self.timeline = timeline;
+        self.stamp = None;
+        self.reset_due = true;
+    }
+
+    /// Returns a time stamp with its time for another worker; `None` if the stream has dates, or no time stamps.
+    pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
+        let (stamp, position) = self.stamp.filter(|_| self.clock.source() == Some(ClockSource::Arrival))?;
+        let epoch = self.clock.epoch(position)?;
+        Some(ClockAnchor { stamp, wrap: self.timeline.wrap(), epoch })
+    }
+
+    /// Processes a frame. At the start of a connection of a live stream it is held back.
+    pub(super) fn process(&mut self, frame: Frame<'_>, sink: SoundSink<'_>) {
+        self.frames.0 += 1;
+        if let Some(join) = &mut self.join {
+            return join.hold(frame);
+        }
+        self.place(frame, sink);
+    }
+
+    /// Places a frame in the stream and decodes it.
+    pub(super) fn place(&mut self, frame: Frame<'_>, sink: SoundSink<'_>) {
+        if self.is_repeated(&frame) {
+            self.report.repeated_seconds += frame.seconds;
+            return;
+        }
+        if std::mem::take(&mut self.reset_due) {
+            self.decoder.reset();
+        }
+        self.begin();
+        let (head, waiting) = (seconds(self.head()), self.waiting());
+        let place = match frame.time {
+            Some(time) => self.timeline.place(time, head, waiting, frame.after_loss),
+            None if waiting > 0.0 => FramePlacement::After(waiting),
+            None => FramePlacement::Next,
+        };
+        let gap = match place {
+            FramePlacement::Repeated => {
+                self.report.repeated_seconds += frame.seconds;
+                return self.pass(frame.seconds);
+            }
+            FramePlacement::After(gap) => gap,
+            FramePlacement::Restarted => {
+                self.report.discontinuities += 1;
+                self.decoder.reset();
+                waiting
+            }
+            FramePlacement::Next => 0.0,
+        };
+        self.anchor(head + gap, frame.time);
+        self.stamp = frame.time.map(|time| (time, head + gap)).or(self.stamp);
+        self.emit_gaps(gap, 0.0, sink);
+        // Counted after the gap, so that the counters of a report never include audio behind the emitted position.
+        self.report.frames += 1;
+        match self.decode(frame) {
+            Ok(()) => self.frames.1 += 1,
+            Err(error) => {
+                self.report.decode_errors += 1;
+                if let FrameError::Unsupported(codec) = error
+                    && self.report.unsupported.as_ref() != Some(&codec)
+                {
+                    self.report.unsupported = Some(codec);
+                }
+                let alone = self.waiting() == 0.0;
+                self.miss(GapReason::Unreadable, frame.seconds);
+                if let Some(missing) = self.missing.get_mut(GapReason::Unreadable as usize) {
+                    missing.count = missing.count.saturating_sub(u64::from(!alone)); // one gap, however many frames
+                }
+                self.pass(frame.seconds);
+            }
+        }
+        if self.decoder.ready().len() >= CHUNK_SAMPLES {
+            self.emit(sink);
+        }
+    }
+
+    /// Processes audio that is decoded already: 44.1 kHz mono.
+    pub(super) fn process_samples(&mut self, sound: &[f32], sink: SoundSink<'_>) {
+        if let Some(join) = &mut self.join {
+            return join.hold_samples(sound, seconds(sound.len() as u64));
+        }
+        let sound = self.without_repeated(sound);
+        if sound.is_empty() {
+            return;
+        }
+        self.begin();
+        let gap = self.waiting();
+        self.anchor(seconds(self.head()) + gap, None);
+        self.emit_gaps(gap, 0.0, sink);
+        // This cannot fail for mono audio of the engine's own sample rate.
+        _ = self.decoder.push(sound, 1, SAMPLE_RATE);
+    }
+
+    /// Emits the audio that is ready at the end of a delivery, and missing media beyond [`MAX_WAITING_SECONDS`].
+    pub(super) fn settle(&mut self, sink: SoundSink<'_>) {
+        let waiting = self.waiting();
+        if waiting > MAX_WAITING_SECONDS && self.head() > 0 {
+            self.emit_gaps(waiting - MAX_WAITING_SECONDS, MAX_WAITING_SECONDS, sink);
+        }
+        self.emit(sink);
+    }
+
+    /// Ends the stream and emits everything that remains.
+    pub(super) fn finish(&mut self, sink: SoundSink<'_>) {
+        let waiting = self.waiting();
+        if self.head() > 0 {
+            self.emit_gaps(waiting, 0.0, sink);
+        }
+        self.decoder.finish();
+        self.emit(sink);
+    }
+
+    /// Discards media that is missing before the first audio, because the stream starts with its first audio.
+    fn begin(&mut self) {
+        if self.head() == 0 {
+            // Otherwise the position of the first sample would depend on what was missing before the stream was joined.
+            self.missing = Default::default();
+            self.timeline.forget();
+        }
+    }
+
+    /// Returns the end of the placed audio in samples.
+    pub(super) fn head(&self) -> u64 {
+        self.emitted + self.decoder.ready().len() as u64 + self.decoder.buffered()
+    }
+
+    /// Notes that `seconds` of the marked media were skipped. They are added to the time of the mark for the next frame.
+    fn pass(&mut self, seconds: f64) {
+        if let Some((_, passed)) = &mut self.mark {
+            *passed += seconds;
+        }
+    }
+
+    /// Adjusts the clock by the mark, for a frame at `position`, in seconds.
+    fn anchor(&mut self, position: f64, stamp: Option<f64>) {
+        let Some((mark, passed)) = self.mark.take() else { return };
+        let arrival = mark.arrival + passed;
+        match mark.program_date_time {
+            Some(time) => self.clock.program_date_time(position, time + passed, mark.certain),
+            None => self.clock.arrival(position, arrival, mark.certain, stamp),
+        }
+        if mark.live {
+            self.clock.received(position, arrival, false);
+        }
+    }
+
+    fn decode(&mut self, frame: Frame<'_>) -> Result<(), FrameError> {
+        if let Some(format) = frame.format
+            && self.decoder.use_frames(format)?
+        {
+            self.note_format();
+        }
+        self.decoder.decode(frame.data)
+    }
+
+    /// Counts a change of format. Call it after a decoder was created; the first decoder is not counted.
+    pub(super) fn note_format(&mut self) {
+        self.report.format_changes += u64::from(self.frames.1 > 0);
+    }
+
+    pub(super) fn emit(&mut self, sink: SoundSink<'_>) {
+        let ready = self.decoder.ready();
+        if ready.is_empty() {
+            return;
+        }
+        self.meter.push(ready, &mut self.report);
+        let length = ready.len() as u64;
+        sink(self.sound(Media::Samples(self.decoder.ready())));
+        self.emitted += length;
+        self.report.seconds += seconds(length);
+        self.decoder.clear();
+        let (codec, (rate, channels)) = (self.decoder.codec(), self.decoder.shape());
+        let same = |(name, r, c): &(String, u32, usize)| name == codec && (*r, *c) == (rate, channels);
+        if !self.report.format.as_ref().is_some_and(same) {
+            self.report.format = Some((codec.to_owned(), rate, channels));
+        }
+    }
+
+    pub(super) fn sound<'a>(&self, media: Media<'a>) -> Sound<'a> {
+        // The clock has a time before there is audio, because a mark precedes each frame.
+        let epoch = self.clock.epoch(seconds(self.emitted)).unwrap_or_default();
+        let shared_clock = self.clock.is_shared();
+        Sound { position: self.emitted, epoch, shared_clock, ad: self.ad, media }
+    }
+}

@@ -1,0 +1,49 @@
+//! Counters of the decoding of a stream.
+
+use serde::{Deserialize, Serialize};
+
+use crate::gaps::GapCounts;
+
+/// Counters of one stream since its start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DecoderReport {
+    /// Segments received. Each part of a segment is counted as well.
+    pub segments: u64,
+    /// Segments without audio: empty, truncated, encrypted, without an audio track, or not media.
+    pub unreadable_segments: u64,
+    /// Audio frames received, including undecodable ones but not repeated ones.
+    pub frames: u64,
+    /// Frames that could not be decoded, and places where frames were damaged or lost in transport.
+    pub decode_errors: u64,
+    /// Missing packets of MPEG-TS, according to the continuity counters.
+    pub lost_packets: u64,
+    /// Seconds of audio emitted, gaps not included.
+    pub seconds: f64,
+    /// Seconds of audio below −60 dBFS.
+    pub silence_seconds: f64,
+    /// Level in dBFS with a time constant of one second, at least −120; `None` before there is audio.
+    pub level: Option<f64>,
+    /// Seconds of audio that were received twice and left out.
+    pub repeated_seconds: f64,
+    /// Number of times that time stamps restarted, announced or not, plus reconnects.
+    pub discontinuities: u64,
+    /// Number of times that a decoder was created for another format than before.
+    pub format_changes: u64,
+    /// Codec, sample rate in hertz and channels of the last audio.
+    pub format: Option<(String, u32, usize)>,
+    /// The last codec that cannot be decoded, if there was one.
+    pub unsupported: Option<String>,
+    /// The last title that a radio station announced.
+    pub title: Option<Title>,
+    /// Missing media that was emitted as gaps, and splices.
+    pub gaps: GapCounts,
+}
+
+/// A title that a radio station announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Title {
+    /// Text of the title.
+    pub text: String,
+    /// Position in the stream at which it was announced, seconds from the first sample.
+    pub position: f64,
+}

@@ -1,0 +1,45 @@
+//! Errors of fetching a segment.
+
+use crate::delivery::GapReason;
+use refrain_net::{HttpError, HttpFailure};
+
+/// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct it
+/// soon, but an edge may serve an empty file while it fetches the segment itself. At half, such an edge loses the
+/// segment; at twice, the segments after a bad one wait twice as long.
+pub(super) const MAX_BAD_TRIES: u32 = 3;
+
+/// Reason why a segment could not be fetched.
+#[derive(Debug, Clone)]
+pub(super) enum FetchError {
+    /// A request failed.
+    Http(HttpError),
+    /// The response cannot be a segment.
+    NotMedia(&'static str),
+    /// The key could not be fetched or is wrong, or the encryption method is not supported.
+    Undecryptable(String),
+}
+
+impl FetchError {
+    pub(super) fn reason(&self) -> GapReason {
+        match self {
+            Self::Http(_) | Self::NotMedia(_) => GapReason::NotFetched,
+            Self::Undecryptable(_) => GapReason::Unreadable,
+        }
+    }
+
+    /// Returns true if another attempt can succeed after `tries` attempts.
+    pub(super) fn is_retryable(&self, tries: u32) -> bool {
+        match self {
+            // The size of a segment does not change by a retry, and each attempt would transfer up to the limit again.
+            Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
+            Self::NotMedia(what) => {
+                tracing::debug!(what, "response is not media");
+                tries < MAX_BAD_TRIES
+            }
+            Self::Undecryptable(why) => {
+                tracing::debug!(why, "segment cannot be decrypted");
+                false
+            }
+        }
+    }
+}

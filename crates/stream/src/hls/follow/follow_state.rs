@@ -1,0 +1,81 @@
+//! State that the poller and the fetcher of a stream share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use url::Url;
+
+use super::timeline::shifted;
+use crate::hls::playlist::MediaPlaylist;
+use crate::hls::status::{HlsError, SourceState, SourceStatus};
+
+/// State that the poller and the fetcher share.
+#[derive(Debug)]
+pub(super) struct FollowState {
+    newest: Mutex<Option<(Arc<MediaPlaylist>, i128)>>,
+    /// Notified when a request was rejected because its URL has expired.
+    pub(super) expired: Notify,
+    pub(super) status: watch::Sender<SourceStatus>,
+}
+
+/// Location of a segment in the newest playlist.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PlaylistLocation {
+    /// The playlist lists it with this URL.
+    At(Url),
+    /// It was removed from the start of the playlist.
+    Removed,
+    /// The playlist does not list it, or no playlist was loaded yet.
+    Unknown,
+}
+
+impl FollowState {
+    pub(super) fn new(status: watch::Sender<SourceStatus>) -> Self {
+        Self { newest: Mutex::new(None), expired: Notify::new(), status }
+    }
+
+    /// Publishes a newer playlist. `shift` is the offset from its sequence numbers to those of the timeline.
+    pub(super) fn publish_playlist(&self, list: Arc<MediaPlaylist>, shift: i128) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((list, shift));
+    }
+
+    /// Returns the current location of the segment with this sequence number of the timeline.
+    pub(super) fn find(&self, sequence: u64) -> PlaylistLocation {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((list, shift)) = newest.as_ref() else { return PlaylistLocation::Unknown };
+        // The numbers of the fetcher are those of the timeline, and the playlist may have its own.
+        let first = shifted(list.media_sequence, *shift);
+        match sequence.checked_sub(first).map(usize::try_from) {
+            None => PlaylistLocation::Removed,
+            Some(Ok(index)) => list
+                .segments
+                .get(index)
+                .map_or(PlaylistLocation::Unknown, |segment| PlaylistLocation::At(segment.url.clone())),
+            Some(Err(_)) => PlaylistLocation::Unknown,
+        }
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut SourceStatus)) {
+        self.status.send_modify(count);
+    }
+
+    /// Changes the state of the stream, unless the stream has already ended or failed.
+    pub(super) fn enter(&self, state: SourceState) {
+        self.status.send_if_modified(|status| {
+            // The fetcher can still report progress after the end; a final state must stay the last one.
+            let over = matches!(status.state, SourceState::Ended(_) | SourceState::Failed(_));
+            let changes = !over && status.state != state;
+            if changes {
+                tracing::debug!(%state, "stream state");
+                status.state = state;
+            }
+            changes
+        });
+    }
+
+    /// Logs an error and records it as the last error of the status.
+    pub(super) fn record_error(&self, error: &HlsError) {
+        tracing::debug!(%error, "loading the playlist failed");
+        self.count(|status| status.last_error = Some(error.clone()));
+    }
+}
