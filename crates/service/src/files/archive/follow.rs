@@ -37,8 +37,6 @@ pub(super) struct ArchiveFollower {
     location: SegmentLocation,
     new_segment: Arc<Notify>,
     progress: Option<ArchiveProgress>,
-    /// Counters of missing segments that were skipped.
-    skipped: Vec<u64>,
     recorder: ArchiveRecorder,
     decoder: Option<Box<SegmentDecoder>>,
     /// Position in the session at which the decoder began, in seconds.
@@ -74,12 +72,11 @@ impl ArchiveFollower {
         let decoder = SegmentDecoder::new(&location.name, archive.live.clone(), airings);
         Ok(Self {
             archive: Arc::clone(archive),
-            base: progress.map_or(0.0, |progress| progress.seconds),
+            base: progress.as_ref().map_or(0.0, |progress| progress.seconds),
             row,
             location,
             new_segment,
             progress,
-            skipped: Vec::new(),
             recorder,
             decoder: Some(Box::new(decoder)),
             last_key: None,
@@ -110,10 +107,7 @@ impl ArchiveFollower {
                 max_apart_ms: milliseconds(settings.stream_end),
             };
             let over = self.waiting.elapsed() >= settings.stream_end;
-            let (progress, skipped) = (self.progress, std::mem::take(&mut self.skipped));
-            let decided = next(&segments, progress.as_ref(), &session, &skipped, is_waiting || !self.missing);
-            self.skipped = skipped;
-            match decided {
+            match next(&segments, self.progress.as_ref(), &session, is_waiting || !self.missing) {
                 SegmentStep::Process(segment, missing) => {
                     let is_leased = self.process_segment(segment, missing).await?;
                     if !is_leased {
@@ -160,6 +154,11 @@ impl ArchiveFollower {
         let _ = timeout(left.min(LIST_INTERVAL), self.new_segment.notified()).await;
     }
 
+    /// Returns the time when the newest processed segment was written, in milliseconds since 1970.
+    fn newest(&self) -> i64 {
+        self.progress.as_ref().map_or(self.row.started_at, |progress| progress.newest)
+    }
+
     fn object(&self, segment: &SegmentObject) -> ObjectName {
         ObjectName { bucket: self.location.bucket.clone(), key: segment.key.clone() }
     }
@@ -176,7 +175,7 @@ impl ArchiveFollower {
         };
         let stop = self.reading.0.clone();
         let source = ObjectSource::new(Arc::clone(&self.shared().objects), object.clone(), &facts, stop);
-        let mean_seconds = self.progress.map_or(0.0, |progress| progress.mean());
+        let mean_seconds = self.progress.as_ref().map_or(0.0, ArchiveProgress::mean);
         let gap = missing as f64 * mean_seconds;
         let decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(object.clone()))?;
         if decoder.position() == 0.0 {
@@ -219,11 +218,10 @@ impl ArchiveFollower {
         }
         self.recorder.record_progress(seconds).await?;
         self.decoder = Some(decoder);
-        if let Some(progress) = self.progress.filter(|_| missing > 0) {
+        if missing > 0 {
             tracing::warn!(stream = self.row.id, missing, "segments missing, continuing without them");
-            self.skipped.extend(progress.last + 1..segment.counter);
         }
-        self.progress = Some(ArchiveProgress::after(self.progress, segment, seconds));
+        self.progress = Some(ArchiveProgress::after(self.progress.take(), segment, seconds));
         self.last_key = Some(segment.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
         let written = self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?;
@@ -245,7 +243,7 @@ impl ArchiveFollower {
             reason: reason.map(str::to_owned),
             epoch: self.recorder.epoch(),
             clock_anchor: None,
-            progress: self.progress.and_then(|progress| serde_json::to_string(&progress).ok()),
+            progress: self.progress.as_ref().and_then(|progress| serde_json::to_string(progress).ok()),
         };
         Ok(self.shared().journal().report_stream(&self.archive.owner, &report, now).await?)
     }
@@ -265,7 +263,7 @@ impl ArchiveFollower {
             self.recorder.record(event, self.base).await?;
         }
         tracing::info!(stream = self.row.id, why, "stream ended");
-        let ended = self.progress.map_or(self.row.started_at, |progress| progress.newest);
+        let ended = self.newest();
         self.report(StreamState::Ended, Some(why), ended.max(self.row.started_at)).await?;
         Ok(())
     }
@@ -274,14 +272,16 @@ impl ArchiveFollower {
     /// running.
     async fn start_next_session(mut self) -> Result<(), FilesError> {
         self.last_key = None;
-        let newest = self.progress.map_or(self.row.started_at, |progress| progress.newest);
+        let newest = self.newest();
         let segments = self.list_segments().await?;
+        let was_skipped =
+            |counter| self.progress.as_ref().is_some_and(|progress| progress.was_skipped(counter));
         match segments
             .iter()
             .filter(|segment| segment.at > newest)
             .min_by_key(|segment| (segment.at, segment.counter))
         {
-            Some(segment) if !self.skipped.contains(&segment.counter) => {
+            Some(segment) if !was_skipped(segment.counter) => {
                 let object = self.object(segment);
                 self.archive.start(&object, &self.location.prefix, segment.at).await
             }

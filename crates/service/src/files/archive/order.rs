@@ -13,8 +13,13 @@ pub(super) struct SegmentObject {
     pub(super) at: i64,
 }
 
+/// Maximum number of ranges of skipped segments that are kept. Each is the result of a wait for a missing segment, and
+/// the text in the row grows by some 16 bytes per range. At half of it, a segment that is late by more than 50 gaps
+/// begins a new session; at twice, the row of a stream with many gaps has 3 kB.
+const MAX_SKIPPED_RANGES: usize = 100;
+
 /// The processed part of a session. It is stored in the row of the stream, so that other processes can continue there.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ArchiveProgress {
     /// Counter of the first segment.
     pub(super) first: u64,
@@ -26,19 +31,36 @@ pub(super) struct ArchiveProgress {
     pub(super) newest: i64,
     /// Duration of the session so far in seconds, gaps included.
     pub(super) seconds: f64,
+    /// First and last counter of each range of segments that were skipped as missing, oldest first. Rows of older
+    /// programs have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) skipped: Vec<(u64, u64)>,
 }
 
 impl ArchiveProgress {
-    /// Returns the progress after this segment, with which the session has a duration of `seconds`.
+    /// Returns the progress after this segment, with which the session has a duration of `seconds`. The segments between
+    /// the last one and this one count as skipped.
     pub(super) fn after(before: Option<Self>, processed: &SegmentObject, seconds: f64) -> Self {
-        let before = before.unwrap_or(Self {
+        let mut progress = before.unwrap_or(Self {
             first: processed.counter,
             last: processed.counter,
             since: processed.at,
             newest: processed.at,
             seconds: 0.0,
+            skipped: Vec::new(),
         });
-        Self { last: processed.counter, newest: before.newest.max(processed.at), seconds, ..before }
+        if processed.counter > progress.last + 1 {
+            progress.skipped.push((progress.last + 1, processed.counter - 1));
+            let excess = progress.skipped.len().saturating_sub(MAX_SKIPPED_RANGES);
+            progress.skipped.drain(..excess);
+        }
+        let newest = progress.newest.max(processed.at);
+        Self { last: processed.counter, newest, seconds, ..progress }
+    }
+
+    /// Returns true if the segment with this counter was skipped as missing.
+    pub(super) fn was_skipped(&self, counter: u64) -> bool {
+        self.skipped.iter().any(|(first, last)| (*first..=*last).contains(&counter))
     }
 
     /// Returns the mean duration of a segment in seconds.
@@ -96,13 +118,11 @@ impl ArchiveSession {
 }
 
 /// Returns the next step in a session. Segments that were written long before its start belong to an earlier session. Those
-/// in `skipped` were skipped as missing and are not processed any more. If `is_waiting` is false, a missing segment is
-/// skipped.
+/// that were skipped as missing are not processed any more. If `is_waiting` is false, a missing segment is skipped.
 pub(super) fn next<'a>(
     segments: &'a [SegmentObject],
     progress: Option<&ArchiveProgress>,
     session: &ArchiveSession,
-    skipped: &[u64],
     is_waiting: bool,
 ) -> SegmentStep<'a> {
     let Some(progress) = progress else {
@@ -122,7 +142,7 @@ pub(super) fn next<'a>(
         let was_processed = (progress.first..=progress.last).contains(&segment.counter);
         segment.at > progress.newest
             && (was_processed || segment.counter == 0)
-            && !skipped.contains(&segment.counter)
+            && !progress.was_skipped(segment.counter)
     };
     let restarted = recent()
         .filter(|segment| segment.counter <= progress.last)
@@ -154,13 +174,12 @@ mod tests {
     }
 
     fn progress(first: u64, last: u64, since: i64, newest: i64) -> ArchiveProgress {
-        ArchiveProgress { first, last, since, newest, seconds: 10.0 }
+        ArchiveProgress { first, last, since, newest, seconds: 10.0, skipped: Vec::new() }
     }
 
     #[test]
     fn session_begins_with_its_first_existing_segment() {
-        let of = |all: &[SegmentObject], session, is_waiting| match next(all, None, &session, &[], is_waiting)
-        {
+        let of = |all: &[SegmentObject], session, is_waiting| match next(all, None, &session, is_waiting) {
             SegmentStep::Process(first, 0) => Some(first.counter),
             SegmentStep::Missing => None,
             other => panic!("{other:?}"),
@@ -182,16 +201,16 @@ mod tests {
             Some(7),
             "segments before it belong to an earlier session"
         );
-        assert_eq!(next(&[], None, &session_from(0, 0), &[], false), SegmentStep::Nothing);
+        assert_eq!(next(&[], None, &session_from(0, 0), false), SegmentStep::Nothing);
     }
 
     #[test]
     fn missing_segment_is_awaited_then_skipped() {
         let all = [segment(1, 0), segment(2, 0), segment(5, 0), segment(6, 0)];
         let processed = progress(1, 2, 0, 0);
-        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), &[], true), SegmentStep::Missing);
+        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Missing);
         assert_eq!(
-            next(&all, Some(&processed), &session_from(0, 0), &[], false),
+            next(&all, Some(&processed), &session_from(0, 0), false),
             SegmentStep::Process(&all[2], 2)
         );
     }
@@ -201,32 +220,47 @@ mod tests {
         let old: Vec<_> = (0..100).map(|k| segment(k, k as i64 * 1_000)).collect();
         let processed = progress(0, 99, 0, 99_000);
         let mut all = old.clone();
-        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), &[], true), SegmentStep::Nothing);
+        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Nothing);
         all[0].at = 500_000;
-        assert_eq!(
-            next(&all, Some(&processed), &session_from(0, 0), &[], true),
-            SegmentStep::Restarted(&all[0])
-        );
+        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Restarted(&all[0]));
         // The same if the new session got beyond the old one between two listings.
         all = (0..=100).map(|k| segment(k, 500_000 + k as i64 * 1_000)).collect();
-        assert_eq!(
-            next(&all, Some(&processed), &session_from(0, 0), &[], true),
-            SegmentStep::Restarted(&all[0])
-        );
+        assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Restarted(&all[0]));
         // In the new session, the remaining segments of the old one are ignored.
         let mut all = old;
         all[0].at = 500_000;
         assert_eq!(
-            next(&all, Some(&progress(0, 0, 500_000, 500_000)), &session_from(0, 500_000), &[], false),
+            next(&all, Some(&progress(0, 0, 500_000, 500_000)), &session_from(0, 500_000), false),
             SegmentStep::Nothing
         );
     }
 
     #[test]
     fn late_segments_begin_no_new_session() {
-        let processed = progress(3, 9, 3_000, 9_000);
-        let late = [segment(2, 20_000), segment(5, 20_000)];
-        assert_eq!(next(&late, Some(&processed), &session_from(0, 0), &[5], false), SegmentStep::Nothing);
+        let processed = ArchiveProgress::after(Some(progress(3, 4, 3_000, 4_000)), &segment(7, 9_000), 20.0);
+        let late = [segment(2, 20_000), segment(5, 20_000), segment(6, 20_000)];
+        assert_eq!(next(&late, Some(&processed), &session_from(0, 0), false), SegmentStep::Nothing);
+    }
+
+    #[test]
+    fn skipped_segments_are_stored_with_the_progress() {
+        let old = r#"{"first":3,"last":4,"since":0,"newest":0,"seconds":4.0}"#;
+        let old: ArchiveProgress = serde_json::from_str(old).unwrap();
+        assert_eq!(old.skipped, [], "the row of an older program");
+        let processed = ArchiveProgress::after(Some(old), &segment(7, 0), 10.0);
+        let stored = serde_json::to_string(&processed).unwrap();
+        assert_eq!(serde_json::from_str::<ArchiveProgress>(&stored).unwrap(), processed);
+        assert_eq!([4, 5, 6, 7].map(|counter| processed.was_skipped(counter)), [false, true, true, false]);
+    }
+
+    #[test]
+    fn number_of_skipped_ranges_is_limited() {
+        let mut so_far = None;
+        for counter in (0..1_000).step_by(2) {
+            so_far = Some(ArchiveProgress::after(so_far, &segment(counter, 0), 1.0));
+        }
+        let skipped = so_far.unwrap().skipped;
+        assert_eq!((skipped.len(), skipped.last()), (MAX_SKIPPED_RANGES, Some(&(997, 997))));
     }
 
     proptest! {
@@ -238,9 +272,9 @@ mod tests {
             for (time, counter) in arrival.iter().enumerate() {
                 there.push(segment(first + counter, time as i64 * 1_000));
                 let last = time == 11;
-                while let SegmentStep::Process(next, 0) = next(&there, so_far.as_ref(), &session, &[], !last) {
+                while let SegmentStep::Process(next, 0) = next(&there, so_far.as_ref(), &session, !last) {
                     processed.push(next.counter);
-                    so_far = Some(ArchiveProgress::after(so_far, next, processed.len() as f64));
+                    so_far = Some(ArchiveProgress::after(so_far.take(), next, processed.len() as f64));
                 }
             }
             prop_assert_eq!(processed, (first..first + 12).collect::<Vec<_>>());

@@ -213,6 +213,25 @@ async fn another_process_continues_the_same_airing() {
     other.end().await;
 }
 
+/// A process skips a missing segment and hands its stream over. The segment that arrives then does not restart the counter.
+#[tokio::test(flavor = "multi_thread")]
+async fn skipped_segment_that_arrives_after_a_take_over_begins_no_session() {
+    let fixture = BucketTest::new().await;
+    (0..5).filter(|k| *k != 2).for_each(|k| put(&fixture.bucket, k, k, EPOCH));
+    let one = Running::waiting(&fixture, "one", Duration::from_millis(400), HOUR);
+    one.send_event(0).await;
+    until("the missing segment is skipped", async || last(&fixture.catalog).await == Some(4)).await;
+    one.end().await;
+    put(&fixture.bucket, 2, 2, EPOCH + 60_000);
+    put(&fixture.bucket, 5, 5, EPOCH + 120_000);
+    let other = Running::waiting(&fixture, "other", Duration::from_millis(400), HOUR);
+    other.send_event(2).await;
+    until("the next segment is decoded", async || last(&fixture.catalog).await >= Some(5)).await;
+    let row = row(&fixture.catalog, ID).await.unwrap();
+    assert_eq!((row.started_at, row.state), (EPOCH + LENGTH, StreamState::Live));
+    other.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn segment_without_audio_is_a_gap_and_unavailable_bucket_only_delays() {
     let fixture = BucketTest::new().await;
