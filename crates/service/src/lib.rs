@@ -20,6 +20,7 @@ pub mod fuzzing {
     //! Entry points to private parsers for the fuzz targets; not part of the public interface.
     pub use crate::files::fuzzing::{object_events, object_route};
 }
+pub mod clock;
 pub mod cloud;
 pub mod counters;
 pub mod instance;

@@ -1,9 +1,8 @@
 //! Query-string parameters.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use chrono::DateTime;
 use refrain_catalog::{DetectionId, PageCursor};
+use refrain_service::clock::{Clock, SystemClock};
 use serde::Deserialize;
 
 use super::error::ApiError;
@@ -86,8 +85,7 @@ impl StreamsQuery {
 
 /// Returns the current time in milliseconds since 1970.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    SystemClock.now()
 }
 
 /// Parses a time in the format of RFC 3339 or in milliseconds since 1970.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use refrain_index_sync::FollowEvent;
 use refrain_monitor::FollowedIndex;
+use refrain_service::clock::SystemClock;
 use refrain_service::cloud::ObjectName;
 use refrain_service::counters::Counters;
 use refrain_service::delivery::OutboxPlanner;
@@ -142,6 +143,7 @@ impl<'a> S3Command<'a> {
             planner: OutboxPlanner::default(),
             counters: Arc::new(Counters::default()),
             instance: Arc::new(Instance::new(&service.name)),
+            clock: Arc::new(SystemClock),
             roles: service.roles,
             live: (service.streams.monitor.live, service.streams.events),
         };

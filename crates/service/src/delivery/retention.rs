@@ -7,7 +7,7 @@ use refrain_catalog::{Catalog, CatalogError, PruneCounts, RetentionLimits};
 use tokio_util::sync::CancellationToken;
 
 use super::retry::milliseconds;
-use super::sink_worker::now;
+use crate::clock::{Clock, SystemClock};
 use crate::settings::RetentionSettings;
 
 /// Mean interval between two rounds. Retention times are days, so an hour is exact enough. At half of it, the idle
@@ -78,9 +78,10 @@ impl RetentionJob {
     /// If the database fails. Rows that were deleted before stay deleted.
     pub async fn clean(&self, stop: &CancellationToken) -> Result<PruneCounts, CatalogError> {
         self.expire_unclaimed(stop).await?;
-        let state_before = now().saturating_sub(milliseconds(STATE_RETENTION));
+        let state_before = SystemClock.now().saturating_sub(milliseconds(STATE_RETENTION));
         self.catalog.journal().prune_state(state_before).await?;
-        let before = |age: Option<Duration>| age.map(|age| now().saturating_sub(milliseconds(age)));
+        let before =
+            |age: Option<Duration>| age.map(|age| SystemClock.now().saturating_sub(milliseconds(age)));
         let expired = RetentionLimits {
             detections: before(self.retention.detections),
             deliveries: before(self.retention.deliveries),

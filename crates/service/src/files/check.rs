@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::Local;
 use refrain_catalog::{Detection, DetectionId, DetectionSource, Track, TrackNumber};
 use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
@@ -198,7 +197,7 @@ async fn record(
     identification: &Identification,
     tracks: &HashMap<TrackNumber, Track>,
 ) -> Result<(), FilesError> {
-    let now = Local::now().timestamp_millis();
+    let now = shared.clock.now();
     for (number, found) in identification.matches.found.iter().enumerate() {
         let Some(track) = tracks.get(&found.track) else { continue };
         let detection = detection(content, number, found, track, now);
@@ -253,13 +252,13 @@ async fn enqueue_report(
         detection: None,
         event: "final",
         number: content.number(),
-        at: Local::now(),
+        at: shared.clock.local(),
         response: json,
         song: None,
     };
     let deliveries = shared.planner.deliveries(&detection_event);
     if !deliveries.is_empty() {
-        shared.journal().enqueue(&deliveries, Local::now().timestamp_millis()).await?;
+        shared.journal().enqueue(&deliveries, shared.clock.now()).await?;
         shared.planner.wake_dispatcher();
     }
     Ok(())

@@ -51,6 +51,7 @@ use handler::FilesHandler;
 use pool::DecodePool;
 use shared::FilesContext;
 
+use crate::clock::Clock;
 use crate::cloud::Objects;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
@@ -78,6 +79,8 @@ pub struct FilesParts {
     pub counters: Arc<Counters>,
     /// Names this process in leases of streams of segments.
     pub instance: Arc<Instance>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
     /// Roles of this process; only `check` and `index` are relevant here.
     pub roles: Roles,
     /// Settings of the search in streams of segments, and the kinds of events that are delivered.
@@ -97,7 +100,7 @@ impl Files {
     /// # Errors
     /// If the system cannot start the threads.
     pub fn new(parts: FilesParts, settings: FilesSettings) -> std::io::Result<Self> {
-        let FilesParts { catalog, index, objects, planner, counters, instance, roles, live } = parts;
+        let FilesParts { catalog, index, objects, planner, counters, instance, clock, roles, live } = parts;
         let pool = DecodePool::start(settings.jobs)?;
         let stop = CancellationToken::new();
         let working = TaskTracker::new();
@@ -108,6 +111,7 @@ impl Files {
             objects,
             planner,
             counters,
+            clock,
             settings,
             pool,
             slots,

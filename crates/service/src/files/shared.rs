@@ -14,6 +14,7 @@ use super::compare::Comparisons;
 use super::error::FilesError;
 use super::pool::{DecodePool, JobPanicked};
 use super::reader::ObjectSource;
+use crate::clock::Clock;
 use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName, Objects};
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
@@ -27,6 +28,7 @@ pub(super) struct FilesContext {
     pub(super) objects: Arc<dyn Objects>,
     pub(super) planner: OutboxPlanner,
     pub(super) counters: Arc<Counters>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: FilesSettings,
     pub(super) pool: DecodePool,
     /// One permit per thread of the pool, for the processing of untrusted input.

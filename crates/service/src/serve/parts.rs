@@ -5,6 +5,7 @@ use std::sync::Arc;
 use refrain_catalog::Catalog;
 
 use super::{ProcessContext, ProcessPlan, ServeError, ShutdownStage, Stages};
+use crate::clock::SystemClock;
 use crate::cloud::{CloudServices, Queue};
 use crate::delivery::{OutboxDispatcher, OutboxPlanner, RetentionJob};
 use crate::files::{self, Files};
@@ -114,6 +115,7 @@ impl ProcessParts<'_> {
             planner,
             counters: Arc::clone(&self.shared.counters),
             instance: Arc::clone(&self.instance),
+            clock: Arc::new(SystemClock),
         };
         let streams = Streams::new(parts, settings.streams.clone())
             .map_err(|error| ServeError::Settings(error.to_string()))?;
@@ -149,6 +151,7 @@ impl ProcessParts<'_> {
             planner,
             counters: Arc::clone(&self.shared.counters),
             instance: Arc::clone(&self.instance),
+            clock: Arc::new(SystemClock),
             roles: settings.roles,
             live: (settings.streams.monitor.live.clone(), settings.streams.events.clone()),
         };

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use refrain_catalog::{Catalog, CatalogError, SinkBacklog};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{ProcessHealth, StderrLines};
+use crate::clock::{Clock, SystemClock};
 use crate::counters::Counters;
 use crate::metrics::{Emf, MetricsSnapshot, Outbox, Statuses};
 use crate::settings::EmfSettings;
@@ -149,7 +150,8 @@ impl Watch {
         let oldest_at = configured.iter().filter_map(|one| one.backlog.oldest_at).min();
         Outbox {
             due: configured.iter().map(|one| one.backlog.waiting).sum(),
-            oldest_seconds: oldest_at.map_or(0.0, |at| now().saturating_sub(at).max(0) as f64 / 1000.0),
+            oldest_seconds: oldest_at
+                .map_or(0.0, |at| SystemClock.now().saturating_sub(at).max(0) as f64 / 1000.0),
             dead: configured.iter().map(|one| one.backlog.dead).sum(),
         }
     }
@@ -168,7 +170,7 @@ impl Watch {
                 () = stop.cancelled() => true,
                 () = tokio::time::sleep(interval) => false,
             };
-            for line in emf.lines(&self.metrics_snapshot(), now()) {
+            for line in emf.lines(&self.metrics_snapshot(), SystemClock.now()) {
                 lines(&line);
             }
             if over {
@@ -193,12 +195,6 @@ impl DecodeProgress {
         self.0 = next;
         !self.0.is_empty() && self.0.values().all(|(_, since)| now.duration_since(*since) >= HANG_TIMEOUT)
     }
-}
-
-/// Returns the current time in milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

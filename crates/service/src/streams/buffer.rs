@@ -8,6 +8,7 @@ use chrono::{DateTime, Local};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
+use crate::clock::Clock;
 use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a
@@ -40,10 +41,10 @@ pub(super) struct EventBuffer {
 }
 
 impl EventBuffer {
-    /// Starts to receive the events of a channel.
-    pub(super) fn new(events: mpsc::Receiver<StreamEvent>) -> Self {
+    /// Starts to receive the events of a channel. `clock` gives the time of their decision.
+    pub(super) fn new(events: mpsc::Receiver<StreamEvent>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::<EventQueue>::default();
-        let pump = tokio::spawn(pump(Arc::clone(&shared), events)).abort_handle();
+        let pump = tokio::spawn(pump(Arc::clone(&shared), events, clock)).abort_handle();
         Self { shared, pump }
     }
 
@@ -81,17 +82,17 @@ impl EventQueue {
 impl BufferState {
     /// Adds an event. A later update or the final replaces an update of the same airing that was not written yet. The database
     /// then stores the same, and sinks do not get an update that is outdated when it is sent.
-    fn add(&mut self, event: StreamEvent) {
+    fn add(&mut self, event: StreamEvent, at: DateTime<Local>) {
         let is_outdated = |(older, _): &TimedEvent| {
             older.airing == event.airing && older.kind == EventKind::Update && event.kind != EventKind::Start
         };
         // If events are written without delay, the buffer contains no older event of the airing.
         self.events.retain(|older| !is_outdated(older));
-        self.events.push_back((event, Local::now()));
+        self.events.push_back((event, at));
     }
 }
 
-async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<StreamEvent>) {
+async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<StreamEvent>, clock: Arc<dyn Clock>) {
     while let Some(event) = events.recv().await {
         loop {
             let taken = shared.taken.notified();
@@ -100,7 +101,7 @@ async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<StreamEvent>) 
             }
             taken.await;
         }
-        shared.lock().add(event);
+        shared.lock().add(event, clock.local());
         shared.added.notify_one();
     }
     shared.lock().is_closed = true;
@@ -113,6 +114,7 @@ mod tests {
     use refrain_core::matching::Match;
 
     use super::*;
+    use crate::clock::ManualClock;
 
     fn event(kind: EventKind, airing: DetectionId, known_at: f64) -> StreamEvent {
         StreamEvent {
@@ -142,7 +144,7 @@ mod tests {
     #[tokio::test]
     async fn unwritten_updates_are_replaced_and_starts_and_finals_are_kept_in_order() {
         let (send, receive) = mpsc::channel(1);
-        let buffer = EventBuffer::new(receive);
+        let buffer = EventBuffer::new(receive, Arc::new(ManualClock::default()));
         let (a, b) = (DetectionId::generate(), DetectionId::generate());
         send.send(event(EventKind::Start, a, 1.0)).await.unwrap();
         for n in 0..1_000 {
@@ -170,9 +172,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn event_keeps_the_time_of_its_decision() {
+        let (send, receive) = mpsc::channel(1);
+        let clock = Arc::new(ManualClock::default());
+        clock.set(1_000);
+        let buffer = EventBuffer::new(receive, Arc::<ManualClock>::clone(&clock));
+        send.send(event(EventKind::Start, DetectionId::generate(), 1.0)).await.unwrap();
+        while buffer.shared.lock().events.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        clock.set(9_000);
+        assert_eq!(buffer.next().await.unwrap().1.timestamp_millis(), 1_000);
+    }
+
+    #[tokio::test]
     async fn full_buffer_makes_the_sender_wait() {
         let (send, receive) = mpsc::channel(1);
-        let buffer = EventBuffer::new(receive);
+        let buffer = EventBuffer::new(receive, Arc::new(ManualClock::default()));
         let sent = tokio::spawn(async move {
             for n in 0..MAX_BUFFERED_EVENTS + 10 {
                 send.send(event(EventKind::Start, DetectionId::generate(), n as f64)).await.unwrap();

@@ -12,7 +12,7 @@ use refrain_catalog::{CatalogError, NewStream, StartOutcome, Stream};
 
 use super::event::{MediaLiveChange, PlatformEvent, StreamChange};
 use super::platform::resolve;
-use super::shared::{StreamsContext, now};
+use super::shared::StreamsContext;
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE};
 use crate::cloud::CloudError;
 use crate::queue_consumer::{Disposition, Handler};
@@ -125,10 +125,10 @@ impl Handler for PlatformEventHandler {
         };
         let done = match &event {
             PlatformEvent::Ivs { channel, change, stream_id, at } => {
-                self.ivs(channel, change, stream_id.as_deref(), at.unwrap_or_else(now)).await
+                self.ivs(channel, change, stream_id.as_deref(), at.unwrap_or_else(|| self.shared.now())).await
             }
             PlatformEvent::MediaLive { channel, change, at } => {
-                self.medialive(channel, *change, at.unwrap_or_else(now)).await
+                self.medialive(channel, *change, at.unwrap_or_else(|| self.shared.now())).await
             }
         };
         done.map_or_else(

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ORIGIN_FIXED;
 use super::events::log_start;
-use super::shared::{StreamsContext, now};
+use super::shared::StreamsContext;
 
 /// Shortest and longest pause before a write to the database is repeated. The worker claims no streams before the first
 /// success, so at twice the longest one it starts up to a minute after the database is back.
@@ -45,7 +45,7 @@ async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError>
     loop {
         let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         for row in page.iter().filter(|row| !wanted.contains(row.id.as_str())) {
-            journal.end_stream(&row.id, None, Some("it is no longer in the settings"), now()).await?;
+            journal.end_stream(&row.id, None, Some("it is no longer in the settings"), shared.now()).await?;
         }
         match page.last() {
             Some(last) => after = Some(last.id.clone()),
@@ -70,7 +70,7 @@ async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), Catal
         );
         return Ok(());
     }
-    let mut started_at = now();
+    let mut started_at = shared.now();
     if let Some(row) = known.filter(|row| row.ended_at.is_none() && row.url != url) {
         if row.origin != ORIGIN_FIXED {
             tracing::warn!(

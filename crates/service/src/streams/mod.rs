@@ -38,6 +38,7 @@ use std::sync::Arc;
 use refrain_catalog::Catalog;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::cloud::Channels;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
@@ -77,6 +78,8 @@ pub struct StreamsParts {
     pub counters: Arc<Counters>,
     /// Identity of this process as an owner of leases.
     pub instance: Arc<Instance>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The work of a process on live streams. Clones share their state.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::ORIGIN_IVS;
 use super::events::{PlatformEventError, end, start};
 use super::platform::resolve;
-use super::shared::{StreamsContext, now};
+use super::shared::StreamsContext;
 use crate::cloud::ChannelStream;
 
 /// Name of the periodic job; see [`refrain_catalog::Journal::claim_turn`].
@@ -78,7 +78,7 @@ async fn reconcile(shared: &StreamsContext) -> Result<(), PlatformEventError> {
     }
     for (channel, stream) in live {
         // An error of one channel does not stop the others.
-        if let Err(error) = start(shared, channel, Some(&stream.stream_id), now()).await {
+        if let Err(error) = start(shared, channel, Some(&stream.stream_id), shared.now()).await {
             tracing::warn!(channel, %error, "cannot start the stream");
         }
     }
@@ -91,7 +91,7 @@ async fn missing(
     live: &BTreeMap<&str, &ChannelStream>,
 ) -> Result<Vec<(String, Option<String>)>, PlatformEventError> {
     let filter = StreamFilter { origin: Some(ORIGIN_IVS.to_owned()), ..StreamFilter::default() };
-    let (mut missing, mut after, newest_start) = (Vec::new(), None::<String>, now() - MIN_AGE_MS);
+    let (mut missing, mut after, newest_start) = (Vec::new(), None::<String>, shared.now() - MIN_AGE_MS);
     loop {
         let page = shared.journal().streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(missing) };
@@ -118,5 +118,5 @@ async fn close(
         return Ok(());
     }
     tracing::info!(channel, session, "ending a stream without an end event");
-    end(shared, channel, session, now()).await
+    end(shared, channel, session, shared.now()).await
 }

@@ -13,7 +13,7 @@ use refrain_net::Backoff;
 use tokio::time::sleep;
 
 use super::reported_detections::ReportedDetections;
-use super::shared::{StreamsContext, channel_of, milliseconds, now, stream_asset_id, was_followed};
+use super::shared::{StreamsContext, channel_of, milliseconds, stream_asset_id, was_followed};
 use super::song::SongState;
 use super::takeover::EarlierDetections;
 use crate::delivery::{CurrentSong, DetectionEvent};
@@ -142,13 +142,13 @@ impl StreamRecorder {
             detection: None,
             event: "change",
             number: u64::try_from(self.started_at).unwrap_or_default(),
-            at: Local::now(),
+            at: self.shared.clock.local(),
             response: &empty_response,
             song: Some(CurrentSong { song: None, score: 0, begins: true }),
         };
         let deliveries = self.shared.planner.deliveries(&detection_event);
         if !deliveries.is_empty()
-            && let Err(error) = self.shared.journal().enqueue(&deliveries, now()).await
+            && let Err(error) = self.shared.journal().enqueue(&deliveries, self.shared.now()).await
         {
             tracing::warn!(stream = self.name, %error, "cannot write a message to the outbox, retrying");
             return;
@@ -180,7 +180,12 @@ impl StreamRecorder {
         };
         let holder =
             LeaseHolder { stream: &self.stream, started_at: self.started_at, owner: self.shared.owner() };
-        match self.shared.journal().record_with_lease(holder, &detection, &deliveries, now()).await? {
+        match self
+            .shared
+            .journal()
+            .record_with_lease(holder, &detection, &deliveries, self.shared.now())
+            .await?
+        {
             RecordOutcome::Stored if deliveries.is_empty() => {}
             RecordOutcome::Stored => self.shared.planner.wake_dispatcher(),
             RecordOutcome::Outdated => {
@@ -206,7 +211,7 @@ impl StreamRecorder {
     }
 
     fn ongoing(&self, event: &StreamEvent, track: Option<&Track>) -> Option<OngoingDetection> {
-        let now = now();
+        let now = self.shared.now();
         match self.ongoing.get(&event.airing) {
             // The clock of the worker that wrote it last may be ahead of this one's.
             Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),

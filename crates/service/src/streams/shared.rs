@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{Catalog, Journal, Stream, StreamState};
 use tokio::sync::watch;
@@ -10,6 +9,7 @@ use tokio::sync::watch;
 use super::rate_limit::RateLimitedChannels;
 use super::token::{Signer, SigningKeyError};
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, StreamsParts};
+use crate::clock::Clock;
 use crate::cloud::Channels;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
@@ -28,6 +28,7 @@ pub(crate) struct StreamsContext {
     pub(super) planner: OutboxPlanner,
     pub(super) counters: Arc<Counters>,
     pub(super) instance: Arc<Instance>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: StreamsSettings,
     pub(super) signer: Option<Arc<Signer>>,
     statuses: Mutex<StatusBySession>,
@@ -35,7 +36,7 @@ pub(crate) struct StreamsContext {
 
 impl StreamsContext {
     pub(super) fn new(parts: StreamsParts, settings: StreamsSettings) -> Result<Self, SigningKeyError> {
-        let StreamsParts { catalog, monitor, channels, planner, counters, instance } = parts;
+        let StreamsParts { catalog, monitor, channels, planner, counters, instance, clock } = parts;
         let signer = match &settings.private_key {
             Some(key) => Some(Arc::new(Signer::new(key, settings.token)?)),
             None => None,
@@ -44,7 +45,18 @@ impl StreamsContext {
             Arc::new(RateLimitedChannels::new(channels, settings.calls_per_second)) as Arc<dyn Channels>
         };
         let (channels, statuses) = (channels.map(rate_limited), Mutex::default());
-        Ok(Self { catalog, monitor, channels, planner, counters, instance, settings, signer, statuses })
+        Ok(Self {
+            catalog,
+            monitor,
+            channels,
+            planner,
+            counters,
+            instance,
+            clock,
+            settings,
+            signer,
+            statuses,
+        })
     }
 
     /// Returns the owner of this process's leases.
@@ -54,6 +66,11 @@ impl StreamsContext {
 
     pub(super) fn journal(&self) -> &dyn Journal {
         self.catalog.journal()
+    }
+
+    /// Returns the current time in milliseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now()
     }
 
     /// Returns true if the settings include the channel.
@@ -94,12 +111,6 @@ pub(super) fn was_followed(stream: &Stream) -> bool {
 /// Returns the ARN of the channel that a stream comes from, if it has one.
 pub(super) fn channel_of(stream: &Stream) -> Option<&str> {
     matches!(stream.origin.as_str(), ORIGIN_IVS | ORIGIN_MEDIALIVE).then_some(stream.id.as_str())
-}
-
-/// Returns the current time in milliseconds since 1970.
-pub(super) fn now() -> i64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Converts seconds to milliseconds.

@@ -17,7 +17,7 @@ use super::orders::{OrderForwarder, TaskOrder, end_ordered};
 use super::platform::{EndAction, end_action, input_of};
 use super::record::StreamRecorder;
 use super::row_report::LastReport;
-use super::shared::{StreamsContext, milliseconds, now, was_followed};
+use super::shared::{StreamsContext, milliseconds, was_followed};
 use super::takeover::open_airings;
 use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
@@ -118,7 +118,7 @@ impl StreamFollower {
     /// Follows the stream once, until its source ends or an order ends it.
     async fn follow_once(&mut self, spec: StreamSpec, airings: Vec<OpenAiring>) -> StreamPhase {
         let (event_sender, events) = mpsc::channel(EVENT_CHANNEL_CAPACITY);
-        let events = EventBuffer::new(events);
+        let events = EventBuffer::new(events, Arc::clone(&self.shared.clock));
         let handle = self.shared.monitor.resume(spec, airings, event_sender);
         let followed = LeaveOnDrop(handle);
         let status = followed.0.status();
@@ -246,7 +246,7 @@ impl StreamFollower {
             return;
         }
         let report = self.report_of(state, reason);
-        match self.shared.journal().report_stream(self.shared.owner(), &report, now()).await {
+        match self.shared.journal().report_stream(self.shared.owner(), &report, self.shared.now()).await {
             Ok(true) => {
                 let StreamReport { state, reason, .. } = report;
                 self.last_report = Some(LastReport { state, reason, at: Instant::now() });
@@ -265,7 +265,8 @@ impl StreamFollower {
         self.shared.counters.streams_failed.add(u64::from(state == RowState::Failed));
         let report = self.report_of(state, Some(reason));
         let mut backoff = Backoff::new(PAUSES);
-        while let Err(error) = self.shared.journal().report_stream(self.shared.owner(), &report, now()).await
+        while let Err(error) =
+            self.shared.journal().report_stream(self.shared.owner(), &report, self.shared.now()).await
         {
             tracing::warn!(stream = self.stream.id, %error, "cannot write the end of the stream, retrying");
             tokio::select! {

@@ -7,7 +7,7 @@ use refrain_catalog::{CatalogError, Detection, Track};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::shared::{StreamsContext, now};
+use super::shared::StreamsContext;
 use super::takeover::match_of;
 use crate::delivery::DetectionEvent;
 use crate::settings::DetectionOrigin;
@@ -56,7 +56,9 @@ async fn check(shared: &StreamsContext) -> Result<(), CatalogError> {
     }
     let update = shared.monitor.settings().live.update_seconds.unwrap_or_default();
     let abandoned_after_ms = ABANDONED_AFTER_MS.max((update * 3000.0) as i64);
-    for detection in shared.journal().abandoned_detections(now() - abandoned_after_ms, MAX_AIRINGS).await? {
+    for detection in
+        shared.journal().abandoned_detections(shared.now() - abandoned_after_ms, MAX_AIRINGS).await?
+    {
         end(shared, detection).await?;
     }
     Ok(())
@@ -73,10 +75,10 @@ async fn count_waiting(shared: &StreamsContext) -> Result<(), CatalogError> {
 async fn end(shared: &StreamsContext, mut detection: Detection) -> Result<(), CatalogError> {
     tracing::info!(airing = %detection.id, "ending an airing that no worker continues");
     detection.is_final = true;
-    detection.last_seen = now().max(detection.last_seen + 1);
+    detection.last_seen = shared.now().max(detection.last_seen + 1);
     let track = shared.catalog.by_numbers(&[detection.track]).await?.pop();
     let deliveries = track.map(|track| deliveries(shared, &detection, &track)).unwrap_or_default();
-    shared.journal().record(&detection, &deliveries, now()).await?;
+    shared.journal().record(&detection, &deliveries, shared.now()).await?;
     Ok(())
 }
 
@@ -109,7 +111,7 @@ fn deliveries(
         detection: Some(detection.id),
         event: event.kind.as_str(),
         number: 0,
-        at: chrono::Local::now(),
+        at: shared.clock.local(),
         response: &json,
         song: None,
     })

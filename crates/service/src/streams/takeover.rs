@@ -8,7 +8,7 @@ use refrain_core::matching::Match;
 use refrain_net::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{StreamsContext, now, stream_asset_id, was_followed};
+use super::shared::{StreamsContext, stream_asset_id, was_followed};
 use refrain_monitor::OpenAiring;
 
 /// Shortest and longest pause before the database is queried again. The stream is not decoded meanwhile, so the pauses
@@ -55,7 +55,10 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     let detected_in = DetectionSource::Stream(stream_asset_id(stream).to_owned());
     let detections = shared.journal().open_detections(&detected_in).await?;
     let finals = if was_followed(stream) {
-        shared.journal().recently_final_detections(&detected_in, now() - RECENT_FINALS_MS, MAX_FINALS).await?
+        shared
+            .journal()
+            .recently_final_detections(&detected_in, shared.now() - RECENT_FINALS_MS, MAX_FINALS)
+            .await?
     } else {
         Vec::new()
     };

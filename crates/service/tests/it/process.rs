@@ -11,6 +11,7 @@ use refrain_catalog::{
 };
 use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
 use refrain_net::{HttpSettings, TransferLimits};
+use refrain_service::clock::SystemClock;
 use refrain_service::cloud::Channels;
 use refrain_service::counters::Counters;
 use refrain_service::delivery::OutboxPlanner;
@@ -68,6 +69,7 @@ impl Process {
             planner: OutboxPlanner::new(&[sink]),
             counters: Arc::clone(&counters),
             instance: Arc::new(Instance::new(name)),
+            clock: Arc::new(SystemClock),
         };
         let streams = Streams::new(parts, settings).unwrap();
         let stop = CancellationToken::new();

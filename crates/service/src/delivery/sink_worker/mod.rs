@@ -4,7 +4,7 @@ mod settle;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use refrain_catalog::{Catalog, OutboxMessage};
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::retry::{Circuit, milliseconds};
+use super::retry::Circuit;
 use super::sinks::{DeliveryError, Sink, SinkMessage};
 use crate::counters::Counters;
 use crate::wait::at;
@@ -189,9 +189,4 @@ impl SinkWorker {
         });
         self.claimed.insert(task.id(), delivery);
     }
-}
-
-/// Returns the current time in milliseconds since 1970.
-pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
 }

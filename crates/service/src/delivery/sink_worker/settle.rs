@@ -5,7 +5,8 @@ use std::time::Duration;
 use refrain_catalog::{AfterFailure, CatalogError, OutboxMessage};
 use tokio::time::Instant;
 
-use super::{DeliveryResult, FinishedDelivery, SinkWorker, now};
+use super::{DeliveryResult, FinishedDelivery, SinkWorker};
+use crate::clock::{Clock, SystemClock};
 use crate::delivery::retry::{after, pause};
 use crate::delivery::sinks::DeliveryError;
 
@@ -55,7 +56,7 @@ impl SinkWorker {
 
     /// Returns what follows a failed attempt at a message. A retry does not come before `min_pause` has passed.
     fn after(&self, delivery: &OutboxMessage, min_pause: Duration) -> AfterFailure {
-        after(delivery, now(), (min_pause, self.policy.max_pause), self.policy.give_up)
+        after(delivery, SystemClock.now(), (min_pause, self.policy.max_pause), self.policy.give_up)
     }
 
     fn succeeded(&mut self) {
@@ -113,7 +114,7 @@ impl SinkWorker {
         if self.unrecorded.is_empty() {
             return true;
         }
-        match self.catalog.journal().mark_delivered(&self.unrecorded, now()).await {
+        match self.catalog.journal().mark_delivered(&self.unrecorded, SystemClock.now()).await {
             Ok(()) => {
                 self.counters.delivered.add(self.unrecorded.len() as u64);
                 self.unrecorded.clear();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Local;
 use refrain_catalog::{Stream, StreamReport, StreamState};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -208,9 +207,7 @@ impl ArchiveFollower {
         self.recorder.begins(segment.at as f64 / 1000.0 - seconds);
         let events = decoder.take_events();
         // If the lease expired while the segment was decoded, another process reports the events.
-        if !events.is_empty()
-            && !self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?
-        {
+        if !events.is_empty() && !self.report(StreamState::Live, None, self.shared().clock.now()).await? {
             return Ok(self.is_lost());
         }
         for event in events {
@@ -224,7 +221,7 @@ impl ArchiveFollower {
         self.progress = Some(ArchiveProgress::after(self.progress.take(), segment, seconds));
         self.last_key = Some(segment.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
-        let written = self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?;
+        let written = self.report(StreamState::Live, None, self.shared().clock.now()).await?;
         Ok(written || self.is_lost())
     }
 

@@ -15,7 +15,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::Local;
 use refrain_catalog::{ARCHIVE, NewStream, Stream, StreamReport, StreamState};
 use refrain_core::matching::live::LiveSettings;
 use tokio::sync::Notify;
@@ -81,7 +80,7 @@ impl Archive {
         segment: &SegmentName,
     ) -> Result<(), FilesError> {
         let Some(facts) = self.shared.facts(object).await? else { return Ok(()) };
-        let at = facts.modified_at.unwrap_or_else(|| Local::now().timestamp_millis());
+        let at = facts.modified_at.unwrap_or_else(|| self.shared.clock.now());
         self.start(object, &segment.prefix, at).await
     }
 
@@ -245,7 +244,7 @@ async fn refuse(archive: &Archive, row: &Stream) {
         clock_anchor: None,
         progress: None,
     };
-    let now = Local::now().timestamp_millis();
+    let now = archive.shared.clock.now();
     if let Err(error) = archive.shared.journal().report_stream(&archive.owner, &report, now).await {
         tracing::warn!(stream = row.id, %error, "cannot store the state of the stream");
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::Local;
 use refrain_catalog::{
     CatalogError, Detection, DetectionId, DetectionSource, NewOutboxMessage, Track, TrackId,
 };
@@ -131,7 +130,13 @@ impl ArchiveRecorder {
             event.detected.matched_peaks,
         );
         let (songs, deliveries) = self.plan_messages(&event, &track, songs);
-        match self.archive.shared.journal().record(&detection, &deliveries, now()).await {
+        match self
+            .archive
+            .shared
+            .journal()
+            .record(&detection, &deliveries, self.archive.shared.clock.now())
+            .await
+        {
             Err(error @ CatalogError::Invalid { .. }) => {
                 tracing::error!(stream = self.name, airing = %event.airing, %error, "cannot store detection");
             }
@@ -158,7 +163,7 @@ impl ArchiveRecorder {
         let detection_event = DetectionEvent { song: Some(song), ..self.base_event("change", &nothing) };
         let deliveries = self.archive.shared.planner.deliveries(&detection_event);
         if !deliveries.is_empty() {
-            self.archive.shared.journal().enqueue(&deliveries, now()).await?;
+            self.archive.shared.journal().enqueue(&deliveries, self.archive.shared.clock.now()).await?;
             self.archive.shared.planner.wake_dispatcher();
         }
         self.songs.set_reported();
@@ -190,7 +195,7 @@ impl ArchiveRecorder {
     }
 
     fn ongoing(&self, event: &StreamEvent, track: &Track) -> OngoingArchiveDetection {
-        let now = now();
+        let now = self.archive.shared.clock.now();
         match self.ongoing.get(&event.airing) {
             // The clock of the previous process may have been ahead of ours.
             Some(known) => OngoingArchiveDetection { last_seen: now.max(known.last_seen + 1), ..*known },
@@ -256,7 +261,7 @@ impl ArchiveRecorder {
             detection: None,
             event,
             number: u64::try_from(self.started_at).unwrap_or_default(),
-            at: Local::now(),
+            at: self.archive.shared.clock.local(),
             response,
             song: None,
         }
@@ -302,11 +307,6 @@ fn airing(detection: &Detection, base: f64) -> OpenAiring {
 /// Serializes a response. This cannot fail, because a response consists of numbers and strings.
 fn to_json(response: &Response<'_>) -> String {
     serde_json::to_string(response).unwrap_or_default()
-}
-
-/// Returns the current time in milliseconds since 1970.
-fn now() -> i64 {
-    Local::now().timestamp_millis()
 }
 
 /// Converts seconds to milliseconds.

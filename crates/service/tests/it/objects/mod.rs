@@ -14,6 +14,7 @@ use refrain_core::index::Snapshot;
 use refrain_core::matching::MatchSettings;
 use refrain_core::matching::live::LiveSettings;
 use refrain_monitor::EventKind;
+use refrain_service::clock::SystemClock;
 use refrain_service::counters::Counters;
 use refrain_service::delivery::OutboxPlanner;
 use refrain_service::files::{Files, FilesParts};
@@ -79,6 +80,7 @@ fn files_with(
         planner: OutboxPlanner::new(&[sink("all", SinkFormat::Response), sink("song", SinkFormat::Song)]),
         counters: Arc::clone(counters),
         instance: Arc::new(Instance::new(name)),
+        clock: Arc::new(SystemClock),
         roles: BOTH,
         live: (LiveSettings::default(), vec![EventKind::Start, EventKind::Final]),
     };
