@@ -27,6 +27,7 @@ pub mod instance;
 pub mod metrics;
 pub mod queue_consumer;
 pub mod serve;
+pub mod sessions;
 pub mod settings;
 pub mod streams;
 mod wait;

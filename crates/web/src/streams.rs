@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
 use refrain_monitor::StreamStatus;
+use refrain_service::sessions::{EndCode, EndReason};
 use refrain_service::streams::{ORIGIN_API, stream_asset_id};
 
 /// Maximum length of an id, in characters. ARNs have about 80. Ids are parts of keys and file names, which are cut at
@@ -163,7 +164,7 @@ pub(super) async fn stop(
         return Err(unknown(&id));
     }
     // If the stream has ended already, the request succeeds as well.
-    journal.end_stream(&id, None, Some("stopped by hand"), now()).await?;
+    journal.end_stream(&id, None, Some(&EndReason::of(EndCode::ByOperator).text()), now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter, worker_name};
+use refrain_service::sessions::{EndCode, EndReason};
 use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
 use serde::Serialize;
 
@@ -73,7 +74,8 @@ fn stop(args: &StopStreamArgs, context: &CommandContext, output: &Output) -> Res
     let Some(stream) = context.wait(journal.stream(&args.id))? else {
         bail!("stream {:?} not found; `refrain streams list` shows all streams", args.id);
     };
-    if !context.wait(journal.end_stream(&args.id, None, Some("stopped by hand"), now()?))? {
+    let reason = EndReason::of(EndCode::ByOperator);
+    if !context.wait(journal.end_stream(&args.id, None, Some(&reason.text()), now()?))? {
         output.line(&format!("stream {:?} is {} already", args.id, stream.state.as_str()))?;
         return Ok(CommandOutcome::Done);
     }

@@ -16,6 +16,7 @@ use super::shared::StreamsContext;
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE};
 use crate::cloud::CloudError;
 use crate::queue_consumer::{Disposition, Handler};
+use crate::sessions::{EndCode, EndReason};
 
 /// A message is received again after this time if the platform or the database was unavailable. At half of it,
 /// throttling by the platform gets worse and the maximum number of receives is reached sooner; at twice, a stream
@@ -108,7 +109,8 @@ impl PlatformEventHandler {
                     // The row makes a late start event of this run a known one.
                     journal.start_stream(&new(at)).await?;
                 }
-                journal.end_stream(channel, None, Some("the channel was stopped"), at).await?;
+                let why = EndReason::of(EndCode::ChannelStopped);
+                journal.end_stream(channel, None, Some(&why.text()), at).await?;
             }
             MediaLiveChange::Other => tracing::debug!(channel, "ignoring an event that changes nothing"),
         }
@@ -203,7 +205,8 @@ pub(super) async fn end(
             at
         }
     };
-    if journal.end_stream(channel, session, Some("the platform ended it"), at).await? {
+    let why = EndReason::of(EndCode::PlatformEnded);
+    if journal.end_stream(channel, session, Some(&why.text()), at).await? {
         tracing::info!(channel, session, "stream ended");
     }
     Ok(())

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::ORIGIN_FIXED;
 use super::events::log_start;
 use super::shared::StreamsContext;
+use crate::sessions::{EndCode, EndReason};
 
 /// Shortest and longest pause before a write to the database is repeated. The worker claims no streams before the first
 /// success, so at twice the longest one it starts up to a minute after the database is back.
@@ -45,7 +46,8 @@ async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError>
     loop {
         let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         for row in page.iter().filter(|row| !wanted.contains(row.id.as_str())) {
-            journal.end_stream(&row.id, None, Some("it is no longer in the settings"), shared.now()).await?;
+            let why = EndReason::of(EndCode::NotInSettings);
+            journal.end_stream(&row.id, None, Some(&why.text()), shared.now()).await?;
         }
         match page.last() {
             Some(last) => after = Some(last.id.clone()),
@@ -81,7 +83,7 @@ async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), Catal
             return Ok(());
         }
         let ended = started_at.max(row.started_at);
-        journal.end_stream(id, None, Some("it has another URL now"), ended).await?;
+        journal.end_stream(id, None, Some(&EndReason::of(EndCode::NewUrl).text()), ended).await?;
         started_at = ended + 1;
     }
     let new = NewStream {

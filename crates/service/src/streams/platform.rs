@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use refrain_catalog::{Stream, StreamState as RowState};
+use refrain_catalog::Stream;
 use refrain_stream::hls::EntryUrl;
 use url::Url;
 
 use super::shared::StreamsContext;
 use super::{ORIGIN_FIXED, ORIGIN_IVS, ORIGIN_MEDIALIVE};
 use crate::cloud::{ChannelStream, CloudError, CloudErrorKind};
+use crate::sessions::{EndCode, EndReason};
 use refrain_monitor::{StreamInput, StreamPhase};
 
 /// Fragment of the URL in the row of a stream whose playlist requires tokens. Fragments are never sent to a server.
 const AUTHORIZED: &str = "authorized";
 
-/// The reason why a private channel cannot be followed.
-const NO_KEY: &str =
-    "the channel is private, and there is no key to sign tokens with; set ivs.private_key_file";
-
 /// The action after a stream has ended or failed.
 pub(super) enum EndAction {
-    /// The stream stays ended, with this state and reason.
-    End(RowState, String),
+    /// The stream stays ended, for this reason.
+    End(EndReason),
     /// The stream is opened again.
     Reopen,
 }
@@ -70,13 +67,7 @@ pub(super) fn input_of(shared: &StreamsContext, stream: &Stream) -> StreamInput 
 
 /// Returns the action after the monitor has reported the end of a stream. Can change the URL of the stream.
 pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end: &StreamPhase) -> EndAction {
-    let ended = || match end {
-        StreamPhase::Failed(why) | StreamPhase::DecoderDied(why) => {
-            EndAction::End(RowState::Failed, why.clone())
-        }
-        StreamPhase::Ended(why) => EndAction::End(RowState::Ended, why.to_string()),
-        _ => EndAction::End(RowState::Ended, "the source was closed".to_owned()),
-    };
+    let ended = || EndAction::End(EndReason::of_phase(end));
     match stream.origin.as_str() {
         ORIGIN_FIXED => EndAction::Reopen,
         // The packager of a channel may start late, and while the channel runs, no second event arrives.
@@ -87,18 +78,15 @@ pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end
                     && matches!(end, StreamPhase::Failed(_))
                     && is_private(shared, &stream.id).await
                 {
-                    return EndAction::End(RowState::Failed, NO_KEY.to_owned());
+                    return EndAction::End(EndReason::of(EndCode::NoSigningKey));
                 }
                 if let Some(url) = now.playback_url {
                     stream.url = url;
                 }
                 EndAction::Reopen
             }
-            Ok(_) => match ended() {
-                // The platform decides: a playlist that is missing after the end of the stream is not a failure.
-                EndAction::End(_, why) => EndAction::End(RowState::Ended, why),
-                EndAction::Reopen => EndAction::Reopen,
-            },
+            // The platform decides: a playlist that is missing after the end of the stream is not a failure.
+            Ok(_) => EndAction::End(EndReason::of_phase(end).ended()),
             Err(error) if error.is_transient() => EndAction::Reopen,
             Err(error) => {
                 tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues");

@@ -19,6 +19,7 @@ use super::record::StreamRecorder;
 use super::row_report::LastReport;
 use super::shared::{StreamsContext, milliseconds, was_followed};
 use super::takeover::open_airings;
+use crate::sessions::EndReason;
 use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay, so the value has no
@@ -91,15 +92,14 @@ impl StreamFollower {
                 backoff.reset();
             }
             if matches!(end, StreamPhase::DecoderDied(_)) && self.is_quarantined().await {
-                let reason = format!("quarantined: its decoder died {MAX_DEATHS} times ({end})");
-                return self.finish(RowState::Failed, reason).await;
+                return self.finish(EndReason::quarantined(&end)).await;
             }
             let pause = tokio::select! {
                 biased;
                 () = end_ordered(&mut self.orders) => return,
                 () = std::future::ready(()), if matches!(end, StreamPhase::DecoderDied(_)) => backoff.next(),
                 next = end_action(&self.shared, &mut self.stream, &end) => match next {
-                    EndAction::End(state, reason) => return self.finish(state, reason).await,
+                    EndAction::End(reason) => return self.finish(reason).await,
                     EndAction::Reopen => backoff.next(),
                 },
             };
@@ -260,7 +260,8 @@ impl StreamFollower {
     }
 
     /// Writes the end of the stream to the row, with retries until the database has stored it.
-    async fn finish(&mut self, state: RowState, reason: String) {
+    async fn finish(&mut self, reason: EndReason) {
+        let (state, reason) = (reason.state(), reason.text().into_owned());
         tracing::info!(stream = self.stream.id, state = state.as_str(), reason, "stream ended");
         self.shared.counters.streams_failed.add(u64::from(state == RowState::Failed));
         let report = self.report_of(state, Some(reason));

@@ -18,6 +18,7 @@ use crate::files::attempt::{Attempt, Requester};
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
+use crate::sessions::{EndCode, EndReason};
 
 /// Interval at which the bucket is listed without an event, because another process may have received the event. It
 /// bounds the delay of a segment. At half of it, each stream causes twice the list requests; at twice, segments are
@@ -121,11 +122,11 @@ impl ArchiveFollower {
                 }
                 SegmentStep::Restarted(segment) => {
                     let object = self.object(segment);
-                    self.end("the segment counter has restarted").await?;
+                    self.end(EndReason::of(EndCode::CounterRestarted)).await?;
                     return self.archive.start(&object, &self.location.prefix, segment.at).await;
                 }
                 SegmentStep::Nothing if over => {
-                    self.end("no new segment for a long time").await?;
+                    self.end(EndReason::of(EndCode::NoSegments)).await?;
                     return self.start_next_session().await;
                 }
                 SegmentStep::Nothing => self.wait().await,
@@ -247,7 +248,7 @@ impl ArchiveFollower {
 
     /// Ends the session: airings get their final events. The time when its newest segment was written is stored as its end,
     /// so that late events about its segments do not start a session.
-    async fn end(&mut self, why: &str) -> Result<(), FilesError> {
+    async fn end(&mut self, reason: EndReason) -> Result<(), FilesError> {
         let name = ObjectName { bucket: self.location.bucket.clone(), key: self.location.prefix.clone() };
         let mut decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
         let shared = Arc::clone(self.shared());
@@ -259,9 +260,10 @@ impl ArchiveFollower {
         for event in decoder.take_events() {
             self.recorder.record(event, self.base).await?;
         }
-        tracing::info!(stream = self.row.id, why, "stream ended");
+        let why = reason.text();
+        tracing::info!(stream = self.row.id, %why, "stream ended");
         let ended = self.newest();
-        self.report(StreamState::Ended, Some(why), ended.max(self.row.started_at)).await?;
+        self.report(reason.state(), Some(&why), ended.max(self.row.started_at)).await?;
         Ok(())
     }
 

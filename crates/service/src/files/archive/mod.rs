@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use refrain_catalog::{ARCHIVE, NewStream, Stream, StreamReport, StreamState};
+use refrain_catalog::{ARCHIVE, NewStream, Stream, StreamReport};
 use refrain_core::matching::live::LiveSettings;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
@@ -26,6 +26,7 @@ use super::error::FilesError;
 use super::segment::SegmentName;
 use super::shared::FilesContext;
 use crate::cloud::ObjectName;
+use crate::sessions::{EndCode, EndReason};
 use follow::ArchiveFollower;
 use listing::SegmentLocation;
 use refrain_monitor::EventKind;
@@ -233,13 +234,13 @@ async fn follow(archive: &Arc<Archive>, row: Stream, new_segment: Arc<Notify>) {
 
 /// Ends a session that no segment can belong to, because the folder or the name modifier of the settings has changed.
 async fn refuse(archive: &Archive, row: &Stream) {
-    let why = "its segments are not in the folder of streams of the settings";
-    tracing::error!(stream = row.id, why, "stream of segments failed permanently");
+    let reason = EndReason::of(EndCode::OutsideFolder);
+    tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently");
     let report = StreamReport {
         id: row.id.clone(),
         started_at: row.started_at,
-        state: StreamState::Failed,
-        reason: Some(why.to_owned()),
+        state: reason.state(),
+        reason: Some(reason.text().into_owned()),
         epoch: row.epoch,
         clock_anchor: None,
         progress: None,
