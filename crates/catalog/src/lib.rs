@@ -23,7 +23,7 @@ pub use journal::{
     ARCHIVE, AfterFailure, Backlog, DeliveryStatus, Detection, DetectionId, DetectionSource, Journal,
     LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream, ObjectAttempts, ObjectVersion,
     OutboxFilter, OutboxMessage, PageCursor, PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS,
-    SinkBacklog, StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, StreamState,
+    SessionKey, SinkBacklog, StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, StreamState,
     WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{

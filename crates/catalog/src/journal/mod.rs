@@ -25,8 +25,8 @@ pub use detection::{Detection, DetectionId, DetectionSource, PageCursor};
 pub(crate) use stored::{clamp_time, milliseconds, name_fault, text};
 pub(crate) use stream::quarantine_reason;
 pub use stream::{
-    ARCHIVE, NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState, WAITING_AFTER_EXPIRY,
-    new_owner, worker_name,
+    ARCHIVE, NewStream, SessionKey, StartOutcome, Stream, StreamFilter, StreamReport, StreamState,
+    WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 
 /// The records of live monitoring, in the database of the catalog. The guarantees of [`crate::Catalog`] for

@@ -116,6 +116,15 @@ pub enum StartOutcome {
     Known(Stream),
 }
 
+/// Identifies a session of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey {
+    /// Id of the stream, [`Stream::id`].
+    pub id: String,
+    /// Start of the session, [`Stream::started_at`].
+    pub started_at: i64,
+}
+
 /// A stream in its latest session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -161,6 +170,12 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Returns the key of its latest session.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        SessionKey { id: self.id.clone(), started_at: self.started_at }
+    }
+
     /// Returns true if the stream failed because it killed its process [`MAX_WORKER_DEATHS`] times or its decoder
     /// [`MAX_DEATHS`] times. Only a new start makes it claimable again.
     #[must_use]

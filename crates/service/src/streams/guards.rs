@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use refrain_catalog::SessionKey;
+
 use super::shared::StreamsContext;
 use refrain_monitor::StreamHandle;
 
@@ -15,7 +17,7 @@ impl Drop for LeaveOnDrop {
 }
 
 /// Removes the status of a stream when it is dropped.
-pub(super) struct UnwatchOnDrop(pub(super) Arc<StreamsContext>, pub(super) (String, i64));
+pub(super) struct UnwatchOnDrop(pub(super) Arc<StreamsContext>, pub(super) SessionKey);
 
 impl Drop for UnwatchOnDrop {
     fn drop(&mut self) {

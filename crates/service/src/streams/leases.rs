@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{MAX_WORKER_DEATHS, Stream};
+use refrain_catalog::{MAX_WORKER_DEATHS, SessionKey, Stream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -19,9 +19,6 @@ use super::stream_task::follow;
 /// twice, streams of a worker that died in the outage wait 10 s longer.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
-/// Id of a stream and start of a session, in milliseconds since 1970.
-type StreamSession = (String, i64);
-
 /// A stream that this process follows.
 struct LeasedStream {
     order: watch::Sender<TaskOrder>,
@@ -33,8 +30,8 @@ struct LeasedStream {
 /// The streams that this process follows. Dropping it aborts all work on them.
 pub(super) struct Leases {
     shared: Arc<StreamsContext>,
-    leased: HashMap<StreamSession, LeasedStream>,
-    tasks: JoinSet<StreamSession>,
+    leased: HashMap<SessionKey, LeasedStream>,
+    tasks: JoinSet<SessionKey>,
     /// True if the last call to the database failed. It is logged once per outage.
     is_database_down: bool,
     /// Streams are claimed from this time on.
@@ -97,10 +94,10 @@ impl Leases {
             Err(error) => return self.failed(&error),
         };
         self.database_answered();
-        let is_lost = |(session, leased): &(&StreamSession, &LeasedStream)| {
-            !leased.finishing && ids.binary_search(&session.0).is_err()
+        let is_lost = |(session, leased): &(&SessionKey, &LeasedStream)| {
+            !leased.finishing && ids.binary_search(&session.id).is_err()
         };
-        let lost: Vec<StreamSession> =
+        let lost: Vec<SessionKey> =
             self.leased.iter().filter(is_lost).map(|(session, _)| session.clone()).collect();
         for session in lost {
             self.handle_lost_lease(session).await;
@@ -108,7 +105,7 @@ impl Leases {
         for id in ids {
             // The stream was claimed by a call whose response was lost, or its task ended without an end in the row. After the
             // release it can be claimed again.
-            if !self.leased.keys().any(|(leased, _)| *leased == id) {
+            if !self.leased.keys().any(|leased| leased.id == id) {
                 let _ = self.shared.journal().release(&owner, Some(&id)).await;
             }
         }
@@ -116,8 +113,8 @@ impl Leases {
 
     /// Handles a lost lease. If the stream has ended, its last events are written; if another worker follows it, that worker
     /// reports them.
-    async fn handle_lost_lease(&mut self, session: StreamSession) {
-        let row = match self.shared.journal().stream(&session.0).await {
+    async fn handle_lost_lease(&mut self, session: SessionKey) {
+        let row = match self.shared.journal().stream(&session.id).await {
             Ok(row) => row,
             // The next renewal tries again.
             Err(error) => return self.failed(&error),
@@ -126,7 +123,7 @@ impl Leases {
         match row {
             // The stream was deleted or has a new session: no more media of this session arrives.
             None => return leased.end(TaskOrder::Finish),
-            Some(row) if row.started_at != session.1 => return leased.end(TaskOrder::Finish),
+            Some(row) if row.started_at != session.started_at => return leased.end(TaskOrder::Finish),
             Some(row) if row.ended_at.is_some() && channel_of(&row).is_some() => {
                 return leased.end(TaskOrder::Drain);
             }
@@ -134,7 +131,7 @@ impl Leases {
             // Another worker holds the stream, or held it and released it. That worker reports the events of the stream.
             Some(_) => {}
         }
-        tracing::warn!(stream = session.0, "stream lease lost, aborting the work on the stream");
+        tracing::warn!(stream = session.id, "stream lease lost, aborting the work on the stream");
         self.shared.counters.leases_lost.add(1);
         leased.task.abort();
         self.leased.remove(&session);
@@ -175,10 +172,10 @@ impl Leases {
     /// Starts the task of a claimed stream.
     fn start_task(&mut self, stream: Stream) {
         // An earlier session of the stream has ended.
-        for (_, leased) in self.leased.iter_mut().filter(|((id, _), _)| *id == stream.id) {
+        for (_, leased) in self.leased.iter_mut().filter(|(session, _)| session.id == stream.id) {
             leased.end(TaskOrder::Finish);
         }
-        let session = (stream.id.clone(), stream.started_at);
+        let session = stream.key();
         let taken_over = was_followed(&stream);
         tracing::info!(
             stream = stream.id,

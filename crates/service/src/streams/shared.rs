@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use refrain_catalog::{Catalog, Journal, Stream, StreamState};
+use refrain_catalog::{Catalog, Journal, SessionKey, Stream, StreamState};
 use tokio::sync::watch;
 
 use super::rate_limit::RateLimitedChannels;
@@ -17,8 +17,8 @@ use crate::instance::Instance;
 use crate::settings::StreamsSettings;
 use refrain_monitor::{Monitor, StreamStatus};
 
-/// Status by id and start of the session. An earlier session of a stream may still be finishing while the next one runs.
-type StatusBySession = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;
+/// Status by session. An earlier session of a stream may still be finishing while the next one runs.
+type StatusBySession = BTreeMap<SessionKey, watch::Receiver<StreamStatus>>;
 
 /// State that all parts of the work on streams share.
 pub(crate) struct StreamsContext {
@@ -80,14 +80,14 @@ impl StreamsContext {
     }
 
     pub(super) fn statuses(&self) -> Vec<(String, StreamStatus)> {
-        self.watched().iter().map(|((id, _), status)| (id.clone(), status.borrow().clone())).collect()
+        self.watched().iter().map(|(session, status)| (session.id.clone(), status.borrow().clone())).collect()
     }
 
-    pub(super) fn watch(&self, session: (String, i64), status: watch::Receiver<StreamStatus>) {
+    pub(super) fn watch(&self, session: SessionKey, status: watch::Receiver<StreamStatus>) {
         self.watched().insert(session, status);
     }
 
-    pub(super) fn unwatch(&self, session: &(String, i64)) {
+    pub(super) fn unwatch(&self, session: &SessionKey) {
         self.watched().remove(session);
     }
 

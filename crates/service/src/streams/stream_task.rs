@@ -66,7 +66,7 @@ pub(super) async fn follow(
         at: Instant::now(),
     });
     let health = HealthTracker::new(stream.decoder_deaths);
-    let session = (stream.id.clone(), stream.started_at);
+    let session = stream.key();
     let mut follower =
         StreamFollower { shared: Arc::clone(&shared), stream, orders, recorder, health, last_report };
     // Removes the status even if the task is aborted.
@@ -122,7 +122,7 @@ impl StreamFollower {
         let handle = self.shared.monitor.resume(spec, airings, event_sender);
         let followed = LeaveOnDrop(handle);
         let status = followed.0.status();
-        self.shared.watch((self.stream.id.clone(), self.stream.started_at), status.clone());
+        self.shared.watch(self.stream.key(), status.clone());
         let mut tick = interval(STATUS_CHECK_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = OrderForwarder::new(self.orders.clone());

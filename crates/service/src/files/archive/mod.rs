@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use refrain_catalog::{ARCHIVE, NewStream, Stream, StreamReport};
+use refrain_catalog::{ARCHIVE, NewStream, SessionKey, Stream, StreamReport};
 use refrain_core::matching::live::LiveSettings;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
@@ -111,7 +111,7 @@ impl Archive {
     /// again by the next process.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut sessions =
-            LeasedSessions { archive: Arc::clone(&self), tasks: JoinSet::new(), streams: HashMap::new() };
+            LeasedSessions { archive: Arc::clone(&self), tasks: JoinSet::new(), sessions: HashMap::new() };
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -136,38 +136,41 @@ impl Archive {
 /// The sessions that this process follows.
 struct LeasedSessions {
     archive: Arc<Archive>,
-    tasks: JoinSet<String>,
-    streams: HashMap<String, AbortHandle>,
+    tasks: JoinSet<SessionKey>,
+    sessions: HashMap<SessionKey, AbortHandle>,
 }
 
 impl LeasedSessions {
     /// Waits until the task of a session ends.
     async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
-            Some(Ok((task, id))) => self.forget(task, Some(id)).await,
+            Some(Ok((_, session))) => self.forget(&session).await,
             Some(Err(error)) => {
                 if error.is_panic() {
                     tracing::error!("internal error, releasing a stream of segments");
                 }
-                self.forget(error.id(), None).await;
+                let of_task = |(_, handle): &(&SessionKey, &AbortHandle)| handle.id() == error.id();
+                let session = self.sessions.iter().find(of_task).map(|(session, _)| session.clone());
+                if let Some(session) = session {
+                    self.forget(&session).await;
+                }
             }
             None => std::future::pending().await,
         }
     }
 
     /// Removes a session, and releases its lease if the session has not ended.
-    async fn forget(&mut self, task: tokio::task::Id, id: Option<String>) {
-        let known = self.streams.iter().find(|(_, handle)| handle.id() == task).map(|(id, _)| id.clone());
-        let Some(id) = known.or(id) else { return };
-        if self.streams.get(&id).is_some_and(|handle| handle.id() == task) {
-            self.streams.remove(&id);
-            self.archive.segment_notifies().remove(&id);
-            let _ = self.archive.shared.journal().release(&self.archive.owner, Some(&id)).await;
+    async fn forget(&mut self, session: &SessionKey) {
+        let was_followed = self.sessions.remove(session).is_some();
+        // The lease and the notification of a later session of the stream have the same id.
+        if was_followed && self.sessions.keys().all(|other| other.id != session.id) {
+            self.archive.segment_notifies().remove(&session.id);
+            let _ = self.archive.shared.journal().release(&self.archive.owner, Some(&session.id)).await;
         }
     }
 
     async fn renew(&mut self) {
-        if self.streams.is_empty() {
+        if self.sessions.is_empty() {
             return;
         }
         let journal = self.archive.shared.journal();
@@ -177,12 +180,12 @@ impl LeasedSessions {
             Err(error) => return tracing::warn!(%error, "cannot renew the leases of streams of segments"),
         };
         let archive = &self.archive;
-        self.streams.retain(|id, task| {
-            let ours = ids.binary_search(id).is_ok();
+        self.sessions.retain(|session, task| {
+            let ours = ids.binary_search(&session.id).is_ok();
             if !ours && !task.is_finished() {
-                tracing::debug!(stream = id, "session has ended or another process holds its lease");
+                tracing::debug!(stream = session.id, "session has ended or another process holds its lease");
                 task.abort();
-                archive.segment_notifies().remove(id);
+                archive.segment_notifies().remove(&session.id);
             }
             ours || task.is_finished()
         });
@@ -190,7 +193,7 @@ impl LeasedSessions {
 
     async fn claim(&mut self) {
         let free_capacity =
-            u32::try_from(MAX_SESSIONS.saturating_sub(self.streams.len())).unwrap_or_default();
+            u32::try_from(MAX_SESSIONS.saturating_sub(self.sessions.len())).unwrap_or_default();
         if free_capacity == 0 {
             return;
         }
@@ -202,16 +205,17 @@ impl LeasedSessions {
     }
 
     fn start_session(&mut self, row: Stream) {
-        let (id, new_segment) = (row.id.clone(), Arc::new(Notify::new()));
-        self.archive.segment_notifies().insert(id.clone(), Arc::clone(&new_segment));
-        let (archive, key) = (Arc::clone(&self.archive), id.clone());
+        for (_, earlier) in self.sessions.iter().filter(|(session, _)| session.id == row.id) {
+            earlier.abort();
+        }
+        let (session, new_segment) = (row.key(), Arc::new(Notify::new()));
+        self.archive.segment_notifies().insert(row.id.clone(), Arc::clone(&new_segment));
+        let (archive, key) = (Arc::clone(&self.archive), session.clone());
         let task = self.tasks.spawn(async move {
             follow(&archive, row, new_segment).await;
             key
         });
-        if let Some(old) = self.streams.insert(id, task) {
-            old.abort();
-        }
+        self.sessions.insert(session, task);
     }
 }
 
