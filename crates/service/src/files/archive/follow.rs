@@ -19,6 +19,7 @@ use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
 use crate::sessions::{EndCode, EndReason};
+use refrain_monitor::StreamEvent;
 
 /// Interval at which the bucket is listed without an event, because another process may have received the event. It
 /// bounds the delay of a segment. At half of it, each stream causes twice the list requests; at twice, segments are
@@ -206,13 +207,9 @@ impl ArchiveFollower {
         }
         let seconds = self.base + decoder.position();
         self.recorder.begins(segment.at as f64 / 1000.0 - seconds);
-        let events = decoder.take_events();
-        // If the lease expired while the segment was decoded, another process reports the events.
-        if !events.is_empty() && !self.report(StreamState::Live, None, self.shared().clock.now()).await? {
+        // If another process claimed the session while the segment was decoded, that process reports the events.
+        if !self.record(decoder.take_events()).await? {
             return Ok(self.is_lost());
-        }
-        for event in events {
-            self.recorder.record(event, self.base).await?;
         }
         self.recorder.record_progress(seconds).await?;
         self.decoder = Some(decoder);
@@ -224,6 +221,16 @@ impl ArchiveFollower {
         (self.waiting, self.missing) = (Instant::now(), false);
         let written = self.report(StreamState::Live, None, self.shared().clock.now()).await?;
         Ok(written || self.is_lost())
+    }
+
+    /// Stores events in order. Returns false at the first one that is not stored because another process holds the lease.
+    async fn record(&mut self, events: Vec<StreamEvent>) -> Result<bool, FilesError> {
+        for event in events {
+            if !self.recorder.record(event, self.base).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Logs that another process holds the lease. Always returns false, so that the caller can return it as its result.
@@ -257,8 +264,9 @@ impl ArchiveFollower {
             decoder
         };
         let mut decoder = self.shared().on_thread(&name, work).await?;
-        for event in decoder.take_events() {
-            self.recorder.record(event, self.base).await?;
+        if !self.record(decoder.take_events()).await? {
+            self.is_lost();
+            return Ok(());
         }
         let why = reason.text();
         tracing::info!(stream = self.row.id, %why, "stream ended");

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use refrain_catalog::{
-    CatalogError, Detection, DetectionId, DetectionSource, NewOutboxMessage, Track, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, RecordOutcome,
+    Track, TrackId,
 };
 use refrain_core::matching::Match;
 
@@ -114,12 +115,13 @@ impl ArchiveRecorder {
         self.epoch.get_or_insert(epoch);
     }
 
-    /// Stores an event whose times are relative to `base` seconds after the start of the session.
-    pub(super) async fn record(&mut self, event: StreamEvent, base: f64) -> Result<(), CatalogError> {
+    /// Stores an event whose times are relative to `base` seconds after the start of the session. Returns false and stores
+    /// nothing if another process holds the lease.
+    pub(super) async fn record(&mut self, event: StreamEvent, base: f64) -> Result<bool, CatalogError> {
         let event = self.in_session(event, base);
         let Some(track) = self.reporter.track(&event).await? else {
             tracing::warn!(stream = self.name, airing = %event.airing, "track was removed while it played");
-            return Ok(());
+            return Ok(true);
         };
         let ongoing = self.ongoing(&event, &track);
         let detection = self.detection(&event, ongoing);
@@ -130,19 +132,15 @@ impl ArchiveRecorder {
             event.detected.matched_peaks,
         );
         let (songs, deliveries) = self.plan_messages(&event, &track, songs);
-        match self
-            .archive
-            .shared
-            .journal()
-            .record(&detection, &deliveries, self.archive.shared.clock.now())
-            .await
-        {
+        match self.store(&detection, &deliveries).await {
+            Ok(RecordOutcome::LeaseLost) => return Ok(false),
+            Ok(RecordOutcome::Stored | RecordOutcome::Outdated) => {}
             Err(error @ CatalogError::Invalid { .. }) => {
-                tracing::error!(stream = self.name, airing = %event.airing, %error, "cannot store detection");
+                tracing::error!(stream = self.name, airing = %event.airing, %error, "detection cannot be stored, dropping it");
+                return Ok(true);
             }
-            done => drop(done?),
+            Err(error) => return Err(error),
         }
-        self.archive.shared.planner.wake_dispatcher();
         self.songs = songs;
         self.ongoing.insert(event.airing, ongoing);
         match event.kind {
@@ -150,7 +148,23 @@ impl ArchiveRecorder {
             EventKind::Final => drop(self.ongoing.remove(&event.airing)),
             EventKind::Update => {}
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Stores a detection with its messages, unless another process holds the lease.
+    async fn store(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewOutboxMessage],
+    ) -> Result<RecordOutcome, CatalogError> {
+        let (shared, owner) = (&self.archive.shared, self.archive.owner.as_str());
+        let holder = LeaseHolder { stream: &self.id, started_at: self.started_at, owner };
+        let now = shared.clock.now();
+        let outcome = shared.journal().record_with_lease(holder, detection, deliveries, now).await?;
+        if outcome == RecordOutcome::Stored && !deliveries.is_empty() {
+            shared.planner.wake_dispatcher();
+        }
+        Ok(outcome)
     }
 
     /// Reports that the stream begins without a song, once [`NO_SONG_AFTER_SECONDS`] seconds were processed.

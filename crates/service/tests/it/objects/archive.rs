@@ -19,41 +19,46 @@ use crate::process::{detections, outbox, row, until};
 use crate::songs::{SECONDS, SILENCE, library};
 
 /// Time of day of the first segment's start, milliseconds since 1970.
-const EPOCH: i64 = 1_700_000_000_000;
+pub(super) const EPOCH: i64 = 1_700_000_000_000;
 
 /// Longer than any test takes.
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// Length of a segment in milliseconds.
-const LENGTH: i64 = 2_000;
+pub(super) const LENGTH: i64 = 2_000;
 
 /// Id of the stream in the journal.
-const ID: &str = "s3://b/songs_to_check/streams/tv/main_news_1";
+pub(super) const ID: &str = "s3://b/songs_to_check/streams/tv/main_news_1";
 
-fn key(counter: usize) -> String {
+pub(super) fn key(counter: usize) -> String {
     format!("songs_to_check/streams/tv/main_news_1.{counter:06}.ts")
 }
 
 /// Puts a segment of the broadcast as number `counter` of a stream that began at `began`, milliseconds since 1970.
-fn put(bucket: &Bucket, clip: usize, counter: usize, began: i64) {
+pub(super) fn put(bucket: &Bucket, clip: usize, counter: usize, began: i64) {
     let bytes = library().clips[clip].bytes.clone();
     bucket.put_at(&key(counter), bytes, began + (counter as i64 + 1) * LENGTH);
 }
 
 /// A running process.
-struct Running {
+pub(super) struct Running {
     handler: Arc<dyn Handler>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    fn start(fixture: &BucketTest, name: &str) -> Self {
+    pub(super) fn start(fixture: &BucketTest, name: &str) -> Self {
         Self::of(files(&fixture.catalog, &fixture.bucket, &Arc::new(Counters::default()), name))
     }
 
     /// Starts a process that waits for a missing segment for `segment_wait`, and for the next one for `stream_end`.
-    fn waiting(fixture: &BucketTest, name: &str, segment_wait: Duration, stream_end: Duration) -> Self {
+    pub(super) fn waiting(
+        fixture: &BucketTest,
+        name: &str,
+        segment_wait: Duration,
+        stream_end: Duration,
+    ) -> Self {
         let settings = FilesSettings { segment_wait, stream_end, ..settings() };
         let index = || Arc::clone(&library().snapshot);
         Self::of(files_with(&fixture.catalog, &fixture.bucket, &Arc::default(), name, settings, index))
@@ -66,12 +71,12 @@ impl Running {
     }
 
     /// Ends the process as SIGTERM does.
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
 
-    async fn send_event(&self, counter: usize) {
+    pub(super) async fn send_event(&self, counter: usize) {
         assert_eq!(self.handler.handle(&created(&key(counter))).await, Disposition::Ack);
     }
 }
@@ -81,14 +86,14 @@ async fn is_over(catalog: &Arc<dyn Catalog>) -> bool {
 }
 
 /// Returns the number of the last segment that was decoded, as stored in the row.
-async fn last(catalog: &Arc<dyn Catalog>) -> Option<u64> {
+pub(super) async fn last(catalog: &Arc<dyn Catalog>) -> Option<u64> {
     let row = row(catalog, ID).await?;
     assert!(row.reason.is_none_or(|why| !why.starts_with('{')), "the reason is text for people");
     serde_json::from_str::<serde_json::Value>(&row.progress?).ok()?["last"].as_u64()
 }
 
 /// Checks that each of the two songs was detected once, and starts at these seconds of the stream.
-fn check(found: &[Detection], starts: [f64; 2], began: i64) {
+pub(super) fn check(found: &[Detection], starts: [f64; 2], began: i64) {
     assert_eq!(found.len(), 2, "{found:?}");
     for ((detection, start), track) in found.iter().zip(starts).zip(1..) {
         assert!(detection.is_final && detection.track.0 == track, "{detection:?}");
@@ -102,10 +107,10 @@ fn check(found: &[Detection], starts: [f64; 2], began: i64) {
     }
 }
 
-const STARTS: [f64; 2] = [SILENCE, 2.0 * SILENCE + SECONDS];
+pub(super) const STARTS: [f64; 2] = [SILENCE, 2.0 * SILENCE + SECONDS];
 
 /// Returns the numbers of start and final events in the outbox.
-async fn event_counts(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
+pub(super) async fn event_counts(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
     let all = outbox(catalog).await;
     let of = |event: &str| {
         let holds = format!("\"event\":\"{event}\"");

@@ -5,6 +5,7 @@ mod batch;
 mod bucket;
 mod check;
 mod index;
+mod leases;
 
 use std::sync::Arc;
 use std::time::Duration;
