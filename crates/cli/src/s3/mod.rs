@@ -143,6 +143,7 @@ impl<'a> S3Command<'a> {
             planner: OutboxPlanner::default(),
             counters: Arc::new(Counters::default()),
             instance: Arc::new(Instance::new(&service.name)),
+            lease: service.streams.lease,
             clock: Arc::new(SystemClock),
             roles: service.roles,
             live: (service.streams.monitor.live, service.streams.events),

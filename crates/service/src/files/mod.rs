@@ -81,6 +81,8 @@ pub struct FilesParts {
     pub instance: Arc<Instance>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Lease duration of streams of segments.
+    pub lease: Duration,
     /// Roles of this process; only `check` and `index` are relevant here.
     pub roles: Roles,
     /// Settings of the search in streams of segments, and the kinds of events that are delivered.
@@ -100,7 +102,8 @@ impl Files {
     /// # Errors
     /// If the system cannot start the threads.
     pub fn new(parts: FilesParts, settings: FilesSettings) -> std::io::Result<Self> {
-        let FilesParts { catalog, index, objects, planner, counters, instance, clock, roles, live } = parts;
+        let FilesParts { catalog, index, objects, planner, counters, instance, lease, clock, roles, live } =
+            parts;
         let pool = DecodePool::start(settings.jobs)?;
         let stop = CancellationToken::new();
         let working = TaskTracker::new();
@@ -120,7 +123,7 @@ impl Files {
             working,
             stop,
         });
-        let archive = Arc::new(Archive::new(Arc::clone(&shared), instance.archive_owner(), live.0, live.1));
+        let archive = Arc::new(Archive::new(Arc::clone(&shared), instance, lease, live));
         Ok(Self { shared, archive, roles })
     }
 

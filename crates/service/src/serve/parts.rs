@@ -151,6 +151,7 @@ impl ProcessParts<'_> {
             planner,
             counters: Arc::clone(&self.shared.counters),
             instance: Arc::clone(&self.instance),
+            lease: settings.streams.lease,
             clock: Arc::new(SystemClock),
             roles: settings.roles,
             live: (settings.streams.monitor.live.clone(), settings.streams.events.clone()),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! queue ─► Events ─┐
-//! ListStreams ─────┼─► rows of streams ─► Worker: claims, renews ─► Follower, a task a stream ─► Monitor
+//! ListStreams ─────┼─► rows of streams ─► LeaseKeeper: claims ───► StreamFollower, a task each ─► Monitor
 //! settings ────────┘    (the journal)        leases                    Recorder: detections, outbox ◄─ events
 //! ```
 //!
@@ -17,7 +17,7 @@ mod events;
 mod fixed;
 mod guards;
 mod health;
-mod leases;
+mod host;
 mod orders;
 mod platform;
 mod rate_limit;
@@ -31,7 +31,6 @@ mod stream_task;
 mod sweep;
 mod takeover;
 mod token;
-mod worker;
 
 use std::sync::Arc;
 
@@ -115,7 +114,7 @@ impl Streams {
         fixed::sync_until_stored(&self.shared, &stop).await;
         let looking = reconcile::run(Arc::clone(&self.shared), stop.clone());
         let sweeping = sweep::run(Arc::clone(&self.shared), stop.clone());
-        let working = worker::run(Arc::clone(&self.shared), stop);
+        let working = host::run(Arc::clone(&self.shared), stop);
         tokio::join!(looking, sweeping, working);
     }
 }

@@ -1,4 +1,4 @@
-//! Orders to the task of a stream.
+//! Passes the orders to the task of a stream on to the monitor.
 
 use std::future::pending;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::sessions::TaskOrder;
 use crate::wait::at;
 use refrain_monitor::StreamHandle;
 
@@ -14,19 +15,6 @@ use refrain_monitor::StreamHandle;
 /// half of it, the last seconds of a song can be missing; at twice, final events of streams without an end in the
 /// playlist are 15 s later.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// An order to the task of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TaskOrder {
-    /// Follow the stream.
-    Follow,
-    /// The stream has ended: process the media that still arrives, then end its airings.
-    Drain,
-    /// The stream has ended: end its airings.
-    Finish,
-    /// Another worker continues the stream: leave its airings open.
-    HandOver,
-}
 
 /// The orders to a task. Each is passed on once.
 pub(super) struct OrderForwarder {
@@ -65,13 +53,5 @@ impl OrderForwarder {
                 TaskOrder::HandOver => handle.leave(),
             }
         }
-    }
-}
-
-/// Waits until an order ends the task.
-pub(super) async fn end_ordered(orders: &mut watch::Receiver<TaskOrder>) {
-    // The sender was dropped: the task is about to be aborted.
-    if orders.wait_for(|order| *order != TaskOrder::Follow).await.is_err() {
-        pending::<()>().await;
     }
 }

@@ -13,13 +13,13 @@ use super::anchor;
 use super::buffer::EventBuffer;
 use super::guards::{LeaveOnDrop, UnwatchOnDrop};
 use super::health::HealthTracker;
-use super::orders::{OrderForwarder, TaskOrder, end_ordered};
+use super::orders::OrderForwarder;
 use super::platform::{EndAction, end_action, input_of};
 use super::record::StreamRecorder;
 use super::row_report::LastReport;
 use super::shared::{StreamsContext, milliseconds, was_followed};
 use super::takeover::open_airings;
-use crate::sessions::EndReason;
+use crate::sessions::{EndReason, TaskOrder, end_ordered};
 use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay, so the value has no

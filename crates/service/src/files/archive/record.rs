@@ -157,7 +157,7 @@ impl ArchiveRecorder {
         detection: &Detection,
         deliveries: &[NewOutboxMessage],
     ) -> Result<RecordOutcome, CatalogError> {
-        let (shared, owner) = (&self.archive.shared, self.archive.owner.as_str());
+        let (shared, owner) = (&self.archive.shared, self.archive.owner());
         let holder = LeaseHolder { stream: &self.id, started_at: self.started_at, owner };
         let now = shared.clock.now();
         let outcome = shared.journal().record_with_lease(holder, detection, deliveries, now).await?;

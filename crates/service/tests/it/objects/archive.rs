@@ -64,7 +64,7 @@ impl Running {
         Self::of(files_with(&fixture.catalog, &fixture.bucket, &Arc::default(), name, settings, index))
     }
 
-    fn of(files: Files) -> Self {
+    pub(super) fn of(files: Files) -> Self {
         let (handler, stop) = (files.handler(), CancellationToken::new());
         let task = tokio::spawn(files.run(stop.clone()));
         Self { handler, stop, task }

@@ -1,16 +1,21 @@
-//! Tests of the leases of streams of segments.
+//! Tests of the leases of streams of segments. They are kept like those of live streams, which `takeover` tests.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::Catalog;
+use refrain_catalog::{Catalog, worker_name};
+use refrain_service::settings::FilesSettings;
+use refrain_testkit::PostgresServer;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::BucketTest;
-use super::archive::{EPOCH, HOUR, ID, Running, event_counts, last, put};
-use crate::process::{detections, outbox, row, until};
-use crate::songs::{SECONDS, SILENCE};
+use super::archive::{EPOCH, HOUR, ID, Running, STARTS, check, event_counts, last, put};
+use super::{BucketTest, LEASE, files_with, settings};
+use crate::process::{catalog, detections, outbox, row, until};
+use crate::songs::{SECONDS, SILENCE, library};
+
+/// Number of segments up to the middle of the first song.
+const MIDDLE: usize = ((SILENCE + SECONDS / 2.0) / 2.0) as usize + 1;
 
 /// Makes the process `x` claim the stream, as if the lease of its worker had expired.
 async fn claim_by_another(catalog: &Arc<dyn Catalog>) {
@@ -78,11 +83,77 @@ async fn lease_lost_while_a_segment_is_decoded_prevents_its_events() {
 async fn session_without_a_lease_gets_no_final_events() {
     let fixture = BucketTest::new().await;
     let one = Running::waiting(&fixture, "one", HOUR, Duration::from_secs(1));
-    // Up to the middle of the first song.
-    process_segments(&fixture, &one, ((SILENCE + SECONDS / 2.0) / 2.0) as usize + 1).await;
+    process_segments(&fixture, &one, MIDDLE).await;
     claim_by_another(&fixture.catalog).await;
     sleep(Duration::from_secs(2)).await;
     one.end().await;
     assert!(detections(&fixture.catalog, ID).await.iter().all(|detection| !detection.is_final));
     assert_eq!(event_counts(&fixture.catalog).await, (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_an_operator_stops_gets_its_final_events() {
+    let fixture = BucketTest::new().await;
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
+    process_segments(&fixture, &one, MIDDLE).await;
+    let journal = fixture.catalog.journal();
+    assert!(journal.end_stream(ID, None, Some("stopped by hand"), EPOCH + 3_600_000).await.unwrap());
+    until("its airing is final", async || event_counts(&fixture.catalog).await == (1, 1)).await;
+    assert!(detections(&fixture.catalog, ID).await.iter().all(|detection| detection.is_final));
+    assert_eq!(row(&fixture.catalog, ID).await.unwrap().reason.as_deref(), Some("stopped by hand"));
+    one.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_another_process_claims_counts_as_a_lost_lease() {
+    let fixture = BucketTest::new().await;
+    let counters = Arc::default();
+    let settings = FilesSettings { segment_wait: HOUR, stream_end: HOUR, ..settings() };
+    let index = || Arc::clone(&library().snapshot);
+    let one = Running::of(files_with(&fixture.catalog, &fixture.bucket, &counters, "one", settings, index));
+    process_segments(&fixture, &one, MIDDLE).await;
+    claim_by_another(&fixture.catalog).await;
+    until("the process has noticed it", async || counters.leases_lost.get() == 1).await;
+    assert_eq!(
+        (counters.streams.get(), counters.streams_taken_over.get()),
+        (0, 0),
+        "these are of live streams"
+    );
+    one.end().await;
+    assert_eq!(row(&fixture.catalog, ID).await.unwrap().lease_owner.as_deref(), Some("x"));
+}
+
+/// While the database hangs for longer than a lease, no other process takes the session over, and no song is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_hangs_longer_than_a_lease_moves_no_session() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+    let fixture = BucketTest::new().await;
+    let fixture =
+        BucketTest { catalog: catalog(&server.create_database("archive").unwrap()).await, ..fixture };
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
+    process_segments(&fixture, &one, MIDDLE).await;
+    let other = Running::waiting(&fixture, "other", HOUR, HOUR);
+    let hang = format!(
+        "BEGIN; LOCK TABLE refrain.streams IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({}); COMMIT",
+        2 * LEASE.as_secs()
+    );
+    let server = tokio::task::spawn_blocking(move || {
+        server.run_sql("archive", &hang).unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    sleep(LEASE).await;
+    let owner = row(&fixture.catalog, ID).await.unwrap().lease_owner.unwrap();
+    assert_eq!(worker_name(&owner), "one/archive");
+    for k in MIDDLE..library().clips.len() {
+        put(&fixture.bucket, k, k, EPOCH);
+        one.send_event(k).await;
+    }
+    until("both songs are final", async || event_counts(&fixture.catalog).await.1 == 2).await;
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
+    other.end().await;
+    one.end().await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }

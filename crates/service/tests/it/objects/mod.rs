@@ -38,6 +38,9 @@ struct BucketTest {
     files: Files,
 }
 
+/// Lease duration of streams of segments, the minimum of the settings.
+const LEASE: Duration = Duration::from_secs(3);
+
 const BOTH: Roles = Roles { monitor: false, check: true, index: true, api: false };
 
 fn settings() -> FilesSettings {
@@ -81,6 +84,7 @@ fn files_with(
         planner: OutboxPlanner::new(&[sink("all", SinkFormat::Response), sink("song", SinkFormat::Song)]),
         counters: Arc::clone(counters),
         instance: Arc::new(Instance::new(name)),
+        lease: LEASE,
         clock: Arc::new(SystemClock),
         roles: BOTH,
         live: (LiveSettings::default(), vec![EventKind::Start, EventKind::Final]),

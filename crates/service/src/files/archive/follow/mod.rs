@@ -1,11 +1,13 @@
 //! Follows one session of a stream of segments, from its stored position to its end.
 
+mod end;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_catalog::{Stream, StreamReport, StreamState};
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Archive;
@@ -18,7 +20,7 @@ use crate::files::attempt::{Attempt, Requester};
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
-use crate::sessions::{EndCode, EndReason};
+use crate::sessions::{EndCode, EndReason, TaskOrder, end_ordered};
 use refrain_monitor::StreamEvent;
 
 /// Interval at which the bucket is listed without an event, because another process may have received the event. It
@@ -37,6 +39,7 @@ pub(super) struct ArchiveFollower {
     row: Stream,
     location: SegmentLocation,
     new_segment: Arc<Notify>,
+    orders: watch::Receiver<TaskOrder>,
     progress: Option<ArchiveProgress>,
     recorder: ArchiveRecorder,
     decoder: Option<Box<SegmentDecoder>>,
@@ -62,6 +65,7 @@ impl ArchiveFollower {
         row: Stream,
         location: SegmentLocation,
         new_segment: Arc<Notify>,
+        orders: watch::Receiver<TaskOrder>,
     ) -> Result<Self, FilesError> {
         let progress: Option<ArchiveProgress> =
             row.progress.as_deref().and_then(|progress| serde_json::from_str(progress).ok());
@@ -77,6 +81,7 @@ impl ArchiveFollower {
             row,
             location,
             new_segment,
+            orders,
             progress,
             recorder,
             decoder: Some(Box::new(decoder)),
@@ -92,12 +97,16 @@ impl ArchiveFollower {
         &self.archive.shared
     }
 
-    /// Processes segments until the session has ended, or another process holds its lease.
+    /// Processes segments until the session has ended or an order ends it. After another process has claimed the session, it
+    /// waits for the keeper of the leases to abort it.
     ///
     /// # Errors
     /// The error that stopped it. The next claim continues at the stored position.
     pub(super) async fn run(mut self) -> Result<(), FilesError> {
         loop {
+            if *self.orders.borrow() != TaskOrder::Follow {
+                return self.end_airings().await.map(drop);
+            }
             let segments = self.list_segments().await?;
             let settings = &self.shared().settings;
             let is_waiting = self.waiting.elapsed() < settings.segment_wait;
@@ -112,7 +121,7 @@ impl ArchiveFollower {
                 SegmentStep::Process(segment, missing) => {
                     let is_leased = self.process_segment(segment, missing).await?;
                     if !is_leased {
-                        return Ok(());
+                        end_ordered(&mut self.orders).await;
                     }
                 }
                 SegmentStep::Missing => {
@@ -151,8 +160,13 @@ impl ArchiveFollower {
         let settings = &self.shared().settings;
         let until = if self.missing { settings.segment_wait } else { settings.stream_end };
         let left = until.saturating_sub(self.waiting.elapsed()).max(Duration::from_millis(1));
-        // After a timeout the bucket is listed without an event.
-        let _ = timeout(left.min(LIST_INTERVAL), self.new_segment.notified()).await;
+        let mut orders = self.orders.clone();
+        tokio::select! {
+            () = end_ordered(&mut orders) => {}
+            () = self.new_segment.notified() => {}
+            // The bucket is listed without an event.
+            () = sleep(left.min(LIST_INTERVAL)) => {}
+        }
     }
 
     /// Returns the time when the newest processed segment was written, in milliseconds since 1970.
@@ -208,11 +222,12 @@ impl ArchiveFollower {
         let seconds = self.base + decoder.position();
         self.recorder.begins(segment.at as f64 / 1000.0 - seconds);
         // If another process claimed the session while the segment was decoded, that process reports the events.
-        if !self.record(decoder.take_events()).await? {
+        let events = decoder.take_events();
+        self.decoder = Some(decoder);
+        if !self.record(events).await? {
             return Ok(self.is_lost());
         }
         self.recorder.record_progress(seconds).await?;
-        self.decoder = Some(decoder);
         if missing > 0 {
             tracing::warn!(stream = self.row.id, missing, "segments missing, continuing without them");
         }
@@ -233,9 +248,9 @@ impl ArchiveFollower {
         Ok(true)
     }
 
-    /// Logs that another process holds the lease. Always returns false, so that the caller can return it as its result.
+    /// Logs that this process does not hold the lease any more. Always returns false, so that the caller can return it as its result.
     fn is_lost(&self) -> bool {
-        tracing::warn!(stream = self.row.id, "stream lease lost, another process follows the stream");
+        tracing::warn!(stream = self.row.id, "stream lease lost, processing no more segments");
         false
     }
 
@@ -250,50 +265,7 @@ impl ArchiveFollower {
             clock_anchor: None,
             progress: self.progress.as_ref().and_then(|progress| serde_json::to_string(progress).ok()),
         };
-        Ok(self.shared().journal().report_stream(&self.archive.owner, &report, now).await?)
-    }
-
-    /// Ends the session: airings get their final events. The time when its newest segment was written is stored as its end,
-    /// so that late events about its segments do not start a session.
-    async fn end(&mut self, reason: EndReason) -> Result<(), FilesError> {
-        let name = ObjectName { bucket: self.location.bucket.clone(), key: self.location.prefix.clone() };
-        let mut decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
-        let shared = Arc::clone(self.shared());
-        let work = move || {
-            decoder.finish(&shared);
-            decoder
-        };
-        let mut decoder = self.shared().on_thread(&name, work).await?;
-        if !self.record(decoder.take_events()).await? {
-            self.is_lost();
-            return Ok(());
-        }
-        let why = reason.text();
-        tracing::info!(stream = self.row.id, %why, "stream ended");
-        let ended = self.newest();
-        self.report(reason.state(), Some(&why), ended.max(self.row.started_at)).await?;
-        Ok(())
-    }
-
-    /// Starts the next session if a segment was written while this one ended. The event about it found the old session
-    /// running.
-    async fn start_next_session(mut self) -> Result<(), FilesError> {
-        self.last_key = None;
-        let newest = self.newest();
-        let segments = self.list_segments().await?;
-        let was_skipped =
-            |counter| self.progress.as_ref().is_some_and(|progress| progress.was_skipped(counter));
-        match segments
-            .iter()
-            .filter(|segment| segment.at > newest)
-            .min_by_key(|segment| (segment.at, segment.counter))
-        {
-            Some(segment) if !was_skipped(segment.counter) => {
-                let object = self.object(segment);
-                self.archive.start(&object, &self.location.prefix, segment.at).await
-            }
-            _ => Ok(()),
-        }
+        Ok(self.shared().journal().report_stream(self.archive.owner(), &report, now).await?)
     }
 }
 

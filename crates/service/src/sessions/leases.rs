@@ -1,4 +1,4 @@
-//! The leases of this process, and the task of each leased stream.
+//! The leases of a keeper, and the task of each leased session.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,9 +9,8 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use super::orders::TaskOrder;
-use super::shared::{StreamsContext, channel_of, stream_asset_id, was_followed};
-use super::stream_task::follow;
+use super::host::{KeeperContext, SessionHost, SessionKind};
+use super::order::TaskOrder;
 
 /// After the database was unavailable, this worker does not claim streams for this time. Workers that continued
 /// decoding renew their leases first, so that each stream stays with the worker that has its state. All workers notice
@@ -19,19 +18,20 @@ use super::stream_task::follow;
 /// twice, streams of a worker that died in the outage wait 10 s longer.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
-/// A stream that this process follows.
-struct LeasedStream {
+/// A session that this process follows.
+struct LeasedSession {
     order: watch::Sender<TaskOrder>,
     task: AbortHandle,
-    /// True if the stream has ended and its last events are being written.
+    /// True if the session has ended and its last events are being written.
     finishing: bool,
 }
 
-/// The streams that this process follows. Dropping it aborts all work on them.
+/// The sessions that this process follows. Dropping it aborts all work on them.
 pub(super) struct Leases {
-    shared: Arc<StreamsContext>,
-    leased: HashMap<SessionKey, LeasedStream>,
-    tasks: JoinSet<SessionKey>,
+    context: Arc<KeeperContext>,
+    host: Arc<dyn SessionHost>,
+    leased: HashMap<SessionKey, LeasedSession>,
+    tasks: JoinSet<()>,
     /// True if the last call to the database failed. It is logged once per outage.
     is_database_down: bool,
     /// Streams are claimed from this time on.
@@ -39,12 +39,12 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    pub(super) fn new(shared: Arc<StreamsContext>) -> Self {
-        let claims_from = Instant::now();
-        Self { shared, leased: HashMap::new(), tasks: JoinSet::new(), is_database_down: false, claims_from }
+    pub(super) fn new(context: Arc<KeeperContext>, host: Arc<dyn SessionHost>) -> Self {
+        let (leased, tasks, claims_from) = (HashMap::new(), JoinSet::new(), Instant::now());
+        Self { context, host, leased, tasks, is_database_down: false, claims_from }
     }
 
-    /// Returns the number of followed streams, without those that are finishing.
+    /// Returns the number of followed sessions, without those that are finishing.
     pub(super) fn leased(&self) -> usize {
         self.leased.values().filter(|leased| !leased.finishing).count()
     }
@@ -66,35 +66,38 @@ impl Leases {
     fn database_answered(&mut self) {
         if std::mem::replace(&mut self.is_database_down, false) {
             tracing::info!("database answers again");
-            self.claims_from = Instant::now() + CLAIM_GRACE.min(self.shared.settings.lease);
+            self.claims_from = Instant::now() + CLAIM_GRACE.min(self.context.lease);
         }
     }
 
-    /// Waits until the task of a stream has ended.
-    pub(super) async fn ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            Some(Ok((_, session))) => {
-                self.leased.remove(&session);
-            }
+    /// Waits until the task of a session has ended. Returns the id of its stream, unless another session of the stream is
+    /// followed. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> Option<String> {
+        let task = match self.tasks.join_next_with_id().await {
+            Some(Ok((task, ()))) => task,
             Some(Err(error)) => {
                 if error.is_panic() {
                     tracing::error!("internal error, releasing the lease of a stream");
                 }
-                self.leased.retain(|_, leased| leased.task.id() != error.id());
+                error.id()
             }
             None => std::future::pending().await,
-        }
+        };
+        // By its task, because this process may have claimed the same session again.
+        let session = self.leased.iter().find(|(_, leased)| leased.task.id() == task)?.0.clone();
+        self.leased.remove(&session);
+        self.leased.keys().all(|other| other.id != session.id).then_some(session.id)
     }
 
     /// Renews all leases and stops the work on streams that this process does not hold any more.
     pub(super) async fn renew(&mut self) {
-        let (owner, lease) = (self.shared.owner().to_owned(), self.shared.settings.lease);
-        let ids = match self.shared.journal().renew_leases(&owner, lease).await {
+        let (owner, lease) = (self.context.owner().to_owned(), self.context.lease);
+        let ids = match self.context.journal().renew_leases(&owner, lease).await {
             Ok(ids) => ids,
             Err(error) => return self.failed(&error),
         };
         self.database_answered();
-        let is_lost = |(session, leased): &(&SessionKey, &LeasedStream)| {
+        let is_lost = |(session, leased): &(&SessionKey, &LeasedSession)| {
             !leased.finishing && ids.binary_search(&session.id).is_err()
         };
         let lost: Vec<SessionKey> =
@@ -106,7 +109,7 @@ impl Leases {
             // The stream was claimed by a call whose response was lost, or its task ended without an end in the row. After the
             // release it can be claimed again.
             if !self.leased.keys().any(|leased| leased.id == id) {
-                let _ = self.shared.journal().release(&owner, Some(&id)).await;
+                let _ = self.context.journal().release(&owner, Some(&id)).await;
             }
         }
     }
@@ -114,7 +117,7 @@ impl Leases {
     /// Handles a lost lease. If the stream has ended, its last events are written; if another worker follows it, that worker
     /// reports them.
     async fn handle_lost_lease(&mut self, session: SessionKey) {
-        let row = match self.shared.journal().stream(&session.id).await {
+        let row = match self.context.journal().stream(&session.id).await {
             Ok(row) => row,
             // The next renewal tries again.
             Err(error) => return self.failed(&error),
@@ -124,15 +127,12 @@ impl Leases {
             // The stream was deleted or has a new session: no more media of this session arrives.
             None => return leased.end(TaskOrder::Finish),
             Some(row) if row.started_at != session.started_at => return leased.end(TaskOrder::Finish),
-            Some(row) if row.ended_at.is_some() && channel_of(&row).is_some() => {
-                return leased.end(TaskOrder::Drain);
-            }
-            Some(row) if row.ended_at.is_some() => return leased.end(TaskOrder::Finish),
+            Some(row) if row.ended_at.is_some() => return leased.end(self.host.order_after_end(&row)),
             // Another worker holds the stream, or held it and released it. That worker reports the events of the stream.
             Some(_) => {}
         }
         tracing::warn!(stream = session.id, "stream lease lost, aborting the work on the stream");
-        self.shared.counters.leases_lost.add(1);
+        self.context.counters.leases_lost.add(1);
         leased.task.abort();
         self.leased.remove(&session);
     }
@@ -140,13 +140,14 @@ impl Leases {
     /// Claims as many streams as the capacity allows.
     pub(super) async fn claim(&mut self) {
         let free_capacity =
-            self.shared.settings.capacity.saturating_sub(u32::try_from(self.leased()).unwrap_or(u32::MAX));
+            self.context.capacity.saturating_sub(u32::try_from(self.leased()).unwrap_or(u32::MAX));
         if free_capacity == 0 || Instant::now() < self.claims_from {
             return;
         }
-        self.quarantine().await;
-        let lease = self.shared.settings.lease;
-        match self.shared.journal().claim_streams(self.shared.owner(), free_capacity, lease).await {
+        if self.context.kind == SessionKind::Live {
+            self.quarantine().await;
+        }
+        match self.context.claim(free_capacity).await {
             Ok(streams) => streams.into_iter().for_each(|stream| self.start_task(stream)),
             Err(error) => self.failed(&error),
         }
@@ -154,10 +155,10 @@ impl Leases {
 
     /// Marks streams as failed that have killed too many processes.
     async fn quarantine(&self) {
-        match self.shared.journal().quarantine_streams().await {
+        match self.context.journal().quarantine_streams().await {
             Ok(streams) => {
                 for stream in streams {
-                    self.shared.counters.streams_failed.add(1);
+                    self.context.counters.streams_failed.add(1);
                     tracing::error!(
                         stream,
                         deaths = MAX_WORKER_DEATHS,
@@ -176,22 +177,9 @@ impl Leases {
             leased.end(TaskOrder::Finish);
         }
         let session = stream.key();
-        let taken_over = was_followed(&stream);
-        tracing::info!(
-            stream = stream.id,
-            name = stream_asset_id(&stream),
-            origin = stream.origin,
-            taken_over,
-            "following a stream"
-        );
-        self.shared.counters.streams_taken_over.add(u64::from(taken_over));
         let (order, orders) = watch::channel(TaskOrder::Follow);
-        let (shared, key) = (Arc::clone(&self.shared), session.clone());
-        let task = self.tasks.spawn(async move {
-            follow(shared, stream, orders).await;
-            key
-        });
-        self.leased.insert(session, LeasedStream { order, task, finishing: false });
+        let task = self.tasks.spawn(Arc::clone(&self.host).follow(stream, orders));
+        self.leased.insert(session, LeasedSession { order, task, finishing: false });
     }
 
     /// Leaves every stream: pending events are written and airings stay open. Tasks that take longer than `limit` are aborted.
@@ -215,7 +203,7 @@ impl Leases {
     }
 }
 
-impl LeasedStream {
+impl LeasedSession {
     /// Orders the task to finish because the stream has ended.
     fn end(&mut self, order: TaskOrder) {
         self.finishing = true;

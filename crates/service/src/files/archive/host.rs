@@ -1,0 +1,109 @@
+//! The tasks of the sessions whose leases this process holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use refrain_catalog::{Stream, StreamReport};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::Archive;
+use super::follow::ArchiveFollower;
+use super::listing::SegmentLocation;
+use crate::files::error::FilesError;
+use crate::sessions::{EndCode, EndReason, SessionHost, TaskOrder, end_ordered, hand_over_ordered};
+
+/// Pause before a session that failed is retried. The lease is held during the pause, so no other process takes over
+/// the same failure at once. At half of it, an unavailable bucket causes twice the log lines; at twice, a session
+/// continues up to 10 s late.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl SessionHost for Archive {
+    /// Follows a session. After an error it pauses; then the lease is released, so that the session can be claimed again.
+    /// If another process has to continue it, the segment that is being decoded is aborted.
+    async fn follow(self: Arc<Self>, stream: Stream, mut orders: watch::Receiver<TaskOrder>) {
+        let (id, mut hand_over) = (stream.id.clone(), orders.clone());
+        let followed = tokio::select! {
+            biased;
+            () = hand_over_ordered(&mut hand_over) => return,
+            followed = follow(&self, stream, orders.clone()) => followed,
+        };
+        if let Err(error) = followed {
+            tracing::warn!(stream = id, %error, "stream of segments failed, retrying");
+            tokio::select! {
+                biased;
+                () = end_ordered(&mut orders) => {}
+                () = sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+
+    fn order_after_end(&self, _: &Stream) -> TaskOrder {
+        TaskOrder::Finish
+    }
+
+    async fn started(&self) {
+        self.started.notified().await;
+    }
+}
+
+async fn follow(
+    archive: &Arc<Archive>,
+    row: Stream,
+    orders: watch::Receiver<TaskOrder>,
+) -> Result<(), FilesError> {
+    let Some(location) = SegmentLocation::of(&row.url, &archive.shared) else {
+        refuse(archive, &row).await;
+        return Ok(());
+    };
+    tracing::info!(stream = row.id, name = location.name, "following a stream of segments");
+    let registration = SegmentRegistration::new(archive, &row.id);
+    let new_segment = Arc::clone(&registration.new_segment);
+    ArchiveFollower::new(archive, row, location, new_segment, orders).await?.run().await
+}
+
+/// Registers a session for the events about its segments, until it is dropped.
+struct SegmentRegistration {
+    archive: Arc<Archive>,
+    id: String,
+    new_segment: Arc<Notify>,
+}
+
+impl SegmentRegistration {
+    fn new(archive: &Arc<Archive>, id: &str) -> Self {
+        let (id, new_segment) = (id.to_owned(), Arc::<Notify>::default());
+        archive.segment_notifies().insert(id.clone(), Arc::clone(&new_segment));
+        Self { archive: Arc::clone(archive), id, new_segment }
+    }
+}
+
+impl Drop for SegmentRegistration {
+    fn drop(&mut self) {
+        let mut notifies = self.archive.segment_notifies();
+        // A later session of the stream may have replaced it.
+        if notifies.get(&self.id).is_some_and(|current| Arc::ptr_eq(current, &self.new_segment)) {
+            notifies.remove(&self.id);
+        }
+    }
+}
+
+/// Ends a session that no segment can belong to, because the folder or the name modifier of the settings has changed.
+async fn refuse(archive: &Archive, row: &Stream) {
+    let reason = EndReason::of(EndCode::OutsideFolder);
+    tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently");
+    let report = StreamReport {
+        id: row.id.clone(),
+        started_at: row.started_at,
+        state: reason.state(),
+        reason: Some(reason.text().into_owned()),
+        epoch: row.epoch,
+        clock_anchor: None,
+        progress: None,
+    };
+    let now = archive.shared.clock.now();
+    if let Err(error) = archive.shared.journal().report_stream(archive.owner(), &report, now).await {
+        tracing::warn!(stream = row.id, %error, "cannot store the state of the stream");
+    }
+}
