@@ -25,6 +25,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// Converts seconds to milliseconds.
+pub(crate) fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
+}
+
 /// A clock that a test sets.
 #[cfg(test)]
 #[derive(Debug, Default)]

@@ -117,7 +117,7 @@ impl EndReason {
         Self { detail: Some(end.to_string()), ..Self::of(EndCode::DecoderDied) }
     }
 
-    /// Returns the same reason for a stream that has ended on its platform. What failed after the end is no failure.
+    /// Returns the same reason for a stream that has ended on its platform. An error after that end is no failure.
     pub(crate) fn ended(self) -> Self {
         Self { state: StreamState::Ended, ..self }
     }

@@ -1,4 +1,4 @@
-//! What the keeper of leases needs: the kind of the sessions, their owner, and the code that follows a session.
+//! The dependencies of a keeper of leases: the kind of its sessions, their owner, and the code that follows a session.
 
 use std::future::pending;
 use std::sync::Arc;

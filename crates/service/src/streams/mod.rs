@@ -23,10 +23,8 @@ mod platform;
 mod rate_limit;
 mod reconcile;
 mod record;
-mod reported_detections;
 mod row_report;
 mod shared;
-mod song;
 mod stream_task;
 mod sweep;
 mod takeover;
@@ -49,7 +47,6 @@ use refrain_monitor::{Monitor, StreamStatus};
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
 pub use events::PlatformEventHandler;
 pub use shared::stream_asset_id;
-pub(crate) use song::SongState;
 pub use token::{Signer, SigningKeyError};
 
 use shared::StreamsContext;

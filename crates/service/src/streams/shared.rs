@@ -112,8 +112,3 @@ pub(super) fn was_followed(stream: &Stream) -> bool {
 pub(super) fn channel_of(stream: &Stream) -> Option<&str> {
     matches!(stream.origin.as_str(), ORIGIN_IVS | ORIGIN_MEDIALIVE).then_some(stream.id.as_str())
 }
-
-/// Converts seconds to milliseconds.
-pub(super) fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
-}

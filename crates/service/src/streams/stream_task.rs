@@ -15,11 +15,12 @@ use super::guards::{LeaveOnDrop, UnwatchOnDrop};
 use super::health::HealthTracker;
 use super::orders::OrderForwarder;
 use super::platform::{EndAction, end_action, input_of};
-use super::record::StreamRecorder;
+use super::record::{new_recorder, record, record_progress};
 use super::row_report::LastReport;
-use super::shared::{StreamsContext, milliseconds, was_followed};
+use super::shared::{StreamsContext, was_followed};
 use super::takeover::open_airings;
-use crate::sessions::{EndReason, TaskOrder, end_ordered};
+use crate::clock::milliseconds;
+use crate::sessions::{EndReason, Recorder, TaskOrder, end_ordered};
 use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay, so the value has no
@@ -43,7 +44,7 @@ struct StreamFollower {
     shared: Arc<StreamsContext>,
     stream: Stream,
     orders: watch::Receiver<TaskOrder>,
-    recorder: StreamRecorder,
+    recorder: Recorder,
     health: HealthTracker,
     last_report: Option<LastReport>,
 }
@@ -59,18 +60,17 @@ pub(super) async fn follow(
         () = end_ordered(&mut orders) => return,
         opened = open_airings(&shared, &stream) => opened,
     };
-    let recorder = StreamRecorder::new(Arc::clone(&shared), &stream, &opened);
+    let recorder = new_recorder(&shared, &stream, &opened);
     let last_report = (stream.attempts <= 1).then(|| LastReport {
         state: stream.state,
         reason: stream.reason.clone(),
         at: Instant::now(),
     });
     let health = HealthTracker::new(stream.decoder_deaths);
-    let session = stream.key();
     let mut follower =
         StreamFollower { shared: Arc::clone(&shared), stream, orders, recorder, health, last_report };
     // Removes the status even if the task is aborted.
-    let _watched = UnwatchOnDrop(shared, session);
+    let _watched = UnwatchOnDrop(shared, follower.stream.key());
     follower.run(opened.airings).await;
 }
 
@@ -140,7 +140,7 @@ impl StreamFollower {
                         biased;
                         () = async {
                             self.report_changes(&now).await;
-                            self.recorder.record(&event, at).await;
+                            record(&mut self.recorder, &event, at).await;
                         } => {}
                         () = orders.forward(&followed.0) => {}
                     }
@@ -184,7 +184,7 @@ impl StreamFollower {
             _ => return,
         };
         self.report(state, reason).await;
-        self.recorder.record_progress(status.position).await;
+        record_progress(&mut self.recorder, status.position).await;
     }
 
     /// Clears the deaths that were counted for the stream if there is evidence that the stream did not cause them.

@@ -14,13 +14,14 @@ use super::Archive;
 use super::decoder::{SegmentDecoder, decode_segment, skip_segment};
 use super::listing::{SegmentLocation, list};
 use super::order::{ArchiveProgress, ArchiveSession, SegmentObject, SegmentStep, next};
-use super::record::ArchiveRecorder;
+use super::record::{in_session, new_recorder};
+use crate::clock;
 use crate::cloud::ObjectName;
 use crate::files::attempt::{Attempt, Requester};
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
-use crate::sessions::{EndCode, EndReason, TaskOrder, end_ordered};
+use crate::sessions::{EndCode, EndReason, Recorder, TaskOrder, end_ordered};
 use refrain_monitor::StreamEvent;
 
 /// Interval at which the bucket is listed without an event, because another process may have received the event. It
@@ -41,7 +42,7 @@ pub(super) struct ArchiveFollower {
     new_segment: Arc<Notify>,
     orders: watch::Receiver<TaskOrder>,
     progress: Option<ArchiveProgress>,
-    recorder: ArchiveRecorder,
+    recorder: Recorder,
     decoder: Option<Box<SegmentDecoder>>,
     /// Position in the session at which the decoder began, in seconds.
     base: f64,
@@ -69,10 +70,7 @@ impl ArchiveFollower {
     ) -> Result<Self, FilesError> {
         let progress: Option<ArchiveProgress> =
             row.progress.as_deref().and_then(|progress| serde_json::from_str(progress).ok());
-        let epoch = row.epoch.map(|epoch| epoch as f64 / 1000.0);
-        let names = (row.id.as_str(), location.name.as_str());
-        let (recorder, airings) =
-            ArchiveRecorder::new(archive, names, (row.started_at, epoch), progress.as_ref()).await?;
+        let (recorder, airings) = new_recorder(archive, &row, &location.name, progress.as_ref()).await?;
         let token = archive.shared.stop.child_token();
         let decoder = SegmentDecoder::new(&location.name, archive.live.clone(), airings);
         Ok(Self {
@@ -220,7 +218,7 @@ impl ArchiveFollower {
             tracing::warn!(%object, %error, "cannot decode segment, processing it as a gap");
         }
         let seconds = self.base + decoder.position();
-        self.recorder.begins(segment.at as f64 / 1000.0 - seconds);
+        self.recorder.epoch_or(segment.at as f64 / 1000.0 - seconds);
         // If another process claimed the session while the segment was decoded, that process reports the events.
         let events = decoder.take_events();
         self.decoder = Some(decoder);
@@ -240,8 +238,10 @@ impl ArchiveFollower {
 
     /// Stores events in order. Returns false at the first one that is not stored because another process holds the lease.
     async fn record(&mut self, events: Vec<StreamEvent>) -> Result<bool, FilesError> {
+        let epoch = self.recorder.epoch().unwrap_or_default();
         for event in events {
-            if !self.recorder.record(event, self.base).await? {
+            let (event, at) = (in_session(event, self.base, epoch), self.shared().clock.local());
+            if !self.recorder.record(event, at).await? {
                 return Ok(false);
             }
         }
@@ -261,7 +261,7 @@ impl ArchiveFollower {
             started_at: self.row.started_at,
             state,
             reason: reason.map(str::to_owned),
-            epoch: self.recorder.epoch(),
+            epoch: self.recorder.epoch().map(clock::milliseconds),
             clock_anchor: None,
             progress: self.progress.as_ref().and_then(|progress| serde_json::to_string(progress).ok()),
         };

@@ -29,7 +29,7 @@ const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
 
 /// Airings of a session that were reported, final or open.
 #[derive(Debug, Default)]
-pub(super) struct ReportedDetections {
+pub(crate) struct ReportedDetections {
     finals: VecDeque<Detection>,
     /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued them.
     taken_over: Vec<Detection>,
@@ -39,7 +39,7 @@ pub(super) struct ReportedDetections {
 
 impl ReportedDetections {
     /// Creates the set from the final airings of earlier workers and the open ones.
-    pub(super) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
+    pub(crate) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
         let mut reported = Self { taken_over, ..Self::default() };
         finals.into_iter().for_each(|one| reported.add_final(one));
         reported

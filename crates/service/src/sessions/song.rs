@@ -7,7 +7,7 @@ use refrain_monitor::EventKind;
 
 /// The songs that are playing, and the song that was reported last.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct SongState {
+pub(super) struct SongState {
     /// Open airings in the order in which they were found. The last one is the song of the stream.
     playing: Vec<(DetectionId, String, u32)>,
     /// The song that was reported last; `Some(None)`: the last report was that no song plays. `None`: this session has no
@@ -17,18 +17,18 @@ pub(crate) struct SongState {
 
 impl SongState {
     /// Creates the state of a stream that an earlier worker followed. The current song counts as reported.
-    pub(crate) fn resumed(playing: Vec<(DetectionId, String, u32)>) -> Self {
+    pub(super) fn resumed(playing: Vec<(DetectionId, String, u32)>) -> Self {
         let reported = playing.last().map(|(_, song, _)| song.clone());
         Self { playing, reported: Some(reported) }
     }
 
     /// Returns true if nothing has been reported and no song plays.
-    pub(crate) fn is_unreported(&self) -> bool {
+    pub(super) fn is_unreported(&self) -> bool {
         self.reported.is_none() && self.playing.is_empty()
     }
 
     /// Returns the state after an event of an airing.
-    pub(crate) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
+    pub(super) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
         let known = self.playing.iter_mut().find(|(known, ..)| *known == id);
         match (kind, known) {
             (EventKind::Final, _) => self.playing.retain(|(known, ..)| *known != id),
@@ -39,7 +39,7 @@ impl SongState {
     }
 
     /// Returns the change to report, if the current song differs from the one that was reported last.
-    pub(crate) fn change(&self) -> Option<CurrentSong<'_>> {
+    pub(super) fn change(&self) -> Option<CurrentSong<'_>> {
         let now = self.playing.last();
         let (song, score) = (now.map(|(_, song, _)| song.as_str()), now.map_or(0, |(.., score)| *score));
         let changed = match &self.reported {
@@ -50,7 +50,7 @@ impl SongState {
     }
 
     /// Records that the current song was reported.
-    pub(crate) fn set_reported(&mut self) {
+    pub(super) fn set_reported(&mut self) {
         self.reported = Some(self.playing.last().map(|(_, song, _)| song.clone()));
     }
 }

@@ -1,0 +1,54 @@
+//! Deduplicates airings that earlier workers of a session reported.
+
+use refrain_catalog::{Detection, DetectionId};
+use refrain_monitor::StreamEvent;
+
+use super::redecoded::RedecodedDetections;
+use super::reported::ReportedDetections;
+
+/// The rule by which a recorder recognizes an airing that was reported before.
+#[derive(Debug)]
+pub(crate) enum Dedup {
+    /// For live streams: the events of a repeated airing are dropped. A worker decodes the last segments of its predecessor
+    /// again, whose positions differ by the difference of two clocks.
+    Reported(ReportedDetections),
+    /// For segments: a repeated airing continues the reported one. Segments that are decoded again have the same positions.
+    Redecoded(RedecodedDetections),
+}
+
+/// The airing that an event belongs to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum AiringIdentity {
+    /// An airing that was reported before. Its events are dropped.
+    Repeat,
+    /// The airing with this id.
+    Airing(DetectionId),
+    /// An airing that was reported before and begins again. It keeps its stored values.
+    Known(Box<Detection>),
+}
+
+impl Dedup {
+    /// Returns the airing of an event whose times are those of the session.
+    pub(super) fn identify(&mut self, event: &StreamEvent) -> AiringIdentity {
+        match self {
+            Self::Reported(reported) => {
+                if reported.is_duplicate(event) {
+                    AiringIdentity::Repeat
+                } else {
+                    AiringIdentity::Airing(event.airing)
+                }
+            }
+            Self::Redecoded(redecoded) => match redecoded.find_again(event) {
+                Some(known) => AiringIdentity::Known(Box::new(known)),
+                None => AiringIdentity::Airing(redecoded.original(event.airing)),
+            },
+        }
+    }
+
+    /// Adds the final state of an airing.
+    pub(super) fn add_final(&mut self, detection: Detection) {
+        if let Self::Reported(reported) = self {
+            reported.add_final(detection);
+        }
+    }
+}

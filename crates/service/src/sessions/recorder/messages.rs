@@ -1,0 +1,71 @@
+//! The messages that an event causes.
+
+use chrono::{DateTime, Local};
+use refrain_app::audio_file::song_name;
+use refrain_app::response::Response;
+use refrain_catalog::{NewOutboxMessage, Track};
+use refrain_monitor::{EventKind, StreamEvent, response};
+
+use super::Recorder;
+use crate::clock::milliseconds;
+use crate::delivery::{CurrentSong, DetectionEvent};
+use crate::sessions::song::SongState;
+
+impl Recorder {
+    /// Returns the songs after an event, and the messages to be delivered for it.
+    pub(super) fn messages_of(
+        &self,
+        event: &StreamEvent,
+        track: &Track,
+        at: DateTime<Local>,
+    ) -> (SongState, Vec<NewOutboxMessage>) {
+        let songs = self.songs.clone();
+        let mut songs = songs.after(event.kind, event.airing, song_name(track), event.detected.matched_peaks);
+        let wanted = self.context.events.contains(&event.kind);
+        let song = songs.change();
+        if !wanted && song.is_none() {
+            return (songs, Vec::new());
+        }
+        let json = to_json(&response(event, self.name(), track));
+        let is_update = event.kind == EventKind::Update || !wanted;
+        let number =
+            if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
+        let kind = if wanted { event.kind.as_str() } else { "change" };
+        let deliveries = self.context.planner.deliveries(&DetectionEvent {
+            detection: Some(event.airing),
+            number,
+            at,
+            song,
+            ..self.session_event(kind, &json)
+        });
+        songs.set_reported();
+        (songs, deliveries)
+    }
+
+    /// Returns the messages that report that the session begins without a song.
+    pub(super) fn messages_of_silence(&self) -> Vec<NewOutboxMessage> {
+        let nothing = to_json(&Response::new(self.name(), Vec::new()));
+        let song = Some(CurrentSong { song: None, score: 0, begins: true });
+        self.context.planner.deliveries(&DetectionEvent { song, ..self.session_event("change", &nothing) })
+    }
+
+    /// Returns an event of the session itself, now.
+    fn session_event<'a>(&'a self, event: &'a str, response: &'a str) -> DetectionEvent<'a> {
+        DetectionEvent {
+            from: self.session.origin,
+            stream_id: self.name(),
+            channel: self.session.channel.as_deref(),
+            detection: None,
+            event,
+            number: u64::try_from(self.session.key.started_at).unwrap_or_default(),
+            at: self.context.clock.local(),
+            response,
+            song: None,
+        }
+    }
+}
+
+/// Serializes a response. This cannot fail, because a response consists of numbers and strings.
+fn to_json(response: &Response<'_>) -> String {
+    serde_json::to_string(response).unwrap_or_default()
+}

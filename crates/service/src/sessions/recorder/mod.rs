@@ -1,0 +1,257 @@
+//! Records the detections in a session together with the messages that they cause.
+
+mod messages;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Local};
+use refrain_app::audio_file::song_name;
+use refrain_catalog::{
+    Catalog, CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage,
+    RecordOutcome, SessionKey, Track, TrackId,
+};
+use refrain_monitor::{EventKind, Reporter, StreamEvent};
+
+use super::dedup::{AiringIdentity, Dedup};
+use super::song::SongState;
+use crate::clock::{Clock, milliseconds};
+use crate::counters::Counters;
+use crate::delivery::OutboxPlanner;
+use crate::settings::DetectionOrigin;
+
+/// If a session has no song in its first seconds, as many as this, a message reports that it begins without one. At
+/// half of it, a song at the start that is detected after 6 s is preceded by a false report; at twice, the report comes
+/// 10 s later.
+const NO_SONG_AFTER_SECONDS: f64 = 10.0;
+
+/// Dependencies of a recorder.
+pub(crate) struct RecorderContext {
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) planner: OutboxPlanner,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Kinds of events that are delivered.
+    pub(crate) events: Vec<EventKind>,
+    /// Owner of the lease.
+    pub(crate) owner: String,
+}
+
+/// The session whose detections are recorded.
+pub(crate) struct RecordedSession {
+    pub(crate) key: SessionKey,
+    /// Name of the stream in results.
+    pub(crate) name: String,
+    /// Name of the stream in the journal.
+    pub(crate) detected_in: String,
+    pub(crate) channel: Option<String>,
+    pub(crate) origin: DetectionOrigin,
+    /// Time of the session's first sample, seconds since 1970, if known.
+    pub(crate) epoch: Option<f64>,
+}
+
+/// The records of earlier workers in the session.
+pub(crate) struct EarlierRecords<'a> {
+    /// Detections that may continue, ordered by start.
+    pub(crate) open: &'a [Detection],
+    /// Their tracks, in no order.
+    pub(crate) tracks: &'a [Track],
+    /// True if the session begins with this worker.
+    pub(crate) begins: bool,
+    /// Recognizes airings that were reported before.
+    pub(crate) dedup: Dedup,
+}
+
+/// Records the detections in one session.
+pub(crate) struct Recorder {
+    context: RecorderContext,
+    session: RecordedSession,
+    reporter: Reporter,
+    ongoing: HashMap<DetectionId, OngoingDetection>,
+    songs: SongState,
+    dedup: Dedup,
+    /// True if another worker has taken the session over.
+    is_lost: bool,
+}
+
+/// Data of a detection that is kept between its events.
+#[derive(Debug, Clone, Copy)]
+struct OngoingDetection {
+    track: TrackId,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+impl OngoingDetection {
+    fn of(detection: &Detection) -> Self {
+        let Detection { track_id: track, first_seen, last_seen, .. } = *detection;
+        Self { track, first_seen, last_seen }
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        context: RecorderContext,
+        session: RecordedSession,
+        earlier: EarlierRecords<'_>,
+    ) -> Self {
+        let EarlierRecords { open, tracks, begins, dedup } = earlier;
+        let playing = open.iter().filter_map(|detection| {
+            let track = tracks.iter().find(|track| track.number == detection.track)?;
+            Some((detection.id, song_name(track).to_owned(), detection.matched_peaks))
+        });
+        Self {
+            reporter: Reporter::new(Arc::clone(&context.catalog)),
+            ongoing: open.iter().map(|one| (one.id, OngoingDetection::of(one))).collect(),
+            songs: if begins { SongState::default() } else { SongState::resumed(playing.collect()) },
+            dedup,
+            is_lost: false,
+            context,
+            session,
+        }
+    }
+
+    /// Returns the name of the stream in results.
+    pub(crate) fn name(&self) -> &str {
+        &self.session.name
+    }
+
+    /// Returns the time of the session's first sample, seconds since 1970, if known.
+    pub(crate) fn epoch(&self) -> Option<f64> {
+        self.session.epoch
+    }
+
+    /// Returns the time of the session's first sample, seconds since 1970. Sets it to `epoch` if it is unknown.
+    pub(crate) fn epoch_or(&mut self, epoch: f64) -> f64 {
+        *self.session.epoch.get_or_insert(epoch)
+    }
+
+    /// Stores an event that was decided at the time `at` and whose times are those of the session. Returns false if another
+    /// worker holds the lease; then nothing is stored any more, because that worker reports the same airings. After an
+    /// error, the same event can be passed again.
+    pub(crate) async fn record(
+        &mut self,
+        mut event: StreamEvent,
+        at: DateTime<Local>,
+    ) -> Result<bool, CatalogError> {
+        if self.is_lost {
+            return Ok(false);
+        }
+        match self.dedup.identify(&event) {
+            AiringIdentity::Repeat => {
+                tracing::debug!(stream = self.name(), airing = %event.airing, "airing was reported before, dropping its event");
+                return Ok(true);
+            }
+            AiringIdentity::Airing(id) => event.airing = id,
+            AiringIdentity::Known(known) => {
+                self.ongoing.insert(known.id, OngoingDetection::of(&known));
+                event.airing = known.id;
+            }
+        }
+        match self.write(&event, at).await {
+            Err(error @ CatalogError::Invalid { .. }) => {
+                tracing::error!(stream = self.name(), airing = %event.airing, %error, "detection cannot be stored, dropping it");
+            }
+            done => done?,
+        }
+        Ok(!self.is_lost)
+    }
+
+    /// Reports that the stream begins without a song after [`NO_SONG_AFTER_SECONDS`] seconds of it were processed without one.
+    pub(crate) async fn record_progress(&mut self, seconds: f64) -> Result<(), CatalogError> {
+        if seconds < NO_SONG_AFTER_SECONDS || self.is_lost || !self.songs.is_unreported() {
+            return Ok(());
+        }
+        let deliveries = self.messages_of_silence();
+        if !deliveries.is_empty() {
+            self.context.catalog.journal().enqueue(&deliveries, self.context.clock.now()).await?;
+            self.context.planner.wake_dispatcher();
+        }
+        self.songs.set_reported();
+        Ok(())
+    }
+
+    async fn write(&mut self, event: &StreamEvent, at: DateTime<Local>) -> Result<(), CatalogError> {
+        let track = self.reporter.track(event).await?;
+        let Some(ongoing) = self.ongoing(event, track.as_ref()) else {
+            tracing::warn!(stream = self.name(), airing = %event.airing, "the track was removed while it played, dropping the detection");
+            return Ok(());
+        };
+        let detection = self.detection(event, ongoing);
+        let (songs, deliveries) = match &track {
+            Some(track) => self.messages_of(event, track, at),
+            None => (self.songs.clone(), Vec::new()),
+        };
+        match self.store(&detection, &deliveries).await? {
+            RecordOutcome::Stored if deliveries.is_empty() => {}
+            RecordOutcome::Stored => self.context.planner.wake_dispatcher(),
+            RecordOutcome::Outdated => {
+                tracing::debug!(stream = self.name(), airing = %event.airing, "a newer state of the detection is stored already");
+            }
+            RecordOutcome::LeaseLost => {
+                tracing::warn!(stream = self.name(), "stream is held by another worker, dropping its events");
+                self.is_lost = true;
+                return Ok(());
+            }
+        }
+        self.songs = songs;
+        self.ongoing.insert(event.airing, ongoing);
+        match event.kind {
+            EventKind::Start => self.context.counters.airings.add(1),
+            EventKind::Final => {
+                self.ongoing.remove(&event.airing);
+                self.dedup.add_final(detection);
+            }
+            EventKind::Update => {}
+        }
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewOutboxMessage],
+    ) -> Result<RecordOutcome, CatalogError> {
+        let SessionKey { id: stream, started_at } = &self.session.key;
+        let holder = LeaseHolder { stream, started_at: *started_at, owner: &self.context.owner };
+        let now = self.context.clock.now();
+        self.context.catalog.journal().record_with_lease(holder, detection, deliveries, now).await
+    }
+
+    fn ongoing(&self, event: &StreamEvent, track: Option<&Track>) -> Option<OngoingDetection> {
+        let now = self.context.clock.now();
+        match self.ongoing.get(&event.airing) {
+            // The clock of the worker that wrote it last may be ahead of this one's.
+            Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),
+            None => track.map(|track| OngoingDetection { track: track.id, first_seen: now, last_seen: now }),
+        }
+    }
+
+    fn detection(&self, event: &StreamEvent, ongoing: OngoingDetection) -> Detection {
+        let detected = &event.detected;
+        let length = (detected.query_end - detected.query_start).max(0.0);
+        let start_at = milliseconds(event.epoch);
+        Detection {
+            id: event.airing,
+            detected_in: DetectionSource::Stream(self.session.detected_in.clone()),
+            track: detected.track,
+            track_id: ongoing.track,
+            query_start: detected.query_start,
+            query_end: detected.query_start + length,
+            start_at,
+            end_at: start_at + milliseconds(length),
+            reference_start: detected.reference_start,
+            speed: detected.speed,
+            pitch_cents: detected.pitch_cents,
+            false_positive_probability: detected.false_positive_probability,
+            matched_peaks: detected.matched_peaks,
+            expected_peaks: detected.expected_peaks,
+            first_seen: ongoing.first_seen,
+            last_seen: ongoing.last_seen,
+            is_final: event.kind == EventKind::Final,
+            channel: self.session.channel.clone(),
+        }
+    }
+}

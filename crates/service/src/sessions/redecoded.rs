@@ -1,0 +1,44 @@
+//! Recognizes airings in segments that are decoded again, because a process recorded them and was killed before it stored
+//! its position.
+
+use std::collections::HashMap;
+
+use refrain_catalog::{Detection, DetectionId};
+use refrain_monitor::{EventKind, StreamEvent};
+
+/// Two detections of one track whose starts differ by less than this are the same airing, in seconds. At half of it, an
+/// airing whose start moves by 2 s when it is decoded from another segment on is reported twice; at twice, a jingle that
+/// is repeated within 6 s is one airing.
+const SAME_START_SECONDS: f64 = 3.0;
+
+/// Detections in audio that is decoded again.
+#[derive(Debug, Default)]
+pub(crate) struct RedecodedDetections {
+    known: Vec<Detection>,
+    /// Airings that were detected again, with their original ids.
+    original_ids: HashMap<DetectionId, DetectionId>,
+}
+
+impl RedecodedDetections {
+    /// Creates the set of detections that began after the stored position.
+    pub(crate) fn of(known: Vec<Detection>) -> Self {
+        Self { known, original_ids: HashMap::new() }
+    }
+
+    /// Returns the known detection that begins again with an event. Each detection is returned once.
+    pub(super) fn find_again(&mut self, event: &StreamEvent) -> Option<Detection> {
+        let is_same_airing = |known: &Detection| {
+            let apart = known.start_at as f64 / 1000.0 - event.epoch;
+            known.track == event.detected.track && apart.abs() < SAME_START_SECONDS
+        };
+        let at = self.known.iter().position(is_same_airing).filter(|_| event.kind == EventKind::Start)?;
+        let known = self.known.swap_remove(at);
+        self.original_ids.insert(event.airing, known.id);
+        Some(known)
+    }
+
+    /// Returns the id with which an airing was reported first.
+    pub(super) fn original(&self, airing: DetectionId) -> DetectionId {
+        self.original_ids.get(&airing).copied().unwrap_or(airing)
+    }
+}
