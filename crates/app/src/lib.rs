@@ -1,5 +1,5 @@
-//! The use cases that the commands and the service share: audio files that are identified or indexed, the metadata of tracks,
-//! and the JSON response that reports matches.
+//! The use cases that the commands and the service share: audio files that are identified or indexed, the metadata of
+//! tracks, and the JSON response that reports matches.
 //!
 //! ```text
 //! file ─► refrain_isolation ─► audio_file: identify ─► response ─► JSON
@@ -9,5 +9,6 @@
 //! Nothing here depends on a server, a cloud service or a terminal.
 
 pub mod audio_file;
+mod calendar;
 pub mod metadata;
 pub mod response;

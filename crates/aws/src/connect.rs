@@ -11,18 +11,18 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::{AwsSettings, IvsChannels, S3Objects, SnsTopics, SqsQueue};
 
 /// Timeout of connecting, including the TLS handshake. Within a region it takes milliseconds, between continents less
-/// than a second. At half of it, a loaded machine can miss it; at twice, an unreachable address uses half of the call's
-/// time.
+/// than a second. At half this value, a loaded machine can miss it; at twice this value, an unreachable address uses
+/// half of the call's time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout. At half of
-/// it, an upload of several megabytes over a slow line exceeds it; at twice, one lost request takes most of the call's
-/// time.
+/// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout. At half
+/// this value, an upload of several megabytes over a slow line exceeds it; at twice this value, one lost request takes
+/// most of the call's time.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Timeout of a call with all its attempts. It allows two attempts that time out and a short third one. At half of it,
-/// an attempt that times out is retried once at most; at twice, a caller such as a lease holder waits too long for an
-/// error.
+/// Timeout of a call with all its attempts. It allows two attempts that time out and a short third one. At half this
+/// value, an attempt that times out is retried once at most; at twice this value, a caller such as a lease holder waits
+/// too long for an error.
 const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 
 /// Number of attempts before a call fails. Callers retry by themselves, so a few attempts are enough; three is also the
@@ -34,8 +34,9 @@ const MAX_ATTEMPTS: u32 = 3;
 /// attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// A request or response body that makes no progress for this duration is aborted. At half of it, a congested network
-/// aborts transfers that would have continued; at twice, a stalled reader of an object delays its work for 20 s.
+/// A request or response body that makes no progress for this duration is aborted. At half this value, a congested
+/// network aborts transfers that would have continued; at twice this value, a stalled reader of an object delays its
+/// work for 20 s.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Clients of AWS services, configured by the settings and the environment. Clones share their connections.

@@ -8,8 +8,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use refrain_service::cloud::{CloudError, CloudErrorKind as Kind};
 
 /// Maximum number of characters of a response or a cause that an error message quotes. Messages of IAM name the user
-/// and the resource by ARN. At half of it, the second ARN can be cut off; at twice, more of an HTML page of a proxy is
-/// logged.
+/// and the resource by ARN. At half this value, the second ARN can be cut off; at twice this value, more of an HTML
+/// page of a proxy is logged.
 const MAX_QUOTED_CHARS: usize = 300;
 
 /// Error of a call of one of the SDK's clients.

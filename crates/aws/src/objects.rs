@@ -18,8 +18,8 @@ use crate::error::{error_chain, failed, status_of};
 const KEYS_PER_PAGE: i32 = 1_000;
 
 /// Maximum number of bytes that are allocated in advance for a body, whatever its announced length, so that a wrong
-/// length cannot exhaust the memory. Larger bodies grow the buffer. At half of it, they copy their bytes once more; at
-/// twice, each concurrent read can reserve 32 MB without having received a byte.
+/// length cannot exhaust the memory. Larger bodies grow the buffer. At half this value, they copy their bytes once
+/// more; at twice this value, each concurrent read can reserve 32 MB without having received a byte.
 const MAX_RESERVED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Permission for reading an object. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not found" for a

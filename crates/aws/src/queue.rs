@@ -31,8 +31,8 @@ pub(crate) const INVALID_TYPE: &str = "RefrainDoctor";
 
 const INVALID_RECEIPT: &str = "refrain-doctor";
 
-/// Maximum length of a reason in characters. At half of it, chains of causes are cut off; at twice, fewer messages near
-/// the size limit can be dead-lettered, because attributes count toward it.
+/// Maximum length of a reason in characters. At half this value, chains of causes are cut off; at twice this value,
+/// fewer messages near the size limit can be dead-lettered, because attributes count toward it.
 const MAX_REASON_CHARS: usize = 1_000;
 
 /// A queue of SQS. Requires the permissions `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility`

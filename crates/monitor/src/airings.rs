@@ -13,19 +13,19 @@ use super::event::{OpenAiring, StreamEvent};
 use super::invariants;
 use super::status::CurrentAiring;
 
-/// Maximum number of gaps that are kept, with 16 bytes each. Older ones are not part of any open airing. At half, an
-/// airing in a stream that loses a segment every few seconds is cut to the rest of its track; at twice, nothing changes
-/// for usual streams.
+/// Maximum number of gaps that are kept, with 16 bytes each. Older ones are not part of any open airing. At half this
+/// value, an airing in a stream that loses a segment every few seconds is cut to the rest of its track; at twice this
+/// value, nothing changes for usual streams.
 const MAX_GAPS: usize = 256;
 
 /// Maximum difference between the clocks of two workers, in seconds. An airing that is found further from its expected
 /// position is at another position of its track. Both clocks are estimates from arrivals, which differ by a long
-/// segment at most. At half, a hand-over of a stream with 10-s segments is not aligned; at twice, a repeated chorus 20
-/// s away moves the start of the airing.
+/// segment at most. At half this value, a hand-over of a stream with 10-s segments is not aligned; at twice this value,
+/// a repeated chorus 20 s away moves the start of the airing.
 const MAX_SHIFT_SECONDS: f64 = 15.0;
 
-/// Minimum difference that is attributed to the clocks, in seconds. Smaller ones are errors of line fits. At half, fit
-/// errors move starts; at twice, a real difference of 0.2 s stays in the length of the airing.
+/// Minimum difference that is attributed to the clocks, in seconds. Smaller ones are errors of line fits. At half this
+/// value, fit errors move starts; at twice this value, a real difference of 0.2 s stays in the length of the airing.
 const MIN_SHIFT_SECONDS: f64 = 0.1;
 
 /// An open airing.
@@ -35,8 +35,8 @@ struct FollowedAiring {
     id: DetectionId,
     track: TrackNumber,
     start: f64,
-    /// Time of day of the stream's start when the airing was found, seconds since 1970. All events of the airing use it, so
-    /// that they have the same start.
+    /// Time of day of the stream's start when the airing was found, seconds since 1970. All events of the airing use
+    /// it, so that they have the same start.
     origin: f64,
     /// Seconds by which its start is later in this worker's stream time than by the earlier worker's clock.
     shift: f64,
@@ -47,8 +47,8 @@ struct FollowedAiring {
     handover_gap: f64,
     /// End in the last event, in seconds of the stream.
     reported_end: Option<f64>,
-    /// Number of splices in the airing that have been counted. The seam between the parts of two workers counts as counted: it
-    /// is not a splice of the stream.
+    /// Number of splices in the airing that have been counted. The seam between the parts of two workers counts as
+    /// counted: it is not a splice of the stream.
     splices: usize,
 }
 
@@ -62,7 +62,8 @@ struct ExpectedPosition {
 }
 
 impl ExpectedPosition {
-    /// Returns the seconds by which the stream is later than expected, if the airing was found after the expected position.
+    /// Returns the seconds by which the stream is later than expected, if the airing was found after the expected
+    /// position.
     fn shift(&self, found: &Airing) -> Option<f64> {
         let at = found.detected.query_end;
         let reference = self.reference + (at - self.query) * self.speed;
@@ -104,8 +105,9 @@ impl Airings {
         self.known.iter().any(|known| known.expected.is_some())
     }
 
-    /// Corrects the times of another worker's airings by the positions that were found in their tracks. They keep their start
-    /// on the other worker's clock, and end as many seconds later as were processed since, even if this worker's clock differs.
+    /// Corrects the times of another worker's airings by the positions that were found in their tracks. They keep their
+    /// start on the other worker's clock, and end as many seconds later as were processed since, even if this worker's
+    /// clock differs.
     pub(super) fn align(&mut self, found: &LiveState) {
         for airing in &found.airings {
             let Some(known) = self.known.iter_mut().find(|known| known.number == airing.id) else { continue };
@@ -126,8 +128,8 @@ impl Airings {
         !self.awaited.is_empty()
     }
 
-    /// Returns the airings of another worker in the time of this worker's stream, whose first sample is at `origin`, seconds
-    /// since 1970. `exact` is true if both workers have the same clock.
+    /// Returns the airings of another worker in the time of this worker's stream, whose first sample is at `origin`,
+    /// seconds since 1970. `exact` is true if both workers have the same clock.
     pub(super) fn begin(&mut self, origin: f64, exact: bool, snapshot: &Snapshot) -> Vec<Airing> {
         let awaited = std::mem::take(&mut self.awaited);
         let exact = exact || self.exact;
@@ -250,8 +252,8 @@ impl Airings {
         }
     }
 
-    /// Returns the seconds of each splice of an event's airing that has not been counted yet. A splice is missing or repeated
-    /// audio.
+    /// Returns the seconds of each splice of an event's airing that has not been counted yet. A splice is missing or
+    /// repeated audio.
     pub(super) fn new_splices(&mut self, event: &LiveEvent) -> Vec<f64> {
         let known = self.known.iter_mut().find(|known| known.number == event.airing);
         let counted = known.as_ref().map_or(0, |known| known.splices);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::status::{SourceCounters, SourceKind};
 
 /// A failure that lasts is logged again after this time. It equals the default time after which a source gives up. At
-/// half, a server that is down doubles the log; at twice, a short extract of the log may not contain it.
+/// half this value, a server that is down doubles the log; at twice this value, a short extract of the log may not
+/// contain it.
 const REPEAT_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Logs the first failure of a source and each change of the reason.

@@ -20,8 +20,8 @@ use super::source::{
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 use super::stream::{MonitoredStream, Stop};
 
-/// Interval of status updates while no delivery arrives. At half, each idle stream wakes twice as often; at twice,
-/// `stalled` is shown up to 2 s late.
+/// Interval of status updates while no delivery arrives. At half this value, each idle stream wakes twice as often; at
+/// twice this value, `stalled` is shown up to 2 s late.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows a stream until it ends, fails or is stopped.
@@ -50,7 +50,7 @@ pub(super) async fn follow(
     tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
     // Before the final state, which the worker publishes only after the queue is empty.
     stream.status.send_modify(|status| status.source_ended = true);
-    if stop.is_handover() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
+    if stop.is_handover() { pool.leave(&stream, end) } else { pool.end(&stream, end) }
 }
 
 /// Moves deliveries from the source to the queue. Returns the final state of the source.
@@ -68,8 +68,8 @@ async fn take(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = {
-            // One future until a delivery arrives. A new future in each tick would cancel a connection attempt that takes
-            // longer.
+            // One future until a delivery arrives. A new future in each tick would cancel a connection attempt that
+            // takes longer.
             let mut next = pin!(source.next());
             loop {
                 tokio::select! {
@@ -96,7 +96,7 @@ async fn take(
         };
         last = Some(Instant::now());
         publish_status(stream, Some(source.counters()), state(playlist.as_ref(), last, started_at, kind));
-        stream.push(pool, delivery, source.overflow_policy()).await;
+        pool.push(stream, delivery, source.overflow_policy()).await;
     }
 }
 
@@ -113,8 +113,8 @@ fn state(
     }
 }
 
-/// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after all
-/// queued deliveries have been processed.
+/// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after
+/// all queued deliveries have been processed.
 fn publish_status(stream: &MonitoredStream, counters: Option<SourceCounters>, state: StreamPhase) {
     stream.status.send_if_modified(|status| {
         let mut changed = false;
@@ -167,8 +167,8 @@ async fn open(
     source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
-/// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and each
-/// change of the reason are logged as warnings.
+/// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and
+/// each change of the reason are logged as warnings.
 async fn detect_kind(
     stream: &Arc<MonitoredStream>,
     url: &Url,

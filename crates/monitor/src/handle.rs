@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::event::{OpenAiring, StreamEvent};
 use super::follow::follow;
-use super::pool::{SnapshotSource, WorkerPool};
+use super::pool::WorkerPool;
+use super::snapshot_source::SnapshotSource;
 use super::source::{SourceSettings, StreamSpec};
 use super::status::StreamStatus;
 use super::stream::{MonitoredStream, Stop};
@@ -80,13 +81,14 @@ impl Monitor {
         &self.settings
     }
 
-    /// Starts following a stream. Its events are sent to `events`; while that channel is full, the stream is not processed.
+    /// Starts following a stream. Its events are sent to `events`; while that channel is full, the stream is not
+    /// processed.
     pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
         self.resume(spec, Vec::new(), events)
     }
 
-    /// Continues a stream that another worker followed before, with the open `airings` of that worker. Airings that are found
-    /// again continue without another start event; the others get their final event within 12 s of audio.
+    /// Continues a stream that another worker followed before, with the open `airings` of that worker. Airings that are
+    /// found again continue without another start event; the others get their final event within 12 s of audio.
     pub fn resume(
         &self,
         spec: StreamSpec,
@@ -134,7 +136,8 @@ impl StreamHandle {
         self.stop.wanted.notify_one();
     }
 
-    /// Leaves the stream to another worker. Queued media is not processed; open airings get one more update and no final event.
+    /// Leaves the stream to another worker. Queued media is not processed; open airings get one more update and no
+    /// final event.
     pub fn leave(&self) {
         self.stop.leave();
     }

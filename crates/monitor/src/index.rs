@@ -7,9 +7,10 @@ use refrain_core::index::{IndexError, Snapshot};
 use refrain_index_sync::IndexFollower;
 use tokio::runtime::Handle;
 
-use super::pool::SnapshotSource;
+use super::snapshot_source::SnapshotSource;
 
-/// Searches the snapshots of a [`IndexFollower`], and has the index rebuilt if a search finds it damaged. Clones share the follower.
+/// Searches the snapshots of a [`IndexFollower`], and has the index rebuilt if a search finds it damaged. Clones share
+/// the follower.
 #[derive(Clone)]
 pub struct FollowedIndex {
     follower: Arc<IndexFollower>,

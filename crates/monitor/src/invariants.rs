@@ -8,8 +8,8 @@
 use refrain_core::matching::Match;
 
 /// Maximum correction, in seconds, that is made without a warning. It covers the rounding of lengths and the errors of
-/// line fits. At half, ordinary fit errors are logged as faults; at twice, faults of the clock up to half a second stay
-/// unnoticed.
+/// line fits. At half this value, ordinary fit errors are logged as faults; at twice this value, faults of the clock up
+/// to half a second stay unnoticed.
 const TOLERANCE_SECONDS: f64 = 0.25;
 
 /// Data of an airing that is not in its event.

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::status::SourceKind;
 
-/// Timeout of the request. At half, overloaded stations fail and are retried; at twice, a wrong address is reported 10
-/// s later.
+/// Timeout of the request. At half this value, overloaded stations fail and are retried; at twice this value, a wrong
+/// address is reported 10 s later.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// First bytes of a playlist.
@@ -17,12 +17,12 @@ const PLAYLIST: &[u8] = b"#EXTM3U";
 /// Prefix of tags that every HLS playlist contains, and no playlist of a station.
 const HLS_TAG: &[u8] = b"#EXT-X-";
 
-/// Number of bytes at the start of a playlist in which such a tag is searched. HLS tags are in the first lines. At
-/// half, or at twice, only the bytes that are read from a large playlist of a station change.
+/// Number of bytes at the start of a playlist in which such a tag is searched. HLS tags are in the first lines. At half
+/// this value, or at twice this value, only the bytes that are read from a large playlist of a station change.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Distinguishes HLS from radio by the extension of the path or else by the beginning of the response. The playlist of a
-/// station (M3U, PLS) is radio.
+/// Distinguishes HLS from radio by the extension of the path or else by the beginning of the response. The playlist of
+/// a station (M3U, PLS) is radio.
 ///
 /// # Errors
 /// [`HttpError`] if the server's response does not allow a decision.

@@ -1,15 +1,15 @@
 //! Follows many live streams in one process and emits an event for each airing while it plays.
 //!
 //! ```text
-//! follow (tokio, one task a stream): source ─► Queue, bounded ─┐
-//!                                                              ├─► Pool (threads): the next delivery of each in turn
-//! Index: one snapshot for all ─────────────────────────────────┘     StreamWorker: decode ► search
-//!                                                                       └─► StreamEvent ─► Reporter ─► Response
+//! follow (tokio, one task a stream): source ─► DeliveryQueue, bounded ─┐
+//!                                                                      ├─► WorkerPool (threads): one delivery of each
+//! SnapshotSource: one snapshot for all ────────────────────────────────┘     StreamWorker: decode ► search
+//!                                                                               └─► StreamEvent ─► Reporter ─► Response
 //! ```
 //!
-//! Audio is never processed on a thread of tokio. A stream has at most one job at a time and is put at the end of the line when
-//! the job is done, so that a slow or expensive stream delays no other. If the machine cannot keep up, the oldest media is
-//! dropped, and the stream contains a gap with the reason `Dropped`.
+//! Audio is never processed on a thread of tokio. A stream has at most one job at a time and is put at the end of the
+//! line when the job is done, so that a slow or expensive stream delays no other. If the machine cannot keep up, the
+//! oldest media is dropped, and the stream contains a gap with the reason `Dropped`.
 
 mod airings;
 mod decode;
@@ -20,11 +20,14 @@ mod handle;
 mod index;
 mod invariants;
 mod kind;
+mod lock;
 mod pool;
 mod queue;
 mod report;
 mod search;
+mod snapshot_source;
 mod source;
+mod stage_times;
 mod status;
 mod stream;
 mod worker;
@@ -33,8 +36,9 @@ pub use decode::{ChildDecoders, DecodeError};
 pub use event::{EventKind, OpenAiring, StreamEvent};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;
-pub use pool::SnapshotSource;
 pub use report::{Reporter, response};
+pub use snapshot_source::SnapshotSource;
 pub use source::{SourceSettings, StreamInput, StreamSpec};
+pub use stage_times::StageTimes;
 pub use status::{CurrentAiring, SourceCounters, SourceKind, StreamEnd, StreamPhase, StreamStatus};
-pub use worker::{StageTimes, StreamWorker};
+pub use worker::StreamWorker;

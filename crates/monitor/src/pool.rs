@@ -2,33 +2,20 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::LiveBuffers;
+use refrain_stream::Delivery;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::event::StreamEvent;
+use super::lock::lock;
+use super::queue::OverflowPolicy;
+use super::snapshot_source::SnapshotSource;
+use super::status::StreamPhase;
 use super::stream::{Job, MonitoredStream};
-
-/// The index that streams are searched in.
-pub trait SnapshotSource: Send + Sync + 'static {
-    /// Returns the current snapshot.
-    fn snapshot(&self) -> Arc<Snapshot>;
-
-    /// Called when a search found this snapshot damaged. Runs on a thread of the pool and must not block.
-    fn report_damage(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
-        let _ = (snapshot, error);
-    }
-}
-
-impl<F: Fn() -> Arc<Snapshot> + Send + Sync + 'static> SnapshotSource for F {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self()
-    }
-}
 
 /// State that the threads and the streams share.
 pub(super) struct WorkerPool {
@@ -66,8 +53,31 @@ impl WorkerPool {
         self.wake.notify_all();
     }
 
+    /// Adds a delivery to the queue of a stream. Waits for room if the source can wait.
+    pub(super) async fn push(
+        &self,
+        stream: &Arc<MonitoredStream>,
+        delivery: Delivery,
+        overflow_policy: OverflowPolicy,
+    ) {
+        stream.enqueue(delivery, overflow_policy).await;
+        self.schedule(stream);
+    }
+
+    /// Ends a stream whose source has ended. Queued deliveries are still processed.
+    pub(super) fn end(&self, stream: &Arc<MonitoredStream>, state: StreamPhase) {
+        stream.mark_ended(state);
+        self.schedule(stream);
+    }
+
+    /// Leaves a stream to another worker. Queued deliveries are dropped.
+    pub(super) fn leave(&self, stream: &Arc<MonitoredStream>, state: StreamPhase) {
+        stream.mark_released(state);
+        self.schedule(stream);
+    }
+
     /// Puts a stream in line if it has a job to do and is not in line already.
-    pub(super) fn schedule(&self, stream: &Arc<MonitoredStream>) {
+    fn schedule(&self, stream: &Arc<MonitoredStream>) {
         if !stream.mark_scheduled() {
             return;
         }
@@ -142,8 +152,4 @@ impl WorkerPool {
         // Deliveries can have arrived while the stream was marked as scheduled; no other code puts it in line for them.
         self.schedule(stream);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

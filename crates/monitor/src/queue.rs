@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
 /// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with, and the time
-/// after which `max_behind` drops segments at the source. At half, the start of a stream with 10-s segments drops
-/// audio; at twice, events of an overloaded process are two minutes late.
+/// after which `max_behind` drops segments at the source. At half this value, the start of a stream with 10-s segments
+/// drops audio; at twice this value, events of an overloaded process are two minutes late.
 const MAX_SECONDS: f64 = 60.0;
 
 /// Maximum size of queued media in bytes, unless it is a single delivery. With this limit a stream needs less than 3
-/// MB. At half, video streams wait for each segment; at twice, a thousand streams need 2 GB more in an overload.
+/// MB. At half this value, video streams wait for each segment; at twice this value, a thousand streams need 2 GB more
+/// in an overload.
 const MAX_BYTES: usize = 2 << 20;
 
 /// Assumed bytes per second of media without durations until the rate is known: 128 kbit/s. At half or twice, the queue

@@ -21,8 +21,8 @@ impl Reporter {
         Self { catalog, known: HashMap::new() }
     }
 
-    /// Returns the track of an event, as it was when its airing was found. Returns `None` if the catalog does not contain it:
-    /// then it was removed between the detection and this call.
+    /// Returns the track of an event, as it was when its airing was found. Returns `None` if the catalog does not
+    /// contain it: then it was removed between the detection and this call.
     ///
     /// # Errors
     /// [`CatalogError`] if the catalog fails; the call may be repeated.

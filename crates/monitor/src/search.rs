@@ -17,8 +17,8 @@ use super::decode::{FingerprintedSpan, PeakBatch};
 const MAX_MATCHER_TICKS: u64 = 1 << 31;
 
 /// Ticks of missing media after which another matcher continues the airings too: an hour. A matcher makes a decision
-/// for every half second, also if there is nothing to decide, so a long gap would be expensive. At half, short outages
-/// lose the state of the search; at twice, a gap of two hours costs 14,400 decisions at once.
+/// for every half second, also if there is nothing to decide, so a long gap would be expensive. At half this value,
+/// short outages lose the state of the search; at twice this value, a gap of two hours costs 14,400 decisions at once.
 const MAX_GAP_TICKS: u64 = (3_600.0 * TICKS_PER_SECOND) as u64;
 
 /// Searches the peaks of one stream.

@@ -14,8 +14,8 @@ use super::queue::OverflowPolicy;
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 
 /// A stream without a playlist is stalled if it had no delivery for this time. It equals the timeout of a silent
-/// connection, after which the source reconnects. At half, a slow network flickers between live and stalled; at twice,
-/// an outage is shown later.
+/// connection, after which the source reconnects. At half this value, a slow network flickers between live and stalled;
+/// at twice this value, an outage is shown later.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Input of a stream.
@@ -171,7 +171,8 @@ impl StreamSource {
     }
 }
 
-/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at `last`.
+/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at
+/// `last`.
 pub(super) fn state_without_playlist(
     last: Option<Instant>,
     started_at: Instant,

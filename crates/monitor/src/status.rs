@@ -7,7 +7,7 @@ use refrain_catalog::{DetectionId, TrackNumber};
 use refrain_stream::hls::EndReason;
 use refrain_stream::{ClockAnchor, ClockSource, DecoderReport};
 
-use super::worker::StageTimes;
+use super::stage_times::StageTimes;
 
 /// The reason why a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,15 @@ impl From<EndReason> for StreamEnd {
 }
 
 /// State of a stream.
+///
+/// # Examples
+/// ```
+/// use refrain_monitor::{StreamEnd, StreamPhase};
+///
+/// let phase = StreamPhase::Ended(StreamEnd::EndList);
+/// assert!(phase.is_end());
+/// assert_eq!(phase.to_string(), "ended: the playlist has an end tag");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StreamPhase {
     /// No media has arrived yet.
@@ -154,14 +163,15 @@ pub struct StreamStatus {
     pub position: f64,
     /// Time of day of the last processed audio, seconds since 1970, and the source of this time.
     pub processed_until: Option<(f64, ClockSource)>,
-    /// State that another worker needs to continue the clock of the stream. `None` if the stream has dates or no time stamps.
+    /// State that another worker needs to continue the clock of the stream. `None` if the stream has dates or no time
+    /// stamps.
     pub clock_anchor: Option<ClockAnchor>,
     /// Seconds of queued media.
     pub queued_seconds: f64,
     /// Open airings.
     pub airings: Vec<CurrentAiring>,
-    /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an airing is
-    /// detected.
+    /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an
+    /// airing is detected.
     pub unknown_since: Option<f64>,
     /// Wall-clock time by stage.
     pub times: StageTimes,
@@ -172,8 +182,8 @@ pub struct StreamStatus {
 }
 
 impl StreamStatus {
-    /// Returns the seconds from the last processed audio to now: the delay of the stream itself plus the delay of processing.
-    /// Never negative, even if the stream's clock is ahead of this machine's.
+    /// Returns the seconds from the last processed audio to now: the delay of the stream itself plus the delay of
+    /// processing. Never negative, even if the stream's clock is ahead of this machine's.
     #[must_use]
     pub fn lag(&self) -> Option<f64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use refrain_core::index::IndexError;
 use refrain_core::matching::live::LiveBuffers;
 use refrain_stream::{Delivery, LiveAudio};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::decode::DecodeError;
 use super::event::StreamEvent;
-use super::pool::{SnapshotSource, WorkerPool, lock};
+use super::lock::lock;
 use super::queue::{DeliveryQueue, OverflowPolicy};
+use super::snapshot_source::SnapshotSource;
 use super::status::{StreamPhase, StreamStatus};
 use super::worker::StreamWorker;
 
@@ -80,7 +82,8 @@ impl MonitoredStream {
         Self { id, status, inner, capacity_freed, worker: Mutex::new(worker), events, stop }
     }
 
-    /// Returns true if the caller must put the stream in line: it has a job to do and was not in line. Marks it as in line.
+    /// Returns true if the caller must put the stream in line: it has a job to do and was not in line. Marks it as in
+    /// line.
     pub(super) fn mark_scheduled(&self) -> bool {
         let mut inner = lock(&self.inner);
         // Both under one lock with `scheduled`: otherwise a delivery that arrives in between is never processed.
@@ -94,19 +97,14 @@ impl MonitoredStream {
     }
 
     /// Adds a delivery. Waits for room if the source can wait.
-    pub(super) async fn push(
-        self: &Arc<Self>,
-        pool: &Arc<WorkerPool>,
-        delivery: Delivery,
-        overflow_policy: OverflowPolicy,
-    ) {
+    pub(super) async fn enqueue(&self, delivery: Delivery, overflow_policy: OverflowPolicy) {
         let mut delivery = delivery;
         loop {
             // Created before the queue is checked, so that room that is made in between is noticed.
             let capacity_freed = self.capacity_freed.notified();
             let pushed = lock(&self.inner).queue.push(delivery, overflow_policy);
             match pushed {
-                Ok(()) => return pool.schedule(self),
+                Ok(()) => return,
                 Err(back) => delivery = back,
             }
             capacity_freed.await;
@@ -114,21 +112,17 @@ impl MonitoredStream {
     }
 
     /// Marks the source as ended. Queued deliveries are still processed.
-    pub(super) fn end(self: &Arc<Self>, pool: &Arc<WorkerPool>, state: StreamPhase) {
+    pub(super) fn mark_ended(&self, state: StreamPhase) {
         lock(&self.inner).end.get_or_insert(state);
-        pool.schedule(self);
     }
 
-    /// Leaves the stream to another worker. Queued deliveries are dropped.
-    pub(super) fn leave(self: &Arc<Self>, pool: &Arc<WorkerPool>, state: StreamPhase) {
-        {
-            let mut inner = lock(&self.inner);
-            // Dropped: the next worker fetches this media again, and processing it twice would report it twice.
-            inner.queue = DeliveryQueue::default();
-            inner.released = true;
-            inner.end.get_or_insert(state);
-        }
-        pool.schedule(self);
+    /// Marks the stream as continued by another worker. Queued deliveries are dropped.
+    pub(super) fn mark_released(&self, state: StreamPhase) {
+        let mut inner = lock(&self.inner);
+        // Dropped: the next worker fetches this media again, and processing it twice would report it twice.
+        inner.queue = DeliveryQueue::default();
+        inner.released = true;
+        inner.end.get_or_insert(state);
     }
 
     /// Removes and returns the next job.
@@ -142,14 +136,15 @@ impl MonitoredStream {
         inner.end.take().map(if released { Job::Leave } else { Job::Finish })
     }
 
-    /// Executes a job and returns its events.
+    /// Executes a job and returns its events. One snapshot is used for the whole job, because the track numbers of its
+    /// events must not change meaning. The lock of the worker is released before the stream is ended and before damage
+    /// is reported.
     pub(super) fn run(
         &self,
         job: Job,
         index: &dyn SnapshotSource,
         buffers: &mut LiveBuffers,
     ) -> Vec<StreamEvent> {
-        // One snapshot for the whole job, because track numbers of its events must not change meaning.
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
         let mut events = Vec::new();
@@ -165,34 +160,19 @@ impl MonitoredStream {
                 (0, Some(state), Ok(()))
             }
         };
-        let (position, is_last) = (worker.position(), end.is_some());
-        // Cloned, so that the lock of the worker is not held while the stream is ended.
+        let is_last = end.is_some();
         let failure = worker.failure().cloned();
-        let queued = {
+        let queued_seconds = {
             let mut inner = lock(&self.inner);
             if bytes > 0 {
-                inner.queue.record_rate(bytes, position - before);
+                inner.queue.record_rate(bytes, worker.position() - before);
             }
             inner.queue.seconds()
         };
         self.status.send_modify(|status| {
-            status.decoder.clone_from(worker.report());
-            status.position = position;
-            status.processed_until = worker.clock().epoch(position).zip(worker.clock().source());
-            status.clock_anchor = worker.clock_anchor();
-            status.queued_seconds = queued;
-            status.airings = worker.airings();
-            status.unknown_since = worker.unknown_since();
-            status.times = worker.times();
-            if let Err(error) = &result {
-                status.index_errors += 1;
-                status.last_index_error = Some(error.to_string());
-            }
-            if let Some(end) = end {
-                status.state = end;
-            }
+            status.queued_seconds = queued_seconds;
+            update_status(status, &worker, result.as_ref().err(), end);
         });
-        // The callbacks below may take other locks; the worker is not needed for them.
         drop(worker);
         if let Some(why) = failure.filter(|_| !is_last) {
             tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending it");
@@ -226,6 +206,31 @@ impl MonitoredStream {
         inner.end = None;
         // The network side still fetches media that nothing processes.
         self.stop.wanted.notify_one();
+    }
+}
+
+/// Copies the state and the counters of the worker, the error of its last job, and the final state if the job was the
+/// last one.
+fn update_status(
+    status: &mut StreamStatus,
+    worker: &StreamWorker,
+    error: Option<&IndexError>,
+    end: Option<StreamPhase>,
+) {
+    let position = worker.position();
+    status.decoder.clone_from(worker.report());
+    status.position = position;
+    status.processed_until = worker.clock().epoch(position).zip(worker.clock().source());
+    status.clock_anchor = worker.clock_anchor();
+    status.airings = worker.airings();
+    status.unknown_since = worker.unknown_since();
+    status.times = worker.times();
+    if let Some(error) = error {
+        status.index_errors += 1;
+        status.last_index_error = Some(error.to_string());
+    }
+    if let Some(end) = end {
+        status.state = end;
     }
 }
 

@@ -1,30 +1,18 @@
 //! Converts the deliveries of one stream to events: all processing of its audio.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveSettings};
 use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, StreamClock};
-use serde::{Deserialize, Serialize};
 
 use super::airings::Airings;
 use super::decode::{DecodeError, FingerprintedSpan, IsolatedDecoder};
 use super::event::{OpenAiring, StreamEvent};
 use super::search::{SearchContext, StreamSearch};
+use super::stage_times::StageTimes;
 use super::status::CurrentAiring;
-
-/// Wall-clock time that each stage took since the start of a stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct StageTimes {
-    /// Demultiplexing, decoding and resampling.
-    pub decode: Duration,
-    /// Spectrogram and peaks.
-    pub fingerprint: Duration,
-    /// Searching and verifying.
-    pub matching: Duration,
-}
 
 /// Processes the audio of one stream. It blocks for nothing but the process that decodes.
 pub struct StreamWorker {
@@ -75,8 +63,8 @@ impl StreamWorker {
         self
     }
 
-    /// Processes the next delivery and adds its events to `out`. The content of `buffers` does not matter; use one for each
-    /// thread.
+    /// Processes the next delivery and adds its events to `out`. The content of `buffers` does not matter; use one for
+    /// each thread.
     ///
     /// # Errors
     /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and continues.
@@ -159,8 +147,8 @@ impl StreamWorker {
         self.airings.now()
     }
 
-    /// Returns the start of the audio that no airing explains, in seconds from the stream's first sample. Returns `None` in
-    /// silence and while an airing is detected.
+    /// Returns the start of the audio that no airing explains, in seconds from the stream's first sample. Returns
+    /// `None` in silence and while an airing is detected.
     #[must_use]
     pub fn unknown_since(&self) -> Option<f64> {
         self.search.state().unknown_since

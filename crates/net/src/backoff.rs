@@ -2,8 +2,23 @@
 
 use std::time::Duration;
 
-/// Pauses that double up to a maximum. Each pause is chosen at random between half of its length and all of it, so that a
-/// thousand streams of one host do not reconnect at the same time.
+/// Pauses that double up to a maximum. Each pause is chosen at random between half of its length and all of it, so that
+/// a thousand streams of one host do not reconnect at the same time.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use refrain_net::Backoff;
+///
+/// let mut backoff = Backoff::new((Duration::from_millis(100), Duration::from_secs(1)));
+/// let pause = backoff.next();
+/// assert!(pause >= Duration::from_millis(50) && pause <= Duration::from_millis(100));
+/// let pause = backoff.next();
+/// assert!(pause >= Duration::from_millis(100) && pause <= Duration::from_millis(200));
+/// backoff.reset();
+/// assert_eq!(backoff.tries(), 0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first_pause: Duration,

@@ -9,18 +9,18 @@ use tokio::time::timeout;
 
 /// Maximum number of bytes of responses that a process holds at a time: playlists, keys and segments of all streams
 /// that were received but not processed yet. 300 streams of audio with three segments each need a tenth of it, and four
-/// segments of the largest permitted size (64 MiB) fit. At half, two such segments delay all other streams; at twice,
-/// servers that send large segments can take half a GiB of memory.
+/// segments of the largest permitted size (64 MiB) fit. At half this value, two such segments delay all other streams;
+/// at twice this value, servers that send large segments can take half a GiB of memory.
 pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
 
 /// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it, so that a body that arrives in
-/// small chunks rarely waits for the semaphore. At twice, a small playlist counts as 128 KiB; at half, large bodies
-/// need twice as many reservations.
+/// small chunks rarely waits for the semaphore. At twice this value, a small playlist counts as 128 KiB; at half this
+/// value, large bodies need twice as many reservations.
 const PERMIT_BYTES: usize = 64 << 10;
 
 /// Maximum wait for other responses to be processed. Without this limit, several responses that each wait for the rest
-/// of their bytes would deadlock. At half, a short overload drops segments; at twice, such a deadlock delays its
-/// streams by 20 s.
+/// of their bytes would deadlock. At half this value, a short overload drops segments; at twice this value, such a
+/// deadlock delays its streams by 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The bytes that are not reserved.

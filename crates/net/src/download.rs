@@ -30,8 +30,8 @@ pub struct TransferProgress {
 }
 
 impl HttpClient {
-    /// Requests a URL and passes each piece of the body to `write`, together with the progress before that piece. Redirects
-    /// are followed and checked as in [`HttpClient::fetch`]. Returns the length of the body in bytes.
+    /// Requests a URL and passes each piece of the body to `write`, together with the progress before that piece.
+    /// Redirects are followed and checked as in [`HttpClient::fetch`]. Returns the length of the body in bytes.
     ///
     /// # Errors
     /// [`DownloadError::Http`] with [`HttpFailure::TooLarge`] as soon as the length exceeds the limit, and for each other

@@ -1,46 +1,8 @@
 //! Errors of requests, which contain no secrets.
 
-use std::fmt;
-
 use url::Url;
 
-/// A URL that can be shown in messages: scheme, host, port and path. User names, passwords, queries and fragments are left
-/// out, because they can contain tokens.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ShownUrl(String);
-
-/// Maximum length of a URL in messages, in characters. Some hosts keep hundreds of characters of state in a path. At
-/// half, paths of CDNs are cut before the file name; at twice, a URL fills more than a line of a terminal.
-const MAX_SHOWN_CHARS: usize = 120;
-
-impl From<&Url> for ShownUrl {
-    fn from(url: &Url) -> Self {
-        let mut text = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
-        if let Some(port) = url.port() {
-            text.push_str(&format!(":{port}"));
-        }
-        // The path distinguishes the renditions and segments of a host. Servers put tokens into the query, which is
-        // left out.
-        text.push_str(url.path());
-        if let Some((at, _)) = text.char_indices().nth(MAX_SHOWN_CHARS) {
-            text.truncate(at);
-            text.push('…');
-        }
-        Self(text)
-    }
-}
-
-impl fmt::Display for ShownUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ShownUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use super::shown_url::ShownUrl;
 
 /// A failed request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -101,8 +63,8 @@ impl HttpError {
         Self { url: url.into(), reason }
     }
 
-    /// Converts an error of reqwest. Its own text can contain the URL with its secrets, so only the innermost cause is kept,
-    /// and only if that is not an error of reqwest as well.
+    /// Converts an error of reqwest. Its own text can contain the URL with its secrets, so only the innermost cause is
+    /// kept, and only if that is not an error of reqwest as well.
     pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
         // The refusal of the resolver arrives as a connection error. It is recognized first, because its message names

@@ -1,10 +1,10 @@
 //! HTTP requests to servers that Refrain does not control.
 //!
-//! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between bytes,
-//! the duration and rate of a transfer, and the size of a body are limited. Redirects are followed here and not by reqwest,
-//! because each target is checked like a first address ([`AddressPolicy`]): a playlist of the public internet must not
-//! lead to private addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect.
-//! Errors contain no tokens.
+//! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between
+//! bytes, the duration and rate of a transfer, and the size of a body are limited. Redirects are followed here and not
+//! by reqwest, because each target is checked like a first address ([`AddressPolicy`]): a playlist of the public
+//! internet must not lead to private addresses, neither by a literal address, nor by a name that resolves to one, nor
+//! by a redirect. Errors contain no tokens.
 
 mod address_kind;
 mod backoff;
@@ -15,14 +15,16 @@ mod policy;
 mod request;
 mod resolve;
 mod settings;
+mod shown_url;
 
 pub use backoff::Backoff;
 pub use download::{DownloadError, TransferProgress};
-pub use error::{HttpError, HttpFailure, ShownUrl};
+pub use error::{HttpError, HttpFailure};
 pub use policy::{AddressPolicy, InvalidHost, PrivateHost};
 pub use request::{HttpRequest, PostResponse, ServerResponse};
 pub use reqwest::header::HeaderName;
 pub use settings::{HttpSettings, TransferLimits};
+pub use shown_url::ShownUrl;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +53,8 @@ impl HttpClient {
     /// # Errors
     /// [`ClientError`] if TLS cannot be set up.
     pub fn new(settings: HttpSettings) -> Result<Self, ClientError> {
-        // The resolver sees only the name and not the policy of the request, so each class of policy needs its own client.
+        // The resolver sees only the name and not the policy of the request, so each class of policy needs its own
+        // client.
         let public = build(&settings, AddressPolicy::PublicOnly)?;
         let private = build(&settings, AddressPolicy::AllowPrivate)?;
         Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
@@ -83,7 +86,8 @@ impl HttpClient {
 
     /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
     fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
-        // A literal address is never resolved, so `check_address` alone decides about it, and either client can be used.
+        // A literal address is never resolved, so `check_address` alone decides about it, and either client can be
+        // used.
         match url.host() {
             Some(Host::Domain(name)) if policy.grants_domain(name) => &self.private,
             _ => &self.public,
@@ -108,6 +112,24 @@ fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBui
 }
 
 /// Checks the scheme and a literal address of `url`; names are checked when they are resolved.
+///
+/// # Errors
+/// [`HttpFailure::Scheme`] if the scheme is neither `http` nor `https`, [`HttpFailure::Refused`] if `policy` refuses the
+/// address.
+///
+/// # Examples
+/// ```
+/// use refrain_net::{AddressPolicy, HttpFailure, check_address};
+/// use url::Url;
+///
+/// let router = Url::parse("http://192.168.0.1/live.m3u8")?;
+/// assert_eq!(check_address(&router, &AddressPolicy::PublicOnly), Err(HttpFailure::Refused));
+/// assert_eq!(check_address(&router, &AddressPolicy::AllowPrivate), Ok(()));
+/// // The metadata service of a cloud is refused by every policy.
+/// let metadata = Url::parse("http://169.254.169.254/latest/")?;
+/// assert_eq!(check_address(&metadata, &AddressPolicy::AllowPrivate), Err(HttpFailure::Refused));
+/// # Ok::<(), url::ParseError>(())
+/// ```
 pub fn check_address(url: &Url, policy: &AddressPolicy) -> Result<(), HttpFailure> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(HttpFailure::Scheme(url.scheme().to_owned()));

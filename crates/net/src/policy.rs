@@ -12,8 +12,8 @@ use super::address_kind::{AddressKind, kind};
 /// The name of this machine (RFC 6761): it grants loopback addresses only, whatever a resolver returns for it.
 const LOCALHOST: &str = "localhost";
 
-/// The addresses that requests may connect to. Link-local addresses, metadata services of clouds, multicast and reserved
-/// addresses are refused by every policy.
+/// The addresses that requests may connect to. Link-local addresses, metadata services of clouds, multicast and
+/// reserved addresses are refused by every policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressPolicy {
     /// Addresses of the public internet only.
@@ -25,6 +25,16 @@ pub enum AddressPolicy {
 }
 
 /// A host that an operator allows to have a private address: an address, or a name that may resolve to one.
+///
+/// # Examples
+/// ```
+/// use refrain_net::PrivateHost;
+///
+/// let host: PrivateHost = "Origin.Corp.example".parse()?;
+/// assert_eq!(host.to_string(), "origin.corp.example");
+/// assert!("origin.corp.example:8080".parse::<PrivateHost>().is_err());
+/// # Ok::<(), refrain_net::InvalidHost>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateHost(HostMatch);
 
@@ -42,9 +52,22 @@ enum HostMatch {
 pub struct InvalidHost(String);
 
 impl AddressPolicy {
-    /// Returns the policy for a URL that an operator wrote. A literal private address and `localhost` grant access to that
-    /// host; the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all of this
-    /// machine for a loopback address, and `others` name further hosts that may have private addresses.
+    /// Returns the policy for a URL that an operator wrote. A literal private address and `localhost` grant access to
+    /// that host; the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all
+    /// of this machine for a loopback address, and `others` name further hosts that may have private addresses.
+    ///
+    /// # Examples
+    /// ```
+    /// use refrain_net::{AddressPolicy, HttpFailure, check_address};
+    /// use url::Url;
+    ///
+    /// let stream = Url::parse("http://10.0.0.5/live.m3u8")?;
+    /// let policy = AddressPolicy::of_operator(&stream, false, &[]);
+    /// // The operator wrote this address, so its segments can be fetched, but no other private host can be reached.
+    /// assert_eq!(check_address(&stream.join("1.ts")?, &policy), Ok(()));
+    /// assert_eq!(check_address(&Url::parse("http://10.0.0.6/")?, &policy), Err(HttpFailure::Refused));
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
     pub fn of_operator(url: &Url, allow_private: bool, others: &[PrivateHost]) -> Self {
         // A name that merely resolves to a private address grants nothing: its owner could direct requests to any host
         // of the operator's network.

@@ -10,18 +10,18 @@ use url::Url;
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
 use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, TransferLimits, check_address};
 
-/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half, a token redirect before
-/// those of the CDN fails; at twice, each attempt on a redirect loop costs ten requests.
+/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half this value, a token
+/// redirect before those of the CDN fails; at twice this value, each attempt on a redirect loop costs ten requests.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger one is not trusted. A
-/// segment of audio fits; a larger body grows by doubling. At half, some segments are copied once more; at twice,
-/// servers that announce much and send little cost more memory.
+/// segment of audio fits; a larger body grows by doubling. At half this value, some segments are copied once more; at
+/// twice this value, servers that announce much and send little cost more memory.
 const MAX_PREALLOCATED_BYTES: usize = 256 * 1024;
 
 /// Maximum number of bytes of the response to a POST that are read so that its connection can be reused. Receivers
-/// answer with a few hundred bytes. A longer response closes the connection: at half, more receivers need a new
-/// handshake for each message; at twice, more bytes are read for nothing.
+/// answer with a few hundred bytes. A longer response closes the connection: at half this value, more receivers need a
+/// new handshake for each message; at twice this value, more bytes are read for nothing.
 const MAX_DRAINED_BYTES: usize = 64 * 1024;
 
 /// A request: URL, address policy and headers.
@@ -117,8 +117,8 @@ impl HttpClient {
         }
     }
 
-    /// POSTs a body and returns the response with any status. A redirect is not followed, so that the body reaches no other
-    /// server.
+    /// POSTs a body and returns the response with any status. A redirect is not followed, so that the body reaches no
+    /// other server.
     ///
     /// # Errors
     /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no response
@@ -194,8 +194,8 @@ fn busy(_: Exhausted) -> HttpFailure {
     HttpFailure::Busy(MAX_BUFFERED_BYTES >> 20)
 }
 
-/// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because they are
-/// meant for the first host.
+/// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because
+/// they are meant for the first host.
 fn headers(http_request: &HttpRequest<'_>, url: &Url) -> HeaderMap {
     let mut headers = http_request.headers.clone();
     if url.origin() != http_request.url.origin() {

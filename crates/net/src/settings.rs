@@ -22,19 +22,20 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
-            // Two retransmissions of a lost SYN take 3 s. At half, a second lost packet fails the connection; at twice,
-            // a server that is down delays a segment for 10 s in each attempt.
+            // Two retransmissions of a lost SYN take 3 s. At half this value, a second lost packet fails the
+            // connection; at twice this value, a server that is down delays a segment for 10 s in each attempt.
             connect_timeout: Duration::from_secs(5),
-            // Live segments arrive in a burst, so a long silence means a broken connection. At half, a busy server
-            // fails; at twice, a segment has often left the playlist when it is requested again.
+            // Live segments arrive in a burst, so a long silence means a broken connection. At half this value, a busy
+            // server fails; at twice this value, a segment has often left the playlist when it is requested again.
             read_timeout: Duration::from_secs(10),
-            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s. At twice, speech
-            // at 16 kbit/s fails on a slow line; at half, a trickling segment occupies its slot twice as long.
+            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s. At twice this
+            // value, speech at 16 kbit/s fails on a slow line; at half this value, a trickling segment occupies its
+            // slot twice as long.
             min_bytes_per_second: 1024,
             // The start of a transfer is slow: TLS, slow start, and servers that send a segment while it is produced.
             rate_grace: Duration::from_secs(5),
-            // Longer than the longest interval of playlist loads (30 s), so that a stream keeps its connection. At
-            // half, the slowest streams need a new TLS handshake for each load.
+            // Longer than the longest interval of playlist loads (30 s), so that a stream keeps its connection. At half
+            // this value, the slowest streams need a new TLS handshake for each load.
             pool_idle_timeout: Duration::from_secs(60),
             user_agent: concat!("refrain/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -1,16 +1,17 @@
 //! Live sources as timed audio: HLS, HTTP radio, standard input, MPEG-TS over UDP.
 //!
 //! ```text
-//! source (network, async) ─► Delivery: bytes in order, gaps ─► Ear (CPU, sync): demux ─► decode ─► resample ─► Sound
+//! source (network, async) ─► Delivery: bytes in order, gaps ─► StreamDecoder (CPU, sync) ─► Sound
 //! ```
 //!
 //! The sources are HLS ([`hls::HlsSource`]), HTTP radio ([`RadioSource`]), standard input and other pipes
-//! ([`PipeSource`]), and MPEG-TS over UDP ([`UdpSource`]). Each produces a sequence of [`Delivery`] values, which an
+//! ([`PipeSource`]), and MPEG-TS over UDP ([`UdpSource`]). Each produces a sequence of [`Delivery`] values, which a
 //! [`StreamDecoder`] turns into timed audio ([`Sound`]).
 //!
-//! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the [`StreamDecoder`]; each
-//! stream has one, which keeps its state across all segments. Audio that needs a blocking reader (files and pipes except
-//! MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its own.
+//! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the
+//! [`StreamDecoder`]; each stream has one, which keeps its state across all segments. Audio that needs a blocking
+//! reader (files and pipes except MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its
+//! own.
 
 mod decode;
 mod delivery;
@@ -28,8 +29,8 @@ mod radio;
 mod udp;
 
 /// Default time without media after which a source ends, for any reason. It is long enough for an encoder or a server
-/// to restart and short enough for a wrong address to be noticed. At half, a restart of a large encoder farm ends
-/// streams; at twice, a wrong address is reported as starting for 10 minutes.
+/// to restart and short enough for a wrong address to be noticed. At half this value, a restart of a large encoder farm
+/// ends streams; at twice this value, a wrong address is reported as starting for 10 minutes.
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 pub use decode::{

@@ -9,6 +9,7 @@ use crate::response::{NOT_AUDIO, OVER_LIMIT, UNREADABLE};
 pub fn failure_code(error: &AudioError) -> u16 {
     match error {
         AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
+        // A decoder that was stopped by its process limits has exceeded one, even if the exact limit is unknown.
         AudioError::Limit { .. } | AudioError::Stopped { .. } => OVER_LIMIT,
         _ => NOT_AUDIO,
     }
@@ -38,11 +39,20 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
             None => "it ends too early".to_owned(),
         });
     }
+    // Only the first damage is named. A damaged file can have thousands, mostly with the same cause.
     let first = report.first_damage.as_ref().map(|what| format!(" (first: {what})")).unwrap_or_default();
     Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
 }
 
 /// Formats a duration: `4.4 h`, `12.3 min` or `20.0 s`.
+///
+/// # Examples
+/// ```
+/// use refrain_app::audio_file::format_duration;
+///
+/// assert_eq!(format_duration(20.0), "20.0 s");
+/// assert_eq!(format_duration(738.0), "12.3 min");
+/// ```
 #[must_use]
 pub fn format_duration(seconds: f64) -> String {
     if seconds >= 3600.0 {

@@ -37,6 +37,7 @@ impl Identification {
     /// Returns the numbers of the tracks in the response, each once.
     #[must_use]
     pub fn tracks(&self) -> Vec<TrackNumber> {
+        // Alternatives need their metadata too, so their tracks are read in the same query.
         let others = self.matches.alternatives.iter().map(|other| &other.best);
         let mut numbers: Vec<_> = self.matches.found.iter().chain(others).map(|found| found.track).collect();
         numbers.sort_unstable();
@@ -47,16 +48,19 @@ impl Identification {
     /// Returns the match with the most matched peaks.
     #[must_use]
     pub fn best(&self) -> Option<&Match> {
+        // By evidence and not by length: the AWS sample reports one song per file, and a long weak match is less
+        // certain than a short strong one.
         self.matches.found.iter().max_by_key(|found| found.matched_peaks)
     }
 
-    /// Returns the response: the matches in order of time, each followed by its alternatives. Matches of tracks that are not in
-    /// `tracks` are left out.
+    /// Returns the response: the matches in order of time, each followed by its alternatives. Matches of tracks that
+    /// are not in `tracks` are left out.
     #[must_use]
     pub fn response<'a>(&self, asset_id: &'a str, tracks: &'a HashMap<TrackNumber, Track>) -> Response<'a> {
         let mut matches = Vec::new();
         for (index, found) in self.matches.found.iter().enumerate() {
             matches.extend(tracks.get(&found.track).map(|track| ResponseMatch::new(found, track)));
+            // Alternatives follow their match, so that a reader of the original format sees the best explanation first.
             let others = self.matches.alternatives_of(index);
             matches.extend(others.filter_map(|other| alternative(other, tracks)));
         }
@@ -77,5 +81,6 @@ fn alternative<'a>(
 pub fn song_name(track: &Track) -> &str {
     let file = || track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source);
     let stem = || file().rsplit_once('.').map_or(file(), |(stem, _)| stem);
+    // A name is needed in every result. Catalogs that were indexed without tags have only file names.
     track.metadata.title.as_deref().unwrap_or_else(stem)
 }

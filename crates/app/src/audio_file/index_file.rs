@@ -25,8 +25,8 @@ pub struct NothingToIndex {
     source_name: String,
 }
 
-/// Converts a decoded file to a track. `caller_fields` receives the ISRC of the file's tags and returns the fields that the caller has
-/// for it; other fields come from the tags. If neither contains a rule, the track has the rule `rule`.
+/// Converts a decoded file to a track. `caller_fields` receives the ISRC of the file's tags and returns the fields that
+/// the caller has for it; other fields come from the tags. If neither contains a rule, the track has the rule `rule`.
 ///
 /// # Errors
 /// [`NothingToIndex`] if the file has no peaks.
@@ -37,10 +37,12 @@ pub fn index_file(
     caller_fields: impl FnOnce(Option<&str>) -> Option<Fields>,
     rule: Option<Rule>,
 ) -> Result<IndexedTrack, NothingToIndex> {
+    // A track without peaks could never be found, and it would be compared with every other one.
     if sound.constellation.peaks.is_empty() {
         return Err(NothingToIndex { source_name: source.to_owned() });
     }
     let tags = from_tags(&sound.tags);
+    // The fields of the caller win over the tags, because tags are often wrong and the caller has chosen its values.
     let fields = caller_fields(tags.metadata.isrc.as_deref()).unwrap_or_default().over(tags);
     let track = NewTrack {
         id: None,
@@ -54,11 +56,12 @@ pub fn index_file(
     Ok(IndexedTrack { track, constellation: sound.constellation, damage: damage(&sound.report) })
 }
 
-/// Returns the changes that the caller's fields `caller_fields` make to an indexed track. `rule` is the rule of a track without one.
-/// Returns `None` if nothing changes.
+/// Returns the changes that the caller's fields `caller_fields` make to an indexed track. `rule` is the rule of a track
+/// without one. Returns `None` if nothing changes.
 #[must_use]
 pub fn relabelled(track: &Track, caller_fields: Option<Fields>, rule: Option<Rule>) -> Option<TrackUpdate> {
     let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
+    // Fields that the caller does not give keep their value, so a partial file of metadata deletes nothing.
     let mut new = caller_fields.unwrap_or_default().over(old.clone());
     new.rule = new.rule.or(rule);
     let update = TrackUpdate {

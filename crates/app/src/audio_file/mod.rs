@@ -1,5 +1,5 @@
-//! Complete files, read from disk or from objects: decoding, identification, responses, indexing. The commands and the service
-//! share this code.
+//! Complete files, read from disk or from objects: decoding, identification, responses, indexing. The commands and the
+//! service share this code.
 
 mod damage;
 mod decode;

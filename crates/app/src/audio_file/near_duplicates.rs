@@ -12,22 +12,22 @@ use refrain_core::matching::Effort;
 const MIN_SHARED_PART: f64 = 0.5;
 
 /// Length in seconds of the stretches that are searched. It is the length of the windows in which long inputs are
-/// searched. At half of it, quiet stretches are not found reliably; at twice, a shared part of 10 s is found only
-/// partly, at twice the cost.
+/// searched. At half this value, quiet stretches are not found reliably; at twice this value, a shared part of 10 s is
+/// found only partly, at twice the cost.
 const PROBE_SECONDS: f64 = 10.0;
 
-/// Distance in seconds of the stretches that are searched first. An edit of a longer track is found wherever it was
-/// taken from, and a new track costs a third of its stretches. At half of it, new tracks cost two thirds; at twice, a
-/// shared part of below a minute can lie between two stretches.
+/// Distance in seconds between the stretches that are searched first. An edit of a longer track is found wherever it
+/// was taken from, and a new track costs a third of its stretches. At half this value, a new track costs two thirds of
+/// them; at twice this value, a shared part of less than a minute can lie between two stretches.
 const FIRST_PROBE_INTERVAL_SECONDS: f64 = 30.0;
 
-/// Maximum number of stretches that are searched. They are spread over the track, so that the shared part of two tracks
-/// is known to a twentieth, and a recording of hours is not searched completely. At half of it, the share is known to a
-/// tenth; at twice, long tracks cost twice as much.
+/// Maximum number of stretches that are searched. They are spread over the track, so the length of the shared part is
+/// measured in steps of a twentieth of the track, and a recording of hours is not searched completely. At half this
+/// value, the steps are a tenth; at twice this value, long tracks cost twice as much.
 const MAX_PROBES: usize = 20;
 
-/// Returns the earlier tracks that share audio with the track `own`, whose peaks are `constellation`, with the seconds of it that they
-/// share. `find` returns all tracks that a stretch would be found in if each were the only one.
+/// Returns the earlier tracks that share audio with the track `own`, whose peaks are `constellation`, with the seconds
+/// of it that they share. `find` returns all tracks that a stretch would be found in if each were the only one.
 ///
 /// # Errors
 /// The error of `find`.
@@ -37,12 +37,14 @@ pub fn shared_audio<E>(
     find: impl Fn(&Constellation, Effort) -> Result<Vec<TrackNumber>, E>,
 ) -> Result<Vec<NearDuplicate>, E> {
     let earlier = |from: f64, effort: Effort| -> Result<Vec<TrackNumber>, E> {
+        // Only earlier tracks count. Each pair is then compared once, when the later track is indexed.
         Ok(find(&stretch(constellation, from), effort)?.into_iter().filter(|track| *track < own).collect())
     };
     let last = (constellation.seconds - PROBE_SECONDS).max(0.0);
     let first = (last / FIRST_PROBE_INTERVAL_SECONDS).floor().clamp(0.0, MAX_PROBES as f64) as u32;
     let mut is_copy = false;
     for probe in 0..=first {
+        // The first hit decides, so the remaining stretches of this pass are not searched.
         is_copy =
             is_copy || !earlier(FIRST_PROBE_INTERVAL_SECONDS * f64::from(probe), Effort::Fast)?.is_empty();
     }
@@ -50,11 +52,13 @@ pub fn shared_audio<E>(
     if !is_copy && earlier(last / 2.0, Effort::Normal)?.is_empty() {
         return Ok(Vec::new());
     }
+    // A copy at the same speed was found with little effort, and the same effort finds its other stretches.
     let effort = if is_copy { Effort::Fast } else { Effort::Normal };
     let probes = (constellation.seconds / PROBE_SECONDS).ceil().clamp(1.0, MAX_PROBES as f64);
     let mut found: BTreeMap<TrackNumber, f64> = BTreeMap::new();
     for probe in 0..probes as u32 {
         for track in earlier(last * f64::from(probe) / (probes - 1.0).max(1.0), effort)? {
+            // Each stretch stands for its share of the track, because stretches of a long track do not cover all of it.
             *found.entry(track).or_default() += constellation.seconds / probes;
         }
     }

@@ -2,12 +2,11 @@
 
 use refrain_catalog::{Metadata, Rule};
 
-/// Names of the months in responses.
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+use crate::calendar::{MONTHS, day_exists};
 
 /// Maximum length of a value in bytes. Longer texts are lyrics or embedded documents. S3 and responses repeat every
-/// value. At half of it, long descriptions are refused; at twice, each response for the track can have twice the size.
+/// value. At half this value, long descriptions are refused; at twice this value, each response for the track can have
+/// twice the size.
 const MAX_VALUE_BYTES: usize = 4 << 10;
 
 /// Maximum length of the name of a column in bytes. Longer names are rows of a file that is not a table. Half of it
@@ -15,11 +14,26 @@ const MAX_VALUE_BYTES: usize = 4 << 10;
 const MAX_NAME_BYTES: usize = 128;
 
 /// Maximum number of columns without a field of their own. Each one is repeated in every response for the track. With
-/// [`MAX_VALUE_BYTES`] it bounds a response to 1 MB. At half of it, wide exports of label systems are refused; at
-/// twice, that bound doubles.
+/// [`MAX_VALUE_BYTES`] it bounds a response to 1 MB. At half this value, wide exports of label systems are refused; at
+/// twice this value, that bound doubles.
 const MAX_EXTRA_COLUMNS: usize = 256;
 
 /// Values that were given for a track; `None` if a value was not given.
+///
+/// # Examples
+/// ```
+/// use refrain_app::metadata::Fields;
+///
+/// let mut fields = Fields::default();
+/// fields.set("ISRC", "us-zz0-00-00001")?;
+/// fields.set("Release Date", "01-Feb-1999")?;
+/// fields.set("Mood", "calm")?;
+/// assert_eq!(fields.metadata.isrc.as_deref(), Some("USZZ00000001"));
+/// assert_eq!(fields.metadata.release_date.as_deref(), Some("1999-02-01"));
+/// assert_eq!(fields.metadata.extra["Mood"], "calm");
+/// assert!(fields.set("release date", "1999-02-31").is_err());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fields {
     /// Metadata of the track.
@@ -29,12 +43,13 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Sets one value by the name of its column. Names of known fields are accepted in any case and with spaces or hyphens
-    /// for `_`; other names are kept as they are. An empty value is ignored.
+    /// Sets one value by the name of its column. Names of known fields are accepted in any case and with spaces or
+    /// hyphens for `_`; other names are kept as they are. An empty value is ignored.
     ///
     /// # Errors
     /// The reason why the value is invalid, for a message that names its location.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        // Values from tables often have spaces around them, which would make equal values different.
         let value = value.trim();
         if value.is_empty() {
             return Ok(());
@@ -47,6 +62,7 @@ impl Fields {
             self.rule = Some(value.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())?);
             return Ok(());
         }
+        // Codes and dates are normalized here, so that the same value of different sources is equal in the catalog.
         let checked = match key.as_str() {
             "isrc" => isrc(value)?,
             "release_date" => release_date(value)?,
@@ -93,6 +109,7 @@ impl Fields {
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         let (top, low) = (self.metadata, below.metadata);
+        // Columns are merged one by one. Replacing the whole map would lose columns that only one source has.
         let mut extra = low.extra;
         extra.extend(top.extra);
         Self {
@@ -152,8 +169,8 @@ pub(super) fn isrc(text: &str) -> Result<String, String> {
     if valid { Ok(code) } else { Err(format!("invalid ISRC {text:?}: use 12 characters like USZZ00000001")) }
 }
 
-/// Parses a date in ISO 8601, complete or only year or year and month, or in the `DD-Mon-YYYY` of responses. Returns it in
-/// ISO 8601.
+/// Parses a date in ISO 8601, complete or only year or year and month, or in the `DD-Mon-YYYY` of responses. Returns it
+/// in ISO 8601.
 pub(super) fn release_date(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, digits: usize, max: u32| {
@@ -164,19 +181,19 @@ pub(super) fn release_date(text: &str) -> Result<String, String> {
         [year] => number(year, 4, 9999).map(|_| text.to_owned()),
         [year, month] => number(year, 4, 9999).and(number(month, 2, 12)).map(|_| text.to_owned()),
         [day, name, year] if name.len() == 3 => {
-            let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name));
-            let day = number(day, 2, 31);
-            number(year, 4, 9999)
-                .and(day)
-                .zip(month)
-                .map(|(day, month)| format!("{year}-{:02}-{day:02}", month + 1))
+            let month = (1..).zip(MONTHS).find(|(_, month)| month.eq_ignore_ascii_case(name));
+            complete(number(year, 4, 9999), month.map(|(month, _)| month), number(day, 2, 31))
         }
-        [year, month, day] => {
-            number(year, 4, 9999).and(number(month, 2, 12)).and(number(day, 2, 31)).map(|_| text.to_owned())
-        }
+        [year, month, day] => complete(number(year, 4, 9999), number(month, 2, 12), number(day, 2, 31)),
         _ => None,
     };
     date.ok_or_else(|| format!("invalid date {text:?}: use YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY"))
+}
+
+/// Returns a complete date in ISO 8601, or `None` if that day does not exist.
+fn complete(year: Option<u32>, month: Option<u32>, day: Option<u32>) -> Option<String> {
+    let (year, month, day) = (year?, month?, day?);
+    day_exists(year, month, day).then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
 #[cfg(test)]
@@ -200,6 +217,21 @@ mod tests {
         fields.clear("Territory");
         fields.clear("rule");
         assert_eq!((fields.metadata.extra.len(), fields.rule.is_none()), (0, true));
+    }
+
+    #[test]
+    fn days_that_do_not_exist_are_refused() {
+        for date in ["2026-02-31", "2026-02-29", "1900-02-29", "2026-04-31", "31-Apr-2026", "29-Feb-2026"] {
+            assert!(release_date(date).unwrap_err().contains(date), "{date}");
+        }
+        for (date, iso) in [
+            ("2024-02-29", "2024-02-29"),
+            ("29-feb-2000", "2000-02-29"),
+            ("31-Dec-1999", "1999-12-31"),
+            ("1999-12", "1999-12"),
+        ] {
+            assert_eq!(release_date(date).as_deref(), Ok(iso));
+        }
     }
 
     #[test]

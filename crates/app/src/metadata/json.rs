@@ -19,6 +19,7 @@ fn plain(name: &str, value: Value) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text)),
+        // Spreadsheets export years and codes as numbers. They are text in the catalog.
         Value::Number(number) => Ok(Some(number.to_string())),
         Value::Bool(bool) => Ok(Some(bool.to_string())),
         Value::Array(_) | Value::Object(_) => Err(format!("{name} must be a string, number or boolean")),

@@ -1,18 +1,24 @@
-//! A response and its matches.
+//! A response.
 
-use refrain_catalog::Track;
-use refrain_core::matching::{Match, Segment};
-use refrain_stream::ClockSource;
 use serde::Serialize;
 
 use super::number::Decimals;
-use super::track_fields::{ResponseMetadata, am_item_id};
+use super::response_match::ResponseMatch;
 use super::{FOUND, INTERNAL, NOT_AUDIO, NOT_FOUND, OVER_LIMIT};
 
-/// Rule code of a reference without a rule.
-const NO_RULE: &str = "notSubmitted";
-
 /// Response for one input, or for an event of a stream.
+///
+/// # Examples
+/// ```
+/// use refrain_app::response::{Response, UNREADABLE};
+///
+/// let json = serde_json::to_value(Response::new("clip", Vec::new()).with_duration(20.0))?;
+/// assert_eq!(json["statusCode"], 2005);
+/// assert_eq!(json["unknownMediaFileDuration"], 20.0);
+/// let json = serde_json::to_value(Response::failed("clip", UNREADABLE, "no such file".to_owned()))?;
+/// assert_eq!(json["error"], "no such file");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response<'a> {
@@ -46,75 +52,6 @@ pub struct Response<'a> {
 struct SongField<'a> {
     song: Option<&'a str>,
     score: u32,
-}
-
-/// A part of the unknown audio that matches a part of a track.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResponseMatch<'a> {
-    rule_code: &'a str,
-    match_type: &'static str,
-    #[serde(rename = "amItemID")]
-    am_item_id: String,
-    match_time_in_unknown: Decimals<3>,
-    match_duration_in_unknown: Decimals<3>,
-    match_time_in_reference: Decimals<3>,
-    /// Extension: `amItemID` of the better match whose audio this match would explain as well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alternative_of: Option<String>,
-    metadata: ResponseMetadata,
-    evidence: MatchEvidence<'a>,
-}
-
-/// The evidence for a match. All of its fields are extensions.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MatchEvidence<'a> {
-    reference: &'a str,
-    false_positive_probability: f64,
-    aligned_landmarks: u32,
-    matched_peaks: u32,
-    expected_peaks: u32,
-    /// Six decimals, because with three, times would be off by seconds after an hour.
-    speed: Decimals<6>,
-    pitch_cents: Decimals<1>,
-    /// Only present if there are several segments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    segments: Vec<ResponseSegment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    airing: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_in_stream: Option<Decimals<3>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clock: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clock_offset: Option<Decimals<3>>,
-}
-
-/// A part of a match without lost or repeated audio. Its times are those in the file and those in the track.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResponseSegment {
-    time_in_unknown: Decimals<3>,
-    duration: Decimals<3>,
-    time_in_reference: Decimals<3>,
-}
-
-/// Fields that only matches in streams have.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamFields {
-    /// `start`, `update` or `final`.
-    pub event: &'static str,
-    /// Identity of the airing, the same in all its events.
-    pub airing: String,
-    /// Start of the airing in seconds since 1970, the `matchTimeInUnknown` of streams.
-    pub epoch: f64,
-    /// Source of the epoch times.
-    pub clock: Option<ClockSource>,
-    /// Seconds from the time that the stream declares for its newest audio to the arrival of this audio.
-    pub clock_offset: Option<f64>,
 }
 
 impl<'a> Response<'a> {
@@ -199,70 +136,5 @@ fn description(code: u16) -> &'static str {
         OVER_LIMIT => "Input over a limit",
         INTERNAL => "Internal error",
         _ => "Input could not be read",
-    }
-}
-
-/// Returns the segments of a match, if it has several.
-fn segments(found: &Match) -> Vec<ResponseSegment> {
-    let several = found.segments.iter().filter(|_| found.segments.len() > 1);
-    let segment = |segment: &Segment| ResponseSegment {
-        time_in_unknown: Decimals(segment.query_start),
-        duration: Decimals(segment.query_end - segment.query_start),
-        time_in_reference: Decimals(segment.reference_start),
-    };
-    several.map(segment).collect()
-}
-
-impl<'a> ResponseMatch<'a> {
-    /// Creates the match of a track. Its time is that in a file.
-    #[must_use]
-    pub fn new(found: &Match, track: &'a Track) -> Self {
-        Self {
-            rule_code: track.rule.as_ref().map_or(NO_RULE, |rule| rule.as_str()),
-            match_type: "audio",
-            am_item_id: am_item_id(track.id),
-            match_time_in_unknown: Decimals(found.query_start),
-            match_duration_in_unknown: Decimals(found.query_end - found.query_start),
-            match_time_in_reference: Decimals(found.reference_start),
-            alternative_of: None,
-            metadata: ResponseMetadata::of(&track.metadata, track.seconds),
-            evidence: MatchEvidence {
-                reference: &track.source,
-                false_positive_probability: found.false_positive_probability,
-                aligned_landmarks: found.aligned_landmarks,
-                matched_peaks: found.matched_peaks,
-                expected_peaks: found.expected_peaks,
-                speed: Decimals(found.speed),
-                pitch_cents: Decimals(found.pitch_cents),
-                segments: segments(found),
-                event: None,
-                airing: None,
-                time_in_stream: None,
-                clock: None,
-                clock_offset: None,
-            },
-        }
-    }
-
-    /// Marks the match as an alternative explanation of the audio of the match with `best`.
-    #[must_use]
-    pub fn alternative_of(self, best: &Track) -> Self {
-        Self { alternative_of: Some(am_item_id(best.id)), ..self }
-    }
-
-    /// Converts the match to one in a stream: its time becomes a time of day.
-    #[must_use]
-    pub fn in_stream(mut self, in_stream: &StreamFields) -> Self {
-        let clock = |source| match source {
-            ClockSource::ProgramDateTime => "programDateTime",
-            ClockSource::Arrival => "arrival",
-        };
-        self.evidence.time_in_stream = Some(self.match_time_in_unknown);
-        self.match_time_in_unknown = Decimals(in_stream.epoch);
-        self.evidence.event = Some(in_stream.event);
-        self.evidence.airing = Some(in_stream.airing.clone());
-        self.evidence.clock = in_stream.clock.map(clock);
-        self.evidence.clock_offset = in_stream.clock_offset.map(Decimals);
-        self
     }
 }

@@ -14,12 +14,12 @@ const MODE: u32 = 0o666;
 /// Creates the file `path` with `text` and a line end. When this returns, the file is complete and on the disk.
 ///
 /// On Linux the file has no name while it is written (`O_TMPFILE`). Where the file system cannot do that, it is written
-/// under a hidden name in `temporary`, else next to the folder, and then moved. If both are on other file systems, as with
-/// a network mount, the hidden name is in the folder itself.
+/// under a hidden name in `temporary`, else next to the folder, and then moved. If both are on other file systems, as
+/// with a network mount, the hidden name is in the folder itself.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if the name is in use; the existing file does not change. Otherwise the error of the
-/// last method that was tried.
+/// [`io::ErrorKind::AlreadyExists`] if the name is in use; the existing file does not change. Otherwise the error of
+/// the last method that was tried.
 pub fn create_complete(path: &Path, text: &str, temporary: Option<&Path>) -> io::Result<()> {
     // Checked first: nothing has to be written to find out that the name is taken.
     if fs::symlink_metadata(path).is_ok() {
@@ -27,10 +27,12 @@ pub fn create_complete(path: &Path, text: &str, temporary: Option<&Path>) -> io:
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match create_unnamed(folder, path, text) {
+        // A name that is in use is final. The other methods would find the same.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
         Err(_) => create_renamed(folder, path, text, temporary)?,
         Ok(()) => {}
     }
+    // The content was synced before the name existed. The name itself is part of the folder.
     sync_folder(folder);
     Ok(())
 }
@@ -78,6 +80,7 @@ fn create_from(candidate: &PathBuf, path: &Path, text: &str) -> io::Result<()> {
     }
     let mut file: NamedTempFile = builder.tempfile_in(candidate)?;
     write(file.as_file_mut(), text)?;
+    // Without overwriting: another process may have created the name since the check.
     file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
@@ -87,8 +90,8 @@ fn write(file: &mut File, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Syncs the folder, so that the new name survives a power failure. Some file systems cannot do that; the file itself is on
-/// the disk.
+/// Syncs the folder, so that the new name survives a power failure. Some file systems cannot do that; the file itself
+/// is on the disk.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

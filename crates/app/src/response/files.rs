@@ -53,8 +53,8 @@ pub struct ResponseFolder {
 }
 
 impl ResponseFolder {
-    /// Creates a writer of responses to `folder`, where only complete files are visible. `temporary` is for files that are
-    /// being written, on systems that cannot write them without a name.
+    /// Creates a writer of responses to `folder`, where only complete files are visible. `temporary` is for files that
+    /// are being written, on systems that cannot write them without a name.
     #[must_use]
     pub fn new(folder: PathBuf, temporary: Option<PathBuf>) -> Self {
         Self { folder, temporary }
@@ -78,8 +78,8 @@ impl ResponseFolder {
         &self.folder
     }
 
-    /// Writes a response to a file named after its asset and the current time, and returns the path. When this returns, the
-    /// file is complete and on the disk.
+    /// Writes a response to a file named after its asset and the current time, and returns the path. When this returns,
+    /// the file is complete and on the disk.
     ///
     /// # Errors
     /// [`FileError`]. In this case no file was created.
@@ -90,11 +90,13 @@ impl ResponseFolder {
     fn put(&self, asset_id: &str, json: &str) -> io::Result<PathBuf> {
         // Checked first, so that a missing folder is not mistaken for a missing file later.
         fs::metadata(&self.folder)?;
+        // One time for all attempts: the number must be the only difference between the names.
         let now = Local::now();
         for number in 1..=MAX_NUMBER {
             let path = self.folder.join(file_name(asset_id, &now, number));
             match create_complete(&path, json, self.temporary.as_deref()) {
                 Ok(()) => return Ok(path),
+                // Two processes can write to one folder in the same second. The next number is tried.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

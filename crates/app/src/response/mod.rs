@@ -1,21 +1,23 @@
 //! The JSON response, with its fields in the order that `identifyStream` writes, and files that contain responses.
 //!
-//! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other fields
-//! are extensions of this program.
+//! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other
+//! fields are extensions of this program.
 
 mod body;
 mod complete_file;
 mod files;
 mod name;
 mod number;
+mod response_match;
 mod track_fields;
 
-pub use body::{Response, ResponseMatch, StreamFields};
+pub use body::Response;
 pub use complete_file::create_complete;
 pub use files::advice;
 pub use files::{FileError, ResponseFolder};
 pub use name::file_name;
 pub use name::safe_name;
+pub use response_match::{ResponseMatch, StreamFields};
 pub use track_fields::{ResponseMetadata, am_item_id};
 
 /// Status of a response with a match, as in identifyStream.

@@ -3,13 +3,23 @@
 use chrono::{DateTime, TimeZone};
 
 /// Maximum length of the asset id in a file name, in bytes. With time, number and `.json`, the name stays below the 255
-/// bytes that file systems allow. At twice the value it does not; at half of it, long ids of different streams could be
-/// cut to the same name.
+/// bytes that file systems allow. At twice the value it does not; at half this value, long ids of different streams
+/// could be cut to the same name.
 const MAX_ID_BYTES: usize = 200;
 
-/// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of 2 or
-/// more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of the
-/// folder: characters that separate paths or hide files become `_`.
+/// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of
+/// 2 or more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of
+/// the folder: characters that separate paths or hide files become `_`.
+///
+/// # Examples
+/// ```
+/// use chrono::{TimeZone, Utc};
+/// use refrain_app::response::file_name;
+///
+/// let when = Utc.timestamp_opt(1_684_839_475, 0).unwrap();
+/// assert_eq!(file_name("channel/1", &when, 1), "channel_1_2023_05_23T10_57_55+0000.json");
+/// assert_eq!(file_name("channel/1", &when, 2), "channel_1_2023_05_23T10_57_55+0000_2.json");
+/// ```
 #[must_use]
 pub fn file_name<Z: TimeZone>(asset_id: &str, when: &DateTime<Z>, number: u32) -> String
 where
@@ -21,13 +31,14 @@ where
     format!("{id}_{time}{suffix}.json")
 }
 
-/// Converts an untrusted name to a part of a path with 1 to 200 bytes: characters that separate paths or hide files become
-/// `_`.
+/// Converts an untrusted name to a part of a path with 1 to 200 bytes: characters that separate paths or hide files
+/// become `_`.
 pub fn safe_name(name: &str) -> String {
     let mut safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
     if safe.is_empty() || safe.starts_with('.') {
         safe = format!("_{}", safe.trim_start_matches('.'));
     }
+    // Cut at the start of a character, because `truncate` panics inside of one.
     safe.truncate(safe.floor_char_boundary(MAX_ID_BYTES));
     safe
 }

@@ -11,7 +11,9 @@ impl<const N: usize> Serialize for Decimals<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // -0.0004 would be written as "-0.000".
         let number = if self.0.abs() < 0.5 * 10f64.powi(-(N as i32)) { 0.0 } else { self.0 };
+        // JSON has no NaN and no infinity.
         let text = if number.is_finite() { format!("{number:.N$}") } else { "null".to_owned() };
+        // A raw value keeps the decimals. As a float, serde would drop trailing zeros.
         RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }

@@ -3,14 +3,23 @@
 use refrain_catalog::{Metadata, TrackId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::calendar::{MONTHS, day_exists};
+
 /// Characters of the six that follow the id in an `amItemID`. The order is part of the format.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// Returns the `amItemID` of a track in responses: 32 hex characters, `_`, and six alphanumeric characters that are derived
-/// from the id. It never changes and is the same in every catalog.
+/// Returns the `amItemID` of a track in responses: 32 hex characters, `_`, and six alphanumeric characters that are
+/// derived from the id. It never changes and is the same in every catalog.
+///
+/// # Examples
+/// ```
+/// use refrain_app::response::am_item_id;
+/// use refrain_catalog::TrackId;
+/// use uuid::Uuid;
+///
+/// let id = TrackId(Uuid::from_u128(0x4514_a672_110f_4a4e_b96e_507b_33c5_92fd));
+/// assert_eq!(am_item_id(id), "4514a672110f4a4eb96e507b33c592fd_XXqXsX");
+/// ```
 #[must_use]
 pub fn am_item_id(id: TrackId) -> String {
     let mut rest = fnv1a(id.0.as_bytes());
@@ -77,6 +86,7 @@ impl ResponseMetadata {
             ("SongLengthInSeconds", length),
         ];
         let is_fixed = |name: &str| fixed.iter().any(|(known, _)| *known == name);
+        // A free column must not replace a field that readers of the original format rely on.
         let extra = metadata.extra.iter().filter(|(name, _)| !is_fixed(name));
         let mut all: Vec<(String, String)> =
             extra.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -91,9 +101,11 @@ fn response_date(iso: &str) -> Option<String> {
     let date = iso.trim().split(['T', ' ']).next()?;
     let mut parts = date.split('-');
     let year = digits(parts.next()?, 4)?;
+    // The format of responses has no incomplete dates, so a missing month or day becomes the first.
     let month = parts.next().map_or(Some(1), |part| digits(part, 2))?;
     let day = parts.next().map_or(Some(1), |part| digits(part, 2))?;
-    if parts.next().is_some() || !(1..=31).contains(&day) {
+    // Catalogs of earlier versions can contain days that do not exist.
+    if parts.next().is_some() || !day_exists(year, month, day) {
         return None;
     }
     let month = MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
@@ -158,6 +170,7 @@ mod tests {
             ("1999-13", None),
             ("1999-00", None),
             ("1999-01-32", None),
+            ("1999-02-29", None),
             ("99", None),
             ("July 1999", None),
             ("+999", None),

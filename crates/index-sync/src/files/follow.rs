@@ -17,16 +17,16 @@ use refrain_catalog::Catalog;
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Pause after a change is noticed, to collect further ones. Otherwise a busy indexer would produce one index run per
-/// track. It is a tenth of the two seconds that [`IndexFollower`] promises. At half of it, an indexer that adds ten
-/// songs per second causes twice as many runs; at twice, every change is searchable 200 ms later.
+/// track. It is a tenth of the two seconds that [`IndexFollower`] promises. At half this value, an indexer that adds
+/// ten songs per second causes twice as many runs; at twice this value, every change is searchable 200 ms later.
 const COALESCE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Pause after the first failure; each further failure doubles it. At half of it, the maximum is reached one failure
-/// later; at twice, recovery from a short failure takes 250 ms longer.
+/// Pause after the first failure; each further failure doubles it. At half this value, the maximum is reached one
+/// failure later; at twice this value, recovery from a short failure takes 250 ms longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Maximum pause between two attempts. At half of it, a server that is unavailable receives twice as many attempts; at
-/// twice, the index is up to 20 s late after the server is back.
+/// Maximum pause between two attempts. At half this value, a server that is unavailable receives twice as many
+/// attempts; at twice this value, the index is up to 20 s late after the server is back.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Keeps an [`IndexSync`] in step with its catalog while a process runs: a change by any process is searchable here

@@ -13,18 +13,18 @@ use super::{IndexSync, lock};
 use crate::result::{SkippedTrack, SyncError, SyncReport, task_failed};
 use refrain_catalog::{CatalogError, Change};
 
-/// Maximum number of changes per query, 16 bytes each in memory. At half of it, a first build of millions of tracks
-/// needs twice as many pages, each of which ends with a smaller batch; at twice, a page takes 1.6 MB.
+/// Maximum number of changes per query, 16 bytes each in memory. At half this value, a first build of millions of
+/// tracks needs twice as many pages, each of which ends with a smaller batch; at twice this value, a page takes 1.6 MB.
 const REFRESH_PAGE_CHANGES: u32 = 50_000;
 
 /// Maximum number of bytes of packed constellations in memory; unpacked they take about three times as much. Two
-/// batches exist at the same time, the one that is applied and the next one. At half of it, a build writes twice as
-/// many runs, which have to be merged; at twice, it needs up to 250 MB more memory (docs/scale.md).
+/// batches exist at the same time, the one that is applied and the next one. At half this value, a build writes twice
+/// as many runs, which have to be merged; at twice this value, it needs up to 250 MB more memory (docs/scale.md).
 const REFRESH_BATCH_BYTES: u64 = 64 << 20;
 
-/// Number of constellations per query, about 7 MB for songs; several such queries run concurrently. At half of it,
-/// there are twice as many round trips; at twice, a batch of 64 MB has too few queries to run several concurrently at
-/// its end.
+/// Number of constellations per query, about 7 MB for songs; several such queries run concurrently. At half this value,
+/// there are twice as many round trips; at twice this value, a batch of 64 MB has too few queries to run several
+/// concurrently at its end.
 const TRACKS_PER_QUERY: usize = 512;
 
 /// A track with its packed constellation.

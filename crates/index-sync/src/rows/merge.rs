@@ -14,8 +14,8 @@ use super::{
 use crate::result::{SyncError, task_failed};
 
 /// Number of buckets whose old rows are deleted in one statement, about 65,000 rows or 100 MB per run. The statement
-/// time limit applies to each statement. At half of it, there are twice as many round trips; at twice, slow disks come
-/// nearer to the limit.
+/// time limit applies to each statement. At half this value, there are twice as many round trips; at twice this value,
+/// slow disks come nearer to the limit.
 const SWEEP_BUCKETS: usize = 1 << 16;
 
 impl IndexRows {

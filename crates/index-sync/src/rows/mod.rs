@@ -117,11 +117,11 @@ async fn insert_run(
     .map(drop)
 }
 
-/// Number of rows from which they are copied, about 1.5 MB. The end of a copy takes 40 ms. At half of it, small batches
-/// pay this pause; at twice, batches of up to 3 MB do not use the faster copy.
+/// Number of rows from which they are copied, about 1.5 MB. The end of a copy takes 40 ms. At half this value, small
+/// batches pay this pause; at twice this value, batches of up to 3 MB do not use the faster copy.
 const COPY_MIN_ROWS: usize = 1000;
-/// Number of rows per statement if they are not copied, about 15 MB. At half of it, there are twice as many round
-/// trips; at twice, the driver and the server each hold 30 MB for the parameters.
+/// Number of rows per statement if they are not copied, about 15 MB. At half this value, there are twice as many round
+/// trips; at twice this value, the driver and the server each hold 30 MB for the parameters.
 const MAX_INSERT_ROWS: usize = 10_000;
 
 /// Writes rows of a run.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use refrain_catalog::postgres::{Retry, Transaction};
-use refrain_catalog::{Catalog, CatalogError};
+use refrain_catalog::{CatalogError, ChangeFeed};
 use refrain_core::index::TrackNumber;
 use refrain_core::index::rows::{ROWS_VERSION, Row, RowRun, pack, units_of};
 
@@ -12,13 +12,13 @@ use crate::files::{ChangeBatch, remaining_additions, split_into_batches, unpack}
 use crate::result::{SkippedTrack, SyncError, SyncReport, task_failed};
 
 /// Maximum number of changes per query. One batch uses only the first part of them, so a larger page is read in vain: a
-/// batch has about 1,100 songs. At half of it, a page of many updates is cut more often; at twice, the sizes of twice
-/// as many constellations are queried for each batch.
+/// batch has about 1,100 songs. At half this value, a page of many updates is cut more often; at twice this value, the
+/// sizes of twice as many constellations are queried for each batch.
 const PACK_PAGE_CHANGES: u32 = 10_000;
 
 /// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory. At
-/// half of it, an import makes twice as many runs, which have to be merged; at twice, packing needs about 500 MB, and
-/// holds its lock for twice as long (docs/scale.md).
+/// half this value, an import makes twice as many runs, which have to be merged; at twice this value, packing needs
+/// about 500 MB, and holds its lock for twice as long (docs/scale.md).
 const RUN_BATCH_BYTES: u64 = 16 << 20;
 
 /// The columns of the row of `refrain.search` that packing changes.

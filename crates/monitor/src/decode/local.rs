@@ -10,17 +10,17 @@ use refrain_stream::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::super::worker::StageTimes;
+use super::super::stage_times::StageTimes;
 use super::piece::{FingerprintedSpan, PeakBatch};
 
 /// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap a new fingerprinter
-/// begins. Silence costs as much as audio. At half, each lost segment of 2 s restarts the fingerprinter, which costs
-/// its lead; at twice, gaps cost twice the time before they are skipped.
+/// begins. Silence costs as much as audio. At half this value, each lost segment of 2 s restarts the fingerprinter,
+/// which costs its lead; at twice this value, gaps cost twice the time before they are skipped.
 const MAX_SILENCE_SAMPLES: u64 = 2 * SAMPLE_RATE as u64;
 
 /// Samples of silence before the audio that follows a long gap: 1 s. This is more than the fingerprinter looks back
-/// (half a second for ranks), so that peaks after the gap are the same as in a stream with silence. At half, the first
-/// ranks can differ; at twice, each long gap costs 1 s more of transforms.
+/// (half a second for ranks), so that peaks after the gap are the same as in a stream with silence. At half this value,
+/// the first ranks can differ; at twice this value, each long gap costs 1 s more of transforms.
 const LEAD_SAMPLES: u64 = SAMPLE_RATE as u64;
 
 /// Samples of a frame of the spectrogram, 4 ticks. A new fingerprinter begins at the border of a frame.

@@ -1,8 +1,8 @@
 //! Converts the deliveries of one stream to peaks, in this process or in a supervised child.
 //!
 //! ```text
-//! Delivery ─► StreamDecoder ─┬─ LocalDecoder: Ear ► Fingerprinter ─┬─► Piece: peaks with their place in the stream
-//!                            └─ Session ─► child: LocalDecoder ────┘
+//! Delivery ─► IsolatedDecoder ─┬─ LocalDecoder: StreamDecoder ► Fingerprinter ─┬─► FingerprintedSpan
+//!                              └─ DecoderSession ─► child: LocalDecoder ───────┘
 //! ```
 //!
 //! Samples do not leave the process that decodes. Peaks are less than a hundredth of their size.
@@ -17,7 +17,7 @@ use refrain_stream::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::worker::StageTimes;
+use super::stage_times::StageTimes;
 use local::{LocalDecoder, LocalDecoderState};
 
 pub use child::ChildDecoders;
@@ -71,14 +71,15 @@ struct DecodeResponse {
 }
 
 /// Maximum number of consecutive deliveries that may kill the process which decodes them. Each can take seconds of
-/// processor time, and the other streams in the process must open their decoders again. At half, one bad segment and a
-/// kill by the operating system end a stream; at twice, a hostile stream disturbs the others twice as long.
+/// processor time, and the other streams in the process must open their decoders again. At half this value, one bad
+/// segment and a kill by the operating system end a stream; at twice this value, a hostile stream disturbs the others
+/// twice as long.
 const MAX_CONSECUTIVE_DEATHS: u32 = 3;
 
 /// Maximum number of bytes without any audio in a stream without segments. The start of a stream contains at most a
-/// picture, and the longest gap in a station's audio is seconds. At half, large cover pictures or the video of a
-/// transport stream (10 Mbit/s for 3 s) can end a stream; at twice, a download of another file takes twice as long to
-/// be noticed.
+/// picture, and the longest gap in a station's audio is seconds. At half this value, large cover pictures or the video
+/// of a transport stream (10 Mbit/s for 3 s) can end a stream; at twice this value, a download of another file takes
+/// twice as long to be noticed.
 const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
 
 /// The reason why a stream is not decoded any more.
@@ -86,7 +87,7 @@ const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
 pub enum DecodeError {
     /// Several deliveries in a row killed the process that decodes them.
     #[error(
-        "{MAX_CONSECUTIVE_DEATHS} segments in a row stopped the decoder: {0}; the stream is damaged or hostile"
+        "{MAX_CONSECUTIVE_DEATHS} segments in a row killed the decoder process: {0}; the stream is damaged or hostile"
     )]
     Hostile(String),
     /// The stream contains something other than audio.
@@ -118,8 +119,8 @@ impl IsolatedDecoder {
         }
     }
 
-    /// Decodes a delivery and adds the result to `out`, in order. A delivery that killed the process which decoded it becomes
-    /// a gap.
+    /// Decodes a delivery and adds the result to `out`, in order. A delivery that killed the process which decoded it
+    /// becomes a gap.
     ///
     /// # Errors
     /// [`DecodeError`], after which the stream should end.

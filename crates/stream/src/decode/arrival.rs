@@ -1,32 +1,33 @@
 //! Correction of a clock by the arrival times of audio.
 //!
-//! Audio that was received at a time cannot be newer than that time. So each arrival bounds the time of its position from
-//! above, and the least bound so far is the estimate. Delays of the network and of the server only make a bound worse.
+//! Audio that was received at a time cannot be newer than that time. So each arrival bounds the time of its position
+//! from above, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
+//! worse.
 
 use serde::{Deserialize, Serialize};
 
 /// Smallest correction that is made, in seconds. It is below the accuracy that responses need and above the jitter of a
-/// local network. At half, the clock gets twice as many sections for no visible gain; at twice, times stay up to 0.1 s
-/// late.
+/// local network. At half this value, the clock gets twice as many sections for no visible gain; at twice this value,
+/// times stay up to 0.1 s late.
 const MIN_CORRECTION_SECONDS: f64 = 0.05;
 
 /// Shortest distance of two corrections in the stream, in seconds. The first arrivals of a connection improve the bound
-/// often; collecting them keeps the sections of the clock few. At half, `MAX_PIECES` sections cover half the time; at
-/// twice, the first times of a stream stay late for longer.
+/// often; collecting them keeps the sections of the clock few. At half this value, `MAX_PIECES` sections cover half the
+/// time; at twice this value, the first times of a stream stay late for longer.
 const CORRECTION_INTERVAL_SECONDS: f64 = 5.0;
 
 /// Largest sum of the corrections of an estimate to earlier times, in seconds. A stream that needs more is delivered
-/// faster than it plays, so that its arrival times say nothing about its time. At half, the estimate cannot leave a
-/// burst of 30 s of a radio server; at twice, a fast file moves the clock a minute into the past.
+/// faster than it plays, so that its arrival times say nothing about its time. At half this value, the estimate cannot
+/// leave a burst of 30 s of a radio server; at twice this value, a fast file moves the clock a minute into the past.
 const MAX_CORRECTIONS_SECONDS: f64 = 30.0;
 
 /// Delay in seconds above which an arrival is late. If all arrivals of [`LATE_WINDOW_SECONDS`] are late, the stream
-/// itself has paused. Jitter of the network is below it. At half, a congested line looks like a pause; at twice, a
-/// pause of up to 2 s makes all later times early by its length.
+/// itself has paused. Jitter of the network is below it. At half this value, a congested line looks like a pause; at
+/// twice this value, a pause of up to 2 s makes all later times early by its length.
 const LATE_SECONDS: f64 = 1.0;
 /// Time in seconds for which all arrivals must be late. Stations send in pieces of some seconds at most, so several
-/// arrivals fall into it. At half, one congestion is taken for a pause; at twice, the clock is wrong for 40 s after a
-/// pause.
+/// arrivals fall into it. At half this value, one congestion is taken for a pause; at twice this value, the clock is
+/// wrong for 40 s after a pause.
 const LATE_WINDOW_SECONDS: f64 = 20.0;
 
 /// Correction of an estimate: the difference of time and position in seconds that holds from now on.
@@ -57,8 +58,8 @@ impl Arrivals {
         Self { min_difference: f64::INFINITY, corrected_at: position, corrected: 0.0, window: None }
     }
 
-    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference of time and position that is
-    /// estimated now, or will be when the last correction is complete. Returns a correction if one is due.
+    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference of time and position that
+    /// is estimated now, or will be when the last correction is complete. Returns a correction if one is due.
     pub(super) fn take(&mut self, position: f64, time: f64, offset: f64) -> Option<Correction> {
         let difference = time - position;
         // Network and server only add delay, so the least difference is the best estimate; an average would include

@@ -8,45 +8,48 @@ use super::arrival::{Arrivals, Correction};
 
 /// Largest difference between the dates of a stream and its clock, in seconds, that counts as jitter or drift and is
 /// corrected smoothly. Dates of segments are off by some 100 ms if a packager rounds them or adds up rounded durations.
-/// At half, such packagers cause jumps of the clock; at twice, a real jump of 1 to 2 s takes a minute to be corrected.
+/// At half this value, such packagers cause jumps of the clock; at twice this value, a real jump of 1 to 2 s takes a
+/// minute to be corrected.
 const JITTER_SECONDS: f64 = 1.0;
 
 /// Seconds over which a difference is corrected. This is slow enough to average over the jitter of many segments. The
-/// time never runs backwards, because at most a second ([`JITTER_SECONDS`]) is corrected in a minute. At half, jitter
-/// of the dates shows twice as much in the times; at twice, a drift is followed half as fast.
+/// time never runs backwards, because at most a second ([`JITTER_SECONDS`]) is corrected in a minute. At half this
+/// value, jitter of the dates shows twice as much in the times; at twice this value, a drift is followed half as fast.
 const SMOOTHING_SECONDS: f64 = 60.0;
 
 /// Largest delay of an arrival, in seconds, that the network or the server can cause: a few segments. After a longer
-/// delay, the stream itself must have paused. At half, a slow segment of 6 s moves the clock; at twice, the times after
-/// a pause of 15 s stay early by its length.
+/// delay, the stream itself must have paused. At half this value, a slow segment of 6 s moves the clock; at twice this
+/// value, the times after a pause of 15 s stay early by its length.
 const LATE_ARRIVAL_SECONDS: f64 = 10.0;
 
 /// Largest difference, in seconds, between the jumps of two successive dates at which the jump is accepted. One wrong
-/// date never moves the clock. Dates jitter by some 100 ms; at half, a jump of a jittering stream is accepted late or
-/// never; at twice, two unrelated wrong dates agree more often.
+/// date never moves the clock. Dates jitter by some 100 ms; at half this value, a jump of a jittering stream is
+/// accepted late or never; at twice this value, two unrelated wrong dates agree more often.
 const JUMP_AGREEMENT_SECONDS: f64 = 0.5;
 
-/// Largest difference that is ignored, in seconds, because dates are given in milliseconds: two roundings. At half,
-/// rounding alone adds a section to the clock for each segment; at twice, nothing changes visibly.
+/// Largest difference that is ignored, in seconds, because dates are given in milliseconds: two roundings. At half this
+/// value, rounding alone adds a section to the clock for each segment; at twice this value, nothing changes visibly.
 const MIN_ERROR_SECONDS: f64 = 0.002;
 
-/// Largest distance of a valid time from 1970, in seconds: 30,000 years. Larger numbers of seconds lose their fractions.
+/// Largest distance of a valid time from 1970, in seconds: 30,000 years. Larger numbers of seconds lose their
+/// fractions.
 const MAX_EPOCH_SECONDS: f64 = 1e12;
 
 /// Largest difference between the estimates of two workers, in seconds: a long segment. Each estimates from its own
-/// first arrival, which may be late by a segment. At half, streams with long segments lose their common clock at a
-/// hand-over; at twice, the clock continues through an encoder restart whose time stamps fit by chance.
+/// first arrival, which may be late by a segment. At half this value, streams with long segments lose their common
+/// clock at a hand-over; at twice this value, the clock continues through an encoder restart whose time stamps fit by
+/// chance.
 const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
 
-/// Largest correction to earlier times within [`SMOOTHING_SECONDS`], in seconds. It is half of it, so that time runs at
-/// half speed at worst and never backwards. At twice, time would stand still while it is corrected; at half, a burst is
-/// corrected over twice the time.
+/// Largest correction to earlier times within [`SMOOTHING_SECONDS`], in seconds. It is half of that time, so the clock
+/// runs at half speed at worst and never backwards. At twice this value, the clock would stand still while it is
+/// corrected; at half this value, the correction after a burst takes twice the time.
 const MAX_SLOWING_SECONDS: f64 = 30.0;
 
 /// Maximum number of sections that are kept, so that positions of the last minutes keep their times. Corrections by
-/// arrival come at least 5 s apart, dates with each segment: 64 sections are two minutes of 2-s segments. At half,
-/// events whose start is older than a minute get a time that is off by the jitter; at twice, a state message grows by
-/// 1.5 kB.
+/// arrival come at least 5 s apart, dates with each segment: 64 sections are two minutes of 2-s segments. At half this
+/// value, events whose start is older than a minute get a time that is off by the jitter; at twice this value, a state
+/// message grows by 1.5 kB.
 const MAX_PIECES: usize = 64;
 
 /// Origin of the times of a [`StreamClock`].
@@ -86,8 +89,8 @@ pub struct ClockAnchor {
 }
 
 impl ClockAnchor {
-    /// Returns the time of a frame with this time stamp. Returns `None` if that is far from `estimate`, because the time
-    /// stamps have restarted.
+    /// Returns the time of a frame with this time stamp. Returns `None` if that is far from `estimate`, because the
+    /// time stamps have restarted.
     fn epoch_of(&self, stamp: f64, estimate: f64) -> Option<f64> {
         let epoch = self.epoch + stamp - self.stamp;
         let wrap = self.wrap.filter(|wrap| *wrap > 0.0);
@@ -97,10 +100,23 @@ impl ClockAnchor {
     }
 }
 
-/// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier times.
+/// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier
+/// times.
 ///
-/// The clock follows if the dates of the stream jump forward. If they are set back, it continues from its last time, and
-/// [`StreamClock::set_back`] returns the difference.
+/// The clock follows if the dates of the stream jump forward. If they are set back, it continues from its last time,
+/// and [`StreamClock::set_back`] returns the difference.
+///
+/// # Examples
+/// ```
+/// use refrain_stream::{ClockSource, DecoderSettings, Delivery, StreamDecoder};
+///
+/// // A stream without dates gets the time at which its first audio arrived.
+/// let mut decoder = StreamDecoder::new(DecoderSettings { wall_clock: || 1_700_000_000.0 });
+/// assert_eq!(decoder.clock().epoch(0.0), None);
+/// decoder.process(Delivery::Decoded(vec![0.0; 44_100]), |_| {});
+/// assert_eq!(decoder.clock().source(), Some(ClockSource::Arrival));
+/// assert_eq!(decoder.clock().epoch(0.5), Some(1_700_000_000.5));
+/// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StreamClock {
     pieces: VecDeque<ClockSection>,
@@ -118,7 +134,8 @@ pub struct StreamClock {
 }
 
 impl StreamClock {
-    /// Returns the time of a position, or `None` before the first audio. Positions of the last minutes keep their times.
+    /// Returns the time of a position, or `None` before the first audio. Positions of the last minutes keep their
+    /// times.
     #[must_use]
     pub fn epoch(&self, position: f64) -> Option<f64> {
         let behind = self.pieces.partition_point(|piece| piece.position <= position);
@@ -136,15 +153,15 @@ impl StreamClock {
         self.source
     }
 
-    /// Returns the seconds from the date of the end of the newest segment to the time when it was first seen here, by this
-    /// machine's clock. This is the delay of the stream plus the difference of both clocks.
+    /// Returns the seconds from the date of the end of the newest segment to the time when it was first seen here, by
+    /// this machine's clock. This is the delay of the stream plus the difference of both clocks.
     #[must_use]
     pub fn arrival_offset(&self) -> Option<f64> {
         self.arrival_offset
     }
 
-    /// Returns the seconds by which the times of this clock are later than the dates of the stream because those were set
-    /// back, or 0.
+    /// Returns the seconds by which the times of this clock are later than the dates of the stream because those were
+    /// set back, or 0.
     #[must_use]
     pub fn set_back(&self) -> f64 {
         self.set_back
@@ -189,9 +206,10 @@ impl StreamClock {
         self.inherited = Some(anchor).filter(|anchor| is_time(anchor.epoch) && is_time(anchor.stamp));
     }
 
-    /// Notes that a position, whose frame has this time stamp, arrived at `time`. This sets the clock if it has no time yet,
-    /// or if `time` is so late that audio must have been lost. `certain` is true after a connection was lost, where a shorter
-    /// delay is enough. Has no effect if the stream has dates.
+    /// Records that `position` (seconds), whose frame has the time stamp `stamp`, arrived at `time` (seconds since
+    /// 1970). This sets the clock if it has no time yet, or if `time` is so late that audio must have been lost.
+    /// `certain` is true after a connection was lost, where a shorter delay is enough. Has no effect if the stream has
+    /// dates.
     pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool, stamp: Option<f64>) {
         if self.source == Some(ClockSource::ProgramDateTime) {
             return;
@@ -213,8 +231,9 @@ impl StreamClock {
         }
     }
 
-    /// Notes that a position of a live stream was received at `time`, so that it cannot be newer. `steady` is true for sources
-    /// that send evenly: if all arrivals are late, the clock moves to later times. Segments arrive in steps instead.
+    /// Records that the audio at `position` (seconds) of a live stream was received at `time` (seconds since 1970). The
+    /// audio cannot be newer than that. `steady` is true for sources that send evenly: if all their arrivals are late
+    /// for some time, the clock moves to later times. It is false for segments, which do not arrive evenly.
     pub(super) fn received(&mut self, position: f64, time: f64, steady: bool) {
         if self.source != Some(ClockSource::Arrival) || !is_time(time) {
             return;

@@ -1,45 +1,29 @@
 //! Placement of the first frames of a connection: the part of [`Playback`] for live streams without segments.
 
-use super::playback::{Frame, Playback, SoundSink, TimeMark};
+use super::frame::{Frame, TimeMark};
+use super::last_arrival::LastArrival;
+use super::playback::{Playback, SoundSink};
 use super::sound::{samples, seconds};
 use crate::delivery::GapReason;
 
 /// Smallest time between the audio before and after a reconnect that counts as a gap, in seconds: about four frames,
-/// the jitter of arrivals. At half, each reconnect inserts a gap of jitter; at twice, up to 0.2 s of missing audio
-/// shifts all later positions.
+/// the jitter of arrivals. At half this value, each reconnect inserts a gap of jitter; at twice this value, up to 0.2 s
+/// of missing audio shifts all later positions.
 const MIN_GAP_SECONDS: f64 = 0.1;
 
 /// Shortest repetition, in seconds, that is left out if only the clock shows it. A shorter one may be jitter of
-/// arrivals. At half, jitter removes new audio; at twice, up to a second of audio is decoded twice after a reconnect to
-/// a server that encodes again.
+/// arrivals. At half this value, jitter removes new audio; at twice this value, up to a second of audio is decoded
+/// twice after a reconnect to a server that encodes again.
 const MIN_REPEATED_SECONDS: f64 = 0.5;
 
 /// Shortest time without data on an open connection, in seconds, that counts as a pause of the station itself. Stations
-/// send pieces several times a second. At half, a slow network looks like a pause of the station; at twice, a pause of
-/// 1 to 2 s is reported as missing audio.
+/// send pieces several times a second. At half this value, a slow network looks like a pause of the station; at twice
+/// this value, a pause of 1 to 2 s is reported as missing audio.
 const MIN_SILENCE_SECONDS: f64 = 1.0;
 
-/// The last arrival of audio.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct LastArrival {
-    /// Samples of the stream up to this arrival.
-    head: u64,
-    /// Time of the arrival, seconds since 1970.
-    time: f64,
-    /// Time until which nothing more is known to have arrived, seconds since 1970.
-    until: f64,
-}
-
-impl LastArrival {
-    /// Returns the time when the last audio arrived and the time until which nothing more did, in seconds since 1970.
-    pub(super) fn span(&self) -> (f64, f64) {
-        (self.time, self.until)
-    }
-}
-
 impl Playback {
-    /// Notes that all audio of a live stream so far had arrived at `time`. If audio is held back and its burst has ended,
-    /// places it.
+    /// Notes that all audio of a live stream so far had arrived at `time`. If audio is held back and its burst has
+    /// ended, places it.
     pub(super) fn arrived(&mut self, time: f64, sink: SoundSink<'_>) {
         match &mut self.join {
             // While audio is held back, its time is not known, so the clock must not learn from these arrivals.
@@ -81,8 +65,8 @@ impl Playback {
                 self.mark(TimeMark { program_date_time: None, arrival: start, live: false, certain: true });
             }
             Some(now) => {
-                // Received audio cannot be newer than its arrival, even if the source sends faster than it plays. While a
-                // connection was open without delivering data, the station itself had paused.
+                // Received audio cannot be newer than its arrival, even if the source sends faster than it plays. While
+                // a connection was open without delivering data, the station itself had paused.
                 let (last, ended) = join.before.unwrap_or((now, now));
                 let silence = (ended - last).max(0.0);
                 let missing = start - now.min(last) - silence;
@@ -100,8 +84,8 @@ impl Playback {
                 match self.recent.overlap(&join.frames, -missing) {
                     Some(frames) => {
                         repeated = frames;
-                        // The first new frame continues the last one exactly, so the decoder keeps its overlap and no
-                        // click is heard.
+                        // The first new frame continues the last one exactly, so the decoder keeps its overlap and the
+                        // output has no click.
                         self.reset_due = false;
                     }
                     None if missing > min_gap => self.miss(GapReason::Missed, missing),

@@ -7,37 +7,39 @@ use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TsDemu
 
 use super::fmp4;
 use super::fragments::Fragments;
+use super::frame::Frame;
 use super::id3::{self, TaggedAudio};
-use super::playback::{Frame, Playback, SoundSink};
+use super::playback::{Playback, SoundSink};
 use super::report::DecoderReport;
 use super::timeline::StampTimeline;
 use crate::delivery::{HlsSegment, InitSection};
 
-/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. At twice, more frames of a segment
-/// are in memory at once; at half, more calls are made for the same bytes. The output is the same for every size.
+/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. At twice this value, more frames of
+/// a segment are in memory at once; at half this value, more calls are made for the same bytes. The output is the same
+/// for every size.
 const SLICE_BYTES: usize = 8 << 10;
 
 /// Bytes at the start of a segment by which its format is recognized. MPEG-TS needs a few packets, bare frames several
-/// headers in a row; a frame has at most 1.5 kB at usual rates. At half, large frames are recognized less surely; at
-/// twice, no further format is recognized.
+/// headers in a row; a frame has at most 1.5 kB at usual rates. At half this value, large frames are recognized less
+/// surely; at twice this value, no further format is recognized.
 const HEAD_BYTES: usize = 8 << 10;
 
 /// Bytes at the start of a stream without segments by which its format is recognized. Radio of the lowest bit rate (16
-/// kbit/s) sends them in a second. At half, fewer frame headers confirm the format; at twice, such radio starts a
-/// second later.
+/// kbit/s) sends them in a second. At half this value, fewer frame headers confirm the format; at twice this value,
+/// such radio starts a second later.
 const START_BYTES: usize = 2 << 10;
 
 /// Bytes of a stream without segments that are searched for audio before all but the last [`HEAD_BYTES`] of them are
-/// discarded. A picture in a tag before the audio can be larger, but is skipped piece by piece. At half, the search is
-/// the same with more copying; at twice, each stream without audio keeps twice the memory.
+/// discarded. A picture in a tag before the audio can be larger, but is skipped piece by piece. At half this value, the
+/// search is the same with more copying; at twice this value, each stream without audio keeps twice the memory.
 const MAX_SEARCH_BYTES: usize = 64 << 10;
 
 /// Shortest piece of MPEG-TS that can be recognized, in bytes: five packets and the rest of a truncated one.
 const SHORT_TS_BYTES: usize = 6 * 188;
 
 /// Maximum number of frames after a loss that wait for a time stamp: about three seconds, more than the distance
-/// between two time stamps (ISO/IEC 13818-1 permits 0.7 s). At half, slow streams place frames without a time stamp; at
-/// twice, a stream without time stamps is delayed by 6 s after a loss.
+/// between two time stamps (ISO/IEC 13818-1 permits 0.7 s). At half this value, slow streams place frames without a
+/// time stamp; at twice this value, a stream without time stamps is delayed by 6 s after a loss.
 const MAX_UNSTAMPED_FRAMES: usize = 128;
 
 /// Content of a segment, recognized by its bytes.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use refrain_core::audio::{FrameError, Mp4Track};
 
 use super::fmp4::{self, Defaults};
-use super::playback::{Frame, Playback, SoundSink};
+use super::frame::Frame;
+use super::playback::{Playback, SoundSink};
 use crate::delivery::{HlsSegment, InitSection};
 
 /// Limit of the total duration of a segment's samples: a factor of the duration in the playlist, and seconds that are
 /// added. Otherwise one damaged duration would create a gap of days. Playlists round durations and parts are short,
-/// hence the added second. At half the factor, correct segments of packagers that round up are cut; at twice, damage
-/// can insert three more durations of a segment.
+/// hence the added second. At half the factor, correct segments of packagers that round up are cut; at twice this
+/// value, damage can insert three more durations of a segment.
 const MAX_DURATION: (f64, f64) = (2.0, 1.0);
 
 /// The track that a section describes.

@@ -1,58 +1,58 @@
 //! The start of a connection of a live stream without segments.
 //!
-//! A server sends some seconds of audio at once when a connection begins (its burst), so that players can start. The end
-//! of the burst is "now", so the time of the first frame is known only after the burst. After a reconnect the burst often
-//! repeats audio that was already received. So the first frames of each connection are held back (for about half a second
-//! without a burst) and then placed: directly after the audio of the connection before, or after a gap.
+//! A server sends some seconds of audio at once when a connection begins (its burst), so that players can start. The
+//! end of the burst is "now", so the time of the first frame is known only after the burst. After a reconnect the burst
+//! often repeats audio that was already received. So the first frames of each connection are held back (for about half
+//! a second without a burst) and then placed: directly after the audio of the connection before, or after a gap.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use refrain_core::audio::ts::FrameFormat;
 
-use super::playback::Frame;
+use super::frame::Frame;
 
 /// Time in seconds over which the rate of arrivals is measured, to distinguish a burst from live audio. It also is the
-/// time for which the audio of a connection without a burst is held back. At half, a pause within a burst looks like
-/// its end; at twice, each connection starts half a second later.
+/// time for which the audio of a connection without a burst is held back. At half this value, a pause within a burst
+/// looks like its end; at twice this value, each connection starts half a second later.
 const RATE_WINDOW_SECONDS: f64 = 0.5;
 
 /// Lowest rate of a burst, as a multiple of the rate at which it plays. Networks carry radio at ten times its rate and
-/// more; a server that sends at twice the rate does so to fill buffers, for minutes. At half, such a server is held
-/// back up to [`MAX_HOLD_SECONDS`]; at twice, a burst over a slow line is taken for live audio, and its times are
-/// early.
+/// more; a server that sends at twice the rate does so to fill buffers, for minutes. At half this value, such a server
+/// is held back up to [`MAX_HOLD_SECONDS`]; at twice this value, a burst over a slow line is taken for live audio, and
+/// its times are early.
 const BURST_RATE: f64 = 4.0;
 
 /// Time in seconds after the first audio in which all audio counts as part of a burst. A short burst ends within a
-/// round trip. At half, the second packets of distant servers count as live audio; at twice, times of connections
-/// without a burst are up to 0.3 s early.
+/// round trip. At half this value, the second packets of distant servers count as live audio; at twice this value,
+/// times of connections without a burst are up to 0.3 s early.
 const SHORT_BURST_SECONDS: f64 = 0.15;
 
 /// Longest time for which audio is held back, in seconds of arrival time. It bounds the delay of a source that always
-/// sends faster than it plays. At half, a burst of 30 s over a line of 1.3 Mbit/s can end too soon; at twice, such
-/// sources start 10 s late.
+/// sends faster than it plays. At half this value, a burst of 30 s over a line of 1.3 Mbit/s can end too soon; at twice
+/// this value, such sources start 10 s late.
 const MAX_HOLD_SECONDS: f64 = 5.0;
 
-/// Most audio that is held back, in seconds: longer than the burst of usual servers (up to about 30 s). At half, a
-/// server with a large buffer is placed too early; at twice, a connection that delivers a file holds 3 minutes of
-/// frames in memory.
+/// Most audio that is held back, in seconds: longer than the burst of usual servers (up to about 30 s). At half this
+/// value, a server with a large buffer is placed too early; at twice this value, a connection that delivers a file
+/// holds 3 minutes of frames in memory.
 const MAX_BUFFERED_SECONDS: f64 = 90.0;
 
-/// Frames that are remembered, to recognize repeated audio: about 40 s, more than the burst of usual servers. At half,
-/// a burst of 30 s after a reconnect is not recognized and only the clock places it; at twice, the search for an
-/// overlap takes up to twice the time.
+/// Frames that are remembered, to recognize repeated audio: about 40 s, more than the burst of usual servers. At half
+/// this value, a burst of 30 s after a reconnect is not recognized and only the clock places it; at twice this value,
+/// the search for an overlap takes up to twice the time.
 const MAX_RECENT_FRAMES: usize = 1_600;
 
-/// Fewest equal frames in a row that count as repeated audio: 0.1 s. At half, two frames of digital silence or of a
-/// jingle match by chance; at twice, a burst shorter than 0.2 s is decoded twice.
+/// Fewest equal frames in a row that count as repeated audio: 0.1 s. At half this value, two frames of digital silence
+/// or of a jingle match by chance; at twice this value, a burst shorter than 0.2 s is decoded twice.
 const MIN_OVERLAP_FRAMES: usize = 4;
-/// Fewest different frames among these, because all frames of silence are equal. At half, alternating frames of silence
-/// count as an overlap; at twice, it could not be reached by the shortest overlap.
+/// Fewest different frames among these, because all frames of silence are equal. At half this value, alternating frames
+/// of silence count as an overlap; at twice this value, it could not be reached by the shortest overlap.
 const MIN_DISTINCT_FRAMES: usize = 3;
 
-/// Most frames at the start of a connection that may be broken, because it often begins within a frame. At half, a
-/// false sync and the frame after it prevent the recognition; at twice, up to six new frames before an overlap are
-/// taken for broken ones.
+/// Most frames at the start of a connection that may be broken, because it often begins within a frame. At half this
+/// value, a false sync and the frame after it prevent the recognition; at twice this value, up to six new frames before
+/// an overlap are taken for broken ones.
 const MAX_BROKEN_FRAMES: usize = 3;
 
 /// A frame that is held back.
@@ -77,8 +77,8 @@ impl BufferedFrame {
 pub(super) struct ConnectionStart {
     /// Time when the first bytes arrived, seconds since 1970.
     connected_at: f64,
-    /// Time when the last audio of the connection before arrived, and time until which that connection delivered nothing more,
-    /// in seconds since 1970.
+    /// Time when the last audio of the connection before arrived, and time until which that connection delivered
+    /// nothing more, in seconds since 1970.
     pub(super) before: Option<(f64, f64)>,
     pub(super) frames: Vec<BufferedFrame>,
     /// Decoded audio that is held back, in place of frames.
@@ -104,8 +104,8 @@ struct Timing {
 }
 
 impl ConnectionStart {
-    /// Creates the start of a connection whose first bytes arrived at `connected_at`. `before` has the time when the last audio
-    /// of the connection before arrived, and the time when that connection ended.
+    /// Creates the start of a connection whose first bytes arrived at `connected_at`. `before` has the time when the
+    /// last audio of the connection before arrived, and the time when that connection ended.
     pub(super) fn new(connected_at: f64, before: Option<(f64, f64)>) -> Self {
         Self { connected_at, before, frames: Vec::new(), samples: Vec::new(), seconds: 0.0, timing: None }
     }
@@ -201,9 +201,9 @@ impl RecentFrames {
         repeats
     }
 
-    /// Returns the number of frames at the start of a connection that repeat the last frames of the connection before, or
-    /// `None` if they do not. If several overlaps are possible, as with a loop or silence, the one that is nearest to
-    /// `expected_seconds` is chosen.
+    /// Returns the number of frames at the start of a connection that repeat the last frames of the connection before,
+    /// or `None` if they do not. If several overlaps are possible, as with a loop or silence, the one that is nearest
+    /// to `expected_seconds` is chosen.
     pub(super) fn overlap(&mut self, frames: &[BufferedFrame], expected_seconds: f64) -> Option<usize> {
         let new: Vec<u64> = frames.iter().map(|frame| hash(&frame.data)).collect();
         let old = self.hashes.make_contiguous();

@@ -4,8 +4,9 @@ use refrain_core::audio::SAMPLE_RATE;
 
 use super::report::DecoderReport;
 
-/// Samples of a block whose power is measured: a tenth of a second, two periods of the lowest note of 20 Hz. At half,
-/// the power of a block depends on the phase of low notes; at twice, short pauses do not count as silence.
+/// Samples of a block whose power is measured: a tenth of a second, two periods of the lowest note of 20 Hz. At half
+/// this value, the power of a block depends on the phase of low notes; at twice this value, short pauses do not count
+/// as silence.
 const BLOCK_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 
 /// Mean square below which a block is silence: −60 dBFS, which is below the noise of any room and above that of a
@@ -13,8 +14,8 @@ const BLOCK_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 /// classical music counts as silence.
 const SILENCE_POWER: f64 = 1e-6;
 
-/// Weight of a new block in the level, which gives a time constant of one second. At twice, the displayed level
-/// flickers with the beat; at half, it lags a change by two seconds.
+/// Weight of a new block in the level, which gives a time constant of one second. At twice this value, the displayed
+/// level flickers with the beat; at half this value, it lags a change by two seconds.
 const LEVEL_SMOOTHING: f64 = 0.1;
 
 /// Lowest level that is reported, dBFS: below the noise of 16 bits (−98 dBFS). It replaces the infinity of digital

@@ -6,8 +6,8 @@ use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
 /// Longest duration of one gap that is accepted, in seconds: a day. Playlists and dates are untrusted input, and a gap
-/// moves all later positions. At half, an outage over a night is cut; at twice, one wrong date moves the positions by
-/// two days.
+/// moves all later positions. At half this value, an outage over a night is cut; at twice this value, one wrong date
+/// moves the positions by two days.
 const MAX_GAP_SECONDS: f64 = 86_400.0;
 
 impl Playback {

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! Delivery ─► content recognized by its bytes ─► TsDemuxer · FrameSplitter · fragments of MP4 ─► frames
-//!    frame ─► Timeline: next, after a gap, repeated? ─► LiveDecoder ─► Sound
+//!    frame ─► StampTimeline: next, after a gap, repeated? ─► LiveDecoder ─► Sound
 //! ```
 //!
-//! One [`StreamDecoder`] exists for the whole life of its stream. Frames may span two segments, and there are no clicks at the
-//! boundaries of segments. Positions count samples from the first one of the stream and never jump. Missing media becomes a
-//! gap, whose length follows from the time stamps after it. [`StreamClock`] maps positions to the time of day.
+//! One [`StreamDecoder`] exists for the whole life of its stream. Frames may span two segments, and there are no clicks
+//! at the boundaries of segments. Positions count samples from the first one of the stream and never jump. Missing
+//! media becomes a gap, whose length follows from the time stamps after it. [`StreamClock`] maps positions to the time
+//! of day.
 //!
-//! An [`StreamDecoder`] runs synchronously, never blocks and never returns an error: data that cannot be decoded is counted.
+//! A [`StreamDecoder`] runs synchronously, never blocks and never returns an error: data that cannot be decoded is
+//! counted.
 
 mod arrival;
 mod clock;
@@ -17,51 +19,62 @@ mod connection;
 mod demux;
 mod fmp4;
 mod fragments;
+mod frame;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod id3;
 mod join;
+mod last_arrival;
 mod meter;
 mod missing;
 mod playback;
 mod report;
+mod settings;
 mod sound;
+mod state;
 mod timeline;
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, LiveAudio, LiveChunk};
 use crate::gaps::Gaps;
 use demux::{SegmentContent, StreamDemuxer};
+use frame::TimeMark;
 use join::ConnectionStart;
-use playback::{Playback, SoundSink, TimeMark};
+use playback::{Playback, SoundSink};
 
 pub use clock::{ClockAnchor, ClockSource, StreamClock};
 pub use report::{DecoderReport, Title};
+pub use settings::DecoderSettings;
 pub use sound::{Media, Sound};
+pub use state::DecoderState;
 
 /// Shortest segment, in seconds, that counts as unreadable if none of its frames was decoded: a few frames. A shorter
-/// one can consist of the frames with which a decoder settles. At half, correct last segments count as unreadable; at
-/// twice, unreadable ones up to 0.2 s are not counted.
+/// one can consist of the frames with which a decoder settles. At half this value, correct last segments count as
+/// unreadable; at twice this value, unreadable ones up to 0.2 s are not counted.
 const MIN_UNREADABLE_SECONDS: f64 = 0.1;
 
-/// Settings of an [`StreamDecoder`].
-#[derive(Debug, Clone)]
-pub struct DecoderSettings {
-    /// Returns the time of day, seconds since 1970. It is called only for streams without segments, when the first byte of a
-    /// connection arrives. Default: this machine's clock.
-    pub wall_clock: fn() -> f64,
-}
-
-impl Default for DecoderSettings {
-    fn default() -> Self {
-        Self { wall_clock: || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() }
-    }
-}
-
 /// Decoder of one stream.
+///
+/// # Examples
+/// ```
+/// use refrain_stream::{DecoderSettings, Delivery, Media, StreamDecoder};
+///
+/// // Two seconds of AAC.
+/// let bytes = std::fs::read("../../testdata/audio/adts.aac")?;
+/// let mut decoder = StreamDecoder::new(DecoderSettings::default());
+/// let mut samples = 0;
+/// let mut count = |media: Media<'_>| match media {
+///     Media::Samples(audio) => samples += audio.len() as u64,
+///     Media::Gap { .. } => {}
+/// };
+/// // The pieces of a stream can end within a frame.
+/// for piece in bytes.chunks(1_000) {
+///     decoder.process(Delivery::Bytes(piece.to_vec().into()), |sound| count(sound.media));
+/// }
+/// decoder.finish(|sound| count(sound.media));
+/// assert_eq!(samples, decoder.position());
+/// assert!((decoder.report().seconds - 2.0).abs() < 0.1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamDecoder {
     settings: DecoderSettings,
@@ -71,17 +84,6 @@ pub struct StreamDecoder {
     connected: bool,
     /// Time of day that the caller gave for the current delivery, seconds since 1970.
     now: Option<f64>,
-}
-
-/// State from which a new [`StreamDecoder`] can continue a stream after the process of the old one was lost.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct DecoderState {
-    /// Samples at 44.1 kHz from the first one of the stream to the end of the emitted audio.
-    pub position: u64,
-    /// The map from position to time of day.
-    pub clock: StreamClock,
-    /// Counters of the stream so far.
-    pub report: DecoderReport,
 }
 
 impl StreamDecoder {
@@ -97,8 +99,8 @@ impl StreamDecoder {
         }
     }
 
-    /// Creates a decoder that continues at the position of `state`. The first audio follows the audio that was emitted before,
-    /// unless its time stamps or its time of day show a gap.
+    /// Creates a decoder that continues at the position of `state`. The first audio follows the audio that was emitted
+    /// before, unless its time stamps or its time of day show a gap.
     #[must_use]
     pub fn resume(settings: DecoderSettings, state: DecoderState) -> Self {
         let DecoderState { position, clock, report } = state;
@@ -166,8 +168,8 @@ impl StreamDecoder {
         self.playback.clock.inherit(anchor);
     }
 
-    /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the stream has
-    /// no time stamps, or if it has dates, which are the same for every worker.
+    /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the
+    /// stream has no time stamps, or if it has dates, which are the same for every worker.
     #[must_use]
     pub fn clock_anchor(&self) -> Option<ClockAnchor> {
         self.playback.clock_anchor()
@@ -190,8 +192,8 @@ impl StreamDecoder {
         &self.playback.clock
     }
 
-    /// Returns the number of samples at 44.1 kHz from the first one of the stream to the end of the received media. Some of
-    /// them may not be emitted yet.
+    /// Returns the number of samples at 44.1 kHz from the first one of the stream to the end of the received media.
+    /// Some of them may not be emitted yet.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.playback.position()

@@ -1,11 +1,11 @@
 //! Placement of frames in time, decoding, and output of audio and gaps.
 
-use refrain_core::audio::ts::FrameFormat;
 use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
 
 use super::clock::{ClockAnchor, ClockSource, StreamClock};
-use super::connection::LastArrival;
+use super::frame::{Frame, TimeMark};
 use super::join::{ConnectionStart, RecentFrames};
+use super::last_arrival::LastArrival;
 use super::meter::LevelMeter;
 use super::report::DecoderReport;
 use super::sound::{Media, Sound, samples, seconds};
@@ -13,43 +13,17 @@ use super::timeline::{FramePlacement, StampTimeline};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Samples that are collected before they are emitted within one delivery: 0.19 s. At half, the fingerprinter is called
-/// twice as often; at twice, a child process holds more samples of each stream.
+/// Samples that are collected before they are emitted within one delivery: 0.19 s. At half this value, the
+/// fingerprinter is called twice as often; at twice this value, a child process holds more samples of each stream.
 const CHUNK_SAMPLES: usize = 8_192;
 
 /// Seconds of missing media that are not emitted before the time stamps after them show their exact length. Beyond
-/// this, missing media is emitted at once, so that the output does not stall. At half, a missing segment of 6 s already
-/// gets the length of the playlist; at twice, events stall for 20 s in an outage.
+/// this, missing media is emitted at once, so that the output does not stall. At half this value, a missing segment of
+/// 6 s already gets the length of the playlist; at twice this value, events stall for 20 s in an outage.
 const MAX_WAITING_SECONDS: f64 = 10.0;
 
 /// Callback that receives the audio and gaps.
 pub(super) type SoundSink<'a> = &'a mut dyn FnMut(Sound<'_>);
-
-/// An encoded frame with its properties.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame<'a> {
-    pub(super) data: &'a [u8],
-    /// Format of the frame; `None` if the decoder was opened for its track.
-    pub(super) format: Option<FrameFormat>,
-    pub(super) seconds: f64,
-    /// Time stamp in seconds.
-    pub(super) time: Option<f64>,
-    /// True if data was lost directly before the frame.
-    pub(super) after_loss: bool,
-}
-
-/// Time of the next frame, from its segment or its connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TimeMark {
-    /// EXT-X-PROGRAM-DATE-TIME, seconds since 1970.
-    pub(super) program_date_time: Option<f64>,
-    /// Time of reception less the durations of the segment and the media after it, seconds since 1970: an upper bound.
-    pub(super) arrival: f64,
-    /// True if the media was received as soon after its production as the source allows.
-    pub(super) live: bool,
-    /// True if the times are known to restart with this frame.
-    pub(super) certain: bool,
-}
 
 /// All processing after the demuxer.
 #[derive(Debug, Default)]
@@ -235,7 +209,8 @@ impl Playback {
         self.emitted + self.decoder.ready().len() as u64 + self.decoder.buffered()
     }
 
-    /// Notes that `seconds` of the marked media were skipped. They are added to the time of the mark for the next frame.
+    /// Notes that `seconds` of the marked media were skipped. They are added to the time of the mark for the next
+    /// frame.
     fn pass(&mut self, seconds: f64) {
         if let Some((_, passed)) = &mut self.mark {
             *passed += seconds;

@@ -4,15 +4,16 @@ use refrain_core::audio::SAMPLE_RATE;
 
 use crate::delivery::GapReason;
 
-/// A piece of a decoded stream, borrowed for the duration of the callback. Each piece begins where the previous one ended.
+/// A piece of a decoded stream, borrowed for the duration of the callback. Each piece begins where the previous one
+/// ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sound<'a> {
     /// Samples at 44.1 kHz from the first one of the stream to the start of this piece, gaps included.
     pub position: u64,
     /// Time of the start of this piece, seconds since 1970, from the dates of the stream or from its arrival.
     pub epoch: f64,
-    /// True if every worker of the stream has this clock: it uses the dates of the stream, or it continues the clock of an
-    /// earlier worker by time stamps.
+    /// True if every worker of the stream has this clock: it uses the dates of the stream, or it continues the clock of
+    /// an earlier worker by time stamps.
     pub shared_clock: bool,
     /// True if the playlist marks the piece as an advertisement. The boundaries are exact except for the samples that a
     /// resampler holds back.

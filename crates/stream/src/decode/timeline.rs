@@ -3,28 +3,32 @@
 use refrain_core::audio::ts::{PTS_CLOCK, PTS_WRAP};
 
 /// Largest distance of a time stamp from the end of the previous frame, in seconds, that is ignored. Encoders round to
-/// milliseconds, and live encoders jitter by some of them. Frames are 20 to 50 ms long, so one or two lost frames are
-/// ignored as well; this adds no error, because later time stamps are still compared with the same anchor. At half,
-/// jittering encoders cause gaps and repetitions; at twice, up to eight lost frames stay unnoticed until more are lost.
+/// milliseconds, and the time stamps of live encoders jitter by some milliseconds. Frames are 20 to 50 ms long, so one
+/// or two lost frames are ignored as well; this adds no error, because later time stamps are still compared with the
+/// same anchor. At half this value, encoders with jitter cause gaps and repetitions; at twice this value, up to eight
+/// lost frames are not noticed until more are lost.
 const JITTER_SECONDS: f64 = 0.1;
 
-/// The same limit where frames are known to be damaged or lost: more than a frame of 20 ms. It cannot be smaller,
-/// because a packager that restarts its packet counters in each segment looks like a loss at each segment. At half,
-/// such packagers cause a gap per segment; at twice, one lost frame is not a gap.
+/// Like [`JITTER_SECONDS`], for places where frames are known to be damaged or lost, in seconds. It is longer than a
+/// frame of 20 ms, because a packager that restarts its packet counters in each segment looks like a loss at each
+/// segment. At half this value, such packagers cause a gap per segment; at twice this value, the loss of one frame is
+/// ignored.
 const MIN_LOSS_SECONDS: f64 = 0.03;
 
 /// Longest gap that is derived from time stamps alone, and largest difference between time stamps and announced gaps,
-/// in seconds: some segments. A larger jump means that the time stamps have restarted. At half, the loss of two long
-/// segments looks like a restart and its length is unknown; at twice, a restarted encoder more often becomes a gap.
+/// in seconds: a few segments. A larger jump means that the time stamps have restarted. At half this value, the loss of
+/// two long segments looks like a restart and its length is unknown; at twice this value, a restarted encoder more
+/// often becomes a gap.
 const MAX_GAP_SECONDS: f64 = 30.0;
 
-/// Longest repetition, in seconds: a segment. A larger step back means that the time stamps have restarted. At half, a
-/// repeated segment of 10 s is decoded twice; at twice, an encoder that restarts loses up to 30 s of new audio.
+/// Longest repetition, in seconds: a segment. A larger step back means that the time stamps have restarted. At half
+/// this value, a repeated segment of 10 s is decoded twice; at twice this value, an encoder that restarts loses up to
+/// 30 s of new audio.
 const MAX_REPEAT_SECONDS: f64 = 15.0;
 
-/// Largest distance of audio from its expected position after a repetition or an announced gap, in seconds, at which it
-/// follows directly: half a frame. At half, rounded time stamps leave a frame out or insert a gap; at twice, a whole
-/// frame can be repeated.
+/// Largest distance in seconds between audio and its expected position after a repetition or an announced gap, up to
+/// which the audio counts as continuous: half a frame. At half this value, rounded time stamps leave a frame out or
+/// insert a gap; at twice this value, a whole frame can be repeated.
 const IN_PLACE_SECONDS: f64 = 0.012;
 
 /// Position of a frame relative to the audio before it.
@@ -73,8 +77,8 @@ impl StampTimeline {
         self.anchor.is_some()
     }
 
-    /// Returns the position of a frame with time stamp `time`, after `head` seconds of the stream and `announced` seconds that
-    /// are known to be missing. `damaged` is true if data was lost directly before the frame.
+    /// Returns the position of a frame with time stamp `time`, after `head` seconds of the stream and `announced`
+    /// seconds that are known to be missing. `damaged` is true if data was lost directly before the frame.
     pub(super) fn place(&mut self, time: f64, head: f64, announced: f64, damaged: bool) -> FramePlacement {
         let Some((from, at)) = self.anchor else {
             self.anchor = Some((time, head + announced));

@@ -22,15 +22,15 @@ pub enum Delivery {
     Title(String),
     /// Media that is missing.
     Gap(Gap),
-    /// The items after this one come from a new connection. Incomplete data of the old connection cannot be continued, and
-    /// the time between both connections is unknown.
+    /// The items after this one come from a new connection. Incomplete data of the old connection cannot be continued,
+    /// and the time between both connections is unknown.
     Reconnected,
 }
 
 /// A piece of a live stream with its arrival time.
 ///
-/// A server may send buffered audio when a connection begins. The arrival time is therefore only an upper bound for the time
-/// of the audio.
+/// A server may send buffered audio when a connection begins. The arrival time is therefore only an upper bound for the
+/// time of the audio.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LiveChunk {
     /// Arrival time by this machine's clock, seconds since 1970.
@@ -48,14 +48,15 @@ pub enum LiveAudio {
     Samples(Vec<f32>),
 }
 
-/// An HLS segment, or a piece of one. At the live edge of Low-Latency HLS a segment is delivered as its parts; if a part
-/// cannot be fetched, the remaining bytes of the segment follow as one piece.
+/// An HLS segment, or a piece of one. At the live edge of Low-Latency HLS a segment is delivered as its parts; if a
+/// part cannot be fetched, the remaining bytes of the segment follow as one piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HlsSegment {
     /// MPEG-TS, fragments of MP4, or packed audio. The format can be recognized only from the bytes.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
-    /// EXT-X-MAP section that the segment needs, if any. A source uses the same `Arc` as long as the section is the same.
+    /// EXT-X-MAP section that the segment needs, if any. A source uses the same `Arc` as long as the section is the
+    /// same.
     #[serde(with = "serial::shared")]
     pub init: Option<Arc<InitSection>>,
     /// Media sequence number.
@@ -69,13 +70,14 @@ pub struct HlsSegment {
     pub program_date_time: Option<f64>,
     /// Time at which a loaded playlist first listed the segment, by this machine's clock, seconds since 1970.
     pub first_listed: f64,
-    /// Seconds of media that the playlist listed after this segment at the time `first_listed`, parts included. The end of a live
-    /// playlist is "now", so the end of this segment was `backlog` seconds before `first_listed`. `None` if the playlist was
-    /// complete when the stream was joined, because a recording has no "now".
+    /// Seconds of media that the playlist listed after this segment at the time `first_listed`, parts included. The end
+    /// of a live playlist is "now", so the end of this segment was `backlog` seconds before `first_listed`. `None` if
+    /// the playlist was complete when the stream was joined, because a recording has no "now".
     pub backlog: Option<f64>,
     /// True if the playlist marks the segment as an advertisement.
     pub ad: bool,
-    /// True if this is one of the parts of a segment, so that more parts may follow. A part need not contain a whole frame.
+    /// True if this is one of the parts of a segment, so that more parts may follow. A part need not contain a whole
+    /// frame.
     pub part: bool,
 }
 

@@ -31,7 +31,7 @@ impl fmt::Debug for EntryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fixed(url) => write!(f, "Fixed({})", ShownUrl::from(url)),
-            Self::PerRequest(_) => f.write_str("Fresh(..)"),
+            Self::PerRequest(_) => f.write_str("PerRequest(..)"),
         }
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct ChosenRendition {
 
 /// Returns the rendition that `choice` selects, or `None` if it does not exist.
 ///
-/// Only audio is needed. So the automatic choice is a variant without video, else an audio rendition with a separate playlist,
-/// else the variant with the lowest bandwidth.
+/// Only audio is needed. So the automatic choice is a variant without video, else an audio rendition with a separate
+/// playlist, else the variant with the lowest bandwidth.
 pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<ChosenRendition> {
     match choice {
         RenditionChoice::Automatic => automatic(master),
@@ -85,7 +85,8 @@ fn lowest<'a>(variants: impl Iterator<Item = &'a Variant>) -> Option<&'a Variant
     variants.min_by_key(|variant| variant.bandwidth)
 }
 
-/// Returns true if the variant has no video, according to its name (IVS), or to its codecs and the lack of a resolution.
+/// Returns true if the variant has no video, according to its name (IVS), or to its codecs and the lack of a
+/// resolution.
 fn is_audio_only(variant: &Variant) -> bool {
     let named = variant.name.as_deref().is_some_and(|name| {
         let name = name.to_ascii_lowercase().replace([' ', '-'], "_");

@@ -15,8 +15,8 @@ pub enum RenditionChoice {
     Name(String),
     /// The variant at this index in the master playlist, from 0.
     Index(usize),
-    /// The variant with the highest bandwidth up to this value, bits per second. If all variants exceed it, the variant with
-    /// the lowest bandwidth.
+    /// The variant with the highest bandwidth up to this value, bits per second. If all variants exceed it, the variant
+    /// with the lowest bandwidth.
     MaxBandwidth(u64),
 }
 
@@ -54,8 +54,8 @@ pub struct HlsSettings {
     pub segment_timeout: Duration,
     /// Time for which a key that cannot be fetched is not requested again.
     pub key_pause: Duration,
-    /// Interval at which the master playlist is resolved again without an error. Variant URLs of IVS expire after 34 to 87
-    /// minutes.
+    /// Interval at which the master playlist is resolved again without an error. Variant URLs of IVS expire after 34 to
+    /// 87 minutes.
     pub resolve_every: Duration,
     /// Shortest time between two resolutions of the master playlist.
     pub resolve_pause: Duration,
@@ -73,8 +73,8 @@ pub enum Start {
     /// The newest segments of a live playlist, or the first one of a complete playlist.
     #[default]
     LiveEdge,
-    /// The segments of the last [`HlsSettings::catch_up`] of a live playlist, or the first one of a complete playlist: another
-    /// process followed the stream and may have missed some of them.
+    /// The segments of the last [`HlsSettings::catch_up`] of a live playlist, or the first one of a complete playlist:
+    /// another process followed the stream and may have missed some of them.
     CatchUp,
     /// The newest segments of a live playlist, or none of a complete playlist: it was followed to its end.
     AfterEnd,
@@ -109,44 +109,51 @@ impl Default for HlsSettings {
             allow_private: false,
             private_hosts: Vec::new(),
             // Three segments: RFC 8216 (6.3.3) keeps this distance for playback. Here it gives the matcher audio at
-            // once. At half, a song that is playing is found seconds later; at twice, each start fetches more old
-            // audio.
+            // once. At half this value, a song that is playing is found seconds later; at twice this value, each start
+            // fetches more old audio.
             start_segments_back: 3,
             start: Start::LiveEdge,
-            // The lease of a worker and its take-over last less than a minute. At half, audio after a crash can be
-            // missing; at twice, more of it is decoded a second time.
+            // The lease of a worker and its take-over last less than a minute. At half this value, audio after a crash
+            // can be missing; at twice this value, more of it is decoded a second time.
             catch_up: seconds(60),
             low_latency: true,
-            // One segment per connection hides the round trip of the next ones. At half, a distant server cannot be
-            // caught up with; at twice, a stream holds twice the bytes.
+            // One segment per connection hides the round trip of the next ones. At half this value, a distant server
+            // cannot be caught up with; at twice this value, a stream holds twice the bytes.
             prefetch: 3,
+            // One delivery is handed over while the next is ready. The queue of the monitor, which counts seconds,
+            // buffers the rest.
             queue: 2,
             // The minimum bounds the load on a server that announces a target duration near 0; the maximum finds the
             // end of a stalled stream with a long target duration.
             reload: (Duration::from_millis(250), seconds(30)),
-            // A playlist is small, so 15 s only fails on a server that is overloaded or dead. At half, such servers
-            // cause more retries; at twice, a live window of 30 s can pass during one attempt.
+            // A playlist is small, so 15 s only fails on a server that is overloaded or dead. At half this value, such
+            // servers cause more retries; at twice this value, a live window of 30 s can pass during one attempt.
             playlist: TransferLimits { bytes: MAX_PLAYLIST_BYTES, total: seconds(15) },
-            // Video segments of 10 s at 50 Mbit/s have 63 MB. At half, the highest variants cannot be decoded; at
-            // twice, four segments no longer fit into the memory of all responses.
+            // Video segments of 10 s at 50 Mbit/s have 63 MB. At half this value, the highest variants cannot be
+            // decoded; at twice this value, four segments no longer fit into the memory of all responses.
             segment: TransferLimits { bytes: 64 * 1024 * 1024, total: seconds(60) },
+            // The first retry is soon, because edges of a CDN recover in a moment; 5 s is less than the retry time of a
+            // segment. At half this value, a server that is down gets twice the requests; at twice this value, a
+            // segment gets two attempts less.
             retry: (Duration::from_millis(250), seconds(5)),
-            // Live playlists list segments for 20 to 30 s. At half, a server that needs 15 s to recover loses segments;
-            // at twice, the retry outlasts the playlist, and `Gone` ends it anyway.
+            // Live playlists list segments for 20 to 30 s. At half this value, a server that needs 15 s to recover
+            // loses segments; at twice this value, the retry outlasts the playlist, and `PlaylistLocation::Removed`
+            // ends it anyway.
             segment_timeout: seconds(20),
             // Without a pause, each segment would wait for the retries of the same missing key.
             key_pause: seconds(10),
             // Before the 34 minutes after which the first URLs of IVS expire, so that a change needs no failed request.
-            // At half, the master playlist is loaded twice as often; at twice, some URLs expire before.
+            // At half this value, the master playlist is loaded twice as often; at twice this value, some URLs expire
+            // before.
             resolve_every: seconds(30 * 60),
             // An expired URL fails all segments in flight at once; they must cause one resolution.
             resolve_pause: seconds(10),
-            // Encoders publish segments up to one target duration late. At half, healthy streams flicker between live
-            // and stalled; at twice, an outage is shown later.
+            // Encoders publish segments up to one target duration late. At half this value, healthy streams flicker
+            // between live and stalled; at twice this value, an outage is shown later.
             stalled_after: 3.0,
             give_up_after: crate::GIVE_UP_AFTER,
-            // Older audio would be reported too late to be useful. At half, a short overload drops audio; at twice,
-            // events of an overloaded process are two minutes late.
+            // Older audio would be reported too late to be useful. At half this value, a short overload drops audio; at
+            // twice this value, events of an overloaded process are two minutes late.
             max_behind: seconds(60),
         }
     }

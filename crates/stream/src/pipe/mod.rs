@@ -1,7 +1,7 @@
 //! Standard input and other blocking readers: `ffmpeg -i anything … | refrain monitor -`.
 //!
-//! A separate thread reads, because reading blocks. It also decodes everything except MPEG-TS. It is at most a few pieces
-//! ahead of the consumer of the deliveries.
+//! A separate thread reads, because reading blocks. It also decodes everything except MPEG-TS. It is at most a few
+//! pieces ahead of the consumer of the deliveries.
 
 mod pcm;
 
@@ -17,20 +17,21 @@ use crate::delivery::Delivery;
 
 pub use pcm::{PcmError, PcmFormat, SampleEncoding};
 
-/// Maximum number of bytes per read: half of the usual capacity of a pipe. At half, twice as many system calls are
-/// made; at twice, a slow pipe is not read in larger pieces, because a read returns what is available.
+/// Maximum number of bytes per read: half of the usual capacity of a pipe. At half this value, twice as many system
+/// calls are made; at twice this value, a slow pipe is not read in larger pieces, because a read returns what is
+/// available.
 const READ_BYTES: usize = 32 << 10;
 
-/// Number of initial bytes from which a transport stream is recognized: 21 packets. At half, the sync bytes of 10
-/// packets still suffice; at twice, a slow stream starts later.
+/// Number of initial bytes from which a transport stream is recognized: 21 packets. At half this value, the sync bytes
+/// of 10 packets still suffice; at twice this value, a slow stream starts later.
 const HEAD_BYTES: usize = 4 << 10;
 
 /// Capacity of the channel of deliveries. It decouples reading from decoding by some pieces; a full channel blocks the
-/// thread and thus the writer of the pipe. At half, the pipe stalls while a piece is processed; at twice, more decoded
-/// audio is in memory.
+/// thread and thus the writer of the pipe. At half this value, the pipe stalls while a piece is processed; at twice
+/// this value, more decoded audio is in memory.
 const QUEUE_CAPACITY: usize = 4;
 
-/// Name of the input in error messages.
+/// Name of a pipe in error messages.
 const NAME: &str = "the piped stream";
 
 /// Format of the input.
@@ -75,7 +76,7 @@ impl PipeSource {
         let run = move || {
             let done = match content {
                 PipeContent::Pcm(format) => read_pcm(source, format, &sender),
-                PipeContent::Container => read_container(Box::new(source), &sender),
+                PipeContent::Container => read_container(Box::new(source), NAME, &sender),
             };
             // The receiver may have been dropped; then the outcome is not needed.
             _ = outcome_sender.send(done);
@@ -89,8 +90,8 @@ impl PipeSource {
         self.deliveries.recv().await
     }
 
-    /// Returns the result of reading the input. Call it after [`PipeSource::next`] has returned `None`; deliveries that were
-    /// not taken before are dropped.
+    /// Returns the result of reading the input. Call it after [`PipeSource::next`] has returned `None`; deliveries that
+    /// were not taken before are dropped.
     ///
     /// # Errors
     /// [`PipeError`] if the input could not be read or decoded to its end.
@@ -100,23 +101,28 @@ impl PipeSource {
     }
 }
 
-/// Reads any container. A transport stream is delivered as bytes, because [`crate::StreamDecoder`] uses its time stamps; everything else
-/// is decoded here.
+/// Reads any container. A transport stream is delivered as bytes, because [`crate::StreamDecoder`] uses its time
+/// stamps; everything else is decoded here. `name` is the name of the input in errors.
 pub(crate) fn read_container(
     mut source: Box<dyn Read + Send + Sync>,
+    name: &str,
     sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     // A short input ends here without an error, so that an empty or tiny file is named by the decoder.
-    source.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(read_error)?;
+    source
+        .by_ref()
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| read_error(name, error))?;
     let is_ts = ts::looks_like_ts(&head);
     // The head is chained in front, because a pipe cannot be rewound.
     let mut source = Cursor::new(head).chain(source);
     if !is_ts {
-        return decode(Box::new(source), sender);
+        return decode(Box::new(source), name, sender);
     }
     let mut block = vec![0; READ_BYTES];
-    while let Some(bytes) = read_block(&mut source, &mut block)? {
+    while let Some(bytes) = read_block(&mut source, name, &mut block)? {
         if sender.blocking_send(Delivery::Bytes(Bytes::copy_from_slice(bytes))).is_err() {
             break;
         }
@@ -124,14 +130,16 @@ pub(crate) fn read_container(
     Ok(())
 }
 
-/// Decodes a stream until it ends or the receiver of the deliveries is dropped.
+/// Decodes a stream until it ends or the receiver of the deliveries is dropped. `name` is the name of the stream in
+/// errors.
 pub(crate) fn decode(
     source: Box<dyn Read + Send + Sync>,
+    name: &str,
     sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
     // A live input has no end, so the limit of the duration of files does not apply.
     let endless = Limits { max_seconds: f64::INFINITY, ..Limits::default() };
-    let mut reader = open_stream(source, NAME, &endless)?;
+    let mut reader = open_stream(source, name, &endless)?;
     while let Some(chunk) = reader.next_chunk()? {
         if sender.blocking_send(Delivery::Decoded(chunk.to_vec())).is_err() {
             break;
@@ -150,7 +158,7 @@ fn read_pcm(
     let (mut bytes, mut samples) = (Vec::with_capacity(READ_BYTES), Vec::new());
     let mut ended = false;
     while !ended {
-        match read_block(&mut source, &mut block)? {
+        match read_block(&mut source, NAME, &mut block)? {
             Some(read) => bytes.extend_from_slice(read),
             None => ended = true,
         }
@@ -174,17 +182,21 @@ fn read_pcm(
 }
 
 /// Reads the bytes that are available, at most the length of `block`. Returns `None` at the end of the input.
-fn read_block<'a>(source: &mut impl Read, block: &'a mut [u8]) -> Result<Option<&'a [u8]>, PipeError> {
+fn read_block<'a>(
+    source: &mut impl Read,
+    name: &str,
+    block: &'a mut [u8],
+) -> Result<Option<&'a [u8]>, PipeError> {
     loop {
         match source.read(block) {
             Ok(0) => return Ok(None),
             Ok(count) => return Ok(block.get(..count)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(read_error(error)),
+            Err(error) => return Err(read_error(name, error)),
         }
     }
 }
 
-fn read_error(source: std::io::Error) -> PipeError {
-    PipeError::Audio(AudioError::Read { name: NAME.to_owned(), source })
+fn read_error(name: &str, source: std::io::Error) -> PipeError {
+    PipeError::Audio(AudioError::Read { name: name.to_owned(), source })
 }

@@ -39,6 +39,17 @@ pub enum SampleEncoding {
 }
 
 /// Format of raw PCM. The text form is `s16le:48000:2`, with ffmpeg's names of sample formats.
+///
+/// # Examples
+/// ```
+/// use refrain_stream::{PcmFormat, SampleEncoding};
+///
+/// let format: PcmFormat = "s16le:48000:2".parse()?;
+/// assert_eq!(format.encoding, SampleEncoding::S16 { big_endian: false });
+/// assert_eq!((format.rate, format.channels), (48_000, 2));
+/// assert!("mp3:48000:2".parse::<PcmFormat>().is_err());
+/// # Ok::<(), refrain_stream::PcmError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PcmFormat {
     /// Encoding of a sample.
@@ -52,8 +63,8 @@ pub struct PcmFormat {
 /// The text is not a valid raw PCM format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid PCM format {0:?}; write ENCODING:RATE:CHANNELS, like s16le:48000:2, with u8, s16le, s24le, s32le, f32le or \
-     the same with be, 2000 to 384000 Hz, 1 to 64 channels"
+    "invalid PCM format {0:?}; write ENCODING:RATE:CHANNELS, for example s16le:48000:2, with the encoding u8, s16le, s16be, \
+     s24le, s24be, s32le, s32be, f32le or f32be, 2000 to 384000 Hz and 1 to 64 channels"
 )]
 pub struct PcmError(String);
 
@@ -136,8 +147,8 @@ impl PcmFormat {
     }
 }
 
-/// Appends the value of each word of N bytes to `samples`. `value` receives the word in little-endian order. If `big` is true,
-/// the words in `bytes` are big-endian.
+/// Appends the value of each word of N bytes to `samples`. `value` receives the word in little-endian order. If `big`
+/// is true, the words in `bytes` are big-endian.
 fn words<const N: usize>(bytes: &[u8], big: bool, samples: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
     let (words, _) = bytes.as_chunks::<N>();
     samples.extend(words.iter().map(|&word| {

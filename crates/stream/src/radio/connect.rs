@@ -14,11 +14,12 @@ use super::list;
 use refrain_net::AddressPolicy;
 
 /// Maximum nesting depth of playlists that refer to playlists. Directories link to a PLS that links to an M3U: two. At
-/// half, such links fail; at twice, a cycle costs more requests, up to [`MAX_REQUESTS`].
+/// half this value, such links fail; at twice this value, a cycle costs more requests, up to [`MAX_REQUESTS`].
 const MAX_DEPTH: u32 = 3;
 
-/// Maximum number of HTTP requests per connection attempt, over all playlists and their entries. At half, a playlist
-/// whose first five servers are full fails; at twice, a cycle of playlists costs 20 requests in each attempt.
+/// Maximum number of HTTP requests per connection attempt, over all playlists and their entries. At half this value, a
+/// playlist whose first five servers are full fails; at twice this value, a cycle of playlists costs 20 requests in
+/// each attempt.
 const MAX_REQUESTS: usize = 10;
 
 /// An open connection to a station or file.
@@ -111,7 +112,8 @@ async fn request_url(
     let mut connection =
         Connection { response, splitter, first: None, host: host.clone(), read_timeout, file_bytes };
     let kind = station.content_type.as_deref();
-    if list::is_list(url, kind) {
+    // By the URL after redirects: stations redirect from a page to a playlist and from a `.pls` to the audio.
+    if list::is_list(&base, kind) {
         let text = timeout(settings.response_timeout, connection.read_list());
         let text = text.await.map_err(|_| unreachable("playlist not complete within the time limit"))??;
         return entries(&text, &base, &settings.policy).map(StationResponse::List);
@@ -146,8 +148,8 @@ fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, R
     }
 }
 
-/// Returns the length of a file in bytes, or `None` for a station. A file has a `Content-Length` and no `icy-` headers. A few
-/// stations announce an enormous length for players that require one, but they do not support range requests.
+/// Returns the length of a file in bytes, or `None` for a station. A file has a `Content-Length` and no `icy-` headers.
+/// A few stations announce an enormous length for players that require one, but they do not support range requests.
 fn file_length(headers: &HeaderMap) -> Option<u64> {
     /// Length in bytes from which a response counts as a file only if the server supports range requests.
     const MAX_WITHOUT_RANGES: u64 = 2_000_000_000;
@@ -190,8 +192,8 @@ impl Connection {
         }
     }
 
-    /// Removes the `ICY 200 OK` header from the start of the body. The client parses such a response as HTTP/0.9, in which
-    /// everything is body.
+    /// Removes the `ICY 200 OK` header from the start of the body. The client parses such a response as HTTP/0.9, in
+    /// which everything is body.
     async fn read_old_header(&mut self) -> Result<(), RadioError> {
         let mut body = Vec::new();
         loop {

@@ -12,15 +12,15 @@ pub enum RadioError {
     /// The connection or the request failed.
     #[error("{host} unreachable: {reason}")]
     Unreachable {
-        /// The server.
+        /// Host of the server.
         host: String,
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
     /// The server responded with an HTTP error.
     #[error("{host} responded with status {status}")]
     Status {
-        /// The server.
+        /// Host of the server.
         host: String,
         /// HTTP status code.
         status: u16,
@@ -28,7 +28,7 @@ pub enum RadioError {
     /// The response is not audio.
     #[error("{host} returned {kind} instead of audio; use the stream URL from the station's website")]
     NotAudio {
-        /// The server.
+        /// Host of the server.
         host: String,
         /// Media type or description of the response.
         kind: String,
@@ -36,7 +36,7 @@ pub enum RadioError {
     /// No byte arrived within [`RadioSettings::read_timeout`](super::RadioSettings::read_timeout).
     #[error("{host} sent no data for {0:.0} s", .read_timeout.as_secs_f64())]
     Silent {
-        /// The server.
+        /// Host of the server.
         host: String,
         /// The time limit that elapsed.
         read_timeout: Duration,
@@ -44,23 +44,23 @@ pub enum RadioError {
     /// The server closed the connection, or the body is complete.
     #[error("{host} closed the connection")]
     Closed {
-        /// The server.
+        /// Host of the server.
         host: String,
     },
     /// The playlist has no usable entry: it is empty, too long or nested too deeply, or all its URLs are refused.
     #[error("the playlist of {host} has no usable entry: {reason}")]
     NoEntry {
-        /// The server.
+        /// Host of the server.
         host: String,
-        /// Why.
+        /// Reason why no entry is usable.
         reason: String,
     },
     /// The audio cannot be decoded.
     #[error("{host}: {reason}")]
     Undecodable {
-        /// The server.
+        /// Host of the server.
         host: String,
-        /// Why.
+        /// Reason why the audio cannot be decoded.
         reason: String,
     },
 }

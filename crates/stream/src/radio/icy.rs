@@ -85,8 +85,8 @@ impl IcySplitter {
     }
 }
 
-/// Returns the value of `StreamTitle='…';`, or `None` if it is missing or empty. The value may contain quotes. Metadata that
-/// is not UTF-8 is read as Latin-1, which old stations send.
+/// Returns the value of `StreamTitle='…';`, or `None` if it is missing or empty. The value may contain quotes. Metadata
+/// that is not UTF-8 is read as Latin-1, which old stations send.
 fn title(metadata: &[u8]) -> Option<String> {
     let latin = || metadata.iter().copied().map(char::from).collect();
     let text = std::str::from_utf8(metadata).map_or_else(|_| latin(), str::to_owned);
@@ -107,8 +107,8 @@ pub(super) struct IcyHeader {
 }
 
 impl IcyHeader {
-    /// Parses the header at the start of `body`. Returns `None` while it is incomplete, and an error if `body` does not start
-    /// with such a header or the header is too long.
+    /// Parses the header at the start of `body`. Returns `None` while it is incomplete, and an error if `body` does not
+    /// start with such a header or the header is too long.
     pub(super) fn read(body: &[u8]) -> Result<Option<Self>, ()> {
         /// Maximum header length in bytes. SHOUTcast headers have about 500.
         const MAX: usize = 8 << 10;

@@ -6,12 +6,12 @@ use url::Url;
 /// the size at which audio with the type of a playlist is rejected changes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// Maximum number of URLs of a playlist that are tried. Stations list two to four servers. At half, the last servers
-/// are never used; at twice, a failed attempt lasts up to twice as long.
+/// Maximum number of URLs of a playlist that are tried. Stations list two to four servers. At half this value, the last
+/// servers are never used; at twice this value, a failed attempt lasts up to twice as long.
 const MAX_ENTRIES: usize = 5;
 
-/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides; if it is missing or generic, the file
-/// extension of the URL does.
+/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides; if it is missing or generic, the
+/// file extension of `url` does, the URL that the response came from, after redirects.
 pub(super) fn is_list(url: &Url, kind: Option<&str>) -> bool {
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let path = url.path().to_ascii_lowercase();

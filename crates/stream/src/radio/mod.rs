@@ -37,7 +37,8 @@ pub use settings::{RadioSettings, RadioStatus};
 const MAGIC_BYTES: usize = 4;
 
 /// Number of consecutive undecodable connections after which the source ends. Each may use up the limits of a decoder.
-/// At half, a station ends during a short fault of its encoder; at twice, hostile audio costs twice the processor time.
+/// At half this value, a station ends during a short fault of its encoder; at twice this value, hostile audio costs
+/// twice the processor time.
 const MAX_UNDECODABLE: u32 = 5;
 
 /// First bytes of containers that cannot be split into frames: Ogg, FLAC, Matroska/WebM, RIFF.

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum average rate, in bytes per second. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB per second. At
-/// half, such audio falls behind; at twice, a server that sends as fast as it can takes twice the processor time.
+/// Maximum average rate, in bytes per second. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB per second. At half
+/// this value, such audio falls behind; at twice this value, a server that sends as fast as it can takes twice the
+/// processor time.
 const MAX_BYTES_PER_SECOND: f64 = 2e6;
 
 /// Maximum burst in bytes: several times the amount that servers send at the start of a connection (30 s at 320 kbit/s
-/// are 1.2 MB). At half, bursts of lossless stations are delayed; at twice, a hostile server can place 32 MB at once.
+/// are 1.2 MB). At half this value, bursts of lossless stations are delayed; at twice this value, a hostile server can
+/// place 32 MB at once.
 const MAX_BURST_BYTES: f64 = 16e6;
 
-/// Token bucket that limits the bytes read from a station. A station that sends faster is read more slowly, so that it uses no
-/// more memory and processor time than others.
+/// Token bucket that limits the bytes read from a station. A station that sends faster is read more slowly, so that it
+/// uses no more memory and processor time than others.
 #[derive(Debug)]
 pub(super) struct ReadLimiter {
     /// Bytes that may be read at time `since`. Negative if more bytes than permitted were read.

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::delivery::Delivery;
 use crate::pipe::{self, PipeError};
 
-/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it. At half,
-/// the thread waits for the network more often; at twice, each station keeps more audio in memory.
+/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it. At half
+/// this value, the thread waits for the network more often; at twice this value, each station keeps more audio in
+/// memory.
 const QUEUE_CAPACITY: usize = 8;
 
 /// Kind of input.
@@ -21,6 +22,16 @@ pub(super) enum PullInput {
     Station,
     /// A complete file of any format.
     File,
+}
+
+impl PullInput {
+    /// Returns the name of the input in errors, which also contain the host.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Station => "the stream of the station",
+            Self::File => "the downloaded file",
+        }
+    }
 }
 
 /// A decoder on a separate thread.
@@ -45,8 +56,8 @@ impl PullDecoder {
         let source = Incoming { bytes: incoming, current: Bytes::new() };
         let run = move || {
             _ = outcome_sender.send(match content {
-                PullInput::Station => pipe::decode(Box::new(source), &sender),
-                PullInput::File => pipe::read_container(Box::new(source), &sender),
+                PullInput::Station => pipe::decode(Box::new(source), content.name(), &sender),
+                PullInput::File => pipe::read_container(Box::new(source), content.name(), &sender),
             });
         };
         thread::Builder::new().name("radio".to_owned()).spawn(run).map_err(|error| error.to_string())?;
@@ -75,9 +86,9 @@ impl PullDecoder {
         self.closing = true;
     }
 
-    /// Waits for the next decoded audio. Returns `None` when a queued piece has been sent to the thread, so that there may be
-    /// room again. Returns an error when the thread has ended, with the reason if it could not decode everything. This method
-    /// is cancel safe.
+    /// Waits for the next decoded audio. Returns `None` when a queued piece has been sent to the thread, so that there
+    /// may be room again. Returns an error when the thread has ended, with the reason if it could not decode
+    /// everything. This method is cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>, Option<String>> {
         // Dropping the sender is the end of the input for the thread.
         if self.closing && self.waiting.is_empty() {
@@ -130,5 +141,27 @@ impl Read for Incoming {
         to.copy_from_slice(from);
         self.current.advance(count);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn decode_errors_name_the_kind_of_the_source() {
+        for (input, name) in
+            [(PullInput::Station, "the stream of the station"), (PullInput::File, "the downloaded file")]
+        {
+            let mut decoder = PullDecoder::start(input).unwrap();
+            decoder.push(Bytes::from_static(b"OggS, but not a page"));
+            decoder.close();
+            let reason = loop {
+                if let Err(reason) = decoder.next().await {
+                    break reason.unwrap();
+                }
+            };
+            assert!(reason.contains(name) && !reason.contains("pipe"), "{reason}");
+        }
     }
 }

@@ -17,8 +17,8 @@ pub struct RadioSettings {
     pub retry: (Duration, Duration),
     /// Maximum time without a received byte, over all attempts, after which the source ends.
     pub give_up_after: Duration,
-    /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same policy
-    /// ([`refrain_net::HttpClient::streaming_client`]).
+    /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same
+    /// policy ([`refrain_net::HttpClient::streaming_client`]).
     pub policy: AddressPolicy,
 }
 
@@ -26,11 +26,11 @@ impl Default for RadioSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            // A station answers at once or is overloaded. At half, overloaded ones fail more often; at twice, a dead
-            // server delays the next entry of the playlist by 20 s.
+            // A station answers at once or is overloaded. At half this value, overloaded ones fail more often; at twice
+            // this value, a dead server delays the next entry of the playlist by 20 s.
             response_timeout: seconds(10),
-            // Stations send several times a second. At half, a congested line reconnects and repeats its burst; at
-            // twice, a dead connection costs 20 s of audio.
+            // Stations send several times a second. At half this value, a congested line reconnects and repeats its
+            // burst; at twice this value, a dead connection costs 20 s of audio.
             read_timeout: seconds(10),
             // The first retry is soon, because most losses are short; 30 s spare a server that is down for hours.
             retry: (Duration::from_millis(500), seconds(30)),

@@ -1,7 +1,7 @@
 //! MPEG-TS over UDP, unicast or multicast, with or without RTP (RFC 2250, RFC 3550).
 //!
-//! Datagrams are delivered in the order of their arrival. [`crate::StreamDecoder`] detects lost ones from the continuity counters and
-//! time stamps of the MPEG-TS packets.
+//! Datagrams are delivered in the order of their arrival. [`crate::StreamDecoder`] detects lost ones from the
+//! continuity counters and time stamps of the MPEG-TS packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -17,13 +17,14 @@ use crate::delivery::Delivery;
 /// must not be cut.
 const MAX_DATAGRAM_BYTES: usize = 64 << 10;
 
-/// Number of collected bytes from which they are delivered without waiting for [`FLUSH_INTERVAL`] to elapse. At half, a
-/// video stream is delivered in twice as many pieces; at twice, each source keeps up to 64 KiB.
+/// Number of collected bytes from which they are delivered without waiting for [`FLUSH_INTERVAL`] to elapse. At half
+/// this value, a video stream is delivered in twice as many pieces; at twice this value, each source keeps up to 64
+/// KiB.
 const FLUSH_BYTES: usize = 32 << 10;
 
 /// Time for which datagrams are collected into one delivery, so that a stream with a high bit rate does not wake the
-/// consumer five hundred times a second. At half, there are twice as many deliveries; at twice, events are up to 0.1 s
-/// later.
+/// consumer five hundred times a second. At half this value, there are twice as many deliveries; at twice this value,
+/// events are up to 0.1 s later.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// First byte of an MPEG-TS packet.
@@ -32,11 +33,11 @@ const SYNC: u8 = 0x47;
 /// Settings of a [`UdpSource`].
 #[derive(Debug, Clone)]
 pub struct UdpSettings {
-    /// Network interface on which a multicast group is joined: its IPv4 address, and its index for IPv6. Default: the system's
-    /// choice.
+    /// Network interface on which a multicast group is joined: its IPv4 address, and its index for IPv6. Default: the
+    /// system's choice.
     pub interface: (Ipv4Addr, u32),
-    /// Size of the socket's receive buffer in bytes; the system may grant less. Default: 2 MiB, which is one second of a video
-    /// at a high bit rate.
+    /// Size of the socket's receive buffer in bytes; the system may grant less. Default: 2 MiB, which is one second of
+    /// a video at a high bit rate.
     pub receive_buffer: usize,
 }
 
@@ -90,8 +91,8 @@ pub struct UdpSource {
 }
 
 impl UdpSource {
-    /// Starts receiving on `address`: an IP address and a port, optionally after `udp://` or `rtp://` and `@`. A query is
-    /// ignored. If the IP address is a multicast group, it is joined. Must be called on a tokio runtime.
+    /// Starts receiving on `address`: an IP address and a port, optionally after `udp://` or `rtp://` and `@`. A query
+    /// is ignored. If the IP address is a multicast group, it is joined. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// [`UdpError`] if `address` is invalid or the system refuses to receive on it.
@@ -138,8 +139,8 @@ impl UdpSource {
             match received {
                 Ok(count) => self.take(count),
                 Err(_) => {
-                    // Errors such as a port that was closed or a network that is down may be temporary. The pause prevents a
-                    // busy loop while they last.
+                    // Errors such as a port that was closed or a network that is down may be temporary. The pause
+                    // prevents a busy loop while they last.
                     self.status.errors += 1;
                     tokio::time::sleep(FLUSH_INTERVAL).await;
                 }
@@ -179,7 +180,8 @@ fn bind(at: SocketAddr, settings: &UdpSettings) -> std::io::Result<UdpSocket> {
     }
     // The system's limit may be lower. The stream can be received with a smaller buffer too, so the error is ignored.
     _ = socket.set_recv_buffer_size(settings.receive_buffer);
-    // A socket bound to the group's address does not receive other groups on the same port. Windows does not support this.
+    // A socket bound to the group's address does not receive other groups on the same port. Windows does not support
+    // this.
     let local =
         if at.ip().is_multicast() && cfg!(windows) { SocketAddr::new(any(at.ip()), at.port()) } else { at };
     socket.bind(&SockAddr::from(local))?;
@@ -203,8 +205,8 @@ fn any(like: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the MPEG-TS packets in a datagram without the RTP header (RFC 3550, 5.1) and padding, if it has them. Returns `None`
-/// if it does not contain MPEG-TS.
+/// Returns the MPEG-TS packets in a datagram without the RTP header (RFC 3550, 5.1) and padding, if it has them.
+/// Returns `None` if it does not contain MPEG-TS.
 fn packets(datagram: &[u8]) -> Option<&[u8]> {
     let &[first, ..] = datagram else { return None };
     if first == SYNC {

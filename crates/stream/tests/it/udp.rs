@@ -8,8 +8,8 @@ use refrain_stream::{Delivery, GapReason, UdpSettings, UdpSource};
 use crate::decode::{DecodedStream, assert_same, process};
 use crate::media::{MediaFiles, reference_audio};
 
-/// Sends the stream to a source in datagrams of seven packets, as broadcasters do, and returns its deliveries. The datagrams in
-/// `lost` are not sent. If `rtp` is true, each datagram gets an RTP header.
+/// Sends the stream to a source in datagrams of seven packets, as broadcasters do, and returns its deliveries. The
+/// datagrams in `lost` are not sent. If `rtp` is true, each datagram gets an RTP header.
 async fn send(
     source: &mut UdpSource,
     to: &str,

@@ -16,7 +16,8 @@ fn buffered(numbers: impl IntoIterator<Item = u32>) -> ConnectionStart {
     join
 }
 
-/// Simulates a connection that delivers `burst` seconds of audio at once and then audio in real time, in pieces of 0.1 s.
+/// Simulates a connection that delivers `burst` seconds of audio at once and then audio in real time, in pieces of 0.1
+/// s.
 fn connection(burst: f64, pieces: u32) -> ConnectionStart {
     let mut join = ConnectionStart::new(1_000.0, None);
     join.hold_samples(&[], burst);

@@ -28,8 +28,8 @@ use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest
 /// Largest response to a key request, bytes: more than a key, so that another short response is recognized as such.
 const MAX_KEY_BYTES: u64 = 4096;
 
-/// Timeout of a part, whose whole segment is available a few seconds later. At half, slow servers are followed by whole
-/// segments; at twice, a lost part delays the segments after it for 8 s.
+/// Timeout of a part, whose whole segment is available a few seconds later. At half this value, slow servers are
+/// followed by whole segments; at twice this value, a lost part delays the segments after it for 8 s.
 const PART_TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {

@@ -4,8 +4,8 @@ use crate::delivery::GapReason;
 use refrain_net::{HttpError, HttpFailure};
 
 /// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct it
-/// soon, but an edge may serve an empty file while it fetches the segment itself. At half, such an edge loses the
-/// segment; at twice, the segments after a bad one wait twice as long.
+/// soon, but an edge may serve an empty file while it fetches the segment itself. At half this value, such an edge
+/// loses the segment; at twice this value, the segments after a bad one wait twice as long.
 pub(super) const MAX_BAD_TRIES: u32 = 3;
 
 /// Reason why a segment could not be fetched.

@@ -1,15 +1,15 @@
 //! Following of a playlist: each stream has one task, which runs a poller and a fetcher.
 //!
 //! ```text
-//! Poller: load ─► Planner: new segments ──plan──► Fetcher: concurrent ─► Order ──queue──► consumer
+//! Poller: load ─► SegmentPlanner ──plan──► Fetcher: concurrent ─► DeliveryOrder ──queue──► consumer
 //! ```
 //!
 //! The planner finds complete segments that are new ([`timeline`]), and new parts of the segment that is still being
-//! produced ([`open`]). Parts are delivered as soon as they are fetched. If a part is missing when its segment is complete,
-//! [`order`] requests the whole segment and removes the bytes that were already delivered.
+//! produced ([`open`]). Parts are delivered as soon as they are fetched. If a part is missing when its segment is
+//! complete, [`order`] requests the whole segment and removes the bytes that were already delivered.
 //!
-//! Both queues are short. A slow consumer stops the fetcher, and then the poller. A segment that leaves the playlist in this
-//! time, or that waits too long, becomes a gap.
+//! Both queues are short. A slow consumer stops the fetcher, and then the poller. A segment that leaves the playlist in
+//! this time, or that waits too long, becomes a gap.
 
 mod cache;
 mod fetch;
@@ -44,8 +44,8 @@ use refrain_net::{AddressPolicy, HttpClient};
 use resolve::Loader;
 
 /// Capacity of the queue of planned items that are not yet being fetched. A playlist lists tens of segments, so the
-/// poller can load the next playlist while these wait. At half, a long playlist holds the poller until half of it is
-/// fetched; at twice, more items wait until they are too old and are dropped.
+/// poller can load the next playlist while these wait. At half this value, a long playlist holds the poller until half
+/// of it is fetched; at twice this value, more items wait until they are too old and are dropped.
 const PLAN_CAPACITY: usize = 64;
 
 /// An HLS stream that is being followed. Dropping it stops the task that follows it.

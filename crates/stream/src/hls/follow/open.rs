@@ -4,8 +4,8 @@ use super::timeline::name_of;
 use crate::hls::playlist::{MediaSegment, Part};
 
 /// Maximum number of parts of a segment that are fetched as parts. A segment with more parts is fetched whole when it
-/// is complete. Segments of 6 s with parts of 0.2 s have 30. At half, nothing changes for real servers; at twice, a
-/// hostile playlist causes a thousand requests per segment.
+/// is complete. Segments of 6 s with parts of 0.2 s have 30. At half this value, nothing changes for real servers; at
+/// twice this value, a hostile playlist causes a thousand requests per segment.
 const MAX_PARTS: usize = 512;
 
 /// The segment that the server is still producing.
@@ -19,7 +19,8 @@ pub(super) struct OpenSegment {
     names: Vec<u64>,
     /// Duration of the longest planned part, seconds.
     max_part_seconds: f64,
-    /// True if the listed parts differ from the planned ones, or if no more parts may be used; no further parts are planned.
+    /// True if the listed parts differ from the planned ones, or if no more parts may be used; no further parts are
+    /// planned.
     inconsistent: bool,
 }
 
@@ -28,8 +29,9 @@ impl OpenSegment {
         Self { sequence, seconds: 0.0, names: Vec::new(), max_part_seconds: 0.0, inconsistent: false }
     }
 
-    /// Plans and returns the parts of `segment` that were not planned yet, each as a separate segment. Only the first part
-    /// of the segment has the segment's date and its discontinuity flag, because both describe the start of the segment.
+    /// Plans and returns the parts of `segment` that were not planned yet, each as a separate segment. Only the first
+    /// part of the segment has the segment's date and its discontinuity flag, because both describe the start of the
+    /// segment.
     pub(super) fn take(&mut self, segment: &MediaSegment) -> Vec<MediaSegment> {
         let planned = self.names.len();
         let known = self.names.iter().zip(&segment.parts).all(|(name, part)| *name == name_of_part(part));

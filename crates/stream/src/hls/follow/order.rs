@@ -1,7 +1,7 @@
 //! Conversion of fetched items, in their order, to deliveries.
 //!
-//! A segment that is fetched by parts is delivered part by part. If a part cannot be fetched, the rest of the segment is
-//! delivered after the segment is complete and was fetched whole, without the bytes at its start that were already
+//! A segment that is fetched by parts is delivered part by part. If a part cannot be fetched, the rest of the segment
+//! is delivered after the segment is complete and was fetched whole, without the bytes at its start that were already
 //! delivered. So every byte is delivered once.
 
 use std::hash::{DefaultHasher, Hasher as _};
@@ -10,8 +10,8 @@ use super::plan::PlannedSegment;
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment};
 
 /// Longest duration that is treated as a rounding error of the playlist, seconds. It does not become a gap. Durations
-/// have three to six decimals. At half, the sums of rounded parts cause gaps; at twice, at most 2 ms of missing audio
-/// are not reported.
+/// have three to six decimals. At half this value, the sums of rounded parts cause gaps; at twice this value, at most 2
+/// ms of missing audio are not reported.
 const ROUNDING_SECONDS: f64 = 0.001;
 
 /// A planned item with the result of fetching it.
@@ -145,8 +145,8 @@ impl DeliveredParts {
     }
 
     /// Returns the undelivered rest of the segment, given the whole segment or the gap in its place; `None` if nothing
-    /// is left. If the whole segment does not begin with the delivered parts, it is unknown which of its bytes were delivered,
-    /// so the rest becomes a gap.
+    /// is left. If the whole segment does not begin with the delivered parts, it is unknown which of its bytes were
+    /// delivered, so the rest becomes a gap.
     fn rest(&self, whole: Delivery) -> Option<Delivery> {
         let (seconds, date, reason) = match whole {
             Delivery::HlsSegment(segment) => {

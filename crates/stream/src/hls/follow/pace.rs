@@ -1,5 +1,5 @@
-//! Timing of playlist loads, and detection of stalled and ended streams. "News" are segments, parts or gaps that earlier
-//! loads did not contain.
+//! Timing of playlist loads, and detection of stalled and ended streams. "News" are segments, parts or gaps that
+//! earlier loads did not contain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use tokio::time::Instant;
 use crate::hls::settings::HlsSettings;
 
 /// Number of loads without news, after the stream counts as stalled, until the pause between loads stops growing. Each
-/// adds half a target duration, so the longest pause is 4.5 of them. At half, a stalled stream is loaded twice as
-/// often; at twice, a stream that continues is noticed twice as late.
+/// adds half a target duration, so the longest pause is 4.5 of them. At half this value, a stalled stream is loaded
+/// twice as often; at twice this value, a stream that continues is noticed twice as late.
 const MAX_SLOW_LOADS: u32 = 8;
 
-/// End of a playlist: the media sequence number after its last segment, and the number of parts listed after that segment.
+/// End of a playlist: the media sequence number after its last segment, and the number of parts listed after that
+/// segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PlaylistEnd {
     pub(super) sequence: u64,
@@ -69,7 +70,8 @@ pub(super) struct ReloadPacer {
     progress: Instant,
     /// Number of consecutive loads without news.
     idle: u32,
-    /// True if the server answered a blocking reload immediately and without news, so that blocking reloads are not used.
+    /// True if the server answered a blocking reload immediately and without news, so that blocking reloads are not
+    /// used.
     cannot_block: bool,
 }
 
@@ -100,8 +102,8 @@ impl ReloadPacer {
         (playlist_state.can_block && playlist_state.changed && !self.cannot_block).then_some(wanted)
     }
 
-    /// Records the result of a blocking reload: its duration and the end of the returned playlist. A playlist without the
-    /// wanted segment or part in less than a sixth of the allowed time shows that the server does not block.
+    /// Records the result of a blocking reload: its duration and the end of the returned playlist. A playlist without
+    /// the wanted segment or part in less than a sixth of the allowed time shows that the server does not block.
     pub(super) fn blocked(&mut self, wanted: ReloadTarget, took: Duration, playlist_end: PlaylistEnd) {
         // A server that ignores the directives would otherwise be requested in a busy loop, because a blocking reload
         // has no pause.
@@ -109,8 +111,9 @@ impl ReloadPacer {
     }
 
     /// Returns the time from the start of the last load to the start of the next one (RFC 8216 section 6.3.4): a target
-    /// duration after a load with news, and half of it after a load without news. The pause is zero for a blocking reload,
-    /// and grows after many loads without news. If the stream is followed by parts, the target duration of parts is used.
+    /// duration after a load with news, and half of it after a load without news. The pause is zero for a blocking
+    /// reload, and grows after many loads without news. If the stream is followed by parts, the target duration of
+    /// parts is used.
     pub(super) fn pause(&self, playlist_state: &PlaylistState) -> Duration {
         if self.block(playlist_state).is_some() {
             return Duration::ZERO;

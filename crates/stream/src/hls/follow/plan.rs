@@ -92,8 +92,9 @@ pub(super) struct PlaylistUpdate {
 
 /// Decides which segments of a playlist are fetched, and whether they are fetched whole or by parts.
 ///
-/// A segment that is complete when it is first listed is fetched whole. The open segment, which the server is still producing,
-/// is fetched by parts. When it is complete, the plan contains its remaining parts and then a [`PlanItem::Complete`].
+/// A segment that is complete when it is first listed is fetched whole. The open segment, which the server is still
+/// producing, is fetched by parts. When it is complete, the plan contains its remaining parts and then a
+/// [`PlanItem::Complete`].
 #[derive(Debug)]
 pub(super) struct SegmentPlanner {
     settings: Arc<HlsSettings>,
@@ -112,8 +113,8 @@ impl SegmentPlanner {
         self.timeline.is_empty()
     }
 
-    /// Plans the new segments and parts of a playlist. `moved` is true if the playlist comes from another URL than the last
-    /// one, and `changed` if it is another rendition.
+    /// Plans the new segments and parts of a playlist. `moved` is true if the playlist comes from another URL than the
+    /// last one, and `changed` if it is another rendition.
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> PlaylistUpdate {
         // Only the first playlist decides: a live stream that ends later was live when its segments were listed.
         let recorded = list.end && self.is_at_start();
@@ -150,8 +151,8 @@ impl SegmentPlanner {
     /// Returns the target duration of parts if the stream is to be followed by the parts of `list`.
     pub(super) fn part_target(&self, list: &MediaPlaylist) -> Option<Duration> {
         let newest = list.open.as_deref().or(list.segments.last())?;
-        // AES-128 is one chain of blocks through the whole segment with its padding at the end, so a part cannot be decrypted
-        // separately.
+        // AES-128 is one chain of blocks through the whole segment with its padding at the end, so a part cannot be
+        // decrypted separately.
         let helps = self.settings.low_latency && newest.encryption.is_none();
         list.low_latency.part_target.filter(|_| helps).map(Duration::from_secs_f64)
     }

@@ -18,7 +18,8 @@ use refrain_net::Backoff;
 
 /// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master
 /// playlist again, because the media playlist may have moved. A single 404 happens while a server replaces the file. At
-/// half, such a moment causes a resolution; at twice, a moved playlist is found after six failed loads.
+/// half this value, such a moment causes a resolution; at twice this value, a moved playlist is found after six failed
+/// loads.
 const MAX_MISSING_LOADS: u32 = 3;
 
 pub(super) struct Poller {
@@ -69,8 +70,8 @@ impl Poller {
                     self.pace.pause(playlist_state)
                 }
                 Err(error) => {
-                    // A failed load brings no news. `changed = false` also makes the next load a normal one, because the failed
-                    // one may have been a blocking reload.
+                    // A failed load brings no news. `changed = false` also makes the next load a normal one, because
+                    // the failed one may have been a blocking reload.
                     last.iter_mut().for_each(|playlist_state| playlist_state.changed = false);
                     self.failed(error)?
                 }
@@ -136,7 +137,8 @@ impl Poller {
         self.route.forget();
     }
 
-    /// Waits until the next load is due, the master playlist has to be resolved again, or the receiver of the plan is dropped.
+    /// Waits until the next load is due, the master playlist has to be resolved again, or the receiver of the plan is
+    /// dropped.
     async fn wait(&mut self, until: Instant) {
         let shared = self.shared.clone();
         loop {
@@ -212,8 +214,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Processes a failed load. Returns the pause before the next load, or the error if the playlist never was usable and a
-    /// retry cannot help.
+    /// Processes a failed load. Returns the pause before the next load, or the error if the playlist never was usable
+    /// and a retry cannot help.
     fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
         self.shared.record_error(&error);
         self.shared.count(|status| status.playlist_errors += 1);

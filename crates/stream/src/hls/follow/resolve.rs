@@ -76,9 +76,9 @@ impl Loader {
         }
     }
 
-    /// Loads a playlist, unless it is unchanged since the last load. With `block`, this is a blocking reload: the server
-    /// responds when the playlist contains this segment or part. The URL of a blocking reload differs from the URL of the
-    /// last response, so the validators of that response are not sent.
+    /// Loads a playlist, unless it is unchanged since the last load. With `block`, this is a blocking reload: the
+    /// server responds when the playlist contains this segment or part. The URL of a blocking reload differs from the
+    /// URL of the last response, so the validators of that response are not sent.
     pub(super) async fn load(
         &self,
         rendition: &mut Rendition,

@@ -1,4 +1,5 @@
-//! Location of the media playlist. The master playlist is resolved at the start, after an expiry, and at regular intervals.
+//! Location of the media playlist. The master playlist is resolved at the start, after an expiry, and at regular
+//! intervals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +69,8 @@ impl PlaylistRoute {
         }
     }
 
-    /// Resolves the master playlist if no rendition is selected, or if the interval `resolve_every` has passed. Returns the
-    /// media playlist if the resolution loaded it.
+    /// Resolves the master playlist if no rendition is selected, or if the interval `resolve_every` has passed. Returns
+    /// the media playlist if the resolution loaded it.
     async fn resolve_if_due(&mut self) -> Result<Option<MediaPlaylist>, HlsError> {
         let since = self.resolved.map(|at| at.elapsed());
         let is_master = self.label.as_ref().is_none_or(Option::is_some);
@@ -107,8 +108,8 @@ impl PlaylistRoute {
         Ok(resolved.first)
     }
 
-    /// Requests another resolution of the master playlist before the next load. Returns false and does nothing if the last
-    /// resolution was less than `resolve_pause` ago, or if the entry URL is a media playlist.
+    /// Requests another resolution of the master playlist before the next load. Returns false and does nothing if the
+    /// last resolution was less than `resolve_pause` ago, or if the entry URL is a media playlist.
     pub(super) fn expire(&mut self) -> bool {
         let is_master = self.label.as_ref().is_some_and(Option::is_some);
         let now = is_master && self.until_resolve().is_zero();

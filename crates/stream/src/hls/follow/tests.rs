@@ -160,7 +160,8 @@ fn a_restart_with_the_same_numbers_and_names_is_detected() {
         resets.extend(advance.reset.then_some(published));
         taken += advance.steps.len();
     }
-    // The restart is detected with the ninth advance of the older copy: the window of five and OLDER_SLACK are exceeded.
+    // The restart is detected with the ninth advance of the older copy: the window of five and OLDER_SLACK are
+    // exceeded.
     assert_eq!((resets, taken), (vec![15], 29));
 }
 

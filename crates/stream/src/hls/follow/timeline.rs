@@ -11,16 +11,18 @@ use url::Url;
 use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
 
-/// Number of stored segments: more than a live playlist lists, so that an older copy is recognized. At half, copies of
-/// playlists of more than 128 segments are not recognized; at twice, a stream needs 12 kB more.
+/// Number of stored segments: more than a live playlist lists, so that an older copy is recognized. At half this value,
+/// copies of playlists of more than 128 segments are not recognized; at twice this value, a stream needs 12 kB more.
 const MAX_STORED_SEGMENTS: usize = 256;
 
-/// Maximum number of segments that can be missed (a day of 2-s segments). A larger step is a new numbering. At half, an
-/// outage of a day restarts the stream; at twice, a change to epoch-based numbers can become a gap of two days.
+/// Maximum number of segments that can be missed (a day of 2-s segments). A larger step is a new numbering. At half
+/// this value, an outage of a day restarts the stream; at twice this value, a change to epoch-based numbers can become
+/// a gap of two days.
 const MAX_MISSED_SEGMENTS: u64 = 43_200;
 
-/// Number of times that an older copy may advance, beyond its number of segments, before it is another stream. At half,
-/// a server that skips numbers looks restarted; at twice, a real restart is noticed three segments later.
+/// Number of times that an older copy may advance, beyond its number of segments, before it is another stream. At half
+/// this value, a server that skips numbers looks restarted; at twice this value, a real restart is noticed three
+/// segments later.
 const OLDER_SLACK: usize = 3;
 
 /// A new segment of a playlist, or a gap before one.

@@ -5,20 +5,21 @@ use url::Url;
 
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
-use super::media::inf;
 use super::rewrite::RANGE;
+use super::tags::inf;
 
-/// Assumed duration of an ad without an announced end, seconds. It ends the mark of a cue whose end was lost. At half,
-/// long blocks of ads lose their mark in the middle; at twice, a lost end marks 20 minutes of the programme.
+/// Assumed duration of an ad without an announced end, seconds. It ends the mark of a cue whose end was lost. At half
+/// this value, long blocks of ads lose their mark in the middle; at twice this value, a lost end marks 20 minutes of
+/// the programme.
 const DEFAULT_AD_SECONDS: f64 = 600.0;
 
-/// Evaluates the ad markers of a playlist: titles of segments (IVS), EXT-X-DATERANGE with a class for ads or with SCTE-35
-/// cues, EXT-X-CUE-OUT and EXT-X-CUE-IN.
+/// Evaluates the ad markers of a playlist: titles of segments (IVS), EXT-X-DATERANGE with a class for ads or with
+/// SCTE-35 cues, EXT-X-CUE-OUT and EXT-X-CUE-IN.
 pub(super) struct AdDetector {
     /// True if a segment with a title other than `live` is an ad (IVS). In other playlists it is the title of a song.
     by_title: bool,
-    /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as many of
-    /// them as segments.
+    /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as
+    /// many of them as segments.
     spans: Vec<(f64, f64)>,
     /// Remaining seconds of the ad that a cue started.
     remaining_seconds: f64,

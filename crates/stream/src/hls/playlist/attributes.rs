@@ -25,7 +25,8 @@ impl<'a> Attributes<'a> {
         Self(found)
     }
 
-    /// Returns the value of the first attribute with this name, without regard to case. An empty value counts as missing.
+    /// Returns the value of the first attribute with this name, without regard to case. An empty value counts as
+    /// missing.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| *value).filter(|value| !value.is_empty())

@@ -1,9 +1,9 @@
-//! Conversion of a media playlist from m3u8-rs to the model. A value that applies to all following segments is set on each
-//! of them.
+//! Conversion of a media playlist from m3u8-rs to the model. A value that applies to all following segments is set on
+//! each of them.
 
 use std::sync::Arc;
 
-use m3u8_rs::{ExtTag, KeyMethod, MediaPlaylistType};
+use m3u8_rs::{KeyMethod, MediaPlaylistType};
 use url::Url;
 
 use super::ads::AdDetector;
@@ -11,15 +11,12 @@ use super::attributes::Attributes;
 use super::dates::epoch_seconds;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
 use super::parts::{self, PartParser, length};
-use super::rewrite::{DATE, DRM, INF, TAIL};
-
-/// Largest accepted duration of a segment, seconds. Recordings have segments of minutes at most. It bounds gaps that
-/// are computed from untrusted durations. At half, nothing changes for known servers; at twice, one wrong duration
-/// moves the positions by up to two hours.
-const MAX_SEGMENT_SECONDS: f64 = 3600.0;
+use super::rewrite::{DATE, DRM, TAIL};
+use super::tags::{MAX_SEGMENT_SECONDS, inf, value};
 
 /// Target duration of a playlist with neither a target duration nor durations of segments, seconds: the duration that
-/// Apple recommends. At half, an empty playlist is loaded twice as often; at twice, its first segment is noticed later.
+/// Apple recommends. At half this value, an empty playlist is loaded twice as often; at twice this value, its first
+/// segment is noticed later.
 const FALLBACK_TARGET_SECONDS: f64 = 6.0;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
@@ -41,20 +38,6 @@ pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPla
         vod: read.playlist_type == Some(MediaPlaylistType::Vod),
         low_latency,
     }
-}
-
-/// Returns the value of the last tag with this name.
-pub(super) fn value<'a>(tags: &'a [ExtTag], name: &str) -> Option<&'a str> {
-    let tag = tags.iter().rev().find(|tag| tag.tag == name)?;
-    Some(tag.rest.as_deref().unwrap_or_default())
-}
-
-/// Returns the duration in seconds and the title of EXTINF.
-pub(super) fn inf(tags: &[ExtTag]) -> (Option<f64>, &str) {
-    let text = value(tags, INF).unwrap_or_default();
-    let (seconds, title) = text.split_once(',').unwrap_or((text, ""));
-    let seconds = seconds.trim().parse::<f64>().ok();
-    (seconds.filter(|seconds| (0.0..=MAX_SEGMENT_SECONDS).contains(seconds)), title.trim())
 }
 
 fn target(read: &m3u8_rs::MediaPlaylist) -> f64 {

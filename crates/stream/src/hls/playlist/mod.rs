@@ -1,7 +1,8 @@
 //! Playlist parser: m3u8-rs with a normaliser for its input and output.
 //!
-//! The text is rewritten so that m3u8-rs parses it correctly (`rewrite`). Then the segments are completed: each segment gets
-//! the numbers, keys, sections, byte ranges and dates that apply to it, URLs are made absolute, and advertisements are marked.
+//! The text is rewritten so that m3u8-rs parses it correctly (`rewrite`). Then the segments are completed: each segment
+//! gets the numbers, keys, sections, byte ranges and dates that apply to it, URLs are made absolute, and advertisements
+//! are marked.
 
 mod ads;
 mod attributes;
@@ -11,6 +12,7 @@ mod media;
 mod model;
 mod parts;
 mod rewrite;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +26,8 @@ use url::Url;
 
 /// Largest accepted playlist, bytes. A playlist of a day of 2-s segments with signed URLs of 2,000 bytes does not fit,
 /// usual ones (30 bytes) do. It bounds the memory for each stream, because the parsed form is several times larger. At
-/// half, playlists of more than 10,000 segments with dates fail; at twice, a thousand hostile streams need twice the
-/// memory.
+/// half this value, playlists of more than 10,000 segments with dates fail; at twice this value, a thousand hostile
+/// streams need twice the memory.
 pub const MAX_PLAYLIST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Error of parsing a playlist.
@@ -56,6 +58,22 @@ pub enum PlaylistError {
 ///
 /// # Errors
 /// Fails if the bytes are not a playlist, or if the playlist exceeds a limit. An unusable line is skipped instead.
+///
+/// # Examples
+/// ```
+/// use refrain_stream::hls::playlist::{Playlist, PlaylistError, parse};
+/// use url::Url;
+///
+/// let base = Url::parse("https://host.example/live/index.m3u8")?;
+/// let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1.98,\na.ts\n";
+/// if let Playlist::Media(list) = parse(text.as_bytes(), &base)? {
+///     let segment = &list.segments[0];
+///     assert_eq!((segment.sequence, segment.seconds), (7, 1.98));
+///     assert_eq!(segment.url.as_str(), "https://host.example/live/a.ts");
+/// }
+/// assert_eq!(parse(b"<html></html>", &base), Err(PlaylistError::NotAPlaylist("HTML or XML")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
     if bytes.len() as u64 > MAX_PLAYLIST_BYTES {
         return Err(PlaylistError::TooLarge);

@@ -57,12 +57,13 @@ pub struct AudioMedia {
 /// A list of segments (RFC 8216 section 4.3.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPlaylist {
-    /// EXT-X-TARGETDURATION rounded up, seconds; if it is missing, the longest duration of a segment. Always at least 0.1.
+    /// EXT-X-TARGETDURATION rounded up, seconds; if it is missing, the longest duration of a segment. Always at least
+    /// 0.1.
     pub target: f64,
     /// The segments, oldest first.
     pub segments: Vec<MediaSegment>,
-    /// The open segment, which the server is still producing, if the playlist lists parts of it. It has no URL yet, so the
-    /// value of `url` cannot be fetched. Its duration is the sum of the parts so far.
+    /// The open segment, which the server is still producing, if the playlist lists parts of it. It has no URL yet, so
+    /// the value of `url` cannot be fetched. Its duration is the sum of the parts so far.
     pub open: Option<Box<MediaSegment>>,
     /// Media sequence number of the first segment.
     pub media_sequence: u64,
@@ -77,7 +78,8 @@ pub struct MediaPlaylist {
 /// Low-Latency HLS features of a playlist (RFC 8216bis sections 4.4.3.7, 4.4.3.8 and 4.4.4.9).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LowLatency {
-    /// True if CAN-BLOCK-RELOAD=YES: the server can delay the response to a reload until the next segment or part exists.
+    /// True if CAN-BLOCK-RELOAD=YES: the server can delay the response to a reload until the next segment or part
+    /// exists.
     pub can_block_reload: bool,
     /// PART-TARGET, or if it is missing the longest duration of a part, seconds; `None` if both are missing.
     pub part_target: Option<f64>,

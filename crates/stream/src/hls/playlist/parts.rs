@@ -7,14 +7,14 @@ use super::attributes::Attributes;
 use super::model::{ByteRange, Part};
 use super::rewrite::byte_range;
 
-/// Largest accepted duration of a part, seconds. It is the longest target duration of a stream with parts. At half,
-/// nothing changes for real servers, whose parts have up to 2 s; at twice, one wrong duration moves the backlog by two
-/// minutes.
+/// Largest accepted duration of a part, seconds. It is the longest target duration of a stream with parts. At half this
+/// value, nothing changes for real servers, whose parts have up to 2 s; at twice this value, one wrong duration moves
+/// the backlog by two minutes.
 const MAX_PART_SECONDS: f64 = 60.0;
 
 /// Smallest PART-TARGET, seconds: a few audio frames. Smaller values are raised to it. It bounds the rate of loads. At
-/// half, a hostile playlist causes 40 loads per second if `reload` permits it; at twice, parts of 50 ms are noticed
-/// late.
+/// half this value, a hostile playlist causes 40 loads per second if `reload` permits it; at twice this value, parts of
+/// 50 ms are noticed late.
 const MIN_PART_TARGET_SECONDS: f64 = 0.05;
 
 /// Parser of the parts of a playlist, in order.

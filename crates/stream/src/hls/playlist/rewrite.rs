@@ -1,11 +1,11 @@
 //! Rewriting of the text of a playlist to a form that m3u8-rs parses correctly.
 //!
-//! m3u8-rs fails on a byte order mark, parses a fractional target duration as a segment, drops the tags after the last URI,
-//! treats the rest of a title after a comma as a URI, rejects KEY:METHOD=NONE and dates as ffmpeg writes them, and reads
-//! the lines after an unterminated attribute list as part of it. So only known lines are kept, in one form each, and
-//! attribute lists are written again. Tags that it parses incorrectly get a name that it does not know ([`INF`], [`DATE`],
-//! [`RANGE`]); it keeps such tags with their segment. A URI is added at the end ([`TAIL`]), so that the last tags have a
-//! segment too.
+//! m3u8-rs fails on a byte order mark, parses a fractional target duration as a segment, drops the tags after the last
+//! URI, treats the rest of a title after a comma as a URI, rejects KEY:METHOD=NONE and dates as ffmpeg writes them, and
+//! reads the lines after an unterminated attribute list as part of it. So only known lines are kept, in one form each,
+//! and attribute lists are written again. Tags that it parses incorrectly get a name that it does not know ([`INF`],
+//! [`DATE`], [`RANGE`]); it keeps such tags with their segment. A URI is added at the end ([`TAIL`]), so that the last
+//! tags have a segment too.
 
 use super::PlaylistError;
 use super::attributes::{AttributeWriter, Attributes};
@@ -22,16 +22,16 @@ pub(super) const DRM: &str = "REFRAIN-DRM";
 /// URI that is added after the last one.
 pub(super) const TAIL: &str = "refrain-tail";
 
-/// Longest accepted line, bytes. Signed URLs of segments have about 2,000. At half, nothing changes for known servers;
-/// at twice, each of many long attribute lists costs twice the time.
+/// Longest accepted line, bytes. Signed URLs of segments have about 2,000. At half this value, nothing changes for
+/// known servers; at twice this value, each of many long attribute lists costs twice the time.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Maximum number of URIs in a playlist: the number of 2-s segments in a day, rounded up. At half, recordings of more
-/// than 14 hours fail; at twice, a hostile playlist needs twice the memory.
+/// Maximum number of URIs in a playlist: the number of 2-s segments in a day, rounded up. At half this value,
+/// recordings of more than 14 hours fail; at twice this value, a hostile playlist needs twice the memory.
 const MAX_URIS: usize = 50_000;
 
-/// Maximum number of lines in a playlist: eight tags for each of the URIs. At half, playlists with many tags per
-/// segment fail before the limit of URIs; at twice, the limit of bytes is reached first.
+/// Maximum number of lines in a playlist: eight tags for each of the URIs. At half this value, playlists with many tags
+/// per segment fail before the limit of URIs; at twice this value, the limit of bytes is reached first.
 const MAX_LINES: usize = 400_000;
 
 /// Text for m3u8-rs.

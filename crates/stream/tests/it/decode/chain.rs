@@ -1,5 +1,5 @@
-//! Parses arbitrary bytes as a chain of deliveries and checks the invariants of the decoder's output for it. The fuzz target
-//! `decoder` and the property tests of [`super::malformed`] share this module.
+//! Parses arbitrary bytes as a chain of deliveries and checks the invariants of the decoder's output for it. The fuzz
+//! target `decoder` and the property tests of [`super::malformed`] share this module.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use refrain_stream::{
     StreamDecoder,
 };
 
-/// Upper bound of the samples at 44.1 kHz that a frame of any codec decodes to. The largest known frame has 4,608 samples of
-/// MPEG-4 lossless at 8 kHz, which are 25,402 at 44.1 kHz; the bound is about twice that.
+/// Upper bound of the samples at 44.1 kHz that a frame of any codec decodes to. The largest known frame has 4,608
+/// samples of MPEG-4 lossless at 8 kHz, which are 25,402 at 44.1 kHz; the bound is about twice that.
 const MAX_FRAME_SAMPLES: u64 = 50_000;
 
 /// Maximum number of samples in one output item: the decoder must not accumulate its output.

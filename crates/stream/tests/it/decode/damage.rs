@@ -8,8 +8,8 @@ use refrain_stream::{DecoderSettings, Delivery, Gap, GapReason, HlsSegment, Medi
 use super::{DecodedStream, assert_same, process, process_segments};
 use crate::media::{MediaFiles, reference_audio, segment};
 
-/// Ten seconds in five segments, and the decoded samples. At 44.1 kHz no resampling changes the samples. Noise substitution is
-/// disabled, because its output differs on each run.
+/// Ten seconds in five segments, and the decoded samples. At 44.1 kHz no resampling changes the samples. Noise
+/// substitution is disabled, because its output differs on each run.
 static SONG: LazyLock<(Vec<HlsSegment>, Vec<f32>)> = LazyLock::new(|| {
     let files = MediaFiles::new(10, 10.0);
     let reference_audio = files.encode("song.aac", "-c:a aac -b:a 96k -aac_pns 0 -f adts");
@@ -19,8 +19,8 @@ static SONG: LazyLock<(Vec<HlsSegment>, Vec<f32>)> = LazyLock::new(|| {
 /// Number of samples after a gap that may differ while the decoder settles: a frame and its overlap.
 const SETTLE_SAMPLES: usize = 2 * 1_024;
 
-/// Asserts that there is exactly one gap, in place of `segment`, and that all other audio is in its place with a tolerance of
-/// one sample, because time stamps are rounded to half a sample.
+/// Asserts that there is exactly one gap, in place of `segment`, and that all other audio is in its place with a
+/// tolerance of one sample, because time stamps are rounded to half a sample.
 #[track_caller]
 fn assert_gap_of(decoded: &DecodedStream, reference_audio: &[f32], segment: &HlsSegment, reason: GapReason) {
     let [(start, length, why)] = decoded.gaps[..] else { panic!("gaps: {:?}", decoded.gaps) };
@@ -216,8 +216,8 @@ fn consecutive_gaps_are_emitted_without_later_segments() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// For any damage to the bytes, the decoder does not panic, keeps the audio in order, and outputs no more audio than
-    /// there was.
+    /// For any damage to the bytes, the decoder does not panic, keeps the audio in order, and outputs no more audio
+    /// than there was.
     #[test]
     fn random_damage_does_not_break_the_decoder(
         kind in 0..3_usize,

@@ -28,8 +28,8 @@ fn chunk(bytes: &[u8], arrived: f64) -> Delivery {
     Delivery::Live(LiveChunk { arrived, audio: LiveAudio::Bytes(bytes.to_vec().into()) })
 }
 
-/// Returns the deliveries of one connection to a station that plays the song since [`SONG_START`]. The connection starts at second
-/// `at` of the song with a burst of the `burst` seconds before, and lasts until second `until`.
+/// Returns the deliveries of one connection to a station that plays the song since [`SONG_START`]. The connection
+/// starts at second `at` of the song with a burst of the `burst` seconds before, and lasts until second `until`.
 fn connection(at: f64, burst: f64, until: f64) -> Vec<Delivery> {
     let bytes = &SONG.0;
     let place = |seconds: f64| ((seconds * BYTES_PER_SECOND) as usize).min(bytes.len());

@@ -142,8 +142,8 @@ fn damaged_duration_does_not_cause_a_gap_of_days() {
     assert!(undecodable > 0);
 }
 
-/// If runs that all refer to the same bytes were decoded each time, the output would grow with the square of the segment's
-/// length.
+/// If runs that all refer to the same bytes were decoded each time, the output would grow with the square of the
+/// segment's length.
 #[test]
 fn bytes_of_a_fragment_are_decoded_once() {
     let make =

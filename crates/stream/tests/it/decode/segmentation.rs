@@ -45,8 +45,8 @@ fn mpeg_audio_segments_decode_like_the_whole_file() {
     assert_seamless(&files.segments("song.mp2", 2.0, "ts"), &reference_audio);
 }
 
-/// The explicit signaling of HE-AAC is rewritten to that of the core codec, so fragments and transport streams decode to the
-/// same samples.
+/// The explicit signaling of HE-AAC is rewritten to that of the core codec, so fragments and transport streams decode
+/// to the same samples.
 #[test]
 fn he_aac_is_decoded_by_its_core() {
     let files = MediaFiles::empty();
@@ -88,8 +88,8 @@ proptest! {
         let segments: Vec<_> =
             pieces.iter().map(|piece| segment(piece.to_vec(), 0, seconds(piece))).collect();
         let decoded = process_segments(&segments);
-        // Very short segments at the end contain no frame. They become gaps, because no later time stamp shows that nothing
-        // is missing.
+        // Very short segments at the end contain no frame. They become gaps, because no later time stamp shows that
+        // nothing is missing.
         let end = sound.len().min(decoded.sound.len());
         prop_assert!(decoded.gaps.iter().all(|gap| gap.0 >= end as u64), "{:?}", decoded.gaps);
         prop_assert!(decoded.sound[..end] == sound[..], "{} of {}", decoded.sound.len(), sound.len());
@@ -125,8 +125,8 @@ fn audio_of_video_segments_decodes_like_the_whole_file() {
     assert_seamless(&files.segments("film.ts", 2.0, "ts"), &reference_audio);
 }
 
-/// Some packagers restart the continuity counters in each segment. The first packet of a segment may then look like a duplicate
-/// of the last packet before it.
+/// Some packagers restart the continuity counters in each segment. The first packet of a segment may then look like a
+/// duplicate of the last packet before it.
 #[test]
 fn restarted_continuity_counters_lose_no_audio() {
     let files = MediaFiles::new(6, 8.0);

@@ -70,7 +70,8 @@ fn without_dates_the_end_of_the_playlist_is_the_current_time() {
     let lengths: Vec<f64> = segments.iter().map(|segment| segment.seconds).collect();
     let first_listed = |first: usize, last: usize| 1.7e9 + lengths[first..=last].iter().sum::<f64>() + 0.3;
     for (nth, segment) in segments.iter_mut().enumerate() {
-        // The playlist lists three segments when the stream is joined. Each other segment is listed when it is complete.
+        // The playlist lists three segments when the stream is joined. Each other segment is listed when it is
+        // complete.
         segment.first_listed = first_listed(0, nth.max(2));
         segment.backlog = Some(lengths[nth + 1..nth.max(2) + 1].iter().sum());
     }

@@ -146,8 +146,8 @@ async fn play(script: &Script) -> (DecodedStream, SourceStatus) {
     (process(first.into_iter().chain(rest)), status(&source))
 }
 
-/// For any split into parts, any lost parts and any handling of blocking reloads, every sample is decoded once, in its place
-/// and at its time.
+/// For any split into parts, any lost parts and any handling of blocking reloads, every sample is decoded once, in its
+/// place and at its time.
 fn check(script: &Script) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (decoded, status) = runtime.block_on(play(script));

@@ -84,7 +84,8 @@ async fn complete_segments_are_fetched_whole_and_nothing_twice() {
     live.publish_parts(4);
     expect_parts(&mut source, 3, 2..4).await;
     expect_parts(&mut source, 4, 0..2).await;
-    // Two segments are completed at once: the one that is being delivered in parts, and one of which no part was delivered.
+    // Two segments are completed at once: the one that is being delivered in parts, and one of which no part was
+    // delivered.
     live.publish(2);
     expect_parts(&mut source, 4, 2..4).await;
     expect(&mut source, 5, 1).await;
@@ -131,7 +132,8 @@ async fn servers_without_blocking_reloads_are_polled_with_pauses() {
         let (origin, live, mut source) =
             start_stream(LiveOptions { blocking, ..LiveOptions::default() }).await;
         for part in 2..4 {
-            // Several loads find no new part. Blocking reloads are requested once per part, not repeatedly without a pause.
+            // Several loads find no new part. Blocking reloads are requested once per part, not repeatedly without a
+            // pause.
             let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
             let before = loads(&status(&source));
             until(&source, |status| loads(status) > before + 2).await;

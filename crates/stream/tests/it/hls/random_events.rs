@@ -1,5 +1,5 @@
-//! A property of the whole source: for any behavior of the server, each segment is delivered at most once and in order, and
-//! segments and gaps together have the duration of the stream.
+//! A property of the whole source: for any behavior of the server, each segment is delivered at most once and in order,
+//! and segments and gaps together have the duration of the stream.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -37,8 +37,8 @@ fn events() -> impl Strategy<Value = Vec<(Event, u64)>> {
     prop::collection::vec((event, 0..25_u64), 1..25)
 }
 
-/// Plays the events, each with a pause in milliseconds after it. Returns the deliveries, the number of published segments and
-/// the last status.
+/// Plays the events, each with a pause in milliseconds after it. Returns the deliveries, the number of published
+/// segments and the last status.
 async fn play(events: Vec<(Event, u64)>) -> (Vec<Delivery>, u64, SourceStatus) {
     let origin = origin().await;
     let live = stream(5, LiveOptions { window: 6, ..LiveOptions::default() });

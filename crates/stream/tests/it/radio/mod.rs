@@ -1,5 +1,7 @@
 //! HTTP radio against test servers that send given bytes and close the connection.
 
+mod playlists;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -182,55 +184,6 @@ async fn html_page_is_rejected_without_revealing_the_token() {
     assert!(
         RadioSource::open("file:///etc/passwd", reqwest::Client::new(), RadioSettings::default()).is_err()
     );
-}
-
-const PLS: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-scpls";
-const M3U: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-mpegurl";
-
-#[tokio::test]
-async fn playlists_resolve_to_the_first_url_with_audio() {
-    let files = MediaFiles::new(44, 2.0);
-    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
-    let audio = http_response("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &files.read("song.aac"));
-    let (there, _) = station(vec![audio, status_410()]).await;
-    let (full, _) = station(vec![http_response("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
-    let m3u = http_response(M3U, format!("#EXTM3U\n#EXTINF:-1,One\n{full}\n{there}\n").as_bytes());
-    let (inner, _) = station(vec![m3u, status_410()]).await;
-    let pls =
-        http_response(PLS, format!("[playlist]\nFile1=ftp://x/\nFile2={inner}\nLength2=-1\n").as_bytes());
-    let (outer, requests) = station(vec![pls, status_410()]).await;
-    let (all, status) = receive(&outer).await;
-    assert_same(&process(all).sound, &reference_audio);
-    assert_eq!((status.connections, requests.lock().unwrap().len()), (1, 2));
-    assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
-}
-
-#[tokio::test]
-async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
-    let refused = |text: &'static str, policy| async move {
-        let (address, requests) = station(vec![http_response(M3U, text.as_bytes())]).await;
-        let (all, status) = receive_with_policy(&address, policy).await;
-        assert!(all.is_empty());
-        assert_eq!(requests.lock().unwrap().len(), 1, "a playlist must not be requested again");
-        let error = status.last_error.unwrap().to_string();
-        assert!(!error.contains("secret"), "{error}");
-        error
-    };
-    assert!(refused("http://127.0.0.1:1/x?secret", AddressPolicy::PublicOnly).await.contains("private"));
-    assert!(
-        refused("http://169.254.169.254/x?secret", AddressPolicy::AllowPrivate).await.contains("reserved")
-    );
-    assert!(refused("file:///etc/passwd?secret", AddressPolicy::AllowPrivate).await.contains("scheme file"));
-    assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("no entries found"));
-    assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", AddressPolicy::AllowPrivate).await.contains("HLS"));
-    let circle = http_response(M3U, b"?again\n?and-again\n");
-    let (address, requests) = station(vec![circle]).await;
-    let (_, status) = receive(&address).await;
-    assert!(status.last_error.unwrap().to_string().contains("nested too deeply"));
-    assert_eq!(requests.lock().unwrap().len(), 10);
-    let endless = http_response(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
-    let (_, status) = receive(&station(vec![endless]).await.0).await;
-    assert!(status.last_error.unwrap().to_string().contains("longer than 65536 bytes"));
 }
 
 #[tokio::test]

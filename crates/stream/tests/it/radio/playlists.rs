@@ -1,0 +1,82 @@
+//! Playlists of stations.
+
+use refrain_net::AddressPolicy;
+use refrain_stream::RadioError;
+
+use super::{http_response, receive, receive_with_policy, station, status_410};
+use crate::decode::{assert_same, process};
+use crate::media::MediaFiles;
+
+const PLS: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-scpls";
+const M3U: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-mpegurl";
+
+#[tokio::test]
+async fn playlists_resolve_to_the_first_url_with_audio() {
+    let files = MediaFiles::new(44, 2.0);
+    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = http_response("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &files.read("song.aac"));
+    let (there, _) = station(vec![audio, status_410()]).await;
+    let (full, _) = station(vec![http_response("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
+    let m3u = http_response(M3U, format!("#EXTM3U\n#EXTINF:-1,One\n{full}\n{there}\n").as_bytes());
+    let (inner, _) = station(vec![m3u, status_410()]).await;
+    let pls =
+        http_response(PLS, format!("[playlist]\nFile1=ftp://x/\nFile2={inner}\nLength2=-1\n").as_bytes());
+    let (outer, requests) = station(vec![pls, status_410()]).await;
+    let (all, status) = receive(&outer).await;
+    assert_same(&process(all).sound, &reference_audio);
+    assert_eq!((status.connections, requests.lock().unwrap().len()), (1, 2));
+    assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
+}
+
+#[tokio::test]
+async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
+    let refused = |text: &'static str, policy| async move {
+        let (address, requests) = station(vec![http_response(M3U, text.as_bytes())]).await;
+        let (all, status) = receive_with_policy(&address, policy).await;
+        assert!(all.is_empty());
+        assert_eq!(requests.lock().unwrap().len(), 1, "a playlist must not be requested again");
+        let error = status.last_error.unwrap().to_string();
+        assert!(!error.contains("secret"), "{error}");
+        error
+    };
+    assert!(refused("http://127.0.0.1:1/x?secret", AddressPolicy::PublicOnly).await.contains("private"));
+    assert!(
+        refused("http://169.254.169.254/x?secret", AddressPolicy::AllowPrivate).await.contains("reserved")
+    );
+    assert!(refused("file:///etc/passwd?secret", AddressPolicy::AllowPrivate).await.contains("scheme file"));
+    assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("no entries found"));
+    assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", AddressPolicy::AllowPrivate).await.contains("HLS"));
+    let circle = http_response(M3U, b"?again\n?and-again\n");
+    let (address, requests) = station(vec![circle]).await;
+    let (_, status) = receive(&address).await;
+    assert!(status.last_error.unwrap().to_string().contains("nested too deeply"));
+    assert_eq!(requests.lock().unwrap().len(), 10);
+    let endless = http_response(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
+    let (_, status) = receive(&station(vec![endless]).await.0).await;
+    assert!(status.last_error.unwrap().to_string().contains("longer than 65536 bytes"));
+}
+
+/// Returns a redirect to the server of `address` with another path.
+fn redirect(address: &str, path: &str) -> Option<Vec<u8>> {
+    let target = address.replace("/radio?token=secret", path);
+    http_response(&format!("HTTP/1.1 302 Found\nLocation: {target}\nContent-Length: 0"), b"")
+}
+
+#[tokio::test]
+async fn redirected_url_decides_if_a_response_without_type_is_a_playlist() {
+    let files = MediaFiles::new(49, 2.0);
+    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = || http_response("HTTP/1.0 200 OK\nServer: test", &files.read("song.aac"));
+    // A page redirects to a playlist.
+    let (stream, _) = station(vec![audio(), status_410()]).await;
+    let list = http_response("HTTP/1.1 200 OK\nServer: test", format!("#EXTM3U\n{stream}\n").as_bytes());
+    let (list, _) = station(vec![list]).await;
+    let (page, _) = station(vec![redirect(&list, "/listen.m3u"), status_410()]).await;
+    let (all, _) = receive(&page).await;
+    assert_same(&process(all).sound, &reference_audio);
+    // An address with the extension of a playlist redirects to audio.
+    let (stream, _) = station(vec![audio()]).await;
+    let (named, _) = station(vec![redirect(&stream, "/stream"), status_410()]).await;
+    let (all, _) = receive(&named.replace("/radio?", "/listen.pls?")).await;
+    assert_same(&process(all).sound, &reference_audio);
+}
