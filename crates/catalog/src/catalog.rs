@@ -1,4 +1,4 @@
-//! The trait that every storage backend implements.
+//! The traits that every storage backend implements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{
 /// of the process once it has returned `Ok`. A call can be dropped at any await point. Several processes can share a
 /// catalog.
 #[async_trait]
-pub trait Catalog: Send + Sync {
+pub trait Catalog: TrackReader + TrackWriter + NearDuplicates + ChangeFeed {
     /// Returns the identity of this catalog: a random UUID generated when it was created. An index cache belongs to one
     /// identity.
     fn identity(&self) -> u128;
@@ -25,37 +25,34 @@ pub trait Catalog: Send + Sync {
     /// Returns the journal (streams, detections and the outbox) in the same database.
     fn journal(&self) -> &dyn Journal;
 
+    /// Returns the catalog as a PostgreSQL catalog, for data that is derived from it and stored in the same database;
+    /// `None` for other databases.
+    fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
+        None
+    }
+
+    /// Returns facts about the state of the database, for display. With `thorough`, it also counts live tracks without
+    /// a constellation, and for SQLite checks the integrity of the whole file, which takes as long as reading it. A
+    /// PostgreSQL server checks its own pages (`initdb --data-checksums`, `pg_amcheck`).
+    ///
+    /// # Errors
+    /// The error that prevents any query of the catalog.
+    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError>;
+
+    /// Closes the catalog; no further calls are possible. The last process that closes an SQLite catalog leaves a
+    /// single file.
+    async fn close(&self) -> Result<(), CatalogError>;
+}
+
+/// Finds and lists tracks. Part of [`Catalog`], whose guarantees apply.
+#[async_trait]
+pub trait TrackReader: Send + Sync {
     /// Returns the track with exactly this content that is not removed, or the oldest one if there are several. An
     /// indexer uses it to skip unchanged files before it decodes them.
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError>;
 
     /// Returns the track with this source path that is not removed.
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError>;
-
-    /// Adds a track in one transaction. If a track of the same source has other content, it is replaced (same id, new
-    /// number). If it has the same content, nothing changes.
-    ///
-    /// A replaced track takes all of the new metadata, and keeps its rule if the new track has none. If `track.id` is
-    /// set (import), a live track with that id counts as the same track: the outcome is `Unchanged` if the content is
-    /// equal, else `Replaced`. A live track that has the source keeps its own id, whatever `track.id` is.
-    ///
-    /// # Errors
-    /// [`CatalogError::SourceTaken`] if the id belongs to a live track with another source and content, and another
-    /// track has the new source; [`CatalogError::Invalid`] if the length is negative or not finite;
-    /// [`CatalogError::TooManyTracks`].
-    async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError>;
-
-    /// Adds many tracks, with the result of calling [`Catalog::add`] for each of them in order. A track that is
-    /// rejected does not stop the others. If a connection is lost, the call waits for the server and applies the batch
-    /// again, exactly once.
-    ///
-    /// # Errors
-    /// The error that prevents the catalog from storing any track. In that case all tracks, or only the first ones, may
-    /// have been added.
-    async fn add_all(
-        &self,
-        tracks: Vec<NewTrack>,
-    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError>;
 
     /// Returns the tracks with these numbers, in any order. Unknown numbers are left out; removed tracks are included.
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError>;
@@ -73,6 +70,35 @@ pub trait Catalog: Send + Sync {
 
     /// Returns the number of tracks that are not removed.
     async fn count(&self) -> Result<u64, CatalogError>;
+}
+
+/// Adds, changes and removes tracks. Part of [`Catalog`], whose guarantees apply.
+#[async_trait]
+pub trait TrackWriter: Send + Sync {
+    /// Adds a track in one transaction. If a track of the same source has other content, it is replaced (same id, new
+    /// number). If it has the same content, nothing changes.
+    ///
+    /// A replaced track takes all of the new metadata, and keeps its rule if the new track has none. If `track.id` is
+    /// set (import), a live track with that id counts as the same track: the outcome is `Unchanged` if the content is
+    /// equal, else `Replaced`. A live track that has the source keeps its own id, whatever `track.id` is.
+    ///
+    /// # Errors
+    /// [`CatalogError::SourceTaken`] if the id belongs to a live track with another source and content, and another
+    /// track has the new source; [`CatalogError::Invalid`] if the length is negative or not finite, or the source
+    /// contains NUL; [`CatalogError::TooManyTracks`].
+    async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError>;
+
+    /// Adds many tracks, with the result of calling [`Self::add`] for each of them in order. A track that is rejected
+    /// does not stop the others. If a connection is lost, the call waits for the server and applies the batch again,
+    /// exactly once.
+    ///
+    /// # Errors
+    /// The error that prevents the catalog from storing any track. In that case all tracks, or only the first ones, may
+    /// have been added.
+    async fn add_all(
+        &self,
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError>;
 
     /// Changes the metadata or the rule of a track that is not removed and returns the updated track, or `None` if
     /// there is no such track.
@@ -81,7 +107,12 @@ pub trait Catalog: Send + Sync {
     /// Removes a track: its row is kept as a record, its constellation is deleted. Returns false if there was no live
     /// track with this id.
     async fn remove(&self, id: TrackId) -> Result<bool, CatalogError>;
+}
 
+/// Links between tracks of the same recording, and the comparisons that find them.
+/// Part of [`Catalog`], whose guarantees apply.
+#[async_trait]
+pub trait NearDuplicates: Send + Sync {
     /// Links two tracks of the same recording as near-duplicates. Linking them again, in either direction, changes
     /// nothing.
     ///
@@ -101,7 +132,7 @@ pub trait Catalog: Send + Sync {
     /// no longer pending.
     ///
     /// # Errors
-    /// As for [`Catalog::link_near_duplicate`]; nothing is stored then.
+    /// As for [`Self::link_near_duplicate`]; nothing is stored then.
     async fn finish_comparisons(
         &self,
         tracks: &[TrackNumber],
@@ -119,7 +150,12 @@ pub trait Catalog: Send + Sync {
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
     ) -> Result<Vec<NearDuplicate>, CatalogError>;
+}
 
+/// The sequence of changes and the constellations, from which indexes are derived.
+/// Part of [`Catalog`], whose guarantees apply.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
     /// Returns the newest change number, 0 for a new catalog. Changes become visible in order: a reader that sees a
     /// change also sees all earlier ones.
     async fn position(&self) -> Result<u64, CatalogError>;
@@ -144,24 +180,7 @@ pub trait Catalog: Send + Sync {
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
 
-    /// Returns the catalog as a PostgreSQL catalog, for data that is derived from it and stored in the same database;
-    /// `None` for other databases.
-    fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
-        None
-    }
-
     /// Makes all committed transactions durable against a power failure. Code that derives files from the catalog calls
     /// this first, so that the files are never ahead of the catalog.
     async fn settle(&self) -> Result<(), CatalogError>;
-
-    /// Returns facts about the state of the database, for display. With `thorough`, all stored data is examined, which
-    /// takes as long as reading it.
-    ///
-    /// # Errors
-    /// The error that prevents any query of the catalog.
-    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError>;
-
-    /// Closes the catalog; no further calls are possible. The last process that closes an SQLite catalog leaves a
-    /// single file.
-    async fn close(&self) -> Result<(), CatalogError>;
 }

@@ -37,7 +37,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// Another process held the write lock for too long.
-    #[error("catalog {catalog} is locked by another process; try again when that has finished")]
+    #[error("catalog {catalog} is locked by another process; try again when that process has finished")]
     Locked {
         /// URL without secrets.
         catalog: String,
@@ -52,7 +52,7 @@ pub enum CatalogError {
     },
     /// The disk is full.
     #[error(
-        "no space left for catalog {catalog}; free some and run the same again, committed changes are kept"
+        "no space left for catalog {catalog}; free some space and run the command again, committed changes are kept"
     )]
     DiskFull {
         /// URL without secrets.
@@ -114,7 +114,8 @@ pub enum CatalogError {
     },
     /// The catalog has an older schema, and this user or server does not permit the upgrade.
     #[error(
-        "catalog {catalog} has schema {found}, this refrain needs {supported}, and {detail}; open it once as its owner"
+        "catalog {catalog} has schema {found}, this refrain needs schema {supported}, and {detail}; to upgrade \
+         the catalog, run any command once as its owner on a writable server"
     )]
     TooOld {
         /// URL without secrets.
@@ -169,7 +170,8 @@ pub enum CatalogError {
     },
     /// The server has no free connection.
     #[error(
-        "the server of catalog {catalog} has no connection left ({detail}); use fewer, or raise its max_connections"
+        "the server of catalog {catalog} has no free connection ({detail}); use fewer connections, or raise \
+         max_connections of the server"
     )]
     TooManyConnections {
         /// URL without secrets.
@@ -179,7 +181,7 @@ pub enum CatalogError {
     },
     /// All connections of this process were in use until the acquire timeout.
     #[error(
-        "all connections of this process to catalog {catalog} are in use; try again, or allow more of them"
+        "all connections of this process to catalog {catalog} are in use; try again, or allow more connections"
     )]
     Busy {
         /// URL without secrets.

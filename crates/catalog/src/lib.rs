@@ -6,24 +6,27 @@
 //! implementation passes the contract suite in `tests/it/contract`.
 
 mod catalog;
+mod clock;
 mod error;
 mod health;
 mod journal;
 mod model;
 pub mod postgres;
+mod row;
 mod search;
 mod settings;
 mod sqlite;
 mod url;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, ChangeFeed, NearDuplicates, TrackReader, TrackWriter};
 pub use error::CatalogError;
 pub use health::{Fact, HealthLevel};
 pub use journal::{
-    ARCHIVE, AfterFailure, Backlog, DeliveryStatus, Detection, DetectionId, DetectionSource, Journal,
-    LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream, ObjectAttempts, ObjectVersion,
-    OutboxFilter, OutboxMessage, PageCursor, PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS,
-    SessionKey, SinkBacklog, StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, StreamState,
+    ARCHIVE, AfterFailure, Attempts, Backlog, DeliveryStatus, Detection, DetectionId, DetectionSource,
+    Detections, Journal, LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream,
+    ObjectAttempts, ObjectVersion, Outbox, OutboxFilter, OutboxMessage, OutboxUpkeep, PageCursor,
+    PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS, SessionKey, SinkBacklog, StartOutcome,
+    Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry, StreamReport, StreamState,
     WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{

@@ -155,7 +155,7 @@ pub struct Track {
 pub struct NewTrack {
     /// Identity to keep (import); `None` generates a new one.
     pub id: Option<TrackId>,
-    /// Path or URL of the audio.
+    /// Path or URL of the audio, without NUL.
     pub source: String,
     /// BLAKE3 hash of the bytes of the file.
     pub content: ContentHash,
@@ -169,7 +169,19 @@ pub struct NewTrack {
     pub constellation: Vec<u8>,
 }
 
-/// The outcome of [`crate::Catalog::add`].
+impl NewTrack {
+    /// Returns the reason why the track cannot be stored, or `None` if it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let Self { source, seconds, .. } = self;
+        if !(seconds.is_finite() && *seconds >= 0.0) {
+            return Some(format!("{source:?}: invalid length of {seconds} s"));
+        }
+        // A NUL in metadata is replaced, but a source identifies the track: two paths must not become equal.
+        source.contains('\0').then(|| format!("{source:?}: a path or URL must not contain NUL"))
+    }
+}
+
+/// The outcome of [`crate::TrackWriter::add`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum AddOutcome {
     /// A new track was added.

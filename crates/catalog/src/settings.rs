@@ -30,14 +30,14 @@ impl Default for PostgresSettings {
             // A search needs one connection at a time. With 4, a process with several searches waits for connections;
             // with 16, six processes use up the 100 connections of a default server.
             max_connections: 8,
-            // Longer than a writer holds the lock for a batch. At half, indexers that share a catalog can fail; at
-            // twice, a call waits for a minute before it reports an overload.
+            // Longer than a writer holds the lock for a batch. At half this value, indexers that share a catalog can
+            // fail; at twice this value, a call waits for a minute before it reports an overload.
             acquire_timeout: Duration::from_secs(30),
-            // Statements take milliseconds, except for deletions of index rows. At half, these can fail on slow disks;
-            // at twice, a statement that never ends blocks a connection for two minutes.
+            // Statements take milliseconds, except for deletions of index rows. At half this value, these can fail on
+            // slow disks; at twice this value, a statement that never ends blocks a connection for two minutes.
             statement_timeout: Duration::from_secs(60),
-            // Enough for a restart or a failover of a managed server. At half, a failover fails calls; at twice, a
-            // command that cannot reach its server reports it after two minutes.
+            // Enough for a restart or a failover of a managed server. At half this value, a failover fails calls; at
+            // twice this value, a command that cannot reach its server reports it after two minutes.
             retry_for: Duration::from_secs(60),
         }
     }

@@ -1,6 +1,9 @@
 //! Attempts to process an input, counted so that an input that kills its process is not retried forever.
 
+use async_trait::async_trait;
+
 use super::stored::name_fault;
+use crate::CatalogError;
 
 /// Number of deaths after which an input is not processed any more: deaths of the process while it processed an object,
 /// or deaths of the decoder of a stream. One death can have another reason, such as a restart or a lack of memory. With
@@ -62,24 +65,44 @@ pub enum StreamHealth {
     Healthy,
 }
 
-/// The lease under which a detection is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseHolder<'a> {
-    /// Id of the stream.
-    pub stream: &'a str,
-    /// Start of its session, [`crate::Stream::started_at`].
-    pub started_at: i64,
-    /// Owner of the lease, as passed to [`crate::Journal::claim_streams`].
-    pub owner: &'a str,
-}
+/// Counts of attempts and deaths. Part of [`crate::Journal`], whose guarantees apply.
+#[async_trait]
+pub trait Attempts: Send + Sync {
+    /// Clears the deaths that were counted for a stream if the worker still holds it in that session (id and
+    /// [`crate::Stream::started_at`]), and returns true if so.
+    async fn confirm_stream(
+        &self,
+        owner: &str,
+        session: (&str, i64),
+        health: StreamHealth,
+    ) -> Result<bool, CatalogError>;
 
-/// The result of [`crate::Journal::record_with_lease`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordOutcome {
-    /// The detection and its messages are stored.
-    Stored,
-    /// A newer state of the detection was stored before. Nothing was changed.
-    Outdated,
-    /// Another worker holds the stream. Nothing was changed.
-    LeaseLost,
+    /// Counts a death of the decoder of a stream and returns the number of them ([`crate::Stream::decoder_deaths`]), or
+    /// `None` if the worker does not hold the stream any more. The worker ends the stream at [`MAX_DEATHS`].
+    async fn count_decoder_death(
+        &self,
+        owner: &str,
+        session: (&str, i64),
+    ) -> Result<Option<u32>, CatalogError>;
+
+    /// Counts an attempt to process an object before it begins, and returns the number of attempts. Returns `None` and
+    /// counts nothing if [`MAX_DEATHS`] attempts have not ended: the object must not be processed.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for names that are empty or longer than 2,000 bytes.
+    async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError>;
+
+    /// Returns the number of attempts that have begun for this version of an object and have not ended.
+    async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError>;
+
+    /// Records that processing ended in an orderly way, whatever its result: deletes all attempts for this version of
+    /// an object.
+    async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError>;
+
+    /// Returns objects with at least `at_least` attempts, the latest first.
+    async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError>;
+
+    /// Deletes attempts that last began, and remembered sessions that ended, before this time, and returns their
+    /// number.
+    async fn prune_state(&self, before: i64) -> Result<u64, CatalogError>;
 }

@@ -1,41 +1,14 @@
 //! Detections of tracks in streams and files.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use async_trait::async_trait;
 
+use super::detection_id::DetectionId;
+use super::lease::LeaseHolder;
+use super::outbox::NewOutboxMessage;
 use super::stored::{clamp_time, name_fault, text};
-use crate::{TrackId, TrackNumber};
-
-/// Identity of one airing, the same from its start to its end: a UUID of version 7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DetectionId(pub Uuid);
-
-impl DetectionId {
-    /// Returns a new identity, for an airing that is detected for the first time now.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
-    }
-}
-
-impl fmt::Display for DetectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for DetectionId {
-    type Err = uuid::Error;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(s).map(Self)
-    }
-}
+use crate::{CatalogError, TrackId, TrackNumber};
 
 /// The input in which a track was detected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -116,13 +89,13 @@ pub struct PageCursor {
 }
 
 impl Detection {
-    /// Returns the mark after which the next page of [`crate::Journal::detections_between`] starts.
+    /// Returns the mark after which the next page of [`crate::Detections::detections_between`] starts.
     #[must_use]
     pub fn cursor_by_start(&self) -> PageCursor {
         PageCursor { at: self.start_at, id: self.id }
     }
 
-    /// Returns the mark after which the next page of [`crate::Journal::detections_of_track`] starts.
+    /// Returns the mark after which the next page of [`crate::Detections::detections_of_track`] starts.
     #[must_use]
     pub fn cursor_by_first_seen(&self) -> PageCursor {
         PageCursor { at: self.first_seen, id: self.id }
@@ -146,4 +119,87 @@ impl Detection {
             DetectionSource::File(name) => name_fault("file", name),
         }
     }
+}
+
+/// The result of [`crate::Detections::record_with_lease`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// The detection and its messages are stored.
+    Stored,
+    /// A newer state of the detection was stored before. Nothing was changed.
+    Outdated,
+    /// Another worker holds the stream. Nothing was changed.
+    LeaseLost,
+}
+
+/// Stores and lists detections. Part of [`crate::Journal`], whose guarantees apply.
+#[async_trait]
+pub trait Detections: Send + Sync {
+    /// Stores a detection, as a new row or as the next state of the one with its id, and in the same transaction adds
+    /// its messages to the outbox, once per sink and key.
+    ///
+    /// Returns false and changes nothing if the stored state is newer: it was seen later, or is final and this one is
+    /// not. The values of [`Detection::first_seen`] and [`Detection::detected_in`] stay as they were first recorded.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for an end before the start, numbers that are not finite, times out of range, and
+    /// names that are empty or longer than 2,000 bytes (sink and key together).
+    async fn record(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewOutboxMessage],
+        now: i64,
+    ) -> Result<bool, CatalogError>;
+
+    /// Does the same as [`Self::record`] unless another worker holds the stream. This prevents a worker that was cut
+    /// off from the database from adding to a stream that another worker has taken over.
+    ///
+    /// # Errors
+    /// As for [`Self::record`].
+    async fn record_with_lease(
+        &self,
+        holder: LeaseHolder<'_>,
+        detection: &Detection,
+        deliveries: &[NewOutboxMessage],
+        now: i64,
+    ) -> Result<RecordOutcome, CatalogError>;
+
+    /// Returns the detections that are not final, ordered by start. A worker that takes over a stream continues them.
+    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Returns detections in streams that are not final, were last seen before `before`, and have no worker left that
+    /// could end them: no stream that has not ended is in their session (or has their id, if the session has no name).
+    /// Returns the first ones, ordered by start.
+    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Returns final detections with a [`Detection::last_seen`] of at least `since`, which does not depend on the
+    /// timestamps in the stream: the latest ones, in no order. A worker that takes over a stream uses them to
+    /// deduplicate detections that it makes again.
+    async fn recently_final_detections(
+        &self,
+        detected_in: &DetectionSource,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Returns a page of detections that overlap the time from `from` (inclusive) to `to` (exclusive), in the unit of
+    /// [`Detection::start_at`], ordered by start, starting after the mark of the previous page
+    /// ([`Detection::cursor_by_start`]).
+    async fn detections_between(
+        &self,
+        detected_in: &DetectionSource,
+        from: i64,
+        to: i64,
+        after: Option<PageCursor>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Returns a page of detections of a track, whatever its number was, ordered by first seen, latest first, starting
+    /// after the mark of the previous page ([`Detection::cursor_by_first_seen`]).
+    async fn detections_of_track(
+        &self,
+        track: TrackId,
+        before: Option<PageCursor>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
 }

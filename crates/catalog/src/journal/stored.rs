@@ -7,8 +7,9 @@ use std::time::Duration;
 /// overflow of database integers.
 const MAX_TIME_MS: i64 = 1 << 53;
 
-/// Maximum number of bytes of an indexed name: PostgreSQL indexes accept no more than 2,700 bytes per entry. At half of
-/// it, an S3 key of 1,024 bytes with its bucket and version does not fit; at twice, the server rejects the row.
+/// Maximum number of bytes of an indexed name: PostgreSQL indexes accept no more than 2,700 bytes per entry. At half
+/// this value, an S3 key of 1,024 bytes with its bucket and version does not fit; at twice this value, the server
+/// rejects the row.
 const MAX_NAME_BYTES: usize = 2000;
 
 /// Returns the reason why a text cannot be an indexed name, or `None` if it can.

@@ -1,45 +1,15 @@
-//! Streams and their leases.
+//! Streams: start, end and queries.
 
-use std::time::Duration;
-
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::attempts::{MAX_DEATHS, MAX_WORKER_DEATHS};
 use super::stored::name_fault;
+use crate::CatalogError;
 
-/// Origin of streams whose audio is stored in objects, one per segment. [`crate::Journal::claim_archives`] claims them.
+/// Origin of streams whose audio is stored in objects, one per segment. [`crate::StreamLeases::claim_archives`] claims
+/// them.
 pub const ARCHIVE: &str = "archive";
-
-/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner, so
-/// that an ordinary take-over is not counted. At half of it, one slow claim is reported as missing capacity; at twice,
-/// real lack of capacity is reported 5 s later.
-pub const WAITING_AFTER_EXPIRY: Duration = Duration::from_secs(5);
-
-/// Separates the name of a worker from its random id.
-const OWNER_SEPARATOR: char = '/';
-
-/// Returns a new owner of leases. The name is for display only: each call returns a different owner, so that two
-/// processes with the same name never share a lease.
-#[must_use]
-pub fn new_owner(name: &str) -> String {
-    format!("{name}{OWNER_SEPARATOR}{}", Uuid::new_v4())
-}
-
-/// Returns the name of the worker in an owner of [`new_owner`].
-#[must_use]
-pub fn worker_name(owner: &str) -> &str {
-    // From the right, because the name of a worker can contain the separator and its id cannot.
-    owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
-}
-
-/// Returns the text for [`Stream::reason`] of a stream that is quarantined because of its deaths.
-pub(crate) fn quarantine_reason() -> String {
-    format!(
-        "quarantined: the process died {MAX_WORKER_DEATHS} times while it began to decode this stream; start the stream again \
-         when its source is repaired"
-    )
-}
 
 /// State of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,7 +77,7 @@ impl NewStream {
     }
 }
 
-/// The outcome of [`crate::Journal::start_stream`].
+/// The outcome of [`crate::StreamRegistry::start_stream`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartOutcome {
     /// A new stream, or a new session of a known one, was started.
@@ -198,34 +168,46 @@ pub struct StreamFilter {
     pub origin: Option<String>,
 }
 
-/// State of a stream as reported by its worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamReport {
-    /// Id of the stream.
-    pub id: String,
-    /// Session, identified by [`Stream::started_at`].
-    pub started_at: i64,
-    /// Current state.
-    pub state: StreamState,
-    /// Reason of the state; replaces the stored one, also if it is `None`.
-    pub reason: Option<String>,
-    /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` keeps the stored one.
-    pub epoch: Option<i64>,
-    /// Anchor of the session's clock; `None` keeps the stored one.
-    pub clock_anchor: Option<String>,
-    /// Position in a stream of segments; `None` keeps the stored one.
-    pub progress: Option<String>,
-}
+/// Starts, ends and lists streams. Part of [`crate::Journal`], whose guarantees apply.
+#[async_trait]
+pub trait StreamRegistry: Send + Sync {
+    /// Adds a stream, or starts a known stream again: as a new session, in state `starting`, without a lease. A
+    /// duplicate or late call for the same start changes nothing.
+    ///
+    /// A known stream starts again only if `started_at` is later than that of the known session. In addition, if both
+    /// sessions have names, the names must differ; otherwise the known session must have ended, and `started_at` must
+    /// be later than that end. A session whose end was recorded by [`Self::record_session_end`] does not start again.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for an id that is empty or longer than 2,000 bytes.
+    async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError>;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Ends a stream on behalf of a caller that does not hold its lease, and ends the lease. Returns false and changes
+    /// nothing if the stream is unknown, has ended already, started later than `at`, or is in another session than
+    /// `session`.
+    async fn end_stream(
+        &self,
+        id: &str,
+        session: Option<&str>,
+        reason: Option<&str>,
+        at: i64,
+    ) -> Result<bool, CatalogError>;
 
-    #[test]
-    fn processes_with_the_same_name_get_different_owners() {
-        let (one, other) = (new_owner("worker-1"), new_owner("worker-1"));
-        assert_ne!(one, other);
-        assert_eq!((worker_name(&one), worker_name(&other)), ("worker-1", "worker-1"));
-        assert_eq!(worker_name("owner of an older version"), "owner of an older version");
-    }
+    /// Records that a session has ended that is not the one in the row of the stream, so that its start changes nothing
+    /// if it arrives late. The row stays as it is.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for an id or a session that is empty or longer than 2,000 bytes.
+    async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError>;
+
+    /// Returns the stream with this id.
+    async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError>;
+
+    /// Returns a page of streams that pass the filter, ordered by id (by code point), starting after the given one.
+    async fn streams(
+        &self,
+        filter: &StreamFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Stream>, CatalogError>;
 }

@@ -1,4 +1,4 @@
-//! Adds tracks: many in one batch, exactly once.
+//! Adds a batch of tracks exactly once.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::PostgresCatalog;
 use super::insert::NewRow;
 use super::plan::{BatchPlan, BatchTrack, TrackRef, plan};
-use super::read::{ADDED, REMOVED};
+use super::read::select_tracks;
 use super::retry::Retry;
-use super::row::{self, select_tracks};
-use super::write::now;
+use crate::clock::now;
+use crate::row::{self, ADDED, REMOVED};
 use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 
 /// The result for each track of a batch, in order.
@@ -26,32 +26,10 @@ struct PendingCommit {
 }
 
 impl PostgresCatalog {
-    pub(super) async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
-        let one = self.add_all(vec![new]).await?.pop();
-        one.unwrap_or_else(|| Err(self.name.corrupt("an addition returned no result")))
-    }
-
-    pub(super) async fn add_all(&self, tracks: Vec<NewTrack>) -> Result<Outcomes, CatalogError> {
-        let mut candidates = Vec::with_capacity(tracks.len());
-        let mut rejected = Vec::new();
-        for (index, new) in tracks.into_iter().enumerate() {
-            match self.candidate(new) {
-                Ok(candidate) => candidates.push(candidate),
-                Err(error) => rejected.push((index, error)),
-            }
-        }
-        let mut outcomes = self.add_candidates(&candidates).await?;
-        // Inserted in ascending order, so each index is correct when it is used.
-        for (index, error) in rejected {
-            outcomes.insert(index, Err(error));
-        }
-        Ok(outcomes)
-    }
-
     /// Adds a batch exactly once. If a connection is lost during a commit, its result is unknown, so the next attempt
     /// checks if the batch is stored. The batch cannot appear after that check: the writers' lock is free only once
     /// that transaction has ended.
-    async fn add_candidates(&self, candidates: &[BatchTrack]) -> Result<Outcomes, CatalogError> {
+    pub(super) async fn add_candidates(&self, candidates: &[BatchTrack]) -> Result<Outcomes, CatalogError> {
         // A batch of rejected tracks must not wait for the lock.
         if candidates.is_empty() {
             return Ok(Vec::new());
@@ -108,16 +86,13 @@ impl PostgresCatalog {
         Ok(pending_commit.take().map(|pending_commit| pending_commit.outcomes).unwrap_or_default())
     }
 
-    fn candidate(&self, mut new: NewTrack) -> Result<BatchTrack, CatalogError> {
-        if !(new.seconds.is_finite() && new.seconds >= 0.0) {
-            return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
-        }
-        // A NUL in metadata is replaced, but a source identifies the track: two paths must not become equal.
-        if new.source.contains('\0') {
-            return Err(self.name.invalid(format!("{:?}: a path or URL must not contain NUL", new.source)));
+    /// Checks a track, and prepares it for a batch.
+    pub(super) fn candidate(&self, mut new: NewTrack) -> Result<BatchTrack, CatalogError> {
+        if let Some(fault) = new.fault() {
+            return Err(self.name.invalid(fault));
         }
         new.metadata = new.metadata.without_nul();
-        let extra = row::extra(&new.metadata, &self.name)?;
+        let extra = row::extra(&new.metadata, |what| self.name.invalid(what))?;
         // Generated once and not per attempt: an attempt after a lost commit recognizes its rows by it.
         Ok(BatchTrack { new, new_id: TrackId(Uuid::now_v7()), extra })
     }
@@ -151,7 +126,7 @@ impl PostgresCatalog {
         let sql = select_tracks!("WHERE removed_at IS NULL AND (source = ANY($1) OR id = ANY($2))");
         let rows = self.query(sql).bind(sources).bind(ids).fetch_all(connection).await;
         let rows = rows.map_err(|error| self.name.error(error))?;
-        rows.iter().map(|row| row::track(row, &self.name)).collect()
+        row::all(&rows, row::track).map_err(|error| self.name.error(error))
     }
 
     /// Takes new numbers from the sequence. The numbers of transactions that are rolled back are lost, which is the

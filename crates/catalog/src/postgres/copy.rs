@@ -5,9 +5,9 @@
 
 use sqlx::PgConnection;
 
-/// Size in bytes from which the buffered rows are sent as one message. It bounds the memory of a copy. At half of it,
-/// there are twice as many messages; at twice, the buffer is twice as large. The speed was not measured for other
-/// values.
+/// Size in bytes from which the buffered rows are sent as one message. It bounds the memory of a copy. At half this
+/// value, there are twice as many messages; at twice this value, the buffer is twice as large. The speed was not
+/// measured for other values.
 const COPY_MESSAGE_BYTES: usize = 1 << 20;
 
 /// Signature, flags (none) and length of the header extension (none).

@@ -5,7 +5,7 @@ use crate::health::size;
 use crate::{CatalogError, Fact};
 
 /// Fraction of the server's connections from which a warning is given, because others may soon get none. With the
-/// default of 100 connections, ten are left, of which three are reserved for superusers. At half of it, servers in
+/// default of 100 connections, ten are left, of which three are reserved for superusers. At half this value, servers in
 /// normal use are reported; near 1, the warning comes when clients are rejected already.
 const CONNECTIONS_WARNING_RATIO: f64 = 0.9;
 
@@ -23,6 +23,10 @@ const MISSING_GRANTS: &str = "\
         (2, 'TABLE', 'changes', 'INSERT'), (2, 'TABLE', 'newest', 'UPDATE'), \
         (2, 'TABLE', 'near_duplicates', 'INSERT'), (2, 'TABLE', 'pending_comparisons', 'INSERT'), \
         (2, 'TABLE', 'pending_comparisons', 'DELETE'), (2, 'SEQUENCE', 'tracks_number_seq', 'USAGE'), \
+        (3, 'TABLE', 'streams', 'SELECT'), (3, 'TABLE', 'detections', 'SELECT'), \
+        (3, 'TABLE', 'outbox', 'SELECT'), (3, 'TABLE', 'ended_sessions', 'SELECT'), \
+        (3, 'TABLE', 'object_attempts', 'SELECT'), (3, 'TABLE', 'turns', 'SELECT'), \
+        (3, 'TABLE', 'turns', 'INSERT'), (3, 'TABLE', 'turns', 'UPDATE'), \
         (3, 'TABLE', 'streams', 'INSERT'), (3, 'TABLE', 'streams', 'UPDATE'), (3, 'TABLE', 'streams', 'DELETE'), \
         (3, 'TABLE', 'detections', 'INSERT'), (3, 'TABLE', 'detections', 'UPDATE'), \
         (3, 'TABLE', 'detections', 'DELETE'), (3, 'TABLE', 'outbox', 'INSERT'), \
@@ -35,14 +39,15 @@ const MISSING_GRANTS: &str = "\
             ELSE has_table_privilege(to_regclass('refrain.' || relation), privilege) END AS granted \
         FROM needed WHERE to_regclass('refrain.' || relation) IS NOT NULL), \
     grants AS (SELECT kind, format('GRANT %s ON %s refrain.%s TO %I', \
-            string_agg(privilege, ', ') FILTER (WHERE NOT granted), what, relation, current_user) AS text, \
+            string_agg(privilege, ', ' ORDER BY privilege) FILTER (WHERE NOT granted), \
+            what, relation, current_user) AS text, \
             bool_or(NOT granted) AS missing \
         FROM looked GROUP BY kind, what, relation) \
     SELECT kind, current_user::text, string_agg(text, '; ' ORDER BY text) FILTER (WHERE missing) \
     FROM grants GROUP BY kind ORDER BY kind";
 
 impl PostgresCatalog {
-    pub(super) async fn facts(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+    pub(super) async fn check_health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
         let mut facts = self.server().await?;
         facts.extend(self.rights().await?);
         let sql = "SELECT count(*) FROM refrain.pending_comparisons";

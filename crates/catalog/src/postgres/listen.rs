@@ -1,4 +1,4 @@
-//! Waits for changes that other processes make.
+//! Listens for notifications of changes that other processes make.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -6,32 +6,30 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use super::PostgresCatalog;
-use super::open::MAX_DURATION;
-use crate::{CatalogError, Fact};
+use crate::Fact;
 
 /// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
 const PROBE_CHANNEL: &str = "refrain_doctor";
 
 /// Maximum time to wait for that notification. Later ones are considered lost. It includes opening the connection that
-/// listens. At half of it, a remote server with TLS can be reported wrongly; at twice, `refrain doctor` takes 6 s
-/// behind a pooler, where no notification arrives.
+/// listens. At half this value, a remote server with TLS can be reported wrongly; at twice this value, `refrain doctor`
+/// takes 6 s behind a pooler, where no notification arrives.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Channel that writers notify in the transaction of their change.
-pub(super) const CHANNEL: &str = "refrain_changes";
+const CHANNEL: &str = "refrain_changes";
 
 /// Interval at which the newest position is polled without a notification. Notifications can be lost with their
-/// connection, and do not arrive through PgBouncer in transaction mode. At twice of it, a change is noticed later than
-/// the two seconds that [`crate::Catalog::wait_for_change`] promises; at half, an idle process sends twice as many
-/// queries.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// connection, and do not arrive through PgBouncer in transaction mode. At twice this value, a change is noticed later
+/// than the two seconds that [`crate::ChangeFeed::wait_for_change`] promises; at half this value, an idle process sends
+/// twice as many queries.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause after a connection failed or was lost, before the next attempt. Polling bounds the delay in the meantime. At
-/// half of it, a server that restarts receives twice as many connections from waiting processes; at twice, changes are
-/// noticed by polling for 5 s longer.
+/// half this value, a server that restarts receives twice as many connections from waiting processes; at twice this
+/// value, changes are noticed by polling for 5 s longer.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Listens for notifications from the first time that a caller waits for a change.
@@ -52,7 +50,7 @@ impl Drop for ChangeListener {
 
 impl LazyListener {
     /// Returns a receiver that changes with every notification.
-    fn notified(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
+    pub(super) fn notified(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
         // Started by the first caller that waits, so a command that never waits opens no second connection.
         let listener = self.0.get_or_init(|| {
             let (sender, notified) = watch::channel(());
@@ -92,34 +90,6 @@ impl PostgresCatalog {
         let sent = self.query("SELECT pg_notify($1, '')").bind(PROBE_CHANNEL);
         sent.execute(&mut *connection).await?;
         listener.recv().await.map(drop)
-    }
-
-    pub(super) async fn wait_for_change(
-        &self,
-        position: u64,
-        at_most: Duration,
-    ) -> Result<bool, CatalogError> {
-        // An Instant overflows for `Duration::MAX`, which means "without a limit".
-        let until = Instant::now() + at_most.min(MAX_DURATION);
-        let mut notified = self.listener.notified(&self.options);
-        loop {
-            // Marking before the query ensures that a notification that arrives after the query is not missed.
-            notified.mark_unchanged();
-            // A notification only wakes up the loop. The position decides, so a lost or extra notification does no
-            // harm.
-            if self.position().await? > position {
-                return Ok(true);
-            }
-            let now = Instant::now();
-            if now >= until {
-                return Ok(false);
-            }
-            let pause = until.min(now + POLL_INTERVAL);
-            if let Ok(Err(_)) = tokio::time::timeout_at(pause, notified.changed()).await {
-                // The listening task has stopped, so only polling is left.
-                tokio::time::sleep_until(pause).await;
-            }
-        }
     }
 }
 

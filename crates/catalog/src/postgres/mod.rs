@@ -2,8 +2,8 @@
 //!
 //! Tracks, constellations and changes are tables of `migrations/postgres`, in a separate schema. Every call is one
 //! transaction that leaves nothing behind in the session, so it works behind PgBouncer too. As with SQLite, a writer
-//! first takes a lock of the whole catalog ([`WRITER_LOCK`]): changes become visible in order, without races and
-//! deadlocks. Readers never block writers, and the [`journal`] does not need this lock.
+//! first takes a lock of the whole catalog (`WRITER_LOCK`): changes become visible in order, without races and
+//! deadlocks. Readers never block writers, and the `journal` does not need this lock.
 //!
 //! A call whose connection is lost is retried until the server is available again ([`Retry`]).
 //!
@@ -11,7 +11,7 @@
 
 mod add;
 mod address;
-mod comparisons;
+mod changes;
 mod copy;
 mod derived;
 mod error;
@@ -25,21 +25,16 @@ mod open;
 mod plan;
 mod read;
 mod retry;
-mod row;
 mod transaction;
 mod tunnel;
 mod write;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
-use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack,
-    PostgresSettings, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
-};
+use crate::{Catalog, CatalogError, Fact, Journal, PostgresSettings};
 pub(crate) use address::address;
 pub use copy::{CopyRows, copy_in};
 use error::PostgresName;
@@ -78,125 +73,19 @@ impl Catalog for PostgresCatalog {
         self
     }
 
-    async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
-        self.find_by_content(content).await
-    }
-
-    async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
-        self.find_by_source(source).await
-    }
-
-    async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError> {
-        self.add(track).await
-    }
-
-    async fn add_all(
-        &self,
-        tracks: Vec<NewTrack>,
-    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
-        self.add_all(tracks).await
-    }
-
-    async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
-        self.by_numbers(numbers).await
-    }
-
-    async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
-        self.by_id(id).await
-    }
-
-    async fn list(
-        &self,
-        filter: &TrackFilter,
-        after: Option<TrackNumber>,
-        limit: u32,
-    ) -> Result<Vec<Track>, CatalogError> {
-        self.list(filter, after, limit).await
-    }
-
-    async fn count(&self) -> Result<u64, CatalogError> {
-        self.count().await
-    }
-
-    async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
-        self.update(id, update).await
-    }
-
-    async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
-        self.remove(id).await
-    }
-
-    async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
-        self.link(link).await
-    }
-
-    async fn pending_comparisons(
-        &self,
-        after: Option<TrackNumber>,
-        limit: u32,
-    ) -> Result<Vec<TrackNumber>, CatalogError> {
-        self.pending_comparisons(after, limit).await
-    }
-
-    async fn finish_comparisons(
-        &self,
-        tracks: &[TrackNumber],
-        links: &[NearDuplicate],
-    ) -> Result<(), CatalogError> {
-        self.finish_comparisons(tracks, links).await
-    }
-
-    async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.near_duplicates(track).await
-    }
-
-    async fn list_near_duplicates(
-        &self,
-        after: Option<(TrackNumber, TrackNumber)>,
-        limit: u32,
-    ) -> Result<Vec<NearDuplicate>, CatalogError> {
-        self.list_near_duplicates(after, limit).await
-    }
-
-    async fn position(&self) -> Result<u64, CatalogError> {
-        self.position().await
-    }
-
-    async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        self.changes_after(position, limit).await
-    }
-
-    async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        self.wait_for_change(position, at_most).await
-    }
-
-    async fn constellations(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError> {
-        self.packed(numbers).await
-    }
-
-    async fn constellation_sizes(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        self.constellation_sizes(numbers).await
-    }
-
     fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
         Some(self)
     }
 
-    async fn settle(&self) -> Result<(), CatalogError> {
-        Ok(())
-    }
-
     async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
-        self.facts(thorough).await
+        self.check_health(thorough).await
     }
 
+    // Closes all connections, after the calls that use them have ended.
     async fn close(&self) -> Result<(), CatalogError> {
-        self.close().await
+        // First, because it has a connection of its own that the pool does not close.
+        self.listener.stop();
+        self.pool.close().await;
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Opens and closes the connections.
+//! Opens the connections.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,14 +11,13 @@ use super::listen::LazyListener;
 use super::transaction::BeginStatements;
 use super::tunnel::{self, Tunnel};
 use super::{PostgresCatalog, migrate};
+use crate::clock::MAX_DURATION;
 use crate::{CatalogError, PostgresSettings};
 
-/// Maximum time to connect to a server, including TLS and login. At half of it, a server under load is reported as
-/// unreachable; at twice, a wrong host name blocks a command for 20 s, because a firewall may drop its packets.
+/// Maximum time to connect to a server, including TLS and login. At half this value, a server under load is reported as
+/// unreachable; at twice this value, a wrong host name blocks a command for 20 s, because a firewall may drop its
+/// packets.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Upper limit of all durations: 24 days, the largest number of milliseconds that PostgreSQL can represent.
-pub(super) const MAX_DURATION: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Upper limit of the pool size, more than any server allows; the pool allocates memory for all of its connections.
 const MAX_POOL_CONNECTIONS: u32 = 10_000;
@@ -71,14 +70,6 @@ impl PostgresCatalog {
             _tunnel: tunnel,
             identity,
         })
-    }
-
-    /// Closes all connections, after the calls that use them have ended.
-    pub(super) async fn close(&self) -> Result<(), CatalogError> {
-        // First, because it has a connection of its own that the pool does not close.
-        self.listener.stop();
-        self.pool.close().await;
-        Ok(())
     }
 }
 

@@ -1,22 +1,24 @@
 //! Queries. Each is one statement in its own transaction.
 
+use async_trait::async_trait;
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
-use super::row::{self, select_tracks};
 use super::transaction::Statement;
-use crate::{
-    CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
-    search,
-};
+use crate::{CatalogError, ContentHash, Track, TrackFilter, TrackId, TrackNumber, TrackReader, row, search};
 
-pub(super) const ADDED: i16 = 1;
-pub(super) const REMOVED: i16 = 2;
-pub(super) const RELABELED: i16 = 3;
+/// A query of whole tracks.
+macro_rules! select_tracks {
+    ($rest:literal) => {
+        concat!("SELECT ", $crate::row::track_columns!(), " FROM refrain.tracks ", $rest)
+    };
+}
+pub(super) use select_tracks;
 
-impl PostgresCatalog {
-    pub(super) async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
+#[async_trait]
+impl TrackReader for PostgresCatalog {
+    async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
         self.optional_track(
             select_tracks!("WHERE content = $1 AND removed_at IS NULL ORDER BY number LIMIT 1"),
             |query| query.bind(&content.0[..]),
@@ -24,7 +26,7 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+    async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
         // Texts in the database never contain NUL, and it cannot be passed as a parameter.
         if source.contains('\0') {
             return Ok(None);
@@ -35,7 +37,12 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+    async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
+        let numbers = as_parameter(numbers);
+        self.all_tracks(select_tracks!("WHERE number = ANY($1)"), |query| query.bind(&numbers)).await
+    }
+
+    async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
         // Two partial indexes answer this: the live row comes first, then the newest removed one.
         self.optional_track(
             select_tracks!(
@@ -48,12 +55,7 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
-        let numbers = stored(numbers);
-        self.all_tracks(select_tracks!("WHERE number = ANY($1)"), |query| query.bind(&numbers)).await
-    }
-
-    pub(super) async fn list(
+    async fn list(
         &self,
         filter: &TrackFilter,
         after: Option<TrackNumber>,
@@ -81,78 +83,14 @@ impl PostgresCatalog {
         .await
     }
 
-    pub(super) async fn count(&self) -> Result<u64, CatalogError> {
+    async fn count(&self) -> Result<u64, CatalogError> {
         let sql = "SELECT count(*) FROM refrain.tracks WHERE removed_at IS NULL";
         let rows: Vec<(i64,)> = self.rows_as(sql, |query| query).await?;
         self.unsigned(rows.first().map_or(0, |row| row.0))
     }
+}
 
-    pub(super) async fn near_duplicates(
-        &self,
-        track: TrackNumber,
-    ) -> Result<Vec<NearDuplicate>, CatalogError> {
-        let sql = "SELECT n.track, n.of, n.seconds FROM refrain.near_duplicates n \
-             JOIN refrain.tracks a ON a.number = n.track AND a.removed_at IS NULL \
-             JOIN refrain.tracks b ON b.number = n.of AND b.removed_at IS NULL \
-             WHERE n.track = $1 OR n.of = $1 ORDER BY n.track, n.of";
-        let rows: Vec<(i64, i64, f64)> = self.rows_as(sql, |query| query.bind(i64::from(track.0))).await?;
-        let link = |(track, of, seconds)| {
-            Ok(NearDuplicate { track: row::number(track)?, of: row::number(of)?, seconds })
-        };
-        rows.into_iter().map(link).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
-    }
-
-    pub(super) async fn position(&self) -> Result<u64, CatalogError> {
-        let rows: Vec<(i64,)> = self.rows_as("SELECT position FROM refrain.newest", |query| query).await?;
-        // One row exists from the first migration on; without it, nothing can be written either.
-        let newest = rows.first().ok_or_else(|| self.name.corrupt("its newest position is missing"))?;
-        self.unsigned(newest.0)
-    }
-
-    pub(super) async fn changes_after(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        // Positions are stored as i64, so no change follows a greater one.
-        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
-        let sql = "SELECT position, track, kind FROM refrain.changes WHERE position > $1 ORDER BY position LIMIT $2";
-        let rows: Vec<(i64, i64, i16)> =
-            self.rows_as(sql, |query| query.bind(after).bind(i64::from(limit))).await?;
-        let change = |(position, track, kind)| {
-            let kind = match kind {
-                ADDED => ChangeKind::Added,
-                REMOVED => ChangeKind::Removed,
-                RELABELED => ChangeKind::Relabeled,
-                other => return Err(self.name.corrupt(format!("change {position} has kind {other}"))),
-            };
-            let track = row::number(track).map_err(|error| self.name.error(error))?;
-            Ok(Change { position: self.unsigned(position)?, track, kind })
-        };
-        rows.into_iter().map(change).collect()
-    }
-
-    pub(super) async fn packed(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError> {
-        let sql = "SELECT track, packed FROM refrain.constellations WHERE track = ANY($1)";
-        let numbers = stored(numbers);
-        let rows: Vec<(i64, Vec<u8>)> = self.rows_as(sql, |query| query.bind(&numbers)).await?;
-        let pair = |(track, packed)| Ok((row::number(track)?, packed));
-        rows.into_iter().map(pair).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
-    }
-
-    pub(super) async fn constellation_sizes(
-        &self,
-        numbers: &[TrackNumber],
-    ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        // The length of bytes that are stored out of line without compression is known without reading them.
-        let sql = "SELECT track, length(packed)::bigint FROM refrain.constellations WHERE track = ANY($1)";
-        let numbers = stored(numbers);
-        let rows: Vec<(i64, i64)> = self.rows_as(sql, |query| query.bind(&numbers)).await?;
-        let pair = |(track, size)| {
-            Ok((row::number(track).map_err(|error| self.name.error(error))?, self.unsigned(size)?))
-        };
-        rows.into_iter().map(pair).collect()
-    }
-
+impl PostgresCatalog {
     async fn optional_track(
         &self,
         sql: &'static str,
@@ -167,7 +105,7 @@ impl PostgresCatalog {
         bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<Track>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
-        rows.iter().map(|row| row::track(row, &self.name)).collect()
+        row::all(&rows, row::track).map_err(|error| self.name.error(error))
     }
 
     pub(super) async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
@@ -189,7 +127,7 @@ impl PostgresCatalog {
         self.retried(|| self.rows_once(bind(self.query(sql)))).await
     }
 
-    pub(super) async fn rows_once(&self, statement: Statement) -> Result<Vec<PgRow>, CatalogError> {
+    async fn rows_once(&self, statement: Statement) -> Result<Vec<PgRow>, CatalogError> {
         let mut transaction = self.begin().await?;
         let rows = statement.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
         // A dropped transaction would close its connection. A commit returns it to the pool.
@@ -202,6 +140,7 @@ impl PostgresCatalog {
     }
 }
 
-fn stored(numbers: &[TrackNumber]) -> Vec<i64> {
+/// Returns track numbers as one parameter, an array.
+pub(super) fn as_parameter(numbers: &[TrackNumber]) -> Vec<i64> {
     numbers.iter().map(|number| i64::from(number.0)).collect()
 }

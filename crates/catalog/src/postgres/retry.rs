@@ -9,12 +9,12 @@ use super::open::connect;
 use crate::CatalogError;
 
 /// Pause before the first retry; each further retry doubles it. A deadlock or a dropped connection is over by then, and
-/// a restart takes longer. At half of it, there is one more attempt during a restart; at twice, a short failure costs
-/// 50 ms more.
+/// a restart takes longer. At half this value, there is one more attempt during a restart; at twice this value, a short
+/// failure costs 50 ms more.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Maximum pause between two retries. At half of it, each waiting call sends a restarting server twice as many
-/// requests; at twice, a call continues up to 2 s later after the server is back.
+/// Maximum pause between two retries. At half this value, each waiting call sends a restarting server twice as many
+/// requests; at twice this value, a call continues up to 2 s later after the server is back.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Deadline and next pause of a call that is being retried. The deadline counts from its first failure.

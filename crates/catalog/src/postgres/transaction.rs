@@ -14,8 +14,8 @@ use crate::{CatalogError, PostgresSettings};
 
 /// Time after which the server ends an idle transaction. A writer whose machine died would otherwise block all others,
 /// because the server cannot detect it. A transaction is also idle while index rows are packed or merged in memory: at
-/// half of it, a slow machine can lose a batch that it still works on. At twice, writers wait up to two minutes for the
-/// lock of a dead machine, longer than their own time limits.
+/// half this value, a slow machine can lose a batch that it still works on. At twice this value, writers wait up to two
+/// minutes for the lock of a dead machine, longer than their own time limits.
 const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A transaction that has begun.

@@ -1,27 +1,65 @@
 //! Changes. Each is one transaction that begins with the writers' lock, so that it cannot deadlock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use sqlx::{PgConnection, Row};
+use async_trait::async_trait;
+use sqlx::PgConnection;
 
 use super::PostgresCatalog;
-use super::read::{RELABELED, REMOVED};
+use super::read::{as_parameter, select_tracks};
 use super::retry::Retry;
-use super::row::{self, select_tracks};
-use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
+use crate::clock::now;
+use crate::row::{self, RELABELED, REMOVED};
+use crate::{
+    AddOutcome, CatalogError, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate,
+    TrackWriter, search,
+};
 
-impl PostgresCatalog {
-    /// Updates a track. Doing it twice has the same result, so it is retried if the response to its commit is lost.
-    pub(super) async fn update(
+#[async_trait]
+impl TrackWriter for PostgresCatalog {
+    async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+        let one = self.add_all(vec![new]).await?.pop();
+        one.unwrap_or_else(|| Err(self.name.corrupt("an addition returned no result")))
+    }
+
+    async fn add_all(
         &self,
-        id: TrackId,
-        update: TrackUpdate,
-    ) -> Result<Option<Track>, CatalogError> {
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
+        let mut candidates = Vec::with_capacity(tracks.len());
+        let mut rejected = Vec::new();
+        for (index, new) in tracks.into_iter().enumerate() {
+            match self.candidate(new) {
+                Ok(candidate) => candidates.push(candidate),
+                Err(error) => rejected.push((index, error)),
+            }
+        }
+        let mut outcomes = self.add_candidates(&candidates).await?;
+        // Inserted in ascending order, so each index is correct when it is used.
+        for (index, error) in rejected {
+            outcomes.insert(index, Err(error));
+        }
+        Ok(outcomes)
+    }
+
+    // Updates a track. Doing it twice has the same result, so it is retried if the response to its commit is lost.
+    async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
         // Before the attempts, so that all of them write and return the same text.
         let update = TrackUpdate { metadata: update.metadata.map(Metadata::without_nul), ..update };
         self.retried(|| self.update_once(id, &update)).await
     }
 
+    async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
+        let mut retry = Retry::new();
+        let mut commit_sent = false;
+        loop {
+            match self.attempt(self.remove_once(id, &mut commit_sent)).await {
+                Err(error) => self.pause_before_retry(error, &mut retry).await?,
+                done => return done,
+            }
+        }
+    }
+}
+
+impl PostgresCatalog {
     async fn update_once(&self, id: TrackId, update: &TrackUpdate) -> Result<Option<Track>, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         let Some(mut track) = self.live_by_id(&mut transaction, id).await? else {
@@ -47,7 +85,7 @@ impl PostgresCatalog {
         .bind(&metadata.upc)
         .bind(&metadata.release_date)
         .bind(&metadata.category)
-        .bind(row::extra(metadata, &self.name)?)
+        .bind(row::extra(metadata, |what| self.name.invalid(what))?)
         .bind(track.rule.as_ref().map(Rule::as_str))
         .bind(search::text(metadata, &track.source))
         .execute(&mut *transaction)
@@ -57,17 +95,6 @@ impl PostgresCatalog {
         self.record_changes(&mut transaction, [(track.number, RELABELED)].into_iter()).await?;
         self.commit(transaction).await?;
         Ok(Some(track))
-    }
-
-    pub(super) async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
-        let mut retry = Retry::new();
-        let mut commit_sent = false;
-        loop {
-            match self.attempt(self.remove_once(id, &mut commit_sent)).await {
-                Err(error) => self.pause_before_retry(error, &mut retry).await?,
-                done => return done,
-            }
-        }
     }
 
     /// Makes one attempt. `commit_sent` is true if an earlier attempt sent a commit that may have succeeded: if the
@@ -86,58 +113,6 @@ impl PostgresCatalog {
         Ok(true)
     }
 
-    /// Inserts a link. Can be retried, because doing it twice changes nothing.
-    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
-        self.check_link(&link)?;
-        self.retried(|| self.link_once(&link)).await
-    }
-
-    /// Rejects a link from a track to itself, or with a length that is not finite.
-    pub(super) fn check_link(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
-        if link.track == link.of || !link.seconds.is_finite() {
-            let (track, of) = (link.track.0, link.of.0);
-            return Err(self
-                .name
-                .invalid(format!("link from track {track} to {of}: needs two tracks and finite seconds")));
-        }
-        Ok(())
-    }
-
-    async fn link_once(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
-        let mut transaction = self.begin_writing().await?;
-        self.insert_link(&mut transaction, link).await?;
-        self.commit(transaction).await
-    }
-
-    pub(super) async fn insert_link(
-        &self,
-        connection: &mut PgConnection,
-        link: &NearDuplicate,
-    ) -> Result<(), CatalogError> {
-        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
-        // Checked by a query and not by the foreign key, so that the error names the tracks. Links to removed tracks
-        // are allowed, because their rows still exist.
-        let known = self.query("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)");
-        let known = known.bind(track).bind(of).fetch_one(&mut *connection).await;
-        let known: i64 = known.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))?;
-        if known < 2 {
-            let what = format!("link between tracks {track} and {of}: unknown track");
-            return Err(self.name.invalid(what));
-        }
-        self.query(
-            "INSERT INTO refrain.near_duplicates (track, of, seconds) SELECT $1, $2, $3 WHERE NOT EXISTS \
-             (SELECT 1 FROM refrain.near_duplicates \
-             WHERE (track = $1 AND of = $2) OR (track = $2 AND of = $1))",
-        )
-        .bind(track)
-        .bind(of)
-        .bind(link.seconds)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(|error| self.name.error(error))
-    }
-
     async fn live_by_id(
         &self,
         connection: &mut PgConnection,
@@ -145,7 +120,7 @@ impl PostgresCatalog {
     ) -> Result<Option<Track>, CatalogError> {
         let query = self.query(select_tracks!("WHERE id = $1 AND removed_at IS NULL")).bind(id.0);
         let row = query.fetch_optional(connection).await.map_err(|error| self.name.error(error))?;
-        row.map(|row| row::track(&row, &self.name)).transpose()
+        row.map(|row| row::track(&row)).transpose().map_err(|error| self.name.error(error))
     }
 
     /// Marks live tracks as removed and deletes their constellations; the caller records the change.
@@ -155,7 +130,7 @@ impl PostgresCatalog {
         numbers: &[TrackNumber],
     ) -> Result<(), CatalogError> {
         // The constellation goes, the row stays: detections refer to its number.
-        let numbers: Vec<_> = numbers.iter().map(|number| i64::from(number.0)).collect();
+        let numbers = as_parameter(numbers);
         self.query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
             .bind(&numbers)
             .bind(now())
@@ -194,10 +169,4 @@ impl PostgresCatalog {
         .map(drop)
         .map_err(|error| self.name.error(error))
     }
-}
-
-/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

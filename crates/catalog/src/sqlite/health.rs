@@ -9,12 +9,12 @@ use crate::health::size;
 use crate::{CatalogError, Fact, HealthLevel};
 
 /// Size in bytes from which the write-ahead log is reported: it cannot be emptied while a process keeps reading an old
-/// state. SQLite empties the log from 4 MB on, so a log of this size has not been emptied for long. At half of it, one
-/// large import can be reported; at twice, twice as much of the disk is in use before the warning.
+/// state. SQLite empties the log from 4 MB on, so a log of this size has not been emptied for long. At half this value,
+/// one large import can be reported; at twice this value, twice as much of the disk is in use before the warning.
 const LARGE_LOG_BYTES: u64 = 1 << 30;
 
 impl SqliteCatalog {
-    pub(super) async fn facts(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+    pub(super) async fn check_health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
         let mut facts = vec![
             Fact::fine("schema version", SUPPORTED_SCHEMA.to_string()),
             self.file_size(),

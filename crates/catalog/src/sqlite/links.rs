@@ -1,11 +1,12 @@
-//! Links between near-duplicate tracks.
+//! Links between near-duplicate tracks, and the comparisons that find them. A comparison is pending until its result
+//! is stored.
 
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::SqliteCatalog;
-use super::row;
-use crate::{CatalogError, NearDuplicate, TrackNumber};
+use crate::{CatalogError, NearDuplicate, NearDuplicates, TrackNumber, row};
 
 /// A query of links between tracks that are not removed.
 macro_rules! select_links {
@@ -19,17 +20,54 @@ macro_rules! select_links {
     };
 }
 
-impl SqliteCatalog {
-    pub(super) async fn near_duplicates(
+#[async_trait]
+impl NearDuplicates for SqliteCatalog {
+    async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        self.insert_link(&mut transaction, &link).await?;
+        self.commit(transaction).await
+    }
+
+    async fn pending_comparisons(
         &self,
-        track: TrackNumber,
-    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<TrackNumber>, CatalogError> {
+        let numbers: Result<Vec<i64>, _> = sqlx::query_scalar(
+            "SELECT track FROM pending_comparisons WHERE track > ?1 ORDER BY track LIMIT ?2",
+        )
+        .bind(after.map_or(-1, |number| i64::from(number.0)))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        numbers
+            .and_then(|numbers| numbers.into_iter().map(row::number).collect())
+            .map_err(|error| self.name.error(error))
+    }
+
+    async fn finish_comparisons(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        for link in links {
+            self.insert_link(&mut transaction, link).await?;
+        }
+        for track in tracks {
+            // One statement per track. There is no round trip, so an array as in PostgreSQL would save nothing.
+            self.remove_pending(&mut transaction, *track).await?;
+        }
+        self.commit(transaction).await
+    }
+
+    async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
         let query = sqlx::query(select_links!("WHERE n.track = ?1 OR n.of = ?1 ORDER BY n.track, n.of"));
         let rows = query.bind(i64::from(track.0)).fetch_all(&self.readers).await;
         self.links(rows)
     }
 
-    pub(super) async fn list_near_duplicates(
+    async fn list_near_duplicates(
         &self,
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
@@ -41,14 +79,10 @@ impl SqliteCatalog {
         let rows = query.bind(track).bind(of).bind(i64::from(limit)).fetch_all(&self.readers).await;
         self.links(rows)
     }
+}
 
-    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
-        let mut transaction = self.begin().await?;
-        self.insert_link(&mut transaction, &link).await?;
-        self.commit(transaction).await
-    }
-
-    pub(super) async fn insert_link(
+impl SqliteCatalog {
+    async fn insert_link(
         &self,
         connection: &mut SqliteConnection,
         link: &NearDuplicate,
@@ -84,13 +118,34 @@ impl SqliteCatalog {
     }
 
     fn links(&self, rows: Result<Vec<SqliteRow>, sqlx::Error>) -> Result<Vec<NearDuplicate>, CatalogError> {
-        let link = |row: &SqliteRow| {
-            Ok(NearDuplicate {
-                track: row::number(row.try_get(0)?)?,
-                of: row::number(row.try_get(1)?)?,
-                seconds: row.try_get(2)?,
-            })
-        };
-        rows.and_then(|rows| rows.iter().map(link).collect()).map_err(|error| self.name.error(error))
+        rows.and_then(|rows| row::all(&rows, row::near_duplicate)).map_err(|error| self.name.error(error))
+    }
+
+    /// Marks a new track as not compared yet, in the transaction that adds it.
+    pub(super) async fn add_pending(
+        &self,
+        connection: &mut SqliteConnection,
+        track: TrackNumber,
+    ) -> Result<(), CatalogError> {
+        sqlx::query("INSERT INTO pending_comparisons (track) VALUES (?1)")
+            .bind(i64::from(track.0))
+            .execute(connection)
+            .await
+            .map(drop)
+            .map_err(|error| self.name.error(error))
+    }
+
+    /// Unmarks a track because it was compared or removed.
+    pub(super) async fn remove_pending(
+        &self,
+        connection: &mut SqliteConnection,
+        track: TrackNumber,
+    ) -> Result<(), CatalogError> {
+        sqlx::query("DELETE FROM pending_comparisons WHERE track = ?1")
+            .bind(i64::from(track.0))
+            .execute(connection)
+            .await
+            .map(drop)
+            .map_err(|error| self.name.error(error))
     }
 }

@@ -1,6 +1,5 @@
-//! Opening and closing the file.
+//! Opening the file.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,13 +15,13 @@ use crate::CatalogError;
 /// long with 1,024 as with 4,096.
 const PAGE_BYTES: u32 = 4096;
 
-/// Time that SQLite waits for another connection in each attempt. The number of attempts multiplies it. At half of it,
-/// calls fail after 15 s of writing by another process; at twice, after a minute.
+/// Time that SQLite waits for another connection in each attempt. The number of attempts multiplies it. At half this
+/// value, calls fail after 15 s of writing by another process; at twice this value, after a minute.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum time that a call waits for a connection of this process. All writes share one connection, so it must exceed
-/// the time of several calls that each wait half a minute for another process. At half of it, the third of such calls
-/// fails; at twice, a process that cannot write reports it after four minutes.
+/// the time of several calls that each wait half a minute for another process. At half this value, the third of such
+/// calls fails; at twice this value, a process that cannot write reports it after four minutes.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Maximum number of concurrent read connections of this process. Each has a page cache of 2 MB. With 2, long lists
@@ -84,43 +83,10 @@ impl SqliteCatalog {
         drop(connection);
         Ok(Self { name, path, writer: None, readers, identity })
     }
-
-    /// Makes the log durable against a power failure. SQLite takes no locks on the file of the log, so opening and
-    /// closing it here is safe (for the catalog file itself it would not be).
-    pub(super) async fn settle(&self) -> Result<(), CatalogError> {
-        if self.writer.is_none() {
-            return Ok(());
-        }
-        let log = with_suffix(&self.path, "-wal");
-        let work = move || match std::fs::OpenOptions::new().read(true).write(cfg!(windows)).open(log) {
-            Ok(file) => file.sync_data(),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        };
-        // Synchronizing can take seconds on a busy disk, which must not block the runtime.
-        let synced = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
-        synced
-            .flatten()
-            .map_err(|error| CatalogError::Io { catalog: self.name.0.clone(), detail: error.to_string() })
-    }
-
-    /// Moves the content of the log into the file. While other processes still use it, the last of them does so.
-    pub(super) async fn close(&self) -> Result<(), CatalogError> {
-        // First, because an open reader would prevent the log from being emptied.
-        self.readers.close().await;
-        let Some(writer) = &self.writer else { return Ok(()) };
-        let checkpointed = match writer.acquire().await {
-            Ok(mut connection) => checkpoint(&mut connection).await,
-            // A second call of `close`.
-            Err(sqlx::Error::PoolClosed) => Ok(()),
-            Err(error) => Err(error),
-        };
-        writer.close().await;
-        checkpointed.map_err(|error| self.name.error(error))
-    }
 }
 
-async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// Moves the content of the log into the file, if no other process uses it.
+pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     // While others use the file, the result row reports "busy", which is not an error.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await.map(drop)
 }

@@ -2,7 +2,9 @@
 //! released.
 
 use super::SqliteCatalog;
-use crate::{AddOutcome, CatalogError, ContentHash, Metadata, NewTrack};
+use crate::{
+    AddOutcome, Catalog, CatalogError, ChangeFeed, ContentHash, Metadata, NewTrack, TrackReader, TrackWriter,
+};
 
 fn song(n: u8) -> NewTrack {
     NewTrack {

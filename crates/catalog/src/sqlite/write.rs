@@ -1,29 +1,30 @@
 //! Changes. Each is one transaction that begins as a writer, so that it never has to be rolled back because of a lock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use sqlx::sqlite::SqliteRow;
+use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::error::is_busy;
-use super::read::{ADDED, RELABELED, REMOVED};
-use super::row::{self, select_tracks};
+use super::read::select_tracks;
 use super::{MAX_LOCK_ATTEMPTS, SqliteCatalog};
+use crate::clock::now;
+use crate::row::{self, ADDED, RELABELED, REMOVED};
 use crate::{
-    AddOutcome, CatalogError, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate, search,
+    AddOutcome, CatalogError, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate,
+    TrackWriter, search,
 };
 
-impl SqliteCatalog {
-    pub(super) async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+#[async_trait]
+impl TrackWriter for SqliteCatalog {
+    async fn add(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
         let mut transaction = self.begin().await?;
         let outcome = self.add_in_transaction(&mut transaction, new).await?;
         self.commit(transaction).await?;
         Ok(outcome)
     }
 
-    /// Adds all tracks in one transaction, so that the disk is synchronized only once.
-    pub(super) async fn add_all(
+    // Adds all tracks in one transaction, so that the disk is synchronized only once.
+    async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
     ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
@@ -44,35 +45,7 @@ impl SqliteCatalog {
         Ok(outcomes)
     }
 
-    async fn add_in_transaction(
-        &self,
-        connection: &mut SqliteConnection,
-        mut new: NewTrack,
-    ) -> Result<AddOutcome, CatalogError> {
-        if !(new.seconds.is_finite() && new.seconds >= 0.0) {
-            return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
-        }
-        new.metadata = new.metadata.without_nul();
-        // Under the lock of the transaction, so no other process can add the source in between.
-        let Some(existing) = self.existing_version(connection, &new).await? else {
-            let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
-            return Ok(AddOutcome::Added(self.insert(connection, new, id).await?));
-        };
-        if existing.content == new.content {
-            return Ok(AddOutcome::Unchanged(existing));
-        }
-        // Before the insert: a unique index allows only one live track per source and per id.
-        self.retire(connection, existing.number).await?;
-        // A file that is indexed again after a change must not lose the rule that an operator has set.
-        let rule = new.rule.clone().or(existing.rule);
-        Ok(AddOutcome::Replaced(self.insert(connection, NewTrack { rule, ..new }, existing.id).await?))
-    }
-
-    pub(super) async fn update(
-        &self,
-        id: TrackId,
-        update: TrackUpdate,
-    ) -> Result<Option<Track>, CatalogError> {
+    async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
         let mut transaction = self.begin().await?;
         // The drop rolls back a transaction that has changed nothing.
         let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
@@ -94,7 +67,7 @@ impl SqliteCatalog {
         .bind(&metadata.upc)
         .bind(&metadata.release_date)
         .bind(&metadata.category)
-        .bind(row::extra(metadata, &self.name)?)
+        .bind(row::extra(metadata, |what| self.name.invalid(what))?)
         .bind(track.rule.as_ref().map(Rule::as_str))
         .bind(search::text(metadata, &track.source))
         .execute(&mut *transaction)
@@ -105,12 +78,38 @@ impl SqliteCatalog {
         Ok(Some(track))
     }
 
-    pub(super) async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
+    async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let Some(track) = self.live_by_id(&mut transaction, id).await? else { return Ok(false) };
         self.retire(&mut transaction, track.number).await?;
         self.commit(transaction).await?;
         Ok(true)
+    }
+}
+
+impl SqliteCatalog {
+    async fn add_in_transaction(
+        &self,
+        connection: &mut SqliteConnection,
+        mut new: NewTrack,
+    ) -> Result<AddOutcome, CatalogError> {
+        if let Some(fault) = new.fault() {
+            return Err(self.name.invalid(fault));
+        }
+        new.metadata = new.metadata.without_nul();
+        // Under the lock of the transaction, so no other process can add the source in between.
+        let Some(existing) = self.existing_version(connection, &new).await? else {
+            let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
+            return Ok(AddOutcome::Added(self.insert(connection, new, id).await?));
+        };
+        if existing.content == new.content {
+            return Ok(AddOutcome::Unchanged(existing));
+        }
+        // Before the insert: a unique index allows only one live track per source and per id.
+        self.retire(connection, existing.number).await?;
+        // A file that is indexed again after a change must not lose the rule that an operator has set.
+        let rule = new.rule.clone().or(existing.rule);
+        Ok(AddOutcome::Replaced(self.insert(connection, NewTrack { rule, ..new }, existing.id).await?))
     }
 
     /// Returns the live track that `new` is another version of: the track with its id, else the track with its source.
@@ -123,7 +122,7 @@ impl SqliteCatalog {
             .bind(&new.source)
             .fetch_optional(&mut *connection)
             .await;
-        let source_match = self.live_track(source_match)?;
+        let source_match = self.optional_track(source_match)?;
         let Some(id) = new.id else { return Ok(source_match) };
         // The id of an import identifies the track; with equal content the other source is not needed.
         match (self.live_by_id(connection, id).await?, source_match) {
@@ -145,15 +144,7 @@ impl SqliteCatalog {
         id: TrackId,
     ) -> Result<Option<Track>, CatalogError> {
         let query = sqlx::query(select_tracks!("WHERE id = ?1 AND removed_at IS NULL"));
-        self.live_track(query.bind(&id.0.as_bytes()[..]).fetch_optional(connection).await)
-    }
-
-    fn live_track(
-        &self,
-        found: Result<Option<SqliteRow>, sqlx::Error>,
-    ) -> Result<Option<Track>, CatalogError> {
-        let row = found.map_err(|error| self.name.error(error))?;
-        row.map(|row| row::track(&row, &self.name)).transpose()
+        self.optional_track(query.bind(id.0).fetch_optional(connection).await)
     }
 
     /// Writes a track, its constellation and the change.
@@ -191,7 +182,7 @@ impl SqliteCatalog {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
              RETURNING number",
         )
-        .bind(&id.0.as_bytes()[..])
+        .bind(id.0)
         .bind(&new.source)
         .bind(&new.content.0[..])
         .bind(new.seconds)
@@ -204,7 +195,7 @@ impl SqliteCatalog {
         .bind(&metadata.upc)
         .bind(&metadata.release_date)
         .bind(&metadata.category)
-        .bind(row::extra(metadata, &self.name)?)
+        .bind(row::extra(metadata, |what| self.name.invalid(what))?)
         .bind(new.rule.as_ref().map(Rule::as_str))
         .bind(added_at)
         .bind(search::text(metadata, &new.source))
@@ -241,7 +232,7 @@ impl SqliteCatalog {
         &self,
         connection: &mut SqliteConnection,
         number: TrackNumber,
-        kind: i64,
+        kind: i16,
     ) -> Result<(), CatalogError> {
         sqlx::query("INSERT INTO changes (track, kind) VALUES (?1, ?2)")
             .bind(i64::from(number.0))
@@ -268,10 +259,4 @@ impl SqliteCatalog {
     pub(super) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
         transaction.commit().await.map_err(|error| self.name.error(error))
     }
-}
-
-/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

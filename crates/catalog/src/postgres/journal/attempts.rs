@@ -1,13 +1,15 @@
 //! Counts of attempts and deaths.
 
+use async_trait::async_trait;
+
 use super::Statement;
 use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
-use crate::postgres::row;
-use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
+use crate::{Attempts, CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth, row};
 
-impl PostgresCatalog {
-    pub(super) async fn confirm_stream(
+#[async_trait]
+impl Attempts for PostgresCatalog {
+    async fn confirm_stream(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -22,7 +24,7 @@ impl PostgresCatalog {
         Ok(!self.rows(sql, bind).await?.is_empty())
     }
 
-    pub(super) async fn count_decoder_death(
+    async fn count_decoder_death(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -33,7 +35,7 @@ impl PostgresCatalog {
         self.only_count(self.rows_as(sql, bind).await?)
     }
 
-    pub(super) async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+    async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
         if let Some(fault) = object.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -47,48 +49,27 @@ impl PostgresCatalog {
         self.only_count(self.rows_as(sql, bind).await?)
     }
 
-    pub(super) async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+    async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
         let sql = "SELECT attempts FROM refrain.object_attempts \
              WHERE bucket = $1 AND key = $2 AND version = $3";
         let rows = self.rows_as(sql, |query| named(query, object)).await?;
         Ok(self.only_count(rows)?.unwrap_or_default())
     }
 
-    pub(super) async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+    async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
         let sql = "DELETE FROM refrain.object_attempts WHERE bucket = $1 AND key = $2 AND version = $3";
         self.rows(sql, |query| named(query, object)).await.map(drop)
     }
 
-    pub(super) async fn open_attempts(
-        &self,
-        at_least: u32,
-        limit: u32,
-    ) -> Result<Vec<ObjectAttempts>, CatalogError> {
+    async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError> {
         let sql = "SELECT bucket, key, version, attempts, updated_at FROM refrain.object_attempts \
              WHERE attempts >= $1 ORDER BY updated_at DESC, bucket, key LIMIT $2";
-        let rows: Vec<(String, String, String, i64, i64)> =
-            self.rows_as(sql, |query| query.bind(i64::from(at_least)).bind(i64::from(limit))).await?;
-        let attempts = |(bucket, key, version, attempts, updated_at)| {
-            let attempts = row::count(attempts).map_err(|error| self.name.error(error))?;
-            Ok(ObjectAttempts { object: ObjectVersion { bucket, key, version }, attempts, updated_at })
-        };
-        rows.into_iter().map(attempts).collect()
+        let bind = |query: Statement| query.bind(i64::from(at_least)).bind(i64::from(limit));
+        let rows = self.rows(sql, bind).await?;
+        row::all(&rows, row::object_attempts).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn insert_ended_session(
-        &self,
-        id: &str,
-        session: &str,
-        at: i64,
-    ) -> Result<(), CatalogError> {
-        // The first time is kept, because a repeated report of the same end adds nothing.
-        let sql = "INSERT INTO refrain.ended_sessions (stream, session, ended_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (stream, session) DO NOTHING";
-        let bind = |query: Statement| query.bind(text(id)).bind(text(session)).bind(clamp_time(at));
-        self.rows(sql, bind).await.map(drop)
-    }
-
-    pub(super) async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
+    async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
         // Counted by the deletions themselves. A retry after a lost response returns 0, which only affects a log line.
         let sql = "WITH objects AS (DELETE FROM refrain.object_attempts WHERE updated_at < $1 RETURNING 1), \
              sessions AS (DELETE FROM refrain.ended_sessions WHERE ended_at < $1 RETURNING 1) \
@@ -96,7 +77,9 @@ impl PostgresCatalog {
         let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(clamp_time(before))).await?;
         self.unsigned(rows.first().map_or(0, |(count,)| *count))
     }
+}
 
+impl PostgresCatalog {
     fn only_count(&self, mut rows: Vec<(i64,)>) -> Result<Option<u32>, CatalogError> {
         let count = rows.pop().map(|(count,)| row::count(count));
         count.transpose().map_err(|error| self.name.error(error))

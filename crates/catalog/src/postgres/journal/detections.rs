@@ -1,39 +1,31 @@
 //! Detections of tracks in streams and files.
 
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Statement;
 use super::outbox::Messages;
 use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
-use crate::postgres::row;
+use crate::row::{self, detection_columns};
 use crate::{
-    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, PageCursor,
-    RecordOutcome, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage,
+    PageCursor, RecordOutcome, TrackId,
 };
-
-/// The columns of a detection, in the order in which they are bound.
-macro_rules! columns {
-    () => {
-        "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
-         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final, channel"
-    };
-}
 
 macro_rules! select_detections {
     ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM refrain.detections ", $rest)
+        concat!("SELECT ", detection_columns!(), " FROM refrain.detections ", $rest)
     };
 }
 
-/// The common part of both statements that store a detection, from the parameters $1 to $19, up to the condition.
+/// Statement that inserts or updates a detection, whose columns are $1 to $19. `$source` is the WHERE clause of its
+/// SELECT, or empty.
 macro_rules! upsert {
     ($source:literal) => {
         concat!(
             "INSERT INTO refrain.detections AS known (",
-            columns!(),
+            detection_columns!(),
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 ",
             $source,
             " ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
@@ -52,9 +44,9 @@ macro_rules! upsert {
 /// The common table expression that adds the messages to the outbox if the detection was stored.
 macro_rules! insert_messages {
     () => {
-        "put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
+        "messages AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
          SELECT $1, sink, key, payload, $20, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
-         FROM taken, unnest($21::text[], $22::text[], $23::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+         FROM stored, unnest($21::text[], $22::text[], $23::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
          ORDER BY n ON CONFLICT (sink, key) DO NOTHING)"
     };
 }
@@ -62,21 +54,24 @@ macro_rules! insert_messages {
 /// Stores a detection and its messages, and returns a row if it was stored. Can be retried, because doing it twice
 /// changes nothing.
 const RECORD: &str =
-    concat!("WITH taken AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM taken");
+    concat!("WITH stored AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM stored");
 
-/// Does the same unless another worker than $26 holds the stream ($24) in its session ($25). The row of the stream
-/// stays locked until the end of the transaction, so that a claim happens before or after it, never in between.
-const RECORD_HELD: &str = concat!(
-    "WITH row AS MATERIALIZED (SELECT lease_owner FROM refrain.streams WHERE id = $24 AND started_at = $25 FOR SHARE), \
-     lost AS (SELECT 1 FROM row WHERE lease_owner <> $26), taken AS (",
+/// Like [`RECORD`], but stores nothing if another worker than $26 holds the stream ($24) in its session ($25). The row
+/// of the stream stays locked until the end of the transaction, so that a claim happens before or after it, never in
+/// between.
+const RECORD_WITH_LEASE: &str = concat!(
+    "WITH stream AS MATERIALIZED (SELECT lease_owner FROM refrain.streams \
+     WHERE id = $24 AND started_at = $25 FOR SHARE), \
+     lost AS (SELECT 1 FROM stream WHERE lease_owner <> $26), stored AS (",
     upsert!("WHERE NOT EXISTS (SELECT 1 FROM lost)"),
     "), ",
     insert_messages!(),
-    " SELECT EXISTS (SELECT 1 FROM lost), EXISTS (SELECT 1 FROM taken)"
+    " SELECT EXISTS (SELECT 1 FROM lost), EXISTS (SELECT 1 FROM stored)"
 );
 
-impl PostgresCatalog {
-    pub(super) async fn record(
+#[async_trait]
+impl Detections for PostgresCatalog {
+    async fn record(
         &self,
         detection: &Detection,
         deliveries: &[NewOutboxMessage],
@@ -92,7 +87,7 @@ impl PostgresCatalog {
         Ok(!rows.is_empty())
     }
 
-    pub(super) async fn record_with_lease(
+    async fn record_with_lease(
         &self,
         holder: LeaseHolder<'_>,
         detection: &Detection,
@@ -110,7 +105,7 @@ impl PostgresCatalog {
         };
         // A repeated attempt finds the same state and the same messages, which ON CONFLICT accepts, and reports it as
         // stored.
-        let rows: Vec<(bool, bool)> = self.rows_as(RECORD_HELD, bind).await?;
+        let rows: Vec<(bool, bool)> = self.rows_as(RECORD_WITH_LEASE, bind).await?;
         Ok(match rows.first() {
             Some((false, true)) => RecordOutcome::Stored,
             Some((true, _)) => RecordOutcome::LeaseLost,
@@ -119,30 +114,23 @@ impl PostgresCatalog {
         })
     }
 
-    pub(super) async fn open_detections(
-        &self,
-        detected_in: &DetectionSource,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         let sql =
             select_detections!("WHERE kind = $1 AND heard_in = $2 AND NOT is_final ORDER BY start_at, id");
-        self.detections(sql, |query| query.bind(kind).bind(&detected_in)).await
+        self.fetch_detections(sql, |query| query.bind(kind).bind(&detected_in)).await
     }
 
-    pub(super) async fn abandoned_detections(
-        &self,
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
         let sql = select_detections!(
             "WHERE kind = 1 AND NOT is_final AND last_seen < $1 AND heard_in NOT IN \
              (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NULL) \
              ORDER BY start_at, id LIMIT $2"
         );
-        self.detections(sql, |query| query.bind(clamp_time(before)).bind(i64::from(limit))).await
+        self.fetch_detections(sql, |query| query.bind(clamp_time(before)).bind(i64::from(limit))).await
     }
 
-    pub(super) async fn recently_final_detections(
+    async fn recently_final_detections(
         &self,
         detected_in: &DetectionSource,
         since: i64,
@@ -156,13 +144,14 @@ impl PostgresCatalog {
         let bind = |query: Statement| {
             query.bind(kind).bind(&detected_in).bind(clamp_time(since)).bind(i64::from(limit))
         };
-        self.detections(sql, bind).await
+        self.fetch_detections(sql, bind).await
     }
 
-    pub(super) async fn detections_between(
+    async fn detections_between(
         &self,
         detected_in: &DetectionSource,
-        (from, to): (i64, i64),
+        from: i64,
+        to: i64,
         after: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
@@ -185,10 +174,10 @@ impl PostgresCatalog {
                 .bind(after.id.0)
                 .bind(i64::from(limit))
         };
-        self.detections(sql, bind).await
+        self.fetch_detections(sql, bind).await
     }
 
-    pub(super) async fn detections_of_track(
+    async fn detections_of_track(
         &self,
         track: TrackId,
         before: Option<PageCursor>,
@@ -201,16 +190,18 @@ impl PostgresCatalog {
         );
         let bind =
             |query: Statement| query.bind(track.0).bind(before.at).bind(before.id.0).bind(i64::from(limit));
-        self.detections(sql, bind).await
+        self.fetch_detections(sql, bind).await
     }
+}
 
-    async fn detections(
+impl PostgresCatalog {
+    async fn fetch_detections(
         &self,
         sql: &'static str,
         bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<Detection>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
-        rows.iter().map(detection).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
+        row::all(&rows, row::detection).map_err(|error| self.name.error(error))
     }
 }
 
@@ -241,29 +232,4 @@ fn bind_detection(query: Statement, detection: &Detection, messages: &Messages<'
         .bind(&messages.sinks)
         .bind(&messages.keys)
         .bind(&messages.payloads)
-}
-
-fn detection(row: &PgRow) -> Result<Detection, sqlx::Error> {
-    let kind = row.try_get("kind")?;
-    let detected_in = DetectionSource::of(kind, row.try_get("heard_in")?);
-    Ok(Detection {
-        id: DetectionId(row.try_get("id")?),
-        detected_in: detected_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
-        track: row::number(row.try_get("track")?)?,
-        track_id: TrackId(row.try_get("track_id")?),
-        query_start: row.try_get("query_start")?,
-        query_end: row.try_get("query_end")?,
-        start_at: row.try_get("start_at")?,
-        end_at: row.try_get("end_at")?,
-        reference_start: row.try_get("reference_start")?,
-        speed: row.try_get("speed")?,
-        pitch_cents: row.try_get("pitch_cents")?,
-        false_positive_probability: row.try_get("false_positive_probability")?,
-        matched_peaks: row::count(row.try_get("matched_peaks")?)?,
-        expected_peaks: row::count(row.try_get("expected_peaks")?)?,
-        first_seen: row.try_get("first_seen")?,
-        last_seen: row.try_get("last_seen")?,
-        is_final: row.try_get("is_final")?,
-        channel: row.try_get("channel")?,
-    })
 }

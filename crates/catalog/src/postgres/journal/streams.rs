@@ -1,30 +1,24 @@
 //! Streams: start, end and queries.
 
-use sqlx::Row;
+use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 
 use super::Statement;
-use crate::journal::{clamp_time, text};
+use crate::journal::{clamp_time, name_fault, text};
 use crate::postgres::PostgresCatalog;
-use crate::postgres::row;
-use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
+use crate::row::{self, stream_columns};
+use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState};
 
-/// The columns that [`PostgresCatalog::read_streams`] reads.
-macro_rules! stream_columns {
-    () => {
-        "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
-         lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
-    };
-}
+/// A statement with the columns of a stream between `$before` and `$after`.
 macro_rules! with_streams {
     ($before:literal, $after:literal) => {
         concat!($before, " ", stream_columns!(), " ", $after)
     };
 }
-pub(super) use stream_columns;
 
-impl PostgresCatalog {
-    pub(super) async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+#[async_trait]
+impl StreamRegistry for PostgresCatalog {
+    async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
         if let Some(fault) = new.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -35,7 +29,8 @@ impl PostgresCatalog {
              WHERE NOT EXISTS (SELECT 1 FROM refrain.ended_sessions WHERE stream = $1 AND session = $4) \
              OR NOT EXISTS (SELECT 1 FROM refrain.streams WHERE id = $1) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, progress = NULL, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
              WHERE excluded.started_at > known.started_at \
@@ -62,7 +57,7 @@ impl PostgresCatalog {
             .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
-    pub(super) async fn end_stream(
+    async fn end_stream(
         &self,
         id: &str,
         session: Option<&str>,
@@ -80,13 +75,24 @@ impl PostgresCatalog {
         Ok(!rows.is_empty())
     }
 
-    pub(super) async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+    async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+        if let Some(fault) = name_fault("stream", id).or_else(|| name_fault("session", session)) {
+            return Err(self.name.invalid(fault));
+        }
+        // The first time is kept, because a repeated report of the same end adds nothing.
+        let sql = "INSERT INTO refrain.ended_sessions (stream, session, ended_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (stream, session) DO NOTHING";
+        let bind = |query: Statement| query.bind(text(id)).bind(text(session)).bind(clamp_time(at));
+        self.rows(sql, bind).await.map(drop)
+    }
+
+    async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
         let sql = with_streams!("SELECT", "FROM refrain.streams WHERE id = $1");
         let rows = self.rows(sql, |query| query.bind(text(id))).await?;
         Ok(self.read_streams(&rows)?.pop())
     }
 
-    pub(super) async fn streams(
+    async fn streams(
         &self,
         filter: &StreamFilter,
         after: Option<&str>,
@@ -109,33 +115,10 @@ impl PostgresCatalog {
         let rows = self.rows(sql, bind).await?;
         self.read_streams(&rows)
     }
-
-    pub(super) fn read_streams(&self, rows: &[PgRow]) -> Result<Vec<Stream>, CatalogError> {
-        rows.iter().map(stream).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
-    }
 }
 
-fn stream(row: &PgRow) -> Result<Stream, sqlx::Error> {
-    let state: &str = row.try_get("state")?;
-    Ok(Stream {
-        id: row.try_get("id")?,
-        url: row.try_get("url")?,
-        origin: row.try_get("origin")?,
-        session: row.try_get("session")?,
-        state: StreamState::from_name(state)
-            .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
-        reason: row.try_get("reason")?,
-        epoch: row.try_get("epoch")?,
-        clock_anchor: row.try_get("clock_anchor")?,
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        updated_at: row.try_get("updated_at")?,
-        ended_at: row.try_get("ended_at")?,
-        lease_owner: row.try_get("lease_owner")?,
-        lease_until: row.try_get("lease_until")?,
-        attempts: row::count(row.try_get("attempts")?)?,
-        deaths: row::count(row.try_get("deaths")?)?,
-        decoder_deaths: row::count(row.try_get("decoder_deaths")?)?,
-        progress: row.try_get("progress")?,
-    })
+impl PostgresCatalog {
+    pub(super) fn read_streams(&self, rows: &[PgRow]) -> Result<Vec<Stream>, CatalogError> {
+        row::all(rows, row::stream).map_err(|error| self.name.error(error))
+    }
 }

@@ -1,14 +1,15 @@
 //! Counts of attempts and deaths.
 
-use sqlx::{Row, sqlite::SqliteRow};
+use async_trait::async_trait;
 
+use crate::clock::now;
 use crate::journal::{clamp_time, text};
 use crate::sqlite::SqliteCatalog;
-use crate::sqlite::write::now;
-use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
+use crate::{Attempts, CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth, row};
 
-impl SqliteCatalog {
-    pub(super) async fn confirm_stream(
+#[async_trait]
+impl Attempts for SqliteCatalog {
+    async fn confirm_stream(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -30,7 +31,7 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn count_decoder_death(
+    async fn count_decoder_death(
         &self,
         owner: &str,
         (id, started_at): (&str, i64),
@@ -50,7 +51,7 @@ impl SqliteCatalog {
         Ok(deaths)
     }
 
-    pub(super) async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+    async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
         if let Some(fault) = object.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -73,7 +74,7 @@ impl SqliteCatalog {
         Ok(attempts)
     }
 
-    pub(super) async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+    async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
         let attempts: Result<Option<u32>, _> = sqlx::query_scalar(
             "SELECT attempts FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3",
         )
@@ -85,7 +86,7 @@ impl SqliteCatalog {
         attempts.map(Option::unwrap_or_default).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+    async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3")
             .bind(text(&object.bucket))
@@ -97,16 +98,7 @@ impl SqliteCatalog {
         self.commit(transaction).await
     }
 
-    pub(super) async fn open_attempts(
-        &self,
-        at_least: u32,
-        limit: u32,
-    ) -> Result<Vec<ObjectAttempts>, CatalogError> {
-        let attempts = |row: &SqliteRow| {
-            let object =
-                ObjectVersion { bucket: row.try_get(0)?, key: row.try_get(1)?, version: row.try_get(2)? };
-            Ok(ObjectAttempts { object, attempts: row.try_get(3)?, updated_at: row.try_get(4)? })
-        };
+    async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError> {
         let rows = sqlx::query(
             "SELECT bucket, key, version, attempts, updated_at FROM object_attempts WHERE attempts >= ?1 \
              ORDER BY updated_at DESC, bucket, key LIMIT ?2",
@@ -115,30 +107,10 @@ impl SqliteCatalog {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await;
-        rows.and_then(|rows| rows.iter().map(attempts).collect()).map_err(|error| self.name.error(error))
+        rows.and_then(|rows| row::all(&rows, row::object_attempts)).map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn insert_ended_session(
-        &self,
-        id: &str,
-        session: &str,
-        at: i64,
-    ) -> Result<(), CatalogError> {
-        let mut transaction = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO ended_sessions (stream, session, ended_at) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (stream, session) DO NOTHING",
-        )
-        .bind(text(id))
-        .bind(text(session))
-        .bind(clamp_time(at))
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await
-    }
-
-    pub(super) async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
+    async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let mut deleted = 0;
         for sql in [

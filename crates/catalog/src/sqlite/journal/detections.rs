@@ -1,33 +1,27 @@
 //! Detections of tracks in streams and files.
 
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use crate::journal::{clamp_time, text};
+use crate::row::{self, detection_columns};
 use crate::sqlite::SqliteCatalog;
-use crate::sqlite::row;
 use crate::{
-    CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage, PageCursor,
-    RecordOutcome, TrackId,
+    CatalogError, Detection, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage,
+    PageCursor, RecordOutcome, TrackId,
 };
-
-/// The columns of a detection, in the order in which they are bound.
-macro_rules! columns {
-    () => {
-        "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
-         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final, channel"
-    };
-}
 
 macro_rules! select_detections {
     ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM detections ", $rest)
+        concat!("SELECT ", detection_columns!(), " FROM detections ", $rest)
     };
 }
 
-impl SqliteCatalog {
-    pub(super) async fn record(
+#[async_trait]
+impl Detections for SqliteCatalog {
+    async fn record(
         &self,
         detection: &Detection,
         deliveries: &[NewOutboxMessage],
@@ -47,7 +41,7 @@ impl SqliteCatalog {
         Ok(is_stored)
     }
 
-    pub(super) async fn record_with_lease(
+    async fn record_with_lease(
         &self,
         holder: LeaseHolder<'_>,
         detection: &Detection,
@@ -80,6 +74,88 @@ impl SqliteCatalog {
         Ok(RecordOutcome::Stored)
     }
 
+    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, detected_in) = detected_in.parts();
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 0 ORDER BY start_at, id"
+        ));
+        self.read_detections(query.bind(kind).bind(detected_in).fetch_all(&self.readers).await)
+    }
+
+    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in NOT IN \
+             (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NULL) ORDER BY start_at, id LIMIT ?2"
+        ));
+        self.read_detections(
+            query.bind(clamp_time(before)).bind(i64::from(limit)).fetch_all(&self.readers).await,
+        )
+    }
+
+    async fn recently_final_detections(
+        &self,
+        detected_in: &DetectionSource,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, detected_in) = detected_in.parts();
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 1 AND last_seen >= ?3 ORDER BY last_seen DESC LIMIT ?4"
+        ));
+        let query = query.bind(kind).bind(detected_in).bind(clamp_time(since)).bind(i64::from(limit));
+        self.read_detections(query.fetch_all(&self.readers).await)
+    }
+
+    async fn detections_between(
+        &self,
+        detected_in: &DetectionSource,
+        from: i64,
+        to: i64,
+        after: Option<PageCursor>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, detected_in) = detected_in.parts();
+        // Without a mark, the page starts before the lowest time and identity.
+        let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
+        let rows = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \
+             (SELECT end_at - start_at FROM detections WHERE kind = ?1 AND heard_in = ?2 \
+             ORDER BY end_at - start_at DESC LIMIT 1)) \
+             AND (start_at > ?5 OR id > ?6) ORDER BY start_at, id LIMIT ?7"
+        ))
+        .bind(kind)
+        .bind(detected_in)
+        .bind(clamp_time(from))
+        .bind(clamp_time(to))
+        .bind(after.at)
+        .bind(after.id.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        self.read_detections(rows)
+    }
+
+    async fn detections_of_track(
+        &self,
+        track: TrackId,
+        before: Option<PageCursor>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
+        let rows = sqlx::query(select_detections!(
+            "WHERE track_id = ?1 AND (first_seen, id) < (?2, ?3) ORDER BY first_seen DESC, id DESC LIMIT ?4"
+        ))
+        .bind(track.0)
+        .bind(before.at)
+        .bind(before.id.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        self.read_detections(rows)
+    }
+}
+
+impl SqliteCatalog {
     async fn upsert(
         &self,
         connection: &mut SqliteConnection,
@@ -88,7 +164,7 @@ impl SqliteCatalog {
         let (kind, detected_in) = detection.detected_in.parts();
         sqlx::query(concat!(
             "INSERT INTO detections (",
-            columns!(),
+            detection_columns!(),
             ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
              ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
              query_start = excluded.query_start, query_end = excluded.query_end, \
@@ -101,12 +177,12 @@ impl SqliteCatalog {
              WHERE excluded.last_seen >= detections.last_seen \
              AND excluded.is_final >= detections.is_final RETURNING 1"
         ))
-        // As 16 bytes: the order of blobs is that of the UUIDs, which page marks rely on.
-        .bind(&detection.id.0.as_bytes()[..])
+        // Stored as 16 bytes: the order of blobs is that of the UUIDs, which page marks rely on.
+        .bind(detection.id.0)
         .bind(kind)
         .bind(detected_in)
         .bind(i64::from(detection.track.0))
-        .bind(&detection.track_id.0.as_bytes()[..])
+        .bind(detection.track_id.0)
         .bind(detection.query_start)
         .bind(detection.query_end)
         .bind(detection.start_at)
@@ -127,121 +203,10 @@ impl SqliteCatalog {
         .map_err(|error| self.name.error(error))
     }
 
-    pub(super) async fn open_detections(
-        &self,
-        detected_in: &DetectionSource,
-    ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, detected_in) = detected_in.parts();
-        let query = sqlx::query(select_detections!(
-            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 0 ORDER BY start_at, id"
-        ));
-        self.read_detections(query.bind(kind).bind(detected_in).fetch_all(&self.readers).await)
-    }
-
-    pub(super) async fn abandoned_detections(
-        &self,
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
-        let query = sqlx::query(select_detections!(
-            "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in NOT IN \
-             (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NULL) ORDER BY start_at, id LIMIT ?2"
-        ));
-        self.read_detections(
-            query.bind(clamp_time(before)).bind(i64::from(limit)).fetch_all(&self.readers).await,
-        )
-    }
-
-    pub(super) async fn recently_final_detections(
-        &self,
-        detected_in: &DetectionSource,
-        since: i64,
-        limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, detected_in) = detected_in.parts();
-        let query = sqlx::query(select_detections!(
-            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 1 AND last_seen >= ?3 ORDER BY last_seen DESC LIMIT ?4"
-        ));
-        let query = query.bind(kind).bind(detected_in).bind(clamp_time(since)).bind(i64::from(limit));
-        self.read_detections(query.fetch_all(&self.readers).await)
-    }
-
-    pub(super) async fn detections_between(
-        &self,
-        detected_in: &DetectionSource,
-        (from, to): (i64, i64),
-        after: Option<PageCursor>,
-        limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
-        let (kind, detected_in) = detected_in.parts();
-        // Without a mark, the page starts before the lowest time and identity.
-        let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
-        let rows = sqlx::query(select_detections!(
-            "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \
-             (SELECT end_at - start_at FROM detections WHERE kind = ?1 AND heard_in = ?2 \
-             ORDER BY end_at - start_at DESC LIMIT 1)) \
-             AND (start_at > ?5 OR id > ?6) ORDER BY start_at, id LIMIT ?7"
-        ))
-        .bind(kind)
-        .bind(detected_in)
-        .bind(clamp_time(from))
-        .bind(clamp_time(to))
-        .bind(after.at)
-        .bind(&after.id.0.as_bytes()[..])
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await;
-        self.read_detections(rows)
-    }
-
-    pub(super) async fn detections_of_track(
-        &self,
-        track: TrackId,
-        before: Option<PageCursor>,
-        limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
-        let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
-        let rows = sqlx::query(select_detections!(
-            "WHERE track_id = ?1 AND (first_seen, id) < (?2, ?3) ORDER BY first_seen DESC, id DESC LIMIT ?4"
-        ))
-        .bind(&track.0.as_bytes()[..])
-        .bind(before.at)
-        .bind(&before.id.0.as_bytes()[..])
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await;
-        self.read_detections(rows)
-    }
-
     fn read_detections(
         &self,
         rows: Result<Vec<SqliteRow>, sqlx::Error>,
     ) -> Result<Vec<Detection>, CatalogError> {
-        rows.and_then(|rows| rows.iter().map(detection).collect()).map_err(|error| self.name.error(error))
+        rows.and_then(|rows| row::all(&rows, row::detection)).map_err(|error| self.name.error(error))
     }
-}
-
-fn detection(row: &SqliteRow) -> Result<Detection, sqlx::Error> {
-    let kind = row.try_get("kind")?;
-    let detected_in = DetectionSource::of(kind, row.try_get("heard_in")?);
-    Ok(Detection {
-        id: DetectionId(row::uuid(row.try_get("id")?)?),
-        detected_in: detected_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
-        track: row::number(row.try_get("track")?)?,
-        track_id: TrackId(row::uuid(row.try_get("track_id")?)?),
-        query_start: row.try_get("query_start")?,
-        query_end: row.try_get("query_end")?,
-        start_at: row.try_get("start_at")?,
-        end_at: row.try_get("end_at")?,
-        reference_start: row.try_get("reference_start")?,
-        speed: row.try_get("speed")?,
-        pitch_cents: row.try_get("pitch_cents")?,
-        false_positive_probability: row.try_get("false_positive_probability")?,
-        matched_peaks: row.try_get("matched_peaks")?,
-        expected_peaks: row.try_get("expected_peaks")?,
-        first_seen: row.try_get("first_seen")?,
-        last_seen: row.try_get("last_seen")?,
-        is_final: row.try_get("is_final")?,
-        channel: row.try_get("channel")?,
-    })
 }

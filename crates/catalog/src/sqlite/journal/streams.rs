@@ -1,29 +1,23 @@
 //! Streams: start, end and queries.
 
-use sqlx::Row;
+use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 
-use crate::journal::{clamp_time, text};
+use crate::journal::{clamp_time, name_fault, text};
+use crate::row::{self, stream_columns};
 use crate::sqlite::SqliteCatalog;
-use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
+use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState};
 
-/// The columns that [`SqliteCatalog::read_streams`] reads.
-macro_rules! stream_columns {
-    () => {
-        "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
-         lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
-    };
-}
-pub(super) use stream_columns;
-
+/// A statement with the columns of a stream between `$before` and `$after`.
 macro_rules! with_streams {
     ($before:literal, $after:literal) => {
         concat!($before, " ", stream_columns!(), " ", $after)
     };
 }
 
-impl SqliteCatalog {
-    pub(super) async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+#[async_trait]
+impl StreamRegistry for SqliteCatalog {
+    async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
         if let Some(fault) = new.fault() {
             return Err(self.name.invalid(fault));
         }
@@ -34,7 +28,8 @@ impl SqliteCatalog {
              WHERE NOT EXISTS (SELECT 1 FROM ended_sessions WHERE stream = ?1 AND session = ?4) \
              OR NOT EXISTS (SELECT 1 FROM streams WHERE id = ?1) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, progress = NULL, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
              WHERE excluded.started_at > streams.started_at \
@@ -66,7 +61,7 @@ impl SqliteCatalog {
             .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
-    pub(super) async fn end_stream(
+    async fn end_stream(
         &self,
         id: &str,
         session: Option<&str>,
@@ -90,12 +85,30 @@ impl SqliteCatalog {
         Ok(done.rows_affected() > 0)
     }
 
-    pub(super) async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+    async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+        if let Some(fault) = name_fault("stream", id).or_else(|| name_fault("session", session)) {
+            return Err(self.name.invalid(fault));
+        }
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO ended_sessions (stream, session, ended_at) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (stream, session) DO NOTHING",
+        )
+        .bind(text(id))
+        .bind(text(session))
+        .bind(clamp_time(at))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
         let query = sqlx::query(with_streams!("SELECT", "FROM streams WHERE id = ?1"));
         Ok(self.read_streams(query.bind(text(id)).fetch_all(&self.readers).await)?.pop())
     }
 
-    pub(super) async fn streams(
+    async fn streams(
         &self,
         filter: &StreamFilter,
         after: Option<&str>,
@@ -115,36 +128,13 @@ impl SqliteCatalog {
         .await;
         self.read_streams(rows)
     }
+}
 
+impl SqliteCatalog {
     pub(super) fn read_streams(
         &self,
         rows: Result<Vec<SqliteRow>, sqlx::Error>,
     ) -> Result<Vec<Stream>, CatalogError> {
-        rows.and_then(|rows| rows.iter().map(stream).collect()).map_err(|error| self.name.error(error))
+        rows.and_then(|rows| row::all(&rows, row::stream)).map_err(|error| self.name.error(error))
     }
-}
-
-fn stream(row: &SqliteRow) -> Result<Stream, sqlx::Error> {
-    let state: &str = row.try_get("state")?;
-    Ok(Stream {
-        id: row.try_get("id")?,
-        url: row.try_get("url")?,
-        origin: row.try_get("origin")?,
-        session: row.try_get("session")?,
-        state: StreamState::from_name(state)
-            .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
-        reason: row.try_get("reason")?,
-        epoch: row.try_get("epoch")?,
-        clock_anchor: row.try_get("clock_anchor")?,
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        updated_at: row.try_get("updated_at")?,
-        ended_at: row.try_get("ended_at")?,
-        lease_owner: row.try_get("lease_owner")?,
-        lease_until: row.try_get("lease_until")?,
-        attempts: row.try_get("attempts")?,
-        deaths: row.try_get("deaths")?,
-        decoder_deaths: row.try_get("decoder_deaths")?,
-        progress: row.try_get("progress")?,
-    })
 }

@@ -74,7 +74,8 @@ pub(crate) async fn waiting_ends_with_a_change(storage: &dyn TestStorage) {
     let (catalog, other) = (storage.open().await, storage.open().await);
     let moment = Duration::from_millis(30);
     assert!(!catalog.wait_for_change(0, moment).await.unwrap());
-    let waiting = tokio::spawn(async move { catalog.wait_for_change(0, Duration::from_secs(60)).await });
+    // `Duration::MAX` means "without a limit" and exceeds the range of an `Instant`.
+    let waiting = tokio::spawn(async move { catalog.wait_for_change(0, Duration::MAX).await });
     tokio::time::sleep(moment).await;
     added(&*other, new_track("a", 1)).await;
     let noticed = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();

@@ -41,7 +41,7 @@ macro_rules! contract_suite {
                 an_import_of_a_live_id_updates_that_track, a_source_of_another_track_is_an_error,
                 removal_keeps_the_record, a_removed_id_can_be_added_again,
                 update_changes_only_the_given_fields, many_tracks_are_found_by_number,
-                invalid_lengths_are_rejected, near_duplicates_are_linked_once,
+                invalid_lengths_are_rejected, sources_with_nul_are_rejected, near_duplicates_are_linked_once,
                 add_all_gives_the_results_of_single_additions;
             listing: pages_are_complete_and_in_order, filters_select_tracks, text_filters_match_literally,
                 text_ignores_case_in_every_script, unusual_text_is_stored_unchanged, nul_characters_are_replaced,

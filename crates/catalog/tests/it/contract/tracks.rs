@@ -195,6 +195,17 @@ pub(crate) async fn invalid_lengths_are_rejected(storage: &dyn TestStorage) {
     added(&*catalog, NewTrack { seconds: 0.0, ..new_track("a", 1) }).await;
 }
 
+pub(crate) async fn sources_with_nul_are_rejected(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
+    let outcomes = catalog.add_all(vec![new_track("a\0b", 1), new_track("a", 2)]).await.unwrap();
+    assert!(matches!(outcomes[0], Err(CatalogError::Invalid { .. })), "{outcomes:?}");
+    assert!(outcomes[1].is_ok(), "the other tracks are added: {outcomes:?}");
+    let rejected = catalog.add(new_track("a\0", 3)).await;
+    assert!(matches!(rejected, Err(CatalogError::Invalid { .. })), "{rejected:?}");
+    assert_eq!(catalog.find_by_source("a\0b").await.unwrap(), None);
+    assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (1, 1));
+}
+
 pub(crate) async fn near_duplicates_are_linked_once(storage: &dyn TestStorage) {
     let catalog = storage.open().await;
     let mut tracks = Vec::new();

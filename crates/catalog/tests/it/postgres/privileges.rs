@@ -38,6 +38,30 @@ async fn missing_privileges_are_reported_as_grants() {
     assert_eq!(write.advice, Some(grant), "only the missing grant");
 }
 
+#[tokio::test]
+async fn missing_privileges_on_the_journal_are_reported() {
+    let database = Database::new();
+    database.open().await;
+    let role = database.role().await;
+    let all = format!(
+        "GRANT USAGE ON SCHEMA refrain TO {role}; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA refrain TO {role}"
+    );
+    database.run(all).await;
+    let catalog = refrain_catalog::open(&database.url_as(&role)).await.unwrap();
+    assert_eq!(fact(&*catalog, "may write detections").await, fine("may write detections", &role));
+    let some = format!(
+        "REVOKE SELECT, UPDATE ON refrain.turns FROM {role}; REVOKE SELECT ON refrain.outbox FROM {role}"
+    );
+    database.run(some).await;
+    let write = fact(&*catalog, "may write detections").await;
+    let grants = format!(
+        "unless this is intended: GRANT SELECT ON TABLE refrain.outbox TO {role}; \
+         GRANT SELECT, UPDATE ON TABLE refrain.turns TO {role}"
+    );
+    assert_eq!((write.health, write.advice), (HealthLevel::Warning, Some(grants)));
+}
+
 fn fine(name: &'static str, role: &str) -> Fact {
     Fact { name, value: format!("yes, as {role}"), health: HealthLevel::Fine, advice: None }
 }

@@ -208,3 +208,28 @@ async fn a_merge_that_loses_a_server_changes_nothing() {
     assert_eq!(open(&catalog).await.runs_count(), 1);
     assert_eq!(compare(&catalog, 0..8).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_of_the_document_move_a_partition_back() {
+    let servers = DistributedServers::new().await;
+    let catalog = servers.catalog().await;
+    songs(&*catalog, 0..4).await;
+    runs(&catalog).pack().await.unwrap();
+    let (before, rows) = (compare(&catalog, 0..5).await, servers.rows());
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spread.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    let mut blocks = text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (mappings, back) = (blocks.next().unwrap(), blocks.next().unwrap());
+    // The document moves partition 2, which is on the main server here.
+    let back = back.replace("postings_2", "postings_3").replace("REMAINDER 2", "REMAINDER 3");
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script.sql");
+    std::fs::write(&script, format!("CREATE ROLE searcher; {mappings} {back}")).unwrap();
+    servers.main.run_script(DATABASE, &script, &[]).unwrap();
+    let count = |sql: &str| -> i64 { servers.main.run_sql(DATABASE, sql).unwrap().parse().unwrap() };
+    assert_eq!(count("SELECT count(*) FROM pg_user_mappings WHERE usename = 'searcher'"), 6);
+    let moved = count("SELECT count(*) FROM ONLY refrain.postings_3");
+    servers.others[0].run_sql(DATABASE, "DROP TABLE refrain.postings_3").unwrap();
+    assert!(moved > 0 && moved < rows[0] + rows[1], "{moved} of {rows:?}");
+    assert_eq!(compare(&catalog, 0..5).await, before);
+}

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use crate::clock::now;
 use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
+use crate::row::stream_columns;
 use crate::sqlite::SqliteCatalog;
-use crate::sqlite::journal::streams::stream_columns;
-use crate::sqlite::write::now;
 use crate::{
-    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
-    WAITING_AFTER_EXPIRY,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, StreamReport,
+    StreamState, WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count
@@ -20,8 +22,137 @@ macro_rules! claimable {
     };
 }
 
+#[async_trait]
+impl StreamLeases for SqliteCatalog {
+    async fn claim_streams(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.claim_by_origin(owner, limit, lease, false).await
+    }
+
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.claim_by_origin(owner, limit, lease, true).await
+    }
+
+    async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let ids = sqlx::query_scalar(
+            "UPDATE streams SET state = 'failed', reason = ?1, ended_at = max(?2, started_at), updated_at = ?2, \
+             lease_owner = NULL, lease_until = NULL \
+             WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?2) AND deaths >= ?3 RETURNING id",
+        )
+        .bind(quarantine_reason())
+        .bind(now())
+        .bind(MAX_WORKER_DEATHS)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(ids)
+    }
+
+    async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
+        let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
+        // Reads without the lock: the count is a measurement, and an outdated one does no harm.
+        let expired = now() - milliseconds(WAITING_AFTER_EXPIRY);
+        // The condition uses the parameter numbers of the claim, so unused ones are bound to 0.
+        let query = sqlx::query_scalar(sql).bind(MAX_WORKER_DEATHS).bind(0).bind(expired).bind(0);
+        let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
+        counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))
+    }
+
+    async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let mut held_ids: Vec<String> = sqlx::query_scalar(
+            "UPDATE streams SET lease_until = ?2 WHERE ended_at IS NULL AND lease_owner = ?1 RETURNING id",
+        )
+        .bind(text(owner))
+        .bind(now() + milliseconds(lease))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        // RETURNING has no order.
+        held_ids.sort();
+        Ok(held_ids)
+    }
+
+    async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
+             WHERE ended_at IS NULL AND lease_owner = ?1 AND (?2 IS NULL OR id = ?2)",
+        )
+        .bind(text(owner))
+        .bind(id.map(text))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn report_stream(
+        &self,
+        owner: &str,
+        report: &StreamReport,
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), \
+             clock_anchor = coalesce(?10, clock_anchor), progress = coalesce(?11, progress), updated_at = ?7, \
+             attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
+             lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
+             lease_until = CASE WHEN NOT ?9 THEN lease_until END \
+             WHERE id = ?2 AND lease_owner = ?1 AND started_at = ?3",
+        )
+        .bind(text(owner))
+        .bind(text(&report.id))
+        .bind(report.started_at)
+        .bind(report.state.as_str())
+        .bind(report.reason.as_deref().map(text))
+        .bind(report.epoch.map(clamp_time))
+        .bind(clamp_time(now))
+        .bind(report.state == StreamState::Live)
+        .bind(report.state.is_over())
+        .bind(report.clock_anchor.as_deref().map(text))
+        .bind(report.progress.as_deref().map(text))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let now = now();
+        let done = sqlx::query(
+            "INSERT INTO turns (name, next) VALUES (?1, ?2 + ?3) \
+             ON CONFLICT (name) DO UPDATE SET next = excluded.next WHERE turns.next <= ?2",
+        )
+        .bind(text(turn))
+        .bind(now)
+        .bind(milliseconds(every))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
 impl SqliteCatalog {
-    pub(super) async fn claim_by_origin(
+    async fn claim_by_origin(
         &self,
         owner: &str,
         limit: u32,
@@ -58,117 +189,5 @@ impl SqliteCatalog {
         // RETURNING has no order.
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
-    }
-
-    pub(super) async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let ids = sqlx::query_scalar(
-            "UPDATE streams SET state = 'failed', reason = ?1, ended_at = max(?2, started_at), updated_at = ?2, \
-             lease_owner = NULL, lease_until = NULL \
-             WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?2) AND deaths >= ?3 RETURNING id",
-        )
-        .bind(quarantine_reason())
-        .bind(now())
-        .bind(MAX_WORKER_DEATHS)
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        Ok(ids)
-    }
-
-    pub(super) async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
-        let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
-        // Reads without the lock: the count is a measurement, and an outdated one does no harm.
-        let expired = now() - milliseconds(WAITING_AFTER_EXPIRY);
-        // The condition uses the parameter numbers of the claim, so unused ones are bound to 0.
-        let query = sqlx::query_scalar(sql).bind(MAX_WORKER_DEATHS).bind(0).bind(expired).bind(0);
-        let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
-        counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))
-    }
-
-    pub(super) async fn renew_leases(
-        &self,
-        owner: &str,
-        lease: Duration,
-    ) -> Result<Vec<String>, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let mut held_ids: Vec<String> = sqlx::query_scalar(
-            "UPDATE streams SET lease_until = ?2 WHERE ended_at IS NULL AND lease_owner = ?1 RETURNING id",
-        )
-        .bind(text(owner))
-        .bind(now() + milliseconds(lease))
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        // RETURNING has no order.
-        held_ids.sort();
-        Ok(held_ids)
-    }
-
-    pub(super) async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let done = sqlx::query(
-            "UPDATE streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
-             WHERE ended_at IS NULL AND lease_owner = ?1 AND (?2 IS NULL OR id = ?2)",
-        )
-        .bind(text(owner))
-        .bind(id.map(text))
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        Ok(done.rows_affected())
-    }
-
-    pub(super) async fn report_stream(
-        &self,
-        owner: &str,
-        report: &StreamReport,
-        now: i64,
-    ) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let done = sqlx::query(
-            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), \
-             clock_anchor = coalesce(?10, clock_anchor), progress = coalesce(?11, progress), updated_at = ?7, \
-             attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
-             lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
-             lease_until = CASE WHEN NOT ?9 THEN lease_until END \
-             WHERE id = ?2 AND lease_owner = ?1 AND started_at = ?3",
-        )
-        .bind(text(owner))
-        .bind(text(&report.id))
-        .bind(report.started_at)
-        .bind(report.state.as_str())
-        .bind(report.reason.as_deref().map(text))
-        .bind(report.epoch.map(clamp_time))
-        .bind(clamp_time(now))
-        .bind(report.state == StreamState::Live)
-        .bind(report.state.is_over())
-        .bind(report.clock_anchor.as_deref().map(text))
-        .bind(report.progress.as_deref().map(text))
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    pub(super) async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let now = now();
-        let done = sqlx::query(
-            "INSERT INTO turns (name, next) VALUES (?1, ?2 + ?3) \
-             ON CONFLICT (name) DO UPDATE SET next = excluded.next WHERE turns.next <= ?2",
-        )
-        .bind(text(turn))
-        .bind(now)
-        .bind(milliseconds(every))
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        Ok(done.rows_affected() > 0)
     }
 }

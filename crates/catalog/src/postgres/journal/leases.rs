@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::Row;
 
 use super::Statement;
-use super::streams::stream_columns;
 use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Retry;
+use crate::row::stream_columns;
 use crate::{
-    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
-    WAITING_AFTER_EXPIRY,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, StreamReport,
+    StreamState, WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the
@@ -70,10 +71,112 @@ const WAITING: &str = concat!(
     " AND deaths < $3"
 );
 
+#[async_trait]
+impl StreamLeases for PostgresCatalog {
+    async fn claim_streams(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.claim_by_origin(owner, limit, lease, false).await
+    }
+
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.claim_by_origin(owner, limit, lease, true).await
+    }
+
+    async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
+        let bind = |query: Statement| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
+        let rows = self.execute_retried(QUARANTINE, bind).await?;
+        let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        ids.map_err(|error| self.name.error(error))
+    }
+
+    async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
+        let bind = |query: Statement| {
+            query.bind(milliseconds(WAITING_AFTER_EXPIRY)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
+        };
+        let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
+        self.unsigned(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {
+        let sql = "UPDATE refrain.streams \
+             SET lease_until = (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $2 \
+             WHERE ended_at IS NULL AND lease_owner = $1 RETURNING id";
+        let bind = |query: Statement| query.bind(text(owner)).bind(milliseconds(lease));
+        // Renewing twice has the effect of renewing once, so a plain retry is sufficient.
+        let rows = self.rows(sql, bind).await?;
+        let held_ids: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let mut held_ids = held_ids.map_err(|error| self.name.error(error))?;
+        // RETURNING has no order, and the order of the server depends on its collation.
+        held_ids.sort();
+        Ok(held_ids)
+    }
+
+    async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        // Deaths are cleared because a worker that releases a stream is alive, so the stream has not killed it.
+        let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
+             WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
+        let rows = self.execute_retried(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
+        Ok(rows.len() as u64)
+    }
+
+    async fn report_stream(
+        &self,
+        owner: &str,
+        report: &StreamReport,
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
+             clock_anchor = coalesce($10, clock_anchor), progress = coalesce($11, progress), updated_at = $7, \
+             attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
+             ended_at = CASE WHEN $9 THEN $7 END, \
+             lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
+             lease_until = CASE WHEN NOT $9 THEN lease_until END \
+             WHERE id = $2 AND lease_owner = $1 AND started_at = $3 RETURNING 1";
+        let bind = |query: Statement| {
+            query
+                .bind(text(owner))
+                .bind(text(&report.id))
+                .bind(report.started_at)
+                .bind(report.state.as_str())
+                .bind(report.reason.as_deref().map(text))
+                .bind(report.epoch.map(clamp_time))
+                .bind(clamp_time(now))
+                .bind(report.state == StreamState::Live)
+                .bind(report.state.is_over())
+                .bind(report.clock_anchor.as_deref().map(text))
+                .bind(report.progress.as_deref().map(text))
+        };
+        let rows = self.execute_retried(sql, bind).await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+        let sql = concat!(
+            "WITH ",
+            clock!(),
+            " INSERT INTO refrain.turns (name, next) SELECT $1, now + $2 FROM clock \
+             ON CONFLICT (name) DO UPDATE SET next = excluded.next \
+             WHERE turns.next <= (SELECT now FROM clock) RETURNING 1"
+        );
+        let rows =
+            self.execute_retried(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
 impl PostgresCatalog {
     /// Claims streams. If a connection is lost during the commit, its result is unknown, and streams that were claimed
     /// without being returned would be idle until their lease expires. The next attempt therefore claims them again.
-    pub(super) async fn claim_by_origin(
+    async fn claim_by_origin(
         &self,
         owner: &str,
         limit: u32,
@@ -122,89 +225,5 @@ impl PostgresCatalog {
         // RETURNING has no order.
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
-    }
-
-    pub(super) async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
-        let bind = |query: Statement| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
-        let rows = self.execute_retried(QUARANTINE, bind).await?;
-        let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        ids.map_err(|error| self.name.error(error))
-    }
-
-    pub(super) async fn count_waiting_streams(&self) -> Result<u64, CatalogError> {
-        let bind = |query: Statement| {
-            query.bind(milliseconds(WAITING_AFTER_EXPIRY)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
-        };
-        let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
-        self.unsigned(rows.first().map_or(0, |(count,)| *count))
-    }
-
-    pub(super) async fn renew_leases(
-        &self,
-        owner: &str,
-        lease: Duration,
-    ) -> Result<Vec<String>, CatalogError> {
-        let sql = "UPDATE refrain.streams \
-             SET lease_until = (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $2 \
-             WHERE ended_at IS NULL AND lease_owner = $1 RETURNING id";
-        let bind = |query: Statement| query.bind(text(owner)).bind(milliseconds(lease));
-        // Renewing twice has the effect of renewing once, so a plain retry is sufficient.
-        let rows = self.rows(sql, bind).await?;
-        let held_ids: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        let mut held_ids = held_ids.map_err(|error| self.name.error(error))?;
-        // RETURNING has no order, and the order of the server depends on its collation.
-        held_ids.sort();
-        Ok(held_ids)
-    }
-
-    pub(super) async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
-        // Deaths are cleared because a worker that releases a stream is alive, so the stream has not killed it.
-        let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
-             WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
-        let rows = self.execute_retried(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
-        Ok(rows.len() as u64)
-    }
-
-    pub(super) async fn report_stream(
-        &self,
-        owner: &str,
-        report: &StreamReport,
-        now: i64,
-    ) -> Result<bool, CatalogError> {
-        let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
-             clock_anchor = coalesce($10, clock_anchor), progress = coalesce($11, progress), updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
-             ended_at = CASE WHEN $9 THEN $7 END, \
-             lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
-             lease_until = CASE WHEN NOT $9 THEN lease_until END \
-             WHERE id = $2 AND lease_owner = $1 AND started_at = $3 RETURNING 1";
-        let bind = |query: Statement| {
-            query
-                .bind(text(owner))
-                .bind(text(&report.id))
-                .bind(report.started_at)
-                .bind(report.state.as_str())
-                .bind(report.reason.as_deref().map(text))
-                .bind(report.epoch.map(clamp_time))
-                .bind(clamp_time(now))
-                .bind(report.state == StreamState::Live)
-                .bind(report.state.is_over())
-                .bind(report.clock_anchor.as_deref().map(text))
-                .bind(report.progress.as_deref().map(text))
-        };
-        let rows = self.execute_retried(sql, bind).await?;
-        Ok(!rows.is_empty())
-    }
-
-    pub(super) async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
-        let sql = concat!(
-            "WITH ",
-            clock!(),
-            " INSERT INTO refrain.turns (name, next) SELECT $1, now + $2 FROM clock \
-             ON CONFLICT (name) DO UPDATE SET next = excluded.next \
-             WHERE turns.next <= (SELECT now FROM clock) RETURNING 1"
-        );
-        let rows =
-            self.execute_retried(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
-        Ok(!rows.is_empty())
     }
 }

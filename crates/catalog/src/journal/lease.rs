@@ -1,0 +1,141 @@
+//! Leases of streams: a worker decodes a stream only while it holds the lease.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::attempts::MAX_WORKER_DEATHS;
+use super::stream::{Stream, StreamState};
+use crate::CatalogError;
+
+/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner, so
+/// that an ordinary take-over is not counted. At half this value, one slow claim is reported as missing capacity; at
+/// twice this value, real lack of capacity is reported 5 s later.
+pub const WAITING_AFTER_EXPIRY: Duration = Duration::from_secs(5);
+
+/// Separates the name of a worker from its random id.
+const OWNER_SEPARATOR: char = '/';
+
+/// Returns a new owner of leases. The name is for display only: each call returns a different owner, so that two
+/// processes with the same name never share a lease.
+#[must_use]
+pub fn new_owner(name: &str) -> String {
+    format!("{name}{OWNER_SEPARATOR}{}", Uuid::new_v4())
+}
+
+/// Returns the name of the worker in an owner of [`new_owner`].
+#[must_use]
+pub fn worker_name(owner: &str) -> &str {
+    // From the right, because the name of a worker can contain the separator and its id cannot.
+    owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
+}
+
+/// Returns the text for [`Stream::reason`] of a stream that is quarantined because of its deaths.
+pub(crate) fn quarantine_reason() -> String {
+    format!(
+        "quarantined: the process died {MAX_WORKER_DEATHS} times while it began to decode this stream; start the stream \
+         again when its source is repaired"
+    )
+}
+
+/// The lease under which a detection is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseHolder<'a> {
+    /// Id of the stream.
+    pub stream: &'a str,
+    /// Start of its session, [`crate::Stream::started_at`].
+    pub started_at: i64,
+    /// Owner of the lease, as passed to [`crate::StreamLeases::claim_streams`].
+    pub owner: &'a str,
+}
+
+/// State of a stream as reported by its worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamReport {
+    /// Id of the stream.
+    pub id: String,
+    /// Session, identified by [`Stream::started_at`].
+    pub started_at: i64,
+    /// Current state.
+    pub state: StreamState,
+    /// Reason of the state; replaces the stored one, also if it is `None`.
+    pub reason: Option<String>,
+    /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` keeps the stored one.
+    pub epoch: Option<i64>,
+    /// Anchor of the session's clock; `None` keeps the stored one.
+    pub clock_anchor: Option<String>,
+    /// Position in a stream of segments; `None` keeps the stored one.
+    pub progress: Option<String>,
+}
+
+/// Leases of streams, and turns of periodic jobs. Part of [`crate::Journal`], whose guarantees apply.
+#[async_trait]
+pub trait StreamLeases: Send + Sync {
+    /// Claims at most `limit` streams for the worker named `owner`, oldest first. Candidates are streams that have not
+    /// ended and that never had a lease, were released, or whose lease has expired. No two workers get the same stream.
+    ///
+    /// Each claim counts one death in advance ([`Stream::deaths`]), which [`crate::Attempts::confirm_stream`] and
+    /// [`Self::release`] clear. A stream with [`SUSPECT_DEATHS`](crate::SUSPECT_DEATHS) is given to a worker only while
+    /// that worker has no other such stream that is not confirmed. A stream with [`MAX_WORKER_DEATHS`] is not given to
+    /// any: see [`Self::quarantine_streams`].
+    async fn claim_streams(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
+    /// Claims streams of the origin [`ARCHIVE`](crate::ARCHIVE) in the same way. [`Self::claim_streams`] skips them:
+    /// their audio is in stored objects, which the workers for live streams cannot follow. Does not count deaths.
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
+    /// Fails all streams without a worker that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start
+    /// makes such a stream claimable again.
+    async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
+
+    /// Returns the number of streams that [`Self::claim_streams`] could give to a worker: they have not ended, are not
+    /// of the origin [`ARCHIVE`](crate::ARCHIVE), and have no lease or one that expired at least
+    /// [`WAITING_AFTER_EXPIRY`] ago by the clock of the database.
+    async fn count_waiting_streams(&self) -> Result<u64, CatalogError>;
+
+    /// Extends all leases of a worker to last `lease` from now, in one statement, and returns the ids of the streams
+    /// that it still holds, in order. The worker must stop work on every other stream: it has ended, was started again,
+    /// or belongs to another worker. An expired lease that no other worker has claimed is still held.
+    ///
+    /// A worker that cannot reach the database must stop by its own clock, no later than its lease expires. This call
+    /// can wait longer than that for a server to return, and can be dropped.
+    async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError>;
+
+    /// Releases a stream, or all streams of the worker if `id` is `None`, so that other workers can claim them at once.
+    /// Returns the number of released streams.
+    async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError>;
+
+    /// Stores the state of a stream if the worker still holds it in that session, and returns true if so. The states
+    /// `ended` and `failed` also end the lease. The state `live` resets the attempts to 0.
+    async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
+    -> Result<bool, CatalogError>;
+
+    /// Returns true if the caller has to do the periodic job `name`, which only one of all processes does. By the clock
+    /// of the database, it returns true to one caller within each period of length `every`; the first call for a name
+    /// returns true.
+    async fn claim_turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_with_the_same_name_get_different_owners() {
+        let (one, other) = (new_owner("worker-1"), new_owner("worker-1"));
+        assert_ne!(one, other);
+        assert_eq!((worker_name(&one), worker_name(&other)), ("worker-1", "worker-1"));
+        assert_eq!(worker_name("owner of an older version"), "owner of an older version");
+    }
+}

@@ -1,0 +1,131 @@
+//! Messages in the outbox.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::detection_id::DetectionId;
+use super::stored::name_fault;
+use crate::CatalogError;
+
+/// A message to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOutboxMessage {
+    /// Name of the sink that receives the message.
+    pub sink: String,
+    /// Identifies the message: a second message with the same sink and key is ignored.
+    pub key: String,
+    /// Content of the message, JSON.
+    pub payload: String,
+}
+
+impl NewOutboxMessage {
+    /// Returns the reason why the message cannot be stored, or `None` if it can.
+    pub(crate) fn fault(&self) -> Option<String> {
+        // Sink and key together are the key of one index, so their total length is limited as well.
+        name_fault("sink", &self.sink).or_else(|| name_fault("message", &(self.sink.clone() + &self.key)))
+    }
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxMessage {
+    /// Number of the message in the outbox.
+    pub id: i64,
+    /// Detection that the message reports, if any.
+    pub detection: Option<DetectionId>,
+    /// Name of the sink that receives the message.
+    pub sink: String,
+    /// Identifies the message within its sink.
+    pub key: String,
+    /// Content of the message, JSON.
+    pub payload: String,
+    /// Time at which the message was added to the outbox, in milliseconds since the Unix epoch.
+    pub created_at: i64,
+    /// Number of claims, each of which is an attempt to deliver it.
+    pub attempts: u32,
+    /// Time at which the message is due if it is neither delivered nor dead, in milliseconds since the Unix epoch.
+    pub next_attempt_at: i64,
+    /// Time at which the message was delivered, in milliseconds since the Unix epoch.
+    pub delivered_at: Option<i64>,
+    /// Time at which the message was marked as dead, in milliseconds since the Unix epoch.
+    pub dead_at: Option<i64>,
+    /// Error of the last attempt that failed.
+    pub last_error: Option<String>,
+}
+
+/// Delivery status of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// The message is neither delivered nor dead.
+    Waiting,
+    /// The message was delivered.
+    Delivered,
+    /// Delivery failed permanently, or no process claimed the message.
+    Dead,
+}
+
+/// Selects the messages to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutboxFilter {
+    /// Includes only messages for this sink.
+    pub sink: Option<String>,
+    /// Includes only messages with this status.
+    pub status: Option<DeliveryStatus>,
+}
+
+/// The consequence of a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The message is due again after this time.
+    RetryAfter(Duration),
+    /// The message is dead.
+    Dead,
+}
+
+/// Messages to deliver: added, claimed, delivered, failed and retried. Part of [`crate::Journal`], whose guarantees
+/// apply.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Adds messages that belong to no detection to the outbox, once per sink and key. They are due at once, by the
+    /// clock of the database; `now` is the time of their creation.
+    ///
+    /// # Errors
+    /// As for [`crate::Detections::record`], for names.
+    async fn enqueue(&self, deliveries: &[NewOutboxMessage], now: i64) -> Result<(), CatalogError>;
+
+    /// Claims at most `limit` messages of a sink, those that have been due for longest first, and counts the attempt.
+    /// Returns them ordered by id. No two workers get the same message. A message whose delivery is not reported within
+    /// the time `claim` becomes due again, because its worker may have died. A sink can therefore receive a message
+    /// twice; it recognizes the duplicate by its key.
+    async fn claim_deliveries(
+        &self,
+        sink: &str,
+        limit: u32,
+        claim: Duration,
+    ) -> Result<Vec<OutboxMessage>, CatalogError>;
+
+    /// Marks messages as delivered, even if they have been claimed again or marked as dead in the meantime.
+    async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
+
+    /// Reports that an attempt ([`OutboxMessage::attempts`] as claimed) failed, and what to do with the message.
+    /// Returns false and changes nothing if the message has been claimed again since, or is delivered or dead.
+    async fn mark_delivery_failed(
+        &self,
+        id: i64,
+        attempt: u32,
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool, CatalogError>;
+
+    /// Returns a page of messages that pass the filter, ordered by id, starting after the given one.
+    async fn deliveries(
+        &self,
+        filter: &OutboxFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<OutboxMessage>, CatalogError>;
+
+    /// Makes dead messages due again, with attempts counted from 0, and returns their number.
+    async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError>;
+}
