@@ -5,8 +5,8 @@
 
 /// Values with a unary part of at least this many zeros are written as an escape: exactly this many zeros, a one, then
 /// the value in 64 plain bits. The limit bounds a code to 105 bits. With a fitted parameter, only values of 14 or more
-/// times the mean reach it. At half of it, values of 7 or more times the mean would take 85 bits; at twice, the unary
-/// part would not fit into one peeked word. A change changes all packed formats.
+/// times the mean reach it. At half this value, values of 7 or more times the mean would take 85 bits; at twice this
+/// value, the unary part would not fit into one peeked word. A change changes all packed formats.
 const MAX_UNARY_ZEROS: u64 = 40;
 
 /// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. It is the base-2

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
+use crate::protocol::CHILD_ARGUMENT;
 use crate::wire::MessageCodec;
-use crate::worker::CHILD_ARGUMENT;
 
 /// Bytes of a child's standard error that are read for the reason of its death. The messages of the runtime about
 /// memory and stack take less than 200 bytes. At half or twice of it nothing changes for them; the limit only bounds
@@ -17,7 +17,7 @@ use crate::worker::CHILD_ARGUMENT;
 const MAX_REASON_BYTES: u64 = 16 << 10;
 
 /// Bytes that are read from a child at once. It is the capacity of a pipe in Linux, so that a larger buffer would not
-/// be filled by one read; at half of it, a full pipe takes two reads.
+/// be filled by one read; at half this value, a full pipe takes two reads.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A child process that decodes. It ends when this is dropped.

@@ -6,9 +6,9 @@
 //! child.
 //!
 //! ```text
-//! parent: open_path, open_searchable, open_stream ─► Reader ─┐            child: AudioReader, Fingerprinter
-//!         Session::call ─────────────────────────────────────┼─ pipes ─►         SessionHandler (decoders of streams)
-//!         Supervisor: spawns, reads the reason of a death  ──┘
+//! parent: open_path, open_seekable, open_stream ─► Reader ─┐            child: AudioReader, Fingerprinter
+//!         DecoderSession::call ────────────────────────────┼─ pipes ─►         SessionHandler (decoders of streams)
+//!         Supervisor: spawns, reads the reason of a death ─┘
 //! ```
 //!
 //! Each file is decoded in its own child, which is reused for the next file. Streams share a fixed number of children,
@@ -21,13 +21,19 @@
 mod audio;
 mod child;
 mod limits;
+mod lock;
+mod parent_channel;
+mod protocol;
 mod session;
+mod shared_child;
 mod supervisor;
 mod wire;
 mod worker;
 
 pub use audio::{Fingerprinted, Reader, open_path, open_seekable, open_stream};
 pub use limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
-pub use session::{DecoderSession, SessionError};
+pub use protocol::CHILD_ARGUMENT;
+pub use session::DecoderSession;
+pub use shared_child::SessionError;
 pub use supervisor::{enable, is_enabled, shut_down};
-pub use worker::{CHILD_ARGUMENT, SessionHandler, run_child};
+pub use worker::{SessionHandler, run_child};

@@ -1,25 +1,25 @@
 //! Limits of a child process.
 
 /// Maximum address space of a child in bytes. It must hold the fingerprint of a long query (its relief takes up to 70
-/// MB) or the decoders of all streams of a shared child. At half of it, long queries in a fragmented child could fail;
-/// at twice, crafted inputs in several children at once can exhaust the memory of a small machine. Must be below the
-/// maximum length of a message.
+/// MB) or the decoders of all streams of a shared child. At half this value, long queries in a fragmented child could
+/// fail; at twice this value, crafted inputs in several children at once can exhaust the memory of a small machine.
+/// Must be below the maximum length of a message.
 pub const MAX_MEMORY_BYTES: u64 = 448 << 20;
 
 /// Maximum stack of a child in bytes. Deeper recursion kills the child, whatever the system's default is. This is the
-/// usual default of Linux. At half of it, legal nesting has less margin; at twice, crafted nesting runs longer before
-/// it kills the child.
+/// usual default of Linux. At half this value, legal nesting has less margin; at twice this value, crafted nesting runs
+/// longer before it kills the child.
 pub(crate) const MAX_STACK_BYTES: u64 = 8 << 20;
 
 /// Maximum processor time of a child in seconds without a result. A result is a segment of a stream, or half a minute
 /// of a file. Decoding is about 500 times faster than playback, so that valid inputs stay far below the limit. At half
-/// of it, slow processors come closer to rejecting valid inputs; at twice, a crafted input occupies a hardware thread,
-/// and delays the streams of a shared child, for 16 seconds.
+/// this value, slow processors come closer to rejecting valid inputs; at twice this value, a crafted input occupies a
+/// hardware thread, and delays the streams of a shared child, for 16 seconds.
 pub const MAX_STALL_SECONDS: u64 = 8;
 
 /// Number of decoded samples (half a minute at 44.1 kHz) after which a file gets another [`MAX_STALL_SECONDS`]. At 500
-/// times the speed of playback, decoding them takes 60 ms. At half of it, the limit is set twice as often, with two
-/// system calls each time; at twice, a slow input has half the processor time per sample.
+/// times the speed of playback, decoding them takes 60 ms. At half this value, the limit is set twice as often, with
+/// two system calls each time; at twice this value, a slow input has half the processor time per sample.
 pub(crate) const SAMPLES_PER_CPU_GRANT: u64 = 30 * 44_100;
 
 /// Sets the constant limits of this process: address space, stack and core dumps. Does nothing on systems without such

@@ -3,17 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::child::Child;
-use crate::session::SharedChild;
+use crate::lock::lock;
+use crate::shared_child::SharedChild;
 
-/// Maximum number of idle children that are kept for later inputs. At half of it, a machine that decodes more than 8
-/// files at once starts children again and again; at twice, more memory stays in use after a burst.
+/// Maximum number of idle children that are kept for later inputs. At half this value, a machine that decodes more than
+/// 8 files at once starts children again and again; at twice this value, more memory stays in use after a burst.
 const MAX_IDLE: usize = 16;
 
-/// Number of inputs after which a child is replaced. This limits the memory that fragmentation can waste. At half of
-/// it, children are started twice as often, still once for many inputs; at twice, a child can grow for longer.
+/// Number of inputs after which a child is replaced. This limits the memory that fragmentation can waste. At half this
+/// value, children are started twice as often, still once for many inputs; at twice this value, a child can grow for
+/// longer.
 const MAX_INPUTS: u32 = 256;
 
 /// Starts children and keeps idle ones.
@@ -101,9 +103,4 @@ impl Supervisor {
         let next = self.next_shared.fetch_add(1, Ordering::Relaxed);
         self.shared_children.get(next % self.shared_children.len().max(1)).map(Arc::clone)
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic of one caller must not stop all others. The guarded values are replaced as a whole and stay valid.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

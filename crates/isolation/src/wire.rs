@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Maximum length of a message in bytes. It exceeds the address space of a child, so that no valid message is longer.
-/// At half of it, a valid message could exceed it; at twice, a defective peer makes this process reserve more memory.
+/// At half this value, a valid message could exceed it; at twice this value, a defective peer makes this process
+/// reserve more memory.
 const MAX_MESSAGE_BYTES: u32 = 512 << 20;
 
 /// Encodes and decodes messages. Reuses its buffers.
@@ -18,8 +19,8 @@ pub(crate) struct MessageCodec {
 }
 
 /// Buffers with a larger capacity than this, in bytes, are freed after the message. Messages of streams and chunks of
-/// files stay below. At half of it, segments of high bit rates are reallocated for each message; at twice, each child
-/// and its parent together keep up to 16 MiB more.
+/// files stay below. At half this value, segments of high bit rates are reallocated for each message; at twice this
+/// value, each child and its parent together keep up to 16 MiB more.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
 impl MessageCodec {

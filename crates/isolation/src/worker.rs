@@ -1,25 +1,14 @@
 //! The program of a child process.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use refrain_core::fingerprint::Density;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use crate::audio::{Fingerprinted, OpenRequest, OpenedAudio, ReadRequest, WireError, serve_input};
+use crate::audio::serve_input;
 use crate::limits;
-use crate::supervisor::lock;
-use crate::wire::MessageCodec;
-
-/// First command-line argument of a program that runs as a child.
-pub const CHILD_ARGUMENT: &str = "__decode";
-
-/// Bytes that are read from the parent at once. It is the capacity of a pipe in Linux; at half of it, a full pipe takes
-/// two reads, and twice as much is never filled by one read.
-const READ_BUFFER_BYTES: usize = 64 << 10;
+use crate::lock::lock;
+use crate::parent_channel::ParentChannel;
+use crate::protocol::{ChildReply, ChildRequest};
 
 /// Runs the decoders of streams in a child. A session keeps its state between two requests.
 pub trait SessionHandler {
@@ -30,83 +19,37 @@ pub trait SessionHandler {
     fn close(&mut self, session: u64);
 }
 
-/// Messages from parent to child.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ChildRequest {
-    /// Opens an input.
-    Open(OpenRequest),
-    /// Requests the next samples of the input.
-    Next,
-    /// Requests the fingerprint of the whole input.
-    Fingerprint(Density),
-    /// Ends the input.
-    Close,
-    /// Bytes of the input that the child requested; empty at the end of the input.
-    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Reading the input failed with this error code and text.
-    ReadError(Option<i32>, String),
-    /// A request to a session.
-    DecoderSession {
-        session: u64,
-        #[serde(with = "serde_bytes")]
-        body: Vec<u8>,
-    },
-    /// Sessions that ended.
-    CloseSessions(Vec<u64>),
-}
-
-/// Messages from child to parent.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ChildReply {
-    /// The input is open.
-    Opened(Box<OpenedAudio>),
-    /// Samples as little-endian bytes, and the state of the input after them. Empty at the end of the input.
-    Samples(#[serde(with = "serde_bytes")] Vec<u8>, Box<OpenedAudio>),
-    /// The fingerprint of the input.
-    Fingerprint(Box<Fingerprinted>),
-    /// The input cannot be decoded.
-    Failed(WireError),
-    /// Requests bytes of the input.
-    Read(ReadRequest),
-    /// The result of a request to a session.
-    DecoderSession(#[serde(with = "serde_bytes")] Vec<u8>),
-}
-
-/// The two pipes to the parent.
-pub(crate) struct ParentChannel {
-    from: BufReader<File>,
-    to: File,
-    codec: MessageCodec,
-}
-
-impl ParentChannel {
-    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line
-    /// feeds, and each part would wake the parent.
-    fn open() -> io::Result<Self> {
-        #[cfg(unix)]
-        let (from, to) = {
-            use std::os::fd::AsFd;
-            (io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?)
-        };
-        #[cfg(windows)]
-        let (from, to) = {
-            use std::os::windows::io::AsHandle;
-            (io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?)
-        };
-        let from = BufReader::with_capacity(READ_BUFFER_BYTES, from.into());
-        Ok(Self { from, to: to.into(), codec: MessageCodec::default() })
-    }
-
-    pub(crate) fn send(&mut self, reply: &ChildReply) -> io::Result<()> {
-        self.codec.send(&mut self.to, reply)
-    }
-
-    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
-        self.codec.receive(&mut self.from)
-    }
-}
-
 /// Decodes for the parent process until it closes standard input.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use refrain_isolation::{CHILD_ARGUMENT, SessionHandler, enable, run_child};
+///
+/// /// A handler without decoders of streams: this child only decodes files.
+/// struct FilesOnly;
+///
+/// impl SessionHandler for FilesOnly {
+///     fn handle(&mut self, _session: u64, _request: &[u8]) -> Vec<u8> {
+///         Vec::new()
+///     }
+///
+///     fn close(&mut self, _session: u64) {}
+/// }
+///
+/// fn main() -> ExitCode {
+///     if std::env::args().nth(1).as_deref() == Some(CHILD_ARGUMENT) {
+///         return run_child(FilesOnly);
+///     }
+///     if enable().is_err() {
+///         return ExitCode::FAILURE;
+///     }
+///     // From here on, `open_path` and the other functions decode in children.
+///     ExitCode::SUCCESS
+/// }
+/// ```
 #[must_use]
 pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
     limits::apply();

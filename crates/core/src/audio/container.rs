@@ -20,8 +20,8 @@ use super::sniff;
 use super::source::{ByteSource, FirstError};
 use super::tags::Tags;
 
-/// Number of bytes that demuxers can seek back in a stream. Must be a power of two. At half of it, streams whose
-/// demuxer seeks back further cannot be opened; at twice, each open reader takes 256 KiB more.
+/// Number of bytes that demuxers can seek back in a stream. Must be a power of two. At half this value, streams whose
+/// demuxer seeks back further cannot be opened; at twice this value, each open reader takes 256 KiB more.
 const SEEK_BACK_BYTES: usize = 256 << 10;
 
 /// A container that symphonia reads.

@@ -28,6 +28,20 @@ impl fmt::Display for LimitKind {
 }
 
 /// An error of opening or decoding a file or stream. Every message names the file, and most of them contain a remedy.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use refrain_core::audio::{AudioError, AudioReader, Limits};
+///
+/// let text = Cursor::new("not audio at all");
+/// match AudioReader::from_source(Box::new(text), "notes.txt", &Limits::default()) {
+///     Err(AudioError::NotAudio { name }) => assert_eq!(name, "notes.txt"),
+///     other => panic!("unexpected result: {other:?}"),
+/// }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AudioError {

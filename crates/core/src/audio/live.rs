@@ -49,6 +49,21 @@ enum DecoderFormat {
 /// Decoding a frame allocates no memory. Decoded samples are kept in [`LiveDecoder::ready`] until it is
 /// [cleared](LiveDecoder::clear); [`LiveDecoder::buffered`] more samples of the input so far are buffered in the
 /// resampler.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::audio::{LiveDecoder, SAMPLE_RATE};
+///
+/// // A second of 48 kHz stereo becomes a second of 44.1 kHz mono.
+/// let mut decoder = LiveDecoder::new();
+/// decoder.push(&[0.25; 2 * 48_000], 2, 48_000)?;
+/// decoder.finish();
+/// assert_eq!(decoder.ready().len(), SAMPLE_RATE as usize);
+/// assert!((decoder.ready()[22_050] - 0.25).abs() < 1e-3);
+/// decoder.clear();
+/// # Ok::<(), refrain_core::audio::FrameError>(())
+/// ```
 #[derive(Default)]
 pub struct LiveDecoder {
     codec: Option<(DecoderFormat, Codec)>,

@@ -36,6 +36,7 @@ mod resample;
 mod sniff;
 mod source;
 mod tags;
+mod track_demuxer;
 pub mod ts;
 
 pub use error::{AudioError, LimitKind};

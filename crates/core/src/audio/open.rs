@@ -5,19 +5,19 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::container::Container;
-use super::demux::TrackDemuxer;
 use super::error::AudioError;
 use super::limits::Limits;
 use super::precheck;
 use super::reader::AudioReader;
 use super::sniff;
 use super::source::{ByteSource, ByteStream, Seekable};
+use super::track_demuxer::TrackDemuxer;
 use super::ts;
 
 /// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the highest
-/// bit rate, or about a second of a radio stream. At half of it, more of the setup header of Vorbis can be missing from
-/// the check of its codebooks; at twice, opening a file from slow storage reads more before a file that is not audio is
-/// rejected.
+/// bit rate, or about a second of a radio stream. At half this value, more of the setup header of Vorbis can be missing
+/// from the check of its codebooks; at twice this value, opening a file from slow storage reads more before a file that
+/// is not audio is rejected.
 const SNIFF_BYTES: usize = 16 << 10;
 
 impl AudioReader {
@@ -64,6 +64,23 @@ impl AudioReader {
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the source cannot be read or contains no audio that can be decoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Cursor;
+    ///
+    /// use refrain_core::audio::{AudioReader, Limits};
+    ///
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/plain.flac");
+    /// let bytes = std::fs::read(file)?;
+    /// let length = bytes.len() as u64;
+    /// let open = || Ok(Box::new(Cursor::new(bytes.clone())) as Box<_>);
+    /// let reader = AudioReader::from_seekable(open, length, "upload", &Limits::default())?;
+    /// assert_eq!(reader.format().container, "flac");
+    /// assert_eq!(reader.format().channels, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_seekable(
         open: impl Fn() -> io::Result<Box<dyn Seekable>>,
         length: u64,
@@ -83,12 +100,7 @@ impl AudioReader {
             file.rewind().map_err(open_error)?;
             return Self::new(TrackDemuxer::ts(ByteSource::stream(Box::new(file)), &name)?, name, limits);
         }
-        if let Some(codec) = sniff::unsupported(&head) {
-            return Err(AudioError::UnsupportedCodec { name, codec: codec.to_owned() });
-        }
-        if let Some(reason) = precheck::reject_reason(&head) {
-            return Err(AudioError::Damaged { name, reason: reason.to_owned() });
-        }
+        check_head(&head, &name)?;
         let complete = sniff::is_complete(&mut *file, length, &head);
         // Opened before the first attempt, so that both attempts read the same file even if it is replaced in between.
         let reopened = open().map_err(open_error)?;
@@ -117,18 +129,32 @@ impl AudioReader {
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the stream cannot be read or contains no audio that can be decoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::audio::{AudioReader, Limits};
+    ///
+    /// // A WAV file of half a second: 16-bit mono at 8 kHz.
+    /// let mut wav = b"RIFF\x64\x1f\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    /// wav.extend(8_000_u32.to_le_bytes());
+    /// wav.extend(16_000_u32.to_le_bytes());
+    /// wav.extend(b"\x02\0\x10\0data\x40\x1f\0\0");
+    /// wav.extend((0..4_000_i32).flat_map(|i| ((i % 20 * 1_000 - 10_000) as i16).to_le_bytes()));
+    ///
+    /// let mut reader = AudioReader::from_source(Box::new(std::io::Cursor::new(wav)), "pipe", &Limits::default())?;
+    /// assert_eq!(reader.format().sample_rate, 8_000);
+    /// while reader.next_chunk()?.is_some() {}
+    /// assert!((reader.report().seconds - 0.5).abs() < 0.001);
+    /// # Ok::<(), refrain_core::audio::AudioError>(())
+    /// ```
     pub fn from_source(mut source: ByteStream, name: &str, limits: &Limits) -> Result<Self, AudioError> {
         let head =
             read_head(&mut source).map_err(|source| AudioError::Read { name: name.to_owned(), source })?;
         if head.is_empty() {
             return Err(AudioError::Empty { name: name.to_owned() });
         }
-        if let Some(codec) = sniff::unsupported(&head) {
-            return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
-        }
-        if let Some(reason) = precheck::reject_reason(&head) {
-            return Err(AudioError::Damaged { name: name.to_owned(), reason: reason.to_owned() });
-        }
+        check_head(&head, name)?;
         let is_ts = ts::looks_like_ts(&head);
         // The head was consumed by the detection, and the stream cannot seek back to it.
         let source = ByteSource::stream(Box::new(Cursor::new(head.clone()).chain(source)));
@@ -143,6 +169,17 @@ impl AudioReader {
 
 /// Returns a path for use in messages. Control characters, which can move the cursor or imitate other lines, are
 /// escaped.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use refrain_core::audio::display_name;
+///
+/// assert_eq!(display_name(Path::new("song.mp3")), "song.mp3");
+/// assert_eq!(display_name(Path::new("two\nlines.mp3")), "two\\nlines.mp3");
+/// ```
 #[must_use]
 pub fn display_name(path: &Path) -> String {
     let mut name = String::new();
@@ -154,6 +191,17 @@ pub fn display_name(path: &Path) -> String {
         }
     }
     name
+}
+
+/// Checks that the first bytes are not of an unsupported format and can be parsed safely.
+fn check_head(head: &[u8], name: &str) -> Result<(), AudioError> {
+    if let Some(codec) = sniff::unsupported(head) {
+        return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
+    }
+    match precheck::reject_reason(head) {
+        Some(reason) => Err(AudioError::Damaged { name: name.to_owned(), reason: reason.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Returns true if a file that could not be read with seeking may still be readable as a stream from its start.

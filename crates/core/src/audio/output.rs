@@ -4,8 +4,8 @@ use super::SAMPLE_RATE;
 use super::resample::Resampler;
 
 /// Minimum number of samples of a chunk, except for the last one: large enough for few calls, small enough to stay in
-/// the first-level cache while it is used. At twice of it, chunks of 64 KiB exceed a first-level cache; at half, the
-/// fingerprinter is called twice as often, for blocks of a tenth of a second.
+/// the first-level cache while it is used. At twice this value, chunks of 64 KiB exceed a first-level cache; at half
+/// this value, the fingerprinter is called twice as often, for blocks of a tenth of a second.
 pub(super) const MIN_CHUNK_SAMPLES: usize = 8_192;
 
 /// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.

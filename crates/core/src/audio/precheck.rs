@@ -11,9 +11,9 @@ use crate::bits::BitReader;
 /// matters for crafted files.
 const MAX_ID3_DEPTH: usize = 4;
 
-/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000. At half of
-/// it, the margin to real files is five times; at twice, the decoder may allocate twice as much, 16 MiB of 32-bit
-/// values.
+/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000. At half
+/// this value, the margin to real files is five times; at twice this value, the decoder may allocate twice as much, 16
+/// MiB of 32-bit values.
 const MAX_VORBIS_VALUES: u64 = 1 << 21;
 
 /// Returns the reason for rejecting a file if its head shows that it cannot be decoded safely.

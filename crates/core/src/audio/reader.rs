@@ -1,23 +1,19 @@
 //! The reader of one audio file or stream.
 
+mod packets;
+
 use super::SAMPLE_RATE;
-use super::codec::{Codec, Shape};
-use super::demux::{DemuxEvent, TimedPacket, TrackDemuxer};
+use super::codec::Codec;
+use super::demux::DemuxEvent;
 use super::error::{AudioError, LimitKind};
-use super::guard::guarded;
-use super::limits::{Limits, MIN_SAMPLE_RATE};
+use super::limits::Limits;
 use super::output::{MIN_CHUNK_SAMPLES, ResamplingBuffer};
 use super::report::{DecodeReport, Format};
 use super::tags::Tags;
+use super::track_demuxer::TrackDemuxer;
 
-/// Maximum length in seconds of lost audio that is replaced by silence; a longer jump of the time stamps starts another
-/// recording. At half of it, long dropouts shift later times; at twice, unrelated parts are joined by 20 s of silence.
-const MAX_GAP_SECONDS: f64 = 10.0;
-/// Jumps of the time stamps up to this many seconds are rounding (Matroska counts milliseconds) and jitter. At half of
-/// it, jitter is filled with silence; at twice, the loss of one MP3 frame (26 ms) is not noticed.
-const MAX_JITTER_SECONDS: f64 = 0.015;
-/// Number of consecutive damaged places after which decoding of a file ends. At half of it, long damage ends a file
-/// early; at twice, a file without any valid packet is read twice as far.
+/// Number of consecutive damaged places after which decoding of a file ends. At half this value, long damage ends a
+/// file early; at twice this value, a file without any valid packet is read twice as far.
 const MAX_CONSECUTIVE_DAMAGE: u32 = 4_096;
 /// Audio counts as truncated if it is shorter than declared by more than `TRUNCATION_SECONDS` plus `TRUNCATION_RATIO`
 /// of the declared length. Encoder delays and rounded lengths stay below; at half of both they may not, and at twice
@@ -25,7 +21,7 @@ const MAX_CONSECUTIVE_DAMAGE: u32 = 4_096;
 const TRUNCATION_SECONDS: f64 = 0.25;
 const TRUNCATION_RATIO: f64 = 0.01;
 /// Maximum difference in seconds between declared and decoded length if no frame is missing: less than two frames. At
-/// half of it, an encoder delay counts as loss; at twice, the loss of three frames is not reported.
+/// half this value, an encoder delay counts as loss; at twice this value, the loss of three frames is not reported.
 const ROUNDING_SECONDS: f64 = 0.04;
 
 /// Decodes one file or stream to 44.1 kHz mono, chunk by chunk.
@@ -114,6 +110,25 @@ impl AudioReader {
     /// # Errors
     /// [`AudioError::Read`] if a read fails, [`AudioError::Limit`] if the length, sample rate or number of channels
     /// exceeds its limit. Damage in the file is not an error; [`AudioReader::report`] counts it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE};
+    ///
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/cbr.mp3");
+    /// let mut reader = AudioReader::open(Path::new(file), &Limits::default())?;
+    /// let mut samples = 0;
+    /// while let Some(chunk) = reader.next_chunk()? {
+    ///     samples += chunk.len();
+    /// }
+    /// let seconds = samples as f64 / f64::from(SAMPLE_RATE);
+    /// assert!((seconds - 2.0).abs() < 0.1);
+    /// assert_eq!(reader.report().lost_packets, 0);
+    /// # Ok::<(), refrain_core::audio::AudioError>(())
+    /// ```
     pub fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if std::mem::take(&mut self.ready_returned) {
             self.output.ready.clear();
@@ -170,101 +185,6 @@ impl AudioReader {
                 self.end(true)
             }
         }
-    }
-
-    fn decode_packet(&mut self, timed: &TimedPacket) -> Result<(), AudioError> {
-        self.report.packets += 1;
-        self.fill_gap(timed.start)?;
-        self.mono.clear();
-        let packet = timed.packet.as_packet_ref();
-        let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono)) {
-            Some(Ok(shape)) => shape,
-            Some(Err(error)) => {
-                self.record_loss(&error.to_string());
-                return self.silence(timed.seconds);
-            }
-            None => {
-                self.record_loss("the decoder crashed on a packet");
-                return self.end(true);
-            }
-        };
-        self.consecutive_damage = 0;
-        if shape.rate != self.rate || self.rate == 0 || shape.channels != self.format.channels {
-            self.set_shape(shape)?;
-        }
-        self.report.replaced_samples += super::mix::replace_invalid(&mut self.mono);
-        let length = (self.mono.len() as f64 / f64::from(shape.rate)).max(timed.seconds.min(MAX_GAP_SECONDS));
-        self.next_start = self.next_start.map(|at| at + length);
-        self.output.push(&self.mono, shape.rate).map_err(|reason| self.damaged_error(reason))
-    }
-
-    /// Appends silence for audio that is missing before a packet according to its time stamp.
-    fn fill_gap(&mut self, start: Option<f64>) -> Result<(), AudioError> {
-        let Some(start) = start else { return Ok(()) };
-        let gap = self.next_start.map_or(0.0, |at| start - at);
-        if gap > MAX_JITTER_SECONDS && gap <= MAX_GAP_SECONDS {
-            self.report.record_damage("audio is missing");
-            return self.silence(gap);
-        }
-        // Steps back of up to a second are rounding errors. Any other difference is the start of a new clock.
-        if self.next_start.is_none() || !(-1.0..=0.0).contains(&gap) {
-            self.next_start = Some(start);
-        }
-        Ok(())
-    }
-
-    fn silence(&mut self, seconds: f64) -> Result<(), AudioError> {
-        let seconds = seconds.clamp(0.0, MAX_GAP_SECONDS);
-        self.next_start = self.next_start.map(|at| at + seconds);
-        if self.rate == 0 {
-            return Ok(()); // no audio precedes: the track starts later
-        }
-        self.report.lost_seconds += seconds;
-        self.mono.clear();
-        self.mono.resize((seconds * f64::from(self.rate)).round() as usize, 0.0);
-        self.output.push(&self.mono, self.rate).map_err(|reason| self.damaged_error(reason))
-    }
-
-    /// Adopts the sample rate and channels of the first packet, or of a packet after a change, within the limits.
-    fn set_shape(&mut self, shape: Shape) -> Result<(), AudioError> {
-        self.check(LimitKind::SampleRate, shape.rate.into(), self.limits.max_sample_rate.into())?;
-        self.check(LimitKind::Channels, shape.channels as f64, self.limits.max_channels as f64)?;
-        if shape.rate == 0 {
-            return Err(self.damaged_error("its sample rate is 0".to_owned()));
-        }
-        if shape.rate < MIN_SAMPLE_RATE {
-            let codec = format!("{} at {} Hz", self.codec.name(), shape.rate);
-            return Err(AudioError::UnsupportedCodec { name: self.name.clone(), codec });
-        }
-        self.rate = shape.rate;
-        (self.format.sample_rate, self.format.channels) = (shape.rate, shape.channels);
-        Ok(())
-    }
-
-    /// Continues with a new stream within the file, as in chained Ogg.
-    fn switch_track(&mut self) -> Result<(), AudioError> {
-        match self.demux.select_track(&self.name) {
-            Ok(selected) => {
-                self.codec = selected.codec;
-                self.next_start = None;
-                // The declared length is that of the first stream only.
-                self.report.declared_seconds = None;
-                Ok(())
-            }
-            Err(error) => {
-                self.report.record_damage(&error.to_string());
-                self.end(true)
-            }
-        }
-    }
-
-    fn end(&mut self, truncated: bool) -> Result<(), AudioError> {
-        self.ended = true;
-        self.report.truncated |= truncated;
-        if let Some(error) = self.demux.read_error(&self.name) {
-            return Err(error);
-        }
-        self.output.finish().map_err(|reason| self.damaged_error(reason))
     }
 
     /// Compares the decoded length with the declared length at the end and records missing audio.

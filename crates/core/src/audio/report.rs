@@ -17,6 +17,24 @@ pub struct Format {
 }
 
 /// Statistics of decoded and lost audio. They are complete when the reader is at its end.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use refrain_core::audio::{AudioReader, Limits};
+///
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/bad.mp3");
+/// // 600 bytes in the middle of this file are noise. The rest is decoded.
+/// let mut reader = AudioReader::open(Path::new(file), &Limits::default())?;
+/// while reader.next_chunk()?.is_some() {}
+/// let report = reader.report();
+/// assert!(report.is_damaged());
+/// assert!(report.first_damage.is_some());
+/// assert!(report.seconds > 1.5);
+/// # Ok::<(), refrain_core::audio::AudioError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecodeReport {
     /// Length in seconds of the audio that was returned so far.

@@ -7,8 +7,8 @@ use super::SAMPLE_RATE;
 
 /// Minimum number of input frames per transform, which is rounded up to a multiple of the common period of the two
 /// rates. 1024 was the fastest size in measurements from 48 kHz, and its filter preserves all frequencies that
-/// fingerprints use. At half of it, the filter is shorter and attenuates more of the upper band; at twice, a live
-/// stream is delayed by at least 21 ms more.
+/// fingerprints use. At half this value, the filter is shorter and attenuates more of the upper band; at twice this
+/// value, a live stream is delayed by at least 21 ms more.
 const MIN_BLOCK_FRAMES: usize = 1024;
 
 /// A streaming resampler whose output is aligned with its input: the delay of the filter is dropped at the start and

@@ -63,9 +63,9 @@ fn ogg_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
 /// Returns true if the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
 fn mp4_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
     /// Maximum number of boxes that are examined. A fragmented recording has two boxes per fragment. Files with more
-    /// boxes than this are not checked to their end and count as complete. Each box costs a seek and a read. At half of
-    /// it, recordings with more than 1,024 fragments are not checked to their end; at twice, opening a crafted file
-    /// takes 8,192 reads.
+    /// boxes than this are not checked to their end and count as complete. Each box costs a seek and a read. At half
+    /// this value, recordings with more than 1,024 fragments are not checked to their end; at twice this value, opening
+    /// a crafted file takes 8,192 reads.
     const MAX_BOXES: usize = 4_096;
     let mut at = 0_u64;
     for _ in 0..MAX_BOXES {
@@ -107,8 +107,8 @@ pub(super) fn looks_like_audio(head: &[u8]) -> bool {
 /// other containers. Demuxers search for frame headers, and a few bytes that look like one occur in any program or
 /// picture.
 pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
-    /// Number of consecutive frames that are not a coincidence. At half of it, programs and pictures are taken for
-    /// audio more often; at twice, files of fewer than eight frames that begin within a frame are rejected.
+    /// Number of consecutive frames that are not a coincidence. At half this value, programs and pictures are taken for
+    /// audio more often; at twice this value, files of fewer than eight frames that begin within a frame are rejected.
     const MIN_FRAMES: usize = 4;
     let coding = match container {
         "adts" => AudioCoding::Adts,

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use symphonia::core::io::MediaSource;
 
 /// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache. At
-/// twice of it, a seek discards more data that was read in vain; at half, sequential reading takes twice as many system
-/// calls.
+/// twice this value, a seek discards more data that was read in vain; at half this value, sequential reading takes
+/// twice as many system calls.
 const READ_BUFFER_BYTES: usize = 128 << 10;
 
 /// Keeps the first I/O error of a source. Decoders wrap, replace or swallow I/O errors; their own errors do not

@@ -8,6 +8,21 @@ use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 
 /// Metadata of a file. Values are the text in the file without surrounding white space. Their total size is bounded
 /// by [`Limits::max_tag_bytes`](super::Limits).
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use refrain_core::audio::{AudioReader, Limits};
+///
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/cbr.mp3");
+/// let reader = AudioReader::open(Path::new(file), &Limits::default())?;
+/// let tags = reader.tags();
+/// println!("{} by {}", tags.title.as_deref().unwrap_or("?"), tags.artist.as_deref().unwrap_or("?"));
+/// # assert!(tags.title.is_some());
+/// # Ok::<(), refrain_core::audio::AudioError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
     /// Title of the track.

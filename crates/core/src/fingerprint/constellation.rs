@@ -54,7 +54,7 @@ pub enum ConstellationError {
     /// The bytes were written by a newer program.
     #[error("constellation has format version {found}, this program reads up to {supported}; update refrain")]
     Version {
-        /// Version in the bytes.
+        /// Format version of the bytes.
         found: u8,
         /// Newest version that this program reads.
         supported: u8,
@@ -113,6 +113,20 @@ impl Constellation {
     ///
     /// # Errors
     /// [`ConstellationError`] if the bytes are of a newer version or damaged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::fingerprint::{Constellation, ConstellationError};
+    ///
+    /// let mut bytes = Constellation::new(1.5, Vec::new()).to_bytes();
+    /// assert_eq!(Constellation::from_bytes(&bytes)?.seconds, 1.5);
+    ///
+    /// // A changed byte is detected by the checksum.
+    /// bytes[5] ^= 1;
+    /// assert!(matches!(Constellation::from_bytes(&bytes), Err(ConstellationError::Damaged(_))));
+    /// # Ok::<(), ConstellationError>(())
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ConstellationError> {
         use ConstellationError::Damaged;
         let version = *bytes.first().ok_or(Damaged("it is empty"))?;

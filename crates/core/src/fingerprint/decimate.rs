@@ -9,13 +9,14 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::params::DECIMATION;
 
-/// Size of the forward transform in samples. At half of it, half of each block would be overlap, and the transforms
-/// cost a third more per sample; at twice, they cost 7 % less, but the buffers exceed a first-level cache of 32 kB.
+/// Size of the forward transform in samples. At half this value, half of each block would be overlap, and the
+/// transforms cost a third more per sample; at twice this value, they cost 7 % less, but the buffers exceed a
+/// first-level cache of 32 kB.
 const BLOCK_SAMPLES: usize = 2048;
 /// Number of taps of the low-pass filter. It is odd, so that the delay is a whole number of samples. 513 taps give a
-/// transition band of 430 Hz, which fits between the highest bin with peaks and the new Nyquist frequency. At half of
-/// it, the filter would attenuate those bins or let more of the upper band alias; at twice, half of each block would be
-/// overlap.
+/// transition band of 430 Hz, which fits between the highest bin with peaks and the new Nyquist frequency. At half this
+/// value, the filter would attenuate those bins or let more of the upper band alias; at twice this value, half of each
+/// block would be overlap.
 const TAPS: usize = 513;
 /// Number of new samples per block.
 const STEP_SAMPLES: usize = BLOCK_SAMPLES - TAPS + 1;
@@ -48,11 +49,9 @@ impl Decimator {
         let forward = planner.plan_fft_forward(BLOCK_SAMPLES);
         let inverse = planner.plan_fft_inverse(BLOCK_SAMPLES / DECIMATION);
         let scratch_len = forward.get_scratch_len().max(inverse.get_scratch_len());
-        let mut input = vec![0.0; BLOCK_SAMPLES];
-        input.truncate(BLOCK_SAMPLES);
         Self {
             response: response(forward.as_ref()),
-            input,
+            input: vec![0.0; BLOCK_SAMPLES],
             // Starting in the middle of the filter compensates its delay: output 0 corresponds to input 0.
             filled: TAPS / 2,
             work: forward.make_input_vec(),

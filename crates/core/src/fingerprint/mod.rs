@@ -34,6 +34,14 @@ use spectrogram::Spectrogram;
 use thinning::Thinning;
 
 /// Which peaks a [`Fingerprinter`] keeps: references are sparse, queries dense.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::Density;
+///
+/// assert!(Density::Query.rank_limit() > Density::Reference.rank_limit());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Density {
     /// Density of the tracks in the catalog: about 30 peaks a second.
@@ -58,6 +66,26 @@ impl Density {
 }
 
 /// Turns pushed PCM into a constellation. The result does not depend on how the audio is split into chunks.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Density, Fingerprinter};
+///
+/// // Notes of half a second each.
+/// let hertz = |i: usize| [220.0, 330.0, 440.0, 550.0][i / 22_050 % 4];
+/// let note = |i: usize| (i as f32 * hertz(i) * std::f32::consts::TAU / 44_100.0).sin() * 0.5;
+/// let samples: Vec<f32> = (0..88_200).map(note).collect();
+///
+/// let mut fingerprinter = Fingerprinter::new(Density::Reference);
+/// for chunk in samples.chunks(1_000) {
+///     fingerprinter.push(chunk);
+/// }
+/// let constellation = fingerprinter.finish();
+/// assert_eq!(constellation.seconds, 2.0);
+/// assert!(!constellation.peaks.is_empty());
+/// assert_eq!(constellation, Fingerprinter::fingerprint(Density::Reference, &samples));
+/// ```
 pub struct Fingerprinter {
     decimator: Decimator,
     spectrogram: Spectrogram,
@@ -146,6 +174,25 @@ impl Fingerprinter {
     ///
     /// If peaks are taken after each push, audio can be pushed without end (for 288 days, until ticks exceed 32
     /// bits): no more than a second of peaks is kept, and no relief.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::fingerprint::{Density, Fingerprinter};
+    ///
+    /// let mut fingerprinter = Fingerprinter::new(Density::Query);
+    /// let mut peaks = Vec::new();
+    /// for second in 0..3 {
+    ///     // A rising tone, which starts again every second.
+    ///     let tone: Vec<f32> = (0..44_100).map(|i| (i as f32 * i as f32 * 1e-6).sin()).collect();
+    ///     fingerprinter.push(&tone);
+    ///     fingerprinter.take_ready(&mut peaks);
+    ///     assert!(peaks.iter().all(|peak| peak.time < fingerprinter.ready_until()), "second {second}");
+    /// }
+    /// let taken = peaks.len();
+    /// peaks.extend(fingerprinter.finish().peaks);
+    /// assert!(taken > 0 && peaks.is_sorted_by_key(|peak| peak.time));
+    /// ```
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
         // A relief contains every frame of the audio, which would grow without limit in a stream.
         self.pipeline.relief_builder = None;

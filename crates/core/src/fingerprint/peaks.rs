@@ -15,8 +15,8 @@ const PEAK_RADIUS_BINS: usize = 3;
 /// Number of rows that are needed to search one frame.
 const ROWS: usize = 2 * PEAK_RADIUS_FRAMES + 1;
 /// Minimum power of a candidate: -86 dB relative to a full-scale sine in its bin, close to the resolution of 16-bit
-/// samples. Lower powers count as silence. At half of it, sines with an amplitude of one step of 16-bit samples count,
-/// where rounding distorts the signal; at twice, fade-outs lose their peaks 3 dB earlier.
+/// samples. Lower powers count as silence. At half this value, sines with an amplitude of one step of 16-bit samples
+/// count, where rounding distorts the signal; at twice this value, fade-outs lose their peaks 3 dB earlier.
 const MIN_POWER: f32 = 2.5e-9;
 
 /// A local maximum, before thinning.

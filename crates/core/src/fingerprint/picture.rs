@@ -61,6 +61,23 @@ impl Picture {
 ///
 /// Memory is bounded by the number of columns, regardless of the length of the audio: if there are too many columns,
 /// pairs of neighbours are merged.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::PictureBuilder;
+///
+/// let tone = |i: u32| (f64::from(i) * 1_000.0 * std::f64::consts::TAU / 44_100.0).sin() as f32;
+/// let samples: Vec<f32> = (0..44_100).map(tone).collect();
+/// let mut builder = PictureBuilder::new(0.0, 1.0, 100);
+/// builder.push(&samples);
+/// let picture = builder.finish();
+///
+/// // The loudest bin is at 1 kHz.
+/// let column = picture.column(picture.column_at(0.5).round() as usize);
+/// let loudest = (0..picture.bins()).max_by(|a, b| column[*a].total_cmp(&column[*b]));
+/// assert_eq!(loudest, Some(picture.bin_at(1_000.0).round() as usize));
+/// ```
 pub struct PictureBuilder {
     decimator: Decimator,
     spectrogram: Spectrogram,

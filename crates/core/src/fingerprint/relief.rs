@@ -14,8 +14,8 @@ use super::spectrogram::ROW_BINS;
 
 /// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s, as for ranks ([`super::thinning`]),
 /// because depths are compared with the levels of peaks among their neighbours. Frames are processed in pairs. At half
-/// of it, the sound that set the rank of a peak is often outside, and places look masked; at twice, a loud sound that
-/// did not compete with the peak makes places look unmasked.
+/// this value, the sound that set the rank of a peak is often outside, and places look masked; at twice this value, a
+/// loud sound that did not compete with the peak makes places look unmasked.
 const NEIGHBORHOOD_PAIRS: usize = 10;
 /// Neighbourhood in frequency: this many bins on both sides, 160 Hz, about as for ranks. At half or twice of it, depths
 /// are wrong as for [`NEIGHBORHOOD_PAIRS`]. One more must be a power of two, as `running_maximum` requires.
@@ -30,13 +30,14 @@ const DOUBLINGS: usize = SPAN_PAIRS.ilog2() as usize + 1;
 const RING_PAIRS: usize = 1 << (DOUBLINGS - 1);
 const _: () = assert!(SPAN_PAIRS - RING_PAIRS < RING_PAIRS);
 /// Decibels from one depth to the next, which is a factor of two in power: the exponent of a floating-point ratio is
-/// the depth. 15 steps reach 45 dB. At half of it, depths would end at 22 dB; at twice, levels 5 dB apart would have
-/// the same depth.
+/// the depth. 15 steps reach 45 dB. At half this value, depths would end at 22 dB; at twice this value, levels 5 dB
+/// apart would have the same depth.
 pub(crate) const DEPTH_STEP_DB: f64 = 3.010_3;
 /// Maximum depth. It is also the depth of places that are not known.
 pub(crate) const MAX_DEPTH: u8 = 15;
-/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB. At twice, a query
-/// of hours may take 140 MB; at half, recordings of over an hour are verified without masking depths.
+/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB. At twice this
+/// value, a query of hours may take 140 MB; at half this value, recordings of over an hour are verified without masking
+/// depths.
 const MAX_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW_BINS.is_multiple_of(2));
 

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use super::constellation::FREQUENCY_BITS;
 use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
-/// Bin at which the scale changes from linear to logarithmic: 904 Hz. At half of it, one unit is 2.4 % above the
-/// corner, and hashes distinguish fewer frequencies; at twice, the top of the band is at 338 units, which do not fit
-/// into the bits of a hash, and a speed change of 1 % moves peaks by 1.7 units instead of 0.8.
+/// Bin at which the scale changes from linear to logarithmic: 904 Hz. At half this value, one unit is 2.4 % above the
+/// corner, and hashes distinguish fewer frequencies; at twice this value, the top of the band is at 338 units, which do
+/// not fit into the bits of a hash, and a speed change of 1 % moves peaks by 1.7 units instead of 0.8.
 pub(crate) const CORNER_BIN: f32 = 84.0;
 
 /// Returns the position of a bin on the warped scale, in units of one bin below the corner and of 1.19 % above it.
@@ -39,6 +39,16 @@ const BIN_HERTZ: f64 = ANALYSIS_RATE / WINDOW as f64;
 
 /// Returns the position of a frequency (hertz) on the warped scale, for the axes of pictures: linear below 904 Hz,
 /// logarithmic above.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::warp_hertz;
+///
+/// // An octave has the same width everywhere above 904 Hz.
+/// let octave = |hertz: f64| warp_hertz(2.0 * hertz) - warp_hertz(hertz);
+/// assert!((octave(1_000.0) - octave(2_000.0)).abs() < 1e-9);
+/// ```
 #[must_use]
 pub fn warp_hertz(hertz: f64) -> f64 {
     let (bin, corner) = (hertz / BIN_HERTZ, f64::from(CORNER_BIN));

@@ -16,9 +16,9 @@ use super::scale::{warp_bin, warp_steps};
 /// rank limit together set the density of peaks: at half of this reach the same limit keeps about twice as many peaks,
 /// at twice about half as many. A change needs a new format version.
 pub(crate) const NEIGHBORHOOD_FRAMES: u32 = 21;
-/// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %. At half of it,
-/// closely spaced harmonics of one voice no longer compete and fill the fingerprint; at twice, a loud voice suppresses
-/// quieter ones up to 300 Hz away.
+/// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %. At half this
+/// value, closely spaced harmonics of one voice no longer compete and fill the fingerprint; at twice this value, a loud
+/// voice suppresses quieter ones up to 300 Hz away.
 pub(crate) const NEIGHBORHOOD_WARP: f32 = 14.0;
 
 #[derive(Debug, Clone, Copy)]

@@ -13,8 +13,8 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
 /// Number of runs from which on they are merged even if further changes follow. It bounds the number of runs that a
-/// lookup reads while a large index is being built. At half of it, a build merges twice as often and rewrites more
-/// postings; at twice, a search during a build reads up to 512 runs.
+/// lookup reads while a large index is being built. At half this value, a build merges twice as often and rewrites more
+/// postings; at twice this value, a search during a build reads up to 512 runs.
 const MAX_UNMERGED_RUNS: usize = 256;
 /// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the manifest
 /// was read. An attempt fails only if a merge ends between reading the manifest and opening the files. With half of
@@ -38,6 +38,29 @@ pub enum CacheState {
 ///
 /// Files are named `PREFIX-index` (the manifest, replaced atomically) and `PREFIX-run-N`. Several processes can open
 /// the same cache: a writer takes a lock, and readers keep the files that they have mapped.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::{Cache, CacheState, TrackNumber};
+///
+/// let folder = tempfile::tempdir()?;
+/// let prefix = folder.path().join("songs");
+/// let (mut cache, state) = Cache::open(&prefix, 1)?;
+/// assert_eq!(state, CacheState::Missing);
+///
+/// let peaks = (0..9).map(|i| Peak { time: 30 * i, frequency: 800, rank: 0 }).collect();
+/// cache.apply(&[(TrackNumber(7), Constellation::new(2.0, peaks))], &[], 1)?;
+/// assert_eq!(cache.snapshot().tracks(), 1);
+///
+/// // The files stay. A later change removes the track.
+/// let (mut cache, state) = Cache::open(&prefix, 1)?;
+/// assert_eq!((state, cache.position()), (CacheState::Ready, 1));
+/// cache.apply(&[], &[TrackNumber(7)], 2)?;
+/// assert_eq!(cache.snapshot().tracks(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Cache {
     files: CacheFiles,
@@ -53,6 +76,23 @@ impl Cache {
     /// # Errors
     /// [`IndexError::Io`] if the system refuses access to the files. Invalid files are discarded and reported in
     /// [`CacheState`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::index::{Cache, CacheState};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let prefix = folder.path().join("songs");
+    /// let (mut cache, _) = Cache::open(&prefix, 1)?;
+    /// cache.apply(&[], &[], 5)?;
+    ///
+    /// // The files belong to catalog 1, so catalog 2 starts with an empty cache.
+    /// let (cache, state) = Cache::open(&prefix, 2)?;
+    /// assert!(matches!(state, CacheState::Discarded(_)));
+    /// assert_eq!(cache.position(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(prefix: &Path, catalog: u128) -> Result<(Self, CacheState), IndexError> {
         let manifest = Manifest { catalog, ..Manifest::default() };
         let mut cache =

@@ -7,17 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::manifest::{CacheFiles, Manifest};
+use super::merge::{fits, write_merged};
 use super::run::Run;
-use super::write::{WriteError, fits, write_merged, write_tracks};
+use super::sections::WriteError;
+use super::write::write_tracks;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB. At half of it, memory halves
-/// and a first build writes twice as many runs, which are merged later; at twice, memory is about 800 MB.
+/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB. At half this value, memory
+/// halves and a first build writes twice as many runs, which are merged later; at twice this value, memory is about 800
+/// MB.
 const MAX_PEAKS_PER_RUN: usize = 16 << 20;
 /// A run is merged with all smaller ones if it has at most this many times their postings, so that the number of runs
-/// grows with the logarithm of the catalog. At half of it, more runs remain and every lookup reads more of them; at
-/// twice, runs are merged earlier and each posting is rewritten more often as the catalog grows.
+/// grows with the logarithm of the catalog. At half this value, more runs remain and every lookup reads more of them;
+/// at twice this value, runs are merged earlier and each posting is rewritten more often as the catalog grows.
 const MERGE_RATIO: u64 = 2;
 /// A run is rewritten on its own if at least one of this many tracks is removed. At 2, removed tracks may take half of
 /// the space of a run; at 8, removing an eighth of the tracks rewrites the whole run.

@@ -22,7 +22,7 @@ const COVERED_WORD: usize = 4;
 const TABLE_CHECKSUM_WORD: usize = 5;
 
 /// Maximum number of postings of a run for which all postings are visited. It bounds the time of one fuzz input. At
-/// half of it, larger runs are only opened; at twice, one input takes up to twice as long.
+/// half this value, larger runs are only opened; at twice this value, one input takes up to twice as long.
 const MAX_VISITED_POSTINGS: u64 = 1_000_000;
 
 /// Returns a run file with these tracks, as the cache writes it, for the corpus, or `None` if writing fails.

@@ -23,25 +23,25 @@ pub(crate) const DIRECTORY_ENTRY_BYTES: usize = 5;
 pub(crate) const TRACK_ENTRY_BYTES: usize = 32;
 
 /// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification uses
-/// the exact times of the peaks. Part of the file format. At half of it each posting needs one more bit of time; at
-/// twice, offsets are only exact to 46 ms and votes of unrelated landmarks coincide more often.
+/// the exact times of the peaks. Part of the file format. At half this value each posting needs one more bit of time;
+/// at twice this value, offsets are only exact to 46 ms and votes of unrelated landmarks coincide more often.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
 /// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than the windows of
 /// files (15 s), so that an offset identifies its track. In the live window of 18 s, a track that begins in the last 2
 /// s is not found. At a scale above 1 a window is longer on the time line: in a window of 15 s at 1.5 times the speed,
-/// a track that begins in the last 4 s is not found. At half of it, a window that begins more than 8 s before a track
-/// would be assigned to the track before it; at twice, each track takes 16 s more of the time line, and more positions
-/// are counted as hypotheses. Part of the file format.
+/// a track that begins in the last 4 s is not found. At half this value, a window that begins more than 8 s before a
+/// track would be assigned to the track before it; at twice this value, each track takes 16 s more of the time line,
+/// and more positions are counted as hypotheses. Part of the file format.
 pub(crate) const TRACK_MARGIN_UNITS: u32 = 690;
 /// Maximum length of the time line of one run. Further tracks are written to another run.
 pub(crate) const MAX_RUN_UNITS: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN_UNITS as u64;
 /// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin, so
-/// that the counts do not depend on how tracks are distributed over runs. At half of it, the votes of one offset are
-/// split over more bins, because query and track are framed independently; at twice, more unrelated votes share a bin.
-/// Part of the file format.
+/// that the counts do not depend on how tracks are distributed over runs. At half this value, the votes of one offset
+/// are split over more bins, because query and track are framed independently; at twice this value, more unrelated
+/// votes share a bin. Part of the file format.
 pub(crate) const BIN_UNITS: u32 = 2;
-/// Target for the average number of postings in a bucket. At half of it, the directory (5 bytes for each bucket)
-/// doubles; at twice, a probe decodes about twice as many postings that it does not need.
+/// Target for the average number of postings in a bucket. At half this value, the directory (5 bytes for each bucket)
+/// doubles; at twice this value, a probe decodes about twice as many postings that it does not need.
 const BUCKET_POSTINGS: u64 = 24;
 
 /// Content of the footer.

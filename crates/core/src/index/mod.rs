@@ -8,13 +8,16 @@ mod cache;
 mod draft;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod groups;
 mod layout;
 mod manifest;
+mod merge;
 mod pages;
 mod postings;
 pub mod rows;
 mod run;
 mod search_index;
+mod sections;
 mod snapshot;
 mod sort;
 mod write;

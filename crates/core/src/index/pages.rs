@@ -12,8 +12,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::IndexError;
 
 /// Number of bytes that one checksum covers. Part of the file format. It equals the page size of common processors, so
-/// checking a page reads no more from disk than using it. At half of it the table of checksums doubles (to 0.2 % of the
-/// file); at twice, a lookup of one bucket hashes twice as much.
+/// checking a page reads no more from disk than using it. At half this value the table of checksums doubles (to 0.2 %
+/// of the file); at twice this value, a lookup of one bucket hashes twice as much.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
 /// Returns the checksum of a page as it is stored in the table of checksums.

@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
+use super::groups::unpack_groups;
 use super::layout::{DIRECTORY_ENTRY_BYTES, FOOTER_BYTES, Footer, TRACK_ENTRY_BYTES, TrackEntry};
 use super::pages::{Pages, Storage};
 use super::postings::BucketShape;
-use super::write::unpack_groups;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 
-/// Files up to this size in bytes are checked completely when they are opened, larger ones page by page as they are
-/// read. At half of it, damage in files of 16 to 32 MB is only found by a search that reads it; at twice, opening reads
-/// up to 64 MB for each run.
+/// Maximum size in bytes of a file that is checked completely when it is opened; larger files are checked page by page
+/// as they are read. At half this value, damage in files of 16 to 32 MB is found only by a search that reads it; at
+/// twice this value, opening reads up to 64 MB of each run.
 const CHECKED_AT_OPEN_BYTES: u64 = 32 << 20;
 
-/// A bucket is read with this many bytes of the next one, or of the section after the last one, so that bits can always be
-/// read from whole words.
+/// A bucket is read with this many bytes of the next one, or of the section after the last one, so that bits can always
+/// be read from whole words.
 const WORD_BYTES: usize = 8;
 
 /// A run that is open for searching.
@@ -31,8 +31,8 @@ impl Run {
     /// Opens a run file of a catalog.
     ///
     /// # Errors
-    /// [`IndexError::Unusable`] if it is of another version or catalog or its footer is inconsistent, [`IndexError::Damaged`]
-    /// if a checksum is wrong, or [`IndexError::Io`].
+    /// [`IndexError::Unusable`] if it is of another version or catalog or its footer is inconsistent,
+    /// [`IndexError::Damaged`] if a checksum is wrong, or [`IndexError::Io`].
     pub(crate) fn open(path: &Path, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::map(path)?, path, catalog)
     }
@@ -127,12 +127,12 @@ impl Run {
         self.visit_postings(low, high, |_, time| visit(time))
     }
 
-    /// Calls `visit` with the hash and the time of every posting whose hash is in `low ..= high`, by bucket, in order. Hashes
-    /// that no landmark can have match nothing.
+    /// Calls `visit` with the hash and the time of every posting whose hash is in `low ..= high`, by bucket, in order.
+    /// Hashes that no landmark can have match nothing.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if the checksum of a page is wrong, [`IndexError::Inconsistent`] if pages with valid checksums
-    /// contradict each other.
+    /// [`IndexError::Damaged`] if the checksum of a page is wrong, [`IndexError::Inconsistent`] if pages with valid
+    /// checksums contradict each other.
     #[inline]
     pub(crate) fn visit_postings(
         &self,
@@ -164,8 +164,8 @@ impl Run {
         Ok(())
     }
 
-    /// Calls `visit` with each probe and the time of every posting whose hash is in its range. The probes must be sorted by
-    /// their first hash. Those that share a bucket decode it once, into `buffer`.
+    /// Calls `visit` with each probe and the time of every posting whose hash is in its range. The probes must be
+    /// sorted by their first hash. Those that share a bucket decode it once, into `buffer`.
     #[inline]
     pub(crate) fn visit_all(
         &self,

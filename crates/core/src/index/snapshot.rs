@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::layout::{POSTING_TICKS, TRACK_MARGIN_UNITS, TrackEntry, units_taken};
 use super::run::Run;
-use super::write::{WriteError, write_tracks};
+use super::sections::WriteError;
+use super::write::write_tracks;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::GROUPS;

@@ -1,5 +1,5 @@
-//! Airings: combines the results of the windows and reports each play of a recording once, as the track that explains it
-//! best.
+//! Airings: combines the results of the windows and reports each play of a recording once, as the track that explains
+//! it best.
 //!
 //! Each track is followed separately. Stretches of a track that continue each other are one play of the track; plays of
 //! one recording at the same time are versions of one airing. Recordings then compete for the query's peaks, the best
@@ -7,111 +7,18 @@
 
 use std::collections::VecDeque;
 
-use super::copies::{Recordings, agreement, is_same_audio};
-use super::line::PeakOutcome;
+use super::copies::Recordings;
+use super::play::{AcceptedAlignment, AiringVersions, FollowedTrace, TrackPlay};
 use super::primary::choose;
-use super::trace::{Query, Trace};
-use super::verify::{Alignment, Window};
+use super::query::{Query, Window};
+use super::trace::Trace;
 use super::window::WindowMatches;
 use crate::index::TrackNumber;
 
 /// Additional evidence (natural logarithm) that a song needs if it plays at the same time as another one for most of
-/// its length: it is a thousand times less likely than a song alone. At half of it, the factor is 32, so more second
-/// matches of shared material are reported; at twice, it is a million.
+/// its length: it is a thousand times less likely than a song alone. At half this value, the factor is 32, so more
+/// second matches of shared material are reported; at twice this value, it is a million.
 const SIMULTANEOUS_LOG_P: f64 = -6.9;
-/// Minimum fraction of the shorter of two plays that they share if they are versions of one airing. At half of it,
-/// neighboring plays with a long fade become one; near 1, shorter versions become plays of their own.
-const MIN_SHARED_TIME: f64 = 0.5;
-
-/// An alignment that a window accepted, with its log-probability of chance.
-#[derive(Debug, Clone, Copy)]
-struct AcceptedAlignment<'a> {
-    one: &'a Alignment,
-    log_p: f64,
-    window: &'a Window<'a>,
-}
-
-/// A stretch along one line, with the alignment from which it was followed.
-#[derive(Debug, Clone)]
-pub(crate) struct FollowedTrace<'a> {
-    pub(crate) trace: Trace,
-    seed: AcceptedAlignment<'a>,
-}
-
-/// One play of a track: stretches in order of time, each of which continues the one before it.
-#[derive(Debug, Clone)]
-pub(crate) struct TrackPlay<'a> {
-    pub(crate) pieces: Vec<FollowedTrace<'a>>,
-}
-
-/// One play of a recording.
-#[derive(Debug)]
-pub(crate) struct AiringVersions<'a> {
-    pub(crate) primary: TrackPlay<'a>,
-    /// The same play as explained by other tracks.
-    pub(crate) versions: Vec<TrackPlay<'a>>,
-}
-
-impl TrackPlay<'_> {
-    pub(crate) fn track(&self) -> TrackNumber {
-        self.pieces[0].trace.reference.number
-    }
-
-    pub(crate) fn from(&self) -> f64 {
-        self.pieces[0].trace.from
-    }
-
-    pub(crate) fn to(&self) -> f64 {
-        self.pieces[self.pieces.len() - 1].trace.to
-    }
-
-    /// Returns the log-probability of chance of the best stretch.
-    pub(crate) fn log_p(&self) -> f64 {
-        self.pieces.iter().map(|piece| piece.trace.log_p()).fold(0.0, f64::min)
-    }
-
-    /// Returns the query's peaks that the play explains.
-    fn explained(&self) -> impl Iterator<Item = u32> + '_ {
-        self.pieces.iter().flat_map(|piece| piece.trace.outcomes.iter().filter_map(|o| o.query))
-    }
-
-    /// Returns true if two plays of different tracks play the same recording at the same place while they overlap.
-    fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<PeakOutcome>) -> bool {
-        let pairs = self.pieces.iter().flat_map(|one| other.pieces.iter().map(move |other| (one, other)));
-        let shared = |(one, other): &(&FollowedTrace<'_>, &FollowedTrace<'_>)| {
-            one.trace.to.min(other.trace.to) - one.trace.from.max(other.trace.from)
-        };
-        let longest = pairs.max_by(|a, b| shared(a).total_cmp(&shared(b)));
-        self.is_simultaneous(other)
-            && longest.is_some_and(
-                |(FollowedTrace { trace: one, .. }, FollowedTrace { trace: other, .. })| {
-                    let span = (one.from.max(other.from), one.to.min(other.to));
-                    let (one, other) = ((&*one.reference, &one.line), (&*other.reference, &other.line));
-                    is_same_audio(agreement(one, other, span, outcomes))
-                },
-            )
-    }
-
-    fn length(&self) -> f64 {
-        self.to() - self.from()
-    }
-
-    /// Returns the time that two plays share, in ticks; negative if there is a gap between them.
-    fn shared(&self, other: &Self) -> f64 {
-        self.to().min(other.to()) - self.from().max(other.from())
-    }
-
-    /// Returns true if another play covers most of the time of this one.
-    fn is_within(&self, other: &Self) -> bool {
-        self.shared(other) >= MIN_SHARED_TIME * self.length()
-    }
-
-    /// Returns true if two plays share most of the time of the shorter one.
-    pub(crate) fn is_simultaneous(&self, other: &Self) -> bool {
-        self.shared(other) >= MIN_SHARED_TIME * self.length().min(other.length())
-    }
-}
-
 /// Returns all airings of a query, in order of time.
 pub(crate) fn airings<'a>(
     windows: &'a [Window<'a>],
@@ -276,8 +183,8 @@ fn merge_versions(plays: Vec<Vec<TrackPlay<'_>>>) -> Vec<Vec<TrackPlay<'_>>> {
     merged
 }
 
-/// Assigns peaks that several recordings explain to the best one. The others are followed again without these peaks, and
-/// without the whole time in which their own recording already plays.
+/// Assigns peaks that several recordings explain to the best one. The others are followed again without these peaks,
+/// and without the whole time in which their own recording already plays.
 fn share_peaks<'a>(
     mut plays: Vec<Vec<TrackPlay<'a>>>,
     recordings: &Recordings,
@@ -317,4 +224,18 @@ fn share_peaks<'a>(
         airings.push(airing);
     }
     airings
+}
+
+/// Lets airings that follow each other without a gap meet at one time within the bounds of both. The airings must be in
+/// order of time.
+pub(crate) fn join_neighbors(airings: &mut [AiringVersions<'_>]) {
+    for i in 1..airings.len() {
+        let (before, after) = airings.split_at_mut(i);
+        let (Some(before), Some(after)) = (before.last_mut(), after.first_mut()) else { continue };
+        let (last, first) = (before.primary.pieces.last_mut(), after.primary.pieces.first_mut());
+        let (Some(last), Some(first)) = (last, first) else { continue };
+        if let Some(cut) = last.trace.ends[1].meets(first.trace.ends[0]) {
+            (last.trace.to, first.trace.from) = (cut, cut);
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::airings::AiringVersions;
 use super::copies::Recordings;
-use super::trace::{Query, Trace};
-use super::verify::{Alignment, Window};
+use super::play::AiringVersions;
+use super::query::{Query, Window};
+use super::trace::Trace;
+use super::verify::Alignment;
 use super::window::WindowMatches;
 use super::{Alternative, Match, Rejected};
 
@@ -16,9 +17,10 @@ const MAX_REJECTED: usize = 5;
 /// report, and no match.
 const MAX_PER_MATCH: usize = 5;
 /// Maximum number of alignments of a query that are followed to find alternatives. It bounds the time for a long mix.
-/// At half of it, alternatives of its weakest windows are missing; at twice, reports of long mixes take longer.
+/// At half this value, alternatives of its weakest windows are missing; at twice this value, reports of long mixes take
+/// longer.
 const MAX_FOLLOWED: usize = 200;
-/// Minimum fraction of an alternative's stretch that the match must cover. At half of it, a neighboring song that
+/// Minimum fraction of an alternative's stretch that the match must cover. At half this value, a neighboring song that
 /// overlaps a fade is reported as an alternative; near 1, an alternative that covers a part of the match is left out.
 const MIN_COVERED_FRACTION: f64 = 0.5;
 
@@ -30,9 +32,9 @@ pub(crate) struct WindowResults<'a> {
 }
 
 impl WindowResults<'_> {
-    /// Returns the alternatives of the airings, in the order of the airings, and the rejected candidates. The alternatives of
-    /// an airing are all other tracks that carry the recording, then a few other recordings. For each recording only its best
-    /// rejected candidate is considered.
+    /// Returns the alternatives of the airings, in the order of the airings, and the rejected candidates. The
+    /// alternatives of an airing are all other tracks that carry the recording, then a few other recordings. For each
+    /// recording only its best rejected candidate is considered.
     pub(crate) fn of(
         &self,
         airings: &[AiringVersions<'_>],
@@ -53,8 +55,8 @@ impl WindowResults<'_> {
         (alternatives, rejected)
     }
 
-    /// Returns the alignments that are not part of an airing, best first. Alignments of a recording that has an airing at the
-    /// same time are excluded.
+    /// Returns the alignments that are not part of an airing, best first. Alignments of a recording that has an airing
+    /// at the same time are excluded.
     fn rest(&self, airings: &[AiringVersions<'_>]) -> Vec<(&Alignment, f64, &Window<'_>)> {
         let plays = |one: &Alignment, window: &Window<'_>| {
             airings.iter().any(|airing| {
@@ -89,7 +91,8 @@ impl WindowResults<'_> {
     }
 }
 
-/// Adds recordings that would be airings if the better ones were not in the catalog: a remix, a song with the same sample.
+/// Adds recordings that would be airings if the better ones were not in the catalog: a remix, a song with the same
+/// sample.
 fn add_other_recordings(
     all: &mut Vec<Alternative>,
     rest: &[(&Alignment, f64, &Window<'_>)],

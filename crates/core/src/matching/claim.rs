@@ -4,8 +4,8 @@
 //! multiplied by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows how
 //! accurate the claims are.
 
-/// Returns the claimed probability for evidence `log_p`. `hypotheses` is the logarithm of the number of hypotheses that were
-/// tried.
+/// Returns the claimed probability for evidence `log_p`. `hypotheses` is the logarithm of the number of hypotheses that
+/// were tried.
 pub(super) fn claimed(log_p: f64, hypotheses: f64) -> f64 {
     (log_p + hypotheses).min(0.0).exp()
 }

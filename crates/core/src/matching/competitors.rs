@@ -1,14 +1,15 @@
 //! Competing alignments: other alignments that explain the same audio about as well.
 //!
 //! Many pieces share beats, loops and samples. So an alignment can arise by chance in several ways: a piece that is not
-//! indexed agrees with several tracks, and with several places of one track, where the beats coincide. A true match has no
-//! competitors apart from its own repetitions. So a match must be significant by peaks that no other track explains, and by
-//! more than the best other track reaches in the same query, because chance can reach as much there.
+//! indexed agrees with several tracks, and with several places of one track, where the beats coincide. A true match has
+//! no competitors apart from its own repetitions. So a match must be significant by peaks that no other track explains,
+//! and by more than the best other track reaches in the same query, because chance can reach as much there.
 //!
-//! Other places of the same track need a different rule. Under noise only the loudest sounds of a song are found, such as a
-//! beat that it repeats, so its other places explain nearly as much. The same holds if an unknown piece has that beat. But
-//! the unknown piece agrees a little with each place in peaks that the other places do not explain, while a song does so only
-//! with its own place. The evidence of a competitor alone distinguishes the two cases ([`SelfSimilarity`]).
+//! Other places of the same track need a different rule. Under noise only the loudest sounds of a song are found, such
+//! as a beat that it repeats, so its other places explain nearly as much. The same holds if an unknown piece has that
+//! beat. But the unknown piece agrees a little with each place in peaks that the other places do not explain, while a
+//! song does so only with its own place. The evidence of a competitor alone distinguishes the two cases
+//! ([`SelfSimilarity`]).
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
@@ -18,52 +19,56 @@ use crate::index::TrackNumber;
 
 use super::copies::{Recordings, agreement, is_same_audio};
 use super::line::Line;
+use super::query::Window;
 use super::significance::Chance;
-use super::verify::{Alignment, Window};
+use super::verify::Alignment;
 
-/// Maximum number of competitors whose peaks are discounted. At half of it, repetitive unknown music keeps evidence
-/// that further places explain; at twice, judging repetitive songs costs up to twice as much.
+/// Maximum number of competitors whose peaks are discounted. At half this value, repetitive unknown music keeps
+/// evidence that further places explain; at twice this value, judging repetitive songs costs up to twice as much.
 const MAX_DISCOUNTED: usize = 16;
 /// Alignments with a log-probability of chance (natural logarithm) above this do not compete. Nearer to 0, alignments
-/// are compared that cannot take away evidence; at twice of it, weak competitors are ignored, which together show a
-/// coincidence.
+/// are compared that cannot take away evidence; at twice this value, weak competitors are ignored, which together show
+/// a coincidence.
 const MAX_COMPETING_LOG_P: f64 = -3.0;
 /// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting its peaks. It can take away
-/// about as much evidence as it has. At half of it, more competitors are computed that change little; at twice,
-/// competitors with up to a fifth of the evidence are ignored.
+/// about as much evidence as it has. At half this value, more competitors are computed that change little; at twice
+/// this value, competitors with up to a fifth of the evidence are ignored.
 const MIN_DISCOUNT_FRACTION: f64 = 0.1;
 /// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track,
-/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half of it, coincidences with several tracks
-/// match; at twice, songs that share material with another track are lost.
+/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half this value, coincidences with several tracks
+/// match; at twice this value, songs that share material with another track are lost.
 const OTHER_TRACK_WEIGHT: f64 = 1.3;
 /// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins. At
-/// half of it, a song that overlaps by a third competes with all of its evidence; near 1, competitors in the same
+/// half this value, a song that overlaps by a third competes with all of its evidence; near 1, competitors in the same
 /// stretch would only count in part.
 const MIN_SHARED_FRACTION: f64 = 0.5;
 /// Log-probability of chance below which a competitor is a song that ends where the match begins, or the reverse. Few
-/// coincidences reach it. At half of it, coincidences count as neighboring songs and compete too little; at twice, the
-/// neighboring song takes evidence from the match.
+/// coincidences reach it. At half this value, coincidences count as neighboring songs and compete too little; at twice
+/// this value, the neighboring song takes evidence from the match.
 const SONG_LOG_P: f64 = -50.0;
 /// Log-probability of chance that no coincidence reaches: below it, another song is audible at the same time. At half
-/// of it, strong coincidences are excused as a second song; at twice, two songs played at once suppress each other.
+/// this value, strong coincidences are excused as a second song; at twice this value, two songs played at once suppress
+/// each other.
 const SECOND_SONG_LOG_P: f64 = -250.0;
 /// Places in one track nearer than this, in ticks, count as the same: sustained notes also match a little early and
-/// late. At half of it, a line that is a beat off competes with its own match; at twice, real repetitions within 2 s
-/// are not discounted.
+/// late. At half this value, a line that is a beat off competes with its own match; at twice this value, real
+/// repetitions within 2 s are not discounted.
 const SAME_PLACE_TICKS: f64 = TICKS_PER_SECOND;
 /// Probability that a peak which a competitor explains is caused by the competitor. At 1, all shared peaks would be
-/// lost, also to a competitor that is there by chance; at half of it, unknown music with the same beat keeps most of
-/// its evidence.
+/// lost, also to a competitor that is there by chance; at half this value, unknown music with the same beat keeps most
+/// of its evidence.
 const EXPLAINED_PROBABILITY: f32 = 0.7;
 
-/// Weights for discounting other places of the same track. Peaks that the other places do not explain always count in full.
+/// Weights for discounting other places of the same track. Peaks that the other places do not explain always count in
+/// full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SelfSimilarity {
-    /// Weight of the evidence that other places explain, too. It counts because under noise only the loudest sounds of a
-    /// song, which it repeats, are found.
+    /// Weight of the evidence that other places explain, too. It counts because under noise only the loudest sounds of
+    /// a song, which it repeats, are found.
     pub(crate) shared: f64,
     /// Factor on the evidence that the best other place has in peaks that the match does not explain; the product is
-    /// subtracted from the shared evidence. It is zero for a true match, but positive for unknown music with the same beat.
+    /// subtracted from the shared evidence. It is zero for a true match, but positive for unknown music with the same
+    /// beat.
     pub(crate) unshared: f64,
     /// Fraction of the evidence of the best other place that is subtracted.
     pub(crate) reached: f64,
@@ -75,10 +80,11 @@ impl SelfSimilarity {
     /// Weights for streams.
     pub(crate) const IN_STREAMS: Self = Self { shared: 0.5, unshared: 5.0, reached: 0.5 };
 
-    /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the evidence of
-    /// those that are found has more weight.
+    /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the evidence
+    /// of those that are found has more weight.
     fn at(self, line: &Line) -> Self {
-        // At half of it, unknown music matches more often at changed scales; at twice, repetitive songs are lost there.
+        // At half this value, unknown music matches more often at changed scales; at twice this value, repetitive songs
+        // are lost there.
         const CHANGED: f64 = 0.2;
         if line.is_changed() {
             Self { shared: 0.0, reached: self.reached.max(CHANGED), ..self }
@@ -115,8 +121,8 @@ pub(crate) fn discount_alternatives<'a>(
         } else {
             competitor.score
         };
-        let is_same_recording =
-            recordings.are_same_recording(competitor.reference.number, one.reference.number);
+        let track = competitor.reference.number;
+        let is_same_recording = recordings.are_same_recording(track, one.reference.number);
         let (without_repeats, best) = if is_same_recording {
             (&mut residual.without_repeats, &mut residual.best_repeat)
         } else {
@@ -124,9 +130,7 @@ pub(crate) fn discount_alternatives<'a>(
         };
         let discounts = discounted < MAX_DISCOUNTED && score <= MIN_DISCOUNT_FRACTION * own;
         let raises_best = score < *best && score > SECOND_SONG_LOG_P;
-        if !(discounts || raises_best)
-            || plays_the_same(place_in(competitor.reference.number), competitor, window)
-        {
+        if !(discounts || raises_best) || plays_the_same(place_in(track), competitor, window) {
             continue;
         }
         if raises_best {
@@ -204,8 +208,8 @@ fn is_separate(one: (f64, f64), other: (f64, f64)) -> bool {
     shared < (one.1 - one.0).min(other.1 - other.0) * MIN_SHARED_FRACTION
 }
 
-/// Returns true if another alignment plays the same audio at this place: the same line, a copy of the track, or an exact
-/// repetition.
+/// Returns true if another alignment plays the same audio at this place: the same line, a copy of the track, or an
+/// exact repetition.
 fn plays_the_same(one: &Alignment, other: &Alignment, window: &Window<'_>) -> bool {
     let middle = (window.from + window.to) / 2.0;
     let apart = (one.line.reference(middle) - other.line.reference(middle)).abs();

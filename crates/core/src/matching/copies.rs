@@ -1,33 +1,36 @@
 //! Copies: catalog entries of one recording.
 //!
-//! A catalog contains many recordings several times: album, single and compilation, other encodings, edits, versions without
-//! the voice. Their alignments in a query support each other and never compete. To decide if two alignments play the same
-//! recording, the two tracks are compared directly, along their lines in the query. So noise in the query has no effect and
-//! no link in the catalog is needed.
+//! A catalog contains many recordings several times: album, single and compilation, other encodings, edits, versions
+//! without the voice. Their alignments in a query support each other and never compete. To decide if two alignments
+//! play the same recording, the two tracks are compared directly, along their lines in the query. So noise in the query
+//! has no effect and no link in the catalog is needed.
 
 use std::collections::HashMap;
 
 use crate::index::TrackNumber;
 
-use super::line::{Line, PeakOutcome, Tolerance, compare, fit};
+use super::line::{FINE, Line, PeakOutcome, Tolerance, compare, fit};
 use super::reference::Reference;
-use super::verify::{Alignment, FINE};
+use super::verify::Alignment;
 
 /// Minimum fraction of peaks in which two tracks agree if one is a copy or a version of the other. Tracks that share
-/// only a beat agree in fewer peaks. At half of it, tracks with the same beat are taken for copies, and then support
-/// each other; at twice, versions without the voice (about half of the peaks agree) compete with their original.
+/// only a beat agree in fewer peaks. At half this value, tracks with the same beat are taken for copies, and then
+/// support each other; at twice this value, versions without the voice (about half of the peaks agree) compete with
+/// their original.
 const MIN_COPY_AGREEMENT: f64 = 0.35;
-/// Minimum number of peaks in the common stretch for a comparison. About half a second of audio. At half of it, a few
-/// common notes make two tracks copies; at twice, copies that overlap for less than a second are not recognized.
+/// Minimum number of peaks in the common stretch for a comparison. About half a second of audio. At half this value, a
+/// few common notes make two tracks copies; at twice this value, copies that overlap for less than a second are not
+/// recognized.
 const MIN_COMPARED_PEAKS: usize = 12;
 /// Minimum fraction of the query's peaks that two alignments must both explain before the tracks are compared.
-/// Unrelated alignments share fewer peaks, and this test costs a hundredth of the comparison. At half of it, more
-/// unrelated pairs are compared in vain; at twice, copies in noise, which explain different peaks, may be missed.
+/// Unrelated alignments share fewer peaks, and this test costs a hundredth of the comparison. At half this value, more
+/// unrelated pairs are compared in vain; at twice this value, copies in noise, which explain different peaks, may be
+/// missed.
 const MIN_SHARED_PEAKS: f64 = 0.15;
 
 /// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes. A
-/// bin of votes is 8 ticks. At half of it, offsets at the border of a bin are not found; at twice, chance hits pull the
-/// fit.
+/// bin of votes is 8 ticks. At half this value, offsets at the border of a bin are not found; at twice this value,
+/// chance hits pull the fit.
 const COARSE: Tolerance = Tolerance { time: 8.0, frequency: 8.0, relative: 0.004 };
 
 /// Returns the line from the times of one track to those of another, where both tracks are aligned with one query.
@@ -42,8 +45,9 @@ fn through(one: &Line, between: &Line) -> Line {
     Line { offset: (one.offset - between.offset) / between.speed, speed, pitch: one.pitch / between.pitch }
 }
 
-/// Returns the fraction of the peaks of one track that another track has, too, between two times of the query (ticks). Both
-/// tracks are aligned with the query. Only times that both tracks have are compared; `None` if they contain too few peaks.
+/// Returns the fraction of the peaks of one track that another track has, too, between two times of the query (ticks).
+/// Both tracks are aligned with the query. Only times that both tracks have are compared; `None` if they contain too
+/// few peaks.
 pub(crate) fn agreement(
     (one, one_line): (&Reference, &Line),
     (other, other_line): (&Reference, &Line),
@@ -70,8 +74,8 @@ pub(crate) fn is_same_audio(agreement: Option<f64>) -> bool {
     agreement.is_some_and(|part| part >= MIN_COPY_AGREEMENT)
 }
 
-/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. Each peak is a
-/// bit of the sets.
+/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. Each
+/// peak is a bit of the sets.
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
     let shared = shared_peaks(one, other);
@@ -83,9 +87,9 @@ pub(crate) fn shared_peaks(one: &[u64], other: &[u64]) -> u32 {
     one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum()
 }
 
-/// Returns the line of another track that plays the same recording as `one` between two times of the query (ticks), and the
-/// fraction of peaks that agree. `near` is the line of the other track, off by some ticks. The returned line is fitted to the
-/// peaks of the two tracks, which are free of noise. `None` if the tracks do not agree.
+/// Returns the line of another track that plays the same recording as `one` between two times of the query (ticks), and
+/// the fraction of peaks that agree. `near` is the line of the other track, off by some ticks. The returned line is
+/// fitted to the peaks of the two tracks, which are free of noise. `None` if the tracks do not agree.
 pub(crate) fn line_of_copy(
     one: &Alignment,
     (other, near): (&Reference, &Line),
@@ -100,9 +104,9 @@ pub(crate) fn line_of_copy(
     (part >= MIN_COPY_AGREEMENT).then_some((line, part))
 }
 
-/// Returns the agreement of two alignments of different tracks that play the same recording at the same place, or `None` if
-/// they do not. It is the fraction of peaks that agree where both alignments are significant. In noise each line was fitted
-/// separately, so the lines may differ by some ticks.
+/// Returns the agreement of two alignments of different tracks that play the same recording at the same place, or
+/// `None` if they do not. It is the fraction of peaks that agree where both alignments are significant. In noise each
+/// line was fitted separately, so the lines may differ by some ticks.
 pub(crate) fn copy_agreement(
     one: &Alignment,
     other: &Alignment,

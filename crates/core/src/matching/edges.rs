@@ -3,28 +3,27 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
 
-use super::airings::AiringVersions;
 use super::line::{Line, PeakOutcome};
+use super::query::Query;
 use super::reference::Reference;
 use super::significance::Survival;
-use super::trace::Query;
 
 /// Largest distance between the outermost found peak and the end of an airing (0.5 s, in ticks). The end is half-way
-/// between that peak and the first missing one. At half of it, edges in sparse music are placed too far inside; at
-/// twice, an airing can reach 1 s into silence or speech.
+/// between that peak and the first missing one. At half this value, edges in sparse music are placed too far inside; at
+/// twice this value, an airing can reach 1 s into silence or speech.
 pub(crate) const MAX_EDGE_TICKS: f64 = 0.5 * TICKS_PER_SECOND;
-/// A peak nearer to a cut than half a transform window (46 ms, in ticks) mixes audio from both sides of the cut, so neither
-/// finding nor missing it is evidence.
+/// A peak nearer to a cut than half a transform window (46 ms, in ticks) mixes audio from both sides of the cut, so
+/// neither finding nor missing it is evidence.
 const BLUR_TICKS: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
 
 /// Prior log-odds (natural logarithm) of an airing that reaches the end of the track or of the query, compared with one
 /// that ends a little earlier. About 1 in 670 airings ends a little before the end of its track or query by this prior.
-/// At half of it, edges of degraded airings are cut at the first missing peaks; at twice, cuts by an editor near the
-/// end are overlooked.
+/// At half this value, edges of degraded airings are cut at the first missing peaks; at twice this value, cuts by an
+/// editor near the end are overlooked.
 const WHOLE_PRIOR: f32 = 6.5;
 
-/// Largest silence at an end of the track that belongs to the airing (2 s, in ticks). At half of it, faded ends lose up
-/// to a second; at twice, the audio of the next song can be assigned to this one.
+/// Largest silence at an end of the track that belongs to the airing (2 s, in ticks). At half this value, faded ends
+/// lose up to a second; at twice this value, the audio of the next song can be assigned to this one.
 const MAX_SILENCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 
 /// Times in the query that bound an end of an airing, in ticks, from the inside to the outside.
@@ -102,18 +101,4 @@ pub(crate) fn edges(
         edge(at(head), before, line.query(0.0).max(query.from)),
         edge(at(tail), after, line.query(reference.ticks).min(query.to)),
     ]
-}
-
-/// Lets airings that follow each other without a gap meet at one time within the bounds of both. The airings must be in order
-/// of time.
-pub(crate) fn join(airings: &mut [AiringVersions<'_>]) {
-    for i in 1..airings.len() {
-        let (before, after) = airings.split_at_mut(i);
-        let (Some(before), Some(after)) = (before.last_mut(), after.first_mut()) else { continue };
-        let (last, first) = (before.primary.pieces.last_mut(), after.primary.pieces.first_mut());
-        let (Some(last), Some(first)) = (last, first) else { continue };
-        if let Some(cut) = last.trace.ends[1].meets(first.trace.ends[0]) {
-            (last.trace.to, first.trace.from) = (cut, cut);
-        }
-    }
 }

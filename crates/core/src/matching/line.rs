@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::fingerprint::Peak;
 
-/// Smallest relative change of speed or pitch that counts as a change. At half of it, slow turntables and drifting
-/// clocks count as changed and get the stricter rules; at twice, recordings at 1.5 % count as unchanged, although the
-/// first passes can fit them only partly.
+/// Smallest relative change of speed or pitch that counts as a change. At half this value, slow turntables and drifting
+/// clocks count as changed and get the stricter rules; at twice this value, recordings at 1.5 % count as unchanged,
+/// although the first passes can fit them only partly.
 const MIN_CHANGE: f64 = 0.01;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
@@ -21,7 +21,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// The identity: the line of a track with itself.
+    /// The line between a track and itself: the same time, speed and pitch.
     pub(crate) const IDENTITY: Self = Self { offset: 0.0, speed: 1.0, pitch: 1.0 };
 
     /// Returns the time in the track at a time of the query, both in ticks.
@@ -78,6 +78,10 @@ pub(crate) struct Tolerance {
     pub(crate) relative: f64,
 }
 
+/// Final tolerance of a peak's place: about three standard errors after a codec. At half this value, a tenth and more
+/// of the true peaks fall outside; at twice this value, chance finds about four times as many.
+pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
+
 /// Result of looking up one peak of the track in the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PeakOutcome {
@@ -88,7 +92,7 @@ pub(crate) struct PeakOutcome {
 }
 
 /// Number of integer time units per tick. Integers compare exactly for queries of any length. An eighth of a tick (0.7
-/// ms) is far below the error of a peak, so half or twice of it changes no result noticeably.
+/// ms) is far below the error of a peak, so half or twice this value changes no result noticeably.
 const TIME_PARTS: i64 = 8;
 
 /// Expected place of a peak of the track in the query, with its tolerance.
@@ -141,8 +145,8 @@ impl ExpectedPlace {
         i64::from(peak.time) * TIME_PARTS < self.time - self.time_reach
     }
 
-    /// Returns the distance of a query's peak from the expected place: the sum of the deviations in time and frequency, each
-    /// as a fraction of its tolerance, so at most 2. Infinite if a deviation exceeds its tolerance.
+    /// Returns the distance of a query's peak from the expected place: the sum of the deviations in time and frequency,
+    /// each as a fraction of its tolerance, so at most 2. Infinite if a deviation exceeds its tolerance.
     #[inline]
     pub(crate) fn distance(&self, peak: &Peak) -> f32 {
         let time_error = (i64::from(peak.time) * TIME_PARTS - self.time).abs();
@@ -162,8 +166,8 @@ pub(crate) fn within(reference: &[Peak], line: &Line, (from, to): (f64, f64)) ->
     first..end.max(first)
 }
 
-/// Looks up the track's peaks that are expected between two times of the query (ticks) in `peaks`, the peaks of the query.
-/// Replaces `out` by one outcome per peak of the track, in order.
+/// Looks up the track's peaks that are expected between two times of the query (ticks) in `peaks`, the peaks of the
+/// query. Replaces `out` by one outcome per peak of the track, in order.
 pub(crate) fn compare(
     reference: &[Peak],
     peaks: &[Peak],
@@ -226,8 +230,8 @@ fn look_up(
     }
 }
 
-/// Minimum number of found peaks for fitting a line. At half of it, two or three chance hits can turn the line; at
-/// twice, lines that are off in speed, and so find few peaks at first, are never fitted.
+/// Minimum number of found peaks for fitting a line. At half this value, two or three chance hits can turn the line; at
+/// twice this value, lines that are off in speed, and so find few peaks at first, are never fitted.
 const MIN_PEAKS_TO_FIT: usize = 5;
 
 /// Fits a line to the found peaks by least squares. Returns `line` if fewer than [`MIN_PEAKS_TO_FIT`] peaks were found.
@@ -246,8 +250,8 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[PeakOutcome], 
     let covariance = mean(&|r, q| {
         (f64::from(q.time) - query) * (f64::from(r.time) - line.reference(f64::from(q.time)) - time_error)
     });
-    // Ridge regularization: few peaks, or peaks close in time, cannot change the speed much, because their times are only
-    // exact to about a tick.
+    // Ridge regularization: few peaks, or peaks close in time, cannot change the speed much, because their times are
+    // only exact to about a tick.
     let speed_change = covariance / (spread + RIDGE / n as f64);
     // Without an offset: pitch is a factor on frequency, so the line must go through 0 Hz.
     let squares = mean(&|r, _| f64::from(r.frequency).powi(2));
@@ -258,6 +262,6 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[PeakOutcome], 
 }
 
 /// Strength of the ridge regularization, in squared ticks: the variance of a peak's time error of a few ticks, divided
-/// by the variance of a prior of the speed error of a few tenths of a per cent. At half of it, short stretches follow
-/// chance hits; at twice, a wrong speed needs another round of fitting.
+/// by the variance of a prior of the speed error of a few tenths of a per cent. At half this value, short stretches
+/// follow chance hits; at twice this value, a wrong speed needs another round of fitting.
 const RIDGE: f64 = 2.0e5;

@@ -1,41 +1,28 @@
 //! Masking: checks that something in the query masks the track's peaks that are missing.
 //!
 //! If a track is audible, its peaks have some level below the loudest sound nearby. Where one of its peaks is missing,
-//! something louder masks it, such as noise or speech (missing-data recognition: Cooke, Green, Josifovski and Vizinho 2001).
-//! If another piece with the same beat is playing, the places of the missing peaks have the same depths as any other place.
-//! So the depth of a place ([`Relief`]) is modeled as the smaller one of two depths: the depth of the track's peak, which has
-//! a logistic distribution around the level, and the depth of the other audio, as measured over the window. Found peaks
-//! determine the level; missing peaks show if that level is plausible. Each gives a likelihood ratio. The result only counts
-//! against a track: music that shares a beat also has loud places in common, so masked peaks are no evidence for a track.
+//! something louder masks it, such as noise or speech (missing-data recognition: Cooke, Green, Josifovski and Vizinho
+//! 2001). If another piece with the same beat is playing, the places of the missing peaks have the same depths as any
+//! other place. So the depth of a place ([`Relief`]) is modeled as the smaller one of two depths: the depth of the
+//! track's peak, which has a logistic distribution around the level, and the depth of the other audio, as measured over
+//! the window. Found peaks determine the level; missing peaks show if that level is plausible. Each gives a likelihood
+//! ratio. The result only counts against a track: music that shares a beat also has loud places in common, so masked
+//! peaks are no evidence for a track.
+
+mod likelihood;
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::fingerprint::params::STEPS_PER_BIN;
-use crate::fingerprint::relief::{DEPTH_STEP_DB, Relief};
+use crate::fingerprint::relief::Relief;
 use crate::fingerprint::spectrogram::ROW_BINS;
 
+use super::query::Window;
 use super::significance::{BANDS, band, mean};
-use super::verify::{Alignment, Window};
+use super::verify::Alignment;
+use likelihood::{DEPTHS, Depths, LEVEL_TRANSITIONS, PerLevel, masked, normalized, unmasked};
 
-/// Hypotheses of the level of a track, in decibels below the loudest sound nearby. They are 3 to 6 dB apart. With half
-/// as many, the best level fits worse and true songs get a penalty; with twice as many, the check costs twice as much.
-const LEVELS_DB: [f64; 8] = [4.0, 7.0, 10.0, 14.0, 18.0, 23.0, 28.0, 34.0];
-/// Logarithms of the transition probabilities between the levels of neighboring bands, by the distance of the two
-/// levels in [`LEVELS_DB`]. Neighboring bands seldom have very different levels. At half of them, each band can take a
-/// level of its own and missing peaks are excused too easily; at twice, filtered audio gets a penalty.
-const LEVEL_TRANSITIONS: PerLevel = [-1.0, -1.4, -2.6, -4.0, -5.5, -7.0, -8.5, -10.0];
-/// Scale of the distribution of the track's peaks around the level, in decibels. At half of it, normal variation of a
-/// song counts against it; at twice, depths hardly distinguish the hypotheses.
-const LEVEL_SPREAD_DB: f64 = 4.0;
-/// Fraction of found peaks that are there by chance. At half of it, chance hits count against true songs in noise; at
-/// twice, found peaks hardly determine the level.
-const CHANCE_FRACTION: f32 = 0.4;
-/// Fraction of missing peaks whose place carries no information. It bounds the effect of one missing peak to a factor
-/// of ten. At half of it, single peaks decide; at twice, the check is weaker.
-const UNINFORMATIVE_FRACTION: f32 = 0.1;
-/// Number of depths. Deeper places (39 dB) are outside of the transmitted band and carry no information.
-const DEPTHS: usize = 13;
 /// Number of bins on each side of a found peak that belong to the peak. At 0, the slopes of a peak count as places
 /// without one; at 2, other sounds are removed.
 const PEAK_RADIUS_BINS: usize = 1;
@@ -43,14 +30,9 @@ const PEAK_RADIUS_BINS: usize = 1;
 /// half or twice of it, too little or too much of a peak is subtracted from the places without peaks.
 const PEAK_FRAMES: f32 = 3.0;
 /// Weight of the band's distribution in the distribution of each of its bins, in frames. 40 frames are about one
-/// second, compared with the 10 s of a window. At half of it, rare depths of single bins are noisy; at twice, sustained
-/// notes are not accounted for.
+/// second, compared with the 10 s of a window. At half this value, rare depths of single bins are noisy; at twice this
+/// value, sustained notes are not accounted for.
 const PRIOR_FRAMES: f32 = 40.0;
-
-/// A value for each level.
-type PerLevel = [f32; LEVELS_DB.len()];
-/// A value for each depth.
-type Depths = [f32; DEPTHS];
 
 /// Number of kinds of moments. During a drum stroke all places are loud, and another piece with the same beat has its
 /// peaks there. So depths are counted separately by the loudness of the band in a frame: the quietest third of the
@@ -61,8 +43,8 @@ const MOMENTS: usize = 3;
 /// Distribution of the depths in a window. Owns reusable buffers. Empty if the relief is unknown.
 #[derive(Debug, Default)]
 pub(crate) struct MaskingModel {
-    /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all such moments, so
-    /// notes that the query sustains are accounted for.
+    /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all such
+    /// moments, so notes that the query sustains are accounted for.
     places: Vec<[Depths; MOMENTS]>,
     /// First frame of the window.
     first: usize,
@@ -118,8 +100,8 @@ impl MaskingModel {
         peak_depths
     }
 
-    /// Adds the distribution of each band to its bins, which have few frames each, and normalizes the counts. Returns the
-    /// distribution of each band.
+    /// Adds the distribution of each band to its bins, which have few frames each, and normalizes the counts. Returns
+    /// the distribution of each band.
     fn smooth(&mut self) -> [Depths; BANDS] {
         let mut bands = [[[1.0; DEPTHS]; MOMENTS]; BANDS];
         for (bin, kinds) in self.places.iter_mut().enumerate() {
@@ -173,8 +155,8 @@ impl MaskingModel {
         }
     }
 
-    /// Returns the logarithm of the likelihood ratio by which the depths at the places of a track's peaks count against the
-    /// track; 0 if they do not. Found peaks of the query are used only if `counts` is true for them.
+    /// Returns the logarithm of the likelihood ratio by which the depths at the places of a track's peaks count against
+    /// the track; 0 if they do not. Found peaks of the query are used only if `counts` is true for them.
     pub(crate) fn unmasked_penalty(
         &self,
         one: &Alignment,
@@ -194,8 +176,8 @@ impl MaskingModel {
         -f64::from(mean(&sums, &LEVEL_TRANSITIONS, one.evidence.power())).min(0.0)
     }
 
-    /// Returns the log-likelihood ratios of a track's peak at a time (ticks) and a frequency (steps) of the query, or `None`
-    /// if the depth there is unknown or too deep.
+    /// Returns the log-likelihood ratios of a track's peak at a time (ticks) and a frequency (steps) of the query, or
+    /// `None` if the depth there is unknown or too deep.
     fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<PerLevel> {
         let depth = usize::from(depth);
         if depth >= DEPTHS {
@@ -221,93 +203,3 @@ fn add(counts: &mut Depths, depth: u8, n: f32) {
 /// Band of each bin.
 static BAND_OF: LazyLock<[usize; ROW_BINS]> =
     LazyLock::new(|| std::array::from_fn(|bin| band((bin as u32 * STEPS_PER_BIN) as u16)));
-
-/// Normalizes counts to fractions.
-fn normalized(counts: Depths) -> Depths {
-    let sum: f32 = counts.iter().sum();
-    counts.map(|n| n / sum)
-}
-
-/// Fraction of a track's peaks that are at least this deep, by level and depth.
-static DEEPER_FRACTIONS: LazyLock<[[f32; DEPTHS + 1]; LEVELS_DB.len()]> = LazyLock::new(|| {
-    LEVELS_DB.map(|level| {
-        let deeper = |i: usize| 1.0 / (1.0 + ((i as f64 * DEPTH_STEP_DB - level) / LEVEL_SPREAD_DB).exp());
-        std::array::from_fn(|i| if i < DEPTHS { (deeper(i) / deeper(0)) as f32 } else { 0.0 })
-    })
-});
-
-/// Returns the fraction of places that are at least as deep, for each depth.
-fn fraction_at_least(free: &Depths) -> [f32; DEPTHS + 1] {
-    let mut deeper = [0.0; DEPTHS + 1];
-    (0..DEPTHS).rev().for_each(|i| deeper[i] = deeper[i + 1] + free[i]);
-    deeper
-}
-
-/// Returns the log-likelihood ratios of a missing peak, given the distribution of depths.
-fn masked(free: &Depths, depth: usize) -> PerLevel {
-    let deeper = fraction_at_least(free);
-    let free = free[depth].max(f32::MIN_POSITIVE);
-    std::array::from_fn(|level| {
-        let deeper_fractions = &DEEPER_FRACTIONS[level];
-        let masked =
-            deeper[depth] * deeper_fractions[depth] - deeper[depth + 1] * deeper_fractions[depth + 1];
-        (UNINFORMATIVE_FRACTION + (1.0 - UNINFORMATIVE_FRACTION) * masked / free).ln()
-    })
-}
-
-/// Returns the log-likelihood ratios of a found peak, given the distributions of the depths of places without and with a
-/// peak.
-fn unmasked(free: &Depths, found: &Depths, depth: usize) -> PerLevel {
-    let deeper = fraction_at_least(free);
-    std::array::from_fn(|level| {
-        let deeper_fractions = &DEEPER_FRACTIONS[level];
-        let unmasked: Depths = std::array::from_fn(|i| {
-            (deeper_fractions[i] - deeper_fractions[i + 1]) * (deeper[i] + deeper[i + 1])
-        });
-        (CHANCE_FRACTION + (1.0 - CHANCE_FRACTION) * normalized(unmasked)[depth] / found[depth]).ln()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Frequency of each depth in a query, at places without and with a peak.
-    const PLACES: Depths =
-        [30.0, 150.0, 220.0, 260.0, 240.0, 190.0, 130.0, 90.0, 50.0, 30.0, 20.0, 10.0, 5.0];
-    const PEAK_DEPTHS: Depths = [8.0, 6.0, 4.0, 2.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1];
-
-    #[test]
-    fn mean_likelihood_ratio_under_chance_is_one() {
-        let (free, peak_depths) = (normalized(PLACES), normalized(PEAK_DEPTHS));
-        let [missing, found]: [[PerLevel; DEPTHS]; 2] = [
-            std::array::from_fn(|depth| masked(&free, depth)),
-            std::array::from_fn(|depth| unmasked(&free, &peak_depths, depth)),
-        ];
-        for (gains, normalized) in [(missing, free), (found, peak_depths)] {
-            for level in 0..LEVELS_DB.len() {
-                let mean: f32 =
-                    gains.iter().zip(normalized).map(|(gain, part)| part * gain[level].exp()).sum();
-                assert!((mean - 1.0).abs() < 1e-4, "{mean}");
-            }
-        }
-    }
-
-    #[test]
-    fn masked_missing_peaks_support_a_track_and_unmasked_ones_contradict_it() {
-        let (free, peaks) = (normalized(PLACES), normalized(PEAK_DEPTHS));
-        let sum = |missed: &[usize], peak_depths: &[usize]| {
-            let mut sums = PerLevel::default();
-            let missing = missed.iter().map(|depth| masked(&free, *depth));
-            let all = missing.chain(peak_depths.iter().map(|depth| unmasked(&free, &peaks, *depth)));
-            all.for_each(|gain| sums.iter_mut().zip(gain).for_each(|(sum, gain)| *sum += gain));
-            mean(&[sums; BANDS], &LEVEL_TRANSITIONS, 1.0)
-        };
-        assert!(sum(&[1, 2, 2, 3].repeat(10), &[0, 1, 2].repeat(8)) > 5.0);
-        assert!(sum(&[3, 4, 6, 7].repeat(10), &[0, 1, 2].repeat(8)) < -5.0);
-        assert!(
-            (-2.0..=0.5).contains(&mean(&[PerLevel::default(); BANDS], &LEVEL_TRANSITIONS, 1.0)),
-            "without any depths"
-        );
-    }
-}

@@ -1,4 +1,5 @@
-//! Matching: finds candidates, aligns and verifies them, computes their significance and assembles the timeline of a query.
+//! Matching: finds candidates, aligns and verifies them, computes their significance and assembles the timeline of a
+//! query.
 
 mod airings;
 mod alternatives;
@@ -10,7 +11,9 @@ mod line;
 pub mod live;
 mod masking;
 mod peak_grid;
+mod play;
 mod primary;
+mod query;
 mod reference;
 mod screen;
 pub(crate) mod search;
@@ -51,8 +54,8 @@ pub struct Match {
     pub expected_peaks: u32,
     /// Number of peaks of the track that were found in the query at their expected place.
     pub matched_peaks: u32,
-    /// Segments of the match, in order of time. A match has several segments where audio is missing or repeated in the query.
-    /// Empty if only the whole stretch is known.
+    /// Segments of the match, in order of time. A match has several segments where audio is missing or repeated in the
+    /// query. Empty if only the whole stretch is known.
     pub segments: Vec<Segment>,
 }
 
@@ -71,6 +74,16 @@ pub struct Segment {
 
 impl Segment {
     /// Returns the position in the track, in seconds, at a time of the query, in seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::matching::Segment;
+    ///
+    /// // Played 2 % too fast from 10 s of the track on.
+    /// let segment = Segment { query_start: 3.0, query_end: 8.0, reference_start: 10.0, speed: 1.02 };
+    /// assert!((segment.reference(8.0) - 15.1).abs() < 1e-9);
+    /// ```
     #[must_use]
     pub fn reference(&self, query: f64) -> f64 {
         self.reference_start + (query - self.query_start) * self.speed
@@ -88,17 +101,17 @@ impl Match {
         }
     }
 
-    /// Returns the jump in the track, in seconds, at each seam between two segments. A positive jump is audio of the track
-    /// that is missing in the query. A negative jump is audio that the query repeats, or other audio that was inserted into
-    /// the query.
+    /// Returns the jump in the track, in seconds, at each seam between two segments. A positive jump is audio of the
+    /// track that is missing in the query. A negative jump is audio that the query repeats, or other audio that was
+    /// inserted into the query.
     pub fn jumps(&self) -> impl Iterator<Item = f64> + '_ {
         let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
         pairs.map(|(before, after)| after.reference_start - before.reference(after.query_start))
     }
 }
 
-/// Another explanation of the audio of a match: a copy of the track, a remix, or a song with the same sample. It would be
-/// reported as a match if the better match were not in the catalog.
+/// Another explanation of the audio of a match: a copy of the track, a remix, or a song with the same sample. It would
+/// be reported as a match if the better match were not in the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
     /// Track of the match that this is an alternative to.
@@ -119,11 +132,11 @@ pub struct Rejected {
 /// All matches found in one query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Matches {
-    /// Matches in order of their start in the query. Each second is explained by one match, unless two recordings are audible
-    /// at the same time.
+    /// Matches in order of their start in the query. Each second is explained by one match, unless two recordings are
+    /// audible at the same time.
     pub found: Vec<Match>,
-    /// Other explanations of the same stretches, in the order of the matches. For each match: all other tracks that carry the
-    /// recording, best first, then at most 5 other recordings.
+    /// Other explanations of the same stretches, in the order of the matches. For each match: all other tracks that
+    /// carry the recording, best first, then at most 5 other recordings.
     pub alternatives: Vec<Alternative>,
     /// Best rejected candidates, best first, at most 5. They explain why a query has no match.
     pub rejected: Vec<Rejected>,
@@ -133,6 +146,34 @@ pub struct Matches {
 
 impl Matches {
     /// Returns the alternatives of the match with this index in [`Matches::found`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::fingerprint::{Constellation, Peak};
+    /// use refrain_core::index::{Snapshot, TrackNumber};
+    /// use refrain_core::matching::{MatchSettings, identify};
+    ///
+    /// # fn track(seed: u32) -> Constellation {
+    /// #     let mut state = seed;
+    /// #     let mut random = |limit: u32| {
+    /// #         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    /// #         (state >> 8) % limit
+    /// #     };
+    /// #     let mut peaks: Vec<_> = (0..900)
+    /// #         .map(|_| Peak { time: random(5_160), frequency: 100 + random(3_000) as u16, rank: random(4) as u8 })
+    /// #         .collect();
+    /// #     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+    /// #     Constellation::new(30.0, peaks)
+    /// # }
+    /// // Two tracks carry the same recording: the first one is reported, the other one is an alternative.
+    /// let index = Snapshot::from_tracks(&[(TrackNumber(1), track(1)), (TrackNumber(2), track(1))])?;
+    /// let matches = identify(&index, &track(1), &MatchSettings::default())?;
+    /// assert_eq!(matches.found[0].track, TrackNumber(1));
+    /// let others: Vec<_> = matches.alternatives_of(0).map(|other| other.best.track).collect();
+    /// assert_eq!(others, [TrackNumber(2)]);
+    /// # Ok::<(), refrain_core::index::IndexError>(())
+    /// ```
     pub fn alternatives_of(&self, index: usize) -> impl Iterator<Item = &Alternative> {
         self.alternatives.iter().filter(move |other| other.index == index)
     }

@@ -1,18 +1,18 @@
 //! A grid of the peaks of a window.
 //!
-//! Thousands of alignments are verified in a window, and each looks up peaks at some hundred places. So the peaks are sorted
-//! into tiles of time and frequency. One or two tiles contain all peaks that can match at a place; without frequencies, about
-//! a dozen peaks would have to be compared.
+//! Thousands of alignments are verified in a window, and each looks up peaks at some hundred places. So the peaks are
+//! sorted into tiles of time and frequency. One or two tiles contain all peaks that can match at a place; without
+//! frequencies, about a dozen peaks would have to be compared.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 
 use super::line::{ExpectedPlace, Line, PeakOutcome, Tolerance, within};
-use super::verify::Window;
+use super::query::Window;
 
 /// Size of a tile: ticks (0.37 s) and steps (43 Hz). A place with its tolerances seldom overlaps more than two tiles.
-/// At half of either, places overlap more tiles; at twice, each place is compared with twice as many peaks. The results
-/// are the same.
+/// At half of either, places overlap more tiles; at twice this value, each place is compared with twice as many peaks.
+/// The results are the same.
 const TILE_TICKS: i64 = 64;
 const TILE_STEPS: u16 = 32;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / TILE_STEPS as usize + 1;
@@ -66,8 +66,8 @@ impl PeakGrid {
         }
     }
 
-    /// Looks up the peaks of a track that are expected between two times of the window (ticks), in order. The result is the
-    /// same as that of [`super::line::compare`].
+    /// Looks up the peaks of a track that are expected between two times of the window (ticks), in order. The result is
+    /// the same as that of [`super::line::compare`].
     pub(crate) fn compare(
         &self,
         reference: &[Peak],

@@ -1,10 +1,10 @@
 //! Selection of the primary track: the track that an airing is reported as, if several tracks carry its recording.
 //!
-//! The choice is the same for different clips of a recording and for any order of the candidates. The criteria are, in this
-//! order:
+//! The choice is the same for different clips of a recording and for any order of the candidates. The criteria are, in
+//! this order:
 //!
-//! 1. The fraction of the track's peaks that are found must be about as high as that of the best track: a version without the
-//!    voice is not reported if the version with the voice is played.
+//! 1. The fraction of the track's peaks that are found must be about as high as that of the best track: a version
+//!    without the voice is not reported if the version with the voice is played.
 //! 2. The longest explanation.
 //! 3. The fewest pieces: an edit is reported if the edit is played, not the original with a jump.
 //! 4. The original speed and pitch before a changed one.
@@ -13,22 +13,22 @@
 
 use std::cmp::Reverse;
 
-use super::airings::{AiringVersions, TrackPlay};
+use super::play::{AiringVersions, TrackPlay};
 use super::trace::Trace;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 
 /// Minimum ratio of a track's found fraction to the best track's for the same quality. Other encodings of a recording
-/// agree in nine tenths of their peaks, versions in half. At half of it, a version without the voice can be reported
-/// for the original; near 1, noise decides between equal encodings.
+/// agree in nine tenths of their peaks, versions in half. At half this value, a version without the voice can be
+/// reported for the original; near 1, noise decides between equal encodings.
 const MIN_FOUND_RATIO: f64 = 0.75;
-/// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long. At half of
-/// it, an edge that noise hides decides between copies; at twice, an edit with an intro of up to 2 s more is not
-/// preferred.
+/// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long. At half
+/// this value, an edge that noise hides decides between copies; at twice this value, an edit with an intro of up to 2 s
+/// more is not preferred.
 const LENGTH_TOLERANCE_TICKS: f64 = TICKS_PER_SECOND;
-/// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long. At half of
-/// it, silence and encoders decide between copies; at twice, versions that differ by one bar count as equal, and the
-/// first one indexed is reported.
+/// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long. At half
+/// this value, silence and encoders decide between copies; at twice this value, versions that differ by one bar count
+/// as equal, and the first one indexed is reported.
 const AUDIO_TOLERANCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 
 /// Properties of a track on which the choice depends.
@@ -47,8 +47,8 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// Returns the properties of one track's traces, which are in order of time. `None` if `traces` is empty or explains no
-    /// peak.
+    /// Returns the properties of one track's traces, which are in order of time. `None` if `traces` is empty or
+    /// explains no peak.
     pub(crate) fn of<'a>(traces: &(impl Iterator<Item = &'a Trace> + Clone)) -> Option<Self> {
         let first = traces.clone().next()?;
         let last = traces.clone().last()?;

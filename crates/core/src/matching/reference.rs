@@ -15,8 +15,8 @@ pub(crate) struct Reference {
     pub(crate) ticks: f64,
 }
 
-/// Maximum number of unpacked tracks in memory: about 100 MB. At half of it, searches with many copies unpack tracks
-/// again; at twice, the cache takes up to 200 MB for each search.
+/// Maximum number of unpacked tracks in memory: about 100 MB. At half this value, searches with many copies unpack
+/// tracks again; at twice this value, the cache takes up to 200 MB for each search.
 const MAX_LOADED_TRACKS: usize = 2000;
 
 /// Cache of unpacked tracks of one catalog.

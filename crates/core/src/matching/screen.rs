@@ -1,27 +1,27 @@
 //! Screening: a cheap score that selects the candidates worth verifying.
 //!
-//! A map of the window contains, for every place, the gain if a peak of a track is expected there. The score of a candidate
-//! is the sum over the track's peaks, which costs one memory access per peak.
+//! A map of the window contains, for every place, the gain if a peak of a track is expected there. The score of a
+//! candidate is the sum over the track's peaks, which costs one memory access per peak.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 
 use super::line::Line;
+use super::query::Window;
 use super::reference::Reference;
 use super::significance::{Chance, MISSING_PEAK_SCORE, screening_score};
-use super::verify::Window;
 
 /// Size of a cell: 4 ticks (23 ms) and 4 steps. With the neighboring cells, a peak counts one to two cells away, which
-/// is about the final tolerance. At half of it, the map has four times as many cells and misses lines that are slightly
-/// off; at twice, unrelated peaks count, and the screening selects worse.
+/// is about the final tolerance. At half this value, the map has four times as many cells and misses lines that are
+/// slightly off; at twice this value, unrelated peaks count, and the screening selects worse.
 const CELL_TICKS: u32 = 4;
 const CELL_STEPS: u32 = 4;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / CELL_STEPS as usize + 1;
 /// Number of neighboring cells on each side in which a peak also counts. At 0, a peak near the border of a cell is
 /// missed; at 2, five instead of three cells to each dimension count, so chance finds nearly three times as many.
 const REACH_CELLS: usize = 1;
-/// Gains are stored in integer units of 1/16. A byte holds gains up to 16. At half of it, gains are rounded to 1/8,
-/// which changes the order of some candidates; at twice, gains above 8 are cut.
+/// Gains are stored in integer units of 1/16. A byte holds gains up to 16. At half this value, gains are rounded to
+/// 1/8, which changes the order of some candidates; at twice this value, gains above 8 are cut.
 const GAIN_PARTS: f32 = 16.0;
 
 /// Map of the gains of a window. Owns a reusable buffer.

@@ -1,8 +1,8 @@
 //! Candidate search: offsets at which many landmarks of a query and of a track agree (Wang 2003).
 //!
 //! All tracks of a run share one time line, so a vote is a single number: the time of the posting minus the time of the
-//! query's probe. It identifies both the track and the offset. The candidates and their order do not depend on how tracks are
-//! distributed over runs.
+//! query's probe. It identifies both the track and the offset. The candidates and their order do not depend on how
+//! tracks are distributed over runs.
 
 mod offset_histogram;
 
@@ -15,15 +15,16 @@ use offset_histogram::OffsetHistogram;
 
 /// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most
 /// common hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect
-/// from some thousands of tracks on and keeps the cost of a search from growing with the catalog. At half of it,
-/// searches of large catalogs leave out more probes and lose votes of degraded audio; at twice, they read up to twice
-/// as many postings.
+/// from some thousands of tracks on and keeps the cost of a search from growing with the catalog. At half this value,
+/// searches of large catalogs leave out more probes and lose votes of degraded audio; at twice this value, they read up
+/// to twice as many postings.
 const POSTINGS_PER_PROBE: u64 = 64;
 /// Lower bound of the number of postings that a lookup may read. It lets short queries, which have few probes, use all
-/// of them. At half of it, short queries lose votes in smaller catalogs; at twice, they cost up to twice as much.
+/// of them. At half this value, short queries lose votes in smaller catalogs; at twice this value, they cost up to
+/// twice as much.
 const MIN_POSTINGS_PER_LOOKUP: u64 = 150_000;
-/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half of it,
-/// deep lookups of large catalogs lose votes; at twice, they take up to twice the time.
+/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half this
+/// value, deep lookups of large catalogs lose votes; at twice this value, they take up to twice the time.
 const MAX_POSTINGS_PER_LOOKUP: u64 = 2_500_000;
 
 /// Parameters of one lookup.

@@ -1,18 +1,33 @@
 //! User settings of matching.
 
 /// Settings of a search.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::matching::{Effort, MatchSettings, Ranges};
+///
+/// // Only recordings at their original speed, and one false match in a million queries.
+/// let settings = MatchSettings {
+///     false_positive_rate: 1e-6,
+///     effort: Effort::Fast,
+///     ranges: Ranges { speed: 0.0, tempo: 0.0, pitch_cents: 0.0 },
+///     ..MatchSettings::default()
+/// };
+/// assert!(settings.false_positive_rate < MatchSettings::default().false_positive_rate);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchSettings {
-    /// Accepted probability that a query whose recordings are not in the catalog gives a match, above 0 and below 1. The
-    /// default accepts about one false match in a thousand such queries.
+    /// Accepted probability that a query whose recordings are not in the catalog gives a match, above 0 and below 1.
+    /// The default accepts about one false match in a thousand such queries.
     pub false_positive_rate: f64,
     /// Effort of the search where the first pass finds nothing obvious.
     pub effort: Effort,
     /// Ranges of the changes of speed, tempo and pitch that are searched.
     pub ranges: Ranges,
-    /// Number of scales of the ladder to try per second of audio; `None` tries all scales on every window. With a budget,
-    /// consecutive windows try different parts of the ladder, so that together they try all of it. This limits the cost of a
-    /// live stream.
+    /// Number of scales of the ladder to try per second of audio; `None` tries all scales on every window. With a
+    /// budget, consecutive windows try different parts of the ladder, so that together they try all of it. This limits
+    /// the cost of a live stream.
     pub steps_per_second: Option<f64>,
 }
 
@@ -32,16 +47,17 @@ impl Default for MatchSettings {
 pub enum Effort {
     /// Finds clearly audible recordings at their original speed (within two per cent).
     Fast,
-    /// Also finds recordings under noise and speech, and at every speed, tempo and pitch within [`MatchSettings::ranges`].
+    /// Also finds recordings under noise and speech, and at every speed, tempo and pitch within
+    /// [`MatchSettings::ranges`].
     #[default]
     Normal,
-    /// Uses smaller steps of the ladder and more peaks at each step, to find recordings that are both degraded and changed in
-    /// speed, tempo or pitch. Costs about five times as much as [`Effort::Normal`].
+    /// Uses smaller steps of the ladder and more peaks at each step, to find recordings that are both degraded and
+    /// changed in speed, tempo or pitch. Costs about five times as much as [`Effort::Normal`].
     Thorough,
 }
 
-/// Ranges of the changes of a song that are searched. A change is a factor: a range of 0.5 covers 1 / 1.5 (two thirds) to 1.5
-/// times the original. A range of 0 turns the search for that change off.
+/// Ranges of the changes of a song that are searched. A change is a factor: a range of 0.5 covers 1 / 1.5 (two thirds)
+/// to 1.5 times the original. A range of 0 turns the search for that change off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
     /// Range of the speed, which changes tempo and pitch by the same factor; 0 to [`Ranges::MAX_CHANGE`].
@@ -70,8 +86,8 @@ impl Ranges {
 }
 
 impl Default for Ranges {
-    /// Returns ranges for common edits: nightcore and slowed edits play at 1 / 1.5 to 1.5 times the original speed; stations
-    /// and mixes change tempo or pitch alone by less.
+    /// Returns ranges for common edits: nightcore and slowed edits play at 1 / 1.5 to 1.5 times the original speed;
+    /// stations and mixes change tempo or pitch alone by less.
     fn default() -> Self {
         Self { speed: 0.5, tempo: 0.14, pitch_cents: 200.0 }
     }

@@ -1,32 +1,32 @@
 //! Splices: decides if two stretches of one track belong to the same airing.
 //!
-//! Streams and files have cuts: an encoder restarts, a segment is lost, a second is sent twice, an editor removes a verse. If
-//! a track continues near its expected position, it is still the same airing. If a track starts again from its beginning, or
-//! had already ended, it is a new airing.
+//! Streams and files have cuts: an encoder restarts, a segment is lost, a second is sent twice, an editor removes a
+//! verse. If a track continues near its expected position, it is still the same airing. If a track starts again from
+//! its beginning, or had already ended, it is a new airing.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::line::Line;
 use super::trace::Trace;
 
-/// Largest jump in the track, and longest interruption, within one airing (30 s, in ticks). At half of it, songs
-/// interrupted by speech or lost segments of 15 to 30 s are two airings; at twice, two plays of parts of one song
-/// within a minute become one.
+/// Largest jump in the track, and longest interruption, within one airing (30 s, in ticks). At half this value, songs
+/// interrupted by speech or lost segments of 15 to 30 s are two airings; at twice this value, two plays of parts of one
+/// song within a minute become one.
 pub(crate) const MAX_JUMP_TICKS: f64 = 30.0 * TICKS_PER_SECOND;
 /// A stretch that begins within this distance from the track's start (2 s, in ticks) can be a restart of the track. At
-/// half of it, a restart that was cut by more than a second continues the old airing; at twice, a repetition near the
-/// beginning counts as a restart.
+/// half this value, a restart that was cut by more than a second continues the old airing; at twice this value, a
+/// repetition near the beginning counts as a restart.
 const RESTART_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 /// Minimum time of the track that was played before a restart (10 s, in ticks). If less was played, the beginning was
-/// repeated. At half of it, a beginning that is sent twice becomes two airings; at twice, a song that is started again
-/// after 10 to 20 s stays one airing.
+/// repeated. At half this value, a beginning that is sent twice becomes two airings; at twice this value, a song that
+/// is started again after 10 to 20 s stays one airing.
 const MIN_PLAYED_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// A stretch that reaches this distance from the track's end (1 s, in ticks) ends the airing, if the next stretch
-/// begins earlier in the track by more than the same distance. At half of it, a loop whose end is masked continues one
-/// airing; at twice, a repetition of the last second starts a new one.
+/// begins earlier in the track by more than the same distance. At half this value, a loop whose end is masked continues
+/// one airing; at twice this value, a repetition of the last second starts a new one.
 const AT_END_TICKS: f64 = TICKS_PER_SECOND;
-/// Largest overlap of two stretches of one airing (1 s, in ticks). At half of it, inexact edges separate stretches that
-/// belong together; at twice, two lines through the same audio can be joined.
+/// Largest overlap of two stretches of one airing (1 s, in ticks). At half this value, inexact edges separate stretches
+/// that belong together; at twice this value, two lines through the same audio can be joined.
 const MAX_OVERLAP_TICKS: f64 = TICKS_PER_SECOND;
 
 /// A stretch of a query along a line of a track.
@@ -38,9 +38,9 @@ pub(crate) struct LineStretch<'a> {
     pub(crate) to: f64,
 }
 
-/// Returns the jump in the track between two stretches, in ticks, or `None` if they are two airings of the track. The jump is
-/// the distance of `after` from the position that the line of `before` predicts: positive if audio was lost, negative if
-/// audio was repeated or inserted. `length` is the length of the track in ticks.
+/// Returns the jump in the track between two stretches, in ticks, or `None` if they are two airings of the track. The
+/// jump is the distance of `after` from the position that the line of `before` predicts: positive if audio was lost,
+/// negative if audio was repeated or inserted. `length` is the length of the track in ticks.
 pub(crate) fn jump(before: LineStretch<'_>, after: LineStretch<'_>, length: f64) -> Option<f64> {
     let pause = after.from - before.to;
     let near = (-MAX_OVERLAP_TICKS..=MAX_JUMP_TICKS).contains(&pause);
@@ -62,8 +62,8 @@ pub(crate) fn jump_across_clocks(
 }
 
 impl Trace {
-    /// Returns the jump, in ticks, from an earlier stretch of the same track to this stretch, or `None` if this stretch does
-    /// not continue it. The earlier stretch is given by its line, and its start and end in the query (ticks).
+    /// Returns the jump, in ticks, from an earlier stretch of the same track to this stretch, or `None` if this stretch
+    /// does not continue it. The earlier stretch is given by its line, and its start and end in the query (ticks).
     pub(crate) fn jump_from(&self, (line, from, to): (&Line, f64, f64)) -> Option<f64> {
         let before = LineStretch { line, from, to };
         jump(before, LineStretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
@@ -76,8 +76,8 @@ mod tests {
 
     const LENGTH: f64 = 180.0;
 
-    /// Returns the jump, in seconds, between two stretches, each given by its start, its end and the position in the track at
-    /// its start.
+    /// Returns the jump, in seconds, between two stretches, each given by its start, its end and the position in the
+    /// track at its start.
     fn between(before: (f64, f64, f64), after: (f64, f64, f64)) -> Option<f64> {
         let line = |(from, _, place): (f64, f64, f64)| Line {
             offset: (place - from) * TICKS_PER_SECOND,

@@ -1,8 +1,8 @@
 //! The ladder of speeds, tempi and pitches at which a query is looked up.
 //!
 //! A hash tolerates a change of about two per cent in both directions, so about forty steps cover a wide range without
-//! growing the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint). Steps
-//! with outstanding votes are searched again in smaller steps.
+//! growing the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint).
+//! Steps with outstanding votes are searched again in smaller steps.
 
 use crate::fingerprint::landmark::Rescaling;
 
@@ -37,8 +37,8 @@ impl Scale {
 
 /// Factor between neighboring scales of the ladder. A hash tolerates half a step in both directions at any scale. The
 /// steps are geometric because a change is a shift on a logarithmic scale. At half of the step, the ladder has twice as
-/// many scales and costs twice as much; at twice, scales between two steps are not found. The test of the ladder checks
-/// that all ranges are covered.
+/// many scales and costs twice as much; at twice this value, scales between two steps are not found. The test of the
+/// ladder checks that all ranges are covered.
 const STEP_FACTOR: f64 = 1.03;
 /// Factor between neighboring scales of the ladder for [`Effort::Thorough`]. It is about two thirds of the normal step:
 /// lookups at the border of the tolerance get more votes, at one and a half times the cost.
@@ -50,8 +50,8 @@ const FINE_CHANGES: [f64; 5] = [-0.012, -0.006, 0.0, 0.006, 0.012];
 /// Cents per octave.
 const CENTS_PER_OCTAVE: f64 = 1200.0;
 
-/// Returns all scales that the settings require, the most likely first: small changes before large ones, and speed (a single
-/// control of a turntable) before tempo and pitch. Ranges are limited to their maxima.
+/// Returns all scales that the settings require, the most likely first: small changes before large ones, and speed (a
+/// single control of a turntable) before tempo and pitch. Ranges are limited to their maxima.
 pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     let Ranges { speed, tempo, pitch_cents } = settings.ranges.bounded();
     let step = match settings.effort {
@@ -76,7 +76,8 @@ pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
 }
 
 /// Returns the scales that a window of `seconds` beginning at `from` (seconds) may try within the budget
-/// [`MatchSettings::steps_per_second`]. Consecutive windows continue in the ladder, so that together they try all scales.
+/// [`MatchSettings::steps_per_second`]. Consecutive windows continue in the ladder, so that together they try all
+/// scales.
 pub(crate) fn within_budget(
     ladder: &[Scale],
     settings: &MatchSettings,

@@ -7,32 +7,65 @@ use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::rows::{RowIndex, RowStore};
 use crate::index::{IndexError, SearchIndex, Snapshot, TrackNumber};
 
-use super::airings::{TrackPlay, airings};
+use super::airings::{airings, join_neighbors};
 use super::alternatives::WindowResults;
 use super::claim::{claimed, needed};
 use super::copies::Recordings;
-use super::edges::join;
-use super::line::Line;
+use super::line::{FINE, Line};
+use super::play::TrackPlay;
+use super::query::{Query, Window};
 use super::significance::Chance;
-use super::trace::{Query, Trace};
-use super::verify::{Alignment, FINE, Window};
+use super::trace::Trace;
+use super::verify::Alignment;
 use super::window::{WindowMatches, WindowSearch, log_hypotheses};
 use super::{Match, MatchSettings, Matches, Segment};
 
-/// Length of a window, in ticks. At half of it, windows have half of the evidence and songs in noise are lost; at
-/// twice, short songs share their window with others, and the window exceeds the margin between tracks in the index.
+/// Length of a window, in ticks. At half this value, windows have half of the evidence and songs in noise are lost; at
+/// twice this value, short songs share their window with others, and the window exceeds the margin between tracks in
+/// the index.
 const WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Distance between the starts of neighboring windows, in ticks. At half of it, long queries cost twice as much; at
-/// twice, windows do not overlap, and a song that is played for 10 s may fill no window.
+/// Distance between the starts of neighboring windows, in ticks. At half this value, long queries cost twice as much;
+/// at twice this value, windows do not overlap, and a song that is played for 10 s may fill no window.
 pub(crate) const WINDOW_STEP_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
 /// Maximum length of a query that is searched as one window, in ticks. The index separates tracks by more than this. At
-/// half of it, a query of 10 s is divided and loses evidence; at twice, it exceeds the margin between tracks (16 s).
+/// half this value, a query of 10 s is divided and loses evidence; at twice this value, it exceeds the margin between
+/// tracks (16 s).
 const MAX_WINDOW_TICKS: f64 = 15.0 * TICKS_PER_SECOND;
 
-/// Identifies all songs in a query of any length. Windows of a long query are searched in parallel on all cores (rayon).
+/// Identifies all songs in a query of any length. Windows of a long query are searched in parallel on all cores
+/// (rayon).
 ///
 /// # Errors
 /// Returns [`IndexError`] if a part of the index that the search read is damaged.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::{Snapshot, TrackNumber};
+/// use refrain_core::matching::{MatchSettings, identify};
+///
+/// /// Returns the peaks of a synthetic track of 30 s.
+/// fn track(seed: u32) -> Constellation {
+///     let mut state = seed;
+///     let mut random = |limit: u32| {
+///         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+///         (state >> 8) % limit
+///     };
+///     let mut peaks: Vec<_> = (0..900)
+///         .map(|_| Peak { time: random(5_160), frequency: 100 + random(3_000) as u16, rank: random(4) as u8 })
+///         .collect();
+///     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+///     Constellation::new(30.0, peaks)
+/// }
+///
+/// let index = Snapshot::from_tracks(&[(TrackNumber(1), track(1)), (TrackNumber(2), track(2))])?;
+/// let matches = identify(&index, &track(2), &MatchSettings::default())?;
+/// assert_eq!(matches.found.len(), 1);
+/// assert_eq!(matches.found[0].track, TrackNumber(2));
+/// assert!(identify(&index, &track(3), &MatchSettings::default())?.found.is_empty());
+/// # Ok::<(), refrain_core::index::IndexError>(())
+/// ```
 pub fn identify(
     snapshot: &Snapshot,
     query: &Constellation,
@@ -46,6 +79,67 @@ pub fn identify(
 /// # Errors
 /// Returns the errors of [`identify`] and errors of the database. After [`IndexError::Stale`], open the index again and
 /// repeat the search.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::TrackNumber;
+/// use refrain_core::index::rows::{
+///     Row, RowCandidate, RowError, RowIndex, RowPosition, RowStore, RunRow, pack,
+/// };
+/// use refrain_core::matching::{MatchSettings, identify_rows};
+///
+/// # fn track(seed: u32) -> Constellation {
+/// #     let mut state = seed;
+/// #     let mut random = |limit: u32| {
+/// #         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+/// #         (state >> 8) % limit
+/// #     };
+/// #     let mut peaks: Vec<_> = (0..900)
+/// #         .map(|_| Peak { time: random(5_160), frequency: 100 + random(3_000) as u16, rank: random(4) as u8 })
+/// #         .collect();
+/// #     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+/// #     Constellation::new(30.0, peaks)
+/// # }
+/// /// The rows of a single run (number 1) of a single track, in memory.
+/// struct MemoryStore(Vec<Row>, Constellation);
+///
+/// impl RowStore for MemoryStore {
+///     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
+///         let requested = self.0.iter().filter(|row| buckets.contains(&row.bucket));
+///         Ok(requested.map(|row| RunRow { run: 1, row: row.clone() }).collect())
+///     }
+///
+///     fn locate(
+///         &self,
+///         positions: &[RowPosition],
+///         max_candidates: usize,
+///         _known: &[TrackNumber],
+///     ) -> Result<Vec<RowCandidate>, RowError> {
+///         // Positions are in order of their lists. The start of the first track is the margin before it.
+///         let start = pack(&[(TrackNumber(7), self.1.clone())]).0.tracks[0].start;
+///         let mut found = Vec::new();
+///         for list in positions.chunk_by(|a, b| a.list == b.list) {
+///             let first = found.len();
+///             found.extend((first..first + list.len().min(max_candidates)).map(|position| RowCandidate {
+///                 position,
+///                 track: TrackNumber(7),
+///                 start,
+///                 packed: Some(self.1.to_bytes()),
+///             }));
+///         }
+///         Ok(found)
+///     }
+/// }
+///
+/// let (run, rows) = pack(&[(TrackNumber(7), track(7))]);
+/// let units = run.tracks[0].units();
+/// let index = RowIndex::new(MemoryStore(rows, track(7)), vec![(1, run.shape)], run.groups, 1, units);
+/// let matches = identify_rows(&index, &track(7), &MatchSettings::default())?;
+/// assert_eq!(matches.found[0].track, TrackNumber(7));
+/// # Ok::<(), refrain_core::index::IndexError>(())
+/// ```
 pub fn identify_rows<S: RowStore>(
     index: &RowIndex<S>,
     query: &Constellation,
@@ -71,7 +165,7 @@ fn identify_at(
     chance.measure(&query.peaks, ticks, FINE);
     let query = Query { peaks: &query.peaks, from: 0.0, to: ticks, chance: &chance };
     let mut airings = airings(&windows, &found, &recordings, &query, limit);
-    join(&mut airings);
+    join_neighbors(&mut airings);
     let results = WindowResults { windows: &windows, found: &found, recordings: &recordings };
     let (alternatives, rejected) = results.of(&airings, &query, correction, limit);
     Ok(Matches {
@@ -118,9 +212,9 @@ fn search(
 }
 
 impl Trace {
-    /// Returns the logarithm of the probability that chance gives as much evidence: the higher one of two values. The first
-    /// is from the best window, where all alternatives were compared. The second is from the whole stretch, corrected for the
-    /// choice of its ends.
+    /// Returns the logarithm of the probability that chance gives as much evidence: the higher one of two values. The
+    /// first is from the best window, where all alternatives were compared. The second is from the whole stretch,
+    /// corrected for the choice of its ends.
     pub(crate) fn log_p(&self) -> f64 {
         // Each end was selected among all peaks on its side.
         let whole = self.evidence.log_p() + self.tried + 2.0 * (self.choices / 2.0).max(1.0).ln();

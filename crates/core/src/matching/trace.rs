@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::edges::{EdgeBounds, MAX_EDGE_TICKS, edges};
-use super::line::{Line, PeakOutcome, Tolerance, compare, fit};
+use super::line::{FINE, Line, PeakOutcome, Tolerance, compare, fit};
+use super::query::{Query, Window};
 use super::reference::Reference;
-use super::significance::{Chance, PeakEvidence, Survival};
-use super::verify::{Alignment, FINE, Window};
+use super::significance::{PeakEvidence, Survival};
+use super::verify::Alignment;
 
-/// Minimum length by which a line is extended per round (10 s, in ticks). At half of it, a trace stops at a break that
-/// a longer round would cross; at twice, short airings are compared with much audio that is not theirs.
+/// Minimum length by which a line is extended per round (10 s, in ticks). At half this value, a trace stops at a break
+/// that a longer round would cross; at twice this value, short airings are compared with much audio that is not theirs.
 const MIN_ROUND_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Maximum number of rounds. Each round extends the trace by its current length, so that the rounds reach from 10 s to 11
-/// hours.
+/// Maximum number of rounds. Each round extends the trace by its current length, so that the rounds reach from 10 s to
+/// 11 hours.
 const MAX_ROUNDS: usize = 12;
-/// Tolerance while the line is still being fitted; it is a little wider than the final one. At half of it, a line that
-/// drifts loses its peaks before it can be fitted; at twice, chance hits pull the line.
+/// Tolerance while the line is still being fitted; it is a little wider than the final one. At half this value, a line
+/// that drifts loses its peaks before it can be fitted; at twice this value, chance hits pull the line.
 pub(crate) const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
-/// A line is settled if a round moves it by less than this at both ends, in ticks. At half of it, some airings need
-/// another round; at twice, the ends of long airings can be off by 2 ticks.
+/// A line is settled if a round moves it by less than this at both ends, in ticks. At half this value, some airings
+/// need another round; at twice this value, the ends of long airings can be off by 2 ticks.
 const SETTLED_TICKS: f64 = 1.0;
 /// The time/pitch track of an airing: a stretch of the query that matches a stretch of a track.
 #[derive(Debug, Clone)]
@@ -43,16 +44,6 @@ pub(crate) struct Trace {
     pub(crate) tried: f64,
 }
 
-/// Query data that all of its traces share.
-pub(crate) struct Query<'a> {
-    pub(crate) peaks: &'a [Peak],
-    /// Start and end of the part of the query that is available, in ticks.
-    pub(crate) from: f64,
-    pub(crate) to: f64,
-    /// Chance measured over the whole query.
-    pub(crate) chance: &'a Chance,
-}
-
 /// Starting point of a trace.
 #[derive(Debug)]
 pub(crate) struct TraceStart<'a> {
@@ -69,8 +60,8 @@ pub(crate) struct TraceStart<'a> {
 }
 
 impl Trace {
-    /// Follows an alignment of a window in both directions. Peaks marked in `used` belong to other airings. Returns `None` if
-    /// nothing supports the alignment.
+    /// Follows an alignment of a window in both directions. Peaks marked in `used` belong to other airings. Returns
+    /// `None` if nothing supports the alignment.
     pub(crate) fn follow(
         (seed, window_log_p): (&Alignment, f64),
         window: &Window<'_>,
@@ -211,27 +202,27 @@ pub(crate) fn evidence_of(
     evidence
 }
 
-/// Largest gap between two stretches of one airing along the same line, in ticks. At half of it, short fades and noise
-/// divide a stretch in two; at twice, gaps are hidden that a splice would report.
+/// Largest gap between two stretches of one airing along the same line, in ticks. At half this value, short fades and
+/// noise divide a stretch in two; at twice this value, gaps are hidden that a splice would report.
 const MAX_GAP_TICKS: f64 = TICKS_PER_SECOND;
-/// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll. At half of it, coincidences
-/// of single chords are reported; at twice, clips of 1 to 2 s are not.
+/// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll. At half this value,
+/// coincidences of single chords are reported; at twice this value, clips of 1 to 2 s are not.
 const MIN_AIRING_TICKS: f64 = TICKS_PER_SECOND;
-/// Largest distance between lines of one track that count as the same, in ticks. 58 ms. At half of it, inexact lines of
-/// one play count as two; at twice, a loop that is repeated after 0.1 s counts as one.
+/// Largest distance between lines of one track that count as the same, in ticks. 58 ms. At half this value, inexact
+/// lines of one play count as two; at twice this value, a loop that is repeated after 0.1 s counts as one.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
 /// Numbers of rate steps by which an airing may be masked more than on average: speech starts and stops. With one
 /// level, speech over a beginning cuts it off; with more or larger steps, unrelated audio can be bridged.
 const MASKING_STEPS: [u8; 3] = [0, 1, 2];
-/// Logarithm of the probability that the masking changes at a peak: about once per second. At half of it, the level
-/// changes at single peaks, so noise extends airings; at twice, speech of less than about a second still cuts off an
-/// edge.
+/// Logarithm of the probability that the masking changes at a peak: about once per second. At half this value, the
+/// level changes at single peaks, so noise extends airings; at twice this value, speech of less than about a second
+/// still cuts off an edge.
 const MASKING_CHANGE_LOG_P: f64 = -3.4;
 
-/// Returns the stretch of outcomes that is most likely to be the airing: the stretch with the highest sum of log-likelihood
-/// ratios (Kadane's algorithm, with a state for each level of masking: Viterbi 1967). The result is the index of its first
-/// outcome and the index after its last one; both of these outcomes were found.
+/// Returns the stretch of outcomes that is most likely to be the airing: the stretch with the highest sum of
+/// log-likelihood ratios (Kadane's algorithm, with a state for each level of masking: Viterbi 1967). The result is the
+/// index of its first outcome and the index after its last one; both of these outcomes were found.
 pub(crate) fn stretch(
     reference: &Reference,
     outcomes: &[PeakOutcome],

@@ -5,30 +5,28 @@ use std::f64::consts::LN_2;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fingerprint::{Peak, Relief};
+use crate::fingerprint::Peak;
 
-use super::line::{Line, PeakOutcome, Tolerance, fit};
+use super::line::{FINE, Line, PeakOutcome, Tolerance, fit};
 use super::peak_grid::{MAX_TIME_TOLERANCE_TICKS, PeakGrid};
+use super::query::Window;
 use super::reference::Reference;
 use super::significance::{BANDS, Chance, PeakEvidence, Survival, band};
 
-/// Final tolerance of a peak's place: about three standard errors after a codec. At half of it, a tenth and more of the
-/// true peaks fall outside; at twice, chance finds about four times as many.
-pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
 /// Rounds of fitting for a line that is nearly right. A little wider than the final tolerance, because votes give the
-/// offset only to a bin of 8 ticks. At half of it, the fit starts from too few peaks; at twice, chance hits pull the
-/// line.
+/// offset only to a bin of 8 ticks. At half this value, the fit starts from too few peaks; at twice this value, chance
+/// hits pull the line.
 const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
 /// Rounds of fitting for a line whose speed may be off by one per cent. The first round covers an error of one per cent
 /// over half a window of 10 s (9 ticks), and each round uses the better line of the one before. At half of the first
-/// tolerance, such lines are not found; at twice, chance hits outnumber true ones.
+/// tolerance, such lines are not found; at twice this value, chance hits outnumber true ones.
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
-/// Round of fitting for a line that is right. The time tolerance is the final one. At twice of it, a line that is right
-/// moves towards chance hits.
+/// Round of fitting for a line that is right. The time tolerance is the final one. At twice this value, a line that is
+/// right moves towards chance hits.
 const REFIT: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 const _: () = assert!(WIDE[0].time <= MAX_TIME_TOLERANCE_TICKS);
 
@@ -38,31 +36,6 @@ const MAX_EXTRA_FITS: usize = 8;
 /// An additional fit continues only if it lowers the quick log-probability of chance by at least this. At half or twice
 /// of it, refinement takes more or fewer rounds; the kept line is the best one in any case.
 const MIN_FIT_GAIN: f64 = 2.0;
-
-/// A stretch of the query.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window<'a> {
-    /// All peaks of the query.
-    pub(crate) peaks: &'a [Peak],
-    /// Start and end, in ticks.
-    pub(crate) from: f64,
-    pub(crate) to: f64,
-    /// Masking depth of places without peaks; empty if unknown.
-    pub(crate) relief: &'a Relief,
-}
-
-impl<'a> Window<'a> {
-    /// Returns the index of the first peak within the window.
-    pub(crate) fn first_peak(&self) -> usize {
-        self.peaks.partition_point(|p| f64::from(p.time) < self.from)
-    }
-
-    /// Returns the peaks within the window.
-    pub(crate) fn own_peaks(&self) -> &'a [Peak] {
-        let to = self.peaks.partition_point(|p| f64::from(p.time) < self.to);
-        &self.peaks[self.first_peak()..to]
-    }
-}
 
 /// Statistics of a window that verification needs.
 #[derive(Debug, Clone, Copy)]
@@ -122,9 +95,9 @@ impl Alignment {
         Self::along(reference, initial, &NARROW, false, window, statistics)
     }
 
-    /// Aligns a track in a window along a line whose speed and pitch may be off by one per cent. It fits them independently
-    /// and tied to the same factor, as on a fast turntable. In the tied fit the times determine the pitch, because high notes
-    /// are too far off at first.
+    /// Aligns a track in a window along a line whose speed and pitch may be off by one per cent. It fits them
+    /// independently and tied to the same factor, as on a fast turntable. In the tied fit the times determine the
+    /// pitch, because high notes are too far off at first.
     pub(crate) fn far(
         reference: &Arc<Reference>,
         initial: InitialAlignment,
@@ -136,8 +109,8 @@ impl Alignment {
         if tied.quick_log_p < free.quick_log_p { tied } else { free }
     }
 
-    /// Fits the line until the fit no longer improves, then computes its significance. If speed or pitch are off, few peaks
-    /// are found at first and more in each round.
+    /// Fits the line until the fit no longer improves, then computes its significance. If speed or pitch are off, few
+    /// peaks are found at first and more in each round.
     pub(crate) fn refined(&self, window: &Window<'_>, statistics: WindowStatistics<'_>) -> Self {
         let mut best = self.clone();
         for _ in 0..MAX_EXTRA_FITS {
@@ -204,7 +177,8 @@ impl Alignment {
         (self.score + self.tried).min(0.0)
     }
 
-    /// Returns true if another alignment is along the same line of the same track, compared in the middle of the window.
+    /// Returns true if another alignment is along the same line of the same track, compared in the middle of the
+    /// window.
     pub(crate) fn is_same_line(&self, other: &Self, window: &Window<'_>) -> bool {
         let middle = (window.from + window.to) / 2.0;
         Arc::ptr_eq(&self.reference, &other.reference)
@@ -235,7 +209,8 @@ impl Alignment {
             return AlignmentScore { log_p: log_p.min(0.0), evidence: whole, part: None };
         }
         let evidence = evidence_of(part.clone());
-        // Any pair of peaks could have been the ends of the part. The factor 2 is for the choice between whole and part.
+        // Any pair of peaks could have been the ends of the part. The factor 2 is for the choice between whole and
+        // part.
         let pairs = 0.5 * (self.outcomes.len() as f64).powi(2);
         let part_log_p = evidence.log_p() + (2.0 * pairs).ln();
         if part_log_p < log_p {

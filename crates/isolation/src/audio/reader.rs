@@ -13,8 +13,8 @@ use super::message::{Fingerprinted, InputKind};
 use super::remote::{RemoteReader, RemoteSource};
 use crate::supervisor;
 
-/// Maximum number of symbolic links that are followed, as in Linux. At half of it, long but legal chains are treated as
-/// plain files; twice is never reached, because the system refuses to open such a path.
+/// Maximum number of symbolic links that are followed, as in Linux. At half this value, long but legal chains are
+/// treated as plain files; twice is never reached, because the system refuses to open such a path.
 const MAX_SYMLINKS: usize = 40;
 
 /// An open input. It has the interface of [`AudioReader`].
@@ -33,6 +33,22 @@ enum ReaderBackend {
 ///
 /// # Errors
 /// As [`AudioReader::open`]; [`AudioError::Stopped`] if the file exceeds a limit of the child.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use refrain_core::audio::Limits;
+///
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/cbr.mp3");
+/// // Decodes in a child after `refrain_isolation::enable`, and in this process without it.
+/// let mut reader = refrain_isolation::open_path(Path::new(file), &Limits::default())?;
+/// assert_eq!(reader.format().container, "mp3");
+/// while reader.next_chunk()?.is_some() {}
+/// assert!(!reader.report().is_damaged());
+/// # Ok::<(), refrain_core::audio::AudioError>(())
+/// ```
 pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     let Some(supervisor) = supervisor::get() else {
         return AudioReader::open(path, limits).map(Reader::local);
@@ -160,6 +176,21 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::next_chunk`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::audio::Limits;
+    /// use refrain_core::fingerprint::Density;
+    ///
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/plain.flac");
+    /// let source = Box::new(std::fs::File::open(file)?);
+    /// let reader = refrain_isolation::open_stream(source, "upload", &Limits::default())?;
+    /// let fingerprinted = reader.fingerprint(Density::Reference)?;
+    /// assert!(!fingerprinted.constellation.peaks.is_empty());
+    /// assert!(fingerprinted.peak > 0.0 && fingerprinted.peak <= 1.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fingerprint(self, density: Density) -> Result<Fingerprinted, AudioError> {
         match self.inner {
             ReaderBackend::Local(reader) => Self::local(*reader).fingerprint_with(density, |_| ()),

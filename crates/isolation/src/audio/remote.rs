@@ -8,12 +8,12 @@ use refrain_core::fingerprint::Density;
 
 use super::message::{Fingerprinted, InputKind, OpenRequest, OpenedAudio, ReadRequest};
 use crate::child::Child;
+use crate::protocol::{ChildReply, ChildRequest};
 use crate::supervisor::Supervisor;
-use crate::worker::{ChildReply, ChildRequest};
 
 /// Maximum number of bytes that are sent to a child at once. The child reads blocks of 128 KiB, so valid requests stay
-/// below. At half of it, they still fit; at twice, a compromised child makes this process allocate twice as much per
-/// request.
+/// below. At half this value, they still fit; at twice this value, a compromised child makes this process allocate
+/// twice as much per request.
 const MAX_READ_BYTES: u32 = 256 << 10;
 
 /// Source of the bytes that the parent reads for the child.

@@ -9,8 +9,9 @@ use super::error::system_error;
 use super::message::{InputKind, OpenRequest, OpenedAudio, ReadRequest};
 use super::reader::Reader;
 use crate::limits::{SAMPLES_PER_CPU_GRANT, extend_cpu_limit};
-use crate::supervisor::lock;
-use crate::worker::{ChildReply, ChildRequest, ParentChannel};
+use crate::lock::lock;
+use crate::parent_channel::ParentChannel;
+use crate::protocol::{ChildReply, ChildRequest};
 
 /// Opens an input and serves the parent's requests for it until the input is closed.
 ///

@@ -1,16 +1,13 @@
 //! The demuxer of transport streams.
 
+use super::continuity::{Continuity, ContinuityCounters};
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
 use super::packet::{is_duplicate, payload};
 use super::pes::Pes;
-use super::psi::{self, PmtEntry, SectionAssembler};
+use super::psi::{self, MAX_PROGRAMS, PmtEntry, SectionAssembler};
 use super::sync::{self, PACKET_BYTES, PacketSync};
 
-/// Number of packet ids, which have 13 bits.
-const PIDS: usize = 1 << 13;
-/// Value of a continuity counter before the first packet.
-const UNKNOWN: u8 = 0xFF;
 /// Packet id of the program association table.
 const PAT: u16 = 0;
 
@@ -21,7 +18,7 @@ pub struct TsStream {
     pub pid: u16,
     /// Coding of its frames.
     pub coding: AudioCoding,
-    /// Packet id of the program map table that lists it.
+    /// Packet id of the program map table that lists the stream.
     table: u16,
 }
 
@@ -45,11 +42,30 @@ pub struct TsDamage {
 ///
 /// A demuxer can run as long as a live stream: memory is bounded as long as [`TsDemuxer::next_frame`] is called. If a
 /// program map table moves the audio stream to another packet id, the demuxer follows it.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::audio::LiveDecoder;
+/// use refrain_core::audio::ts::TsDemuxer;
+///
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/audio/aac.ts");
+/// let (mut demuxer, mut decoder) = (TsDemuxer::new(), LiveDecoder::new());
+/// for piece in std::fs::read(file)?.chunks(1_000) {
+///     demuxer.push(piece);
+///     while let Some(frame) = demuxer.next_frame() {
+///         decoder.use_frames(frame.format)?;
+///         decoder.decode(&frame.data)?;
+///         demuxer.recycle(frame);
+///     }
+/// }
+/// assert!(decoder.ready().len() > 44_100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TsDemuxer {
     sync: PacketSync,
-    /// Last continuity counter by packet id.
-    counters: Vec<u8>,
+    counters: ContinuityCounters,
     pat: SectionAssembler,
     tables: Vec<(u16, SectionAssembler)>,
     tables_read: bool,
@@ -77,7 +93,7 @@ impl TsDemuxer {
     pub fn new() -> Self {
         Self {
             sync: PacketSync::default(),
-            counters: vec![UNKNOWN; PIDS],
+            counters: ContinuityCounters::new(),
             pat: SectionAssembler::default(),
             tables: Vec::new(),
             tables_read: false,
@@ -115,7 +131,7 @@ impl TsDemuxer {
     pub fn interrupt(&mut self) {
         self.drain();
         self.sync.restart();
-        self.counters.fill(UNKNOWN);
+        self.counters.reset();
         self.pes = Pes::default();
         self.splitter.iter_mut().for_each(FrameSplitter::gap);
         self.pat.gap();
@@ -198,7 +214,7 @@ impl TsDemuxer {
         let Some((payload, announced)) = payload(packet, control) else { return };
         // Packets of tables are not compared: sections have checksums, and repeats do no harm.
         let duplicate = !audio || is_duplicate(packet, &std::mem::replace(&mut self.last, *packet));
-        match self.continuity(pid, control & 0xF) {
+        match self.counters.record(pid, control & 0xF) {
             Continuity::Repeated if duplicate => return,
             // A packager that restarts its counter in each segment, or a loss after which the counter has the same
             // value modulo 16.
@@ -225,16 +241,6 @@ impl TsDemuxer {
         }
     }
 
-    fn continuity(&mut self, pid: u16, counter: u8) -> Continuity {
-        let before = std::mem::replace(&mut self.counters[usize::from(pid)], counter);
-        match counter.wrapping_sub(before) & 0xF {
-            _ if before == UNKNOWN => Continuity::Next,
-            0 => Continuity::Repeated,
-            1 => Continuity::Next,
-            step => Continuity::Jump(u64::from(step) - 1),
-        }
-    }
-
     fn gap(&mut self, pid: u16, audio: bool, missing: u64) {
         if audio {
             self.damage.lost_packets += missing;
@@ -253,7 +259,9 @@ impl TsDemuxer {
         if pid == PAT {
             for section in self.pat.push(payload, unit_start, damaged) {
                 for table in psi::read_pat(&section).unwrap_or_default() {
-                    if self.tables.iter().all(|(known, _)| *known != table) && self.tables.len() < 64 {
+                    if self.tables.iter().all(|(known, _)| *known != table)
+                        && self.tables.len() < MAX_PROGRAMS
+                    {
                         self.tables.push((table, SectionAssembler::default()));
                     }
                 }
@@ -289,12 +297,6 @@ impl TsDemuxer {
         self.stream = Some(TsStream { pid, coding, table });
         self.pes = Pes::default();
         // Packets of this id were ignored before, so its counter is out of date.
-        self.counters[usize::from(pid)] = UNKNOWN;
+        self.counters.reset_pid(pid);
     }
-}
-
-enum Continuity {
-    Next,
-    Repeated,
-    Jump(u64),
 }

@@ -9,6 +9,7 @@
 //! continuity counter ends a frame. A frame is returned as soon as it is complete, without waiting for the next
 //! packet.
 
+mod continuity;
 mod demuxer;
 mod frames;
 mod headers;

@@ -29,7 +29,7 @@ pub(super) struct PesPayload<'a> {
     /// Time stamp of the first frame that begins in this PES packet. It is set together with the first bytes of the
     /// packet.
     pub(super) pts: Option<u64>,
-    /// The bytes.
+    /// Bytes of the elementary stream, without the header of the PES packet.
     pub(super) bytes: &'a [u8],
 }
 

@@ -4,10 +4,10 @@ use super::headers::AudioCoding;
 
 /// Maximum size of a section of a program table in bytes, including the header.
 const MAX_SECTION_BYTES: usize = 1_024;
-/// Maximum number of programs of one stream that are examined. Each program takes a buffer for its table. At twice of
-/// it, a crafted stream takes twice as much memory (128 KiB); at half, the audio of later programs in a large multiplex
-/// would not be found.
-const MAX_PROGRAMS: usize = 64;
+/// Maximum number of programs of one stream that are examined. Each program takes a buffer for its table. At twice this
+/// value, a crafted stream takes twice as much memory (128 KiB); at half this value, the audio of later programs in a
+/// large multiplex would not be found.
+pub(super) const MAX_PROGRAMS: usize = 64;
 
 /// Assembles sections, which begin at any byte of a packet and can span several packets.
 #[derive(Debug, Default)]

@@ -22,9 +22,9 @@ use super::{PTS_CLOCK, PTS_WRAP};
 const READ_BYTES: usize = 64 << 10;
 
 /// Maximum number of bytes before the tables of a stream. The tables are sent ten times a second; this is minutes of
-/// radio and several seconds of video at the highest bit rates. At half of it, videos of high bit rate whose audio
-/// starts late are rejected; at twice, a file that only looks like a transport stream is read twice as far before it is
-/// rejected.
+/// radio and several seconds of video at the highest bit rates. At half this value, videos of high bit rate whose audio
+/// starts late are rejected; at twice this value, a file that only looks like a transport stream is read twice as far
+/// before it is rejected.
 const MAX_PROBE_BYTES: usize = 32 << 20;
 
 /// A reader of a transport stream.

@@ -16,6 +16,17 @@ const CHECK_BYTES: usize = (MIN_SYNC_RUN - 1) * 204 + 1;
 
 /// Returns true if the bytes at the start of a file are those of a transport stream, which may begin within a packet.
 /// `head` must contain at least some kilobytes, or the whole file if it is shorter.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::audio::ts::looks_like_ts;
+///
+/// let packet = [&[0x47][..], &[0; 187]].concat();
+/// assert!(looks_like_ts(&packet.repeat(5)));
+/// assert!(looks_like_ts(&packet.repeat(6)[100..]));
+/// assert!(!looks_like_ts(b"#EXTM3U"));
+/// ```
 #[must_use]
 pub fn looks_like_ts(head: &[u8]) -> bool {
     const OTHERS: [&[u8]; 8] =

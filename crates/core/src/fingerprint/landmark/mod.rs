@@ -47,16 +47,16 @@ pub(crate) fn group(hash: u32) -> usize {
 /// postings per second of a track. At 6 the index doubles; at 1 or 2, a short or noisy clip often has no landmark whose
 /// two peaks both survive.
 const REFERENCE_FAN_OUT: usize = 3;
-/// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event. At half of
-/// it, pairs within one attack get the landmarks; at twice, fast passages lose their shortest pairs.
+/// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event. At half this
+/// value, pairs within one attack get the landmarks; at twice this value, fast passages lose their shortest pairs.
 const MIN_GAP_TICKS: u32 = 8;
 /// Maximum time from the first to the second peak in ticks (1.2 s). The longer the gap, the more peaks compete to be
-/// the second. At twice, the gap does not fit into its 7 bits; at half (0.6 s), sparse music has peaks without a
-/// partner.
+/// the second. At twice this value, the gap does not fit into its 7 bits; at half (0.6 s), sparse music has peaks
+/// without a partner.
 const MAX_GAP_TICKS: u32 = 208;
 /// Maximum distance of the two peaks on the warped scale. All distances of ±63 units fit into 7 bits, which is the
-/// reason for this number. At twice, a hash needs one bit more, which doubles the number of groups; at half, pairs of
-/// bass and treble are excluded.
+/// reason for this number. At twice this value, a hash needs one bit more, which doubles the number of groups; at half
+/// this value, pairs of bass and treble are excluded.
 const MAX_DISTANCE: f32 = 63.0;
 
 /// Bits of the three coordinates in a hash. The top of the band is at 228 units of the warped scale, distances are

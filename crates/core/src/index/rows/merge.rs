@@ -9,8 +9,8 @@ use crate::index::TrackNumber;
 use crate::index::postings::posting;
 use crate::index::sort::sort_by_hash;
 
-/// Target for the number of postings in a chunk: about 200 MB of memory at once. At half of it, memory halves and a
-/// merge sends twice as many statements to the database; at twice, memory is about 400 MB.
+/// Target for the number of postings in a chunk: about 200 MB of memory at once. At half this value, memory halves and
+/// a merge sends twice as many statements to the database; at twice this value, memory is about 400 MB.
 const POSTINGS_PER_CHUNK: u64 = 16 << 20;
 
 /// A run to merge.
@@ -46,6 +46,38 @@ impl Chunk {
 type Moves = Vec<(u32, Option<i64>)>;
 
 /// A merge in progress.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashSet;
+///
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::TrackNumber;
+/// use refrain_core::index::rows::{Merge, MergeSource, RunRow, pack};
+///
+/// let (mut sources, mut old) = (Vec::new(), Vec::new());
+/// for number in 1..=2 {
+///     let peaks = (0..60).map(|i| Peak { time: 30 * i, frequency: 700 + 11 * i as u16, rank: 0 }).collect();
+///     let (run, rows) = pack(&[(TrackNumber(number), Constellation::new(11.0, peaks))]);
+///     sources.push(MergeSource {
+///         run: number.into(),
+///         shape: run.shape,
+///         postings: run.postings,
+///         tracks: run.tracks,
+///     });
+///     old.extend(rows.into_iter().map(|row| RunRow { run: number.into(), row }));
+/// }
+/// // Track 2 is removed, so the new run contains only track 1.
+/// let mut merge = Merge::new(&sources, &HashSet::from([TrackNumber(2)])).ok_or("too long for one run")?;
+/// for chunk in merge.chunks() {
+///     // Runs of this size have a single chunk, so that it contains all rows.
+///     merge.merge(chunk, &mut old).ok_or("a row is damaged")?;
+/// }
+/// let merged = merge.finish();
+/// assert_eq!((merged.tracks.len(), merged.postings), (1, sources[0].postings));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug)]
 pub struct Merge {
     /// For each number of a run: its index among the sources, its shape and its moves.

@@ -102,7 +102,7 @@ pub struct RowRun {
 pub struct Row {
     /// Number of the bucket.
     pub bucket: u32,
-    /// The encoded postings.
+    /// Encoded postings of the bucket.
     pub packed: Vec<u8>,
 }
 
@@ -111,7 +111,7 @@ pub struct Row {
 pub struct RunRow {
     /// Number of the run.
     pub run: u64,
-    /// The row.
+    /// Row of the run.
     pub row: Row,
 }
 
@@ -122,7 +122,7 @@ pub struct RowPosition {
     pub list: u32,
     /// Number of the run.
     pub run: u64,
-    /// The position. It belongs to the last track that starts there or before.
+    /// Position on the time line of the run. It belongs to the last track that starts there or before.
     pub place: u32,
     /// Number of votes for the position.
     pub votes: u32,
@@ -131,7 +131,7 @@ pub struct RowPosition {
 /// The track at a requested position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowCandidate {
-    /// Index of the position among the requested ones.
+    /// Index in the list of requested positions.
     pub position: usize,
     /// Number of the track.
     pub track: TrackNumber,

@@ -6,13 +6,14 @@ use super::{Row, RowRun, RowTrack, RunShape};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::{GROUPS, HASH_BITS};
 use crate::index::TrackNumber;
+use crate::index::groups::count_groups;
 use crate::index::layout::{MAX_RUN_UNITS, TRACK_MARGIN_UNITS, time_bits, units_taken};
 use crate::index::sort::par_sort_by_hash;
-use crate::index::write::{count_groups, length, postings_of};
+use crate::index::write::{length, postings_of};
 
 /// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database. At
-/// half of it, the table has twice as many rows, each with its own overhead; at twice, a lookup transfers about twice
-/// as many postings that it does not need.
+/// half this value, the table has twice as many rows, each with its own overhead; at twice this value, a lookup
+/// transfers about twice as many postings that it does not need.
 const POSTINGS_PER_ROW: u64 = 600;
 /// Maximum number of postings of a run. At this size each row contains the postings of one hash, so a larger run
 /// would only have larger rows, too large for a page.
@@ -46,6 +47,20 @@ impl TimeLine {
 
 /// Makes a run of the first tracks, as many as fit onto one time line. Returns the properties of the run, whose
 /// number of tracks is the number of packed tracks, and its rows in order of their bucket.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::TrackNumber;
+/// use refrain_core::index::rows::pack;
+///
+/// let peaks = (0..60).map(|i| Peak { time: 30 * i, frequency: 700 + 11 * i as u16, rank: 0 }).collect();
+/// let (run, rows) = pack(&[(TrackNumber(7), Constellation::new(11.0, peaks))]);
+/// assert_eq!(run.tracks[0].track, TrackNumber(7));
+/// assert_eq!(run.postings, run.groups.iter().map(|count| u64::from(*count)).sum::<u64>());
+/// assert!(rows.is_sorted_by_key(|row| row.bucket));
+/// ```
 #[must_use]
 pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     let mut line = TimeLine::default();

@@ -10,12 +10,12 @@ use crate::index::search_index::{Candidate, OffsetPeak, SearchIndex, SearchSessi
 use crate::index::{IndexError, TrackNumber};
 
 /// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the first
-/// runs are taken. At half of it, ties are cut earlier and the result can depend on the order of runs in very
-/// repetitive catalogs; at twice, a request can be twice as large.
+/// runs are taken. At half this value, ties are cut earlier and the result can depend on the order of runs in very
+/// repetitive catalogs; at twice this value, a request can be twice as large.
 const MAX_POSITIONS_PER_LIST: usize = 4096;
 /// Number of constellations that are kept during one search. If there are more, all are dropped before the next
-/// request. A constellation of a song takes about 14 kB. At half of it, long searches read constellations again more
-/// often; at twice, a session takes up to twice the memory.
+/// request. A constellation of a song takes about 14 kB. At half this value, long searches read constellations again
+/// more often; at twice this value, a session takes up to twice the memory.
 const MAX_CACHED_CONSTELLATIONS: usize = 1000;
 
 /// An index whose rows are in a [`RowStore`].

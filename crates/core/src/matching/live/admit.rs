@@ -4,8 +4,9 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 use crate::matching::line::PeakOutcome;
 use crate::matching::primary::{Choice, best};
-use crate::matching::trace::{Query, Trace};
-use crate::matching::verify::{Alignment, Window};
+use crate::matching::query::{Query, Window};
+use crate::matching::trace::Trace;
+use crate::matching::verify::Alignment;
 use crate::matching::window::Explanation;
 
 use super::event::{LiveEvent, LiveEventKind};
@@ -13,14 +14,14 @@ use super::stream_airings::{StreamAirings, event};
 use super::tracking::TrackedAiring;
 
 /// Minimum fraction of an airing that another place of the same track must explain to replace the current place. A song
-/// that repeats itself exactly may be tracked at the wrong repetition until that repetition ends. At half of it, a
+/// that repeats itself exactly may be tracked at the wrong repetition until that repetition ends. At half this value, a
 /// verse that resembles the current one can replace it; near 1, a wrong repetition is kept if some of its start is
 /// masked.
 const MIN_EXPLAINED_FRACTION: f64 = 0.7;
 
 impl StreamAirings {
-    /// Starts an airing from an explanation of a window, unless its recording is already playing. `limit` is the logarithm of
-    /// the accepted probability of chance; `correction` is that of the number of hypotheses per hour.
+    /// Starts an airing from an explanation of a window, unless its recording is already playing. `limit` is the
+    /// logarithm of the accepted probability of chance; `correction` is that of the number of hypotheses per hour.
     pub(super) fn admit(
         &mut self,
         explanation: &Explanation,
@@ -100,8 +101,8 @@ impl StreamAirings {
         trace.is_some_and(|trace| self.open[i].splice(&trace, query))
     }
 
-    /// Moves an airing to another place of its track if that place explains most of the airing and also later audio. Returns
-    /// true if the airing was moved.
+    /// Moves an airing to another place of its track if that place explains most of the airing and also later audio.
+    /// Returns true if the airing was moved.
     fn realign(
         &mut self,
         i: usize,
@@ -128,8 +129,8 @@ impl StreamAirings {
     }
 }
 
-/// Returns the trace of the track that an airing starts with, from the tracks that a window found for one recording: the
-/// track that is being resumed, or the best choice. `limit` is the logarithm of the accepted probability of chance.
+/// Returns the trace of the track that an airing starts with, from the tracks that a window found for one recording:
+/// the track that is being resumed, or the best choice. `limit` is the logarithm of the accepted probability of chance.
 fn primary(
     explanation: &Explanation,
     window: &Window<'_>,

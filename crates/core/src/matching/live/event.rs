@@ -22,8 +22,8 @@ pub struct LiveEvent {
     pub airing: u64,
     /// Stream time of the decision, in seconds. Later audio was not considered.
     pub known_at: f64,
-    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream. Its probability
-    /// is the probability that one hour of the stream gives such a good match by chance.
+    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream. Its
+    /// probability is the probability that one hour of the stream gives such a good match by chance.
     pub detected: Match,
 }
 
@@ -32,9 +32,9 @@ pub struct LiveEvent {
 pub struct Airing {
     /// Number of the airing.
     pub id: u64,
-    /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing is
-    /// resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected with
-    /// certainty, and `speed` is the current speed.
+    /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing
+    /// is resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected
+    /// with certainty, and `speed` is the current speed.
     pub detected: Match,
     /// Position in the track at `detected.query_end`, in seconds.
     pub reference_end: f64,

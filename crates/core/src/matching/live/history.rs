@@ -3,14 +3,14 @@
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
 /// Duration for which peaks are kept (60 s, in ticks). An airing that is found late, under speech, can be traced back
-/// this far. At half of it, songs that are found under speech after more than 30 s begin too late; at twice, each
-/// decision reads twice as many peaks, and each stream takes more memory.
+/// this far. At half this value, songs that are found under speech after more than 30 s begin too late; at twice this
+/// value, each decision reads twice as many peaks, and each stream takes more memory.
 pub(super) const HISTORY_TICKS: f64 = 60.0 * TICKS_PER_SECOND;
 /// Minimum number of old peaks to remove. Removing is rare because it moves all other peaks. About 10 s of peaks. At
 /// half or twice of it, peaks are moved twice or half as often; the results are the same.
 const MIN_PRUNED_PEAKS: usize = 1024;
 /// With fewer peaks than this in the last second, the stream is silent. A query has at most some hundred peaks per
-/// second. At half of it, hum and hiss are searched in vain; at twice, sparse music counts as silence.
+/// second. At half this value, hum and hiss are searched in vain; at twice this value, sparse music counts as silence.
 pub(super) const MIN_AUDIBLE_PEAKS: usize = 8;
 
 /// The recent peaks of a stream, including those for which no decision has been made yet.
@@ -25,8 +25,8 @@ impl History {
         self.peaks.extend_from_slice(peaks);
     }
 
-    /// Returns the peaks remembered at a time (ticks). The result depends neither on later peaks nor on when old peaks are
-    /// removed.
+    /// Returns the peaks remembered at a time (ticks). The result depends neither on later peaks nor on when old peaks
+    /// are removed.
     pub(super) fn at(&self, at: f64) -> &[Peak] {
         let index = |time: f64| self.peaks.partition_point(|p| f64::from(p.time) < time);
         let from = index(oldest(at));

@@ -5,17 +5,19 @@
 //!                          └─► unexplained peaks: searched by schedule ─────────► found: Start
 //! ```
 //!
-//! Decisions are made at fixed times of the stream, every half second, and use only the peaks before that time. So the events
-//! do not depend on how the stream was cut into segments.
+//! Decisions are made at fixed times of the stream, every half second, and use only the peaks before that time. So the
+//! events do not depend on how the stream was cut into segments.
 //!
-//! An airing is one play of one recording: a stretch of the stream that matches a stretch of a track, or several stretches
-//! where audio of the stream is lost or repeated (`matching/splice.rs`). It continues through speech of up to 10 s and
-//! through silence of up to 30 s, if the track continues within 30 s of its expected position. If a song starts again from
-//! its beginning, one airing ends and another one starts. Other catalog entries of the recording are never reported in
-//! addition.
+//! An airing is one play of one recording: a stretch of the stream that matches a stretch of a track, or several
+//! stretches where audio of the stream is lost or repeated (`matching/splice.rs`). It continues through speech of up to
+//! 10 s and through silence of up to 30 s, if the track continues within 30 s of its expected position. If a song
+//! starts again from its beginning, one airing ends and another one starts. Other catalog entries of the recording are
+//! never reported in addition.
 
 mod admit;
+mod decisions;
 mod event;
+mod evidence;
 mod history;
 mod resume;
 mod search_schedule;
@@ -25,39 +27,32 @@ mod tracking;
 
 use std::sync::Weak;
 
-use crate::fingerprint::relief::UNKNOWN;
 use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::{IndexError, Snapshot};
 
 use super::MatchSettings;
-use super::competitors::SelfSimilarity;
-use super::line::PeakOutcome;
+use super::line::{FINE, PeakOutcome};
+use super::query::Query;
 use super::significance::Chance;
-use super::trace::Query;
-use super::verify::{FINE, Window};
-use super::window::{Buffers, WindowMatches, WindowSearch, log_hypotheses};
+use super::window::Buffers;
 
 pub use event::{Airing, LiveEvent, LiveEventKind, LiveState};
 pub use settings::LiveSettings;
 
 use history::{History, is_silent, oldest, since};
 use resume::ResumedAiring;
-use search_schedule::{PlannedSearch, SEARCHES_PER_HOUR, SearchEffort, SearchSchedule, is_recent};
+use search_schedule::{SearchSchedule, is_recent};
 use stream_airings::StreamAirings;
 
-/// Ticks between decisions: 0.5 s. At half of it, events are 0.25 s earlier at twice the cost; at twice, 0.5 s later.
+/// Ticks between decisions: 0.5 s. At half this value, events are 0.25 s earlier at twice the cost; at twice this
+/// value, 0.5 s later.
 const DECISION_TICKS: u32 = 86;
-/// Length of the most recent audio on which chance is measured (10 s, in ticks). At half of it, the statistics of
-/// chance are noisy; at twice, they lag after a change of the music.
+/// Length of the most recent audio on which chance is measured (10 s, in ticks). At half this value, the statistics of
+/// chance are noisy; at twice this value, they lag after a change of the music.
 const CHANCE_WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Factor on the evidence in streams. Pieces by one artist share loops and beats, and in hours of a stream their bars
-/// coincide in many ways. Tuned on 1.5 hours of music with a catalog by the same artists. At half of it, songs need
-/// twice the evidence and are found later; at 1, as in files, such music gives more false events.
-const EVIDENCE_WEIGHT: f64 = 0.5;
-/// Maximum number of unpacked tracks in the buffers: 40 MB; at twice, 80 MB. With half, tracks are unpacked more often.
-const MAX_LOADED_TRACKS: usize = 600;
 
-/// Reusable buffers of matchers. One instance per thread serves any number of streams, if all of them search one catalog.
+/// Reusable buffers of matchers. One instance per thread serves any number of streams, if all of them search one
+/// catalog.
 #[derive(Debug, Default)]
 pub struct LiveBuffers {
     search: Buffers,
@@ -67,6 +62,43 @@ pub struct LiveBuffers {
 }
 
 /// Matches one stream against the catalog.
+///
+/// # Examples
+///
+/// ```
+/// use refrain_core::fingerprint::{Constellation, Peak};
+/// use refrain_core::index::{Snapshot, TrackNumber};
+/// use refrain_core::matching::live::{LiveBuffers, LiveEventKind, LiveMatcher, LiveSettings};
+///
+/// # fn track(seed: u32) -> Constellation {
+/// #     let mut state = seed;
+/// #     let mut random = |limit: u32| {
+/// #         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+/// #         (state >> 8) % limit
+/// #     };
+/// #     let mut peaks: Vec<_> = (0..900)
+/// #         .map(|_| Peak { time: random(5_160), frequency: 100 + random(3_000) as u16, rank: random(4) as u8 })
+/// #         .collect();
+/// #     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+/// #     Constellation::new(30.0, peaks)
+/// # }
+/// let index = Snapshot::from_tracks(&[(TrackNumber(1), track(1))])?;
+/// let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
+/// let mut matcher = LiveMatcher::new(LiveSettings::default());
+/// // A stream that plays the track once. Its peaks arrive second by second.
+/// let stream = track(1);
+/// for second in stream.peaks.chunk_by(|a, b| a.time / 172 == b.time / 172) {
+///     let until = (second[0].time / 172 + 1) * 172;
+///     matcher.push(second, until, &index, &mut buffers, &mut events)?;
+/// }
+/// matcher.finish(&Constellation::new(30.0, Vec::new()), &index, &mut buffers, &mut events)?;
+///
+/// let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+/// assert_eq!(kinds, [LiveEventKind::Start, LiveEventKind::Final]);
+/// assert_eq!(events[1].detected.track, TrackNumber(1));
+/// assert!((events[1].detected.query_end - 30.0).abs() < 1.0);
+/// # Ok::<(), refrain_core::index::IndexError>(())
+/// ```
 #[derive(Debug)]
 pub struct LiveMatcher {
     settings: LiveSettings,
@@ -99,11 +131,11 @@ impl LiveMatcher {
         }
     }
 
-    /// Creates a matcher that continues a stream of another matcher. `airings` are the airings that were open. Their times
-    /// start at 0 with the first sample of this matcher: earlier times are negative, and times of audio that is processed
-    /// again are positive. The airings are searched at their expected places and continue without another
-    /// `Start`. Airings that are not found within 12 s after their last known end get a `Final`. `last_airing` is the highest
-    /// airing number that has been assigned.
+    /// Creates a matcher that continues a stream of another matcher. `airings` are the airings that were open. Their
+    /// times start at 0 with the first sample of this matcher: earlier times are negative, and times of audio that is
+    /// processed again are positive. The airings are searched at their expected places and continue without another
+    /// `Start`. Airings that are not found within 12 s after their last known end get a `Final`. `last_airing` is the
+    /// highest airing number that has been assigned.
     ///
     /// # Errors
     /// Returns [`IndexError`] if a track cannot be read.
@@ -120,9 +152,9 @@ impl LiveMatcher {
         Ok(this)
     }
 
-    /// Processes the next peaks of the stream, with [`crate::fingerprint::Density::Query`], in order of time (ticks since the
-    /// first sample of the stream). `peaks` must contain all peaks before `ready_until` that were not pushed yet. Adds the
-    /// resulting events to `out`.
+    /// Processes the next peaks of the stream, with [`crate::fingerprint::Density::Query`], in order of time (ticks
+    /// since the first sample of the stream). `peaks` must contain all peaks before `ready_until` that were not pushed
+    /// yet. Adds the resulting events to `out`.
     ///
     /// Missing audio is time that passes without peaks. Each call may use a different snapshot.
     ///
@@ -195,99 +227,6 @@ impl LiveMatcher {
             silent,
             unknown_since,
         }
-    }
-
-    /// Makes the decisions for the current time.
-    fn decide(
-        &mut self,
-        snapshot: &Snapshot,
-        buffers: &mut LiveBuffers,
-        out: &mut Vec<LiveEvent>,
-    ) -> Result<(), IndexError> {
-        let at = f64::from(self.decided);
-        let lost = self.end_removed_tracks(snapshot, out);
-        let peaks = self.history.at(at);
-        if !self.stream_airings.is_idle() {
-            buffers.measure(peaks, at);
-            let query = Query { peaks, from: oldest(at), to: at, chance: &buffers.chance };
-            let correction = log_hypotheses(snapshot, SEARCHES_PER_HOUR as usize);
-            self.stream_airings.find_resumed(&query, correction, &mut buffers.outcomes, out);
-            self.stream_airings.extend(&query, &mut buffers.outcomes);
-            self.stream_airings.close(&query, false, &mut buffers.outcomes, out);
-        }
-        let detected = self.stream_airings.last_detected();
-        let plan = self.search_schedule.plan(u64::from(self.decided), detected, is_silent(peaks, at));
-        let searched = plan.map_or(Ok(()), |plan| self.search(plan, snapshot, buffers, out));
-        if let Some(seconds) = self.settings.update_seconds {
-            self.stream_airings.update(at, seconds * TICKS_PER_SECOND, out);
-        }
-        lost.and(searched)
-    }
-
-    /// Ends the airings of tracks that a new snapshot does not contain.
-    fn end_removed_tracks(
-        &mut self,
-        snapshot: &Snapshot,
-        out: &mut Vec<LiveEvent>,
-    ) -> Result<(), IndexError> {
-        let new = std::sync::Arc::downgrade(snapshot.identity());
-        if Weak::ptr_eq(&self.snapshot_identity, &new) {
-            return Ok(());
-        }
-        let mut removed_tracks = Vec::new();
-        for airing in self.stream_airings.airings() {
-            if snapshot.find(airing.detected.track)?.is_none() {
-                removed_tracks.push(airing.detected.track);
-            }
-        }
-        self.snapshot_identity = new;
-        self.stream_airings.end_tracks(f64::from(self.decided), |track| removed_tracks.contains(&track), out);
-        Ok(())
-    }
-
-    /// Searches the unexplained peaks of the stream from a time on and starts or continues airings.
-    fn search(
-        &mut self,
-        PlannedSearch { effort, from }: PlannedSearch,
-        snapshot: &Snapshot,
-        buffers: &mut LiveBuffers,
-        out: &mut Vec<LiveEvent>,
-    ) -> Result<(), IndexError> {
-        let at = f64::from(self.decided);
-        let peaks = self.history.at(at);
-        buffers.measure(peaks, at);
-        let LiveBuffers { search, chance, outcomes, unexplained } = buffers;
-        let latest = Query { peaks: since(peaks, from), from, to: at, chance };
-        self.stream_airings.unexplained(&latest, outcomes, unexplained);
-        let correction = log_hypotheses(snapshot, SEARCHES_PER_HOUR as usize);
-        let accepted = self.settings.false_events_per_hour.max(f64::MIN_POSITIVE).ln();
-        let limit = (accepted - correction) / EVIDENCE_WEIGHT;
-        let [all_scales, some_scales, original_scale] = &self.searches;
-        let settings = match effort {
-            SearchEffort::AllScales => all_scales,
-            SearchEffort::SomeScales => some_scales,
-            SearchEffort::ClearOnly | SearchEffort::OriginalScale => original_scale,
-        };
-        let window = Window { peaks: unexplained, from: from.floor(), to: at, relief: &UNKNOWN };
-        search.references.trim(MAX_LOADED_TRACKS);
-        let mut searching = WindowSearch::with(
-            std::mem::take(search),
-            snapshot,
-            settings,
-            (limit, SelfSimilarity::IN_STREAMS),
-        )
-        .with_all_copies();
-        let found = match effort {
-            SearchEffort::ClearOnly => searching.find_clear(&window),
-            _ => searching.find(&window),
-        };
-        *search = searching.into_buffers();
-        let WindowMatches { accepted, .. } = found?;
-        let query = Query { peaks, from: oldest(at), to: at, chance };
-        for explanation in &accepted {
-            self.stream_airings.admit(explanation, &window, &query, (limit, correction), outcomes, out);
-        }
-        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Resumed airings: airings of the previous matcher that are searched at their expected places.
 //!
-//! A matcher that takes over a stream receives the open airings of the previous one, but the clocks of the two may differ a
-//! little. So each airing is first searched around its expected place, which requires much less evidence than a search of the
-//! catalog.
+//! A matcher that takes over a stream receives the open airings of the previous one, but the clocks of the two may
+//! differ a little. So each airing is first searched around its expected place, which requires much less evidence than
+//! a search of the catalog.
 
 use std::sync::Arc;
 
@@ -11,37 +11,40 @@ use crate::fingerprint::relief::UNKNOWN;
 use crate::index::{IndexError, Snapshot};
 use crate::matching::line::Line;
 use crate::matching::peak_grid::PeakGrid;
+use crate::matching::query::{Query, Window};
 use crate::matching::reference::Reference;
 use crate::matching::splice::{LineStretch, jump_across_clocks};
-use crate::matching::trace::{Query, Trace};
-use crate::matching::verify::{Alignment, InitialAlignment, Window, WindowStatistics};
+use crate::matching::trace::Trace;
+use crate::matching::verify::{Alignment, InitialAlignment, WindowStatistics};
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 
-/// Minimum length of audio for the search (1.5 s, in ticks). At half of it, few peaks decide about the wrong place; at
-/// twice, songs of the old airing are continued 1.5 s later.
+/// Minimum length of audio for the search (1.5 s, in ticks). At half this value, few peaks decide about the wrong
+/// place; at twice this value, songs of the old airing are continued 1.5 s later.
 const MIN_AUDIO_TICKS: f64 = 1.5 * TICKS_PER_SECOND;
 /// Maximum length of the most recent audio that is searched (10 s, in ticks). It equals the window in which chance is
-/// measured. At half of it, airings under speech are not found again; at twice, audio of another place dilutes the
-/// evidence.
+/// measured. At half this value, airings under speech are not found again; at twice this value, audio of another place
+/// dilutes the evidence.
 const MAX_AUDIO_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Maximum distance from the expected place in both directions (2 s, in ticks). At half of it, workers whose clocks
-/// differ by more than a second report the song again; at twice, more places are tried and repetitive songs can be
-/// continued a beat off.
+/// Maximum distance from the expected place in both directions (2 s, in ticks). At half this value, workers whose
+/// clocks differ by more than a second report the song again; at twice this value, more places are tried and repetitive
+/// songs can be continued a beat off.
 const MAX_DISTANCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 /// Distance between the tried places, in ticks; the fit of a line corrects smaller deviations. 47 ms, within the reach
-/// of the narrow fit. At half of it, the search costs twice as much; at twice, places between two steps are missed.
+/// of the narrow fit. At half this value, the search costs twice as much; at twice this value, places between two steps
+/// are missed.
 const STEP_TICKS: f64 = 8.0;
-/// Log-probability of chance below which an airing counts as found. e^-14 is about one in a million. At half of it, a
-/// song with the same beat continues the airing; at twice, airings under speech are lost at a take-over.
+/// Log-probability of chance below which an airing counts as found. e^-14 is about one in a million. At half this
+/// value, a song with the same beat continues the airing; at twice this value, airings under speech are lost at a
+/// take-over.
 const FOUND_LOG_P: f64 = -14.0;
-/// Time after its last known end at which an airing that has not been found ends (12 s, in ticks). At half of it, a
-/// longer spoken passage ends the airing; at twice, the final event of a song that has ended comes later.
+/// Time after its last known end at which an airing that has not been found ends (12 s, in ticks). At half this value,
+/// a longer spoken passage ends the airing; at twice this value, the final event of a song that has ended comes later.
 const RESUME_TIMEOUT_TICKS: f64 = 12.0 * TICKS_PER_SECOND;
 /// Maximum distance from the first sample to an airing that is ahead (6 h, in ticks). At a larger distance the clock of
 /// the stream has changed, and the airing counts as past. It exceeds the playlists that are decoded again from their
-/// start. At half of it, airings in playlists of more than 3 h end too early; at twice, a wrong clock keeps an airing
-/// open for up to 12 h.
+/// start. At half this value, airings in playlists of more than 3 h end too early; at twice this value, a wrong clock
+/// keeps an airing open for up to 12 h.
 const MAX_AHEAD_TICKS: f64 = 6.0 * 3600.0 * TICKS_PER_SECOND;
 
 /// An airing of the previous matcher that has not been found again yet.

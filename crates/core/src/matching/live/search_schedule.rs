@@ -7,31 +7,34 @@ use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::DECISION_TICKS;
 
-/// Minimum age of a stretch for its first search (2 s, in decisions). At half of it, searches of 1 s of audio find
-/// nothing and cost; at twice, songs are reported 2 s later.
+/// Minimum age of a stretch for its first search (2 s, in decisions). At half this value, searches of 1 s of audio find
+/// nothing and cost; at twice this value, songs are reported 2 s later.
 const FIRST_DECISIONS: u64 = 4;
-/// Up to this age (6 s, in decisions) the whole stretch is searched at every decision. At half of it, songs with a
-/// quiet beginning are found a second or two later; at twice, each unknown stretch costs more clear-only searches.
+/// Up to this age (6 s, in decisions) the whole stretch is searched at every decision. At half this value, songs with a
+/// quiet beginning are found a second or two later; at twice this value, each unknown stretch costs more clear-only
+/// searches.
 const YOUNG_DECISIONS: u64 = 12;
-/// Interval of the later clear-only searches (1 s, in decisions). At half of it, clear-only searches cost twice as
-/// much; at twice, songs are found up to a second later.
+/// Interval of the later clear-only searches (1 s, in decisions). At half this value, clear-only searches cost twice as
+/// much; at twice this value, songs are found up to a second later.
 const CLEAR_INTERVAL_DECISIONS: u64 = 2;
-/// Interval of the clear-only searches at a long stretch (3 s, in decisions). At half of it, streams of unknown music
-/// or speech cost nearly twice as much; at twice, a song that begins without a gap is found up to 3 s later.
+/// Interval of the clear-only searches at a long stretch (3 s, in decisions). At half this value, streams of unknown
+/// music or speech cost nearly twice as much; at twice this value, a song that begins without a gap is found up to 3 s
+/// later.
 const LATE_INTERVAL_DECISIONS: u64 = 6;
-/// Age from which a stretch is long (60 s, in decisions). At half of it, the slower schedule begins earlier and songs
-/// after short unknown stretches are found later; at twice, unknown music costs more.
+/// Age from which a stretch is long (60 s, in decisions). At half this value, the slower schedule begins earlier and
+/// songs after short unknown stretches are found later; at twice this value, unknown music costs more.
 const LONG_DECISIONS: u64 = 120;
-/// Length of the last part of the stretch that a later clear-only search searches (5 s, in ticks). At half of it, a
-/// clear-only search has too little evidence for many songs; at twice, audio before the start of a song dilutes its
-/// evidence.
+/// Length of the last part of the stretch that a later clear-only search searches (5 s, in ticks). At half this value,
+/// a clear-only search has too little evidence for many songs; at twice this value, audio before the start of a song
+/// dilutes its evidence.
 const CLEAR_WINDOW_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
 /// Maximum length that a full search at other scales covers (10 s, in ticks). It equals the windows of files. At half
-/// of it, changed songs in noise are not found; at twice, a search of the ladder costs up to twice as much.
+/// this value, changed songs in noise are not found; at twice this value, a search of the ladder costs up to twice as
+/// much.
 const SCALES_WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Maximum length that a full search without other scales covers (18 s, in ticks). It is longer because evidence adds
-/// up. At half of it, songs under speech are not found; at twice, searches cost more. It exceeds the margin between
-/// tracks in the index (16 s): a track that begins in its last 2 s is not found by this search.
+/// up. At half this value, songs under speech are not found; at twice this value, searches cost more. It exceeds the
+/// margin between tracks in the index (16 s): a track that begins in its last 2 s is not found by this search.
 const ORIGINAL_WINDOW_TICKS: f64 = 18.0 * TICKS_PER_SECOND;
 /// Ages (6, 10, 14, 20, 25 and 32 s, in decisions) at which a full search is made, with its effort. Full searches find
 /// recordings under speech or noise, or at another speed. The gaps grow, because what five searches have not found is
@@ -46,15 +49,15 @@ const FULL_SEARCHES: [(u64, SearchEffort); 6] = [
     (64, SearchEffort::OriginalScale),
 ];
 /// Interval of full searches after the ages in [`FULL_SEARCHES`] (20 s, in decisions). Every fourth of them tries some
-/// of the other scales. At half of it, unknown music costs nearly twice as much; at twice, a song that only a full
-/// search finds can be found 20 s later.
+/// of the other scales. At half this value, unknown music costs nearly twice as much; at twice this value, a song that
+/// only a full search finds can be found 20 s later.
 const FULL_INTERVAL_DECISIONS: u64 = 40;
-/// Interval of clear-only searches at unexplained audio while an airing is detected (3 s, in decisions). At half of it,
-/// streams with a tracked song are searched twice as often; at twice, the next song of a cross-fade is found up to 3 s
-/// later.
+/// Interval of clear-only searches at unexplained audio while an airing is detected (3 s, in decisions). At half this
+/// value, streams with a tracked song are searched twice as often; at twice this value, the next song of a cross-fade
+/// is found up to 3 s later.
 const TRACKING_INTERVAL_DECISIONS: u64 = 6;
-/// Length of the last part of the stream that such a clear-only search searches (6 s, in ticks). At half of it, a song
-/// under another one has too little evidence; at twice, its start is diluted by audio before it.
+/// Length of the last part of the stream that such a clear-only search searches (6 s, in ticks). At half this value, a
+/// song under another one has too little evidence; at twice this value, its start is diluted by audio before it.
 const TRACKING_WINDOW_TICKS: f64 = 6.0 * TICKS_PER_SECOND;
 
 /// Maximum number of searches per hour. The accepted number of false events is divided among them.
@@ -153,8 +156,8 @@ fn effort_at(age: u64) -> Option<SearchEffort> {
 }
 
 /// An airing counts as currently detected until this time after its last detection (1.2 s, in ticks). It covers two
-/// decisions, so that a single masked one changes nothing. At half of it, the schedule switches at every short break;
-/// at twice, the search for the next song begins a second later.
+/// decisions, so that a single masked one changes nothing. At half this value, the schedule switches at every short
+/// break; at twice this value, the search for the next song begins a second later.
 const RECENT_TICKS: f64 = 1.2 * TICKS_PER_SECOND;
 
 /// Returns true if an airing that was last detected at `detected` still counts as detected at `now` (both in ticks).

@@ -5,8 +5,8 @@ use crate::matching::{Effort, MatchSettings, Ranges};
 /// Settings of a [`super::LiveMatcher`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSettings {
-    /// Accepted number of false events per hour of a stream that contains nothing of the catalog. It is divided among all
-    /// searches of an hour. The default accepts one false event in a thousand hours of a stream.
+    /// Accepted number of false events per hour of a stream that contains nothing of the catalog. It is divided among
+    /// all searches of an hour. The default accepts one false event in a thousand hours of a stream.
     pub false_events_per_hour: f64,
     /// Effort of the search for unexplained audio.
     pub effort: Effort,
@@ -28,8 +28,8 @@ impl Default for LiveSettings {
 }
 
 /// Number of scales per second of audio that a search tries if it does not try all of them. With 44 scales, about
-/// eleven seconds of audio try them all. At half of it, changed songs are found later; at twice, these searches cost
-/// twice as much.
+/// eleven seconds of audio try them all. At half this value, changed songs are found later; at twice this value, these
+/// searches cost twice as much.
 const SCALES_PER_SECOND: f64 = 4.0;
 
 impl LiveSettings {

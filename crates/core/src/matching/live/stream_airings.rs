@@ -3,7 +3,7 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 use crate::matching::line::PeakOutcome;
-use crate::matching::trace::Query;
+use crate::matching::query::Query;
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 use super::history::oldest;
@@ -52,7 +52,8 @@ impl StreamAirings {
         self.open.is_empty() && self.resumed.is_empty()
     }
 
-    /// Returns the state that another matcher needs to continue all open airings, in the order in which they were found.
+    /// Returns the state that another matcher needs to continue all open airings, in the order in which they were
+    /// found.
     pub(super) fn airings(&self) -> Vec<Airing> {
         let resumed = self.resumed.iter().map(|resumed| resumed.airing.clone());
         let mut airings: Vec<Airing> = self.open.iter().map(TrackedAiring::export).chain(resumed).collect();
@@ -86,8 +87,8 @@ impl StreamAirings {
         }
     }
 
-    /// Ends the airings that have finished and adds their events to `out`. Ends all airings if `all` is true, at the end of
-    /// the stream.
+    /// Ends the airings that have finished and adds their events to `out`. Ends all airings if `all` is true, at the
+    /// end of the stream.
     pub(super) fn close(
         &mut self,
         query: &Query<'_>,
@@ -163,8 +164,8 @@ impl StreamAirings {
         self.closed.push(airing);
     }
 
-    /// Returns the set of peaks that an airing of these tracks may not use: those that other recordings explain, and all
-    /// peaks during other airings of the same recording, because a recording plays only once at a time.
+    /// Returns the set of peaks that an airing of these tracks may not use: those that other recordings explain, and
+    /// all peaks during other airings of the same recording, because a recording plays only once at a time.
     pub(super) fn explained(
         &self,
         tracks: &[TrackNumber],

@@ -2,8 +2,8 @@
 
 use crate::index::{BIN_UNITS, OffsetPeak};
 
-/// Non-maximum suppression radius, in bins. 3 bins are 0.14 s. At half of it, one alignment whose votes spread fills
-/// several places of the list; at twice, a second repetition within 0.3 s is suppressed.
+/// Non-maximum suppression radius, in bins. 3 bins are 0.14 s. At half this value, one alignment whose votes spread
+/// fills several places of the list; at twice this value, a second repetition within 0.3 s is suppressed.
 const SUPPRESSION_RADIUS_BINS: u32 = 3;
 
 /// Counts votes per offset. Owns reusable buffers.
@@ -19,8 +19,8 @@ pub(super) struct OffsetHistogram {
 /// Votes of two neighboring bins.
 #[derive(Debug, Clone, Copy)]
 struct BinPair {
-    /// Upper bin of the pair, so that the true offset is in the middle of the two bins. Without votes in the next bin, the
-    /// bin itself.
+    /// Upper bin of the pair, so that the true offset is in the middle of the two bins. Without votes in the next bin,
+    /// the bin itself.
     bin: u32,
     votes: u32,
     /// True if the pair survives non-maximum suppression and becomes a candidate.
@@ -107,15 +107,16 @@ fn suppress_non_maxima(pairs: &mut [BinPair], order: &mut Vec<usize>) {
 }
 
 /// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits. 32 kB, the
-/// size of a first-level cache. At half of it, more unrelated votes share a counter and pass the filter; at twice, the
-/// counters leave the cache.
+/// size of a first-level cache. At half this value, more unrelated votes share a counter and pass the filter; at twice
+/// this value, the counters leave the cache.
 const FILTER_COUNTERS: usize = 1 << 15;
 /// Maximum number of votes for filtering. More votes fill so many counters that too few votes are removed to pay for
 /// the filter. At half of the counters, most are still empty or hold one vote. A higher limit only costs time: the
 /// filter never removes a candidate.
 const MAX_FILTERED_VOTES: usize = FILTER_COUNTERS / 2;
 
-/// A filter that removes votes of offsets that cannot become candidates before the votes are sorted. Owns a reusable buffer.
+/// A filter that removes votes of offsets that cannot become candidates before the votes are sorted. Owns a reusable
+/// buffer.
 ///
 /// A lookup of the ladder has some thousand votes, and nearly all of them are the only vote of their offset.
 #[derive(Debug, Default)]
@@ -137,7 +138,8 @@ impl VoteFilter {
         }
         let min_votes = min_votes.min(u32::from(u8::MAX)) as u8;
         votes.retain(|bin| {
-            // The neighbor that shares the counter is included in it. The other neighbor is in the next counter on that side.
+            // The neighbor that shares the counter is included in it. The other neighbor is in the next counter on that
+            // side.
             let neighbor = if bin.is_multiple_of(2) { bin.wrapping_sub(1) } else { bin.wrapping_add(1) };
             self.0[cell(*bin)].saturating_add(self.0[cell(neighbor)]) >= min_votes
         });

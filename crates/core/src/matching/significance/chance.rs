@@ -3,12 +3,11 @@
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 
-use super::super::line::{Line, PeakDeviation, Tolerance};
-use super::super::verify::FINE;
-use super::survival::QUERY_RANKS;
+use super::super::line::{FINE, Line, PeakDeviation, Tolerance};
+use super::ranks::QUERY_RANKS;
 
-/// Probability, by frequency, that a peak of a track is found in a stretch of the query by chance. It is the mean over all
-/// shifts in time, so notes that the query sustains are accounted for.
+/// Probability, by frequency, that a peak of a track is found in a stretch of the query by chance. It is the mean over
+/// all shifts in time, so notes that the query sustains are accounted for.
 #[derive(Debug, Default)]
 pub(crate) struct Chance {
     /// Probability of a chance hit, by frequency in steps.
@@ -18,10 +17,10 @@ pub(crate) struct Chance {
 }
 
 /// Upper bound of the probability of a chance hit. Above it, a missing peak would count as near proof against a track.
-/// At half of it, hits in dense passages would count as evidence although chance finds them, too.
+/// At half this value, hits in dense passages would count as evidence although chance finds them, too.
 const MAX_CHANCE: f32 = 0.9;
 /// Lower bound of the probability of a chance hit: the query may be sparser where it was measured than at one place. At
-/// half of it, a hit at an empty frequency counts up to ln 2 more; at twice, up to ln 2 less.
+/// half this value, a hit at an empty frequency counts up to ln 2 more; at twice this value, up to ln 2 less.
 const MIN_CHANCE: f32 = 0.004;
 
 impl Chance {
@@ -65,8 +64,9 @@ impl Chance {
         self.ranks[usize::from(rank).min(QUERY_RANKS - 1)]
     }
 
-    /// Returns the probability density of a found peak under chance, where chance finds a peak with probability `chance`: its
-    /// place is uniform within the tolerance, and its rank is distributed like the ranks of the query's peaks.
+    /// Returns the probability density of a found peak under chance, where chance finds a peak with probability
+    /// `chance`: its place is uniform within the tolerance, and its rank is distributed like the ranks of the query's
+    /// peaks.
     pub(crate) fn density(&self, found: PeakDeviation, chance: f32) -> f32 {
         const POSITIONS: f32 = (2.0 * FINE.time as f32 + 1.0) * (2.0 * FINE.frequency as f32 + 1.0);
         chance / POSITIONS * self.of_rank(found.rank)

@@ -14,8 +14,8 @@ use super::survival::{
 type PerHypothesis<T> = [[[T; RATES.len()]; BANDS]; DEGRADATIONS.len()];
 
 /// Number of likelihood ratios that are multiplied before the logarithm is taken. Each ratio is between 1e-2 and 1e11,
-/// so the product fits into an `f64`. At twice of it, the largest product (1e352) would overflow; at half, twice as
-/// many logarithms are computed.
+/// so the product fits into an `f64`. At twice this value, the largest product (1e352) would overflow; at half this
+/// value, twice as many logarithms are computed.
 const RATIOS_PER_LOG: u8 = 16;
 
 /// Evidence for an alignment: the likelihood ratios of its e-value, and counts of peaks.
@@ -114,7 +114,8 @@ impl PeakEvidence {
         })
     }
 
-    /// Returns the exponent (at most 1) that tempers the likelihood of each peak; it is small if peaks are found in bursts.
+    /// Returns the exponent (at most 1) that tempers the likelihood of each peak; it is small if peaks are found in
+    /// bursts.
     pub(crate) fn power(&self) -> f32 {
         (1.0 / self.spread.dispersion()) as f32
     }

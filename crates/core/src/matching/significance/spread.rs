@@ -1,15 +1,15 @@
 //! Spread of the found peaks over time.
 
-/// Length of a moment, in ticks (46 ms). The peaks of one chord or stroke share a moment. At half of it, the peaks of
-/// one chord fall into two moments and count as independent; at twice, fast notes are taken for chords.
+/// Length of a moment, in ticks (46 ms). The peaks of one chord or stroke share a moment. At half this value, the peaks
+/// of one chord fall into two moments and count as independent; at twice this value, fast notes are taken for chords.
 const MOMENT_TICKS: u32 = 8;
-/// Length of a second, in ticks. One to three beats of music. At half of it, each has too few peaks for a variance;
-/// at twice, agreement in single bars is averaged out.
+/// Length of a second, in ticks. One to three beats of music. At half this value, each has too few peaks for a
+/// variance; at twice this value, agreement in single bars is averaged out.
 const SECOND_TICKS: u32 = 172;
 
-/// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are found
-/// at all times. Peaks of music that only shares beats or notes are found in whole chords and drum strokes, in some bars but
-/// not in others.
+/// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are
+/// found at all times. Peaks of music that only shares beats or notes are found in whole chords and drum strokes, in
+/// some bars but not in others.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spread {
     /// Index of the current moment.
@@ -69,21 +69,22 @@ impl Spread {
         self.crowding().max(self.bursts())
     }
 
-    /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few pairs
-    /// are not significant, so `PRIOR` pairs are added to both numbers.
+    /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few
+    /// pairs are not significant, so `PRIOR` pairs are added to both numbers.
     fn crowding(&self) -> f64 {
-        // At half of it, a few chance pairs reduce the evidence of short matches; at twice, real crowding in short
-        // matches is underrated. Long matches have thousands of pairs, so it has no effect there.
+        // At half this value, a few chance pairs reduce the evidence of short matches; at twice this value, real
+        // crowding in short matches is underrated. Long matches have thousands of pairs, so it has no effect there.
         const PRIOR: f64 = 10.0;
         let rate = f64::from(self.all.1) / f64::from(self.all.0.max(1));
         ((f64::from(self.pairs.1) + PRIOR) / (f64::from(self.pairs.0) * rate * rate + PRIOR)).max(1.0)
     }
 
-    /// Returns the variance of the found fraction per second divided by the variance for independent peaks, at least 1. This
-    /// is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with some degrees added to both.
+    /// Returns the variance of the found fraction per second divided by the variance for independent peaks, at least 1.
+    /// This is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with some degrees added
+    /// to both.
     fn bursts(&self) -> f64 {
-        // In seconds: a match of 3 s is corrected by half of what its variance shows. At half of it, short matches lose
-        // evidence by the noise of the variance; at twice, bursts in short matches count too much.
+        // In seconds: a match of 3 s is corrected by half of what its variance shows. At half this value, short matches
+        // lose evidence by the noise of the variance; at twice this value, bursts in short matches count too much.
         const PRIOR: f64 = 3.0;
         let (expected, found) = (f64::from(self.all.0.max(1)), f64::from(self.all.1));
         let rate = found / expected;

@@ -1,8 +1,8 @@
 //! Survival of a track's peaks in a query: the rate at which they are found, and their degradation (how far they
 //! deviate from the original).
 //!
-//! The tables were tuned on all conditions of the evaluation together: from clean to noise 5 dB above the music and speech 10
-//! dB above it.
+//! The tables were tuned on all conditions of the evaluation together: from clean to noise 5 dB above the music and
+//! speech 10 dB above it.
 
 use std::f32::consts::TAU;
 use std::sync::LazyLock;
@@ -11,11 +11,7 @@ use crate::fingerprint::Peak;
 
 use super::super::line::PeakDeviation;
 use super::chance::Chance;
-
-/// Number of ranks of a reference's peaks.
-const REFERENCE_RANKS: usize = 4;
-/// Number of ranks of a query's peaks.
-pub(super) const QUERY_RANKS: usize = 20;
+use super::ranks::{QUERY_RANKS, REFERENCE_RANKS};
 
 /// Rates of survival, from buried under noise to clean. Their odds differ by a factor of about two, and by more in
 /// clean audio. With half as many, the best hypothesis fits worse and evidence is lost; with twice as many,
@@ -46,7 +42,8 @@ pub(super) struct PeakDegradation {
     time: f32,
     /// Standard error of the frequency, in steps.
     frequency: f32,
-    /// Number of ranks by which a peak rises or falls among its neighbors; the probability falls to 1/e over this number.
+    /// Number of ranks by which a peak rises or falls among its neighbors; the probability falls to 1/e over this
+    /// number.
     rank: f32,
 }
 
@@ -61,8 +58,9 @@ pub(crate) const BANDS: usize = BAND_END_STEPS.len() + 1;
 /// weights, songs lose evidence in bright audio; at 1, unknown music with the same drum samples matches more often.
 const BAND_WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
 /// Logarithms of the transition probabilities between the rates of neighboring bands, by the distance of the two rates
-/// in [`RATES`]. Neighboring bands seldom have very different rates. At half of them, a band with accidental hits can
-/// take a high rate of its own, which helps unknown music; at twice, filtered audio is modeled worse.
+/// in [`RATES`]. Neighboring bands seldom have very different rates. At half these values, a band with chance hits can
+/// take a high rate of its own, which raises the evidence for wrong matches; at twice these values, filtered audio is
+/// modeled worse.
 pub(super) const RATE_TRANSITIONS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
 
 /// Returns the index of the band of a frequency in steps.
@@ -128,8 +126,8 @@ impl Survival {
         Self { rates: self.rates.map(|rate| rate.saturating_sub(steps)), ..self }
     }
 
-    /// Returns the logarithm of the likelihood of the outcome of a peak divided by its likelihood by chance, where chance
-    /// finds a peak at this place with probability `chance`.
+    /// Returns the logarithm of the likelihood of the outcome of a peak divided by its likelihood by chance, where
+    /// chance finds a peak at this place with probability `chance`.
     pub(crate) fn gain(self, peak: &Peak, found: Option<PeakDeviation>, all: &Chance, chance: f32) -> f32 {
         let rank = reference_rank(peak);
         let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
@@ -139,11 +137,11 @@ impl Survival {
     }
 }
 
-/// Returns the log-likelihood ratio of a peak of the query as a track's peak of medium rank in noise, for a survival rate of
-/// one third. Used for screening.
+/// Returns the log-likelihood ratio of a peak of the query as a track's peak of medium rank in noise, for a survival
+/// rate of one third. Used for screening.
 pub(crate) fn screening_score(chance: &Chance, query: &Peak) -> f32 {
     // A rate between noise and clean, because screening must rank candidates before anything is known of the query. At
-    // half or twice of it, hits of rare ranks count less or more; the order of most candidates stays the same.
+    // half or twice this value, hits of rare ranks count less or more; the order of most candidates stays the same.
     const RATE: f32 = 1.0 / 3.0;
     const NOISE: usize = 3;
     let rank = usize::from(query.rank).min(QUERY_RANKS - 1);
@@ -155,8 +153,8 @@ pub(crate) fn screening_score(chance: &Chance, query: &Peak) -> f32 {
 pub(crate) const MISSING_PEAK_SCORE: f32 = -0.405_465_1;
 
 /// Returns the logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
-/// Markov models), with each likelihood raised to a power. `steps` are the logarithms of the transition probabilities between
-/// neighboring bands, by the distance of their rates.
+/// Markov models), with each likelihood raised to a power. `steps` are the logarithms of the transition probabilities
+/// between neighboring bands, by the distance of their rates.
 pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], power: f32) -> f32 {
     let mut sums = [-(N as f32).ln(); N];
     for (i, band) in bands.iter().enumerate() {

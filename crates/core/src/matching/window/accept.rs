@@ -6,50 +6,31 @@ use crate::index::IndexError;
 use super::super::competitors::discount_alternatives;
 use super::super::copies::Recordings;
 use super::super::line::Line;
-use super::super::verify::{Alignment, Window};
+use super::super::query::Window;
+use super::super::verify::Alignment;
 use super::alignments::Alignments;
 use super::copies::CopyGroup;
+use super::explanation::Explanation;
 use super::{OBVIOUS_LOG_P, WindowSearch};
 
-/// Log-probability of chance below which a match is beyond doubt. Such a match of another scale needs no search for
-/// competing alignments at that scale, and its missing peaks are not checked for masking. At half of it, wrong matches
-/// of repetitive music may be accepted without these checks; at twice, more clean matches at changed scales pay for
-/// another deep lookup.
+/// Log-probability of chance below which a match is certain. A certain match at a changed scale is accepted without a
+/// search for competing alignments at that scale, and the missing peaks of a certain match are not checked for masking.
+/// At half this value, wrong matches of repetitive music may be accepted without these checks; at twice this value,
+/// more true matches at changed scales need another deep lookup.
 const CERTAIN_LOG_P: f64 = -300.0;
 /// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a
 /// catalog, which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses
-/// one in a thousand true matches. At half of it, more unknown pieces with the same beat match; at twice, more songs
-/// under noise whose masking is not measured well are lost.
+/// one in a thousand true matches. At half this value, more unknown pieces with the same beat match; at twice this
+/// value, more songs under noise whose masking is not measured well are lost.
 const UNMASKED_WEIGHT: f64 = 3.0;
-/// Maximum number of places whose evidence is computed in full; a place with copies counts once. At half of it,
-/// competitors of a weak match can be missing; at twice, each window refines twice as many lines.
-pub(super) const MAX_REFINED: usize = 40;
-/// Maximum number of these places that are compared with all others. A window of 10 s seldom has more than two songs;
-/// the rest are explanations to report. At half of it, a true match behind several strong wrong ones is lost; at twice,
-/// judging costs up to twice as much.
+/// Maximum number of places that are compared with all others; a place with copies counts once. A window of 10 s seldom
+/// has more than two songs; the rest are explanations to report. At half this value, a true match behind several strong
+/// wrong ones is lost; at twice this value, judging costs up to twice as much.
 const MAX_COMPARED: usize = 6;
 /// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll. At half
-/// of it, unknown music that shares a fill or sample matches more often; at twice, songs that begin or end in the
-/// window are found one window later.
+/// this value, unknown music that shares a fill or sample matches more often; at twice this value, songs that begin or
+/// end in the window are found one window later.
 const MIN_PART_TICKS: f64 = 3.0 * TICKS_PER_SECOND;
-
-/// An alignment that explains a part of a window, with the copies of its track that explain the same part.
-#[derive(Debug, Clone)]
-pub(crate) struct Explanation {
-    /// Alignment with the most evidence.
-    pub(crate) lead: Alignment,
-    /// Log-probability of chance after discounting competing alignments.
-    pub(crate) log_p: f64,
-    /// Alignments of the same place in other tracks that carry the recording.
-    pub(crate) copies: Vec<Alignment>,
-}
-
-impl Explanation {
-    /// Returns all alignments, the one with the most evidence first.
-    pub(crate) fn alignments(&self) -> impl Iterator<Item = &Alignment> {
-        std::iter::once(&self.lead).chain(&self.copies)
-    }
-}
 
 /// Result of searching a window.
 #[derive(Debug, Default)]
@@ -168,12 +149,13 @@ impl WindowMatches {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P && one.log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns true if a match is so good that no other scale needs to be tried.
+    /// Returns true if the alignment of a match is obvious before competing alignments are discounted. No other scale
+    /// is then searched.
     pub(super) fn has_original_scale(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns the line of the best match if it has a changed scale and is not beyond doubt.
+    /// Returns the line of the best match if it has a changed scale and is not certain.
     pub(super) fn uncertain_line(&self) -> Option<Line> {
         let best = self.accepted.first()?;
         (best.lead.line.is_changed() && best.log_p > CERTAIN_LOG_P).then_some(best.lead.line)

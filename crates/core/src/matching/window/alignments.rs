@@ -2,25 +2,26 @@
 
 use super::super::copies::{copy_agreement, may_be_copies, shared_peaks};
 use super::super::line::PeakOutcome;
-use super::super::verify::{Alignment, Window};
+use super::super::query::Window;
+use super::super::verify::Alignment;
 use crate::index::TrackNumber;
 
 /// Maximum factor by which the number of candidates is raised to compensate for copies. Catalogs with more copies of a
-/// recording find fewer other recordings at the same place. At half of it, that begins with 16 copies; at twice, a
-/// lookup can return twice as many candidates.
+/// recording find fewer other recordings at the same place. At half this value, that begins with 16 copies; at twice
+/// this value, a lookup can return twice as many candidates.
 const MAX_COPY_FACTOR: usize = 32;
 
 /// The verified alignments of a window. Each line of a track is contained once.
 #[derive(Debug)]
 pub(super) struct Alignments {
     all: Vec<Alignment>,
-    /// For each alignment, the set of the query's peaks that it explains: one bit per peak, counted from the first peak of
-    /// the window.
+    /// For each alignment, the set of the query's peaks that it explains: one bit per peak, counted from the first peak
+    /// of the window.
     explained: Vec<Vec<u64>>,
     /// Places of recordings that the alignments play.
     places: Vec<RecordingPlace>,
-    /// Largest number of tracks in which one place was found: the factor by which more candidates are needed to find as many
-    /// places.
+    /// Largest number of tracks in which one place was found: the factor by which more candidates are needed to find as
+    /// many places.
     copies: usize,
     outcomes: Vec<PeakOutcome>,
 }
@@ -28,8 +29,8 @@ pub(super) struct Alignments {
 /// A place of a recording.
 #[derive(Debug)]
 struct RecordingPlace {
-    /// Index of the first alignment at this place. Other alignments are compared only with this one, so that the cost grows
-    /// with the number of places and not with the square of the number of copies.
+    /// Index of the first alignment at this place. Other alignments are compared only with this one, so that the cost
+    /// grows with the number of places and not with the square of the number of copies.
     first: usize,
     /// Tracks that have this place.
     tracks: Vec<TrackNumber>,
@@ -42,8 +43,8 @@ impl Default for Alignments {
 }
 
 impl Alignments {
-    /// Adds an alignment, or replaces a worse one along the same line. Returns true if it is the same place in a copy of a
-    /// track that has already been added.
+    /// Adds an alignment, or replaces a worse one along the same line. Returns true if it is the same place in a copy
+    /// of a track that has already been added.
     pub(super) fn add(&mut self, new: Alignment, window: &Window<'_>) -> bool {
         let explained = explained(&new, window.first_peak());
         if let Some(i) = self.all.iter().position(|old| old.is_same_line(&new, window)) {
@@ -69,8 +70,8 @@ impl Alignments {
         place.is_some()
     }
 
-    /// Returns the place that an alignment of another track plays, if it was found before. The place that shares the most of
-    /// the query's explained peaks is compared first.
+    /// Returns the place that an alignment of another track plays, if it was found before. The place that shares the
+    /// most of the query's explained peaks is compared first.
     fn place_of(&mut self, new: &Alignment, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
         let near =

@@ -6,22 +6,26 @@ use crate::index::{Candidate, IndexError, TrackNumber};
 
 use super::super::copies::{copy_agreement, line_of_copy, may_be_copies};
 use super::super::line::{Line, PeakOutcome};
+use super::super::query::Window;
 use super::super::search::CandidateLookup;
 use super::super::sweep::Scale;
-use super::super::verify::{Alignment, InitialAlignment, Window};
-use super::accept::{Explanation, MAX_REFINED};
+use super::super::verify::{Alignment, InitialAlignment};
 use super::alignments::Alignments;
+use super::explanation::Explanation;
 use super::{Buffers, SHALLOW, WindowSearch};
 
+/// Maximum number of places whose evidence is computed in full; a place with copies counts once. At half this value,
+/// competitors of a weak match can be missing; at twice this value, each window refines twice as many lines.
+const MAX_REFINED: usize = 40;
 /// Maximum number of entries of one recording that are looked up. If a catalog has more, only this many are reported.
 /// It bounds the time of one search; at half or twice of it, the bound changes by the same factor.
 const MAX_COPIES: usize = 1000;
-/// Length of the part of a track that is looked up to find its copies (10 s, in ticks). At half of it, copies with
-/// edits in the stretch have fewer votes; at twice, the lookup costs twice as much without finding more.
+/// Length of the part of a track that is looked up to find its copies (10 s, in ticks). At half this value, copies with
+/// edits in the stretch have fewer votes; at twice this value, the lookup costs twice as much without finding more.
 const LOOKUP_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch. At half
-/// of it, many unrelated tracks are compared; at twice, copies in other encodings, which share fewer landmarks, may be
-/// missed.
+/// this value, many unrelated tracks are compared; at twice this value, copies in other encodings, which share fewer
+/// landmarks, may be missed.
 const MIN_COPY_VOTES: u32 = 12;
 
 /// The alignments of one place of a recording: the best one, and those of copies.
@@ -70,8 +74,8 @@ impl CopyGroup {
         groups.into_iter().map(|(group, _)| group).collect()
     }
 
-    /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees better
-    /// and returns the other one, which is a repetition of the place.
+    /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees
+    /// better and returns the other one, which is a repetition of the place.
     fn insert(&mut self, one: &Alignment, agreement: f64) -> Option<Alignment> {
         let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
         let Some(known) = known else {
@@ -88,8 +92,8 @@ impl CopyGroup {
 }
 
 impl WindowSearch<'_> {
-    /// Adds all tracks that carry the recording, also those that the search of the query did not find. To find them, the
-    /// peaks of the track itself are looked up, because they are many and free of noise.
+    /// Adds all tracks that carry the recording, also those that the search of the query did not find. To find them,
+    /// the peaks of the track itself are looked up, because they are many and free of noise.
     pub(super) fn add_copies(
         &mut self,
         explanation: &mut Explanation,

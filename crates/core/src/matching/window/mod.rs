@@ -3,6 +3,7 @@
 mod accept;
 mod alignments;
 mod copies;
+mod explanation;
 mod passes;
 
 use std::sync::Arc;
@@ -11,19 +12,21 @@ use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, IndexError, SearchIndex, SearchSession};
 
 use super::competitors::SelfSimilarity;
-use super::line::{Line, PeakOutcome};
+use super::line::{FINE, Line, PeakOutcome};
 use super::masking::MaskingModel;
 use super::peak_grid::PeakGrid;
+use super::query::Window;
 use super::reference::{Reference, ReferenceCache};
 use super::screen::ScreeningMap;
 use super::search::{CandidateLookup, Search};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder};
-use super::verify::{Alignment, FINE, InitialAlignment, Window, WindowStatistics};
+use super::verify::{Alignment, InitialAlignment, WindowStatistics};
 
-pub(crate) use accept::{Explanation, WindowMatches};
+pub(crate) use accept::WindowMatches;
 use alignments::Alignments;
+pub(crate) use explanation::Explanation;
 
 /// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same. Chosen by
 /// hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more postings;
@@ -38,22 +41,22 @@ pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1
 /// each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
 pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
-/// Maximum number of candidates of the first pass that are verified. At half of it, a clean song with many repetitions
-/// can fill the list with wrong places; at twice, the first pass verifies twice as many.
+/// Maximum number of candidates of the first pass that are verified. At half this value, a clean song with many
+/// repetitions can fill the list with wrong places; at twice this value, the first pass verifies twice as many.
 const MAX_CANDIDATES: usize = 32;
 /// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach
-/// it. At half of it (-50), coincidences of beats can end the search early; at twice, more queries of known songs pay
-/// for the deep pass.
+/// it. At half this value (-50), coincidences of beats can end the search early; at twice this value, more queries of
+/// known songs pay for the deep pass.
 const OBVIOUS_LOG_P: f64 = -100.0;
 /// Minimum number of votes for a verification at the original scale. At 1 or 2, nearly every posting is a candidate; at
 /// 6, short or degraded clips with few common landmarks are not found.
 const MIN_CANDIDATE_VOTES: u32 = 3;
 /// Number of candidates after which a clear-only search ends if none is promising: the votes of a clearly audible song
-/// are among the highest. At half of it, a song whose wrong places have more votes is missed until the next full
-/// search; at twice, clear-only searches at unknown audio cost nearly twice as much.
+/// are among the highest. At half this value, a song whose wrong places have more votes is missed until the next full
+/// search; at twice this value, clear-only searches at unknown audio cost nearly twice as much.
 const MAX_QUICK_CANDIDATES: usize = 6;
 /// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound
-/// underrates true alignments. At half of it, more clear-only searches at unknown audio continue; near 1, true
+/// underrates true alignments. At half this value, more clear-only searches at unknown audio continue; near 1, true
 /// alignments that are slightly off are given up.
 const PROMISING_FRACTION: f64 = 0.5;
 /// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by
@@ -61,9 +64,9 @@ const PROMISING_FRACTION: f64 = 0.5;
 /// of it, all claimed probabilities change by the same factor of two.
 const OFFSETS_PER_SECOND: f64 = 1.0;
 /// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged
-/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half of it, the
-/// probability that a changed recording is chance must be half as high; at twice, it may be twice as high. Unchanged
-/// recordings are hardly affected.
+/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half this value, the
+/// probability that a changed recording is chance must be half as high; at twice this value, it may be twice as high.
+/// Unchanged recordings are hardly affected.
 const CHANGED_SHARE: f64 = 0.01;
 /// Number of tries at the original scale. There are two: the shallow and the deep lookup.
 const ORIGINAL_SCALE_TRIES: f64 = 2.0;
@@ -138,8 +141,8 @@ impl<'a> WindowSearch<'a> {
         }
     }
 
-    /// Looks up the copies of all accepted matches, even if the window shows none. Streams need this, because the audio that
-    /// would show the copies may already be explained by an airing.
+    /// Looks up the copies of all accepted matches, even if the window shows none. Streams need this, because the audio
+    /// that would show the copies may already be explained by an airing.
     pub(crate) fn with_all_copies(self) -> Self {
         Self { always_add_copies: true, ..self }
     }
@@ -149,8 +152,8 @@ impl<'a> WindowSearch<'a> {
         self.buffers
     }
 
-    /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be a wrong place in
-    /// the right track, which the search at other scales shows.
+    /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be a wrong
+    /// place in the right track, which the search at other scales shows.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
         self.find_measured(window)

@@ -1,5 +1,5 @@
-//! The passes of a search: outstanding peaks, most peaks, other scales. Where the number of candidates is limited, places
-//! that are copies of already verified ones do not count.
+//! The passes of a search: outstanding peaks, most peaks, other scales. Where the number of candidates is limited,
+//! places that are copies of already verified ones do not count.
 
 use std::sync::Arc;
 
@@ -7,42 +7,44 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::{Candidate, IndexError};
 
 use super::super::line::Line;
+use super::super::query::Window;
 use super::super::reference::Reference;
 use super::super::search::CandidateLookup;
 use super::super::settings::Effort;
 use super::super::sweep::{Scale, within_budget};
 use super::super::timeline::WINDOW_STEP_TICKS;
-use super::super::verify::{Alignment, Window};
+use super::super::verify::Alignment;
 use super::alignments::Alignments;
 use super::{DEEP, MAX_CANDIDATES, MIDDLE, OBVIOUS_LOG_P, SHALLOW, WindowSearch};
 
 /// Number of candidates of the first pass that suffice if one is obvious: further candidates would only serve as its
-/// competitors. At half of it, a wrong place that looks obvious may lack the competitor that shows it; at twice, clean
-/// queries verify twice as many candidates.
+/// competitors. At half this value, a wrong place that looks obvious may lack the competitor that shows it; at twice
+/// this value, clean queries verify twice as many candidates.
 const ENOUGH_CANDIDATES: usize = 12;
 /// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a
-/// track, so it is far cheaper than a verification. At half of it, songs in strong noise whose votes rank low are lost;
-/// at twice, more tracks are unpacked.
+/// track, so it is far cheaper than a verification. At half this value, songs in strong noise whose votes rank low are
+/// lost; at twice this value, more tracks are unpacked.
 const MAX_SCREENED: usize = 256;
-/// Maximum number of screened candidates that are verified. At half of it, songs in noise are lost if unrelated
-/// candidates have a higher score; at twice, the deep pass verifies twice as many.
+/// Maximum number of screened candidates that are verified. At half this value, songs in noise are lost if unrelated
+/// candidates have a higher score; at twice this value, the deep pass verifies twice as many.
 const MAX_VERIFIED: usize = 32;
 /// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first. The
-/// wide fit looks up the peaks four times as often as the narrow one. At half of it, songs that are off by one per cent
-/// in speed are found less often; at twice, unknown queries cost more.
+/// wide fit looks up the peaks four times as often as the narrow one. At half this value, songs that are off by one per
+/// cent in speed are found less often; at twice this value, unknown queries cost more.
 const MAX_REFITTED: usize = 8;
-/// Maximum number of candidates of one step of the ladder. At half of it, the right place can be hidden by repetitions
-/// of another one; at twice, the ladder verifies more wrong candidates before the limit of all steps.
+/// Maximum number of candidates of one step of the ladder. At half this value, the right place can be hidden by
+/// repetitions of another one; at twice this value, the ladder verifies more wrong candidates before the limit of all
+/// steps.
 const MAX_PER_SCALE: usize = 4;
-/// Maximum number of candidates of all steps of the ladder that are verified. At half of it, weak matches at a changed
-/// scale are lost; at twice, unknown queries verify twice as many.
+/// Maximum number of candidates of all steps of the ladder that are verified. At half this value, weak matches at a
+/// changed scale are lost; at twice this value, unknown queries verify twice as many.
 const MAX_LADDER_CANDIDATES: usize = 24;
 /// Minimum number of votes for a verification in the ladder. It is above the minimum at the original scale, because
-/// many more lookups are made. At half of it, each scale has candidates by chance alone; at twice, short changed clips
-/// are lost.
+/// many more lookups are made. At half this value, each scale has candidates by chance alone; at twice this value,
+/// short changed clips are lost.
 const MIN_LADDER_VOTES: u32 = 5;
-/// Maximum number of steps that are repeated in small steps. At half of it, the right scale may not be among them in
-/// noise; at twice, the second round costs twice as much.
+/// Maximum number of steps that are repeated in small steps. At half this value, the right scale may not be among them
+/// in noise; at twice this value, the second round costs twice as much.
 const MAX_FINE_SCALES: usize = 3;
 
 impl WindowSearch<'_> {
@@ -130,8 +132,8 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// Fits the speed of the first lines, unless an alignment is obvious. A line that is off in speed has little evidence
-    /// until it is fitted.
+    /// Fits the speed of the first lines, unless an alignment is obvious. A line that is off in speed has little
+    /// evidence until it is fitted.
     fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, alignments: &mut Alignments) {
         if !alignments.any_below(OBVIOUS_LOG_P) {
             for (reference, line) in lines.iter().take(MAX_REFITTED) {

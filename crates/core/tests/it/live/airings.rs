@@ -16,8 +16,8 @@ fn after(gap: f64, clip: MixClip<'static>) -> MixClip<'static> {
     MixClip { fade: -gap, ..clip }
 }
 
-/// Checks the events of clips that are played one after the other: ends (within `tolerance` seconds), positions, and the
-/// delay of the start event (below `max_delay` seconds).
+/// Checks the events of clips that are played one after the other: ends (within `tolerance` seconds), positions, and
+/// the delay of the start event (below `max_delay` seconds).
 fn check(clips: &[(usize, MixClip<'static>)], tolerance: f64, max_delay: f64) -> Vec<EmittedEvent> {
     let (Mix { samples, airings }, songs) = airings(clips);
     let events = follow(&samples);

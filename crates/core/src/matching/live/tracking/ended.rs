@@ -12,8 +12,8 @@
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::matching::live::history::{MIN_AUDIBLE_PEAKS, since};
+use crate::matching::query::Query;
 use crate::matching::splice::MAX_JUMP_TICKS;
-use crate::matching::trace::Query;
 
 use super::{LOOKUP_DELAY_TICKS, LOST_AFTER_OTHER_TICKS, LOST_TICKS, MIN_MISSED_PEAKS, TrackedAiring};
 

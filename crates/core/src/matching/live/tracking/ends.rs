@@ -1,23 +1,24 @@
 //! Start and end of an airing.
 //!
 //! Reasons for the limits of `mod.rs` that decide about continuation:
-//! - `CONTINUED_LOG_P` (-6, e^-6 = 1/400): at half of it, chance prolongs airings by seconds; at twice, airings under
-//!   speech break.
-//! - `REDETECTED_LOG_P` (-10): at half of it, airings come back by chance; at twice, they are not found again under
-//!   speech.
-//! - `MIN_BREAK_TICKS` (2 s): at half of it, short noise counts as a break, and the line is fitted to less audio; at
-//!   twice, the line is fitted across lost audio.
+//! - `CONTINUED_LOG_P` (-6, e^-6 = 1/400): at half this value, chance prolongs airings by seconds; at twice this value,
+//!   airings under speech break.
+//! - `REDETECTED_LOG_P` (-10): at half this value, airings come back by chance; at twice this value, they are not found
+//!   again under speech.
+//! - `MIN_BREAK_TICKS` (2 s): at half this value, short noise counts as a break, and the line is fitted to less audio;
+//!   at twice this value, the line is fitted across lost audio.
 //! - `RECENT_AUDIO_TICKS` (4, 2 and 1 s): with the shortest alone, airings under speech need longer to return; with the
 //!   longest alone, clean ones.
-//! - `MIN_PEAKS` (5): at half of it, decisions rest on two peaks; at twice, sparse music is extended later.
-//! - `FITTED_TICKS` (20 s): at half of it, the speed is less exact; at twice, a clock that drifts by one part in two
-//!   thousand reaches the tolerance.
+//! - `MIN_PEAKS` (5): at half this value, decisions rest on two peaks; at twice this value, sparse music is extended
+//!   later.
+//! - `FITTED_TICKS` (20 s): at half this value, the speed is less exact; at twice this value, a clock that drifts by
+//!   one part in two thousand reaches the tolerance.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::matching::edges::EdgeBounds;
-use crate::matching::line::compare_range;
-use crate::matching::trace::{Query, Trace, TraceStart, evidence_of};
-use crate::matching::verify::FINE;
+use crate::matching::line::{FINE, compare_range};
+use crate::matching::query::Query;
+use crate::matching::trace::{Trace, TraceStart, evidence_of};
 
 use super::{CONTINUED_LOG_P, FITTED_TICKS, MIN_BREAK_TICKS, MIN_MISSED_PEAKS, TrackedAiring};
 
@@ -26,14 +27,15 @@ use super::{CONTINUED_LOG_P, FITTED_TICKS, MIN_BREAK_TICKS, MIN_MISSED_PEAKS, Tr
 /// inexact; with more, each airing costs more traces.
 pub(super) const RETRACED_AT_TICKS: [f64; 3] =
     [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
-/// Maximum length of a start or end that may be masked by speech (1.5 s, in ticks). At half of it, starts and ends
-/// below speech are reported too late or too early; at twice, songs that were cut there are reported in full.
+/// Maximum length of a start or end that may be masked by speech (1.5 s, in ticks). At half this value, starts and ends
+/// below speech are reported too late or too early; at twice this value, songs that were cut there are reported in
+/// full.
 const MAX_HIDDEN_TICKS: f64 = 1.5 * TICKS_PER_SECOND;
-/// Length of the audio next to a start or end that shows if it is masked (5 s, in ticks). At half of it, few peaks
-/// decide; at twice, clean audio farther inside hides the masked edge.
+/// Length of the audio next to a start or end that is examined to decide whether the start or end is masked (5 s, in
+/// ticks). At half this value, few peaks decide; at twice this value, clean audio farther inside hides the masked edge.
 const EDGE_AUDIO_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
-/// Starts nearer than this, in ticks, count as the same. At half of it, starts that differ by noise count as changed;
-/// at twice, a lost beginning of 0.3 s is not noticed.
+/// Distance in ticks below which two starts of an airing count as the same. At half this value, starts that differ by
+/// noise count as changed; at twice this value, a lost beginning of 0.3 s is not noticed.
 const SAME_START_TICKS: f64 = 0.2 * TICKS_PER_SECOND;
 
 impl TrackedAiring {
@@ -64,8 +66,8 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns true if a trace omits a beginning that is significant by itself. This happens below speech, where fewer peaks
-    /// of the beginning are found than of the rest.
+    /// Returns true if a trace omits a beginning that is significant by itself. This happens below speech, where fewer
+    /// peaks of the beginning are found than of the rest.
     fn omits_beginning(&self, trace: &Trace, query: &Query<'_>) -> bool {
         if trace.from < self.from + SAME_START_TICKS {
             return false;
@@ -114,9 +116,9 @@ impl TrackedAiring {
         }
     }
 
-    /// Extends the airing to the ends of its track where it is so degraded that missing peaks carry little information. A
-    /// song is seldom cut a few seconds after its beginning or before its end, but speech is common there. The airing is not
-    /// extended beyond `free` (ticks of the stream).
+    /// Extends the airing to the ends of its track where it is so degraded that missing peaks carry little information.
+    /// A song is seldom cut a few seconds after its beginning or before its end, but speech is common there. The airing
+    /// is not extended beyond `free` (ticks of the stream).
     pub(in crate::matching::live) fn extend_to_track_ends(&mut self, free: (f64, f64)) {
         let beginning = self.line.query(0.0);
         if self.seam.is_none()

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 use crate::matching::edges::EdgeBounds;
-use crate::matching::line::{Line, PeakOutcome, compare_range, fit};
+use crate::matching::line::{FINE, Line, PeakOutcome, compare_range, fit};
+use crate::matching::query::Query;
 use crate::matching::reference::Reference;
 use crate::matching::significance::{PeakEvidence, Survival};
-use crate::matching::trace::{FOLLOWING, Query, SAME_TICKS, Trace, evidence_of, stretch};
-use crate::matching::verify::FINE;
+use crate::matching::trace::{FOLLOWING, SAME_TICKS, Trace, evidence_of, stretch};
 
 use super::event::Airing;
 use ends::RETRACED_AT_TICKS;
@@ -25,8 +25,8 @@ use pieces::EndedStretch;
 const LOOKUP_DELAY_TICKS: f64 = FINE.time + 1.0;
 /// Log-probability of chance below which the audio after the last detection still belongs to the airing.
 const CONTINUED_LOG_P: f64 = -6.0;
-/// Log-probability of chance below which audio after a break belongs to the airing. It is lower because more stretches could
-/// have been selected.
+/// Log-probability of chance below which audio after a break belongs to the airing. It is lower because more stretches
+/// could have been selected.
 const REDETECTED_LOG_P: f64 = -10.0;
 /// Minimum length of a break (2 s, in ticks).
 const MIN_BREAK_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
@@ -34,10 +34,11 @@ const MIN_BREAK_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 const RECENT_AUDIO_TICKS: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
 /// Minimum number of expected peaks for a decision.
 const MIN_PEAKS: usize = 5;
-/// Length of the most recent audio to which the line is fitted (20 s, in ticks): long enough to be exact, short enough to
-/// follow a clock that drifts.
+/// Length of the most recent audio to which the line is fitted (20 s, in ticks): long enough to be exact, short enough
+/// to follow a clock that drifts.
 const FITTED_TICKS: f64 = 20.0 * TICKS_PER_SECOND;
-/// Time without detection after which an airing has ended (10 s, in ticks). Silent seconds do not count, for up to 30 s.
+/// Time without detection after which an airing has ended (10 s, in ticks). Silent seconds do not count, for up to 30
+/// s.
 const LOST_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Time without detection after which an airing has ended if another airing has started since then (3 s, in ticks).
 const LOST_AFTER_OTHER_TICKS: f64 = 3.0 * TICKS_PER_SECOND;
@@ -84,8 +85,8 @@ pub(super) struct TrackedAiring {
     correction: f64,
     /// Number of times that the airing was traced back.
     retraced: usize,
-    /// State of the airing before this matcher took over, with counts of the part that is kept; `None` if this matcher found
-    /// it.
+    /// State of the airing before this matcher took over, with counts of the part that is kept; `None` if this matcher
+    /// found it.
     before: Option<Airing>,
     /// Time of the last event, in ticks.
     pub(super) last_event: f64,
@@ -138,7 +139,7 @@ impl TrackedAiring {
         this.start = EdgeBounds::at(this.from);
         this.reference_from = airing.detected.reference_start * TICKS_PER_SECOND;
         let p = airing.detected.false_positive_probability.max(f64::MIN_POSITIVE);
-        this.window_log_p = (p.ln() - correction) / super::EVIDENCE_WEIGHT;
+        this.window_log_p = (p.ln() - correction) / super::evidence::EVIDENCE_WEIGHT;
         this.retraced = RETRACED_AT_TICKS.len();
         this.before = Some(airing);
         this
@@ -282,7 +283,8 @@ impl TrackedAiring {
         let begins = self.seam.map_or(self.from, |(from, _)| from);
         let from = self.line.reference(query.from.max(begins));
         let first = peaks.partition_point(|p| f64::from(p.time) < from).min(self.detected);
-        // Peaks that were not looked up yet are probably explained, too, so they are looked up at their expected places.
+        // Peaks that were not looked up yet are probably explained, too, so they are looked up at their expected
+        // places.
         let end = if self.is_detected(query.to) { self.expected(query.to) } else { self.detected };
         compare_range(peaks, first..end, query.peaks, &self.line, FINE, outcomes);
         for query in outcomes.iter().filter_map(|o| o.query) {

@@ -2,16 +2,16 @@
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::matching::Segment;
-use crate::matching::line::{Line, PeakOutcome, compare_range};
+use crate::matching::line::{FINE, Line, PeakOutcome, compare_range};
 use crate::matching::live::event::Airing;
-use crate::matching::trace::{Query, SAME_TICKS, Trace};
-use crate::matching::verify::FINE;
+use crate::matching::query::Query;
+use crate::matching::trace::{SAME_TICKS, Trace};
 
 use super::TrackedAiring;
 
 /// Minimum length of the part of the previous matcher's airing that is kept when the rest is found again (1 s, in
-/// ticks). At half of it, inexact ends leave segments of a few peaks; at twice, up to 2 s of the previous matcher are
-/// dropped.
+/// ticks). At half this value, inexact ends leave segments of a few peaks; at twice this value, up to 2 s of the
+/// previous matcher are dropped.
 const MIN_STRETCH_TICKS: f64 = TICKS_PER_SECOND;
 
 /// A stretch that has ended.
@@ -26,7 +26,8 @@ pub(super) struct EndedStretch {
 }
 
 impl EndedStretch {
-    /// Returns everything that the previous matcher reported of an airing as one stretch. Its counts are kept in the airing.
+    /// Returns everything that the previous matcher reported of an airing as one stretch. Its counts are kept in the
+    /// airing.
     pub(super) fn of_other_matcher(airing: &Airing) -> Self {
         let detected = &airing.detected;
         let from = detected.query_start * TICKS_PER_SECOND;

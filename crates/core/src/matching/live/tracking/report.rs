@@ -2,8 +2,8 @@
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::matching::Match;
-use crate::matching::live::EVIDENCE_WEIGHT;
 use crate::matching::live::event::Airing;
+use crate::matching::live::evidence::EVIDENCE_WEIGHT;
 use crate::matching::timeline::aligned_landmarks;
 
 use super::{FITTED_TICKS, TrackedAiring};

@@ -1,0 +1,47 @@
+//! The child's side of the connection to its parent.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+
+use serde::de::DeserializeOwned;
+
+use crate::protocol::ChildReply;
+use crate::wire::MessageCodec;
+
+/// Bytes that are read from the parent at once. It is the capacity of a pipe in Linux; at half this value, a full pipe
+/// takes two reads, and twice as much is never filled by one read.
+const READ_BUFFER_BYTES: usize = 64 << 10;
+
+/// The two pipes to the parent.
+pub(crate) struct ParentChannel {
+    from: BufReader<File>,
+    to: File,
+    codec: MessageCodec,
+}
+
+impl ParentChannel {
+    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line
+    /// feeds, and each part would wake the parent.
+    pub(crate) fn open() -> io::Result<Self> {
+        #[cfg(unix)]
+        let (from, to) = {
+            use std::os::fd::AsFd;
+            (io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?)
+        };
+        #[cfg(windows)]
+        let (from, to) = {
+            use std::os::windows::io::AsHandle;
+            (io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?)
+        };
+        let from = BufReader::with_capacity(READ_BUFFER_BYTES, from.into());
+        Ok(Self { from, to: to.into(), codec: MessageCodec::default() })
+    }
+
+    pub(crate) fn send(&mut self, reply: &ChildReply) -> io::Result<()> {
+        self.codec.send(&mut self.to, reply)
+    }
+
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        self.codec.receive(&mut self.from)
+    }
+}
