@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::headings;
+
 /// Check the settings, the catalog, the index cache and the resources of the service
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,10 +24,12 @@ Examples:
 Exit status: 0 every check passed, 2 at least one check failed, 3 there are
 warnings only.")]
 pub(crate) struct DoctorArgs {
-    /// Read and check everything that is stored. This takes as long as reading the whole database
-    #[arg(long)]
+    /// Read and check everything that is stored
+    ///
+    /// This takes as long as reading the whole database.
+    #[arg(long, help_heading = headings::SERVICE)]
     pub(crate) thorough: bool,
     /// Write one JSON object instead of lines
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
 }

@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, ValueEnum};
-use refrain_core::matching::Effort;
-use serde::Deserialize;
+use clap::Args;
 
-use super::JobsArg;
+use super::{JobsArg, headings};
+use crate::settings::SearchEffort;
+use crate::settings::keys::{help, long_help};
 
 const LONG: &str = "\
 Find the songs of the catalog in audio and video files. Each song is reported
@@ -34,68 +34,44 @@ these codes, with the reason in `error`:
 Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some
 inputs could not be read.";
 
-/// Search effort, the values of `--effort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum EffortArg {
-    /// Find clear audio at its original speed
-    Fast,
-    /// Also find audio under noise or speech, and audio with another speed, tempo or pitch
-    Normal,
-    /// Also find audio that is both degraded and changed. Several times slower
-    Thorough,
-}
-
-impl From<EffortArg> for Effort {
-    fn from(effort: EffortArg) -> Self {
-        match effort {
-            EffortArg::Fast => Self::Fast,
-            EffortArg::Normal => Self::Normal,
-            EffortArg::Thorough => Self::Thorough,
-        }
-    }
-}
-
 /// Find the songs of the catalog in files
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IdentifyArgs {
-    /// Audio or video files, their http:// or https:// URLs, or - for standard input. With s3://BUCKET/KEY or
-    /// s3://BUCKET/PREFIX/ a report is written next to each object
+    /// Audio or video files, http:// or https:// URLs, s3:// objects, or - for standard input
+    ///
+    /// With s3://BUCKET/KEY or s3://BUCKET/PREFIX/ a report is written next to each object.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<OsString>,
+    /// Accept private addresses for the hosts in the URLs
+    ///
+    /// For other hosts, for example of redirects, use monitor.private_hosts in the settings.
+    #[arg(long, help_heading = headings::INPUT)]
+    pub(crate) allow_private: bool,
+    #[arg(long, value_name = "P", help_heading = headings::MATCHING, help = help("false_positive_rate"), long_help = long_help("false_positive_rate"))]
+    pub(crate) false_positive_rate: Option<f64>,
+    #[arg(long, value_name = "EFFORT", help_heading = headings::MATCHING, help = help("effort"), long_help = long_help("effort"))]
+    pub(crate) effort: Option<SearchEffort>,
+    #[arg(long, value_name = "PART", help_heading = headings::MATCHING, help = help("speed_range"), long_help = long_help("speed_range"))]
+    pub(crate) speed_range: Option<f64>,
+    #[arg(long, value_name = "PART", help_heading = headings::MATCHING, help = help("tempo_range"), long_help = long_help("tempo_range"))]
+    pub(crate) tempo_range: Option<f64>,
+    #[arg(long, value_name = "CENTS", help_heading = headings::MATCHING, help = help("pitch_range"), long_help = long_help("pitch_range"))]
+    pub(crate) pitch_range: Option<f64>,
     /// Write one JSON line per input instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
-    /// Include rejected candidates: those that can be chance, and those whose audio a better match explains
-    #[arg(long)]
+    /// Include rejected candidates
+    ///
+    /// These are candidates that can be chance, and candidates whose audio a better match explains.
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) all: bool,
     /// Print the reasons why an input did not match
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) explain: bool,
-    /// Set the accepted probability that an unknown input gives a match, above 0 and below 1. Default: 0.001
-    #[arg(long, value_name = "P")]
-    pub(crate) false_positive_rate: Option<f64>,
-    /// Set the search effort for audio that is not found at once. Default: normal
-    #[arg(long, value_name = "EFFORT")]
-    pub(crate) effort: Option<EffortArg>,
-    /// Search for changes of the speed, 0 (off) to 0.5: 0.5 covers 1/1.5 to 1.5 times the original speed. Default: 0.5
-    #[arg(long, value_name = "PART")]
-    pub(crate) speed_range: Option<f64>,
-    /// Search for changes of the tempo at the original pitch, 0 (off) to 0.5, like --speed-range. Default: 0.14
-    #[arg(long, value_name = "PART")]
-    pub(crate) tempo_range: Option<f64>,
-    /// Search for changes of the pitch at the original tempo, up to CENTS in both directions, 0 (off) to 700 (100 cents
-    /// are a semitone). Default: 200
-    #[arg(long, value_name = "CENTS")]
-    pub(crate) pitch_range: Option<f64>,
     /// Set the unknownAssetID of the responses. Default: each file's name without its extension
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = headings::OUTPUT)]
     pub(crate) asset_id: Option<String>,
-    /// Accept private addresses for the hosts in the URLs. For other hosts, for example of redirects, use
-    /// monitor.private_hosts in the settings
-    #[arg(long)]
-    pub(crate) allow_private: bool,
     #[command(flatten)]
     pub(crate) jobs: JobsArg,
 }

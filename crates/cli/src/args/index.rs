@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use refrain_catalog::Rule;
 
-use super::JobsArg;
+use super::{JobsArg, headings};
+use crate::settings::keys::{help, long_help};
 
 const LONG: &str = "\
 Index songs: add music files and folders to the catalog.
@@ -43,10 +44,9 @@ pub(crate) struct IndexArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Read titles, artists, rules and other metadata from this file, CSV or JSON lines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = headings::INPUT)]
     pub(crate) metadata: Option<PathBuf>,
-    /// Set this rule for the tracks of the command that have no rule: block, allow, …
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", help_heading = headings::INPUT, help = help("rule"), long_help = long_help("rule"))]
     pub(crate) rule: Option<Rule>,
     #[command(flatten)]
     pub(crate) jobs: JobsArg,

@@ -1,6 +1,9 @@
 //! Command-line arguments as clap parses them, before the settings are checked.
 
 mod doctor;
+mod flags;
+mod generate;
+mod headings;
 mod identify;
 mod index;
 mod monitor;
@@ -12,7 +15,8 @@ mod streams;
 mod tracks;
 
 pub(crate) use doctor::DoctorArgs;
-pub(crate) use identify::{EffortArg, IdentifyArgs};
+pub(crate) use generate::{CompletionsArgs, ManArgs};
+pub(crate) use identify::IdentifyArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
 pub(crate) use outbox::{DropArgs, ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
@@ -29,6 +33,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::settings::keys::{help, long_help, plain_keys, plain_variables, table, wrap};
 use crate::settings::{CatalogUrl, SearchBackend};
 
 const EXAMPLES: &str = "\
@@ -42,27 +47,38 @@ Examples:
   refrain tracks list --text queen       list tracks of the catalog
   refrain --config service.toml serve    run the service
   refrain streams list                   list the streams of the service
-  refrain doctor                         check the installation
+  refrain doctor                         check the installation";
 
-Settings are taken from these sources, the first one wins: flags; environment
-variables (REFRAIN_CATALOG, REFRAIN_CACHE_DIR, REFRAIN_SEARCH, REFRAIN_JOBS,
-REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT, REFRAIN_SPEED_RANGE,
-REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE, REFRAIN_CONFIG); the
-TOML file (keys catalog, cache_dir, search, jobs, false_positive_rate, effort,
-speed_range, tempo_range, pitch_range, rule); DATABASE_URL (catalog only);
-defaults. Unknown keys are errors.
-The table [database] of the file, or REFRAIN_DATABASE_MAX_CONNECTIONS and so on,
-configure the database connections: max_connections, acquire_timeout_seconds,
-statement_timeout_seconds (0: no timeout) and retry_seconds (time for which
-refrain retries to reach an unavailable server). docs/service.toml lists every
-key of the service with its environment variable.
+/// Number of characters in a line of the text after the options.
+const WIDTH: usize = 80;
 
+/// Returns the text after the options: examples, and the names of the settings.
+fn after_help() -> String {
+    let plain: Vec<_> = plain_keys().iter().map(|key| key.name).collect();
+    let database: Vec<_> =
+        table("database").iter().flat_map(|table| table.keys).map(|key| key.name).collect();
+    let sources = format!(
+        "Settings are taken from these sources, the first one wins: flags; environment variables ({}); the TOML file \
+         (keys {}); DATABASE_URL (catalog only); defaults. Unknown keys are errors.",
+        plain_variables().join(", "),
+        plain.join(", "),
+    );
+    let tables = format!(
+        "The table [database] of the file, or REFRAIN_DATABASE_MAX_CONNECTIONS and so on, configure the database \
+         connections: {}. docs/service.toml describes every key with its environment variable.",
+        database.join(", "),
+    );
+    let (sources, tables) = (wrap(&sources, WIDTH, "", ""), wrap(&tables, WIDTH, "", ""));
+    format!("{EXAMPLES}\n\n{sources}\n{tables}\n\n{EXIT_STATUS}")
+}
+
+const EXIT_STATUS: &str = "\
 Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
 
 /// Index songs, then find them in files and live streams
 #[derive(Debug, Parser)]
-#[command(name = "refrain", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "refrain", version, after_help = after_help(), max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -73,21 +89,16 @@ pub(crate) struct Cli {
 /// Flags of all commands.
 #[derive(Debug, Default, Args)]
 pub(crate) struct GlobalArgs {
-    /// Use this catalog: sqlite:PATH or postgres://USER@HOST/DATABASE. Default: $DATABASE_URL if it has one of these
-    /// forms, else refrain/catalog.db in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = headings::SETTINGS, help = help("catalog"), long_help = long_help("catalog"))]
     pub(crate) catalog: Option<CatalogUrl>,
-    /// Keep index caches in this folder. They can be deleted at any time. Default: the folder of the catalog file; for a
-    /// catalog in PostgreSQL, refrain/ in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = headings::SETTINGS, help = help("cache_dir"), long_help = long_help("cache_dir"))]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Use this search index: local (files on this machine, the fastest) or database (rows in the catalog's PostgreSQL,
-    /// without local files, for short tasks and for catalogs that are too large for one machine). Default: local
-    #[arg(long, global = true, value_name = "INDEX", hide_possible_values = true)]
+    #[arg(long, global = true, value_name = "INDEX", hide_possible_values = true, help_heading = headings::SETTINGS, help = help("search"), long_help = long_help("search"))]
     pub(crate) search: Option<SearchBackend>,
-    /// Read settings from this TOML file. Default: refrain/config.toml in the user's configuration folder
-    /// ($XDG_CONFIG_HOME, else ~/.config), if it exists
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Read settings from this TOML file
+    ///
+    /// Default: refrain/config.toml in the user's configuration folder ($XDG_CONFIG_HOME, else ~/.config), if it exists.
+    #[arg(long, global = true, value_name = "FILE", help_heading = headings::SETTINGS)]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -108,6 +119,8 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Index the bundled songs, identify distorted clips and a mix of them, and show the results
@@ -126,7 +139,34 @@ pub(crate) struct DemoArgs {
 /// The flag `--jobs` of the commands that process several files in parallel.
 #[derive(Debug, Default, Args)]
 pub(crate) struct JobsArg {
-    /// Process up to N files in parallel, 1 to 1024. Default: one per core
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = headings::PERFORMANCE, help = help("jobs"), long_help = long_help("jobs"))]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Maximum length of a short text in characters: with the flag it fits into two lines of a terminal.
+    const MAX_SHORT_CHARS: usize = 110;
+
+    fn check(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let name = format!("{}: {}", command.get_name(), arg.get_id());
+            let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!((1..=MAX_SHORT_CHARS).contains(&short.chars().count()), "{name}: {short}");
+            // One sentence. More is in the long text.
+            assert!(!short.replace(". Default: ", "").contains(". "), "{name}: {short}");
+            assert!(arg.is_positional() || arg.get_help_heading().is_some(), "{name} has no heading");
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn flags_have_a_short_text_and_a_heading() {
+        check(&Cli::command());
+        check(&IdentifyStreamArgs::command());
+    }
 }

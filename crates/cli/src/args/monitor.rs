@@ -8,6 +8,8 @@ use refrain_monitor::EventKind;
 use refrain_stream::PcmFormat;
 use refrain_stream::hls::RenditionChoice;
 
+use super::headings;
+
 const LONG: &str = "\
 Follow a live stream until it ends and report the songs of the catalog in it:
 an event when a song starts, and an event with its exact start and end when it
@@ -86,47 +88,66 @@ impl FromStr for RenditionArg {
 #[derive(Debug, Clone, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct MonitorArgs {
-    /// Stream to follow: an http(s) URL (HLS or radio), a udp or rtp URL (MPEG-TS), a file, or - for standard input
+    /// Stream to follow: a URL, a file, or - for standard input
+    ///
+    /// The URL is an http or https URL of an HLS playlist or of a radio stream, or a udp or rtp URL of an MPEG transport
+    /// stream.
     #[arg(value_name = "URL")]
     pub(crate) input: String,
+    /// Read standard input or the file as raw PCM, for example s16le:48000:2
+    #[arg(long, value_name = "FORMAT", help_heading = headings::INPUT)]
+    pub(crate) pcm: Option<PcmFormat>,
+    /// Accept a private address for the host in the URL
+    ///
+    /// For other hosts, for example of segments, use monitor.private_hosts in the settings.
+    #[arg(long, help_heading = headings::INPUT)]
+    pub(crate) allow_private: bool,
+    /// Report these events, separated by commas
+    #[arg(
+        long,
+        value_name = "EVENTS",
+        value_delimiter = ',',
+        default_values = ["start", "final"],
+        help_heading = headings::LIVE_STREAM
+    )]
+    pub(crate) events: Vec<EventArg>,
+    /// Emit an update event every SECONDS while a song plays
+    ///
+    /// The value is 1 to 86400. Default: 30 with --events update, else never.
+    #[arg(long, value_name = "SECONDS", value_parser = update_seconds, help_heading = headings::LIVE_STREAM)]
+    pub(crate) update_every: Option<f64>,
+    /// Select the rendition of a master playlist. Default: audio only, else the lowest bandwidth
+    ///
+    /// The value is the name of the rendition, #0 for the first one, or max:BITS for the highest bandwidth up to BITS per
+    /// second.
+    #[arg(long, value_name = "WHICH", help_heading = headings::LIVE_STREAM)]
+    pub(crate) rendition: Option<RenditionArg>,
+    /// Set the accepted number of false events per hour, above 0. Default: 0.001
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = headings::MATCHING)]
+    pub(crate) false_events_per_hour: Option<f64>,
     /// Set the unknownAssetID of the responses. Default: the last part of the URL
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) id: Option<String>,
     /// Write one response file per event to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = headings::OUTPUT)]
     pub(crate) out: Option<PathBuf>,
-    /// Write incomplete response files to this folder where the system cannot write files without a name. Default: next
-    /// to --out
-    #[arg(long, value_name = "DIR")]
+    /// Write incomplete response files to this folder. Default: next to --out
+    ///
+    /// The folder is only used where the system cannot write files without a name.
+    #[arg(long, value_name = "DIR", help_heading = headings::OUTPUT)]
     pub(crate) temp: Option<PathBuf>,
-    /// Report these events, separated by commas
-    #[arg(long, value_name = "EVENTS", value_delimiter = ',', default_values = ["start", "final"])]
-    pub(crate) events: Vec<EventArg>,
-    /// Emit an update event every SECONDS while a song plays, 1 to 86400. Default: 30 with --events update, else never
-    #[arg(long, value_name = "SECONDS", value_parser = update_seconds)]
-    pub(crate) update_every: Option<f64>,
-    /// Read standard input or the file as raw PCM, for example s16le:48000:2
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) pcm: Option<PcmFormat>,
-    /// Select the rendition of a master playlist: its name, #0 for the first one, or max:BITS for the highest bandwidth
-    /// up to BITS per second. Default: audio only, else the lowest bandwidth
-    #[arg(long, value_name = "WHICH")]
-    pub(crate) rendition: Option<RenditionArg>,
-    /// Accept a private address for the host in the URL. For other hosts, for example of segments, use
-    /// monitor.private_hosts in the settings
-    #[arg(long)]
-    pub(crate) allow_private: bool,
-    /// Set the accepted number of false events per hour, above 0. Default: 0.001
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub(crate) false_events_per_hour: Option<f64>,
-    /// Write events as JSON lines to standard output, also on a terminal and in addition to --out
-    #[arg(long)]
+    /// Write events as JSON lines to standard output
+    ///
+    /// The lines are also written to a terminal, and in addition to the files of --out.
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
     /// Write log lines as JSON, also on a terminal
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) log_json: bool,
-    /// Log debug messages as well. Has no effect while the status line is shown
-    #[arg(long, short)]
+    /// Log debug messages as well
+    ///
+    /// The flag has no effect while the status line is shown.
+    #[arg(long, short, help_heading = headings::OUTPUT)]
     pub(crate) verbose: bool,
 }
 
@@ -159,18 +180,18 @@ could not be written.";
 #[command(name = "identifyStream", version, after_help = STREAM_EXAMPLES, max_term_width = 110)]
 pub(crate) struct IdentifyStreamArgs {
     /// URL of a stream, or a media file
-    #[arg(short = 'i', value_name = "URL")]
+    #[arg(short = 'i', value_name = "URL", help_heading = headings::INPUT)]
     pub(crate) input: String,
-    /// Read settings from this configuration file
-    #[arg(short = 'c', value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
     /// Set the unknownAssetID of the responses
-    #[arg(short = 'e', value_name = "ID")]
+    #[arg(short = 'e', value_name = "ID", help_heading = headings::OUTPUT)]
     pub(crate) asset_id: String,
     /// Write the responses to this folder
-    #[arg(short = 'O', value_name = "DIR")]
+    #[arg(short = 'O', value_name = "DIR", help_heading = headings::OUTPUT)]
     pub(crate) out: PathBuf,
     /// Write temporary files to this folder
-    #[arg(short = 't', value_name = "DIR")]
+    #[arg(short = 't', value_name = "DIR", help_heading = headings::OUTPUT)]
     pub(crate) temp: Option<PathBuf>,
+    /// Read settings from this configuration file
+    #[arg(short = 'c', value_name = "FILE", help_heading = headings::SETTINGS)]
+    pub(crate) config: Option<PathBuf>,
 }

@@ -3,6 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use refrain_catalog::DeliveryStatus;
 
+use super::headings;
+
 /// List undelivered messages, retry or delete them
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -41,13 +43,13 @@ Examples:
   refrain outbox list --status delivered --json | jq -r .message")]
 pub(crate) struct ListOutboxArgs {
     /// List only messages to this sink
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = headings::SELECTION)]
     pub(crate) sink: Option<String>,
     /// List only messages with this status: waiting, dead or delivered. Default: waiting and dead
-    #[arg(long, value_name = "STATUS", hide_possible_values = true)]
+    #[arg(long, value_name = "STATUS", hide_possible_values = true, help_heading = headings::SELECTION)]
     pub(crate) status: Option<StatusArg>,
     /// Write one JSON object per line instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
 }
 
@@ -85,10 +87,10 @@ pub(crate) struct RetryArgs {
     #[arg(value_name = "ID", group = "which")]
     pub(crate) ids: Vec<i64>,
     /// Retry all dead messages to this sink
-    #[arg(long, value_name = "NAME", group = "which")]
+    #[arg(long, value_name = "NAME", group = "which", help_heading = headings::SELECTION)]
     pub(crate) sink: Option<String>,
     /// Retry all dead messages
-    #[arg(long, group = "which")]
+    #[arg(long, group = "which", help_heading = headings::SELECTION)]
     pub(crate) all: bool,
 }
 
@@ -104,6 +106,6 @@ pub(crate) struct DropArgs {
     /// Name of the sink
     pub(crate) sink: String,
     /// Delete the messages even if the sink is in the settings
-    #[arg(long)]
+    #[arg(long, help_heading = headings::SELECTION)]
     pub(crate) force: bool,
 }

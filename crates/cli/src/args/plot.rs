@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::JobsArg;
+use super::{JobsArg, headings};
+use crate::settings::keys::{help, long_help};
 
-/// Allowed widths of a picture in pixels. A narrower picture has no space for its text; one of 4096 × 4096 pixels takes
-/// 50 MB of memory.
+/// Allowed widths of a picture in pixels. The size of text has a lower limit, so at half of 640 the histograms and axes
+/// take two thirds of the width. A picture of 4096 × 4096 pixels takes 50 MB of memory, and each job holds one; at
+/// twice the limit it would be 200 MB per job.
 const WIDTH_RANGE_PX: std::ops::RangeInclusive<u64> = 640..=4096;
-/// Allowed heights of a picture in pixels, for the same reasons.
+/// Allowed heights of a picture in pixels. Heading, captions and axes of the picture of a match take about 180 pixels
+/// at the smallest scale, so at half of 400 its panels would have no height. The maximum limits memory as for the
+/// width.
 const HEIGHT_RANGE_PX: std::ops::RangeInclusive<u64> = 400..=4096;
 
 const LONG: &str = "\
@@ -48,28 +52,42 @@ pub(crate) struct PlotArgs {
     /// Audio or video files, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<OsString>,
-    /// Write the pictures to this folder, which is created if it does not exist
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) out: PathBuf,
-    /// Draw from this time on: seconds, m:ss or h:mm:ss. Default: the start of the input
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    /// Draw from this time on. Default: the start of the input
+    ///
+    /// The time is given as seconds, m:ss or h:mm:ss.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = headings::INPUT)]
     pub(crate) from: Option<f64>,
-    /// Draw up to this time: seconds, m:ss or h:mm:ss. Default: 30 seconds after --from. Without --from and --to, all
-    /// matches are drawn
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    /// Draw up to this time. Default: 30 seconds after --from
+    ///
+    /// The time is given as seconds, m:ss or h:mm:ss. Without --from and --to, all matches are drawn.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = headings::INPUT)]
     pub(crate) to: Option<f64>,
+    #[arg(long, value_name = "P", help_heading = headings::MATCHING, help = help("false_positive_rate"), long_help = long_help("false_positive_rate"))]
+    pub(crate) false_positive_rate: Option<f64>,
+    /// Write the pictures to this folder, which is created if it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".", help_heading = headings::OUTPUT)]
+    pub(crate) out: PathBuf,
     /// Set the width of the pictures in pixels
-    #[arg(long, value_name = "PX", default_value_t = 1600, value_parser = RangedU64ValueParser::<u32>::new().range(WIDTH_RANGE_PX))]
+    #[arg(
+        long,
+        value_name = "PX",
+        default_value_t = 1600,
+        value_parser = RangedU64ValueParser::<u32>::new().range(WIDTH_RANGE_PX),
+        help_heading = headings::OUTPUT
+    )]
     pub(crate) width: u32,
     /// Set the height of the pictures in pixels
-    #[arg(long, value_name = "PX", default_value_t = 900, value_parser = RangedU64ValueParser::<u32>::new().range(HEIGHT_RANGE_PX))]
+    #[arg(
+        long,
+        value_name = "PX",
+        default_value_t = 900,
+        value_parser = RangedU64ValueParser::<u32>::new().range(HEIGHT_RANGE_PX),
+        help_heading = headings::OUTPUT
+    )]
     pub(crate) height: u32,
     /// Draw rejected candidates as well (NAME.rejected-1.png, …)
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) all: bool,
-    /// Set the accepted probability that an unknown input gives a match, above 0 and below 1. Default: 0.001
-    #[arg(long, value_name = "P")]
-    pub(crate) false_positive_rate: Option<f64>,
     #[command(flatten)]
     pub(crate) jobs: JobsArg,
 }

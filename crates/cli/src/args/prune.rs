@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::headings;
+
 /// Delete old detections, ended streams, and delivered and dead messages from the catalog's database
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -12,7 +14,10 @@ Examples:
   refrain prune --days 365
   refrain --catalog postgres://host/music prune --days 90")]
 pub(crate) struct PruneArgs {
-    /// Delete detections last updated, streams ended, and messages delivered or dead, more than N days ago
-    #[arg(long, value_name = "N")]
+    /// Delete rows that are older than N days
+    ///
+    /// The age is that of the last update of a detection, of the end of a stream, and of the delivery or the last failure of a
+    /// message.
+    #[arg(long, value_name = "N", help_heading = headings::SELECTION)]
     pub(crate) days: u32,
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::headings;
 use crate::settings::Role;
 
 const LONG: &str = "\
@@ -29,9 +30,10 @@ took longer than service.drain_seconds.";
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// Set the roles of this process, separated by commas. Default: service.roles in the settings, else all roles that
-    /// have their queue or address
-    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    /// Set the roles of this process, separated by commas. Default: service.roles in the settings
+    ///
+    /// Without the flag and the setting, the process has all roles that have their queue or address.
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', help_heading = headings::SERVICE)]
     pub(crate) role: Vec<Role>,
 }
 
@@ -49,6 +51,6 @@ does not answer, 2 the settings are invalid or name no address.";
 #[command(after_help = HEALTHCHECK_EXAMPLES)]
 pub(crate) struct HealthcheckArgs {
     /// Check that the service is ready (/readyz) instead of alive (/healthz)
-    #[arg(long)]
+    #[arg(long, help_heading = headings::SERVICE)]
     pub(crate) ready: bool,
 }

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::headings;
+
 const EXAMPLES: &str = "\
 Examples:
   refrain streams add radio-one https://radio.example.org/one.mp3
@@ -44,10 +46,10 @@ pub(crate) struct AddStreamArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ListStreamsArgs {
     /// Include streams that have ended or failed
-    #[arg(long)]
+    #[arg(long, help_heading = headings::SELECTION)]
     pub(crate) all: bool,
     /// Write one JSON object per line instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
 }
 

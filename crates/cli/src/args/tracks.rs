@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use refrain_catalog::Rule;
 
+use super::headings;
+
 /// List, show, change, export and import the tracks of the catalog
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -42,16 +44,16 @@ Examples:
   refrain tracks list --json | jq -r .source")]
 pub(crate) struct ListArgs {
     /// List only tracks whose title, artist, album or source contains this text
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = headings::SELECTION)]
     pub(crate) text: Option<String>,
     /// List only tracks with this rule
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", help_heading = headings::SELECTION)]
     pub(crate) rule: Option<Rule>,
     /// Include removed tracks
-    #[arg(long)]
+    #[arg(long, help_heading = headings::SELECTION)]
     pub(crate) removed: bool,
     /// Write one JSON object per line instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
 }
 
@@ -64,7 +66,7 @@ pub(crate) struct ShowArgs {
     /// ID of the track
     pub(crate) id: String,
     /// Write one JSON object instead of text
-    #[arg(long)]
+    #[arg(long, help_heading = headings::OUTPUT)]
     pub(crate) json: bool,
 }
 
@@ -98,7 +100,7 @@ pub(crate) struct RemoveArgs {
     #[arg(required_unless_present = "source", value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// Remove the track that was indexed from this file
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = headings::SELECTION)]
     pub(crate) source: Vec<PathBuf>,
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use refrain_catalog::Address;
 
-/// Maximum number of characters of the name of a catalog in a folder name, which can have 255 bytes in total.
+/// Maximum number of characters of the name of a catalog in a folder name, which can have 255 bytes in total. 60
+/// characters have at most 240 bytes in UTF-8, and the hyphen and hash take 9.
 const MAX_NAME_CHARS: usize = 60;
 
 /// Returns the path of the catalog in the user's data folder, or `None` if the environment does not define that folder.

@@ -4,8 +4,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::declare::Fallback;
+use super::keys;
 use super::layer::Layer;
+use crate::limited_file::read_limited;
 use crate::output::redact_secrets;
+
+/// Maximum size of a settings file in bytes (1 MiB), seventy times the size of docs/service.toml. The file is parsed in
+/// memory, and a device such as `/dev/zero` has no end.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Advice about a larger file.
+const NOT_SETTINGS: &str = "settings files are smaller, check the path";
 
 /// Reads the settings of Refrain from a file that can have settings of another program, and returns the names of the latter.
 /// A file that is not TOML is ignored as a whole.
@@ -13,17 +23,22 @@ use crate::output::redact_secrets;
 /// # Errors
 /// If the file cannot be read, or if a setting of Refrain has a value of the wrong type.
 pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
-    let bytes =
-        std::fs::read(path).with_context(|| format!("cannot read configuration {}", path.display()))?;
+    let bytes = read_limited(path, MAX_FILE_BYTES, NOT_SETTINGS)
+        .with_context(|| format!("cannot read configuration {}", path.display()))?;
+    // The file can belong to another program and have any content.
     let text = String::from_utf8_lossy(&bytes);
     let Ok(table) = text.parse::<toml::Table>() else {
         return Ok((Layer::default(), vec!["everything, because the file is not TOML".to_owned()]));
     };
     let (mut layer, mut ignored) = (Layer::default(), Vec::new());
+    // Each setting is parsed alone, so that an unknown one does not hide an invalid value of a known one.
     for (name, setting) in single_settings(table) {
+        if !setting.iter().all(|(key, value)| keys::is_known(key, value)) {
+            ignored.push(name);
+            continue;
+        }
         match setting.try_into::<Layer>() {
             Ok(one) => layer = layer.with_fallback(one),
-            Err(error) if is_foreign(error.message()) => ignored.push(name),
             Err(error) => bail!(
                 "configuration {}: {name} is invalid: {}; correct or remove it",
                 path.display(),
@@ -45,8 +60,7 @@ fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
                 for (name, value) in inner {
                     let setting = single(&key, toml::Value::Table(single(&name, value)));
                     // If the whole table is unknown, all of its settings have the name of the table.
-                    let known =
-                        single(&key, toml::Value::Table(toml::Table::new())).try_into::<Layer>().is_ok();
+                    let known = keys::is_table(&key);
                     settings.push((if known { format!("{key}.{name}") } else { key.clone() }, setting));
                 }
             }
@@ -56,18 +70,15 @@ fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
     settings
 }
 
-/// Returns true if an error message is about a setting that Refrain does not have.
-fn is_foreign(message: &str) -> bool {
-    ["unknown field", "missing field"].iter().any(|start| message.starts_with(start))
-}
-
 /// Reads a settings file.
 ///
 /// # Errors
 /// If the file cannot be read or is not valid TOML, or if a key is unknown, with the number of the line.
 pub(super) fn read(path: &Path) -> Result<Layer> {
-    let text = std::fs::read_to_string(path)
+    let bytes = read_limited(path, MAX_FILE_BYTES, NOT_SETTINGS)
         .with_context(|| format!("cannot read settings file {}", path.display()))?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("cannot read settings file {}", path.display()))?;
     parse(&text, &format!("settings file {}", path.display()))
 }
 

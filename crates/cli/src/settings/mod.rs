@@ -2,12 +2,17 @@
 //! settings are checked in one step.
 
 mod database;
+mod declare;
 mod default_paths;
 mod environment;
 mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+pub(crate) mod keys;
 mod layer;
+mod limit;
+#[cfg(test)]
+mod render;
 mod secret;
 mod service;
 mod sinks;
@@ -20,19 +25,17 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use refrain_catalog::{OpenSettings, Rule};
 use refrain_core::matching::live::LiveSettings;
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
 use refrain_net::PrivateHost;
-use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use crate::args::Cli;
-use layer::Layer;
+use declare::{Declared, Fallback};
+pub(crate) use layer::Layer;
 pub(crate) use service::{check_id, check_url};
-pub(crate) use tables::Role;
+pub(crate) use tables::{Role, SearchBackend, SearchEffort};
 pub(crate) use url::CatalogUrl;
 
 /// Names of options in messages, which differ between the two programs.
@@ -54,20 +57,6 @@ const NO_FLAGS: OptionNames = OptionNames {
     local_search: "REFRAIN_SEARCH=local, or `search = \"local\"` in the file of -c",
 };
 
-/// Maximum of `jobs`. A higher number is a mistake.
-const MAX_JOBS: usize = 1024;
-
-/// Location of the search index.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SearchBackend {
-    /// Files on this machine, built from the catalog, the fastest
-    #[default]
-    Local,
-    /// Rows in the PostgreSQL database of the catalog, without local files
-    Database,
-}
-
 /// Settings of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct LogSettings {
@@ -83,6 +72,7 @@ impl LogSettings {
     fn new(json: bool, level: &str) -> Result<Self> {
         let mut targets = Targets::new();
         for part in level.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            // A level alone applies to Refrain only. Libraries would write far more lines than Refrain.
             let (target, level) = part.split_once('=').unwrap_or(("refrain", part));
             let level: LevelFilter = level.trim().parse().ok().with_context(|| {
                 format!(
@@ -127,10 +117,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Combines and checks the flags, the environment variables and the settings file.
-    pub(crate) fn resolve(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<Self> {
+    /// Combines and checks the settings of flags, the environment variables and the settings file `config`. Without
+    /// `config`, the environment or the default path determines the file.
+    pub(crate) fn resolve(
+        flags: Layer,
+        config: Option<&Path>,
+        variables: &[(OsString, OsString)],
+    ) -> Result<Self> {
         let environment = environment::read(variables)?;
-        let named = cli.global.config.clone().or(environment.config);
+        let named = config.map(Path::to_owned).or(environment.config);
         let (config, file) = match (named, environment.text) {
             (Some(_), Some(_)) => bail!(
                 "both REFRAIN_CONFIG_TOML and a settings file are set; the variable replaces the file, so remove one \
@@ -145,8 +140,7 @@ impl Settings {
             }
         };
         let below = environment::fallback(variables);
-        let layers =
-            Layer::from_flags(cli).with_fallback(environment.layer).with_fallback(file).with_fallback(below);
+        let layers = flags.with_fallback(environment.layer).with_fallback(file).with_fallback(below);
         Ok(Self { config, ..layers.check(variables)? })
     }
 
@@ -158,6 +152,7 @@ impl Settings {
     ) -> Result<(Self, Vec<String>)> {
         let environment = environment::read(variables)?;
         let named = config.map(Path::to_owned).or(environment.config);
+        // This text belongs to Refrain alone, so unknown settings in it are errors.
         if let (None, Some(text)) = (&named, &environment.text) {
             let file = file::parse(text, "the text in REFRAIN_CONFIG_TOML")?;
             let settings = environment.layer.with_fallback(file).check(variables)?;
@@ -194,10 +189,11 @@ impl Settings {
             (None, Some(next_to_catalog), _) => return Ok(next_to_catalog),
             (None, None, Some(default_dir)) => default_dir,
             (None, None, None) => bail!(
-                "no folder for the index cache, because neither HOME nor XDG_CACHE_HOME is set; set one with \
-                 --cache-dir"
+                "no folder for the index cache, because neither HOME nor XDG_CACHE_HOME is set; set the \
+                 folder with --cache-dir"
             ),
         };
+        // Catalogs can share the folder, so each one has a subfolder.
         Ok(folder.join(default_paths::cache_name(&refrain_catalog::address(url)?)).join("index"))
     }
 
@@ -219,61 +215,31 @@ impl Settings {
 
 impl Layer {
     fn check(self, variables: &[(OsString, OsString)]) -> Result<Settings> {
-        let ranges = self.ranges()?;
-        let layer = self.clone();
-        let catalog = match self.catalog.or_else(|| environment::database_url(variables)) {
+        let checked = self.checked()?;
+        let catalog = match self.catalog.clone().or_else(|| environment::database_url(variables)) {
             Some(url) => url,
             None => default_catalog(variables)?,
         };
-        let (cache_dir, default_cache_dir) = (self.cache_dir, default_paths::cache_folder(variables));
-        let database = self.database.check()?;
-        let jobs =
-            self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        if jobs > MAX_JOBS {
-            bail!("jobs is {jobs}; use at most {MAX_JOBS}");
-        }
-        let false_positive_rate =
-            self.false_positive_rate.unwrap_or(MatchSettings::default().false_positive_rate);
-        if !(false_positive_rate > 0.0 && false_positive_rate < 1.0) {
-            bail!("false_positive_rate is {false_positive_rate}; use a probability above 0 and below 1");
-        }
-        let effort = self.effort.map_or_else(Effort::default, Effort::from);
-        let rule = self.rule;
+        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
         Ok(Settings {
             names: FLAGS,
             config: None,
-            search: self.search.unwrap_or_default(),
+            search: checked.search(),
             catalog,
-            cache_dir,
-            default_cache_dir,
-            database,
-            jobs,
-            false_positive_rate,
-            effort,
-            ranges,
-            rule,
-            layer,
-        })
-    }
-
-    fn ranges(&self) -> Result<Ranges> {
-        let default = Ranges::default();
-        let within = |name: &str, value: Option<f64>, default: f64, max: f64| {
-            let value = value.unwrap_or(default);
-            if !(0.0..=max).contains(&value) {
-                bail!("{name} is {value}; use 0 to {max}");
-            }
-            Ok(value)
-        };
-        Ok(Ranges {
-            speed: within("speed_range", self.speed_range, default.speed, Ranges::MAX_CHANGE)?,
-            tempo: within("tempo_range", self.tempo_range, default.tempo, Ranges::MAX_CHANGE)?,
-            pitch_cents: within(
-                "pitch_range",
-                self.pitch_range,
-                default.pitch_cents,
-                Ranges::MAX_PITCH_CENTS,
-            )?,
+            cache_dir: self.cache_dir.clone(),
+            default_cache_dir: default_paths::cache_folder(variables),
+            database: self.database.open_settings()?,
+            jobs: jobs.map_or(1, NonZeroUsize::get),
+            false_positive_rate: checked.false_positive_rate(),
+            effort: checked.effort().into(),
+            ranges: Ranges {
+                speed: checked.speed_range(),
+                tempo: checked.tempo_range(),
+                pitch_cents: checked.pitch_range(),
+            },
+            rule: self.rule.clone(),
+            // The settings of the service are checked on demand, so that an invalid sink does not affect `identify`.
+            layer: self,
         })
     }
 }

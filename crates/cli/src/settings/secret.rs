@@ -21,6 +21,7 @@ pub(super) fn secret(
     file: Option<&Path>,
 ) -> Result<Option<Secret>> {
     let text = match (value, file) {
+        // After a rotation it would not be clear which of the two is the old one.
         (Some(_), Some(file)) => {
             bail!("both {variable} and the file {} set this secret; remove one of them", file.display())
         }
@@ -40,6 +41,7 @@ fn read(file: &Path) -> Result<String> {
     if text.len() as u64 > MAX_SECRET_BYTES {
         bail!("the file is longer than {MAX_SECRET_BYTES} bytes");
     }
+    // Editors add a line end, which is not part of the secret.
     let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.unwrap_or(&text).to_owned())
 }

@@ -11,11 +11,12 @@ use refrain_service::settings::{
 };
 use refrain_stream::hls::HlsSettings;
 
+use super::declare::{Checked, Declared};
 use super::layer::Layer;
 use super::secret::secret;
 #[cfg(feature = "aws")]
 use super::tables::AwsTable;
-use super::tables::{EventSetting, QueuesTable, Role};
+use super::tables::{EventSetting, QueuesTable, Role, ServiceTable};
 use super::{LogSettings, Settings};
 
 /// Bytes per GB.
@@ -32,32 +33,27 @@ impl Settings {
     /// Checks and returns the settings of the service. `roles` overrides the roles from other sources.
     pub(crate) fn service(&self, roles: Option<&[Role]>) -> Result<ServiceSettings> {
         let layer = &self.layer;
-        let table = &layer.service;
         let sinks = layer.sink_variables.check(&layer.sinks)?;
+        let mut table = layer.service.clone();
+        if let Some(roles) = roles {
+            table.roles = Some(roles.to_vec());
+        }
+        let (service, outbox, keep) = (table.checked()?, layer.outbox.checked()?, layer.keep.checked()?);
         Ok(ServiceSettings {
-            roles: self.roles(roles.or(table.roles.as_deref()))?,
-            name: name(table.name.as_deref())?,
-            drain: seconds("service.drain_seconds", table.drain_seconds, 25, 1, 110)?,
-            streams: self.streams()?,
+            roles: self.roles(table.roles.as_deref())?,
+            name: table.name.clone().unwrap_or_else(default_name),
+            drain: seconds(service.drain_seconds()),
+            streams: self.streams(&service)?,
             files: self.files()?,
             outbox: OutboxSettings {
                 sinks,
-                max_pause: seconds(
-                    "outbox.longest_pause_seconds",
-                    layer.outbox.longest_pause_seconds,
-                    300,
-                    1,
-                    86_400,
-                )?,
-                give_up: Duration::from_secs(
-                    SECONDS_PER_HOUR
-                        * u64::from(within("outbox.give_up_hours", layer.outbox.give_up_hours, 72, 1, 720)?),
-                ),
-                parallel: within("outbox.parallel", layer.outbox.parallel, 16, 1, 256)? as usize,
+                max_pause: seconds(outbox.longest_pause_seconds()),
+                give_up: Duration::from_secs(SECONDS_PER_HOUR * u64::from(outbox.give_up_hours())),
+                parallel: outbox.parallel() as usize,
             },
             retention: RetentionSettings {
-                detections: days("keep.detections_days", layer.keep.detections_days, 0)?,
-                deliveries: days("keep.deliveries_days", layer.keep.deliveries_days, 7)?,
+                detections: days(keep.detections_days()),
+                deliveries: days(keep.deliveries_days()),
             },
             http: self.http()?,
             emf: emf(layer)?,
@@ -71,7 +67,7 @@ impl Settings {
             listen: self.listen()?,
             api_token: secret(
                 "REFRAIN_HTTP_API_TOKEN",
-                self.layer.secrets.http_api_token.as_ref(),
+                table.api_token.as_ref(),
                 table.api_token_file.as_deref(),
             )?,
         })
@@ -79,7 +75,7 @@ impl Settings {
 
     /// Returns the address and port of the HTTP server, or `None` if it is disabled.
     pub(crate) fn listen(&self) -> Result<Option<SocketAddr>> {
-        match self.layer.http.listen.as_deref().unwrap_or("127.0.0.1:8080") {
+        match self.layer.http.checked()?.listen().as_str() {
             "" => Ok(None),
             text => Ok(Some(text.parse().ok().with_context(|| {
                 format!("http.listen is {text:?}; use an address and a port, for example 127.0.0.1:8080")
@@ -100,41 +96,37 @@ impl Settings {
 
     /// Returns the settings of the log.
     pub(crate) fn log(&self) -> Result<LogSettings> {
-        let table = &self.layer.log;
-        LogSettings::new(table.json.unwrap_or(false), table.level.as_deref().unwrap_or("info"))
+        let table = self.layer.log.checked()?;
+        LogSettings::new(table.json(), &table.level())
     }
 
-    fn streams(&self) -> Result<StreamsSettings> {
-        let (layer, ivs) = (&self.layer, &self.layer.ivs);
+    fn streams(&self, service: &Checked<'_, ServiceTable>) -> Result<StreamsSettings> {
+        let layer = &self.layer;
+        let (monitor, ivs) = (layer.monitor.checked()?, layer.ivs.checked()?);
         let mut live = self.live();
-        let update = within("monitor.update_seconds", layer.monitor.update_seconds, 30, 5, 3_600)?;
-        live.update_seconds = Some(update.into());
-        let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
+        live.update_seconds = Some(monitor.update_seconds().into());
         let private_hosts = self.private_hosts()?;
+        let allow_private = monitor.allow_private_addresses();
         let hls = HlsSettings { allow_private, private_hosts, ..HlsSettings::default() };
-        let events = layer.monitor.events.as_deref().unwrap_or(&[EventSetting::Start, EventSetting::Final]);
         Ok(StreamsSettings {
-            capacity: within("service.capacity", layer.service.capacity, 200, 0, 5_000)?,
-            lease: seconds("service.lease_seconds", layer.service.lease_seconds, 10, 3, 60)?,
+            capacity: service.capacity(),
+            lease: seconds(service.lease_seconds()),
             monitor: MonitorSettings {
                 threads: Some(self.jobs),
                 live,
                 source: SourceSettings { hls, ..SourceSettings::default() },
                 ..MonitorSettings::default()
             },
-            events: events.iter().map(|&event| kind(event)).collect(),
-            channels: ivs.channels.clone().unwrap_or_default(),
-            reconcile: match ivs.reconcile_seconds {
-                Some(0) => None,
-                configured => Some(seconds("ivs.reconcile_seconds", configured, 180, 30, 3_600)?),
-            },
+            events: monitor.events().into_iter().map(kind).collect(),
+            channels: ivs.table().channels.clone().unwrap_or_default(),
+            reconcile: Some(seconds(ivs.reconcile_seconds())).filter(|interval| !interval.is_zero()),
             private_key: secret(
                 "REFRAIN_IVS_PRIVATE_KEY",
-                layer.secrets.ivs_private_key.as_ref(),
-                ivs.private_key_file.as_deref(),
+                ivs.table().private_key.as_ref(),
+                ivs.table().private_key_file.as_deref(),
             )?,
-            token: seconds("ivs.token_seconds", ivs.token_seconds, 300, 30, 86_400)?,
-            calls_per_second: number("ivs.calls_per_second", ivs.calls_per_second, 3.0, 0.1, 100.0)?,
+            token: seconds(ivs.token_seconds()),
+            calls_per_second: ivs.calls_per_second(),
             medialive: medialive(layer)?,
             fixed: fixed(layer)?,
         })
@@ -151,9 +143,6 @@ impl Settings {
                 api: self.listen()?.is_some(),
             });
         };
-        if named.is_empty() {
-            bail!("service.roles is empty; use one or more of monitor, check, index and api");
-        }
         let has = |role| named.contains(&role);
         Ok(Roles {
             monitor: has(Role::Monitor),
@@ -164,20 +153,16 @@ impl Settings {
     }
 
     fn files(&self) -> Result<FilesSettings> {
-        let table = &self.layer.bucket;
-        let prefix = |configured: &Option<String>, default: &str| {
-            configured.clone().unwrap_or_else(|| default.to_owned())
-        };
-        let largest = number("bucket.largest_object_gb", table.largest_object_gb, 50.0, 0.001, 5_000.0)?;
+        let bucket = self.layer.bucket.checked()?;
         Ok(FilesSettings {
-            source: table.source.clone(),
-            index_prefix: prefix(&table.index_prefix, "songs_to_index/"),
-            check_prefix: prefix(&table.check_prefix, "songs_to_check/"),
-            streams_prefix: prefix(&table.streams_prefix, "songs_to_check/streams/"),
-            name_modifier: table.name_modifier.clone().unwrap_or_default(),
-            max_object_bytes: (largest * BYTES_PER_GB).round() as u64,
-            segment_wait: seconds("bucket.segment_wait_seconds", table.segment_wait_seconds, 60, 0, 3_600)?,
-            stream_end: seconds("bucket.stream_end_seconds", table.stream_end_seconds, 300, 10, 86_400)?,
+            source: bucket.table().source.clone(),
+            index_prefix: bucket.index_prefix(),
+            check_prefix: bucket.check_prefix(),
+            streams_prefix: bucket.streams_prefix(),
+            name_modifier: bucket.name_modifier(),
+            max_object_bytes: (bucket.largest_object_gb() * BYTES_PER_GB).round() as u64,
+            segment_wait: seconds(bucket.segment_wait_seconds()),
+            stream_end: seconds(bucket.stream_end_seconds()),
             jobs: self.jobs,
             matching: self.matching(),
         })
@@ -232,35 +217,22 @@ pub(crate) fn check_url(url: &str) -> Result<()> {
 }
 
 fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
-    let table = &layer.metrics;
-    let text = |name: &str, value: &Option<String>, default: &str| {
-        let value = value.clone().unwrap_or_else(|| default.to_owned());
-        match value.chars().count() {
-            1..=255 => Ok(value),
-            _ => bail!("{name} is {value:?}; use 1 to 255 characters"),
-        }
-    };
+    let table = layer.metrics.checked()?;
     let settings = EmfSettings {
-        namespace: text("metrics.namespace", &table.namespace, "Refrain")?,
-        service: text("metrics.service", &table.service, "refrain")?,
-        interval: seconds("metrics.interval_seconds", table.interval_seconds, 60, 10, 300)?,
-        per_channel: table.per_channel.unwrap_or(false),
+        namespace: table.namespace(),
+        service: table.service(),
+        interval: seconds(table.interval_seconds()),
+        per_channel: table.per_channel(),
     };
-    Ok(table.emf.unwrap_or(false).then_some(settings))
+    Ok(table.emf().then_some(settings))
 }
 
-/// Returns the given name, or the host name with eight random characters, so that two processes have different names.
-fn name(configured: Option<&str>) -> Result<String> {
-    let Some(name) = configured else {
-        let random = uuid::Uuid::now_v7().simple().to_string();
-        // The first part of a UUID of version 7 is the time, the last part is random.
-        let random = random.get(24..).unwrap_or_default();
-        return Ok(format!("{}-{random}", host()));
-    };
-    match name.chars().count() {
-        1..=100 => Ok(name.to_owned()),
-        _ => bail!("service.name is {name:?}; use 1 to 100 characters"),
-    }
+/// Returns the host name with eight random characters, so that two processes have different names.
+fn default_name() -> String {
+    let random = uuid::Uuid::now_v7().simple().to_string();
+    // The first part of a UUID of version 7 is the time, the last part is random.
+    let random = random.get(24..).unwrap_or_default();
+    format!("{}-{random}", host())
 }
 
 #[cfg(unix)]
@@ -274,28 +246,11 @@ fn host() -> String {
     "refrain".to_owned()
 }
 
-/// Returns the value, or the default `default` if it is missing. A value outside of `min..=max` is an error.
-pub(super) fn within(name: &str, value: Option<u32>, default: u32, min: u32, max: u32) -> Result<u32> {
-    let value = value.unwrap_or(default);
-    if !(min..=max).contains(&value) {
-        bail!("{name} is {value}; use {min} to {max}");
-    }
-    Ok(value)
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
-fn number(name: &str, value: Option<f64>, default: f64, min: f64, max: f64) -> Result<f64> {
-    let value = value.unwrap_or(default);
-    if !(min..=max).contains(&value) {
-        bail!("{name} is {value}; use {min} to {max}");
-    }
-    Ok(value)
-}
-
-fn seconds(name: &str, value: Option<u32>, default: u32, min: u32, max: u32) -> Result<Duration> {
-    Ok(Duration::from_secs(within(name, value, default, min, max)?.into()))
-}
-
-fn days(name: &str, value: Option<u32>, default: u32) -> Result<Option<Duration>> {
-    let days = within(name, value, default, 0, 36_500)?;
-    Ok((days > 0).then(|| Duration::from_secs(SECONDS_PER_DAY * u64::from(days))))
+/// Returns the time of this number of days, or `None` for 0.
+fn days(days: u32) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_secs(SECONDS_PER_DAY * u64::from(days)))
 }

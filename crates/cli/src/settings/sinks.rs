@@ -5,23 +5,21 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use refrain_service::delivery::{DEFAULT_KEY, KeyTemplate};
-use refrain_service::settings::{DetectionOrigin, Secret, SinkFormat, SinkKind, SinkSettings};
+use refrain_service::delivery::KeyTemplate;
+use refrain_service::settings::{Secret, SinkFormat, SinkKind, SinkSettings};
 
+use super::declare::{Checked, Declared, Fallback};
 use super::secret::secret;
-use super::service::within;
 use super::tables::{SecretText, SinkKindName, SinkTable};
-use super::variable::from_variable;
+use super::variable::FromVariable;
 
-/// Maximum length of the name of a sink in characters.
+/// Maximum length of the name of a sink in characters. The name is stored with every message in the outbox and shown in
+/// tables.
 const MAX_NAME_CHARS: usize = 40;
-
-/// Default timeout of a webhook in seconds.
-const DEFAULT_TIMEOUT_SECONDS: u32 = 10;
 
 /// Settings of sinks from environment variables.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub(super) struct SinkVariables {
+pub(crate) struct SinkVariables {
     sinks: BTreeMap<SinkKindName, SinkTable>,
     /// Value of `REFRAIN_SINK_STDOUT`.
     stdout: Option<bool>,
@@ -54,32 +52,8 @@ pub(super) fn known() -> Vec<String> {
     known
 }
 
-impl SinkVariables {
-    /// Sets a key from its variable. `key` is the lower-case rest of the name after `REFRAIN_SINK_`. Returns false if it is
-    /// unknown.
-    pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
-        match key {
-            "stdout" => {
-                self.stdout = Some(from_variable(variable, value)?);
-                return Ok(true);
-            }
-            "webhook_secret" => {
-                self.secret = Some(from_variable(variable, value)?);
-                return Ok(true);
-            }
-            _ => {}
-        }
-        for (kind, kind_name, keys) in KINDS {
-            let rest = key.strip_prefix(kind_name).and_then(|key| key.strip_prefix('_'));
-            if let Some(key) = rest.filter(|key| keys.contains(key)) {
-                return self.sinks.entry(kind).or_default().set(key, variable, value);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Returns this layer with missing settings taken from the layer `below`.
-    pub(super) fn with_fallback(mut self, below: Self) -> Self {
+impl Fallback for SinkVariables {
+    fn with_fallback(mut self, below: Self) -> Self {
         for (kind, table) in below.sinks {
             let above = self.sinks.remove(&kind).unwrap_or_default();
             self.sinks.insert(kind, above.with_fallback(table));
@@ -91,11 +65,38 @@ impl SinkVariables {
             bucket: self.bucket.or(below.bucket),
         }
     }
+}
+
+impl SinkVariables {
+    /// Sets a key from its variable. `key` is the lower-case rest of the name after `REFRAIN_SINK_`. Returns false if it is
+    /// unknown.
+    pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
+        match key {
+            "stdout" => {
+                self.stdout = Some(FromVariable::from_variable(variable, value)?);
+                return Ok(true);
+            }
+            "webhook_secret" => {
+                self.secret = Some(FromVariable::from_variable(variable, value)?);
+                return Ok(true);
+            }
+            _ => {}
+        }
+        // Only keys that the kind has, so that a misspelled or misplaced variable is reported as unknown.
+        for (kind, kind_name, keys) in KINDS {
+            let rest = key.strip_prefix(kind_name).and_then(|key| key.strip_prefix('_'));
+            if let Some(key) = rest.filter(|key| keys.contains(key)) {
+                return self.sinks.entry(kind).or_default().set(key, variable, value);
+            }
+        }
+        Ok(false)
+    }
 
     /// Returns the sinks of the file, overridden and supplemented by these variables.
     fn merged_with_file(&self, file: &[SinkTable]) -> Vec<SinkTable> {
         let mut all = file.to_vec();
         for sink in &mut all {
+            // The default name is needed now, because variables refer to sinks by it.
             if sink.name.is_none() {
                 sink.name = sink.kind.map(|kind| kind_name(kind).to_owned());
             }
@@ -103,12 +104,14 @@ impl SinkVariables {
         let mut variables = self.sinks.clone();
         match self.stdout {
             Some(true) => drop(variables.entry(SinkKindName::Stdout).or_default()),
+            // `false` also removes the sink of the file, so that one file can serve several environments.
             Some(false) => {
                 variables.remove(&SinkKindName::Stdout);
                 all.retain(|sink| sink.name.as_deref() != Some(kind_name(SinkKindName::Stdout)));
             }
             None => {}
         }
+        // A secret alone belongs to the webhook of the file. If there is none, the missing URL is reported.
         if self.secret.is_some() {
             variables.entry(SinkKindName::Webhook).or_default();
         }
@@ -134,7 +137,8 @@ impl SinkVariables {
     pub(super) fn check(&self, file: &[SinkTable]) -> Result<Vec<SinkSettings>> {
         let mut sinks: Vec<SinkSettings> = Vec::new();
         for table in self.merged_with_file(file) {
-            let sink = self.sink(table)?;
+            let sink = self.sink(&table)?;
+            // The name identifies the sink in the outbox, so two sinks with one name would share their deliveries.
             if sinks.iter().any(|other| other.name == sink.name) {
                 bail!("two sinks have the name {:?}; use different names", sink.name);
             }
@@ -143,61 +147,30 @@ impl SinkVariables {
         Ok(sinks)
     }
 
-    fn sink(&self, table: SinkTable) -> Result<SinkSettings> {
+    fn sink(&self, table: &SinkTable) -> Result<SinkSettings> {
         let kind = table.kind.context("a sink has no kind; use s3, sns, webhook, folder or stdout")?;
         let name = table.name.clone().unwrap_or_else(|| kind_name(kind).to_owned());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=MAX_NAME_CHARS).contains(&name.len()) || !name.chars().all(plain) {
             bail!("a sink's name is {name:?}; use 1 to {MAX_NAME_CHARS} of a-z, 0-9 and hyphen");
         }
-        let format = table.format.unwrap_or(SinkFormat::Response);
-        let from = match &table.from {
-            Some(from) if from.is_empty() => {
-                bail!("sink {name:?}: from is empty; use live, archive or file")
-            }
-            Some(from) => from.clone(),
-            None => vec![DetectionOrigin::Live, DetectionOrigin::Archive],
-        };
-        let kind = self
-            .kind(table, kind, name == kind_name(SinkKindName::Webhook))
-            .with_context(|| format!("sink {name:?}"))?;
+        let of_sink = || format!("sink {name:?}");
+        let checked = table.checked().with_context(of_sink)?;
+        check_keys(table, kind).with_context(of_sink)?;
+        let has_variable_name = name == kind_name(SinkKindName::Webhook);
+        let kind = self.kind(&checked, kind, has_variable_name).with_context(of_sink)?;
+        let (format, from) = (checked.format(), checked.from());
         Ok(SinkSettings { name, kind, from, format })
     }
 
-    fn kind(&self, table: SinkTable, kind: SinkKindName, has_variable_name: bool) -> Result<SinkKind> {
-        let SinkTable {
-            bucket,
-            key,
-            topic,
-            url,
-            secret_file,
-            timeout_seconds,
-            allow_private,
-            path,
-            format,
-            ..
-        } = table;
-        let is = |kinds: &[SinkKindName]| kinds.contains(&kind);
-        for (key, is_set, kinds) in [
-            ("bucket", bucket.is_some(), &[SinkKindName::S3][..]),
-            ("key", key.is_some(), &[SinkKindName::S3, SinkKindName::Folder]),
-            ("topic", topic.is_some(), &[SinkKindName::Sns]),
-            ("url", url.is_some(), &[SinkKindName::Webhook]),
-            ("secret_file", secret_file.is_some(), &[SinkKindName::Webhook]),
-            ("timeout_seconds", timeout_seconds.is_some(), &[SinkKindName::Webhook]),
-            ("allow_private", allow_private.is_some(), &[SinkKindName::Webhook]),
-            ("path", path.is_some(), &[SinkKindName::Folder]),
-            (
-                "format \"song\"",
-                format == Some(SinkFormat::Song),
-                &[SinkKindName::Sns, SinkKindName::Webhook, SinkKindName::Stdout],
-            ),
-        ] {
-            if is_set && !is(kinds) {
-                bail!("the kind {} has no {key}; remove it", kind_name(kind));
-            }
-        }
-        let key = key.unwrap_or_else(|| DEFAULT_KEY.to_owned());
+    fn kind(
+        &self,
+        checked: &Checked<'_, SinkTable>,
+        kind: SinkKindName,
+        has_variable_name: bool,
+    ) -> Result<SinkKind> {
+        let SinkTable { bucket, topic, url, secret_file, path, .. } = checked.table().clone();
+        let key = checked.key();
         KeyTemplate::parse(&key).context("key")?;
         Ok(match kind {
             SinkKindName::S3 => SinkKind::S3 { bucket: required("bucket", kind, bucket)?, key },
@@ -209,17 +182,41 @@ impl SinkVariables {
                 if !(url.starts_with("https://") || url.starts_with("http://")) {
                     bail!("url is neither http:// nor https://");
                 }
-                let seconds = within("timeout_seconds", timeout_seconds, DEFAULT_TIMEOUT_SECONDS, 1, 60)?;
                 let variable = if has_variable_name { self.secret.as_ref() } else { None };
                 SinkKind::Webhook {
                     url: Secret::new(url),
                     secret: secret("REFRAIN_SINK_WEBHOOK_SECRET", variable, secret_file.as_deref())?,
-                    timeout: Duration::from_secs(seconds.into()),
-                    allow_private: allow_private.unwrap_or(false),
+                    timeout: Duration::from_secs(checked.timeout_seconds().into()),
+                    allow_private: checked.allow_private(),
                 }
             }
         })
     }
+}
+
+/// Returns an error if the table has a key that sinks of its kind do not have.
+fn check_keys(table: &SinkTable, kind: SinkKindName) -> Result<()> {
+    for (key, is_set, kinds) in [
+        ("bucket", table.bucket.is_some(), &[SinkKindName::S3][..]),
+        ("key", table.key.is_some(), &[SinkKindName::S3, SinkKindName::Folder]),
+        ("topic", table.topic.is_some(), &[SinkKindName::Sns]),
+        ("url", table.url.is_some(), &[SinkKindName::Webhook]),
+        ("secret_file", table.secret_file.is_some(), &[SinkKindName::Webhook]),
+        ("timeout_seconds", table.timeout_seconds.is_some(), &[SinkKindName::Webhook]),
+        ("allow_private", table.allow_private.is_some(), &[SinkKindName::Webhook]),
+        ("path", table.path.is_some(), &[SinkKindName::Folder]),
+        (
+            "format \"song\"",
+            table.format == Some(SinkFormat::Song),
+            &[SinkKindName::Sns, SinkKindName::Webhook, SinkKindName::Stdout],
+        ),
+    ] {
+        // A key that the kind does not have shows a mistake, such as the wrong kind.
+        if is_set && !kinds.contains(&kind) {
+            bail!("sinks of kind {} do not support {key}; remove it", kind_name(kind));
+        }
+    }
+    Ok(())
 }
 
 fn required<T>(key: &str, kind: SinkKindName, value: Option<T>) -> Result<T> {

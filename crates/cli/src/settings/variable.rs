@@ -1,15 +1,20 @@
 //! Parsing of the values of environment variables.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use refrain_catalog::Rule;
 use refrain_service::settings::{DetectionOrigin, SinkFormat};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
-use super::tables::{EventSetting, Role, SinkKindName};
+use super::tables::{EventSetting, Role, SearchBackend, SearchEffort, SecretText, SinkKindName};
+use super::url::CatalogUrl;
 
 /// A type that can be parsed from the value of an environment variable.
 pub(super) trait FromVariable: Sized {
@@ -17,34 +22,39 @@ pub(super) trait FromVariable: Sized {
     const SHOWN: bool = true;
 
     /// Parses the text. The error is a message without the text.
-    fn from_variable(text: &str) -> Result<Self, String>;
+    fn from_text(text: &str) -> Result<Self, String>;
+
+    /// Parses the value of the variable with the full name `name`.
+    fn from_variable(name: &str, value: &OsStr) -> Result<Self> {
+        let text = text(name, value)?;
+        Self::from_text(text).map_err(|why| match Self::SHOWN {
+            true => anyhow!("environment variable {name}: {why} (it is {text:?})"),
+            false => anyhow!("environment variable {name}: {why}"),
+        })
+    }
 }
 
-/// Parses the value of the variable with the full name `name`.
-pub(super) fn from_variable<T: FromVariable>(name: &str, value: &OsStr) -> Result<T> {
-    let text = value.to_str().ok_or_else(|| anyhow!("environment variable {name} is not UTF-8"))?;
-    T::from_variable(text).map_err(|why| match T::SHOWN {
-        true => anyhow!("environment variable {name}: {why} (it is {text:?})"),
-        false => anyhow!("environment variable {name}: {why}"),
-    })
+/// Returns the value of the variable with the full name `name`, or an error if it is not UTF-8.
+pub(super) fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str> {
+    value.to_str().ok_or_else(|| anyhow!("environment variable {name} is not UTF-8"))
 }
 
 macro_rules! parsed {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
-            fn from_variable(text: &str) -> Result<Self, String> {
+            fn from_text(text: &str) -> Result<Self, String> {
                 text.trim().parse().map_err(|error: <$kind as std::str::FromStr>::Err| error.to_string())
             }
         }
     )*};
 }
-parsed!(u32, f64, bool);
+parsed!(u32, f64, bool, NonZeroUsize);
 
 /// Implements [`FromVariable`] for enumerations, with the same words as in the settings file.
 macro_rules! words {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
-            fn from_variable(text: &str) -> Result<Self, String> {
+            fn from_text(text: &str) -> Result<Self, String> {
                 let word: serde::de::value::StrDeserializer<'_, Error> = text.trim().into_deserializer();
                 Self::deserialize(word).map_err(|error| error.to_string())
             }
@@ -53,22 +63,71 @@ macro_rules! words {
 }
 words!(Role, EventSetting, SinkKindName, SinkFormat, DetectionOrigin);
 
+/// Implements [`FromVariable`] for enumerations that are values of flags, with the same words as the flags.
+macro_rules! choices {
+    ($($kind:ty),*) => {$(
+        impl FromVariable for $kind {
+            fn from_text(text: &str) -> Result<Self, String> {
+                <$kind as ValueEnum>::from_str(text, false)
+            }
+
+            fn from_variable(name: &str, value: &OsStr) -> Result<Self> {
+                let text = text(name, value)?;
+                Self::from_text(text).map_err(|_| {
+                    let known: Vec<_> =
+                        Self::value_variants().iter().filter_map(Self::to_possible_value).collect();
+                    let known: Vec<&str> = known.iter().map(PossibleValue::get_name).collect();
+                    anyhow!("environment variable {name} is {text:?}; use one of {}", known.join(", "))
+                })
+            }
+        }
+    )*};
+}
+choices!(SearchBackend, SearchEffort);
+
 impl FromVariable for String {
-    fn from_variable(text: &str) -> Result<Self, String> {
+    fn from_text(text: &str) -> Result<Self, String> {
         Ok(text.to_owned())
     }
 }
 
+impl FromVariable for Rule {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())
+    }
+}
+
+impl FromVariable for SecretText {
+    const SHOWN: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromVariable for CatalogUrl {
+    const SHOWN: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned().into())
+    }
+}
+
 impl FromVariable for PathBuf {
-    fn from_variable(text: &str) -> Result<Self, String> {
+    fn from_text(text: &str) -> Result<Self, String> {
         Ok(text.into())
+    }
+
+    // Paths need not be UTF-8.
+    fn from_variable(_: &str, value: &OsStr) -> Result<Self> {
+        Ok(value.into())
     }
 }
 
 /// Parses a list with commas between its elements.
 impl<T: FromVariable> FromVariable for Vec<T> {
-    fn from_variable(text: &str) -> Result<Self, String> {
+    fn from_text(text: &str) -> Result<Self, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(T::from_variable).collect()
+        parts.map(T::from_text).collect()
     }
 }

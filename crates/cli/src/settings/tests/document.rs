@@ -1,13 +1,52 @@
-//! Tests that `docs/service.toml` and the program have the same keys and variables.
+//! Tests that the documents and the help have the settings of the program.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use super::super::tables::*;
-use super::super::{environment, sinks};
+use clap::CommandFactory;
+
+use super::super::declare::DefaultText;
+use super::super::tables::{MediaLiveTable, SinkTable, StreamTable};
+use super::super::{environment, keys, render, sinks};
 use super::*;
 
+/// Command that writes the generated documents.
+const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p refrain documents_are_generated";
+
+/// Marks in `docs/guide.md` around the generated table.
+const MARKS: [&str; 2] = ["<!-- settings -->\n", "<!-- /settings -->\n"];
+
+/// The entries of lists in `docs/service.toml`, which are not generated.
+const LISTS: &str = include_str!("../document/lists.toml");
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).join(name)
+}
+
 fn document() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/service.toml")).unwrap()
+    std::fs::read_to_string(path("service.toml")).unwrap()
+}
+
+#[test]
+fn documents_are_generated() {
+    let guide = std::fs::read_to_string(path("guide.md")).unwrap();
+    let (before, rest) = guide.split_once(MARKS[0]).unwrap();
+    let (_, after) = rest.split_once(MARKS[1]).unwrap();
+    let guide_with_table = format!("{before}{}{}{}{after}", MARKS[0], render::guide_table(), MARKS[1]);
+    for (name, old, new) in [
+        ("guide.md", guide.clone(), guide_with_table),
+        ("service.toml", document(), render::service_document()),
+    ] {
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path(name), &new).unwrap();
+        } else {
+            let differs = old.lines().zip(new.lines()).find(|(old, new)| old != new);
+            assert!(
+                old == new,
+                "docs/{name} differs from the declared settings at {differs:?}; run {UPDATE}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -24,100 +63,96 @@ fn the_document_is_a_settings_file() {
     settings.log().unwrap();
 }
 
-/// Returns the tables and keys of the document, without those whose names are data.
-fn keys() -> BTreeSet<(String, String)> {
-    let table: toml::Table = document().parse().unwrap();
-    let mut keys = BTreeSet::new();
-    let mut add = |name: &str, table: &toml::Table| {
-        keys.extend(table.keys().map(|key| (name.to_owned(), key.clone())));
-    };
-    for (name, value) in &table {
-        match value {
-            toml::Value::Table(table) => add(name, table),
-            toml::Value::Array(tables) if tables.iter().all(toml::Value::is_table) => {
-                tables.iter().for_each(|table| add(name, table.as_table().unwrap()));
+#[test]
+fn declared_default_texts_are_the_defaults_of_the_program() {
+    let mut text = String::new();
+    for table in Layer::TABLES {
+        if !table.name.is_empty() {
+            text += &format!("[{}]\n", table.name);
+        }
+        for key in table.keys {
+            if let DefaultText::Toml(value) = key.default {
+                text += &format!("{} = {value}\n", key.name);
             }
-            // These keys are in no table, and every command has them.
-            _ => assert!(["catalog", "cache_dir", "jobs"].contains(&name.as_str()), "{name}"),
         }
     }
-    keys
+    let sink = "[[sinks]]\nkind = 's3'\nbucket = 'b'\n[[sinks]]\nkind = 'webhook'\nurl = 'https://x'\n";
+    let mut explicit = sink.to_owned();
+    for (kind, names) in
+        [("s3", &["key", "from"][..]), ("webhook", &["timeout_seconds", "allow_private", "format"])]
+    {
+        let of_kind = SinkTable::TABLE.keys.iter().filter(|key| names.contains(&key.name));
+        let values: String = of_kind.map(|key| format!("{} = {}\n", key.name, toml(key.default))).collect();
+        explicit = explicit.replace(&format!("kind = '{kind}'\n"), &format!("kind = '{kind}'\n{values}"));
+    }
+    // The name is the only default that differs between two calls.
+    let variables = [("HOME", "/home/a"), ("REFRAIN_SERVICE_NAME", "a")];
+    let of = |text: &str| {
+        let settings =
+            resolve(&["demo"], &[&variables[..], &[("REFRAIN_CONFIG_TOML", text)]].concat()).unwrap();
+        let service = format!("{:?} {:?}", settings.service(None).unwrap(), settings.log().unwrap());
+        (Settings { layer: Layer::default(), ..settings }, service)
+    };
+    assert_eq!(of(&format!("{text}{explicit}")), of(sink));
+}
+
+fn toml(default: DefaultText) -> &'static str {
+    let DefaultText::Toml(text) = default else { panic!("{default:?} is not a value") };
+    text
 }
 
 #[test]
-fn the_document_names_every_key() {
-    let tables: [(&str, &[&str]); 15] = [
-        ("database", DatabaseLayer::KEYS),
-        ("service", ServiceTable::KEYS),
-        ("aws", AwsTable::KEYS),
-        ("queues", QueuesTable::KEYS),
-        ("bucket", BucketTable::KEYS),
-        ("monitor", MonitorTable::KEYS),
-        ("ivs", IvsTable::KEYS),
-        ("outbox", OutboxTable::KEYS),
-        ("keep", KeepTable::KEYS),
-        ("http", HttpTable::KEYS),
-        ("log", LogTable::KEYS),
-        ("metrics", MetricsTable::KEYS),
-        ("sinks", SinkTable::KEYS),
-        ("medialive", &["channels"]),
-        ("streams", &["id", "url"]),
-    ];
-    let known: BTreeSet<_> = tables
-        .iter()
-        .flat_map(|(table, keys)| keys.iter().map(move |key| ((*table).to_owned(), (*key).to_owned())))
-        .collect();
-    assert_eq!(keys(), known);
+fn the_document_names_every_key_of_lists() {
+    let lists: toml::Table = LISTS.parse().unwrap();
+    let names = |name: &str| -> BTreeSet<&str> {
+        let entries = lists[name].as_array().unwrap();
+        entries.iter().flat_map(|entry| entry.as_table().unwrap().keys()).map(String::as_str).collect()
+    };
+    let sinks: BTreeSet<_> = SinkTable::TABLE.keys.iter().map(|key| key.name).collect();
+    assert_eq!(names("sinks"), sinks);
+    assert_eq!(names("streams"), StreamTable::KEYS.iter().copied().collect());
+    let medialive: Vec<_> = lists["medialive"].as_table().unwrap().keys().collect();
+    assert_eq!(medialive, MediaLiveTable::KEYS);
 }
 
-/// Returns the variables that the document names, including those that it abbreviates: the endpoints of AWS services ("and
-/// so on") and the variables of sinks.
-fn variables() -> BTreeSet<String> {
-    let text = document();
+#[test]
+fn the_document_has_the_ranges_and_variables_of_sinks() {
+    let lines: Vec<&str> = LISTS.lines().collect();
+    for key in SinkTable::TABLE.keys {
+        let Some(range) = key.limit.text() else { continue };
+        let start = format!("{} = ", key.name);
+        let at = lines.iter().position(|line| line.starts_with(&start)).unwrap();
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with('#'));
+        let comment: String = above.chain([&lines[at]]).copied().collect();
+        assert!(comment.contains(&range), "{}: {range} is not in {comment}", key.name);
+    }
+    for name in sinks::known() {
+        let is_named = LISTS.split([' ', ',', '\n']).any(|word| word == format!("REFRAIN_SINK_{name}"));
+        assert!(is_named, "REFRAIN_SINK_{name}");
+    }
+}
+
+#[test]
+fn flags_of_settings_have_the_declared_help() {
+    let declared: Vec<_> = keys::plain_keys().iter().filter_map(|key| Some((key.flag?, key.name))).collect();
     let mut found = BTreeSet::new();
-    for (at, _) in text.match_indices("REFRAIN_") {
-        let rest = &text[at + "REFRAIN_".len()..];
-        let name: String =
-            rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
-        // Of the variables of a sink, the document has the full name of the first and the last parts of the others.
-        if let Some((kind, _)) = name.strip_prefix("SINK_").and_then(|name| name.split_once('_')) {
-            let line = rest.lines().next().unwrap();
-            let others = line.split([' ', ',']).filter(|word| word.starts_with('_'));
-            found.extend(others.map(|word| format!("SINK_{kind}{word}")));
-        }
-        if name.starts_with("SINK_STDOUT") {
-            let line = rest.lines().next().unwrap();
-            let others = line.split([' ', ',']).filter(|word| word.starts_with('_'));
-            found.extend(others.map(|word| format!("SINK_STDOUT{word}")));
-        }
-        if !name.is_empty() {
-            found.insert(name);
+    let cli = Cli::command();
+    for command in cli.get_subcommands().chain([&cli]) {
+        for argument in command.get_arguments() {
+            let flag = format!("--{}", argument.get_long().unwrap_or_default());
+            let Some((_, name)) = declared.iter().find(|(declared, _)| *declared == flag) else { continue };
+            let help = argument.get_long_help().unwrap().to_string();
+            assert!(help.contains(&format!("Variable: REFRAIN_{}", name.to_uppercase())), "{flag}: {help}");
+            assert!(!argument.get_help().unwrap().to_string().is_empty(), "{flag}");
+            found.insert(*name);
         }
     }
-    for service in ["SQS", "SNS", "IVS"] {
-        found.insert(format!("AWS_ENDPOINT_URL_{service}"));
-    }
-    found
-}
-
-#[test]
-fn the_document_names_every_variable() {
-    // Variables of other commands are in docs/guide.md and in `refrain --help`.
-    let others =
-        ["EFFORT", "FALSE_POSITIVE_RATE", "PITCH_RANGE", "RULE", "SEARCH", "SPEED_RANGE", "TEMPO_RANGE"];
-    let mut known: BTreeSet<_> = environment::known().into_iter().collect();
-    for name in others.into_iter().chain(["CONFIG"]) {
-        assert!(known.remove(name), "{name}");
-    }
-    let mut documented = variables();
-    documented.remove("CONFIG");
-    assert_eq!(documented, known);
-    assert!(sinks::known().iter().all(|name| known.contains(&format!("SINK_{name}"))));
+    assert_eq!(found, declared.iter().map(|(_, name)| *name).collect());
 }
 
 #[test]
 fn no_variable_is_one_that_kubernetes_sets() {
-    for name in environment::known() {
+    for name in keys::known_variables() {
         assert!(!name.ends_with("HOST") && !name.ends_with("PORT"), "{name}");
         assert!(!environment::is_service_link(&name), "{name} would be ignored");
     }
@@ -125,8 +160,8 @@ fn no_variable_is_one_that_kubernetes_sets() {
 
 #[test]
 fn every_known_variable_is_accepted() {
-    for name in environment::known() {
-        if ["CONFIG", "CONFIG_TOML"].contains(&name.as_str()) {
+    for name in keys::known_variables() {
+        if keys::FILE_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         // Each variable accepts at least one of these values.

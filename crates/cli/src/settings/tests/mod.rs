@@ -6,11 +6,12 @@ mod service;
 use clap::Parser;
 
 use super::*;
+use crate::args::Cli;
 
 fn resolve(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings> {
     let cli = Cli::try_parse_from([&["refrain"], arguments].concat()).unwrap();
     let variables: Vec<_> = variables.iter().map(|(k, v)| (k.into(), v.into())).collect();
-    Settings::resolve(&cli, &variables)
+    Settings::resolve(cli.settings(), cli.global.config.as_deref(), &variables)
 }
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -46,6 +47,18 @@ fn unknown_keys_and_variables_are_errors() {
     assert!(format!("{error:#}").contains("catalogue"), "{error:#}");
     let error = resolve(&["demo"], &[("REFRAIN_CATALOGUE", "x")]).unwrap_err();
     assert!(format!("{error:#}").contains("REFRAIN_CATALOGUE"), "{error:#}");
+}
+
+#[test]
+fn settings_of_other_programs_are_ignored_and_wrong_types_are_errors() {
+    let text = "[[streams]]\nname = 'x'\n[server]\nport = 1\n[ivs]\nprivate_key = 'x'\ntoken_seconds = 60\n";
+    let (layer, ignored) = file::read_loosely(file(text).path()).unwrap();
+    assert_eq!(ignored, ["ivs.private_key", "server", "streams"]);
+    assert_eq!((layer.ivs.token_seconds, layer.ivs.private_key), (Some(60), None));
+    for text in ["streams = 5\n", "[jobs]\na = 1\n", "[[sinks]]\nkind = 'ftp'\n"] {
+        let error = file::read_loosely(file(text).path()).unwrap_err();
+        assert!(error.to_string().contains("is invalid"), "{error:#}");
+    }
 }
 
 #[test]

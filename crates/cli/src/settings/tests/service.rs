@@ -135,11 +135,11 @@ fn errors_name_the_setting() {
         ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
         ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nkey = '{hour}'\n", &[], "sink \"s3\": key: "),
         ("[[sinks]]\nkind = 's3'\n", &[], "sink \"s3\": bucket is missing"),
-        ("[[sinks]]\nkind = 'sns'\ntopic = 't'\npath = '/x'\n", &[], "the kind sns has no path"),
+        ("[[sinks]]\nkind = 'sns'\ntopic = 't'\npath = '/x'\n", &[], "sinks of kind sns do not support path"),
         (
             "[[sinks]]\nkind = 's3'\nbucket = 'b'\nformat = 'song'\n",
             &[],
-            "the kind s3 has no format \"song\"",
+            "sinks of kind s3 do not support format \"song\"",
         ),
         ("[[sinks]]\nkind = 'stdout'\nname = 'A b'\n", &[], "a sink's name is \"A b\""),
         ("[[sinks]]\nkind = 'stdout'\n[[sinks]]\nkind = 'stdout'\n", &[], "two sinks have the name"),

@@ -1,0 +1,158 @@
+//! Ranges of settings: their check, and their text in messages and documents.
+
+use std::num::NonZeroUsize;
+
+use anyhow::{Result, bail};
+
+/// The values that a setting accepts. A text is measured by its number of characters, a list by its number of elements.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Limit {
+    /// Every value of the type.
+    Any,
+    /// A number from the first to the second limit.
+    Between(f64, f64),
+    /// 0, or a number from the first to the second limit.
+    ZeroOr(f64, f64),
+    /// A number up to this one, of a type without 0.
+    AtMost(f64),
+    /// A number above 0 and below 1.
+    Probability,
+    /// A text with a number of characters from the first to the second limit.
+    Chars(f64, f64),
+    /// A list that is not empty. The words name its possible elements.
+    NotEmpty(&'static str),
+}
+
+/// A value of a setting that a [`Limit`] can check.
+pub(crate) trait Measure {
+    /// The number that is compared with the limit.
+    fn size(&self) -> f64;
+    /// The value in messages.
+    fn shown(&self) -> String;
+}
+
+impl Limit {
+    /// Returns an error if the limit excludes `value`. `name` is the name of the setting in the message.
+    pub(super) fn check(self, name: &str, value: &dyn Measure) -> Result<()> {
+        let (size, shown) = (value.size(), value.shown());
+        match self {
+            // Written in this form because it also rejects NaN.
+            Self::Between(min, max) if !(min..=max).contains(&size) => {
+                bail!("{name} is {shown}; use {min} to {max}")
+            }
+            Self::ZeroOr(min, max) if size != 0.0 && !(min..=max).contains(&size) => {
+                bail!("{name} is {shown}; use {min} to {max}")
+            }
+            Self::AtMost(max) if size > max => bail!("{name} is {shown}; use at most {max}"),
+            Self::Probability if !(size > 0.0 && size < 1.0) => {
+                bail!("{name} is {shown}; use a probability above 0 and below 1")
+            }
+            Self::Chars(min, max) if !(min..=max).contains(&size) => {
+                bail!("{name} is {shown}; use {min} to {max} characters")
+            }
+            Self::NotEmpty(words) if size < 1.0 => bail!("{name} is empty; use {words}"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the text of the limit in help and documents, or `None` if every value is accepted.
+    pub(super) fn text(self) -> Option<String> {
+        match self {
+            Self::Any => None,
+            Self::Between(min, max) => Some(format!("{} to {}", grouped(min), grouped(max))),
+            Self::ZeroOr(min, max) => Some(format!("0, or {} to {}", grouped(min), grouped(max))),
+            Self::AtMost(max) => Some(format!("1 to {}", grouped(max))),
+            Self::Probability => Some("above 0 and below 1".to_owned()),
+            Self::Chars(min, max) => Some(format!("{} to {} characters", grouped(min), grouped(max))),
+            Self::NotEmpty(words) => Some(words.to_owned()),
+        }
+    }
+}
+
+/// Returns the number with commas between groups of three digits. Numbers with a fraction have no commas.
+fn grouped(number: f64) -> String {
+    let digits = number.to_string();
+    if digits.contains('.') {
+        return digits;
+    }
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+macro_rules! numbers {
+    ($($kind:ty),*) => {$(
+        impl Measure for $kind {
+            fn size(&self) -> f64 {
+                f64::from(*self)
+            }
+
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+numbers!(u32, f64);
+
+impl Measure for NonZeroUsize {
+    fn size(&self) -> f64 {
+        self.get() as f64
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Measure for String {
+    fn size(&self) -> f64 {
+        self.chars().count() as f64
+    }
+
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl<T> Measure for Vec<T> {
+    fn size(&self) -> f64 {
+        self.len() as f64
+    }
+
+    // The only limit of lists excludes empty ones, and its message names no elements.
+    fn shown(&self) -> String {
+        String::new()
+    }
+}
+
+/// Implements [`Measure`] for types whose only limit is [`Limit::Any`].
+macro_rules! unlimited {
+    ($($kind:ty),*) => {$(
+        impl Measure for $kind {
+            fn size(&self) -> f64 {
+                0.0
+            }
+
+            fn shown(&self) -> String {
+                String::new()
+            }
+        }
+    )*};
+}
+unlimited!(
+    bool,
+    std::path::PathBuf,
+    refrain_catalog::Rule,
+    refrain_service::settings::SinkFormat,
+    super::tables::SearchBackend,
+    super::tables::SearchEffort,
+    super::tables::SecretText,
+    super::tables::SinkKindName,
+    super::url::CatalogUrl
+);
