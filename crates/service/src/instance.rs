@@ -1,8 +1,8 @@
 //! The identity of a process as an owner of leases.
 //!
-//! Each process uses owner names that no other process has, even if both have the same display name. A process that has a
-//! folder keeps a file there and holds a lock on it until it ends, also by a crash. The next process that uses the folder finds
-//! the files that are not locked any more, and can expire the leases of their owners at once.
+//! Each process uses owner names that no other process has, even if both have the same display name. A process that has
+//! a folder keeps a file there and holds a lock on it until it ends, also by a crash. The next process that uses the
+//! folder finds the files that are not locked any more, and can expire the leases of their owners at once.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -36,8 +36,8 @@ impl Instance {
         Self { owner: new_owner(name), archive_owner, folder: None, lock: None }
     }
 
-    /// Creates an identity with a lock file in `folder`, which must outlive the process. The folder is created if it does not
-    /// exist. [`Self::expire_predecessors`] looks there for processes that have ended.
+    /// Creates an identity with a lock file in `folder`, which must outlive the process. The folder is created if it
+    /// does not exist. [`Self::expire_predecessors`] looks there for processes that have ended.
     ///
     /// # Errors
     /// The I/O error if the folder or the file cannot be written.
@@ -45,11 +45,13 @@ impl Instance {
         let mut instance = Self::new(name);
         fs::create_dir_all(folder)?;
         let file_name = instance.owner.rsplit('/').next().unwrap_or_default().to_owned();
-        // The file gets its final name after it is locked. Otherwise another process could take it for the file of a process
-        // that has ended.
+        // The file gets its final name after it is locked. Otherwise another process could take it for the file of a
+        // process that has ended.
         let (hidden, path) =
             (folder.join(format!("{file_name}.new")), folder.join(format!("{file_name}.{EXTENSION}")));
         let mut file = File::create_new(&hidden)?;
+        // The lock belongs to the open file, so the system releases it at every end of the process, also after `kill
+        // -9`.
         file.lock()?;
         write!(file, "{}\n{}\n", instance.owner, instance.archive_owner)?;
         fs::rename(&hidden, &path)?;
@@ -80,6 +82,7 @@ impl Instance {
                 // The leases are expired, not released, so that the claims count as deaths.
                 expired += catalog.journal().renew_leases(owner, Duration::ZERO).await?.len();
             }
+            // Only after the leases were expired. If the process dies before, the next one finds the file again.
             let _ = fs::remove_file(path);
         }
         Ok(expired)
@@ -97,12 +100,15 @@ impl Instance {
     }
 }
 
-/// Returns the owners in a lock file whose process has ended. Returns `None` if the process runs or the file cannot be read.
+/// Returns the owners in a lock file whose process has ended. Returns `None` if the process runs or the file cannot be
+/// read.
 fn ended_owners(path: &Path) -> Option<Vec<String>> {
     let file = File::open(path).ok()?;
     if file.metadata().ok()?.len() > MAX_BYTES {
         return None;
     }
+    // Locked by its process means that it runs. A shared folder without locks makes every process look alive, which
+    // only delays take-overs.
     file.try_lock().ok()?;
     Some(fs::read_to_string(path).ok()?.lines().map(str::to_owned).collect())
 }

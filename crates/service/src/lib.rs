@@ -1,14 +1,15 @@
-//! The service: the registry of streams that several processes share, queue consumers, objects in buckets, and the delivery of
-//! detections.
+//! The service: the registry of streams that several processes share, queue consumers, objects in buckets, and the
+//! delivery of detections.
 //!
 //! ```text
-//! queue ─► intake ─┬─► streams: rows, leases ─► refrain_monitor ─► detection + outbox row (one transaction) ─► delivery ─► sinks
-//!                  └─► files: objects, checked or indexed ─────────┘
+//! queue ─► queue_consumer ─┬─► streams: rows, leases ─► refrain_monitor ─► detection + outbox row (one transaction) ─► delivery ─► sinks
+//!                          └─► files: objects, checked or indexed ─────────┘
 //! ```
 //!
-//! `queue_consumer` receives messages from queues. `streams` turns events into rows of the database and leases these rows. A process
-//! follows the streams that it has leased with one monitor, and writes each detection into the journal before it is delivered.
-//! [`serve::serve`] runs all of it. The HTTP endpoints are those of `refrain_web`, which receives a [`serve::ServiceView`].
+//! `queue_consumer` receives messages from queues. `streams` turns events into rows of the database and leases these
+//! rows. A process follows the streams that it has leased with one monitor, and writes each detection into the journal
+//! before it is delivered. [`serve::serve`] runs all of it. The HTTP endpoints are those of `refrain_web`, which
+//! receives a [`serve::ServiceView`].
 //!
 //! Cloud services are behind the traits of [`cloud`].
 

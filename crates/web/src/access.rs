@@ -34,6 +34,7 @@ pub(super) async fn check(
 fn check_token(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     let sent = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     let (scheme, sent) = sent.split_at_checked(b"Bearer ".len()).unwrap_or_default();
+    // A comparison that ends at the first different byte would let a client guess the token byte by byte.
     let is_equal = sent.ct_eq(token.expose().as_bytes());
     if scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(is_equal) {
         return Ok(());
@@ -43,10 +44,12 @@ fn check_token(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
-/// Checks that the request comes from a program on this machine, for an API without a token. Requests of a web page in a
-/// local browser come from a loopback address, too, but have the host name of the page in `Host`.
+/// Checks that the request comes from a program on this machine, for an API without a token. Requests of a web page in
+/// a local browser come from a loopback address, too, but have the host name of the page in `Host`.
 fn check_local(peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    // Both are checked: the address excludes other machines, and the host excludes pages that a browser on this machine
+    // has loaded from a foreign name (DNS rebinding).
     if peer.to_canonical().is_loopback() && is_loopback_host(host) {
         return Ok(());
     }

@@ -12,13 +12,14 @@ use super::error::ApiError;
 use super::server::MAX_BODY_BYTES;
 
 /// Bytes above the limit that are read and discarded: a client that is still sending would get a connection reset in
-/// place of the response. At half of it, larger bodies end with a reset more often; at twice, a client can make the
-/// server read 2 MiB for nothing.
+/// place of the response. At half this value, larger bodies end with a reset more often; at twice this value, a client
+/// can make the server read 2 MiB for nothing.
 const MAX_DISCARDED_BYTES: usize = 1024 * 1024;
 
 /// Reads the body, or answers with 408 or 413.
 pub(super) async fn read(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    // The announced length alone is not trusted: a body without it, or a longer one, is counted below.
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let too_large = announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64);
     // A client that expects permission to send the body gets the refusal instead.
@@ -38,6 +39,7 @@ async fn collect(body: Body) -> Result<Vec<u8>, ApiError> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| ApiError::Bad(format!("the body cannot be read: {error}")))?;
         length = length.saturating_add(chunk.len());
+        // The rest is not read. The client gets a reset then, which is better than reading without a limit.
         if length > MAX_BODY_BYTES + MAX_DISCARDED_BYTES {
             break;
         }

@@ -7,15 +7,15 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, SecondsFormat};
 use refrain_catalog::{
-    Catalog, CatalogError, Detection, DetectionSource, PageCursor, Track, TrackId, TrackNumber,
+    Catalog, CatalogError, Detection, DetectionSource, PageCursor, Stream, Track, TrackId, TrackNumber,
 };
+use refrain_service::streams::stream_asset_id;
 use serde_json::{Value, json};
 
 use super::Http;
 use super::error::ApiError;
 use super::extract::{ApiPath, ApiQuery};
 use super::query::{PageQuery, TimeQuery, mark_text};
-use super::streams::detected_in;
 
 impl Http {
     /// Returns the catalog, if it is open.
@@ -60,8 +60,14 @@ async fn page_of(
     limit: u32,
     mark: impl Fn(&Detection) -> PageCursor,
 ) -> Result<Json<Value>, ApiError> {
+    // A full page may be followed by another one. A page that is exactly the last one costs one empty request.
     let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
     Ok(Json(json!({"detections": detections_json(catalog, page).await?, "next": next})))
+}
+
+/// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
+pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
+    DetectionSource::Stream(stream_asset_id(stream).to_owned())
 }
 
 /// Returns detections in the format of the API, with the tracks that were detected.
@@ -70,6 +76,7 @@ pub(super) async fn detections_json(
     page: &[Detection],
 ) -> Result<Vec<Value>, CatalogError> {
     let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
+    // A song that plays all day is read once per page.
     numbers.sort_unstable();
     numbers.dedup();
     let tracks = if numbers.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };

@@ -41,6 +41,7 @@ impl From<CatalogError> for ApiError {
         if let CatalogError::Invalid { what, .. } = error {
             return Self::Bad(what);
         }
+        // The client gets no detail: errors of the database can contain names of hosts and tables.
         tracing::warn!(%error, "API request failed");
         Self::Unavailable
     }

@@ -44,6 +44,7 @@ macro_rules! rejected {
     ($($rejection:ty),*) => {$(
         impl From<$rejection> for ApiError {
             fn from(rejection: $rejection) -> Self {
+                // axum knows the status that fits each rejection. Only its plain text body is replaced by JSON.
                 Self::Rejected(rejection.status(), rejection.body_text())
             }
         }

@@ -43,8 +43,8 @@ pub struct Access {
     pub token: Option<Secret>,
 }
 
-/// Serves HTTP until `stop` is cancelled, then finishes the requests that are being handled. The number of connections is
-/// limited to a part of the files that the process may open. Without `api`, the API is not served.
+/// Serves HTTP until `stop` is cancelled, then finishes the requests that are being handled. The number of connections
+/// is limited to a part of the files that the process may open. Without `api`, the API is not served.
 pub async fn run(service: ServiceView, api: Option<Access>, listener: TcpListener, stop: CancellationToken) {
     let http = Http { service, api };
     let limits = TimeLimits::default();

@@ -12,6 +12,7 @@ use refrain_service::metrics;
 pub(super) async fn live(State(http): State<Http>) -> Response {
     match http.service.health.live() {
         Ok(()) => "ok\n".into_response(),
+        // Plain text, because platforms show the body of a failed probe in their events.
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

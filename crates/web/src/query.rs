@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::error::ApiError;
 
-/// Default number of rows per page. A row has some 500 bytes as JSON, so a page has 50 kB. Half or twice the value
-/// trades requests for size.
+/// Default number of rows per page. A row has about 500 bytes as JSON, so a page has 50 kB. At half this value, clients
+/// need twice the requests; at twice this value, a response has twice the size.
 const DEFAULT_PAGE_ROWS: u32 = 100;
 
-/// Maximum number of rows per page. It bounds a response to some 500 kB and its query to milliseconds. At half of it,
-/// exports need twice the requests; at twice, a response and its memory double.
+/// Maximum number of rows per page. It limits a response to about 500 kB and its query to milliseconds. At half this
+/// value, exports need twice the requests; at twice this value, a response needs twice the memory.
 const MAX_PAGE_ROWS: u32 = 1000;
 
 /// Default length of a time range: milliseconds in a day.
@@ -48,10 +48,12 @@ pub(super) struct StreamsQuery {
 }
 
 impl TimeQuery {
-    /// Returns start and end in milliseconds since 1970. By default the end is now, and the start 24 hours before the end.
+    /// Returns start and end in milliseconds since 1970. By default the end is now, and the start 24 hours before the
+    /// end.
     pub(super) fn times(&self) -> Result<(i64, i64), ApiError> {
         let to = self.to.as_deref().map_or_else(|| Ok(now()), parse_time)?;
         let from = self.from.as_deref().map_or_else(|| Ok(to.saturating_sub(DAY_MS)), parse_time)?;
+        // Swapping both silently would hide a mistake of the caller.
         if from > to {
             return Err(ApiError::Bad("from is later than to".to_owned()));
         }
@@ -99,6 +101,7 @@ fn parse_time(text: &str) -> Result<i64, ApiError> {
 
 /// Parses the position at which a page continues, as the previous page returned it.
 fn mark(text: &str) -> Result<PageCursor, ApiError> {
+    // One closure for both parts, so that every mistake in the text gives the same message.
     let read = || {
         let (at, id) = text.split_once('_')?;
         Some(PageCursor { at: at.parse().ok()?, id: id.parse::<DetectionId>().ok()? })

@@ -4,26 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use refrain_catalog::{DetectionSource, NewStream, StartOutcome, Stream, StreamFilter, worker_name};
+use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter, worker_name};
 use refrain_stream::GapReason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Http;
-use super::detections::detections_json;
+use super::detections::{detected_in, detections_json};
 use super::error::ApiError;
 use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
 use refrain_monitor::StreamStatus;
 use refrain_service::sessions::{EndCode, EndReason};
-use refrain_service::streams::{ORIGIN_API, stream_asset_id};
+use refrain_service::streams::ORIGIN_API;
 
 /// Maximum length of an id, in characters. ARNs have about 80. Ids are parts of keys and file names, which are cut at
-/// 200 bytes: at twice the value, two ids could have the same name there; at half of it, nothing changes in practice.
+/// 200 bytes: at twice the value, two ids could have the same name there; at half this value, nothing changes in
+/// practice.
 const MAX_ID_CHARS: usize = 200;
 
-/// Maximum length of a URL, in bytes: what common servers accept in a request line. At half of it, some signed URLs are
-/// refused; at twice, servers refuse the request anyway.
+/// Maximum length of a URL, in bytes: what common servers accept in a request line. At half this value, some signed
+/// URLs are refused; at twice this value, servers refuse the request anyway.
 const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// A stream in the format of the API. Its URL can contain credentials and is never returned.
@@ -65,11 +66,6 @@ impl<'a> From<&'a Stream> for StreamRow<'a> {
     }
 }
 
-/// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
-pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
-    DetectionSource::Stream(stream_asset_id(stream).to_owned())
-}
-
 /// `GET /v1/streams`
 pub(super) async fn list(
     State(http): State<Http>,
@@ -92,6 +88,7 @@ pub(super) async fn show(
     let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
     let open = catalog.journal().open_detections(&detected_in(&stream)).await?;
     let playing = detections_json(&**catalog, &open).await?;
+    // Only the process that holds the lease has these values. Another one answers with `null`.
     let followed = (http.service.statuses)().into_iter().find(|(followed, _)| *followed == id);
     Ok(Json(json!({
         "stream": StreamRow::from(&stream),
@@ -142,6 +139,7 @@ pub(super) async fn add(
     let outcome = http.catalog()?.journal().start_stream(&new).await?;
     let (status, stream) = match outcome {
         StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
+        // The same request twice succeeds, so that clients can retry after a lost response.
         StartOutcome::Known(stream) if stream.url == new.url => (StatusCode::OK, stream),
         StartOutcome::Known(stream) => {
             return Err(ApiError::Conflict(format!(
@@ -164,6 +162,7 @@ pub(super) async fn stop(
         return Err(unknown(&id));
     }
     // If the stream has ended already, the request succeeds as well.
+    // No session is given, so the request ends whatever runs under this id.
     journal.end_stream(&id, None, Some(&EndReason::of(EndCode::ByOperator).text()), now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

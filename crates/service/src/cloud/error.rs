@@ -28,8 +28,8 @@ pub struct CloudError {
 }
 
 impl CloudError {
-    /// Creates an error. `what` names the failed operation and its object, for example `cannot read s3://bucket/key`; `why`
-    /// is the reason that the service returned. Neither may contain tokens.
+    /// Creates an error. `what` names the failed operation and its object, for example `cannot read s3://bucket/key`;
+    /// `why` is the reason that the service returned. Neither may contain tokens.
     #[must_use]
     pub fn new(kind: CloudErrorKind, what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { kind, what: what.into(), why: why.into() }
@@ -44,6 +44,8 @@ impl CloudError {
     /// Returns true if the same operation may succeed later without intervention.
     #[must_use]
     pub fn is_transient(&self) -> bool {
+        // Missing rights are not transient: a retry within seconds would fail the same way. Callers that wait for
+        // people decide by the kind.
         matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Unavailable)
     }
 }

@@ -1,5 +1,5 @@
-//! Interfaces of the external services that this program uses: queues, objects, topics, channels. `refrain-aws` implements
-//! them for AWS; this module does not depend on a provider.
+//! Interfaces of the external services that this program uses: queues, objects, topics, channels. `refrain-aws`
+//! implements them for AWS; this module does not depend on a provider.
 
 mod channels;
 mod error;

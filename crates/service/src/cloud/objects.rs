@@ -65,8 +65,8 @@ pub trait Objects: Send + Sync {
     /// Returns the properties of an object.
     async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, CloudError>;
 
-    /// Reads a range of an object. The result is shorter only at the end of the object. With an `etag`, fails with an error
-    /// of the kind `Conflict` if the object has been replaced.
+    /// Reads a range of an object. The result is shorter only at the end of the object. With an `etag`, fails with an
+    /// error of the kind `Conflict` if the object has been replaced.
     async fn read(
         &self,
         object: &ObjectName,
@@ -86,8 +86,8 @@ pub trait Objects: Send + Sync {
         put: Put,
     ) -> Result<(), CloudError>;
 
-    /// Returns a page of up to 1,000 objects under a prefix, in the order of their keys, after the key `after`; empty at
-    /// the end.
+    /// Returns a page of up to 1,000 objects under a prefix, in the order of their keys, after the key `after`; empty
+    /// at the end.
     async fn list(
         &self,
         bucket: &str,

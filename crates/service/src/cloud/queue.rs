@@ -58,8 +58,9 @@ pub trait Queue: Send + Sync {
     /// Returns the configuration and state of the queue. Fails if they may not be read.
     async fn facts(&self) -> Result<QueueFacts, CloudError>;
 
-    /// Tries every call that a consumer makes. At most one message is received and released immediately, which increases
-    /// its receive count by one; no message is deleted or added. The default is for queues without permissions.
+    /// Tries every call that a consumer makes. At most one message is received and released immediately, which
+    /// increases its receive count by one; no message is deleted or added. The default is for queues without
+    /// permissions.
     ///
     /// # Errors
     /// The error of the first call that is not permitted or not answered.

@@ -10,7 +10,8 @@ pub trait Topics: Send + Sync {
     /// Sends a message to all subscribers of a topic.
     async fn publish(&self, topic: &str, message: &str) -> Result<(), CloudError>;
 
-    /// Reads the topic's attributes and tries to publish an invalid message, which the topic rejects: nothing is published.
+    /// Reads the topic's attributes and tries to publish an invalid message, which the topic rejects: nothing is
+    /// published.
     ///
     /// # Errors
     /// Fails if the topic does not exist, or if this process may not publish to it.

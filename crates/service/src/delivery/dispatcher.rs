@@ -1,76 +1,33 @@
-//! The courier delivers the messages of the outbox to their sinks.
+//! The outbox dispatcher delivers the messages of the outbox to their sinks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::Catalog;
-use refrain_net::ClientError;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::error::SinkConfigError;
 use super::sink_worker::{DeliveryPolicy, SinkWorker};
 use super::sinks::{SharedLineWriter, SinkContext};
+use super::waker::Waker;
 use crate::cloud::CloudServices;
 use crate::counters::Counters;
 use crate::settings::OutboxSettings;
 
-/// Error of a sink that cannot be used as it is configured.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SinkConfigError {
-    /// The sink needs an AWS service that is not available in this process.
-    #[error(
-        "sink {sink} needs {what} of AWS, which this process does not have; build with AWS, or remove the sink"
-    )]
-    MissingCloudService {
-        /// Name of the sink.
-        sink: String,
-        /// The AWS resources that it needs: buckets or topics.
-        what: &'static str,
-    },
-    /// The URL of the sink is invalid.
-    #[error("sink {sink}: invalid URL: {source}")]
-    Url {
-        /// Name of the sink.
-        sink: String,
-        /// The reason why the URL is invalid.
-        source: url::ParseError,
-    },
-    /// The HTTP client of the sink cannot be created.
-    #[error("sink {sink}: {source}")]
-    Client {
-        /// Name of the sink.
-        sink: String,
-        /// The error of the client.
-        source: ClientError,
-    },
-}
-
 /// Delivers the messages of the outbox. Each sink is served independently: one that is down does not delay the others.
 ///
-/// Any number of couriers may work on one outbox; each message is claimed by one of them. If a process is killed before it
-/// has recorded a delivery, another process claims the message after the claim has expired. So a sink may receive a message
-/// twice and has to recognize it by its name. Messages to sinks that are not configured stay in the outbox.
+/// Any number of dispatchers may work on one outbox; each message is claimed by one of them. If a process is killed
+/// before it has recorded a delivery, another process claims the message after the claim has expired. So a sink may
+/// receive a message twice and has to recognize it by its name. Messages to sinks that are not configured stay in the
+/// outbox.
 pub struct OutboxDispatcher {
     workers: Vec<SinkWorker>,
     waker: Waker,
 }
 
-/// Notifies the [`OutboxDispatcher`] of the same process that the outbox has new messages, so that it does not wait for its next
-/// poll. Clones notify the same courier.
-#[derive(Debug, Clone)]
-pub struct Waker(Arc<watch::Sender<()>>);
-
-impl Waker {
-    /// Wakes the courier. Call this after messages were recorded. Does nothing if no courier is running.
-    pub fn wake(&self) {
-        self.0.send_replace(());
-    }
-}
-
 impl OutboxDispatcher {
-    /// Creates a courier for the sinks of `settings`. After a stop it has the time `drain` to finish.
+    /// Creates a dispatcher for the sinks of `settings`. After a stop it has the time `drain` to finish.
     ///
     /// # Errors
     /// [`SinkConfigError`] if a sink cannot be used as it is configured.
@@ -96,7 +53,7 @@ impl OutboxDispatcher {
         counters: &Arc<Counters>,
         lines: SharedLineWriter,
     ) -> Result<Self, SinkConfigError> {
-        let waker = Waker(Arc::new(watch::Sender::new(())));
+        let waker = Waker::default();
         let context = SinkContext { cloud, lines };
         let policy = DeliveryPolicy {
             parallel: settings.parallel.max(1),
@@ -112,7 +69,7 @@ impl OutboxDispatcher {
         Ok(Self { workers, waker })
     }
 
-    /// Returns a handle that wakes this courier.
+    /// Returns a handle that wakes this dispatcher.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
@@ -121,13 +78,14 @@ impl OutboxDispatcher {
     /// Delivers until `stop` is cancelled. Then it still delivers due messages as far as the drain time allows, and
     /// releases the claims of the others.
     pub async fn run(self, stop: CancellationToken) {
+        // One task per sink: a sink that hangs blocks only its own task, and a panic in one does not stop the others.
         let mut workers = JoinSet::new();
         for sink_worker in self.workers {
-            workers.spawn(sink_worker.run(self.waker.0.subscribe(), stop.clone()));
+            workers.spawn(sink_worker.run(self.waker.subscribe(), stop.clone()));
         }
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "sink worker crashed, its messages wait for the next start");
+                tracing::error!(%error, "sink worker crashed, its messages wait until the service is restarted");
             }
         }
     }

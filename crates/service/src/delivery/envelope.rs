@@ -1,5 +1,5 @@
-//! The payload of messages in the outbox. It contains everything that a delivery needs, so that each attempt delivers the
-//! same content.
+//! The payload of messages in the outbox. It contains everything that a delivery needs, so that each attempt delivers
+//! the same content.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ const VERSION: u32 = 1;
 /// {"version": 1, "event": "start", "stream": "st-1", "key": "st-1/st-1_2026_11_21T10_57_55+0000.json", "body": "{…}"}
 /// ```
 ///
-/// `key` is the key of an object or the path below a folder; messages to other kinds of sinks have none. `body` is the text
-/// that is delivered, byte for byte.
+/// `key` is the key of an object or the path below a folder; messages to other kinds of sinks have none. `body` is the
+/// text that is delivered, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Envelope {
     version: u32,
@@ -50,6 +50,8 @@ impl Envelope {
     }
 
     pub(super) fn parse(json: &str) -> Result<Self, EnvelopeError> {
+        // The fields are parsed before the version is compared, so a version must keep these fields. Otherwise a newer
+        // message would count as damaged and be dropped instead of retried.
         let envelope: Self = serde_json::from_str(json)?;
         if envelope.version > VERSION { Err(EnvelopeError::Newer(envelope.version)) } else { Ok(envelope) }
     }

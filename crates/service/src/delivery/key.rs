@@ -9,8 +9,8 @@ use refrain_app::response::{file_name, safe_name};
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// Maximum length of a part between two slashes, in bytes. File systems allow 255 (`NAME_MAX` of Linux). The rest is
-/// for the number of a further result. At twice this value, the folder sink could not create the file; at half of it,
-/// long names of streams are cut although they fit.
+/// for the number of a further result. At twice this value, the folder sink could not create the file; at half this
+/// value, long names of streams are cut although they fit.
 const MAX_PART_BYTES: usize = 240;
 
 /// Bytes that are reserved for the number of a further result with the same key: `_` and six digits. The number is at
@@ -33,8 +33,8 @@ const FIELDS: [(&str, Field, usize); 6] = [
 
 /// A template of keys, for example `{date}/{stream_id}/{file}`.
 ///
-/// Whatever the values of the placeholders are, the key has at most [`MAX_KEY_BYTES`] bytes, does not begin with a slash, and
-/// has no part that is empty, `.` or `..`: it cannot lead out of a folder.
+/// Whatever the values of the placeholders are, the key has at most [`MAX_KEY_BYTES`] bytes, does not begin with a
+/// slash, and has no part that is empty, `.` or `..`: it cannot lead out of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate(Vec<TemplatePiece>);
 
@@ -113,6 +113,8 @@ impl KeyTemplate {
         if !pieces.iter().any(|piece| distinguishing.contains(piece)) {
             return Err(KeyTemplateError::NotUnique);
         }
+        // The sum of the maximum lengths is checked once, for the template. So no value of a placeholder can cause an
+        // error at the time of a delivery, when nobody could correct it.
         let max_len = pieces.iter().map(TemplatePiece::max_len).sum::<usize>() + NUMBER_SUFFIX_BYTES;
         if max_len > MAX_KEY_BYTES {
             return Err(KeyTemplateError::TooLong(max_len));
@@ -129,6 +131,8 @@ impl KeyTemplate {
                 TemplatePiece::Field(field) => key.push_str(&field.value(with)),
             }
         }
+        // Parts are cut after they are filled in: text and placeholder together form the name of a folder or file,
+        // whose length the file system limits.
         let parts: Vec<_> = key.split('/').map(short).collect();
         parts.join("/")
     }
@@ -187,10 +191,16 @@ impl Field {
     fn value(self, with: &KeyValues<'_>) -> String {
         match self {
             Self::StreamId => safe_name(with.stream_id),
+            // Always the first number: the sink itself counts up if another result has the name. Only the sink can find
+            // out which names are in use.
             Self::File => file_name(with.stream_id, &with.at, 1),
+            // UTC, because processes in different time zones share one bucket, and a day must not depend on the process
+            // that delivers.
             Self::Date => with.at.with_timezone(&Utc).format("%Y%m%d").to_string(),
             Self::Channel => match with.channel.and_then(|arn| arn.rsplit(['/', ':']).next()) {
                 Some(name) if !name.is_empty() => safe_name(name),
+                // A stream without a channel must not have an empty part in its key, which S3 shows as a nameless
+                // folder.
                 _ => safe_name(with.stream_id),
             },
             Self::Detection => with.detection.map_or_else(|| "none".to_owned(), |id| id.to_string()),
@@ -209,7 +219,8 @@ fn short(part: &str) -> String {
     format!("{}{ending}", &stem[..stem.floor_char_boundary(max_stem)])
 }
 
-/// Returns the key of the `number`th result with this key: the first has no number, the others `_2`, `_3` … before `.json`.
+/// Returns the key of the `number`th result with this key: the first has no number, the others `_2`, `_3` … before
+/// `.json`.
 pub(super) fn numbered(key: &str, number: u32) -> String {
     if number < 2 {
         return key.to_owned();

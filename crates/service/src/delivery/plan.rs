@@ -1,6 +1,5 @@
 //! The messages that are delivered for an event.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,14 +7,15 @@ use chrono::{DateTime, Local};
 use refrain_catalog::{DetectionId, NewOutboxMessage};
 use serde::Serialize;
 
-use super::dispatcher::Waker;
 use super::envelope::Envelope;
+use super::hex::hexadecimal;
 use super::key::{KeyTemplate, KeyValues};
+use super::waker::Waker;
 use crate::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings};
 
 /// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below
-/// the limit of the journal for indexed text. Longer names are cut and completed by a hash, so at half of it only more
-/// names are hashed; at twice, the journal rejects the message.
+/// the limit of the journal for indexed text. Longer names are cut and completed by a hash, so at half this value only
+/// more names are hashed; at twice this value, the journal rejects the message.
 const MAX_NAME_BYTES: usize = 1_500;
 
 /// The event that only sinks of format `song` receive.
@@ -37,9 +37,9 @@ pub struct DetectionEvent<'a> {
     pub detection: Option<DetectionId>,
     /// Type of the event: `start`, `update` or `final`; `change` if only the song of a stream is reported.
     pub event: &'a str,
-    /// Distinguishes the updates of one airing: the stream time of the decision, in milliseconds; 0 for other events of an
-    /// airing. Without a detection it distinguishes the sessions of a stream by their start, in milliseconds, and the
-    /// uploads of a file.
+    /// Distinguishes the updates of one airing: the stream time of the decision, in milliseconds; 0 for other events of
+    /// an airing. Without a detection it distinguishes the sessions of a stream by their start, in milliseconds, and
+    /// the uploads of a file.
     pub number: u64,
     /// Time of the event, used in the names of files.
     pub at: DateTime<Local>,
@@ -84,24 +84,27 @@ impl OutboxPlanner {
         Self { sinks: sinks.iter().map(PlannedSink::of).collect(), waker: None }
     }
 
-    /// Returns the planner with a waker, so that [`OutboxPlanner::wake_dispatcher`] wakes the courier of this process.
+    /// Returns the planner with a waker, so that [`OutboxPlanner::wake_dispatcher`] wakes the dispatcher of this
+    /// process.
     #[must_use]
     pub fn with_waker(self, waker: Waker) -> Self {
         Self { waker: Some(waker), ..self }
     }
 
-    /// Wakes the courier, if there is one. Call this after messages were recorded: they are then delivered at once and not
-    /// at the courier's next poll.
+    /// Wakes the dispatcher, if there is one. Call this after messages were recorded: they are then delivered at once
+    /// and not at the dispatcher's next poll.
     pub fn wake_dispatcher(&self) {
         if let Some(waker) = &self.waker {
             waker.wake();
         }
     }
 
-    /// Returns the messages for this event, for [`refrain_catalog::Journal::record`]. The same event always gives the same
-    /// messages, so an event that is recorded twice is delivered once.
+    /// Returns the messages for this event, for [`refrain_catalog::Detections::record`]. The same event always gives
+    /// the same messages, so an event that is recorded twice is delivered once.
     #[must_use]
     pub fn deliveries(&self, detection_event: &DetectionEvent<'_>) -> Vec<NewOutboxMessage> {
+        // Sinks are filtered when messages are planned, not when they are delivered: a sink that is added later does
+        // not get old events.
         let wanted = self.sinks.iter().filter(|sink| sink.from.contains(&detection_event.from));
         wanted.filter_map(|sink| sink.delivery(detection_event)).collect()
     }
@@ -135,6 +138,8 @@ impl PlannedSink {
 }
 
 fn template(sink: &str, text: &str) -> KeyTemplate {
+    // Settings were checked at the start, so this is a second line of defense. A wrong name is better than a lost
+    // detection.
     KeyTemplate::parse(text).unwrap_or_else(|error| {
         tracing::error!(sink, %error, "invalid key template of a sink, using the default names");
         KeyTemplate::default()
@@ -153,6 +158,8 @@ fn key_values<'a>(detection_event: &'a DetectionEvent<'_>) -> KeyValues<'a> {
 
 /// Returns the name of the message in the outbox. It is the same for the same event.
 fn name(detection_event: &DetectionEvent<'_>, format: SinkFormat) -> String {
+    // The name must not contain the time of the event: a worker that repeats the event after a crash has another time,
+    // and the same name is what makes the journal ignore the second message.
     let of =
         detection_event.detection.map_or_else(|| detection_event.stream_id.to_owned(), |id| id.to_string());
     let mut name = format!("{of}/{}/{}", detection_event.event, detection_event.number);
@@ -164,17 +171,11 @@ fn name(detection_event: &DetectionEvent<'_>, format: SinkFormat) -> String {
         return name;
     }
     let hash = digest(&SHA256, name.as_bytes());
+    // The hash covers the whole name. Two names that differ only after the cut would otherwise count as one message,
+    // and the second one would be lost.
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES - 1 - 2 * hash.as_ref().len()));
     name.push('/');
     name + &hexadecimal(hash.as_ref())
-}
-
-/// Returns the bytes as hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A message in the format of the stream check of the AWS sample.
@@ -187,6 +188,7 @@ struct SongMessage<'a> {
 
 fn song(stream: &str, now: &CurrentSong<'_>) -> String {
     let (song, score) = match now.song {
+        // The sample of AWS reports this title only at the beginning of a stream, and `null` between two songs.
         None if now.begins => (Some(NOT_RECOGNIZED), 0),
         song => (song, now.score),
     };

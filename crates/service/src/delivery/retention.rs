@@ -10,13 +10,13 @@ use super::retry::milliseconds;
 use crate::clock::{Clock, SystemClock};
 use crate::settings::RetentionSettings;
 
-/// Mean interval between two rounds. Retention times are days, so an hour is exact enough. At half of it, the idle
-/// database has twice the queries; at twice, a round deletes twice the rows, still in batches.
+/// Mean interval between two rounds. Retention times are days, so an hour is exact enough. At half this value, the idle
+/// database has twice the queries; at twice this value, a round deletes twice the rows, still in batches.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Minimum delay of the first round; the actual delay is up to twice as long. A process has more important work when it
-/// starts: it opens the index and claims streams. At half of it, rounds run into that phase; at twice, a process that
-/// restarts every two minutes never deletes anything.
+/// starts: it opens the index and claims streams. At half this value, rounds run into that phase; at twice this value,
+/// a process that restarts every two minutes never deletes anything.
 const FIRST_ROUND_DELAY: Duration = Duration::from_secs(60);
 
 /// Maximum number of rows of each kind that one transaction deletes. It takes some 50 ms, for which it holds locks.
@@ -26,28 +26,28 @@ const MAX_BATCH_ROWS: u32 = 1_000;
 
 /// Messages that have been due for this time without being claimed by any process are marked dead: their sink was
 /// removed from the settings. Messages of sinks that are down are claimed, and expire according to the settings of the
-/// outbox. Two weeks are longer than any rollback of the settings. At half of it, a sink that returns after ten days
-/// has lost its messages; at twice, dead rows stay a month.
+/// outbox. Two weeks are longer than any rollback of the settings. At half this value, a sink that returns after ten
+/// days has lost its messages; at twice this value, dead rows stay a month.
 const UNCLAIMED_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Attempts and ends of sessions are kept for this time. Queues keep messages for at most half of it (SQS: 14 days). At
-/// half of it, a message of maximum age could start an ended session again; at twice, the tables only have twice the
-/// rows.
+/// half this value, a message of maximum age could start an ended session again; at twice this value, the tables only
+/// have twice the rows.
 const STATE_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Pause between two transactions, in which other transactions can run. With a batch of some 50 ms, the job uses a
-/// third of the time. At half of it, a backlog is deleted by a third faster and delays writers more; at twice, the
-/// reverse.
+/// third of the time. At half this value, a backlog is deleted by a third faster and delays writers more; at twice this
+/// value, the reverse.
 const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Deletes expired rows about once per hour. Any number of janitors may work on one database.
+/// Deletes expired rows about once per hour. Any number of these jobs may work on one database.
 pub struct RetentionJob {
     catalog: Arc<dyn Catalog>,
     retention: RetentionSettings,
 }
 
 impl RetentionJob {
-    /// Creates a janitor with the retention times `retention`.
+    /// Creates the job with the retention times `retention`.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, retention: RetentionSettings) -> Self {
         Self { catalog, retention }
@@ -67,12 +67,14 @@ impl RetentionJob {
                     tracing::warn!(%error, "cannot delete expired rows, retrying in the next round");
                 }
             }
+            // The random part keeps several processes from drifting into the same moment: their deletions would lock
+            // the same rows.
             wait = ROUND_INTERVAL.mul_f64(0.9 + 0.2 * fastrand::f64());
         }
     }
 
-    /// Deletes all rows that have expired by now, batch by batch, until `stop` is cancelled. Returns the numbers of deleted
-    /// detections, deliveries and streams.
+    /// Deletes all rows that have expired by now, batch by batch, until `stop` is cancelled. Returns the numbers of
+    /// deleted detections, deliveries and streams.
     ///
     /// # Errors
     /// If the database fails. Rows that were deleted before stay deleted.
@@ -87,6 +89,7 @@ impl RetentionJob {
             deliveries: before(self.retention.deliveries),
         };
         let mut all = PruneCounts::default();
+        // Without retention times there is nothing to delete, and the transactions below would only take locks.
         if expired == RetentionLimits::default() {
             return Ok(all);
         }
@@ -95,6 +98,7 @@ impl RetentionJob {
             all.detections += pruned.detections;
             all.deliveries += pruned.deliveries;
             all.streams += pruned.streams;
+            // A batch that is not full was the last one. Comparing with zero would need one more transaction.
             if pruned.max() < u64::from(MAX_BATCH_ROWS) || is_over(stop, BATCH_PAUSE).await {
                 return Ok(all);
             }

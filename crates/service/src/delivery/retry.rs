@@ -6,8 +6,8 @@ use std::time::Duration;
 use refrain_catalog::{AfterFailure, OutboxMessage};
 
 /// Pause after the first failure of a message, a sink or the database. Each further pause is twice as long. Short
-/// failures such as a restart of the receiver end within a few of them. At half of it, the first five attempts end
-/// after 7 s instead of 15 s; at twice, a message that failed once is delivered 2 s late.
+/// failures such as a restart of the receiver end within a few of them. At half this value, the first five attempts end
+/// after 7 s instead of 15 s; at twice this value, a message that failed once is delivered 2 s late.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum relative deviation of a pause, so that deliveries that failed together are not retried together. At 0.1,
@@ -26,29 +26,34 @@ const MIN_ATTEMPTS: u32 = 5;
 const MAX_FAILED_MESSAGES: usize = 5;
 
 /// Longest pause between two attempts to reach a sink that is down. It is the longest additional delay after the sink
-/// is back. At half of it, a sink that is down gets twice the probes; at twice, deliveries continue up to 30 s late.
+/// is back. At half this value, a sink that is down gets twice the probes; at twice this value, deliveries continue up
+/// to 30 s late.
 const MAX_PROBE_PAUSE: Duration = Duration::from_secs(15);
 
 /// Returns the pause after this number of failures: 1 s, 2 s, 4 s … with jitter, at most `max_pause`.
 pub(super) fn pause(failures: u32, max_pause: Duration) -> Duration {
     let doubled =
         FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    // The maximum applies after the jitter as well, so that no pause exceeds the setting of the operator.
     let jitter = 1.0 - JITTER + 2.0 * JITTER * fastrand::f64();
     doubled.min(max_pause).mul_f64(jitter).min(max_pause)
 }
 
-/// Returns what follows an attempt that failed at `now`, in milliseconds since 1970. The pause is at least `min_pause`, which
-/// the sink requested, even if that is more than `max_pause`.
+/// Returns what follows an attempt that failed at `now`, in milliseconds since 1970. The pause is at least `min_pause`,
+/// which the sink requested, even if that is more than `max_pause`.
 pub(super) fn after(
     delivery: &OutboxMessage,
     now: i64,
     (min_pause, max_pause): (Duration, Duration),
     give_up: Duration,
 ) -> AfterFailure {
+    // The clock of the process that recorded the message can be ahead. A negative age counts as zero.
     let age = u128::try_from(now.saturating_sub(delivery.created_at)).unwrap_or_default();
     if delivery.attempts >= MIN_ATTEMPTS && age >= give_up.as_millis() {
         return AfterFailure::Dead;
     }
+    // The requested pause wins over the maximum: a receiver that answers with `Retry-After` would count an earlier
+    // attempt against its quota.
     AfterFailure::RetryAfter(pause(delivery.attempts, max_pause).max(min_pause))
 }
 
@@ -87,6 +92,7 @@ impl Circuit {
         if self.is_open() {
             return false;
         }
+        // A set of ids: the same message that fails repeatedly counts once.
         self.failed.insert(message);
         self.failures_when_opened = self.failures;
         self.is_open()

@@ -1,8 +1,10 @@
-//! Attempts to process an object, counted in the database so that an object that kills the process is not retried forever.
+//! Attempts to process an object, counted in the database so that an object that kills the process is not retried
+//! forever.
 //!
-//! An attempt is counted when a thread is free for it, before the first byte is decoded, and forgotten when the work ends,
-//! whatever its result. So the attempts that remain are those of objects that were being decoded when a process died. These
-//! objects are retried one at a time: an object that only shared its process with one that kills it succeeds then.
+//! An attempt is counted when a thread is free for it, before the first byte is decoded, and forgotten when the work
+//! ends, whatever its result. So the attempts that remain are those of objects that were being decoded when a process
+//! died. These objects are retried one at a time: an object that only shared its process with one that kills it
+//! succeeds then.
 
 use std::sync::Arc;
 
@@ -22,8 +24,8 @@ pub(super) enum Requester {
     Person,
 }
 
-/// An attempt in progress. If it is dropped before [`Attempt::end`] is called, it is ended in the background, because its
-/// process is alive.
+/// An attempt in progress. If it is dropped before [`Attempt::end`] is called, it is ended in the background, because
+/// its process is alive.
 pub(super) struct Attempt {
     shared: Arc<FilesContext>,
     object: ObjectVersion,
@@ -46,10 +48,12 @@ impl Attempt {
     ) -> Result<Self, FilesError> {
         let version = version_of(object, facts);
         let journal = shared.journal();
+        // A person has decided to try again, so earlier deaths must not quarantine the object before it is decoded.
         if requester == Requester::Person {
             journal.end_attempt(&version).await?;
         }
-        // The lock comes before the slot: a task that has a slot never waits for the lock, so that no two wait for each other.
+        // The lock comes before the slot: a task that has a slot never waits for the lock, so that no two wait for each
+        // other.
         let alone = match journal.attempts(&version).await? {
             0 => None,
             deaths => {
@@ -82,6 +86,8 @@ impl Drop for Attempt {
         if self.is_ended {
             return;
         }
+        // Without a runtime the process is ending. The attempt stays counted then and costs the object one of its
+        // tries.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (shared, object) = (Arc::clone(&self.shared), self.object.clone());
             runtime.spawn(async move { shared.journal().end_attempt(&object).await });
@@ -89,9 +95,10 @@ impl Drop for Attempt {
     }
 }
 
-/// Returns the identity of an object's content. It includes the time of the upload, because uploading the same bytes again
-/// is a person's decision to try again.
+/// Returns the identity of an object's content. It includes the time of the upload, because uploading the same bytes
+/// again is a person's decision to try again.
 fn version_of(object: &ObjectName, facts: &ObjectFacts) -> ObjectVersion {
+    // Size and time complete the ETag, because stores other than S3 can lack it.
     let etag = facts.etag.as_deref().unwrap_or_default();
     let version = format!("{etag} {} {}", facts.size, facts.modified_at.unwrap_or_default());
     ObjectVersion { bucket: object.bucket.clone(), key: object.key.clone(), version }

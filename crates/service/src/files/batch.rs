@@ -9,7 +9,7 @@ use super::attempt::Requester;
 use super::check::{Checked, check};
 use super::error::FilesError;
 use super::index_object::{Indexed, index_object};
-use super::route::extension;
+use super::object_key::extension;
 use crate::cloud::{CloudErrorKind, ObjectName};
 
 /// Objects that are prepared while all threads are busy, so that their requests to the bucket are done when a thread is
@@ -48,9 +48,9 @@ pub struct ProcessedObject<T> {
 }
 
 impl Files {
-    /// Returns the objects of a target and their sizes in bytes, in the order of their keys. A path that does not end with
-    /// `/` may be a key as well: if an object has this key, it is the only result, whatever its name. Under a prefix,
-    /// objects without the extension of an audio format are left out, so also reports and metadata.
+    /// Returns the objects of a target and their sizes in bytes, in the order of their keys. A path that does not end
+    /// with `/` may be a key as well: if an object has this key, it is the only result, whatever its name. Under a
+    /// prefix, objects without the extension of an audio format are left out, so also reports and metadata.
     ///
     /// # Errors
     /// [`FilesError::Cloud`] if the bucket cannot be listed, of the kind `NotFound` if no object was found.
@@ -58,6 +58,7 @@ impl Files {
         let named = |key: String| ObjectName { bucket: target.bucket.clone(), key };
         if !target.path.is_empty() && !target.path.ends_with('/') {
             let object = named(target.path.clone());
+            // A key wins over a prefix of the same text. Otherwise `a.mp3` would also select `a.mp3.bak/…`.
             if let Some(facts) = self.shared.facts(&object).await? {
                 return Ok(vec![(object, facts.size)]);
             }
@@ -79,8 +80,8 @@ impl Files {
         Ok(all)
     }
 
-    /// Checks objects, including objects that have reports, as many at once as there are threads. Calls the callback for
-    /// each object when it is done, in the order of completion.
+    /// Checks objects, including objects that have reports, as many at once as there are threads. Calls the callback
+    /// for each object when it is done, in the order of completion.
     pub async fn check_all(
         &self,
         objects: Vec<(ObjectName, u64)>,
@@ -93,8 +94,8 @@ impl Files {
         self.each(objects, one, on_done).await;
     }
 
-    /// Indexes objects, as many at once as there are threads. Tracks without a rule get `rule`. Calls the callback for each
-    /// object when it is done, in the order of completion.
+    /// Indexes objects, as many at once as there are threads. Tracks without a rule get `rule`. Calls the callback for
+    /// each object when it is done, in the order of completion.
     pub async fn index_all(
         &self,
         objects: Vec<(ObjectName, u64)>,

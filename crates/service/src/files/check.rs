@@ -11,9 +11,9 @@ use refrain_isolation::open_seekable;
 
 use super::attempt::{Attempt, Requester};
 use super::error::FilesError;
+use super::object_key::stem;
 use super::reader::ObjectSource;
 use super::report;
-use super::route::stem;
 use super::shared::FilesContext;
 use crate::cloud::{ObjectFacts, ObjectName};
 use crate::delivery::DetectionEvent;
@@ -55,11 +55,10 @@ pub(super) struct ObjectContent<'a> {
     facts: &'a ObjectFacts,
 }
 
-/// Checks an object and writes its report. If the requester is a person, it does so even if a report on this content
-/// exists.
+/// Checks an object and writes its report. For a person, it does so even if a report on this content exists.
 ///
-/// If it is interrupted between two steps, repeating it repeats no step: the names of detections and messages depend only
-/// on the content, and the report, which is written last, shows that all is done.
+/// If it is interrupted between two steps, repeating it repeats no step: the names of detections and messages depend
+/// only on the content, and the report, which is written last, shows that all is done.
 pub(super) async fn check(
     shared: &Arc<FilesContext>,
     object: &ObjectName,
@@ -145,8 +144,7 @@ fn identify(
     Ok(Ok(Identification::new(&decoded, matches)))
 }
 
-/// Decodes and fingerprints an object. Must run on a thread of the pool. The outer error is a failure to read from the
-/// bucket.
+/// Decodes and fingerprints an object, on a thread of the pool. The outer error is a failure to read from the bucket.
 pub(super) fn decode(
     source: &ObjectSource,
     density: Density,
@@ -289,8 +287,8 @@ impl ObjectContent<'_> {
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
-    /// Returns the id of a match, which is the same in each process and each repetition: a UUID of version 7, with the time
-    /// of the object instead of the current time, and a hash instead of random bits.
+    /// Returns the id of a match, which is the same in each process and each repetition: a UUID of version 7, with the
+    /// time of the object instead of the current time, and a hash instead of random bits.
     fn detection(&self, track: &Track, number: usize) -> DetectionId {
         let hash = self.hash(&[track.id.0.as_bytes(), &(number as u64).to_le_bytes()]);
         let mut random = [0; 10];

@@ -1,17 +1,15 @@
 //! Comparison of new tracks with earlier ones.
 //!
-//! The catalog stores with each new track that its comparison is pending. The comparison is possible when the index has the
-//! track, and with it all earlier ones. Its result, and that it is done, are stored in one transaction, so no interruption
-//! loses a link.
+//! The catalog stores with each new track that its comparison is pending. The comparison is possible when the index has
+//! the track, and with it all earlier ones. Its result, and that it is done, are stored in one transaction, so no
+//! interruption loses a link.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::{NearDuplicate, Track, TrackNumber};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::IndexError;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -21,16 +19,16 @@ use crate::cloud::ObjectName;
 use refrain_app::audio_file::{format_duration, is_near_duplicate, shared_audio};
 
 /// Interval at which the index is checked for tracks that it does not have yet. The index follows the catalog within a
-/// second, so a track is compared after a few checks. At half of it, waiting costs twice the queries; at twice, a link
-/// is stored up to a second late.
+/// second, so a track is compared after a few checks. At half this value, waiting costs twice the queries; at twice
+/// this value, a link is stored up to a second late.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Interval at which one of all processes looks for comparisons that other processes have left. It is only needed after
-/// a crash. At half of it, the database has twice the queries; at twice, links of a killed process are stored a minute
-/// later.
+/// a crash. At half this value, the database has twice the queries; at twice this value, links of a killed process are
+/// stored a minute later.
 const OTHERS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Name of this periodic job for [`refrain_catalog::Journal::claim_turn`].
+/// Name of this periodic job for [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "compare new tracks";
 
 /// Number of tracks per page of pending comparisons. A page is a list of numbers, some kilobytes. Half or twice the
@@ -38,32 +36,9 @@ const JOB_NAME: &str = "compare new tracks";
 const PAGE_ROWS: u32 = 1_000;
 
 /// Time that a command that indexes objects waits until the index has its tracks. Other processes compare the rest
-/// later. The index usually has them within seconds. At half of it, a command leaves more comparisons to the service;
-/// at twice, it hangs for two minutes if no index is updated.
+/// later. The index usually has them within seconds. At half this value, a command leaves more comparisons to the
+/// service; at twice this value, it hangs for two minutes if no index is updated.
 const INDEX_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Tracks that this process has added and not yet compared.
-#[derive(Debug, Default)]
-pub(super) struct Comparisons {
-    own: Mutex<BTreeSet<TrackNumber>>,
-    added: Notify,
-}
-
-impl Comparisons {
-    /// Adds a new track.
-    pub(super) fn add(&self, track: TrackNumber) {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(track);
-        self.added.notify_one();
-    }
-
-    fn own(&self) -> Vec<TrackNumber> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-
-    fn forget(&self, track: TrackNumber) {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).remove(&track);
-    }
-}
 
 /// Compares until `stop` is cancelled.
 pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
@@ -82,7 +57,7 @@ pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             // While tracks wait for the index, a new track does not shorten the pause: the index does not have it yet
             // either.
-            () = shared.comparisons.added.notified(), if !is_waiting => {}
+            () = shared.comparisons.added(), if !is_waiting => {}
             () = sleep(pause) => {}
         }
     }
@@ -93,6 +68,8 @@ async fn round(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     if !shared.journal().claim_turn(JOB_NAME, OTHERS_INTERVAL).await? {
         return Ok(());
     }
+    // Tracks of other processes are included: their owners may have been killed. A comparison that is done twice stores
+    // the same links.
     let mut after = None;
     loop {
         let page = shared.catalog.pending_comparisons(after, PAGE_ROWS).await?;
@@ -130,8 +107,10 @@ pub(super) async fn compare_before_exit(shared: &Arc<FilesContext>) -> Result<()
 async fn compare(shared: &Arc<FilesContext>, number: TrackNumber) -> Result<bool, FilesError> {
     let track = shared.catalog.by_numbers(&[number]).await?.pop().filter(|track| track.removed_at.is_none());
     let packed = shared.catalog.constellations(&[number]).await?.pop();
+    // The track was removed or replaced, so nothing is left to compare.
     let (Some(track), Some((_, packed))) = (track, packed) else { return Ok(true) };
     // Changes enter the index in their order: a snapshot with this track has all earlier ones.
+    // Comparing against an older index would find no link and still mark the comparison as done.
     if shared.index.snapshot().track_seconds(number).is_none() {
         return Ok(false);
     }

@@ -6,8 +6,8 @@ use refrain_catalog::ContentHash;
 
 /// A hash of bytes that are read in any order. Clones share one hash.
 ///
-/// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes behind a
-/// jump count when they are read again.
+/// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes
+/// behind a jump count when they are read again.
 #[derive(Clone, Default)]
 pub(super) struct Digest(Arc<Mutex<DigestState>>);
 
@@ -23,6 +23,8 @@ impl Digest {
     pub(super) fn add(&self, position: u64, bytes: &[u8]) {
         let mut state = self.lock();
         let hashed_already = state.hashed.checked_sub(position).and_then(|count| usize::try_from(count).ok());
+        // Bytes before the hashed position were hashed already, and bytes behind a gap cannot be hashed yet. Both give
+        // an empty slice here.
         let new = hashed_already.and_then(|count| bytes.get(count..)).unwrap_or_default();
         state.hasher.update(new);
         state.hashed += new.len() as u64;

@@ -9,17 +9,18 @@ use crate::cloud::{CloudError, CloudErrorKind, ObjectName};
 use crate::queue_consumer::Disposition;
 
 /// Pause before a retry if a service, the catalog or the index was unavailable. The queue counts each receive, so the
-/// number of retries before its dead-letter queue is limited. At half of it, an outage uses up that number in half the
-/// time; at twice, files are checked up to a minute after the recovery.
+/// number of retries before its dead-letter queue is limited. At half this value, an outage uses up that number in half
+/// the time; at twice this value, files are checked up to a minute after the recovery.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Pause before a retry if the object was replaced while it was read. The writer may still be uploading further
-/// versions. At half of it, a quick series of uploads causes more useless reads; at twice, the report comes 5 s later.
+/// versions. At half this value, a quick series of uploads causes more useless reads; at twice this value, the report
+/// comes 5 s later.
 const REPLACED_PAUSE: Duration = Duration::from_secs(5);
 
 /// Pause before a retry if access was denied: a person has to grant a permission first. With a maximum of five
-/// receives, a message is retried for some 25 minutes before it is a dead letter. At half of it, for 12 minutes; at
-/// twice, files wait 10 minutes after the permission was granted.
+/// receives, a message is retried for some 25 minutes before it is a dead letter. At half this value, for 12 minutes;
+/// at twice this value, files wait 10 minutes after the permission was granted.
 const DENIED_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// A file could not be checked or indexed.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::cloud::ObjectName;
 
 /// Maximum nesting depth of messages, for example an EventBridge event in an SNS message in another one. Known setups
-/// have two levels. The limit bounds the recursion for messages of strangers: at half of it, a topic behind a topic
-/// fails; at twice, nothing changes for valid messages.
+/// have two levels. The limit bounds the recursion for messages of strangers: at half this value, a topic behind a
+/// topic fails; at twice this value, nothing changes for valid messages.
 const MAX_NESTING: usize = 4;
 
 /// An event about an object.
@@ -65,6 +65,7 @@ pub(super) fn parse(body: &str) -> Result<Vec<ObjectEvent>, String> {
 }
 
 fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
+    // The recursion has to be bounded, because the body comes from a queue that strangers may be allowed to write to.
     if depth > MAX_NESTING {
         return Err("messages are nested too deeply".to_owned());
     }
@@ -74,6 +75,7 @@ fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
         return nested(inner, depth + 1);
     }
     if let Some(Value::Array(records)) = value.get("Records") {
+        // One invalid record makes the whole message invalid. The caller cannot know which object it named.
         return records.iter().map(record).collect();
     }
     if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {

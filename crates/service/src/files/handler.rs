@@ -31,9 +31,12 @@ impl Handler for FilesHandler {
             Ok(events) => events,
             Err(why) => return Disposition::DeadLetter(why),
         };
+        // The shutdown waits for this token before it aborts reading.
         let _working = self.shared.working.token();
         let mut worst = Disposition::Ack;
         for event in events {
+            // All records are processed even if one fails. The message is retried as a whole, which repeats finished
+            // objects without harm.
             worst = worse(worst, self.event(&event).await);
         }
         // The process is ending, which aborts reading. The next receiver of the message can start at once.
@@ -44,7 +47,8 @@ impl Handler for FilesHandler {
     }
 }
 
-/// Returns what happens to a message with two events: a retry takes precedence over dead-lettering, and that over success.
+/// Returns what happens to a message with two events: a retry takes precedence over dead-lettering, and that over
+/// success.
 fn worse(one: Disposition, other: Disposition) -> Disposition {
     match (one, other) {
         (Disposition::Retry(one), Disposition::Retry(other)) => Disposition::Retry(one.min(other)),
@@ -62,6 +66,8 @@ impl FilesHandler {
     async fn event(&self, event: &ObjectEvent) -> Disposition {
         let ObjectEvent { object, created } = event;
         let source = self.shared.settings.source.as_ref();
+        // A message of another bucket is an error in the notification settings, so it is kept in the dead-letter queue
+        // where somebody sees it.
         if source.is_some_and(|source| *source != object.bucket) {
             return Disposition::DeadLetter(format!(
                 "{object} is in another bucket than that of the settings"

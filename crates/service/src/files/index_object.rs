@@ -9,9 +9,9 @@ use refrain_core::fingerprint::Density;
 use super::attempt::{Attempt, Requester};
 use super::check::{decode, too_large};
 use super::error::FilesError;
+use super::object_key::{extension, without_extension};
 use super::reader::ObjectSource;
 use super::report;
-use super::route::{extension, without_extension};
 use super::shared::FilesContext;
 use super::song_metadata::{sidecar_metadata, song_metadata};
 use crate::cloud::{ObjectFacts, ObjectName};
@@ -89,6 +89,7 @@ async fn index_content(
         return Err(FilesError::Unusable(why));
     }
     let metadata = song_metadata(shared, object, facts).await?;
+    // Read before the thread is taken: the thread should only wait for the bucket.
     let known = shared.catalog.find_by_source(&object.to_string()).await?;
     let work = {
         let (source, fields, rule) = (shared.source(object, facts), metadata.fields.clone(), rule.cloned());
@@ -148,8 +149,8 @@ async fn change(
     Ok(shared.catalog.update(id, update).await?.unwrap_or(track))
 }
 
-/// Decodes an object and computes its hash in the same pass. Must run on a thread of the pool. If the catalog has a track
-/// of this name, the hash comes first, because the object is usually unchanged.
+/// Decodes an object and computes its hash in the same pass. Must run on a thread of the pool. If the catalog has a
+/// track of this name, the hash comes first, because the object is usually unchanged.
 fn read_object(
     source: &ObjectSource,
     known: Option<Track>,
@@ -157,11 +158,14 @@ fn read_object(
     rule: Option<Rule>,
 ) -> Result<ReadObject, FilesError> {
     let old_rule = match known {
+        // Hashing needs no decoding, and most repeated events are about unchanged objects.
         Some(track) if track.content == hash(source)? => return Ok(ReadObject::Known(Box::new(track))),
         known => known.and_then(|track| track.rule),
     };
     let unusable = |error: &dyn std::error::Error| FilesError::Unusable(error.to_string());
     let sound = decode(source, Density::Reference)?.map_err(|error| unusable(&error))?;
+    // The decoder has hashed what it read. This call only fetches the bytes that it skipped, such as those after the
+    // last sample.
     let content = hash(source)?;
     let name = source.name().to_string();
     let indexed_track =
@@ -188,12 +192,13 @@ async fn add(shared: &FilesContext, indexed_track: IndexedTrack) -> Result<Index
         AddOutcome::Unchanged(track) => return Ok(Indexed::Unchanged { track, relabelled: false }),
     };
     shared.counters.files_indexed.add(1);
+    // Only to start the comparison soon. The catalog has stored with the track that it is pending.
     shared.comparisons.add(track.number);
     Ok(if is_new { Indexed::Added { track, damage } } else { Indexed::Replaced { track, damage } })
 }
 
-/// Applies a metadata file to the songs next to it that are already indexed; others get it when they are indexed. Returns
-/// the number of tracks that changed.
+/// Applies a metadata file to the songs next to it that are already indexed; others get it when they are indexed.
+/// Returns the number of tracks that changed.
 pub(super) async fn apply_sidecar(shared: &FilesContext, file: &ObjectName) -> Result<usize, FilesError> {
     let Some(stem) = file.key.get(..file.key.len().saturating_sub(".json".len())) else { return Ok(0) };
     let mut keys = vec![stem.to_owned()];

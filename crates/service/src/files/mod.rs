@@ -6,15 +6,16 @@
 //!                                       └► segment: new object of a stream ─► lease ─► its objects in order ─► events
 //! ```
 //!
-//! An event only says that an object has changed. Its state is requested from the bucket when the object is processed. So
-//! events may arrive late, twice and out of order, and two processes may process one object. Objects are read in parts,
-//! decoded on dedicated threads, and never held in memory as a whole.
+//! An event only says that an object has changed. Its state is requested from the bucket when the object is processed.
+//! So events may arrive late, twice and out of order, and two processes may process one object. Objects are read in
+//! parts, decoded on dedicated threads, and never held in memory as a whole.
 
 mod archive;
 mod attempt;
 mod batch;
 mod check;
 mod compare;
+mod comparisons;
 mod digest;
 mod error;
 mod event;
@@ -22,6 +23,7 @@ mod event;
 pub(crate) mod fuzzing;
 mod handler;
 mod index_object;
+mod object_key;
 mod pool;
 mod reader;
 mod report;
@@ -46,7 +48,7 @@ pub use error::FilesError;
 pub use index_object::Indexed;
 
 use archive::Archive;
-use compare::Comparisons;
+use comparisons::Comparisons;
 use handler::FilesHandler;
 use pool::DecodePool;
 use shared::FilesContext;
@@ -61,11 +63,11 @@ use crate::settings::{FilesSettings, Roles};
 use refrain_monitor::{EventKind, SnapshotSource};
 
 /// Time to finish the files that are being processed when the process ends. Most are finished earlier, which ends the
-/// wait. It is below the share of a stage in the default drain time of 25 s. At half of it, more files are decoded
-/// twice; at twice, the stage is aborted before its messages are released.
+/// wait. It is below the share of a stage in the default drain time of 25 s. At half this value, more files are decoded
+/// twice; at twice this value, the stage is aborted before its messages are released.
 const LAST_READING: Duration = Duration::from_secs(8);
 
-/// Dependencies of the processing of files.
+/// Dependencies of [`Files`].
 pub struct FilesParts {
     /// The catalog of tracks, and the journal.
     pub catalog: Arc<dyn Catalog>,
@@ -97,16 +99,18 @@ pub struct Files {
 }
 
 impl Files {
-    /// Creates the processing of files and starts its threads.
+    /// Creates the file processor and starts its threads.
     ///
     /// # Errors
-    /// If the system cannot start the threads.
+    /// Fails if the system cannot start the threads.
     pub fn new(parts: FilesParts, settings: FilesSettings) -> std::io::Result<Self> {
         let FilesParts { catalog, index, objects, planner, counters, instance, lease, clock, roles, live } =
             parts;
         let pool = DecodePool::start(settings.jobs)?;
         let stop = CancellationToken::new();
         let working = TaskTracker::new();
+        // One permit per thread: an attempt must be counted when decoding can start, not while its job waits in the
+        // queue of the pool.
         let slots = Arc::new(Semaphore::new(settings.jobs.max(1)));
         let shared = Arc::new(FilesContext {
             catalog,
@@ -135,8 +139,8 @@ impl Files {
         Arc::new(FilesHandler { shared, archive, roles: self.roles })
     }
 
-    /// Compares the tracks that this process has added with the earlier ones, and stores the links. Tracks that the index does
-    /// not have within a minute stay pending.
+    /// Compares the tracks that this process has added with the earlier ones, and stores the links. Tracks that the
+    /// index does not have within a minute stay pending.
     ///
     /// # Errors
     /// [`FilesError`] if the catalog or the index fails; the comparisons stay pending.
@@ -144,9 +148,9 @@ impl Files {
         compare::compare_before_exit(&self.shared).await
     }
 
-    /// Follows streams of segments (role `check`) and compares new tracks (role `index`) until `stop` is cancelled. Then
-    /// the streams are released, and after a grace period all reading is aborted: messages about unfinished files are
-    /// retried.
+    /// Follows streams of segments (role `check`) and compares new tracks (role `index`) until `stop` is cancelled.
+    /// Then the streams are released, and after a grace period all reading is aborted: messages about unfinished files
+    /// are retried.
     pub async fn run(self, stop: CancellationToken) {
         let archive = async {
             if self.roles.check {
@@ -158,6 +162,8 @@ impl Files {
                 compare::run(Arc::clone(&self.shared), stop.clone()).await;
             }
         };
+        // The streams end first, because their leases have to be released early. Files that are being decoded have
+        // their own time.
         tokio::join!(archive, compare, stop.cancelled());
         self.shared.working.close();
         let _ = timeout(LAST_READING, self.shared.working.wait()).await;

@@ -40,6 +40,7 @@ impl DecodePool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JobPanicked> {
+        // The result goes through a channel, because a thread outside of the runtime cannot be awaited.
         let (result_sender, done) = oneshot::channel();
         let job = Box::new(move || {
             // Fails if the caller was dropped. After a panic nothing is sent.
@@ -53,6 +54,7 @@ impl DecodePool {
 
 fn work(receiver: &Mutex<Receiver<Job>>) {
     loop {
+        // The lock is released with the end of the statement, so other threads can take a job while this one works.
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         // The data of a job is dropped with the job and not shared, so a panic leaves no inconsistent state.

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::digest::Digest;
 use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName, Objects};
 
-/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again. At half of
-/// it, a header needs two requests; at twice, each jump fetches bytes that nobody reads.
+/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again. At half this
+/// value, a header needs two requests; at twice this value, each jump fetches bytes that nobody reads.
 const FIRST_PART_BYTES: u64 = 128 << 10;
 
 /// Maximum size of a part, in bytes. Each further part in a row has four times the size of the previous one. There are
 /// never more than five parts: the current one, the next one, one whose fetch a jump has left in progress, and two of a
-/// dropped reader. At twice the size, a thread holds up to 20 MB; at half, a file needs twice the requests.
+/// dropped reader. At twice the size, a thread holds up to 20 MB; at half this value, a file needs twice the requests.
 const MAX_PART_BYTES: u64 = 2 << 20;
 
 /// Maximum number of attempts to fetch a part. With the pauses below they last some 3 s; after that the message is
@@ -48,8 +48,8 @@ pub(super) struct ObjectSource {
 }
 
 impl ObjectSource {
-    /// Creates a source for the object with these facts. Must be called on a tokio runtime, which then fetches the parts.
-    /// When `stop` is cancelled, reading fails.
+    /// Creates a source for the object with these facts. Must be called on a tokio runtime, which then fetches the
+    /// parts. When `stop` is cancelled, reading fails.
     pub(super) fn new(
         objects: Arc<dyn Objects>,
         name: ObjectName,
@@ -89,8 +89,8 @@ impl ObjectSource {
         Box::new(self.open())
     }
 
-    /// Returns the BLAKE3 hash of the whole object. Fetches the bytes that its readers have not read in order yet. Blocks,
-    /// as reading does.
+    /// Returns the BLAKE3 hash of the whole object. Fetches the bytes that its readers have not read in order yet.
+    /// Blocks, as reading does.
     ///
     /// # Errors
     /// If the object cannot be read; [`Self::failure`] has the reason.
@@ -113,6 +113,7 @@ impl ObjectSource {
             _ => io::ErrorKind::Other,
         };
         let text = error.to_string();
+        // Only the first error is kept. Later reads fail because of it, and would hide the cause.
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         io::Error::new(kind, text)
     }
@@ -250,7 +251,8 @@ impl ObjectReader {
         }
     }
 
-    /// Starts to fetch the next part when half of the current one is read: a header alone is usually followed by a jump.
+    /// Starts to fetch the next part when half of the current one is read: a header alone is usually followed by a
+    /// jump.
     fn fetch_ahead(&mut self) {
         let FetchedPart { start, bytes } = &self.parts.current;
         let (half, next) = (start + bytes.len() as u64 / 2, start + bytes.len() as u64);

@@ -4,14 +4,15 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::error::FilesError;
-use super::route::{FAILURE_REPORT, stem, without_extension};
+use super::object_key::{stem, without_extension};
+use super::route::FAILURE_REPORT;
 use super::shared::FilesContext;
 use crate::cloud::{CloudError, CloudErrorKind, ObjectName, Put};
 use refrain_app::response::{INTERNAL, Response, UNREADABLE};
 
 /// Maximum size of a report in bytes. A larger file is not a report and is not read. A report has some kilobytes per
-/// match, so 16 MiB are thousands of matches. At half of it, only reports of recordings of days are affected; at twice,
-/// a foreign file of 32 MiB is read into memory.
+/// match, so 16 MiB are thousands of matches. At half this value, only reports of recordings of days are affected; at
+/// twice this value, a foreign file of 32 MiB is read into memory.
 const MAX_REPORT_BYTES: u64 = 16 << 20;
 
 /// Media type of reports.
@@ -55,6 +56,7 @@ pub(super) async fn location(
         match read_report(shared, &name).await? {
             ExistingReport::Nothing => return Ok(ReportLocation { name, is_current: false, put: Put::New }),
             ExistingReport::Report(known) if known.file == object.to_string() => {
+                // A report of an internal error is not final: the same content is checked again.
                 let is_current = etag.is_some() && known.etag.as_deref() == etag && known.code != INTERNAL;
                 return Ok(ReportLocation { name, is_current, put: Put::Replace });
             }
@@ -65,8 +67,8 @@ pub(super) async fn location(
     Err(FilesError::NoReportLocation { object: object.clone(), taken, also_taken })
 }
 
-/// Writes the report that an object was not indexed, next to the object. Returns the name of the report. A file that is not
-/// a report is not overwritten.
+/// Writes the report that an object was not indexed, next to the object. Returns the name of the report. A file that is
+/// not a report is not overwritten.
 pub(super) async fn write_failure(
     shared: &FilesContext,
     object: &ObjectName,
@@ -108,6 +110,7 @@ pub(super) async fn write(
             Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
+        // Read again after a conflict. The other writer may have written the report on the same content.
         location = self::location(shared, object, etag).await?;
         if location.is_current {
             return Ok(location.name);

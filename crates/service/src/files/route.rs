@@ -2,11 +2,12 @@
 
 use refrain_core::audio::supported_extension;
 
+use super::object_key::extension;
 use super::segment::{SegmentName, segment_name};
 use crate::settings::FilesSettings;
 
-/// End of the key of the report that an object was not indexed. It differs from the keys of metadata files, which are read
-/// together with a song.
+/// End of the key of the report that an object was not indexed. It differs from the keys of metadata files, which are
+/// read together with a song.
 pub(super) const FAILURE_REPORT: &str = ".failed.json";
 
 /// How an object is processed.
@@ -39,6 +40,7 @@ pub(super) fn route(key: &str, settings: &FilesSettings) -> ObjectRoute {
         return ObjectRoute::Nothing("it is a folder");
     }
     let extension = extension(key);
+    // Reports are JSON files in the same folders, so they must never count as files to check.
     let is_json = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     match index {
         0 if key.ends_with(FAILURE_REPORT) => ObjectRoute::Nothing("it is a report"),
@@ -58,22 +60,6 @@ pub(super) fn route(key: &str, settings: &FilesSettings) -> ObjectRoute {
 fn rest<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = key.split_at_checked(prefix.len())?;
     (start.to_lowercase() == prefix.to_lowercase()).then_some(rest)
-}
-
-/// Returns the extension of a key's last part, if it has one.
-pub(super) fn extension(key: &str) -> Option<&str> {
-    let name = key.rsplit('/').next()?;
-    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
-}
-
-/// Returns a key without its extension.
-pub(super) fn without_extension(key: &str) -> &str {
-    extension(key).and_then(|extension| key.strip_suffix(extension)?.strip_suffix('.')).unwrap_or(key)
-}
-
-/// Returns the last part of a key without its extension.
-pub(super) fn stem(key: &str) -> &str {
-    without_extension(key).rsplit('/').next().unwrap_or(key)
 }
 
 #[cfg(test)]
@@ -107,17 +93,5 @@ mod tests {
             assert!(matches!(of(key), ObjectRoute::Nothing(_)), "{key}");
         }
         assert_eq!(of("songs_to_index/cover.jpg"), ObjectRoute::NotAudio);
-    }
-
-    #[test]
-    fn extension_starts_at_the_last_dot() {
-        for (key, without, stem_of) in [
-            ("a/b.c.mp3", "a/b.c", "b.c"),
-            ("a.b/c", "a.b/c", "c"),
-            ("a/.mp3", "a/.mp3", ".mp3"),
-            ("x", "x", "x"),
-        ] {
-            assert_eq!((without_extension(key), stem(key)), (without, stem_of));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Names of the segments that archive outputs of MediaLive write: `…/{name}{modifier}.{counter}.{extension}`.
 
-use super::route::without_extension;
+use super::object_key::without_extension;
 
 /// Number of digits of a counter. MediaLive writes six, and more when these are used up: seven digits are enough for
 /// 115 days of segments of one second. A wider range would take dates in names of other files for counters.
@@ -17,8 +17,8 @@ pub(super) struct SegmentName {
     pub(super) counter: u64,
 }
 
-/// Parses the key of a segment after the first `folder` bytes, the folder of streams. Returns `None` if the key is not that
-/// of a segment.
+/// Parses the key of a segment after the first `folder` bytes, the folder of streams. Returns `None` if the key is not
+/// that of a segment.
 pub(super) fn segment_name(key: &str, folder: usize, modifier: &str) -> Option<SegmentName> {
     let (before, digits) = without_extension(key).rsplit_once('.')?;
     if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -27,6 +27,7 @@ pub(super) fn segment_name(key: &str, folder: usize, modifier: &str) -> Option<S
     let name = before.get(folder..)?;
     let name =
         name.strip_suffix(modifier).filter(|name| !name.is_empty() && !name.ends_with('/')).unwrap_or(name);
+    // A counter without a name is not a segment, because the stream would have no id.
     if name.is_empty() || name.ends_with('/') {
         return None;
     }

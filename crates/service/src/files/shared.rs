@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::compare::Comparisons;
+use super::comparisons::Comparisons;
 use super::error::FilesError;
 use super::pool::{DecodePool, JobPanicked};
 use super::reader::ObjectSource;
@@ -79,6 +79,7 @@ impl FilesContext {
     pub(super) fn search_with(&self, query: &Constellation, effort: Effort) -> Result<Matches, IndexError> {
         let snapshot: Arc<Snapshot> = self.index.snapshot();
         identify(&snapshot, query, &MatchSettings { effort, ..self.settings.matching.clone() })
+            // The index is rebuilt in the background. This search fails, and its message is retried.
             .inspect_err(|error| self.index.report_damage(&snapshot, error))
     }
 }

@@ -3,11 +3,11 @@
 use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName};
 use refrain_app::metadata::{Fields, json_cells, normalized_name};
 
-use super::route::without_extension;
+use super::object_key::without_extension;
 use super::shared::FilesContext;
 
 /// Maximum size of a metadata file in bytes. A file has some kilobytes. Larger ones are ignored, because they are read
-/// into memory. At half of it, nothing changes in practice; at twice, a thread can hold 2 MiB more.
+/// into memory. At half this value, nothing changes in practice; at twice this value, a thread can hold 2 MiB more.
 const MAX_METADATA_BYTES: u64 = 1 << 20;
 
 /// Metadata of a song, and the versions of the files that it was read from.
@@ -51,6 +51,7 @@ pub(super) async fn sidecar_metadata(
         let name = ObjectName { bucket: object.bucket.clone(), key };
         let (fields, etag) = file(shared, &name).await?;
         all.fields = all.fields.over(fields);
+        // Also pushed for a missing file: a file that appears later is a change.
         all.read.push(etag);
     }
     Ok(all)
@@ -65,9 +66,11 @@ async fn file(shared: &FilesContext, name: &ObjectName) -> Result<(Fields, Optio
         return Ok((Fields::default(), facts.etag));
     }
     let bytes = match shared.objects.read(name, 0..facts.size, facts.etag.as_deref()).await {
+        // Deleted between both calls.
         Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(nothing),
         bytes => bytes?,
     };
+    // Editors on Windows write a byte order mark, which JSON does not allow.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let cells = json_cells(bytes).unwrap_or_else(|why| {
         tracing::warn!(file = %name, why, "invalid metadata file, indexing the song without it");
@@ -95,8 +98,8 @@ async fn tags(shared: &FilesContext, object: &ObjectName) -> Result<Fields, Clou
     }
 }
 
-/// Returns the fields that the catalog has columns for. Other names serve other purposes of the bucket, for example cost
-/// allocation.
+/// Returns the fields that the catalog has columns for. Other names serve other purposes of the bucket, for example
+/// cost allocation.
 fn known_fields<'a>(
     object: &ObjectName,
     what: &str,

@@ -53,6 +53,7 @@ impl Emf {
         let silence = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.silence);
         let late = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.dropped);
         let mut lines = vec![self.line(now, None, &self.process(metrics_snapshot, silence, late))];
+        // The lines are made first, because they contain the increase since the values that are replaced here.
         self.count(metrics_snapshot);
         if self.settings.per_channel {
             for ((id, status), (_, stream_seconds)) in metrics_snapshot.streams.iter().zip(&increase) {
@@ -64,6 +65,7 @@ impl Emf {
 
     fn process(&self, metrics_snapshot: &MetricsSnapshot, silence: f64, late: f64) -> Vec<Metric> {
         let (now, before) = (counts(metrics_snapshot), self.before);
+        // The largest lag, because an alarm has to notice the one stream that is late.
         let lag = metrics_snapshot.streams.iter().filter_map(|(_, status)| status.lag()).fold(None, max_lag);
         let mut metrics = vec![
             ("Ready", "Count", f64::from(u8::from(metrics_snapshot.ready))),
@@ -88,8 +90,11 @@ impl Emf {
         metrics
     }
 
-    /// Returns the increase of each stream's values since the previous reading. For a restarted stream this is its value.
+    /// Returns the increase of each stream's values since the previous reading. For a restarted stream this is its
+    /// value.
     fn increase(&self, metrics_snapshot: &MetricsSnapshot) -> Vec<(String, StreamSeconds)> {
+        // A restarted stream counts from zero again. Its value is the increase then; a negative one would be wrong in
+        // every sum.
         let since = |now: f64, before: f64| if now >= before { now - before } else { now };
         let of = |(id, status): &(String, StreamStatus)| {
             let before = self.streams.get(id).copied().unwrap_or_default();

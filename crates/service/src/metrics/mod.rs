@@ -18,7 +18,7 @@ pub type Statuses = Arc<dyn Fn() -> Vec<(String, StreamStatus)> + Send + Sync>;
 
 /// Fill level of the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Outbox {
+pub struct OutboxLevel {
     /// Number of messages that wait for delivery.
     pub due: u64,
     /// Age of the oldest of these messages, in seconds.
@@ -39,13 +39,14 @@ pub struct MetricsSnapshot {
     /// Id and status of each stream that the process follows.
     pub streams: Vec<(String, StreamStatus)>,
     /// The outbox of the whole service; `None` if the database could not be read.
-    pub outbox: Option<Outbox>,
+    pub outbox: Option<OutboxLevel>,
 }
 
 impl MetricsSnapshot {
     /// Returns the number of streams as a percentage of the capacity; 0 if the capacity is 0.
     fn utilization(&self) -> f64 {
         match self.capacity {
+            // A process without the role `monitor` has no capacity; a division would give NaN.
             0 => 0.0,
             capacity => 100.0 * self.streams.len() as f64 / f64::from(capacity),
         }

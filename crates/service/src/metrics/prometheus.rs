@@ -24,6 +24,8 @@ const MILLISECONDS: f64 = 1000.0;
 /// Only if memory allocation fails.
 pub fn text(metrics_snapshot: &MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("refrain");
+    // A registry per request: the metrics of a stream must disappear with the stream, and labels of a registry that
+    // lives on would stay.
     registry.register_collector(Box::new(metrics_snapshot.clone()));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;

@@ -19,7 +19,7 @@ use crate::counters::Counters;
 const MAX_RECEIVED_MESSAGES: u32 = 10;
 
 /// Time that a receive waits for the first message: the maximum of SQS. An idle queue then costs three requests per
-/// minute and receiver. At half of it, it costs twice as many; a longer wait is refused.
+/// minute and receiver. At half this value, it costs twice as many; a longer wait is refused.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
 /// Number of concurrent receives, so that others poll the queue while the messages of one are dispatched. With 1, a
@@ -27,12 +27,12 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 const RECEIVERS: usize = 3;
 
 /// Default of the maximum number of messages that are handled at once. Handlers mostly wait for the platform or the
-/// database; decoding has its own limit of threads. At half of it, a burst of starts takes twice as long; at twice,
-/// more messages are hidden in a process that may die. See [`Consumer::parallel`].
+/// database; decoding has its own limit of threads. At half this value, a burst of starts takes twice as long; at twice
+/// this value, more messages are hidden in a process that may die. See [`Consumer::parallel`].
 const DEFAULT_PARALLEL_MESSAGES: usize = 64;
 
 /// Shortest and longest pause after a failed receive. The longest one bounds the delay of messages after an outage of
-/// the queue; at half of it, an outage causes twice the log lines.
+/// the queue; at half this value, an outage causes twice the log lines.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Visibility timeout that is assumed if that of the queue cannot be read: the default of SQS. If the queue has a
@@ -41,8 +41,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const DEFAULT_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Maximum number of receipts that wait for deletion. When it is reached, handlers wait, so a slow queue slows the
-/// receivers down. It is far above [`DEFAULT_PARALLEL_MESSAGES`]: at half of it nothing changes; at twice, more handled
-/// messages can become visible again before they are deleted.
+/// receivers down. It is far above [`DEFAULT_PARALLEL_MESSAGES`]: at half this value nothing changes; at twice this
+/// value, more handled messages can become visible again before they are deleted.
 const MAX_QUEUED_RECEIPTS: usize = 1_000;
 
 /// Receives messages from a queue and passes them to a handler.
@@ -66,8 +66,8 @@ impl Consumer {
         Self { parallel: messages.max(1), ..self }
     }
 
-    /// Receives messages until `stop` is cancelled. Then messages that are being handled are finished, and others are made
-    /// visible at once.
+    /// Receives messages until `stop` is cancelled. Then messages that are being handled are finished, and others are
+    /// made visible at once.
     pub async fn run(self, stop: CancellationToken) {
         let Some(visibility_timeout) = self.visibility_timeout(&stop).await else { return };
         let (receipts, done) = mpsc::channel(MAX_QUEUED_RECEIPTS);
@@ -79,12 +79,14 @@ impl Consumer {
             visibility_timeout,
             receipts,
         ));
+        // The receivers share the slots, so that the limit holds for the queue and not for each receiver.
         let slots = Arc::new(Semaphore::new(self.parallel));
         let mut receivers = JoinSet::new();
         for _ in 0..RECEIVERS {
             receivers.spawn(receive(Arc::clone(&work), Arc::clone(&slots), stop.clone()));
         }
         receivers.join_all().await;
+        // The tasks of the receivers have ended, so this drops the last sender of receipts and ends the deletion.
         drop(work);
         // Ends when the last receipt is deleted.
         let _ = deleting.await;
@@ -113,15 +115,20 @@ impl Consumer {
     }
 }
 
-/// Receives messages and starts their handling, never more than there are free slots. At the end it waits for the last one.
+/// Receives messages and starts their handling, never more than there are free slots. At the end it waits for the last
+/// one.
 async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: CancellationToken) {
     let (mut backoff, mut tasks) = (Backoff::new(PAUSES), JoinSet::new());
+    // Slots are taken before messages are received. A message without a slot would be hidden without being worked on,
+    // and expire in the meantime.
     while let Some(mut free_slots) = free_slots(&slots, &stop).await {
+        // Finished tasks are removed here, or the set would grow with each message.
         while tasks.try_join_next().is_some() {}
         let max = u32::try_from(free_slots.len()).unwrap_or(MAX_RECEIVED_MESSAGES);
         // An aborted receive may have received messages. They become visible again when their timeout expires.
         let received = tokio::select! {
             biased;
+            // The stop comes first in the order, so that no receive is started after it.
             () = stop.cancelled() => break,
             received = work.queue.receive(max, LONG_POLL) => received,
         };
@@ -137,6 +144,7 @@ async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: Cancellati
             }
         };
         backoff.reset();
+        // The messages arrived together with the stop. Releasing them lets another process handle them at once.
         if stop.is_cancelled() {
             release(&*work.queue, &messages).await;
             break;
@@ -149,6 +157,7 @@ async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: Cancellati
             });
         }
     }
+    // Handlers are not aborted: a stream that was started halfway would have to be repaired by the retry.
     while tasks.join_next().await.is_some() {}
 }
 

@@ -24,6 +24,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// Deletes messages until all senders are dropped. While one batch is deleted, the next one is collected.
 pub(super) async fn delete_all(queue: Arc<dyn Queue>, mut done: mpsc::Receiver<String>) {
     let mut batch = Vec::new();
+    // Takes what is there, without waiting for a full batch: a single receipt is deleted at once, and a burst is
+    // deleted together.
     while done.recv_many(&mut batch, MAX_DELETED_MESSAGES).await > 0 {
         delete(&*queue, &batch).await;
         batch.clear();

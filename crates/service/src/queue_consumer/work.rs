@@ -20,18 +20,18 @@ use crate::counters::Counters;
 const EXTENSIONS_PER_TIMEOUT: u32 = 3;
 
 /// Time for which a message that can never be handled is hidden if the queue has no dead-letter queue. It is half of
-/// the maximum of SQS (12 h). At half of it, the message is handled in vain twice as often; at twice, it is seen again
-/// only after half a day, when somebody may have corrected its cause.
+/// the maximum of SQS (12 h). At half this value, the message is handled in vain twice as often; at twice this value,
+/// it is seen again only after half a day, when somebody may have corrected its cause.
 const UNHANDLED_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Pause before a retry if a message could not be moved to the dead-letter queue. The handler runs again, which is
-/// cheap for an invalid message. At half of it, an unavailable queue gets twice the calls; at twice, the message is
-/// moved up to a minute late.
+/// cheap for an invalid message. At half this value, an unavailable queue gets twice the calls; at twice this value,
+/// the message is moved up to a minute late.
 const DEAD_LETTER_RETRY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Pause before a message whose handler panicked is retried. A panic is a bug that mostly occurs again, so the retries
-/// are slow and the maximum number of receives of the queue ends them. At half of it, the log has twice the errors; at
-/// twice, a message that only met a passing state is handled a minute later.
+/// are slow and the maximum number of receives of the queue ends them. At half this value, the log has twice the
+/// errors; at twice this value, a message that only met a passing state is handled a minute later.
 const PANIC_RETRY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Maximum number of messages whose ids are remembered, so that each is logged once. An id has some 40 bytes, so all
@@ -46,7 +46,8 @@ pub(super) struct MessageTask {
     counters: Arc<Counters>,
     visibility_timeout: Duration,
     done: mpsc::Sender<String>,
-    /// Ids of messages that could not be dead-lettered, because the queue has no dead-letter queue, and that were logged.
+    /// Ids of messages that could not be dead-lettered, because the queue has no dead-letter queue, and that were
+    /// logged.
     logged: Mutex<HashSet<String>>,
 }
 
@@ -66,6 +67,7 @@ impl MessageTask {
         match self.disposition(&message).await {
             Disposition::Ack => {
                 self.counters.messages_handled.add(1);
+                // Fails only if the deletion has panicked. The message is then received and handled again.
                 let _ = self.done.send(message.receipt).await;
             }
             Disposition::DeadLetter(why) => self.dead_letter(&message, &why).await,
@@ -78,6 +80,8 @@ impl MessageTask {
 
     /// Runs the handler and returns its outcome. The message stays hidden while the handler runs.
     async fn disposition(&self, message: &QueueMessage) -> Disposition {
+        // A panic of one handler must not end the consumer: its other messages would stay hidden until they expire.
+        // Handlers share no state that a panic could leave inconsistent.
         let work = AssertUnwindSafe(self.handler.handle(&message.body)).catch_unwind();
         let mut work = pin!(work);
         let every = (self.visibility_timeout / EXTENSIONS_PER_TIMEOUT).max(Duration::from_millis(100));
@@ -98,7 +102,7 @@ impl MessageTask {
     async fn change_visibility(&self, message: &QueueMessage, time: Duration) {
         let receipt = std::slice::from_ref(&message.receipt);
         if let Err(error) = self.queue.change_visibility(receipt, time).await {
-            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot hide message");
+            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot change the visibility timeout of the message");
         }
     }
 
@@ -133,6 +137,7 @@ impl MessageTask {
     fn is_first_log(&self, id: &str) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.len() >= MAX_LOGGED_IDS {
+            // Forgetting all of them is simpler than an order of age, and costs at most one more log line per message.
             logged.clear();
         }
         logged.insert(id.to_owned())

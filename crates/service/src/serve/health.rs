@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// If the database refuses the login for this time, only a new process helps, because it reads the password again. A
-/// rotation of the password can be refused for a short time until all servers have it. At half of it, such a rotation
-/// restarts processes; at twice, a process with an old password is useless for 10 minutes.
+/// rotation of the password can be refused for a short time until all servers have it. At half this value, such a
+/// rotation restarts processes; at twice this value, a process with an old password is useless for 10 minutes.
 pub(super) const MAX_LOGIN_REFUSED: Duration = Duration::from_secs(5 * 60);
 
 /// Health of the process. All parts report to it; `/healthz` and `/readyz` read it.
@@ -47,7 +47,9 @@ impl ProcessHealth {
         let mut state = self.lock();
         state.database = ComponentStatus(Some(why.to_owned()));
         state.refused_since = match refused {
+            // The start of the first refusal counts. Each further one must not restart the time.
             true => state.refused_since.or_else(|| Some(Instant::now())),
+            // An unreachable database says nothing about the password. A restart of the process would not help.
             false => None,
         };
     }
@@ -57,7 +59,7 @@ impl ProcessHealth {
         self.lock().index = ComponentStatus(reason);
     }
 
-    /// Reports the state of the intake: `None` if it runs, otherwise the reason why it does not.
+    /// Reports the state of the queue consumers: `None` if they run, otherwise the reason why they do not.
     pub fn queue_consumers(&self, reason: Option<String>) {
         self.lock().queue_consumers = ComponentStatus(reason);
     }

@@ -14,8 +14,8 @@ use crate::counters::Counters;
 use refrain_monitor::FollowedIndex;
 
 /// Pause before another attempt to build the index. The database was reachable a moment ago, so the outage is usually
-/// short. At half of it, a database that fails over gets twice the attempts; at twice, the process is ready up to 4 s
-/// late.
+/// short. At half this value, a database that fails over gets twice the attempts; at twice this value, the process is
+/// ready up to 4 s late.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Opens the index, updates it and starts to follow the catalog. Returns `None` if `stop` is cancelled before.
@@ -38,6 +38,7 @@ pub(super) async fn follow(
         };
         match built {
             Ok(library) => {
+                // Ready before the changes are followed: a search may miss the newest tracks, but not the others.
                 health.index(None);
                 let counters = Arc::clone(counters);
                 counters.index_tracks.set(library.snapshot().tracks() as i64);
@@ -72,7 +73,7 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
 }
 
 fn skipped(skipped: &SkippedTrack) {
-    tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track skipped, it cannot be searched");
+    tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track cannot be searched, skipping it");
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]

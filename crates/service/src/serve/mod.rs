@@ -1,8 +1,8 @@
 //! A whole process: its parts by role, in the order in which they start and end.
 //!
 //! ```text
-//! HTTP ─► catalog (retried) ─► index ─► outbox, streams, files ─► intake
-//! stop:   intake ─► streams released ─► files finished or released ─► outbox flushed ─► HTTP
+//! HTTP ─► catalog (retried) ─► index ─► outbox, streams, files ─► queue consumers
+//! stop:   queue consumers ─► streams released ─► files finished or released ─► outbox flushed ─► HTTP
 //! ```
 
 mod health;
@@ -114,8 +114,8 @@ pub enum ServeError {
     PartEnded(&'static str),
 }
 
-/// Runs a process until `stop` is cancelled, then shuts it down. `http` serves the HTTP endpoints, if the settings contain an
-/// address for them.
+/// Runs a process until `stop` is cancelled, then shuts it down. `http` serves the HTTP endpoints, if the settings
+/// contain an address for them.
 ///
 /// # Errors
 /// [`ServeError`] if the process cannot start, or if only a restart helps.
@@ -124,18 +124,24 @@ pub async fn serve(
     http: HttpServer,
     stop: CancellationToken,
 ) -> Result<ShutdownOutcome, ServeError> {
+    // Errors in the settings come before the address is bound, so that a wrong configuration never passes a health
+    // check.
     parts::check(&plan.settings, &plan.cloud)?;
     let shared = ProcessContext::new(&plan);
     let http_stop = CancellationToken::new();
     let server = match plan.settings.http.listen {
         Some(address) => {
             let listener = listen(address).await?;
+            // The HTTP server starts before the catalog is open: `/healthz` has to answer while the database is
+            // unavailable, or the platform kills the process.
             Some(tokio::spawn(http(shared.view(), listener, http_stop.clone())))
         }
         None => None,
     };
     let drain = plan.settings.drain;
     let outcome = run_parts(plan, &shared, &stop).await;
+    // HTTP ends last. Load balancers read from `/readyz` that the process is draining, and requests that arrive until
+    // then are answered.
     http_stop.cancel();
     if let Some(server) = server {
         // Connections that stay open without a request are closed after this time.
@@ -188,6 +194,7 @@ async fn run_parts(
     let Some(catalog) = open::open_catalog(&plan.open, &shared.health, stop).await? else {
         return Ok(ShutdownOutcome::InTime);
     };
+    // Set before the index is built: the API only needs the catalog, and building can take minutes.
     let _ = shared.catalog.set(Arc::clone(&catalog));
     let Some(index) =
         index::follow(&catalog, &plan.index_prefix, &shared.health, &shared.counters, stop).await?
@@ -205,6 +212,7 @@ async fn run_parts(
         name = stages.unexpected_end() => Some(name),
     };
     shared.health.set_draining();
+    // Reported before the first part ends, so that no load balancer counts on this process while its parts end.
     shared.health.queue_consumers(Some("stopped".to_owned()));
     tracing::info!(seconds = drain.as_secs(), "shutting down");
     let ended = stages.end(Instant::now() + drain).await;
@@ -215,8 +223,8 @@ async fn run_parts(
     }
 }
 
-/// Returns the identity of this process as an owner of leases. It finds its predecessors next to the files of the index if this
-/// folder is writable.
+/// Returns the identity of this process as an owner of leases. It finds its predecessors next to the files of the index
+/// if this folder is writable.
 fn instance(plan: &ProcessPlan) -> Instance {
     let name = &plan.settings.name;
     let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };

@@ -14,11 +14,12 @@ use super::{CatalogOpener, ProcessHealth};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Maximum pause between two attempts. It is the longest time that a process stays unready after its database is back.
-/// At half of it, a long outage causes twice the log lines; at twice, the process is ready up to 10 s late.
+/// At half this value, a long outage causes twice the log lines; at twice this value, the process is ready up to 10 s
+/// late.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// Opens the catalog. Retries without a time limit while its server is unavailable. Returns `None` if `stop` is cancelled
-/// before.
+/// Opens the catalog. Retries without a time limit while its server is unavailable. Returns `None` if `stop` is
+/// cancelled before.
 pub(super) async fn open_catalog(
     open: &CatalogOpener,
     health: &ProcessHealth,
@@ -38,6 +39,8 @@ pub(super) async fn open_catalog(
             Err(error) => error,
         };
         let refused = matches!(error, CatalogError::LoginRefused { .. });
+        // A refused login is retried too, because a password is often changed in the database and in the secret one
+        // after the other.
         if !refused && !error.is_retryable() {
             return Err(error);
         }

@@ -34,6 +34,7 @@ pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result
     if (roles.check || roles.index) && cloud.objects.is_none() {
         return needs("a role that reads files", "buckets, which are not configured");
     }
+    // A process without an address would start, and the API would be missing without any message.
     if roles.api && settings.http.listen.is_none() {
         return needs(
             "the role api",
@@ -65,6 +66,7 @@ pub(super) struct ProcessParts<'a> {
 impl ProcessParts<'_> {
     /// Starts all parts that this process has. Parts that deliver are started before parts that produce detections.
     pub(super) fn start(self) -> Result<Stages, ServeError> {
+        // The outbox starts first: the others get a planner that wakes it.
         let mut stages = Stages::new();
         self.watch(&mut stages);
         let planner = self.deliver(&mut stages)?;
@@ -86,10 +88,12 @@ impl ProcessParts<'_> {
         }
     }
 
-    /// Starts the janitor and the courier. Returns the planner of deliveries, which wakes the courier.
+    /// Starts the retention job and the dispatcher. Returns the planner of messages, which wakes the dispatcher.
     fn deliver(&self, stages: &mut Stages) -> Result<OutboxPlanner, ServeError> {
         let ProcessPlan { settings, cloud, .. } = &self.plan;
-        // The courier ends last. The streams and the files leave it at least half of the time.
+        // The dispatcher ends last. The streams and the files leave it at least half of the time.
+        // The dispatcher stops within its own time, whatever the stage has left, so that its claims are released before
+        // the task is aborted.
         let drain = settings.drain / 2;
         let retention = RetentionJob::new(Arc::clone(&self.catalog), settings.retention.clone());
         stages.start(ShutdownStage::QueueConsumers, "janitor", |stop| retention.run(stop));
@@ -119,6 +123,7 @@ impl ProcessParts<'_> {
         };
         let streams = Streams::new(parts, settings.streams.clone())
             .map_err(|error| ServeError::Settings(error.to_string()))?;
+        // The HTTP server was started without the streams, so their status is passed on when they exist.
         let status_source = streams.clone();
         self.shared.watch.set_statuses(Arc::new(move || status_source.statuses()));
         let handler = streams.handler();
@@ -162,8 +167,8 @@ impl ProcessParts<'_> {
         let index = cloud.index.as_ref().filter(|_| settings.roles.index);
         self.consume(stages, ShutdownStage::Files, "queues.check", check, &handler);
         self.consume(stages, ShutdownStage::Files, "queues.index", index, &handler);
-        // The part runs without the role `check` too: it does not follow streams of segments then, but ends the indexing of
-        // files.
+        // The part runs without the role `check` too: it does not follow streams of segments then, but ends the
+        // indexing of files.
         stages.start(ShutdownStage::Files, "files", |stop| files.run(stop));
         Ok(())
     }

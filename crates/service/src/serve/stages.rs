@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::ShutdownOutcome;
 
 /// Time limit for the last HTTP responses, and for closing the catalog. Both take milliseconds, unless a client or the
-/// database hangs. At half of it, a slow response of the API is cut off; at twice, a hanging client delays each
-/// shutdown by 2 s, on top of the drain time.
+/// database hangs. At half this value, a slow response of the API is cut off; at twice this value, a hanging client
+/// delays each shutdown by 2 s, on top of the drain time.
 pub(super) const FINAL_RESPONSES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum share of the remaining time that a stage may take, because later stages need some too. The last two stages
@@ -23,7 +23,7 @@ const MAX_STAGE_SHARE: f64 = 0.6;
 /// Stages of the shutdown, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ShutdownStage {
-    /// Consumers of the queues that add and remove streams, and the janitor.
+    /// Consumers of the queues that add and remove streams, and the retention job.
     QueueConsumers,
     /// Streams; their leases are released.
     Streams,
@@ -80,6 +80,7 @@ impl Stages {
         name: &'static str,
         part: impl FnOnce(CancellationToken) -> F,
     ) {
+        // The notice is sent when the task drops it. A message after `part.await` would be missing after a panic.
         let notice = EndNotice(self.ended.clone(), name);
         let part = part(self.stop(stage));
         let task = tokio::spawn(async move {
@@ -93,6 +94,7 @@ impl Stages {
     pub(super) async fn unexpected_end(&mut self) -> &'static str {
         match self.dead.recv().await {
             Some(name) => name,
+            // The channel never closes: this type holds a sender itself.
             None => std::future::pending().await,
         }
     }
@@ -105,8 +107,10 @@ impl Stages {
         let mut tasks = self.tasks;
         for (stage, stop) in &self.stops {
             stop.cancel();
+            // The share is computed from what is left, so a stage that ends early gives its time to the later ones.
             let left = deadline.saturating_duration_since(Instant::now());
             let until = match stage {
+                // Nothing follows that could use the rest of the time.
                 ShutdownStage::Outbox | ShutdownStage::Watch => deadline,
                 _ => Instant::now() + left.mul_f64(MAX_STAGE_SHARE),
             };
@@ -129,6 +133,7 @@ async fn wait(tasks: Vec<(ShutdownStage, &'static str, JoinHandle<()>)>, until: 
             Ok(Err(error)) => tracing::error!(part = name, %error, "part panicked"),
             Err(_) => {
                 tracing::warn!(part = name, "part did not end in time, aborting it");
+                // An aborted part leaves leases and claims that expire. So its work is repeated, not lost.
                 task.abort();
                 in_time = false;
             }

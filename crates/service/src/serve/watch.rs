@@ -12,16 +12,17 @@ use tokio_util::sync::CancellationToken;
 use super::{ProcessHealth, StderrLines};
 use crate::clock::{Clock, SystemClock};
 use crate::counters::Counters;
-use crate::metrics::{Emf, MetricsSnapshot, Outbox, Statuses};
+use crate::metrics::{Emf, MetricsSnapshot, OutboxLevel, Statuses};
 use crate::settings::EmfSettings;
 use refrain_monitor::StreamStatus;
 
-/// Interval of the checks of the database. It is the delay after which `/readyz` reports an outage. At half of it, each
-/// idle process causes twice the queries; at twice, load balancers send requests to an unready process for 10 s.
+/// Interval of the checks of the database. It is the delay after which `/readyz` reports an outage. At half this value,
+/// each idle process causes twice the queries; at twice this value, load balancers send requests to an unready process
+/// for 10 s.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Timeout of a call to the database. It is below [`CHECK_INTERVAL`], so that a database that hangs is noticed in each
-/// interval. At half of it, a busy database counts as unavailable; above the interval, checks come late.
+/// interval. At half this value, a busy database counts as unavailable; above the interval, checks come late.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The outbox is counted at each check of the database whose number is a multiple of this, so every 15 s. Counting
@@ -31,7 +32,8 @@ const CHECKS_PER_COUNT: u32 = 3;
 
 /// If a stream has queued audio and none of it is processed for this time, the threads are considered to hang, and
 /// `/healthz` fails. Processing a segment takes well below a second; a cold index on a slow disk can take minutes. At
-/// half of it, such an index could restart a healthy process; at twice, hanging threads lose ten minutes of audio.
+/// half this value, such an index could restart a healthy process; at twice this value, hanging threads lose ten
+/// minutes of audio.
 const HANG_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// State of the monitoring.
@@ -40,7 +42,7 @@ pub(super) struct Watch {
     counters: Arc<Counters>,
     capacity: u32,
     statuses: Mutex<Option<Statuses>>,
-    outbox: Mutex<Option<Outbox>>,
+    outbox: Mutex<Option<OutboxLevel>>,
     /// Names of the sinks of the settings.
     sinks: Vec<String>,
     /// True if messages for other sinks were logged.
@@ -130,7 +132,7 @@ impl Watch {
 
     /// Sums the messages of the sinks in the settings. Messages of a sink that was removed are not delivered and expire: an
     /// alarm on their age could never end.
-    fn outbox(&self, all: &[SinkBacklog]) -> Outbox {
+    fn outbox(&self, all: &[SinkBacklog]) -> OutboxLevel {
         let (configured, unconfigured): (Vec<_>, Vec<_>) =
             all.iter().partition(|one| self.sinks.contains(&one.sink));
         let unconfigured_messages: u64 = unconfigured.iter().map(|one| one.backlog.waiting).sum();
@@ -148,7 +150,7 @@ impl Watch {
         }
         let configured = if self.sinks.is_empty() { all.iter().collect() } else { configured };
         let oldest_at = configured.iter().filter_map(|one| one.backlog.oldest_at).min();
-        Outbox {
+        OutboxLevel {
             due: configured.iter().map(|one| one.backlog.waiting).sum(),
             oldest_seconds: oldest_at
                 .map_or(0.0, |at| SystemClock.now().saturating_sub(at).max(0) as f64 / 1000.0),

@@ -27,12 +27,12 @@ const ROUNDS_PER_SEGMENTS_CLAIM: u32 = 8;
 const RENEWALS_PER_LEASE: u32 = 3;
 
 /// Time limit for leaving the sessions at the end. Tasks that have not ended by then are aborted. Writing the last
-/// events takes well below a second if the database answers. At half of it, a slow database loses updates of airings,
-/// which the next worker reports; at twice, the stage exceeds its share of the drain time.
+/// events takes well below a second if the database answers. At half this value, a slow database loses updates of
+/// airings, which the next worker reports; at twice this value, the stage exceeds its share of the drain time.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Time limit for releasing the leases at the end. Leases that are not released expire. At half of it, a slow database
-/// delays the take-over by the rest of a lease; at twice, the shutdown may exceed its limit.
+/// Time limit for releasing the leases at the end. Leases that are not released expire. At half this value, a slow
+/// database delays the take-over by the rest of a lease; at twice this value, the shutdown may exceed its limit.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Holds the leases of the sessions of one kind, and a task for each session.

@@ -14,8 +14,8 @@ use super::order::TaskOrder;
 
 /// After the database was unavailable, this worker does not claim streams for this time. Workers that continued
 /// decoding renew their leases first, so that each stream stays with the worker that has its state. All workers notice
-/// the recovery within a renewal, some 3 s. At half of it, a worker that is slow to notice it loses its streams; at
-/// twice, streams of a worker that died in the outage wait 10 s longer.
+/// the recovery within a renewal, some 3 s. At half this value, a worker that is slow to notice it loses its streams;
+/// at twice this value, streams of a worker that died in the outage wait 10 s longer.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
 /// A session that this process follows.

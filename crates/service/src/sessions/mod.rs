@@ -1,9 +1,9 @@
 //! Leases, tasks and recorders of sessions, for live streams and streams of segments. A session is a run of a stream, from its
 //! start to its end.
 //!
-//! [`LeaseKeeper`] claims the sessions of one kind, renews their leases and starts a task for each of them, which a
-//! [`SessionHost`] provides. When a session ends, is lost or has to be left, the keeper sends the task an order or aborts it.
-//! The task records the detections of its session with a [`Recorder`].
+//! `LeaseKeeper` claims the sessions of one kind, renews their leases and starts a task for each of them, which a
+//! `SessionHost` provides. When a session ends, is lost or has to be left, the keeper sends the task an order or aborts it.
+//! The task records the detections of its session with a `Recorder`.
 
 mod dedup;
 mod end;

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use refrain_catalog::{Detection, DetectionId};
 use refrain_monitor::{EventKind, StreamEvent};
 
-/// Two detections of one track whose starts differ by less than this are the same airing, in seconds. At half of it, an
-/// airing whose start moves by 2 s when it is decoded from another segment on is reported twice; at twice, a jingle that
-/// is repeated within 6 s is one airing.
+/// Two detections of one track whose starts differ by less than this are the same airing, in seconds. At half this
+/// value, an airing whose start moves by 2 s when it is decoded from another segment on is reported twice; at twice
+/// this value, a jingle that is repeated within 6 s is one airing.
 const SAME_START_SECONDS: f64 = 3.0;
 
 /// Detections in audio that is decoded again.

@@ -1,5 +1,5 @@
-//! Deduplicates airings that earlier workers reported. A worker that takes over a stream begins some segments before the live
-//! edge and processes their audio again.
+//! Deduplicates airings that earlier workers reported. A worker that takes over a stream begins some segments before
+//! the live edge and processes their audio again.
 
 use std::collections::VecDeque;
 
@@ -8,30 +8,32 @@ use refrain_catalog::{Detection, DetectionId};
 use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of final airings that are kept. Only those of the last minutes can be found again, so 16 suffice also
-/// for short jingles. At half of it, one of many jingles could be reported twice; at twice, each start event compares
-/// with more airings.
+/// for short jingles. At half this value, one of many jingles could be reported twice; at twice this value, each start
+/// event compares with more airings.
 const MAX_FINALS: usize = 16;
 
 /// Maximum difference in seconds of two alignments of a track that count as the same. If a playlist has no dates, the
-/// clocks of two workers differ by up to a segment, and segments of 6 s are common. At half of it, a take-over of such
-/// a stream reports a song twice; at twice, a loop of the track within 16 s is taken for the same airing.
+/// clocks of two workers differ by up to a segment, and segments of 6 s are common. At half this value, a take-over of
+/// such a stream reports a song twice; at twice this value, a loop of the track within 16 s is taken for the same
+/// airing.
 const ALIGNMENT_TOLERANCE_SECONDS: f64 = 8.0;
 
-/// Maximum difference of the clocks of two workers at the end of an airing, in seconds. At half of it, an end that the
-/// next worker detects slightly later is another airing; at twice, a song that is repeated within 4 s of its end is
-/// dropped.
+/// Maximum difference in seconds between the clocks of two workers at the end of an airing. At half this value, an end
+/// that the next worker detects slightly later counts as another airing; at twice this value, a song that is repeated
+/// within 4 s of its end is dropped.
 const CLOCK_TOLERANCE_SECONDS: f64 = 2.0;
 
 /// Maximum interruption of a stream in the middle of an airing, in seconds. If the stream continues later, the song can
-/// be another airing. At half of it, a song that continues after an outage of 40 s is reported twice; at twice, a song
-/// that is played again within two minutes can be lost.
+/// be another airing. At half this value, a song that continues after an outage of 40 s is reported twice; at twice
+/// this value, a song that is played again within two minutes can be lost.
 const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
 
 /// Airings of a session that were reported, final or open.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedDetections {
     finals: VecDeque<Detection>,
-    /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued them.
+    /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued
+    /// them.
     taken_over: Vec<Detection>,
     /// Ids of airings that repeat a reported one. Their events are dropped.
     duplicates: Vec<DetectionId>,
@@ -57,6 +59,7 @@ impl ReportedDetections {
     pub(super) fn is_duplicate(&mut self, event: &StreamEvent) -> bool {
         let id = event.airing;
         let known = self.duplicates.contains(&id);
+        // A final event is the last one of its airing, so its id is not needed any more.
         if event.kind == EventKind::Final {
             self.duplicates.retain(|repeated| *repeated != id);
         }
@@ -64,6 +67,7 @@ impl ReportedDetections {
             return known;
         }
         let ended = |one: &Detection| end(one) + CLOCK_TOLERANCE_SECONDS;
+        // Open airings have no end yet, so any later position on their alignment is the same play.
         let is_repeat = self.finals.iter().any(|one| is_repeat(one, event, ended(one)))
             || self.taken_over.iter().any(|one| one.id != id && is_repeat(one, event, f64::INFINITY));
         if is_repeat {
@@ -73,8 +77,9 @@ impl ReportedDetections {
     }
 }
 
-/// Returns true if an event begins an airing that repeats the airing `one`: it begins before `one` ends, or before `until` in
-/// the same alignment. A track is played once at a time; in a track that repeats itself, it may be found at another position.
+/// Returns true if an event begins an airing that repeats the airing `one`: it begins before `one` ends, or before
+/// `until` in the same alignment. A track is played once at a time; in a track that repeats itself, it may be found at
+/// another position.
 fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
     let overlaps = event.epoch < end(one) - CLOCK_TOLERANCE_SECONDS;
     one.track == event.detected.track
@@ -82,8 +87,8 @@ fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
         && (overlaps || event.epoch < until && continues_alignment(one, event))
 }
 
-/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after it, the position
-/// in the track is behind the clock by at most the time since then, up to [`MAX_INTERRUPTION_SECONDS`].
+/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after it, the
+/// position in the track is behind the clock by at most the time since then, up to [`MAX_INTERRUPTION_SECONDS`].
 fn continues_alignment(one: &Detection, event: &StreamEvent) -> bool {
     let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
     let ahead = event.detected.reference_start - expected;

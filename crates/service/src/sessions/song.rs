@@ -10,8 +10,8 @@ use refrain_monitor::EventKind;
 pub(super) struct SongState {
     /// Open airings in the order in which they were found. The last one is the song of the stream.
     playing: Vec<(DetectionId, String, u32)>,
-    /// The song that was reported last; `Some(None)`: the last report was that no song plays. `None`: this session has no
-    /// report yet.
+    /// The song that was reported last; `Some(None)`: the last report was that no song plays. `None`: this session has
+    /// no report yet.
     reported: Option<Option<String>>,
 }
 
@@ -31,8 +31,10 @@ impl SongState {
     pub(super) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
         let known = self.playing.iter_mut().find(|(known, ..)| *known == id);
         match (kind, known) {
+            // The song before it becomes the current one again if it still plays.
             (EventKind::Final, _) => self.playing.retain(|(known, ..)| *known != id),
             (_, Some(known)) => known.2 = score,
+            // Also for an update without a start, so that a song is reported even if its start was not seen here.
             (_, None) => self.playing.push((id, song.to_owned(), score)),
         }
         self

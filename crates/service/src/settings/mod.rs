@@ -53,8 +53,8 @@ pub struct StreamsSettings {
     pub capacity: u32,
     /// Lease duration. A stream whose lease has expired is taken over by another process.
     pub lease: Duration,
-    /// Settings of the monitor. `live.update_seconds` is always set: it is the interval at which open airings are written to
-    /// the database.
+    /// Settings of the monitor. `live.update_seconds` is always set: it is the interval at which open airings are
+    /// written to the database.
     pub monitor: MonitorSettings,
     /// Kinds of events that are delivered. Events of all kinds are written to the database.
     pub events: Vec<EventKind>,

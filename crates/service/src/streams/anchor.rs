@@ -4,8 +4,9 @@ use refrain_stream::ClockAnchor;
 use serde::{Deserialize, Serialize};
 
 /// Maximum difference in seconds of two clocks that count as the same. The row is not written for a smaller difference.
-/// Rounding of time stamps and of dates in playlists stays below it. At half of it, dates that vary by a few hundredths
-/// of a second can cause a write per segment; at twice, the next worker starts with a clock that is 0.1 s off.
+/// Rounding of time stamps and of dates in playlists stays below it. At half this value, dates that vary by a few
+/// hundredths of a second can cause a write per segment; at twice this value, the next worker starts with a clock that
+/// is 0.1 s off.
 const SAME_CLOCK_SECONDS: f64 = 0.05;
 
 /// The JSON text in the row. Unknown fields are ignored, so that different versions of the program can share a stream.
@@ -36,6 +37,7 @@ pub(super) fn write(anchor: &ClockAnchor) -> String {
 pub(super) fn is_same_clock(one: &ClockAnchor, other: &ClockAnchor) -> bool {
     let difference = (other.epoch - one.epoch) - (other.stamp - one.stamp);
     let difference = match one.wrap.filter(|wrap| *wrap > 0.0) {
+        // The stamps may have restarted between both anchors. A difference of whole periods is the same clock.
         Some(wrap) => difference - wrap * (difference / wrap).round(),
         None => difference,
     };

@@ -13,7 +13,8 @@ use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a
 /// final are kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits. At
-/// half of it, outages of the database of half the length stop decoding; at twice, a stream can need 8 MB.
+/// half this value, outages of the database of half the length stop decoding; at twice this value, a stream can need 8
+/// MB.
 const MAX_BUFFERED_EVENTS: usize = 4_096;
 
 /// An event with the local time of its decision.

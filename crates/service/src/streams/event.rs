@@ -16,7 +16,7 @@ pub enum PlatformEvent {
     Ivs {
         /// ARN of the channel.
         channel: String,
-        /// The change.
+        /// What happened to the stream.
         change: StreamChange,
         /// Id of the stream; `None` for a session without a stream.
         stream_id: Option<String>,
@@ -27,7 +27,7 @@ pub enum PlatformEvent {
     MediaLive {
         /// ARN of the channel.
         channel: String,
-        /// The change.
+        /// What happened to the channel.
         change: MediaLiveChange,
         /// Time of the event, milliseconds since 1970.
         at: Option<i64>,
@@ -114,6 +114,8 @@ impl PlatformEvent {
     /// # Errors
     /// [`EventError`] if the message is not a supported event.
     pub fn parse(body: &str) -> Result<Self, EventError> {
+        // A message that is not an envelope is parsed as it is: subscriptions with and without raw delivery use the
+        // same queue.
         let inner = serde_json::from_str::<SnsEnvelope>(body).map(|envelope| envelope.message);
         let event: EventBridgeEvent = serde_json::from_str(inner.as_deref().unwrap_or(body))
             .map_err(|error| EventError::NotAnEvent(error.to_string()))?;
@@ -137,6 +139,7 @@ impl PlatformEvent {
                     .ok_or(EventError::NoChannel)?,
                 at,
             }),
+            // Cut, because the text comes from outside and goes to the log and to the dead-letter queue.
             other => Err(EventError::Unsupported(other.chars().take(100).collect())),
         }
     }

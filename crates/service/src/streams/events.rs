@@ -1,8 +1,8 @@
 //! Converts the events of platforms to rows of streams.
 //!
-//! Events arrive twice, late and out of order. A start event is therefore only a reason to query the channel for its current
-//! stream (GetStream). An end event that arrives before its start creates a row of an ended session; the late start is known
-//! then and changes nothing.
+//! Events arrive twice, late and out of order. A start event is therefore only a reason to query the channel for its
+//! current stream (GetStream). An end event that arrives before its start creates a row of an ended session; the late
+//! start is known then and changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::cloud::CloudError;
 use crate::queue_consumer::{Disposition, Handler};
 use crate::sessions::{EndCode, EndReason};
 
-/// A message is received again after this time if the platform or the database was unavailable. At half of it,
-/// throttling by the platform gets worse and the maximum number of receives is reached sooner; at twice, a stream
-/// starts up to 20 s late.
+/// A message is received again after this time if the platform or the database was unavailable. At half this value,
+/// throttling by the platform gets worse and the maximum number of receives is reached sooner; at twice this value, a
+/// stream starts up to 20 s late.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Handles the events of IVS and MediaLive.
@@ -38,8 +38,8 @@ pub(super) enum PlatformEventError {
 }
 
 impl PlatformEventError {
-    /// Returns what to do with the message. Missing rights and wrong settings can be corrected, so these messages are retried;
-    /// the queue itself moves a message to its dead-letter queue after its maximum number of receives.
+    /// Returns what to do with the message. Missing rights and wrong settings can be corrected, so these messages are
+    /// retried; the queue itself moves a message to its dead-letter queue after its maximum number of receives.
     fn disposition(&self) -> Disposition {
         match self {
             Self::Database(CatalogError::Invalid { .. }) => Disposition::DeadLetter(self.to_string()),
@@ -68,11 +68,11 @@ impl PlatformEventHandler {
             StreamChange::Start => start(&self.shared, channel, session, at).await,
             StreamChange::End => end(&self.shared, channel, session, at).await,
             StreamChange::Failure(why) => {
-                tracing::info!(channel, session, why, "the platform reported that the stream failed");
+                tracing::info!(channel, session, why, "IVS reported that the stream failed");
                 failed(&self.shared, channel, session, at).await
             }
             StreamChange::Other(name) => {
-                tracing::debug!(channel, event = name, "ignoring an event that changes nothing");
+                tracing::debug!(channel, event = name, "ignoring an event without effect on streams");
                 Ok(())
             }
         }
@@ -112,7 +112,7 @@ impl PlatformEventHandler {
                 let why = EndReason::of(EndCode::ChannelStopped);
                 journal.end_stream(channel, None, Some(&why.text()), at).await?;
             }
-            MediaLiveChange::Other => tracing::debug!(channel, "ignoring an event that changes nothing"),
+            MediaLiveChange::Other => tracing::debug!(channel, "ignoring an event without effect on streams"),
         }
         Ok(())
     }
@@ -143,8 +143,8 @@ impl Handler for PlatformEventHandler {
     }
 }
 
-/// Starts the stream that a channel sends now, whatever session the event reported. Does nothing if that session is known or
-/// the channel sends nothing.
+/// Starts the stream that a channel sends now, whatever session the event reported. Does nothing if that session is
+/// known or the channel sends nothing.
 pub(super) async fn start(
     shared: &StreamsContext,
     channel: &str,
@@ -152,12 +152,15 @@ pub(super) async fn start(
     at: i64,
 ) -> Result<(), PlatformEventError> {
     let known = shared.journal().stream(channel).await?;
+    // Known sessions are not queried: each start arrives several times, and GetStream is limited to few calls per
+    // second.
     if session.is_some() && known.is_some_and(|known| known.session.as_deref() == session) {
         tracing::debug!(channel, session, "ignoring the start of a known session");
         return Ok(());
     }
+    // The platform decides which session runs. The event may be late, and its session may have ended.
     let Some(now) = resolve(shared, channel).await? else {
-        tracing::info!(channel, session, "ignoring a start, the channel sends no stream");
+        tracing::info!(channel, session, "ignoring a start event, the channel has no running stream");
         return Ok(());
     };
     let new = NewStream {
@@ -186,7 +189,7 @@ pub(super) async fn end(
         Some(row) if of_session(&row) => at.max(row.started_at),
         // An event ends its own session only, also if it arrives during a later one.
         Some(_) => {
-            tracing::debug!(channel, session, "storing the end of another session than that of the row");
+            tracing::debug!(channel, session, "storing the end of a session that is not the current one");
             if let Some(session) = session {
                 journal.record_session_end(channel, session, at).await?;
             }
@@ -220,6 +223,7 @@ async fn failed(
     at: i64,
 ) -> Result<(), PlatformEventError> {
     let now = resolve(shared, channel).await?;
+    // A failure event is also sent for an interruption after which the same session continues.
     if now.is_some_and(|now| session.is_none_or(|session| session == now.stream_id)) {
         return Ok(());
     }

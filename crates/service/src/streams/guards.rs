@@ -12,6 +12,8 @@ pub(super) struct LeaveOnDrop(pub(super) StreamHandle);
 
 impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
+        // Leaving instead of stopping: a task that was aborted has lost its lease, and the airings belong to another
+        // worker.
         self.0.leave();
     }
 }

@@ -7,13 +7,13 @@ use refrain_catalog::StreamHealth;
 use refrain_monitor::StreamStatus;
 
 /// A stream that sends no media counts as working after this time, because without media it cannot kill the process. A
-/// first segment arrives within seconds. At half of it, a slow first segment that kills the process is not counted; at
-/// twice, an empty stream counts as suspect for longer, and suspects are claimed one at a time.
+/// first segment arrives within seconds. At half this value, a slow first segment that kills the process is not
+/// counted; at twice this value, an empty stream counts as suspect for longer, and suspects are claimed one at a time.
 const CONFIRM_AFTER: Duration = Duration::from_secs(10);
 
 /// After a stream was decoded for this time it is healthy, and earlier deaths of its decoder do not count any more. At
-/// half of it, a stream that kills its decoder every six minutes is never quarantined; at twice, rare deaths of a good
-/// stream add up to a quarantine.
+/// half this value, a stream that kills its decoder every six minutes is never quarantined; at twice this value, rare
+/// deaths of a good stream add up to a quarantine.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Decides when a stream works and when it is healthy.
@@ -36,10 +36,12 @@ impl HealthTracker {
 
     /// Returns the health that must be written now, if there is one.
     pub(super) fn pending(&self, status: &StreamStatus) -> Option<StreamHealth> {
+        // Healthy comes before confirmed: it includes it, and one write is enough.
         if self.has_decoder_deaths && self.started.elapsed() >= HEALTHY_AFTER {
             return Some(StreamHealth::Healthy);
         }
         // Everything that has arrived was decoded without killing the process.
+        // Queued audio could contain the segment that kills the process, so an empty queue is part of the evidence.
         let is_decoded = status.position > 0.0 && status.queued_seconds <= 0.0;
         let is_confirmed = self.known.is_none() && (is_decoded || self.started.elapsed() >= CONFIRM_AFTER);
         is_confirmed.then_some(StreamHealth::Works)

@@ -25,6 +25,8 @@ impl RateLimitedChannels {
 
     async fn wait_for_slot(&self) {
         let at = {
+            // The lock is held only to reserve a time, not while waiting. So callers queue in order without blocking
+            // each other.
             let mut next = self.next.lock().await;
             let at = (*next).max(Instant::now());
             *next = at + self.interval;

@@ -1,8 +1,8 @@
 //! Reconciles the rows of streams with the list of live streams of the platform.
 //!
-//! Events can be missing. One of all processes reads the list at regular intervals. A listed stream that has no row is started.
-//! A stream that is not listed any more is ended, unless it started less than a minute ago or its channel still sends it: the
-//! list lags.
+//! Events can be missing. One of all processes reads the list at regular intervals. A listed stream that has no row is
+//! started. A stream that is not listed any more is ended, unless it started less than a minute ago or its channel
+//! still sends it: the list lags.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::platform::resolve;
 use super::shared::StreamsContext;
 use crate::cloud::ChannelStream;
 
-/// Name of the periodic job; see [`refrain_catalog::Journal::claim_turn`].
+/// Name of the periodic job; see [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "reconcile ivs";
 
 /// Number of times within an interval that each process checks if it has to do the job. With 2, the job can be late by
 /// half an interval if the process that did it has died; with 8, it costs twice the queries.
 const CHECKS_PER_INTERVAL: u32 = 4;
 
-/// A stream that started less than this time ago may not be listed yet, in milliseconds. At half of it, a list that
-/// lags by more than 30 s costs a needless GetStream per new stream; at twice, a stream whose end event was lost is
-/// ended a minute later.
+/// A stream that started less than this time ago may not be listed yet, in milliseconds. At half this value, a list
+/// that lags by more than 30 s costs a needless GetStream per new stream; at twice this value, a stream whose end event
+/// was lost is ended a minute later.
 const MIN_AGE_MS: i64 = 60_000;
 
 /// Number of rows that are read in one query. A row has below 1 kB. Half or twice the value only changes the number of
@@ -36,6 +36,8 @@ const PAGE_ROWS: u32 = 1_000;
 /// Reconciles at once and then at each interval, if it is this process's turn, until `stop` is cancelled.
 pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
     let (Some(every), true) = (shared.settings.reconcile, shared.channels.is_some()) else { return };
+    // Each process checks more often than the job is due. So the job continues in time when the process that did it
+    // last has died.
     let mut tick = interval(every / CHECKS_PER_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -97,6 +99,7 @@ async fn missing(
         let Some(last) = page.last() else { return Ok(missing) };
         after = Some(last.id.clone());
         let is_gone = |session: Option<&str>, channel: &str| {
+            // A channel that sends another session counts as well: the row of its earlier session has to end.
             live.get(channel).is_none_or(|now| session.is_some_and(|session| now.stream_id != session))
         };
         missing.extend(
@@ -114,6 +117,7 @@ async fn close(
     session: Option<&str>,
 ) -> Result<(), PlatformEventError> {
     let sent = resolve(shared, channel).await?;
+    // The list can lag behind the platform in both directions, so GetStream has the last word.
     if sent.is_some_and(|sent| session.is_none_or(|session| session == sent.stream_id)) {
         return Ok(());
     }

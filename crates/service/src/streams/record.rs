@@ -17,7 +17,7 @@ use crate::settings::DetectionOrigin;
 use refrain_monitor::StreamEvent;
 
 /// Shortest and longest pause before a write to the database is repeated. Events are buffered meanwhile, so the longest
-/// one only delays them after an outage; at half of it, an outage causes twice the log lines per stream.
+/// one only delays them after an outage; at half this value, an outage causes twice the log lines per stream.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use refrain_catalog::StreamState as RowState;
 
 /// Minimum interval between two writes of a reason that changes while the state stays the same. A stalled stream can
-/// have a new error text with each request. At half of it, such streams write twice as often; at twice, the API shows
-/// an error that is up to 10 s old.
+/// have a new error text with each request. At half this value, such streams write twice as often; at twice this value,
+/// the API shows an error that is up to 10 s old.
 const REASON_EVERY: Duration = Duration::from_secs(5);
 
 /// The last report that was written to the row.
@@ -17,8 +17,8 @@ pub(super) struct LastReport {
 }
 
 impl LastReport {
-    /// Returns true if this report need not be written: the row contains it, or only the reason differs and the row was written
-    /// less than [`REASON_EVERY`] ago.
+    /// Returns true if this report need not be written: the row contains it, or only the reason differs and the row was
+    /// written less than [`REASON_EVERY`] ago.
     pub(super) fn covers(&self, state: RowState, reason: Option<&str>) -> bool {
         self.state == state && (self.reason.as_deref() == reason || self.at.elapsed() < REASON_EVERY)
     }

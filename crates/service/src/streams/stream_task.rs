@@ -27,12 +27,12 @@ use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStat
 /// measurable effect.
 const EVENT_CHANNEL_CAPACITY: usize = 64;
 
-/// Interval at which the state of a stream is checked. It is the delay of its state in the row. At half of it, hundreds
-/// of streams wake twice as often; at twice, the row is 2 s late.
+/// Interval at which the state of a stream is checked. It is the delay of its state in the row. At half this value,
+/// hundreds of streams wake twice as often; at twice this value, the row is 2 s late.
 const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shortest and longest pause before a stream that ended or failed is opened again. At half of the longest one, a dead
-/// station gets twice the requests; at twice, a fixed stream that is back is followed up to 10 minutes late.
+/// station gets twice the requests; at twice this value, a fixed stream that is back is followed up to 10 minutes late.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
 /// After a stream was followed for this time, the next pause is the shortest one again. Shorter, a stream that fails
@@ -77,6 +77,8 @@ pub(super) async fn follow(
 impl StreamFollower {
     async fn run(&mut self, mut airings: Vec<OpenAiring>) {
         let mut backoff = Backoff::new(PAUSES);
+        // A stream that was followed before continues at the oldest segment that is still listed. A new one starts at
+        // the live edge, as a player would.
         let mut start = if was_followed(&self.stream) { Start::CatchUp } else { Start::LiveEdge };
         loop {
             let started = Instant::now();
@@ -153,8 +155,8 @@ impl StreamFollower {
                         () = orders.forward(&followed.0) => {}
                     }
                 }
-                // Only until the stream is confirmed to work. If the process is killed before, this counts as a death caused by
-                // the stream.
+                // Only until the stream is confirmed to work. If the process is killed before, this counts as a death
+                // caused by the stream.
                 () = changed(&mut changes), if !self.health.is_confirmed() => {
                     let now = status.borrow().clone();
                     tokio::select! {
@@ -215,8 +217,8 @@ impl StreamFollower {
         self.stream.decoder_deaths >= MAX_DEATHS
     }
 
-    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers count from
-    /// it too.
+    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers
+    /// count from it too.
     fn update_epoch(&mut self, status: &StreamStatus) -> bool {
         let Some((until, _)) = status.processed_until.filter(|_| self.stream.epoch.is_none()) else {
             return false;
@@ -227,8 +229,8 @@ impl StreamFollower {
         true
     }
 
-    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. While a clock
-    /// advances evenly, its state does not change.
+    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. While a
+    /// clock advances evenly, its state does not change.
     fn update_clock_anchor(&mut self, status: &StreamStatus) -> bool {
         let Some(now) = status.clock_anchor else { return false };
         let known = self.stream.clock_anchor.as_deref().and_then(anchor::read);

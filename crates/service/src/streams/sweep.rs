@@ -14,15 +14,15 @@ use crate::settings::DetectionOrigin;
 use refrain_monitor::{EventKind, StreamEvent, response};
 
 /// Interval of the checks. One of all processes ends abandoned airings; each process counts the waiting streams. At
-/// half of it, the database has twice the queries; at twice, a final event comes up to a minute late.
+/// half this value, the database has twice the queries; at twice this value, a final event comes up to a minute late.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Name of the periodic job that ends these airings; see [`refrain_catalog::Journal::claim_turn`].
+/// Name of the periodic job that ends these airings; see [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "end left detections";
 
 /// An airing is ended if it had no event during three update intervals, and at least during this time, in milliseconds.
-/// It has to be longer than a take-over: lease, claim and reopening take some 15 s. At half of it, a slow take-over
-/// finds its airing ended; at twice, the final event of an abandoned airing is a minute later.
+/// It has to be longer than a take-over: lease, claim and reopening take some 15 s. At half this value, a slow
+/// take-over finds its airing ended; at twice this value, the final event of an abandoned airing is a minute later.
 const ABANDONED_AFTER_MS: i64 = 60_000;
 
 /// Maximum number of airings that are ended in one check. Each is one transaction. The rest is ended in the next check,

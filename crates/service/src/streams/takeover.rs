@@ -16,12 +16,13 @@ use refrain_monitor::OpenAiring;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// Maximum age of final detections that are read, in milliseconds. It covers the window of a playlist and the delay of
-/// the stream. At half of it, a long DVR window can report an ended song twice; at twice, at most [`MAX_FINALS`] rows
-/// are read anyway.
+/// the stream. At half this value, a long DVR window can report an ended song twice; at twice this value, at most
+/// [`MAX_FINALS`] rows are read anyway.
 const RECENT_FINALS_MS: i64 = 5 * 60_000;
 
 /// Maximum number of final detections that are read. Within [`RECENT_FINALS_MS`] a stream plays few songs; 16 allow for
-/// jingles. At half of it, a series of jingles can be reported twice; at twice, only the query is larger.
+/// jingles. At half this value, a series of jingles can be reported twice; at twice this value, only the query is
+/// larger.
 const MAX_FINALS: u32 = 16;
 
 /// The open airings of a stream as they are stored, and its latest final ones.
@@ -54,6 +55,8 @@ pub(super) async fn open_airings(shared: &Arc<StreamsContext>, stream: &Stream) 
 async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDetections, CatalogError> {
     let detected_in = DetectionSource::Stream(stream_asset_id(stream).to_owned());
     let detections = shared.journal().open_detections(&detected_in).await?;
+    // A new session has no earlier finals of its own. Those of another session with the same name would suppress its
+    // first song.
     let finals = if was_followed(stream) {
         shared
             .journal()
@@ -62,6 +65,7 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     } else {
         Vec::new()
     };
+    // Spares the query for tracks, which most take-overs do not need.
     if detections.is_empty() {
         return Ok(EarlierDetections { finals, ..EarlierDetections::default() });
     }
@@ -74,7 +78,8 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     Ok(EarlierDetections { airings, detections, tracks, finals })
 }
 
-/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is not stored.
+/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is not
+/// stored.
 pub(super) fn match_of(detection: &Detection) -> Match {
     Match {
         track: detection.track,

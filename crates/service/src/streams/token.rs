@@ -52,7 +52,8 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    /// Creates a signer of tokens that are valid for the duration `validity`. `pem` is a private key on P-384, as SEC 1 or PKCS
+    /// Creates a signer of tokens that are valid for the duration `validity`. `pem` is a private key on P-384, as SEC 1
+    /// or PKCS
     /// #8.
     ///
     /// # Errors
@@ -64,12 +65,14 @@ impl Signer {
         Ok(Self { key: key.map_err(|_| SigningKeyError::WrongCurve)?, validity, random: SystemRandom::new() })
     }
 
-    /// Returns the URL with a new token for the channel as its last query parameter. Returns `None` if the system provides no
-    /// random numbers. Each token is different, also within a second, because each signature uses its own random number.
+    /// Returns the URL with a new token for the channel as its last query parameter. Returns `None` if the system
+    /// provides no random numbers. Each token is different, also within a second, because each signature uses its own
+    /// random number.
     #[must_use]
     pub fn signed(&self, url: &Url, channel: &str) -> Option<Url> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let exp = (since + self.validity).as_secs();
+        // The claim opts out of inserted advertisements, whose audio would be searched in place of that of the stream.
         let claims = serde_json::to_vec(&Claims { channel, without_ads: true, exp }).ok()?;
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(HEADER), URL_SAFE_NO_PAD.encode(claims));
         let signature = self.key.sign(&self.random, signed.as_bytes()).ok()?;

@@ -195,8 +195,8 @@ async fn discontinuities_do_not_interrupt_an_airing_and_arrival_replaces_missing
     assert_eq!(status.decoder.discontinuities, 2);
     let event = &events[0];
     assert_eq!((event.clock, event.clock_offset), (Some(ClockSource::Arrival), None));
-    // Three segments of 2 s were listed when the stream was joined, and the end of the last one was "now". A busy machine joins
-    // later.
+    // Three segments of 2 s were listed when the stream was joined, and the end of the last one was "now". A busy
+    // machine joins later.
     let origin_epoch = event.epoch - event.detected.query_start;
     assert!((-6.5..14.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
 }

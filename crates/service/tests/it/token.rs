@@ -36,7 +36,8 @@ fn openssl(arguments: &[&str], input: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Returns a key in the format of the IVS documentation (SEC 1), the same key as PKCS #8, and its public half as a point.
+/// Returns a key in the format of the IVS documentation (SEC 1), the same key as PKCS #8, and its public half as a
+/// point.
 fn keys() -> (String, String, Vec<u8>) {
     let sec1 = openssl(&["ecparam", "-name", "secp384r1", "-noout", "-genkey"], "");
     let sec1 = String::from_utf8(sec1).unwrap();

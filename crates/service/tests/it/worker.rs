@@ -184,7 +184,8 @@ fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
     deliveries.into_iter().map(undate).collect()
 }
 
-/// Hands a stream without dates over after 14 s to a worker that begins at 18 s and whose own clock is `later` seconds later.
+/// Hands a stream without dates over after 14 s to a worker that begins at 18 s and whose own clock is `later` seconds
+/// later.
 fn final_after_hand_over(later: f64, with_anchor: bool) -> StreamEvent {
     let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut before) = (LiveBuffers::default(), Vec::new());

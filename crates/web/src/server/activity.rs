@@ -61,6 +61,8 @@ impl Activity {
     /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
         self.change(|state| {
+            // Only the first byte starts the time of a head. Later bytes must not extend it, or a client could send one
+            // byte per second.
             if state.phase == ConnectionPhase::Idle {
                 state.enter(ConnectionPhase::Head);
             }
@@ -97,6 +99,7 @@ impl Activity {
     /// Compares the connection with the limits at the time `now`.
     pub(super) fn verdict(&self, limits: &TimeLimits, now: Instant) -> Verdict {
         let state = self.state();
+        // Age comes first, so its reason is logged if several limits are exceeded.
         let mut checks = vec![(state.opened + limits.age + limits.close, "connection older than its limit")];
         // Before its first request, a connection has the short limit of a head and not the idle limit.
         match state.phase {
@@ -114,6 +117,7 @@ impl Activity {
         if let Some((_, why)) = checks.iter().find(|(at, _)| *at <= now) {
             return Verdict::Close(why);
         }
+        // A check in the past is impossible here: it would have closed the connection above.
         let next = checks.iter().map(|(at, _)| *at).min().unwrap_or(now + CHECK_EVERY).min(now + CHECK_EVERY);
         if state.opened + limits.age <= now { Verdict::Finish(next) } else { Verdict::Keep(next) }
     }
@@ -127,8 +131,8 @@ impl Activity {
     }
 }
 
-/// Longest time between two checks of a connection. A phase that begins after a check can have an earlier limit than those
-/// that the check considered.
+/// Longest time between two checks of a connection. A phase that begins after a check can have an earlier limit than
+/// those that the check considered.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 impl ConnectionState {

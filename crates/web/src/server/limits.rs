@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// Largest body of a request, bytes: an id and a URL. These have at most 9 KB, and JSON escapes can make them six times
-/// as long. At half of it, such a body is refused; at twice, each connection can hold twice the memory.
+/// as long. At half this value, such a body is refused; at twice this value, each connection can hold twice the memory.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Largest head of a request (request line and headers), bytes. hyper answers a longer one with status 431. Proxies add
-/// cookies and tokens, and common servers allow 8 to 64 KiB. At half of it, some of them fail; at twice, the memory
-/// bound of [`CONNECTIONS`] doubles.
+/// cookies and tokens, and common servers allow 8 to 64 KiB. At half this value, some of them fail; at twice this
+/// value, the memory bound of [`CONNECTIONS`] doubles.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Descriptors per connection of the HTTP server: one of four that the process may open. The other three are for
@@ -17,8 +17,8 @@ pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 const DESCRIPTORS_PER_CONNECTION: u64 = 4;
 
 /// Bounds of the number of open connections. The upper one holds the memory for heads below 32 MiB. The lower one keeps
-/// health checks possible with very few descriptors. At twice the upper bound, heads can take 64 MiB; at half, busy
-/// dashboards evict each other.
+/// health checks possible with very few descriptors. At twice the upper bound, heads can take 64 MiB; at half this
+/// value, busy dashboards evict each other.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 8..=512;
 
 /// Number of connections if the system has no limit of open files. It is what the common limit of 1,024 files gives.
@@ -67,6 +67,7 @@ fn connections_of(open_files: Option<u64>) -> usize {
     let connections = open_files.map(|files| files / DESCRIPTORS_PER_CONNECTION);
     let connections =
         connections.map_or(DEFAULT_CONNECTIONS, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    // A system without limit reports a huge number, and one with a tiny limit still needs health checks.
     connections.clamp(*CONNECTIONS.start(), *CONNECTIONS.end())
 }
 

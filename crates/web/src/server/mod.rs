@@ -5,8 +5,8 @@
 //!        ─► task of the connection: hyper ─► router
 //! ```
 //!
-//! axum's own server has neither limit. If all slots are in use, the connection that waits longest is closed, instead of
-//! refusing the new one. So health checks are answered while slow clients hold all connections.
+//! axum's own server has neither limit. If all slots are in use, the connection that waits longest is closed, instead
+//! of refusing the new one. So health checks are answered while slow clients hold all connections.
 
 mod activity;
 mod limits;
@@ -88,9 +88,11 @@ pub(super) async fn run(
                     Connection { router: router.clone(), limits, stop: stop.clone(), slot, peer };
                 tasks.spawn(connection.serve(stream));
             }
+            // In a task of its own, so that a client that does not read cannot block the accept loop.
             None => drop(tasks.spawn(refuse(stream))),
         }
     }
+    // New clients are refused at once, and can try another process.
     drop(listener);
     tasks.close();
     tasks.wait().await;
@@ -162,6 +164,8 @@ impl Connection {
                     finishing = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                // Limits are checked when they can be exceeded at the earliest, and once per second, because a phase
+                // can begin in between.
                 () = sleep_until(next) => {}
             }
         }
@@ -178,6 +182,7 @@ async fn respond(
 ) -> Result<Response, Infallible> {
     activity.request_started();
     let mut request = request.map(Body::new);
+    // The extractor of the access control reads the address from here. axum sets it only in its own server.
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = match timeout(limit, router.call(request)).await {
         Ok(Ok(response)) => response,

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::activity::Activity;
 
 /// Longest wait until the task of an evicted connection has closed it. The task only has to be scheduled, which takes
-/// microseconds. At half of it nothing changes; at twice, a new connection waits up to 2 s for a task that hangs.
+/// microseconds. At half this value nothing changes; at twice this value, a new connection waits up to 2 s for a task
+/// that hangs.
 const EVICTION_WAIT: Duration = Duration::from_secs(1);
 
-/// Shortest time between two log lines about evictions: slow clients would fill the log. At half of it, an attack
-/// writes two lines per minute; at twice, its start can be two minutes after the last line.
+/// Shortest time between two log lines about evictions: slow clients would fill the log. At half this value, an attack
+/// writes two lines per minute; at twice this value, its start can be two minutes after the last line.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// All slots of a server.
@@ -49,17 +50,19 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(max)), open: Arc::default(), max, logged: Mutex::default() }
     }
 
-    /// Takes a free slot, or the slot of the connection that waits longest for a request. `None` if all connections have
-    /// requests.
+    /// Takes a free slot, or the slot of the connection that waits longest for a request. `None` if all connections
+    /// have requests.
     pub(super) async fn take(&self) -> Option<ConnectionSlot> {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(self.slot(permit));
         }
+        // The longest waiting connection is the least likely to be in use: clients that are active send requests.
         let evicted = self.evict();
         self.log(evicted);
         if !evicted {
             return None;
         }
+        // The permit comes from the evicted task, which drops its slot when it sees the token.
         let permit = timeout(EVICTION_WAIT, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?;
         Some(self.slot(permit))
     }

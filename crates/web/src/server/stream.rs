@@ -33,6 +33,7 @@ impl AsyncRead for RecordedStream {
 
 impl RecordedStream {
     fn record<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        // A pending write means that the send buffer is full: the client does not read.
         self.activity.write_blocked(polled.is_pending());
         polled
     }

@@ -18,18 +18,18 @@ use crate::counters::Counters;
 use crate::wait::at;
 
 /// Interval at which the outbox is polled if no notification arrives, for messages that other processes left behind. It
-/// bounds their additional delay, and costs one query per sink and interval. At half of it, idle processes query twice
-/// as often; at twice, the messages of a killed process wait up to 10 s more.
+/// bounds their additional delay, and costs one query per sink and interval. At half this value, idle processes query
+/// twice as often; at twice this value, the messages of a killed process wait up to 10 s more.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time that a claim lasts beyond the longest delivery, for recording the outcome in the database. If recording takes
 /// longer, another process delivers the message a second time. Twice the value only delays messages of killed
-/// processes; at half of it, a slow commit causes duplicates earlier.
+/// processes; at half this value, a slow commit causes duplicates earlier.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
 /// Part of the drain time that is reserved for releasing the claims of unfinished deliveries: one short write per
-/// claim. At half of it, a slow database leaves claims to expire, which delays these messages by the duration of a
-/// claim; at twice, deliveries have 2 s less to finish.
+/// claim. At half this value, a slow database leaves claims to expire, which delays these messages by the duration of a
+/// claim; at twice this value, deliveries have 2 s less to finish.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Limits for the deliveries to a sink.
@@ -92,8 +92,11 @@ impl SinkWorker {
         }
     }
 
-    /// Delivers until `stop` is cancelled, then finishes. Claims that are left at the end of the drain time are released.
+    /// Delivers until `stop` is cancelled, then finishes. Claims that are left at the end of the drain time are
+    /// released.
     pub(super) async fn run(mut self, wakeups: watch::Receiver<()>, stop: CancellationToken) {
+        // The time for the release is taken from the drain time, because a claim that is not released delays its
+        // message by the whole duration of the claim.
         let time = self.policy.drain.saturating_sub(RELEASE_TIMEOUT);
         let over = async {
             stop.cancelled().await;
@@ -103,6 +106,7 @@ impl SinkWorker {
             () = self.work(wakeups, &stop) => {}
             () = over => {}
         }
+        // The database may hang during a shutdown. The claims expire then, so the process need not wait for it.
         if timeout(RELEASE_TIMEOUT, self.release_claims()).await.is_err() {
             tracing::warn!(
                 sink = self.name,
@@ -120,11 +124,16 @@ impl SinkWorker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = self.in_flight.join_next_with_id() => self.settle(ended).await,
+                // While the sink is down, new messages must not wake the worker: the pause between two probes would be
+                // as short as the time between two messages.
                 Ok(()) = wakeups.changed(), if !self.circuit.is_open() => self.next_poll = Instant::now(),
+                // Without a free slot, a poll has no use. The end of a delivery continues the loop then.
                 () = at(poll_at) => {}
             }
         }
         // Messages that were recorded just before the stop are delivered, too.
+        // After the stop, the loop continues only while claims fill all free slots. A claim that returns fewer messages
+        // has emptied the outbox.
         let mut more = true;
         loop {
             let free_slots = self.free_slots();
@@ -141,18 +150,25 @@ impl SinkWorker {
 
     /// Returns the number of deliveries that may be started.
     fn free_slots(&self) -> usize {
+        // One message at a time probes a sink that is down. The other messages keep their attempts, whose number is
+        // limited.
         let max = if self.circuit.is_open() { 1 } else { self.policy.parallel };
         max.saturating_sub(self.in_flight.len())
     }
 
     /// Claims due messages of the outbox and starts their deliveries. Returns their number.
     async fn claim(&mut self) -> usize {
+        // Successes come first. If they cannot be recorded, the database is down, and a claim now could return the same
+        // messages again.
         if !self.record_delivered().await {
             return 0;
         }
         let free_slots = self.free_slots();
+        // A claim must outlast the delivery. A shorter one would let another process deliver the message while this one
+        // is still sending it.
         let claim = self.sink.delivery_timeout() + CLAIM_MARGIN;
         let max = u32::try_from(free_slots).unwrap_or(u32::MAX);
+        // Times in the past are served by this claim. They would make the next poll due at once, without an end.
         self.retry_times = self.retry_times.split_off(&Instant::now());
         let latest = Instant::now() + POLL_INTERVAL;
         self.next_poll = self.retry_times.first().map_or(latest, |due| latest.min(*due));
@@ -187,6 +203,8 @@ impl SinkWorker {
                 ))),
             }
         });
+        // The message is found by the id of its task, because a task that panicked returns no value but still has its
+        // id.
         self.claimed.insert(task.id(), delivery);
     }
 }

@@ -11,8 +11,8 @@ use crate::delivery::retry::{after, pause};
 use crate::delivery::sinks::DeliveryError;
 
 /// Longest pause between two attempts to reach the database. It bounds the delay of deliveries after an outage of the
-/// database. At half of it, each sink of each process sends twice the requests to a database that is starting; at
-/// twice, deliveries continue up to 30 s after it is back.
+/// database. At half this value, each sink of each process sends twice the requests to a database that is starting; at
+/// twice this value, deliveries continue up to 30 s after it is back.
 const MAX_DATABASE_PAUSE: Duration = Duration::from_secs(15);
 
 impl SinkWorker {
@@ -27,6 +27,8 @@ impl SinkWorker {
             if let Some(delivery) = self.claimed.remove(&id) {
                 self.handle_outcome(delivery, outcome).await;
             }
+            // All deliveries that have ended by now are recorded together: one write for many messages, which matters
+            // when a sink accepts thousands after an outage.
             next = self.in_flight.try_join_next_with_id();
         }
         self.record_delivered().await;
@@ -35,11 +37,14 @@ impl SinkWorker {
     async fn handle_outcome(&mut self, delivery: OutboxMessage, outcome: DeliveryResult) {
         let (why, then) = match outcome {
             Ok(()) => {
+                // Successes are collected and written together below. A failure is written at once, because its pause
+                // differs for each message.
                 self.unrecorded.push(delivery.id);
                 return self.succeeded();
             }
             Err(DeliveryError::Permanent(why)) => {
                 self.succeeded();
+                // A sink that refuses a message is reachable, so this counts as a success for the circuit breaker.
                 (why, AfterFailure::Dead)
             }
             Err(DeliveryError::Transient(why)) => {
@@ -97,6 +102,8 @@ impl SinkWorker {
                 tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "delivery failed, retrying");
                 let due = Instant::now() + pause;
                 self.retry_times.insert(due);
+                // While the circuit is open, the probe determines the next poll. The due time of one message must not
+                // bring it forward.
                 if !self.circuit.is_open() {
                     self.next_poll = self.next_poll.min(due);
                 }
@@ -109,13 +116,15 @@ impl SinkWorker {
         }
     }
 
-    /// Records the successful deliveries. If that fails, they are kept for the next call. Returns true if all are recorded.
+    /// Records the successful deliveries. If that fails, they are kept for the next call. Returns true if all are
+    /// recorded.
     pub(super) async fn record_delivered(&mut self) -> bool {
         if self.unrecorded.is_empty() {
             return true;
         }
         match self.catalog.journal().mark_delivered(&self.unrecorded, SystemClock.now()).await {
             Ok(()) => {
+                // Counted after the write: until then, another process may still deliver and count the message.
                 self.counters.delivered.add(self.unrecorded.len() as u64);
                 self.unrecorded.clear();
                 true
@@ -135,6 +144,8 @@ impl SinkWorker {
 
     /// Aborts the running deliveries and makes their messages due at once for other processes.
     pub(super) async fn release_claims(&mut self) {
+        // Deliveries are aborted before their claims are released. In the other order, another process could send a
+        // message while this one still sends it.
         self.in_flight.abort_all();
         while let Some(ended) = self.in_flight.join_next_with_id().await {
             // A delivery may have succeeded just before it was aborted.

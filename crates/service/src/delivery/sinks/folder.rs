@@ -17,6 +17,7 @@ pub(super) struct Folder(pub(super) PathBuf);
 impl Sink for Folder {
     async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         let folder = self.0.clone();
+        // Writing syncs to disk, which can take seconds on a busy disk and would block a thread of the runtime.
         match tokio::task::spawn_blocking(move || write(&folder, &message)).await {
             Ok(done) => done,
             Err(_) => Err(DeliveryError::Transient("the writer of the folder crashed".into())),
@@ -40,6 +41,8 @@ fn write(folder: &Path, message: &SinkMessage) -> Result<(), DeliveryError> {
         let path = folder.join(numbered(key, number));
         match create_complete(&path, &message.body, None) {
             Ok(()) => return Ok(()),
+            // Every other error is transient: a full disk or a missing permission can be corrected, and the message
+            // must not be lost meanwhile.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(transient(&path, &error));
             }

@@ -13,15 +13,16 @@ use async_trait::async_trait;
 use refrain_catalog::OutboxMessage;
 use refrain_net::{HttpClient, HttpSettings};
 
-use super::dispatcher::SinkConfigError;
 use super::envelope::{Envelope, EnvelopeError};
+use super::error::SinkConfigError;
 use crate::cloud::{CloudError, CloudErrorKind, CloudServices};
 use crate::settings::{SinkKind, SinkSettings};
 pub use stdout::SharedLineWriter;
 
 /// Maximum duration of one delivery to a sink without its own timeout: buckets, topics, folders and standard output. It
-/// is far above a normal write of a few kilobytes, and was not tuned by measurement. At half of it, a bucket that
-/// throttles is more often counted as failed; at twice, a sink that hangs keeps its slots and its claims twice as long.
+/// is far above a normal write of a few kilobytes, and was not tuned by measurement. At half this value, a bucket that
+/// throttles is more often counted as failed; at twice this value, a sink that hangs keeps its slots and its claims
+/// twice as long.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Maximum number of results with the same key. Each attempt tests the numbers in order, so the limit also bounds the
@@ -85,6 +86,8 @@ impl SinkContext<'_> {
                 Arc::new(sns::Sns { topics, topic: topic.clone() })
             }
             SinkKind::Webhook { url, secret, timeout, allow_private } => {
+                // A client per webhook: the timeout of the connection is a setting of the client, and a slow receiver
+                // cannot use up the connections of others.
                 let settings = HttpSettings { connect_timeout: *timeout, ..HttpSettings::default() };
                 let client = HttpClient::new(settings)
                     .map_err(|source| SinkConfigError::Client { sink: name(), source })?;
@@ -101,6 +104,8 @@ impl SinkContext<'_> {
 impl From<CloudError> for DeliveryError {
     fn from(error: CloudError) -> Self {
         match error.kind() {
+            // Only an invalid request can never succeed. Missing rights and missing buckets are corrected by people, so
+            // the message waits for that.
             CloudErrorKind::Invalid => Self::Permanent(error.to_string()),
             _ => Self::Transient(error.to_string()),
         }

@@ -23,6 +23,8 @@ impl Sink for S3 {
         for number in 1..=MAX_KEY_NUMBER {
             let object = ObjectName { bucket: self.bucket.clone(), key: numbered(key, number) };
             match self.objects.write(&object, text.clone(), "application/json", Put::New).await {
+                // The conditional write lets the bucket decide. Checking for the object first would allow two processes
+                // to write the same key.
                 Err(error) if error.kind() == CloudErrorKind::Conflict => {}
                 done => return Ok(done?),
             }

@@ -19,6 +19,7 @@ impl SharedLineWriter {
     }
 
     fn write(&self, line: &str) -> io::Result<()> {
+        // A writer that panicked has at most written a part of a line. The next line is still worth writing.
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(line.as_bytes())?;
         writer.flush()

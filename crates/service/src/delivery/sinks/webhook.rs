@@ -9,20 +9,20 @@ use refrain_net::{AddressPolicy, HeaderName, HttpClient, HttpFailure, HttpReques
 use url::Url;
 
 use super::{DeliveryError, Sink, SinkMessage};
-use crate::delivery::plan::hexadecimal;
+use crate::delivery::hex::hexadecimal;
 use crate::settings::Secret;
 
 /// Statuses that a repetition of the same message cannot change: the body is invalid, the address does not exist or no
-/// longer exists, the body is too large, or its content is refused. All other failures can pass: a receiver with a wrong
-/// token (401, 403) can get another one.
+/// longer exists, the body is too large, or its content is refused. All other failures can pass: a receiver with a
+/// wrong token (401, 403) can get another one.
 const PERMANENT: [u16; 5] = [400, 404, 410, 413, 422];
 
 /// Statuses whose `Retry-After` is honored, in addition to 500 to 599: timeout, too early, too many requests.
 const TRANSIENT: [u16; 3] = [408, 425, 429];
 
 /// Longest pause that a receiver can request with `Retry-After`: a wrong date must not delay a message for days.
-/// Receivers that limit rates ask for seconds to minutes. At half of it, a receiver with an hourly quota gets one
-/// useless request; at twice, a wrong header delays a message by two hours.
+/// Receivers that limit rates ask for seconds to minutes. At half this value, a receiver with an hourly quota gets one
+/// useless request; at twice this value, a wrong header delays a message by two hours.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
@@ -77,6 +77,7 @@ impl Webhook {
 impl Sink for Webhook {
     async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         let request = self.request(&message);
+        // Only the host is named in errors, because the path of a webhook often contains its secret.
         let host = self.host();
         match self.client.post(request, Bytes::from(message.body), self.timeout).await {
             Ok(post_response) => outcome(host, &post_response, SystemTime::now()),

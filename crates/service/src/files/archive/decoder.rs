@@ -15,16 +15,16 @@ use refrain_app::audio_file;
 use refrain_monitor::{OpenAiring, StreamEvent, StreamWorker};
 
 /// Number of bytes at the start of a segment by which its format is detected. MPEG-TS is recognized by the sync byte of
-/// some packets of 188 bytes each, so 4 KiB are 21 packets. At half of it there are still 10; more bytes do not make
-/// the detection safer.
+/// some packets of 188 bytes each, so 4 KiB are 21 packets. At half this value there are still 10; more bytes do not
+/// make the detection safer.
 const HEAD_BYTES: u64 = 4 << 10;
 
 /// Number of bytes that are decoded at a time. It bounds the memory for undecoded bytes; the result does not depend on
-/// it. At half of it, there are twice the calls of the decoder; at twice, twice the memory per thread.
+/// it. At half this value, there are twice the calls of the decoder; at twice this value, twice the memory per thread.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Decodes and searches a stream from some position in a session on. Times of its events are seconds from that position. So
-/// is their time of day, because segments do not contain the time of day.
+/// Decodes and searches a stream from some position in a session on. Times of its events are seconds from that
+/// position. So is their time of day, because segments do not contain the time of day.
 pub(super) struct SegmentDecoder {
     worker: StreamWorker,
     buffers: LiveBuffers,
@@ -55,8 +55,8 @@ impl SegmentDecoder {
         self.process(Delivery::Gap(Gap { seconds, reason, program_date_time: None }), shared);
     }
 
-    /// Decodes a segment in pieces. MPEG-TS continues where the previous segment ended; every other format is decoded as a
-    /// separate file.
+    /// Decodes a segment in pieces. MPEG-TS continues where the previous segment ended; every other format is decoded
+    /// as a separate file.
     ///
     /// # Errors
     /// [`AudioError`] if the segment cannot be decoded. If reading from the bucket failed, [`ObjectSource::failure`]
@@ -67,6 +67,8 @@ impl SegmentDecoder {
         let name = source.name().to_string();
         let failed = |source| AudioError::Read { name: name.clone(), source };
         reader.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
+        // Only MPEG-TS can continue across segments. The decoder of other formats needs the whole file, with its
+        // header.
         if !looks_like_ts(&head) {
             return self.decode_file(source, shared);
         }
@@ -84,6 +86,7 @@ impl SegmentDecoder {
         let open = || Ok(source.searchable());
         let mut reader = open_seekable(open, source.size(), &name, &audio_file::limits())?;
         while let Some(chunk) = reader.next_chunk()? {
+            // The reader reuses its buffer for the next chunk.
             let chunk = chunk.to_vec();
             self.process(Delivery::Decoded(chunk), shared);
         }
@@ -101,7 +104,7 @@ impl SegmentDecoder {
     fn process(&mut self, delivery: Delivery, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.process(delivery, &snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(%error, "search failed");
+            tracing::warn!(%error, "search in the index failed, continuing without its result");
             shared.index.report_damage(&snapshot, &error);
         }
     }
@@ -110,7 +113,8 @@ impl SegmentDecoder {
 /// The decoder, and the result of decoding a segment.
 pub(super) type DecodedSegment = (Box<SegmentDecoder>, Result<(), AudioError>);
 
-/// Decodes a segment after a gap of `missing` seconds. A segment that cannot be decoded becomes a gap of `mean_seconds` seconds.
+/// Decodes a segment after a gap of `missing` seconds. A segment that cannot be decoded becomes a gap of `mean_seconds`
+/// seconds.
 pub(super) fn decode_segment(
     mut decoder: Box<SegmentDecoder>,
     missing: f64,
@@ -118,6 +122,7 @@ pub(super) fn decode_segment(
     source: &ObjectSource,
     shared: &Arc<FilesContext>,
 ) -> DecodedSegment {
+    // The gap comes before the segment, so that the times of later airings stay right.
     if missing > 0.0 {
         decoder.process_gap(missing, GapReason::Missed, shared);
     }

@@ -15,8 +15,8 @@ use crate::files::error::FilesError;
 use crate::sessions::{EndCode, EndReason, SessionHost, TaskOrder, end_ordered, hand_over_ordered};
 
 /// Pause before a session that failed is retried. The lease is held during the pause, so no other process takes over
-/// the same failure at once. At half of it, an unavailable bucket causes twice the log lines; at twice, a session
-/// continues up to 10 s late.
+/// the same failure at once. At half this value, an unavailable bucket causes twice the log lines; at twice this value,
+/// a session continues up to 10 s late.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 #[async_trait]

@@ -46,6 +46,7 @@ pub(super) async fn list(
         after = Some(last.key.clone());
         all.extend(page.into_iter().filter_map(|object| {
             let segment = segment_name(&object.key, settings.streams_prefix.len(), &settings.name_modifier)?;
+            // A report next to a segment has the same stem and would be taken for a segment.
             let is_report = object.key.ends_with(".json");
             (segment.prefix == location.prefix && !is_report).then_some(SegmentObject {
                 counter: segment.counter,

@@ -30,8 +30,8 @@ use crate::sessions::{KeeperContext, LeaseKeeper, SessionKind};
 use refrain_monitor::EventKind;
 
 /// Maximum number of sessions per process. Each keeps a spectrogram and the state of its airings in memory, and is idle
-/// most of the time. At half of it, a service of many streams needs more processes; at twice, memory grows while the
-/// threads of the pool stay the same.
+/// most of the time. At half this value, a service of many streams needs more processes; at twice this value, memory
+/// grows while the threads of the pool stay the same.
 const MAX_SESSIONS: u32 = 64;
 
 /// The streams of segments that this process follows.

@@ -14,8 +14,8 @@ pub(super) struct SegmentObject {
 }
 
 /// Maximum number of ranges of skipped segments that are kept. Each is the result of a wait for a missing segment, and
-/// the text in the row grows by some 16 bytes per range. At half of it, a segment that is late by more than 50 gaps
-/// begins a new session; at twice, the row of a stream with many gaps has 3 kB.
+/// the text in the row grows by some 16 bytes per range. At half this value, a segment that is late by more than 50
+/// gaps begins a new session; at twice this value, the row of a stream with many gaps has 3 kB.
 const MAX_SKIPPED_RANGES: usize = 100;
 
 /// The processed part of a session. It is stored in the row of the stream, so that other processes can continue there.

@@ -23,8 +23,8 @@ use crate::delivery::OutboxPlanner;
 use crate::settings::DetectionOrigin;
 
 /// If a session has no song in its first seconds, as many as this, a message reports that it begins without one. At
-/// half of it, a song at the start that is detected after 6 s is preceded by a false report; at twice, the report comes
-/// 10 s later.
+/// half this value, a song at the start that is detected after 6 s is preceded by a false report; at twice this value,
+/// the report comes 10 s later.
 const NO_SONG_AFTER_SECONDS: f64 = 10.0;
 
 /// Dependencies of a recorder.

@@ -1,4 +1,4 @@
-//! Tests of couriers: several at the same time, one after another, and their shutdown.
+//! Tests of dispatchers: several at the same time, one after another, and their shutdown.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ async fn couriers_share_an_outbox() {
 async fn messages_claimed_by_a_killed_courier_are_delivered_by_another() {
     let fixture = OutboxTest::new().await;
     enqueue_numbered(&fixture, &[stdout()], 3).await;
-    // A courier claims two messages and is killed.
+    // A dispatcher claims two messages and is killed.
     let claimed =
         fixture.catalog.journal().claim_deliveries("stdout", 2, Duration::from_millis(400)).await.unwrap();
     assert_eq!(claimed.len(), 2);

@@ -1,4 +1,4 @@
-//! Tests of the outbox and its sinks, with a real journal and real couriers.
+//! Tests of the outbox and its sinks, with a real journal and real dispatchers.
 
 mod dispatcher;
 mod folder;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// Maximum time to wait for an expected state.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A catalog in a temporary folder, with the other parts that couriers need.
+/// A catalog in a temporary folder, with the other parts that dispatchers need.
 struct OutboxTest {
     catalog: Arc<dyn Catalog>,
     counters: Arc<Counters>,
@@ -52,7 +52,7 @@ impl OutboxTest {
             .unwrap()
     }
 
-    /// Starts a courier.
+    /// Starts a dispatcher.
     fn begin(&self, settings: &OutboxSettings) -> RunningDispatcher {
         let dispatcher = self.dispatcher(settings);
         let (waker, stop) = (dispatcher.waker(), CancellationToken::new());
@@ -112,7 +112,7 @@ impl OutboxTest {
     }
 }
 
-/// A running courier.
+/// A running dispatcher.
 struct RunningDispatcher {
     waker: Waker,
     stop: CancellationToken,

@@ -166,7 +166,8 @@ async fn unavailable_bucket_gets_few_calls_and_each_object_once() {
     let bodies: BTreeSet<_> = objects.values().collect();
     assert_eq!((objects.len(), bodies.len()), (60, 60));
     let concurrent = bucket.concurrent.lock().unwrap();
-    // Four concurrent writes fail, then at most four more. After that, one write at a time probes the bucket until it is back.
+    // Four concurrent writes fail, then at most four more. After that, one write at a time probes the bucket until it
+    // is back.
     assert!(concurrent[..4].contains(&4) && concurrent[31..].contains(&4), "{concurrent:?}");
     assert!(concurrent[8..30].iter().all(|count| *count == 1), "{concurrent:?}");
 }

@@ -256,7 +256,8 @@ async fn segment_without_audio_is_a_gap_and_unavailable_bucket_only_delays() {
     running.end().await;
 }
 
-/// A process is killed after it has recorded segments and before it has stored its position. The next one decodes them again.
+/// A process is killed after it has recorded segments and before it has stored its position. The next one decodes them
+/// again.
 #[tokio::test(flavor = "multi_thread")]
 async fn airing_that_is_decoded_again_keeps_its_id() {
     let fixture = BucketTest::new().await;
@@ -268,8 +269,8 @@ async fn airing_that_is_decoded_again_keeps_its_id() {
     until("all segments are decoded", async || last(&fixture.catalog).await == end).await;
     one.end().await;
     let before = detections(&fixture.catalog, ID).await;
-    // Back to the middle of the silence between the songs, so that the second song is found again; to the middle of the first
-    // song, so that its end is found again; and to the start of the stream.
+    // Back to the middle of the silence between the songs, so that the second song is found again; to the middle of the
+    // first song, so that its end is found again; and to the start of the stream.
     for segments in [13_u64, 7, 0] {
         let row = fixture.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
         let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH + LENGTH,

@@ -25,13 +25,13 @@ use crate::sessions::{EndCode, EndReason, Recorder, TaskOrder, end_ordered};
 use refrain_monitor::StreamEvent;
 
 /// Interval at which the bucket is listed without an event, because another process may have received the event. It
-/// bounds the delay of a segment. At half of it, each stream causes twice the list requests; at twice, segments are
-/// decoded up to 10 s late.
+/// bounds the delay of a segment. At half this value, each stream causes twice the list requests; at twice this value,
+/// segments are decoded up to 10 s late.
 const LIST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest interval between two listings of all segments, not only of those after the last one: the counter may have
-/// restarted. A full listing has a page per 1,000 segments. At half of it, long streams pay twice; at twice, a restart
-/// of the encoder is noticed up to two minutes late.
+/// restarted. A full listing has a page per 1,000 segments. At half this value, long streams pay twice; at twice this
+/// value, a restart of the encoder is noticed up to two minutes late.
 const FULL_LIST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Follows a session.
