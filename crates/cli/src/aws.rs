@@ -21,8 +21,11 @@ impl RequiredResources {
     fn new(settings: &Settings, service: &ServiceSettings) -> Self {
         let (queues, roles) = (settings.queues(), service.roles);
         let sinks = &service.outbox.sinks;
+        // A queue is opened only for a role that reads it, so a process without the role needs no permission for the
+        // queue.
         let streams = queues.streams.filter(|_| roles.monitor);
         Self {
+            // An event of a stream names only its channel; the URL of the channel comes from the IVS API.
             channels: streams.is_some() || (roles.monitor && !service.streams.channels.is_empty()),
             streams,
             medialive: queues.medialive.filter(|_| roles.monitor),
@@ -44,6 +47,7 @@ pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> any
     use refrain_service::cloud::{Channels, Objects, Queue, Topics};
 
     let required = RequiredResources::new(settings, service);
+    // Without AWS resources nothing is connected: the search for credentials takes seconds on machines outside of AWS.
     if required == RequiredResources::default() {
         return Ok(CloudServices::default());
     }
@@ -75,6 +79,7 @@ async fn connect(settings: &Settings) -> anyhow::Result<refrain_aws::Aws> {
         path_style: table.path_style,
     })
     .await;
+    // The SDK would fail at its first call, with an error that names no setting.
     if aws.region().is_none() {
         anyhow::bail!("the AWS region is missing; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
     }
@@ -92,6 +97,7 @@ pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> any
         ("queues.medialive", required.medialive.is_some()),
         ("queues.check", required.check.is_some()),
         ("queues.index", required.index.is_some()),
+        // With the roles check and index the missing queues are named above, which is the better reason.
         ("a sink of kind s3", required.objects && !(service.roles.check || service.roles.index)),
         ("a sink of kind sns", required.topics),
         ("ivs.channels", required.channels),

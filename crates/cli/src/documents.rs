@@ -1,10 +1,14 @@
 //! Tests that the commands, settings and values in the documents are valid.
+//!
+//! Commands of Refrain are parsed here. `scripts/check-docs` checks those of other programs, `scripts/check-names` the names of
+//! files and of the code, and `tests/it/documents.rs` runs the commands of README and guide.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, IdentifyStreamArgs};
 use crate::settings::Settings;
@@ -25,8 +29,16 @@ struct Block {
 }
 
 fn documents() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut paths = vec![root.join("README.md"), root.join("SECURITY.md"), root.join("fuzz/README.md")];
+    let root = root();
+    let names = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "examples/README.md",
+        "fuzz/README.md",
+    ];
+    let mut paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
     let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     paths.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
     paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(&path).unwrap())).collect()
@@ -60,17 +72,20 @@ fn blocks() -> Vec<Block> {
 fn inline_code() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, text) in documents() {
+        // Every second part is outside of a code block.
         let outside: String = text.split("```").step_by(2).collect::<Vec<_>>().join("\n").replace('\n', " ");
         let code = outside.split('`').skip(1).step_by(2);
-        found.extend(code.map(|code| (path.display().to_string(), code.to_owned())));
+        // Cells of tables escape pipes.
+        found.extend(code.map(|code| (path.display().to_string(), code.replace("\\|", "|"))));
     }
     found
 }
 
 /// The simple commands of a shell script as words, without the bodies of here-documents.
 fn commands(script: &str) -> Vec<Vec<String>> {
-    let mut commands = Vec::new();
+    let (mut commands, mut open) = (Vec::new(), String::new());
     let mut until: Option<String> = None;
+    // A backslash at the end of a line continues the command.
     for line in script.replace("\\\n", " ").lines() {
         if let Some(end) = &until {
             if line == end {
@@ -81,11 +96,17 @@ fn commands(script: &str) -> Vec<Vec<String>> {
         if let Some((_, end)) = line.split_once("<<") {
             until = Some(end.trim().trim_matches('\'').to_owned());
         }
-        // A line with an open quote cannot be split. No command of Refrain in the documents has one.
-        let words = shlex::split(line).unwrap_or_default();
+        open += line;
+        // A line with an open quote cannot be split. Its command continues on the next line.
+        let Some(words) = shlex::split(&open) else {
+            open.push('\n');
+            continue;
+        };
+        open.clear();
         let separators = ["|", "&&", "||", ";", "&", "(", ")", "{", "}"];
         commands.extend(words.split(|word| separators.contains(&word.as_str())).map(<[String]>::to_vec));
     }
+    assert!(open.is_empty(), "a quote has no end: {open}");
     commands.retain(|words| !words.is_empty());
     commands
 }
@@ -99,11 +120,21 @@ fn check(words: &[String], place: &str) -> bool {
     let words: Vec<&String> = words.iter().skip_while(assignment).collect();
     let redirect = words.iter().position(|word| word.starts_with('>') || word.starts_with('<'));
     let words = &words[..redirect.unwrap_or(words.len())];
-    let Some((program, arguments)) = words.split_first() else { return false };
+    let Some((program, mut arguments)) = words.split_first() else { return false };
+    let mut program = program.as_str();
+    let separator = arguments.iter().position(|word| *word == "--");
+    if let Some(separator) = separator.filter(|_| program == "cargo" && arguments[0] == "run") {
+        let (options, rest) = arguments.split_at(separator);
+        // `cargo run` starts `refrain` if no other program is named.
+        if !options.iter().any(|word| *word == "-p" || *word == "--bin") {
+            (program, arguments) = ("refrain", &rest[1..]);
+        }
+    }
     let all = std::iter::once("program").chain(arguments.iter().map(|word| word.as_str()));
-    let parsed = match program.as_str() {
+    let parsed = match program {
+        "refrain" => Cli::try_parse_from(all).map(drop),
         // docs/deploy.md defines `run`, which runs a command of `refrain` in a task.
-        "refrain" | "run" => Cli::try_parse_from(all).map(drop),
+        "run" if place.contains("deploy.md") => Cli::try_parse_from(all).map(drop),
         "identifyStream" => IdentifyStreamArgs::try_parse_from(all).map(drop),
         _ => return false,
     };
@@ -143,6 +174,7 @@ fn commands_in_code_blocks_are_accepted_by_the_argument_parser() {
     let checked = scripts
         .flat_map(|block| commands(&block.text).into_iter().map(move |words| (words, block.place.clone())));
     let count = checked.filter(|(words, place)| check(words, place)).count();
+    // Fails if a change of the documents or of `commands` leaves nothing to check.
     assert!(count >= 15, "only {count} commands were found");
 }
 
@@ -150,14 +182,46 @@ fn commands_in_code_blocks_are_accepted_by_the_argument_parser() {
 fn commands_in_the_prose_are_accepted_by_the_argument_parser() {
     let mut count = 0;
     for (place, code) in inline_code() {
+        let programs = ["refrain ", "run ", "identifyStream ", "cargo run "];
+        let is_command = |part: &str| programs.iter().any(|program| part.starts_with(program));
         // An ellipsis replaces arguments.
-        if code.starts_with("refrain ") && !code.contains('…') {
-            commands(&code)
-                .iter()
-                .for_each(|words| count += usize::from(check(words, &format!("{PROSE}{place}"))));
+        let parts = code.split('|').map(str::trim).filter(|part| is_command(part) && !part.contains('…'));
+        let checked = parts.flat_map(commands).filter(|words| check(words, &format!("{PROSE}{place}")));
+        count += checked.count();
+    }
+    assert!(count >= 40, "only {count} commands were found");
+}
+
+/// Adds the long options of a command and its subcommands to `found`.
+fn add_options(command: &clap::Command, found: &mut BTreeSet<String>) {
+    let names = command.get_arguments().filter_map(clap::Arg::get_long);
+    found.extend(names.map(|name| format!("--{name}")));
+    command.get_subcommands().for_each(|command| add_options(command, found));
+}
+
+#[test]
+fn options_in_the_prose_exist() {
+    let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
+    add_options(&Cli::command(), &mut known);
+    // Of cargo, and of pg_dump.
+    known.extend(["--features", "--exclude-table-data"].map(str::to_owned));
+    let mut count = 0;
+    for (place, code) in inline_code() {
+        // Options in docs/deploy.md and docs/spread.md are mostly of other programs, which scripts/check-docs checks.
+        let is_of_others =
+            ["deploy.md", "spread.md", "fuzz/README.md"].iter().any(|name| place.ends_with(name));
+        let words: Vec<&str> = code.split_whitespace().collect();
+        if is_of_others || !words.first().is_some_and(|word| word.starts_with("--") || *word == "tracks") {
+            continue;
+        }
+        for name in
+            words.iter().filter(|word| word.starts_with("--")).map(|word| word.split('=').next().unwrap())
+        {
+            assert!(known.contains(name), "{place}: {code}: no command has the option {name}");
+            count += 1;
         }
     }
-    assert!(count > 10, "only {count} commands were found");
+    assert!(count >= 40, "only {count} options were found");
 }
 
 #[cfg(unix)]
@@ -178,7 +242,8 @@ fn settings_in_documents_are_valid() {
         let cli = Cli::try_parse_from(["refrain", "doctor"]).unwrap();
         let variables =
             [("HOME".into(), "/nowhere".into()), ("REFRAIN_CONFIG_TOML".into(), block.text.into())];
-        let settings = Settings::resolve(&cli, &variables).and_then(|settings| settings.service(None));
+        let settings =
+            Settings::resolve(cli.settings(), None, &variables).and_then(|settings| settings.service(None));
         settings.unwrap_or_else(|error| panic!("{}: {error:#}", block.place));
     }
 }
@@ -191,55 +256,8 @@ fn json_in_documents_is_valid() {
     }
 }
 
-/// Adds all files with this extension in and below a folder to `found`.
-fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            files(&path, extension, found);
-        } else if path.extension().is_some_and(|other| other == extension) {
-            found.push(path);
-        }
-    }
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Returns true for a name in upper camel case with at least two parts, as types and template resources have.
-fn is_type_name(code: &str) -> bool {
-    let capitals = code.chars().filter(char::is_ascii_uppercase).count();
-    code.starts_with(|c: char| c.is_ascii_uppercase())
-        && code.chars().all(|c| c.is_ascii_alphanumeric())
-        && (2..code.len()).contains(&capitals)
-        && code.chars().any(|c| c.is_ascii_lowercase())
-}
-
-#[test]
-fn names_and_paths_in_documents_exist() {
-    let root = root();
-    let mut sources = vec![root.join("template.yml")];
-    ["crates", "benches", "fuzz"].iter().for_each(|folder| files(&root.join(folder), "rs", &mut sources));
-    let known: String = sources.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    let mut codes = inline_code();
-    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
-    let outside: String = architecture.split("```").step_by(2).collect();
-    codes.extend(
-        outside.split('`').skip(1).step_by(2).map(|code| ("ARCHITECTURE.md".to_owned(), code.to_owned())),
-    );
-    for (place, code) in codes {
-        assert!(!is_type_name(&code) || known.contains(&code), "{place}: {code} does not exist");
-        let is_path = ["crates/", "benches/", "scripts/", "migrations/", "testdata/", "fuzz/", "docs/"]
-            .iter()
-            .any(|folder| code.starts_with(folder));
-        let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-        // A part in capitals is a placeholder.
-        let plain = plain && !code.split('/').any(|part| part.len() > 1 && part == part.to_ascii_uppercase());
-        // The fuzz runner creates these folders.
-        let made = code.starts_with("fuzz/artifacts") || code.starts_with("fuzz/target");
-        assert!(!is_path || !plain || made || root.join(&code).exists(), "{place}: {code} does not exist");
-    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl CommandOutcome {
     /// inputs that were read had a match.
     pub(crate) fn of_inputs(matched: usize, read: usize, failed: usize) -> Self {
         match (matched, read, failed) {
+            // Failures come first: a script that tests for status 1 must not take unread inputs for unknown songs.
             (0, 1.., 0) => Self::NoMatch,
             _ => Self::of(read, failed),
         }

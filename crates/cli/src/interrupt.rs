@@ -5,10 +5,11 @@ use std::time::Duration;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Interval at which [`wait`] checks for a signal.
+/// Interval at which [`wait`] checks for a signal. It is below the delay that a person notices after Ctrl-C. At half
+/// this value, an idle process wakes up 40 times per second; at twice this value, the shutdown starts 0.1 s later.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Exit status of a process that was ended by Ctrl-C, by the convention of shells.
+/// Exit status of a process that was ended by Ctrl-C, by the convention of shells: 128 plus the number of SIGINT, 2.
 const EXIT_STATUS: i32 = 130;
 
 /// Installs the signal handler. From now on the first signal only makes [`is_requested`] return true.
@@ -29,6 +30,7 @@ pub(crate) fn is_requested() -> bool {
 
 /// Waits until a signal requests a shutdown.
 pub(crate) async fn wait() {
+    // Polled, because the handler runs on a thread without a runtime and can be called before anything waits.
     while !is_requested() {
         tokio::time::sleep(POLL_INTERVAL).await;
     }

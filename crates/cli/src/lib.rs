@@ -22,9 +22,11 @@ mod exit;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod generate;
 mod identify;
 mod index;
 mod interrupt;
+mod limited_file;
 mod metadata;
 mod monitor;
 mod outbox;
@@ -76,6 +78,7 @@ pub fn identify_stream() -> ExitCode {
 }
 
 fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<CommandOutcome>) -> ExitCode {
+    // Decoder processes run this program too. They must not parse other arguments or print.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
         return run_child(ChildDecoders::default());
     }
@@ -84,18 +87,21 @@ fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Co
         Ok(args) => args,
         Err(error) => return print_usage_error(&error, &output),
     };
+    // Only a note: trusted files can still be processed without the limits.
     if let Err(error) = refrain_isolation::enable() {
         output.note(&format!(
             "{name}: cannot find this program's file, so audio is decoded without limits: {error}"
         ));
     }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
+        // The reader has read enough, as `head` does. A message would only disturb.
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
             return CommandOutcome::Done;
         }
         output.note(&format!("{name}: {}", error_chain(&error)));
         CommandOutcome::Failed
     });
+    // Idle decoder processes are ended here, so that none outlives the command.
     refrain_isolation::shut_down();
     outcome.into()
 }
@@ -104,18 +110,22 @@ fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Co
 /// them can contain a password.
 fn print_usage_error(error: &clap::Error, output: &Output) -> ExitCode {
     let text = error.to_string();
+    // clap itself prints with colours and the right status, so only text with a secret is printed here.
     if redact_secrets(&text) == text {
         error.exit();
     }
-    output.note(text.trim_end());
+    output.note_lines(text.trim_end());
     CommandOutcome::Failed.into()
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<CommandOutcome> {
     let variables: Vec<_> = std::env::vars_os().collect();
-    match (&cli.command, Settings::resolve(cli, &variables)) {
+    match (&cli.command, Settings::resolve(cli.settings(), cli.global.config.as_deref(), &variables)) {
         // `doctor` reports invalid settings as one of its checks.
         (Command::Doctor(args), settings) => doctor::run(args, settings, output),
+        // These depend on the command line only, so that invalid settings do not prevent them.
+        (Command::Completions(args), _) => generate::completions(args, output),
+        (Command::Man(args), _) => generate::man(args, output),
         (_, Err(error)) => Err(error),
         (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),
         (Command::Identify(args), Ok(settings)) => identify::run(args, &settings, output),

@@ -23,7 +23,9 @@ impl Filter {
 
     /// Sets corner frequency in Hz and resonance (0.7 is flat).
     pub(crate) fn tune(&mut self, hz: f64, resonance: f64) {
+        // The tangent grows without limit toward half of the sample rate.
         let turns = hz.clamp(10.0, 0.45 * RATE_F) / RATE_F / 2.0;
+        // The tangent of π · hz / rate, from functions with the same bits on every machine.
         let g = sin_turns(turns) / cos_turns(turns);
         let k = 1.0 / resonance;
         let a1 = 1.0 / (1.0 + g * (g + k));
@@ -36,6 +38,7 @@ impl Filter {
     /// Filters one sample. Returns the outputs of the low-pass, band-pass and high-pass filter.
     #[inline]
     pub(crate) fn split(&mut self, x: f32) -> (f32, f32, f32) {
+        // Trapezoidal integration, which remains stable while the frequency is changed.
         let v3 = x - self.s2;
         let v1 = self.a1 * self.s1 + self.a2 * v3;
         let v2 = self.s2 + self.a2 * self.s1 + self.a3 * v3;
@@ -67,6 +70,7 @@ impl Oscillator {
     pub(crate) fn next(&mut self) -> f32 {
         self.at += self.step;
         if self.at >= 1.0 {
+            // The step is below 0.5, so one subtraction is sufficient.
             self.at -= 1.0;
         }
         self.at
@@ -81,6 +85,7 @@ impl Oscillator {
     #[inline]
     pub(crate) fn pulse(&mut self, width: f32) -> f32 {
         let at = self.next();
+        // The phase since the falling edge, which has its own correction.
         let mut other = at + 1.0 - width;
         if other >= 1.0 {
             other -= 1.0;

@@ -6,6 +6,7 @@ use crate::RATE_F;
 
 /// Returns `sin(2π · turns)` with an error below 1e-11.
 pub(crate) fn sin_turns(turns: f64) -> f64 {
+    // Within a quarter turn of 0, few terms of the series are sufficient.
     let mut x = turns - turns.floor();
     if x > 0.75 {
         x -= 1.0;
@@ -32,6 +33,7 @@ pub(crate) fn cos_turns(turns: f64) -> f64 {
 pub(crate) fn exp2(x: f64) -> f64 {
     let x = x.clamp(-1000.0, 1000.0);
     let whole = (x + 0.5).floor();
+    // The Taylor series of e^r, for |r| of at most ln 2 / 2, by the scheme of Horner.
     let r = (x - whole) * LN_2;
     let mut sum = 1.0;
     for k in (1..=13).rev() {
@@ -67,6 +69,7 @@ pub(crate) fn quick_sin(phase: f32) -> f32 {
     } else if x < -0.5 {
         x += 1.0;
     }
+    // A parabola with the zeros and extremes of the sine, and a correction of its shape.
     let y = 8.0 * x - 16.0 * x * x.abs();
     y + 0.225 * (y * y.abs() - y)
 }

@@ -10,6 +10,7 @@ pub(crate) struct Rng {
 impl Rng {
     /// Creates a generator whose numbers depend on every bit of `seed`.
     pub(crate) fn new(seed: u64) -> Self {
+        // SplitMix64, as the authors of xoshiro recommend: similar seeds give unrelated states.
         let mut x = seed;
         let mut next = || {
             x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -28,6 +29,7 @@ impl Rng {
 
     /// Returns 64 random bits.
     pub(crate) fn next(&mut self) -> u64 {
+        // xoshiro256++.
         let s = &mut self.state;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let t = s[1] << 17;
@@ -42,6 +44,7 @@ impl Rng {
 
     /// Returns a uniform number in `0..1`.
     pub(crate) fn unit(&mut self) -> f64 {
+        // The upper 53 bits: as many as a double can represent exactly.
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
@@ -52,6 +55,7 @@ impl Rng {
 
     /// Returns a uniform number in `0..n`; 0 if `n` is 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
+        // The multiplication is faster than a remainder, and its bias is below n / 2^64.
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
@@ -79,12 +83,14 @@ impl Rng {
                 return i;
             }
         }
+        // Rounding can leave a remainder after the last weight.
         weights.len().saturating_sub(1)
     }
 
     /// Returns an approximately normal number with mean 0 and standard deviation 1, limited to ±3.5 (a sum of four uniform
     /// numbers).
     pub(crate) fn normal(&mut self) -> f64 {
+        // The variance of the sum is 4 / 12, so √3 scales it to 1.
         (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732
     }
 }
@@ -96,6 +102,7 @@ pub(crate) struct White(u32);
 impl White {
     /// Creates noise with a seed from `rng`.
     pub(crate) fn new(rng: &mut Rng) -> Self {
+        // xorshift never leaves 0, so the seed must not be 0.
         Self((rng.next() >> 32) as u32 | 1)
     }
 

@@ -65,6 +65,7 @@ fn write_channels(
     };
     let spec =
         hound::WavSpec { channels: channels.len() as u16, sample_rate: rate, bits_per_sample, sample_format };
+    // WAV has the same number of samples in every channel.
     let frames = channels.iter().map(|c| c.len()).min().unwrap_or(0);
     let write = || -> Result<(), hound::Error> {
         let mut writer = hound::WavWriter::create(path, spec)?;

@@ -87,6 +87,7 @@ impl CommandContext {
         }
         let (mut index_sync, state) = self.wait(IndexSync::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) =
+            // Printed before the rebuild, which takes minutes for a large catalog.
             rebuild_reason(&state, index_sync.position() == self.wait(self.catalog.position())?)
         {
             output.note(&format!("refrain: index cache {why}; rebuilding it"));
@@ -117,6 +118,7 @@ impl CommandContext {
         index_sync: IndexSync,
         listener: impl Fn(FollowEvent<'_>) + Send + Sync + 'static,
     ) -> IndexFollower {
+        // The follower spawns a task, which needs a current runtime on this thread.
         let _in_runtime = self.runtime.enter();
         IndexFollower::start(index_sync, listener)
     }
@@ -146,6 +148,7 @@ fn rebuild_reason(state: &CacheState, empty_catalog: bool) -> Option<String> {
 pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
+    // `sqlite::memory:` is not a file.
     (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
 }
 

@@ -18,7 +18,9 @@ use crate::monitor::event_line;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Speed factor at which the stream is published, so that the demo does not take 30 s for 30 s of audio.
+/// Speed factor at which the stream is published. At 4, the 30 s of audio take 7.5 s; at half this value the demo takes
+/// 7.5 s longer, at twice this value a slow machine can be behind the stream, which delays the lines but loses no
+/// audio.
 pub(super) const PLAYBACK_SPEED: u32 = 4;
 
 /// Index of the song in the stream.
@@ -32,10 +34,13 @@ const SONG_RANGE_SECONDS: (f64, f64) = (3.0, 27.0);
 /// Position in the song at its start in the recording, in seconds.
 const SONG_OFFSET_SECONDS: f64 = 6.0;
 
-/// Maximum error of a correct start, end or position, in seconds.
+/// Maximum error of a correct start, end or position, in seconds. The bench `live` counts edges within 0.5 s as good,
+/// and the hiss around the song makes them a little less exact. At half this value a correct result could be reported
+/// as wrong; at twice this value, an end that is off by a whole segment would count as correct.
 const MAX_EDGE_ERROR_SECONDS: f64 = 1.0;
 
-/// Duration of a segment in seconds.
+/// Duration of a segment in seconds, as is usual for live streams. With segments of twice this length the events come
+/// in fewer and later steps; shorter ones only cause more requests.
 const SEGMENT_SECONDS: f64 = 2.0;
 
 /// Serves the stream, follows it and prints each event. Returns true if the events are those of the played song.
@@ -45,6 +50,7 @@ pub(super) fn run(
     played: &DemoSong,
     output: &Output,
 ) -> Result<bool> {
+    // The matcher of streams takes a following index, although the catalog does not change during the demo.
     let follower = context.follow(context.index_sync(output)?, |_| ());
     let mut reporter = Reporter::new(context.catalog_handle());
     let events = context.wait(async {
@@ -52,9 +58,11 @@ pub(super) fn run(
         let monitor = Monitor::new(FollowedIndex::new(follower), fast_reload_settings(settings))?;
         let url = serve(&origin, pack(RECORDING, SEGMENT_SECONDS)?);
         output.line(&output.style().dim(&url))?;
+        // One song gives two events, so the channel is never full.
         let (event_sender, mut event_receiver) = mpsc::channel(16);
         let handle = monitor.start(StreamSpec::new("demo", StreamInput::Url(url)), event_sender);
         let mut events = Vec::new();
+        // Ends when the monitor drops the sender, which is after the last event of the stream.
         while let Some(event) = event_receiver.recv().await {
             if let Some(track) = reporter.track(&event).await? {
                 output.line(&event_line(&event, &track, output.style()))?;
@@ -71,10 +79,12 @@ pub(super) fn run(
 fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
     let count = clips.len() as u64;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    // The window holds the whole stream, so that a slow machine misses no segment.
     let options = LiveOptions { window: clips.len(), epoch, ..LiveOptions::default() };
     let live = LiveStream::manual(clips, 1, options).extension("aac");
     let url = origin.live("/live", &live);
     tokio::spawn(async move {
+        // The first segment is published already, so the playlist is never empty.
         for _ in 1..count {
             tokio::time::sleep(Duration::from_secs_f64(SEGMENT_SECONDS / f64::from(PLAYBACK_SPEED))).await;
             live.publish(1);
@@ -108,12 +118,14 @@ fn is_correct(events: &[(StreamEvent, String)], title: &str) -> bool {
     let is_near = |a: f64, b: f64| (a - b).abs() <= MAX_EDGE_ERROR_SECONDS;
     let detected = &last.detected;
     (start.kind, last.kind) == (EventKind::Start, EventKind::Final)
+        // Two airings would mean that the song was lost in between.
         && start.airing == last.airing
         && (first.as_str(), second.as_str()) == (title, title)
         && is_near(detected.query_start, SONG_RANGE_SECONDS.0)
         && is_near(detected.query_end, SONG_RANGE_SECONDS.1)
         && is_near(
             detected.reference_start,
+            // The reported start can be a little late; the position in the song is then later by the same time.
             SONG_OFFSET_SECONDS + detected.query_start - SONG_RANGE_SECONDS.0,
         )
 }

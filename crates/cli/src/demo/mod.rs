@@ -32,8 +32,10 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<CommandOutcome
     let catalog = catalog
         .to_str()
         .context("the path of the temporary folder is not UTF-8; set TMPDIR to another folder")?;
+    // All other settings of the user apply, such as `--jobs`. The catalog of the user is not touched.
     let context = CommandContext::open(&settings.with_file(catalog), Missing::Create)?;
     let outcome = run_in(folder.path(), &context, settings, output);
+    // Closed also after an error, and before the folder is deleted, because closing writes to the database.
     let closed = context.close();
     let outcome = outcome?;
     closed?;
@@ -56,6 +58,7 @@ fn run_in(
         output.style().bold("Distorted clips: what was played, and what was found")
     ))?;
     let mut report = DemoReport::default();
+    // Clips are cut from the decoded files, so that they have passed a codec like any recording.
     let songs = songs::decode(folder)?;
     let clips = scene::clips(&songs);
     let mut example = None;
@@ -99,6 +102,7 @@ fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, out
         files.push(SourceFile { path, source, bytes: bytes.len() as u64 });
     }
     let metadata = MetadataFile::default();
+    // With a rule, the JSON at the end shows a `ruleCode` other than `notSubmitted`.
     let indexer = FileIndexer::new(context, &metadata, Some("block".parse()?));
     let mut summary = Summary::default();
     IndexRun::new(context, &indexer, settings, output).run(&files, &mut summary)?;
@@ -119,6 +123,7 @@ impl DemoRun<'_> {
     /// Writes the audio of a scene to a file and identifies the file.
     fn identify(&self, scene: &Scene) -> Result<Identification> {
         let path = self.folder.join("clip.wav");
+        // The clip goes through a file, so that the demo runs the code of `refrain identify`.
         write_wav(&path, &scene.samples, RATE)?;
         identify::identify(&Input::new(&path), &self.searcher).map_err(|error| anyhow!("{error}"))
     }

@@ -9,11 +9,14 @@ use super::scene::{Played, Scene};
 use crate::identify::{Identification, song};
 use crate::output::{Align, Output, OutputError, Table, clock, confidence};
 
-/// Maximum error of a correct position, in seconds.
+/// Maximum error of a correct position in a song, in seconds. Tests of `identify` accept 0.05 s, so 0.5 s accepts every
+/// true match, also of a clip that is 1 % too fast, and rejects a repetition of the same bar, which is more than a
+/// second away. At twice this value, such a repetition could pass.
 const MAX_POSITION_ERROR_SECONDS: f64 = 0.5;
 
-/// Maximum error of a correct start or end of a song in the mix, in seconds. It is longer than the cross-fades of 3 s, in
-/// which the quieter song is hard to detect.
+/// Maximum error of a correct start or end of a song in the mix, in seconds. It is longer than the cross-fades of 3 s,
+/// in which the quieter song is hard to detect. At half this value, edges inside a cross-fade count as wrong; at twice
+/// this value, an edge in the middle of the neighbour's solo part counts as correct.
 const MAX_EDGE_ERROR_SECONDS: f64 = 3.5;
 
 const CLIP_COLUMNS: [(&str, Align); 6] = [
@@ -59,6 +62,7 @@ impl DemoReport {
         let best = result.best();
         let correct = match (scene.played.first(), best) {
             (Some(played), Some(best)) => is_match(played, best, tracks),
+            // The clip of the unknown song is right if nothing is found.
             (None, None) => true,
             _ => false,
         };
@@ -68,6 +72,7 @@ impl DemoReport {
             played.map_or_else(|| "(unknown song)".to_owned(), |played| played.title.clone()),
             played.map(|played| clock(played.in_song)).unwrap_or_default(),
             best.map_or_else(|| "no match".to_owned(), |best| title(best, tracks)),
+            // A match can start later than the clip, so its position is converted to the start of the clip.
             best.map(|best| clock(best.reference_start - best.query_start * best.speed)).unwrap_or_default(),
             mark(best, correct),
         ]);
@@ -80,6 +85,7 @@ impl DemoReport {
         let mut found: Vec<&Match> = result.matches.found.iter().collect();
         for played in &scene.played {
             let end = played.start + played.seconds;
+            // Each found song counts once, because one song is played twice in the mix.
             let place = found.iter().position(|found| {
                 is_match(played, found, tracks)
                     && (found.query_start - played.start).abs() <= MAX_EDGE_ERROR_SECONDS
@@ -96,6 +102,7 @@ impl DemoReport {
             self.mix.row(row);
             self.count(found.is_some());
         }
+        // The rest was reported but not played at that time.
         for extra in found {
             let mut row = vec![String::new(); MIX_COLUMNS.len()];
             fill(&mut row[3..], extra, tracks, false);
@@ -147,6 +154,7 @@ fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, correct: bool) {
 
 /// Returns true if a match is the song that was played, at the right position in the song.
 fn is_match(played: &Played, found: &Match, tracks: &Tracks) -> bool {
+    // A match can start later than the song, and a faster clip moves through the song faster.
     let expected = played.in_song + (found.query_start - played.start) * played.speed;
     title(found, tracks) == played.title
         && (found.reference_start - expected).abs() <= MAX_POSITION_ERROR_SECONDS

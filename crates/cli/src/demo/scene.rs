@@ -73,6 +73,7 @@ pub(super) fn clips(songs: &[DemoSong]) -> Vec<Scene> {
 
 /// Returns a mix of four songs with cross-fades.
 pub(super) fn mix(songs: &[DemoSong]) -> Scene {
+    // Song 6 is played twice, which must give two airings.
     let order = [(6, 4.0, 25.0), (7, 10.0, 22.0), (8, 0.0, 28.0), (6, 2.0, 20.0)];
     let clips = order.map(|(song, from, seconds)| MixClip {
         samples: &songs[song % songs.len()].samples,

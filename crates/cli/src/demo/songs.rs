@@ -48,6 +48,7 @@ fn decode_one(path: &Path) -> Result<DemoSong> {
     while let Some(chunk) = reader.next_chunk()? {
         samples.extend_from_slice(chunk);
     }
+    // Read after the last chunk, because tags can be at the end of a file.
     let title = reader.tags().title.clone().context("the song has no title")?;
     Ok(DemoSong { title, samples })
 }

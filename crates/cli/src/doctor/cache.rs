@@ -10,8 +10,9 @@ use super::catalog::OpenCatalog;
 use super::check::{Check, HealthReport};
 use crate::settings::Settings;
 
-/// Number of changes behind the catalog from which on the check is a warning, because the next search has to wait until
-/// they are indexed.
+/// Number of changes behind the catalog from which on the check is a warning. The next search indexes these changes
+/// before it returns a result. At half this value, `doctor` warns after every larger import; at twice this value, the
+/// delay is longer before the operator is warned.
 const WARNING_CHANGES: u64 = 1000;
 
 pub(super) fn add_checks(
@@ -40,6 +41,7 @@ fn folder(prefix: &Path) -> Check {
         None => return Check::failing("cache folder", folder.display().to_string(), "use another folder"),
     };
     let found = format!("{}{suffix}", folder.display());
+    // Permission bits show neither read-only mounts nor quotas, so a file is created and deleted.
     match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(&existing) {
         Ok(_) => Check::fine("cache folder", found),
         Err(error) => Check::failing(
@@ -52,6 +54,7 @@ fn folder(prefix: &Path) -> Check {
 
 /// Returns the absolute path of the folder that contains the files of the cache.
 pub(super) fn folder_of(prefix: &Path) -> PathBuf {
+    // A relative path of one part has an empty parent, which is no folder that can be checked.
     let absolute = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
     absolute.parent().map_or_else(|| absolute.clone(), Path::to_owned)
 }
@@ -64,6 +67,7 @@ pub(super) fn nearest_existing(folder: &Path) -> Option<PathBuf> {
 fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
     const NAME: &str = "index cache";
     let OpenCatalog { context, tracks, position } = catalog;
+    // The index is opened but not brought up to date, so that `doctor` changes nothing.
     let (index_sync, state) = match context.wait(IndexSync::open(context.catalog_handle(), prefix)) {
         Ok(opened) => opened,
         Err(error) => return Check::error(NAME, &error.into()),
@@ -71,6 +75,7 @@ fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
     let (searchable, behind) =
         (index_sync.snapshot().tracks() as u64, position.saturating_sub(index_sync.position()));
     match state {
+        // For an empty catalog there is nothing to build.
         CacheState::Missing if *position == 0 => Check::fine(NAME, "empty, the catalog has no tracks yet"),
         CacheState::Missing => Check::warning(NAME, "not found", "the next search builds it"),
         CacheState::Discarded(why) => Check::warning(NAME, why, "the next search rebuilds it"),
@@ -83,6 +88,7 @@ fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
             NAME,
             format!("{searchable} tracks, {behind} changes behind, which the next search indexes"),
         ),
+        // Checked last: while the index is behind, the numbers of tracks differ for that reason.
         CacheState::Ready if searchable < *tracks => Check::warning(
             NAME,
             format!("{searchable} of {tracks} tracks are searchable"),

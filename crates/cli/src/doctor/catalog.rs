@@ -24,9 +24,11 @@ pub(super) fn add_checks(
     let mut settings = settings.clone();
     // `doctor` reports an unavailable database at once instead of retrying.
     settings.database.postgres.retry_for = Duration::ZERO;
+    // Reading the whole database takes longer than the timeout of other statements.
     if thorough {
         settings.database.postgres.statement_timeout = Duration::ZERO;
     }
+    // A missing catalog is a finding; creating it would hide a mistyped path.
     let context = match CommandContext::open(&settings, Missing::Refuse) {
         Ok(context) => context,
         Err(error) => {
@@ -35,6 +37,7 @@ pub(super) fn add_checks(
         }
     };
     report.add(Check::fine("catalogue", settings.catalog.to_string()))?;
+    // An error of these checks does not end the report, because tracks can often still be counted.
     match context.wait(context.catalog().health(thorough)) {
         Ok(facts) => facts.into_iter().try_for_each(|fact| report.add(fact.into()))?,
         Err(error) => report.add(Check::error("catalogue", &error.into()))?,

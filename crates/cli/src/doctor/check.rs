@@ -77,8 +77,10 @@ impl<'a> HealthReport<'a> {
     }
 
     pub(super) fn add(&mut self, mut check: Check) -> Result<()> {
+        // Errors of database drivers can quote the URL of the database.
         check.found = redact_secrets(&check.found);
         if !self.json {
+            // Printed at once, because a thorough check of a large catalog takes minutes.
             self.output.line(&check.line())?;
         }
         self.checks.push(check);
@@ -87,6 +89,7 @@ impl<'a> HealthReport<'a> {
 
     /// Prints the JSON report, if requested, and returns the outcome of the command.
     pub(super) fn end(self) -> Result<CommandOutcome> {
+        // The variants of `HealthLevel` are ordered, so the maximum is the worst result.
         let health = self.checks.iter().map(|check| check.health).max().unwrap_or(HealthLevel::Fine);
         if self.json {
             let report = JsonReport { health, checks: &self.checks };

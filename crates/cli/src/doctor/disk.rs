@@ -7,10 +7,14 @@ use super::check::{Check, HealthReport};
 use crate::output::bytes;
 use crate::settings::Settings;
 
-/// Free space in bytes below which the check is a warning (1 GiB): an evening of indexing can use that much.
+/// Free space in bytes below which the check is a warning (1 GiB): an evening of indexing can use that much. At half
+/// this value, such a run can fill the disk without a warning; at twice this value, small machines always get the
+/// warning.
 const WARNING_BYTES: u64 = 1 << 30;
 
-/// Free space in bytes below which the check fails (50 MiB).
+/// Free space in bytes below which the check fails (50 MiB). One batch of new tracks (16 MiB of constellations), its
+/// copy in the write-ahead log and the merged index files must fit. At half this value, the next batch can fail after a
+/// good check.
 const FAILING_BYTES: u64 = 50 << 20;
 
 /// Checks the disks of the catalog and of the cache. If both are in the same folder, it is checked once.
@@ -18,6 +22,7 @@ pub(super) fn add_checks(settings: &Settings, report: &mut HealthReport<'_>) -> 
     let file = refrain_catalog::default_cache_prefix(settings.catalog.expose());
     let mut folders: Vec<_> =
         file.into_iter().chain(settings.cache_prefix().ok()).map(|file| folder_of(&file)).collect();
+    // There are at most two folders, so equal ones are neighbours.
     folders.dedup();
     for folder in folders {
         if let Some(free_bytes) = nearest_existing(&folder).and_then(|existing| free_bytes(&existing)) {

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
         Ok(settings) => {
             report.add(Check::fine("settings", source(&settings)))?;
             let catalog = catalog::add_checks(&settings, args.thorough, &mut report)?;
+            // Only the index that searches use is checked. The other one is often missing or old.
             match settings.search {
                 SearchBackend::Local => {
                     cache::add_checks(&settings, catalog.as_ref(), &mut report)?;

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::check::Check;
 
-/// Timeout of one test.
+/// Timeout of one test. Calls to AWS take well below a second; the time is for a first connection over a slow network
+/// and for the retries of the SDK. At half this value, such retries are cut off and look like an outage; at twice this
+/// value, each unreachable resource delays the report by another 15 s, and the tests run one after the other.
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Content of a test object.
@@ -28,12 +30,14 @@ pub(super) async fn call_result<T>(call: impl Future<Output = Result<T, CloudErr
 /// Checks the bucket of a sink: writes a test object as the sink does, writes it again, which must fail, reads and deletes
 /// it. `template` is the sink's template of keys; the object is in the folder that begins the template.
 pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str, template: &str) -> Check {
+    // Placeholders have no values here, so the folder is taken from the text before the first of them.
     let literal = template.split('{').next().unwrap_or_default();
     let folder = literal.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let key = format!("{folder}refrain-doctor-{}.probe", Uuid::now_v7());
     let object = ObjectName { bucket: bucket.to_owned(), key };
     let outcome = async {
         objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await?;
+        // Sinks rely on If-None-Match to never replace an object, and some S3-compatible stores ignore it.
         match objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await {
             Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error),
@@ -65,10 +69,12 @@ pub(super) async fn source_bucket(
         bucket: bucket.to_owned(),
         key: format!("{prefix}refrain-doctor-{id}.{end}"),
     };
+    // Only the folders of the roles of this process: it needs no permission for the others.
     let prefixes = [(roles.check, &files.check_prefix), (roles.index, &files.index_prefix)];
     let readable = async {
         objects.check_bucket(bucket).await?;
         for (_, prefix) in prefixes.iter().filter(|(wanted, _)| *wanted) {
+            // Reading an object that does not exist needs the same permissions and requires no object.
             let missing = named(prefix, "missing");
             not_found(&missing, objects.facts(&missing).await)?;
             not_found(&missing, objects.tags(&missing).await)?;
@@ -76,6 +82,7 @@ pub(super) async fn source_bucket(
         Ok(())
     };
     let readable = call_result(readable).await;
+    // Only the role check writes reports, so without it nothing is written.
     if readable.is_err() || !roles.check {
         let shown = format!("{bucket} is listable and readable");
         return Some(match readable {

@@ -18,8 +18,9 @@ use super::quarantine;
 use crate::aws;
 use crate::settings::Settings;
 
-/// Minimum visibility timeout of a queue. With a shorter one, a busy machine can receive a message a second time while it
-/// still processes it.
+/// Minimum visibility timeout of a queue, which is also the default of SQS. The service extends the timeout while it
+/// processes a message; with a shorter one, a busy machine can be too late and receive the message a second time. A
+/// longer one only delays the retry after a worker was killed.
 const MIN_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Checks the resources that the settings name for the service.
@@ -46,6 +47,7 @@ pub(super) fn add_checks(
     if let Some(key) = &service.streams.private_key {
         report.add(private_key(key, service.streams.token))?;
     }
+    // A separate runtime, because there is no store if the catalog could not be opened.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the network runtime")?;
     match runtime.block_on(aws::cloud(settings, &service)) {
@@ -71,6 +73,7 @@ fn outbox(backlog: Backlog, report: &mut HealthReport<'_>) -> Result<()> {
             found,
             "`refrain outbox list` shows the errors, `refrain outbox retry` retries the deliveries",
         )),
+        // Waiting messages are normal while no service runs, so they are no warning.
         Backlog { waiting: 1.., .. } => report.add(Check::fine("outbox", found)),
         _ => Ok(()),
     }
@@ -195,6 +198,7 @@ fn check_local_sink(name: &str, kind: &SinkKind) -> Option<Check> {
 fn folder(name: &str, path: &Path) -> Check {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let found = format!("{name}: {}", absolute.display());
+    // The sink creates missing folders, so the nearest existing one must be writable.
     let existing = nearest_existing(&absolute).unwrap_or_else(|| absolute.clone());
     match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(existing) {
         Ok(_) => Check::fine("sink", found),
@@ -216,6 +220,7 @@ fn webhook(name: &str, url: &str) -> Check {
     let shown = format!("{name}: {} port {}", host.0, host.1);
     let connected = host.to_socket_addrs().and_then(|mut all| {
         let none = || std::io::Error::other("the name has no address");
+        // Only the first address is tried, because each attempt can take the whole timeout.
         TcpStream::connect_timeout(&all.next().ok_or_else(none)?, PROBE_TIMEOUT)
     });
     match connected {

@@ -16,15 +16,17 @@ use refrain_net::{
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::input::InputError;
+use super::input_error::InputError;
 use crate::output::{Output, StatusLine};
 
 /// Maximum size of a download in bytes (4 GiB), because the file is written to the temporary folder. 24 hours of MP3 at
 /// the highest bit rate have 3.5 GB; 24 hours of uncompressed stereo audio at 48 kHz have 16 GB and are rejected. At
-/// half of it, long recordings fail; at twice of it, a server that sends without end fills 8 GiB of disk per job.
+/// half this value, long recordings fail; at twice this value, a server that sends without end fills 8 GiB of disk per
+/// job.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Maximum duration of a download.
+/// Maximum duration of a download: 4 GiB in one hour are 1.2 MB per second. Without it, a server that sends a byte now
+/// and then would occupy a job indefinitely. At half this value, large files over a slow line fail.
 const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
 /// First bytes of an M3U8 playlist.
@@ -73,18 +75,22 @@ impl<'a> Downloader<'a> {
         let policy = AddressPolicy::of_operator(url, self.allow_private, &self.private_hosts);
         let download = async {
             let limits = TransferLimits { bytes: MAX_BYTES, total: MAX_DURATION };
+            // Without compression, so that limit and progress refer to the bytes of the file.
             let question = HttpRequest::new(url, &policy).identity();
             self.client
                 .download(question, limits, |chunk, progress| {
+                    // The first bytes are kept to recognize a playlist, because servers send any content type for it.
                     head.extend(chunk.iter().take(PLAYLIST_MAGIC.len().saturating_sub(head.len())));
                     self.show(&name, progress);
                     file.write_all(chunk)
                 })
                 .await
         };
+        // Inputs are processed on threads that do not belong to the runtime, so this one may block.
         let length = self.runtime.block_on(download).map_err(|error| match error {
             DownloadError::Write(error) => unwritable(error),
             DownloadError::Http(error) => {
+                // A file that is too large has a status code of its own, because a retry cannot succeed.
                 let over = matches!(error.reason, HttpFailure::TooLarge(_));
                 failed(if over { OVER_LIMIT } else { UNREADABLE }, error.to_string())
             }
@@ -96,6 +102,7 @@ impl<'a> Downloader<'a> {
             return Err(failed(UNREADABLE, message));
         }
         let file = Arc::new(Mutex::new(file));
+        // The file can be opened more than once, each time with another position, but it has no name to open it by.
         let open = || Ok(Box::new(SharedFile { file: Arc::clone(&file), position: 0 }) as Box<dyn Seekable>);
         Ok(open_seekable(open, length, &name, limits)?)
     }
@@ -127,6 +134,7 @@ impl Read for SharedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.position))?;
+        // All readers share the position of the file, so every read seeks first, under the same lock.
         let count = file.read(buffer)?;
         self.position += count as u64;
         Ok(count)
@@ -137,6 +145,7 @@ impl Seek for SharedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         self.position = match to {
+            // Relative to the position of this reader. The position of the file is that of the last reader.
             SeekFrom::Current(by) => {
                 let position = self.position.checked_add_signed(by);
                 position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?

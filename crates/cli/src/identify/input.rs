@@ -1,21 +1,19 @@
 //! One input of `identify`: a file, standard input or a URL.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use refrain_app::audio_file::{self, Fingerprinted};
-use refrain_app::response::{INTERNAL, UNREADABLE};
-use refrain_core::audio::AudioError;
+use refrain_app::response::UNREADABLE;
 use refrain_core::fingerprint::Density;
 use refrain_isolation::{Reader, open_path, open_stream};
 use refrain_net::ShownUrl;
 use url::Url;
 
 use super::download::Downloader;
-use crate::output::error_chain;
+use super::input_error::InputError;
 
 /// Name of standard input on the command line, in messages and in responses.
 const STDIN: &str = "-";
@@ -36,45 +34,6 @@ enum InputSource<'a> {
     NotUtf8,
 }
 
-/// The error of an input that could not be processed.
-#[derive(Debug)]
-pub(crate) struct InputError {
-    /// Status code of the response, one of the codes 2900 to 2909 that Refrain defines.
-    pub(crate) code: u16,
-    message: String,
-}
-
-impl fmt::Display for InputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl InputError {
-    /// Creates an error with the status code of its response.
-    pub(super) fn new(code: u16, message: String) -> Self {
-        Self { code, message }
-    }
-
-    /// Creates the error of an input whose processing panicked.
-    pub(crate) fn internal(input: &Input<'_>) -> Self {
-        let message =
-            format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
-        Self { code: INTERNAL, message }
-    }
-
-    /// Creates the error of an input for which the index or the catalog could not be read.
-    pub(super) fn search(input: &Input<'_>, error: &anyhow::Error) -> Self {
-        Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, error_chain(error)) }
-    }
-}
-
-impl From<AudioError> for InputError {
-    fn from(error: AudioError) -> Self {
-        Self { code: audio_file::failure_code(&error), message: error.to_string() }
-    }
-}
-
 /// Checks all inputs of a command before the first one is processed. `downloads` is true if the command downloads `http://`
 /// and `https://` URLs.
 ///
@@ -84,17 +43,20 @@ pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> 
     if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
         bail!("- (standard input) can be read only once");
     }
-    for input in inputs {
+    for (index, input) in inputs.iter().enumerate() {
+        // A name that is not UTF-8 fails when it is processed, so that the other inputs are read.
         let Some(text) = input.to_str() else { continue };
+        // A file whose name looks like a URL is read as a file.
         if (downloads && url_of(text).is_some()) || Path::new(text).exists() {
             continue;
         }
-        if let Some((scheme, rest)) = text.split_once("://")
+        if let Some((scheme, _)) = text.split_once("://")
             && !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
         {
-            if downloads && matches!(scheme, "http" | "https") {
-                bail!("invalid URL: {scheme}://{}", rest.split(['?', '#', '@']).next().unwrap_or_default());
+            // No part of an invalid URL is shown: it is not clear where a password in it ends.
+            if let (true, "http" | "https", Err(reason)) = (downloads, scheme, Url::parse(text)) {
+                bail!("input {}: invalid {scheme} URL: {reason}", index + 1);
             }
             bail!(
                 "{scheme} URLs cannot be read by refrain {command}; fetch the file first, or pipe it: curl … | refrain \
@@ -130,7 +92,7 @@ impl<'a> Input<'a> {
         let url = argument.as_ref().to_str().and_then(url_of);
         match url.zip(downloader) {
             Some((url, downloader)) => {
-                let name = ShownUrl::from(&url).to_string();
+                let name = ShownUrl::with_file_name(&url).to_string();
                 Self { source: InputSource::Url(url, Arc::clone(downloader)), name }
             }
             None => Self::new(argument),
@@ -157,6 +119,7 @@ impl<'a> Input<'a> {
     pub(crate) fn bytes(&self) -> u64 {
         match &self.source {
             InputSource::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            // Streams and downloads have no size before they are read. The bar then counts their files only.
             _ => 0,
         }
     }
@@ -180,9 +143,10 @@ impl<'a> Input<'a> {
                 open_stream(stdin, "standard input", &limits)?
             }
             InputSource::Url(url, downloader) => downloader.open(url, &limits)?,
+            // Responses and sources of tracks are UTF-8, so such a file has no name in either of them.
             InputSource::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);
-                return Err(InputError { code: UNREADABLE, message });
+                return Err(InputError::new(UNREADABLE, message));
             }
         })
     }
@@ -195,4 +159,24 @@ pub(crate) fn escaped(path: &Path) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_about_invalid_urls_show_no_part_of_them() {
+        for (url, reason) in [
+            ("http://ann:hush@host:port/a.mp3", "invalid port number"),
+            ("http://ann:hush", "invalid port number"),
+            ("https://ann:hu?sh#hush@host/a.mp3", "invalid port number"),
+            ("https://ann:hush@/a.mp3", "empty host"),
+        ] {
+            let inputs = ["clip.wav", url].map(OsString::from);
+            let error = check_all(&inputs, "identify", true).unwrap_err().to_string();
+            assert!(error.starts_with("input 2: invalid http") && error.ends_with(reason), "{error}");
+            assert!(!error.contains("ann") && !error.contains("hu"), "{error}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod download;
 mod explain;
 mod input;
+mod input_error;
 mod response;
 mod text;
 
@@ -27,11 +28,14 @@ use crate::settings::Settings;
 use download::Downloader;
 
 pub(crate) use explain::{song, title};
-pub(crate) use input::{Input, InputError, check_all, escaped};
+pub(crate) use input::{Input, check_all, escaped};
+pub(crate) use input_error::InputError;
 pub(crate) use refrain_app::audio_file::Identification;
 pub(crate) use response::response;
 
-/// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared.
+/// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared. With a kilobyte of
+/// metadata per track the cache takes 10 MB. At half this value, long runs read popular tracks from the catalog more
+/// often; at twice this value, the memory doubles.
 const MAX_CACHED_TRACKS: usize = 10_000;
 
 /// Options of the output, and values that it needs.
@@ -62,6 +66,7 @@ fn identify_all(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
+    // A run can take hours, so the index follows the catalog during the run.
     let searcher = Searcher::following(context, settings, output)?;
     let identifier = Identifier {
         context,
@@ -84,7 +89,7 @@ fn identify_all(
 pub(crate) fn identify(input: &Input<'_>, searcher: &Searcher<'_>) -> Result<Identification, InputError> {
     let sound = input.fingerprint()?;
     let matches =
-        searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
+        searcher.identify(&sound.constellation).map_err(|error| InputError::search(input.name(), &error))?;
     Ok(Identification::new(&sound, matches))
 }
 
@@ -122,7 +127,9 @@ impl<'a> Identifier<'a> {
         let downloader = self.downloader()?;
         let new = |word| Input::with_downloads(word, downloader.as_ref());
         let inputs: Vec<Input<'_>> = self.args.inputs.iter().map(new).collect();
+        // Read once: a file can change during the run, and the total of the bar must stay the same.
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
+        // A bar for a single input would have one step.
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
         let mut counts = InputCounts::default();
         let searcher = self.searcher;
@@ -138,11 +145,12 @@ impl<'a> Identifier<'a> {
                 result
             },
             |k, result| {
-                let result = result.unwrap_or_else(|_| Err(InputError::internal(&inputs[k])));
+                let result = result.unwrap_or_else(|_| Err(InputError::internal(inputs[k].name())));
                 self.print_result(&inputs[k], &result, &mut counts)?;
                 anyhow::Ok(Flow::Continue)
             },
         )?;
+        // Removes the bar from the terminal before the command ends.
         drop(progress);
         Ok(CommandOutcome::of_inputs(counts.matched, counts.read, counts.failed))
     }
@@ -153,6 +161,7 @@ impl<'a> Identifier<'a> {
         result: &Result<Identification, InputError>,
         counts: &mut InputCounts,
     ) -> Result<()> {
+        // Before each result, because the metadata of a cached track can have changed.
         self.apply_index_changes();
         match result {
             Ok(result) => {
@@ -200,9 +209,11 @@ impl<'a> Identifier<'a> {
     /// Reads the matched tracks that are not cached from the catalog.
     fn load_tracks(&mut self, matches: &Matches) -> Result<()> {
         if self.track_cache.len() > MAX_CACHED_TRACKS {
+            // Clearing needs no record of use, and tracks that are matched often are read again at once.
             self.track_cache.clear();
         }
         let rejected =
+            // Rejected candidates are printed only with these options, so otherwise their tracks are not read.
             (self.options.all || self.options.explain).then_some(&matches.rejected).into_iter().flatten();
         let mut numbers: Vec<TrackNumber> = (matches.found.iter())
             .chain(matches.alternatives.iter().map(|other| &other.best))

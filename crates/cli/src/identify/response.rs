@@ -6,7 +6,7 @@ use refrain_app::response::{Response, ResponseMatch};
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
 
-use super::input::InputError;
+use super::input_error::InputError;
 use super::{DisplayOptions, Identification, explain};
 
 /// Returns the response for an input. `tracks` has to contain every track of its matches; a match without its track is left
@@ -26,6 +26,7 @@ pub(crate) fn response<'a>(
         found.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect()
     };
     let mut response = result.response(asset_id, tracks).with_file(file);
+    // A match whose track was removed is left out, so the response can be without a match after all.
     let none = result.tracks().iter().all(|track| !tracks.contains_key(track));
     if options.all {
         response =

@@ -31,10 +31,12 @@ pub(crate) fn block(
         lines.push(format!("{}  {}", style.bold(&clean(name)), style.dim(&clock(result.seconds))));
     }
     let rows = rows(result, options);
+    // With `--all`, rejected candidates are listed below this line.
     if rows.is_empty() || result.matches.found.is_empty() {
         lines.push(format!("{indent}no match"));
     }
     if !rows.is_empty() {
+        // Only whole lines are styled: escape codes inside of cells would count as width of their columns.
         let table = table(&rows, tracks).lines();
         lines.push(format!("{indent}{}", style.dim(&table[0])));
         lines.extend(table[1..].iter().map(|line| format!("{indent}{line}")));
@@ -43,6 +45,7 @@ pub(crate) fn block(
         let reasons = explain::reasons(result, tracks, options);
         lines.extend(reasons.iter().map(|reason| format!("{indent}why: {}", clean(reason))));
     }
+    // The empty line at the end becomes the line end of the block.
     lines.push(String::new());
     lines.join("\n")
 }

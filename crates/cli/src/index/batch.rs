@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 
 use refrain_app::audio_file::IndexedTrack;
 
-/// Number of tracks from which on the batch is written.
+/// Number of tracks from which on the batch is written. Each transaction waits once for the disk or the network, so
+/// writing tracks one by one would limit the rate on a remote database. At twice this value, more fingerprinted tracks
+/// are lost by a kill, although `MAX_DELAY` usually writes the batch first.
 const MAX_BATCH_TRACKS: usize = 32;
 
-/// Number of bytes of packed constellations from which on the batch is written.
+/// Number of bytes of packed constellations from which on the batch is written (16 MiB). It bounds the memory and the
+/// size of a transaction if files are hours long: a day of audio has several MB. Songs reach the limit of tracks long
+/// before.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 
-/// Maximum time that a track waits in the queue. About this much work is lost if the process is killed.
+/// Maximum time that a track waits in the queue. About this much work is lost if the process is killed. At half this
+/// value, a slow decode writes batches of a single track more often; at twice this value, twice the work can be lost.
 pub(super) const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// New tracks in order of input.
@@ -26,6 +31,7 @@ impl TrackBatch {
     /// Adds a track.
     pub(super) fn push(&mut self, new: IndexedTrack) {
         self.bytes += new.track.constellation.len();
+        // The time of the first track, which waits longest.
         self.since.get_or_insert_with(Instant::now);
         self.tracks.push(new);
     }

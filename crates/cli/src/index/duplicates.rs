@@ -3,10 +3,16 @@
 use anyhow::Result;
 use refrain_app::audio_file::shared_audio;
 use refrain_catalog::{NearDuplicate, Track};
+use refrain_core::fingerprint::Constellation;
 
-use super::run::UncomparedTrack;
 use crate::output::{clean, format_duration};
 use crate::search::Searcher;
+
+/// A track in the catalog that was not yet compared with the other tracks.
+pub(super) struct UncomparedTrack {
+    pub(super) track: Track,
+    pub(super) constellation: Constellation,
+}
 
 /// Returns links to the earlier tracks that share audio with a new track.
 pub(super) fn find(uncompared: &UncomparedTrack, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {

@@ -47,7 +47,10 @@ impl<'a> FileIndexer<'a> {
     /// # Errors
     /// If the file cannot be indexed, with the name of the file; or if the catalog fails.
     pub(crate) fn index_file(&self, file: &SourceFile) -> Result<IndexedFile> {
+        // Compared after decoding, so that a file that is still being copied is not stored with half of its audio.
         let before = stamp(&file.path)?;
+        // The content decides, not the time: copies have new times without new audio. Hashing is much faster than
+        // decoding.
         let content = hash(&file.path)?;
         let known = self.context.wait(self.context.catalog().find_by_source(&file.source))?;
         let old_rule = match known {
@@ -55,6 +58,7 @@ impl<'a> FileIndexer<'a> {
                 let update = self.update(&track);
                 return Ok(IndexedFile::Known(Box::new((track, update))));
             }
+            // A replaced file keeps its rule, which can have been set by hand.
             known => known.and_then(|track| track.rule),
         };
         let sound = open_path(&file.path, &audio_file::limits())?.fingerprint(Density::Reference)?;

@@ -22,7 +22,8 @@ pub(crate) use run::IndexRun;
 pub(crate) use summary::Summary;
 pub(crate) use walk::{SourceFile, source_name};
 
-/// Maximum number of invalid rows of a metadata file that are reported one by one. Further rows are only counted.
+/// Maximum number of invalid rows of a metadata file that are reported one by one: one screen of lines. Further rows
+/// are only counted, because a file with a wrong separator has as many invalid rows as songs.
 const MAX_REPORTED_ROWS: usize = 20;
 
 /// Runs the command.
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         }
         return s3::index(&targets, settings, output);
     }
+    // Read first, so that an invalid metadata file creates no catalog.
     let metadata = match &args.metadata {
         Some(path) => MetadataFile::read(path)?,
         None => MetadataFile::default(),
@@ -53,13 +55,16 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         output.note(&format!("refrain: {failure}"));
     }
     summary.failed = walk.failures.len();
+    // Without files no catalog is created, so that a mistyped folder leaves nothing behind.
     if !walk.files.is_empty() {
         let context = CommandContext::open(settings, Missing::Create)?;
         let indexer = FileIndexer::new(&context, &metadata, settings.rule.clone());
         let result = IndexRun::new(&context, &indexer, settings, output).run(&walk.files, &mut summary);
+        // Closed and summarized also after an error, because the tracks before it are in the catalog.
         let closed = context.close();
         summary.print(output)?;
         if let Err(error) = result.and(closed) {
+            // If nothing was done, the error is the result (status 2). Otherwise part of the work is done (status 3).
             if summary.done() == 0 {
                 return Err(error);
             }
@@ -67,6 +72,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
             summary.stopped = true;
         }
     }
+    // Known only after all files were looked up.
     if let (unused @ 1.., Some(line)) = metadata.unused() {
         output.note(&format!(
             "refrain: {name}: {unused} of {} rows belong to no file of this command, the first is line {line}",

@@ -9,8 +9,9 @@ use refrain_core::fingerprint::Constellation;
 use refrain_app::audio_file::is_near_duplicate;
 
 use super::batch::{self, TrackBatch};
+use super::duplicates::{self, UncomparedTrack};
 use super::indexer::{FileIndexer, IndexedFile};
-use super::{SourceFile, Summary, duplicates};
+use super::{SourceFile, Summary};
 use crate::context::CommandContext;
 use crate::interrupt;
 use crate::output::{Output, error_chain};
@@ -18,11 +19,15 @@ use crate::parallel::{Flow, Turn, in_order, in_order_or_idle};
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Maximum number of tracks with a pending comparison per database query.
+/// Maximum number of tracks with a pending comparison per database query. Their constellations are read with them, so
+/// the number also bounds the memory. Half of it doubles the queries and index refreshes of a resumed run; twice of it
+/// doubles the work that is lost if this run is killed as well.
 const PENDING_PAGE_TRACKS: u32 = 64;
 
-/// Number of new tracks between two updates of the index cache. It is small enough that an interrupted run leaves little to
-/// do for the next one, and large enough that writing the cache takes little time compared with decoding.
+/// Number of new tracks between two updates of the index cache. It is small enough that an interrupted run leaves
+/// little to do for the next one, and large enough that writing the cache takes little time compared with decoding. At
+/// half this value, twice as many small runs are written and merged; at twice this value, near-duplicates are reported
+/// later and more comparisons are repeated after a kill.
 const COMPARE_BATCH_TRACKS: usize = 256;
 
 /// One run of the command.
@@ -31,12 +36,6 @@ pub(crate) struct IndexRun<'a> {
     indexer: &'a FileIndexer<'a>,
     settings: &'a Settings,
     output: &'a Output,
-}
-
-/// A track in the catalog that was not yet compared with the other tracks.
-pub(super) struct UncomparedTrack {
-    pub(super) track: Track,
-    pub(super) constellation: Constellation,
 }
 
 /// Work in progress of a run.
@@ -68,6 +67,7 @@ impl<'a> IndexRun<'a> {
     pub(crate) fn run(&self, files: &[SourceFile], summary: &mut Summary) -> Result<()> {
         interrupt::install_handler();
         let searcher = Searcher::open(self.context, self.settings, self.output)?;
+        // First, so that a run that is interrupted again has still made progress with the old comparisons.
         self.resume_comparisons(&searcher, summary)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
         let mut pending = PendingWork::default();
@@ -76,6 +76,7 @@ impl<'a> IndexRun<'a> {
             self.settings.jobs,
             batch::MAX_DELAY,
             |k| {
+                // Checked before each file, so that Ctrl-C takes effect after the files that are being decoded.
                 if interrupt::is_requested() {
                     return None;
                 }
@@ -85,6 +86,7 @@ impl<'a> IndexRun<'a> {
             },
             |turn| {
                 match turn {
+                    // A waiting batch becomes due even if no further result comes.
                     Turn::Idle => {}
                     Turn::Done(_, Ok(None)) => return Ok(Flow::Stop),
                     Turn::Done(_, Ok(Some(indexed))) => self.record_result(indexed, &mut pending, summary)?,
@@ -106,7 +108,9 @@ impl<'a> IndexRun<'a> {
         let written = self.write(&mut pending, summary);
         let settled = self.refresh_and_compare(&searcher, &mut pending.uncompared, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
+        // Files whose tracks were not written count as not done: the next run processes them again.
         summary.not_processed = files.len() - pending.finished_files;
+        // The first error is usually the cause of the later ones.
         result.and(written).and(settled)
     }
 
@@ -128,6 +132,7 @@ impl<'a> IndexRun<'a> {
                     Ok(constellation) => pending.push(UncomparedTrack { track, constellation }),
                     Err(error) => {
                         self.output.note(&format!("refrain: {}: not compared: {error}", track.source));
+                        // Marked as done, or every further run would report the damaged track again.
                         self.context.wait(catalog.finish_comparisons(&[track.number], &[]))?;
                     }
                 }
@@ -223,6 +228,7 @@ impl<'a> IndexRun<'a> {
         if uncompared.is_empty() {
             return Ok(());
         }
+        // Taken out first, so that the end of the run does not repeat a batch that failed.
         let batch = std::mem::take(uncompared);
         searcher
             .refresh()
@@ -230,9 +236,11 @@ impl<'a> IndexRun<'a> {
         in_order(
             batch.len(),
             self.settings.jobs,
+            // All tracks of the batch are searchable by now, because two of them can be near-duplicates.
             |k| duplicates::find(&batch[k], searcher),
             |k, links| {
                 let (track, mut stored, mut messages) = (&batch[k].track, Vec::new(), Vec::new());
+                // A panic of the comparison is a bug, but the track itself is valid. It then has no links.
                 for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
                     let tracks = self.context.wait(self.context.catalog().by_numbers(&[link.of]))?;
                     let Some(of) = tracks.into_iter().next() else { continue };

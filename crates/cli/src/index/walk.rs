@@ -33,6 +33,7 @@ pub(super) struct Walk {
 pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
     let mut walk = Walk::default();
     for path in paths {
+        // Otherwise the message would be that the file does not exist.
         if path.to_str().is_some_and(|text| text.contains("://")) && !path.exists() {
             walk.failures.push(format!(
                 "{}: URLs cannot be indexed; download the files and index their folder",
@@ -50,6 +51,7 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
             }
         }
     }
+    // Sorted, so that track numbers depend neither on the file system nor on the order of the arguments.
     walk.files.sort_by(|a, b| a.source.cmp(&b.source));
     walk.files.dedup_by(|a, b| a.source == b.source);
     Ok(walk)
@@ -69,7 +71,9 @@ impl Walk {
         let mut visited = HashSet::new();
         let mut folders = vec![top.to_owned()];
         let mut links = VecDeque::new();
+        // Links are followed after all real folders, so that a linked folder is read by its own path.
         while let Some(folder) = folders.pop().or_else(|| links.pop_front()) {
+            // Compared by the real path, which ends cycles of links.
             match std::fs::canonicalize(&folder) {
                 Ok(real) if !visited.insert(real.clone()) => {}
                 Ok(_) => self.entries(&folder, &mut folders, &mut links)?,
@@ -103,6 +107,7 @@ impl Walk {
                 Err(error) => self.failures.push(format!("{}: {}", escaped(folder), advice(&error))),
             }
         }
+        // File systems return entries in any order; messages should have a fixed one.
         paths.sort();
         for path in paths {
             match std::fs::metadata(&path) {
@@ -111,6 +116,7 @@ impl Walk {
                 Ok(metadata) if metadata.is_file() && is_audio_path(&path) => {
                     self.file(&path, metadata.len())?;
                 }
+                // A broken link is reported only if it can be a song.
                 Err(error) if is_audio_path(&path) => {
                     self.failures.push(format!("{}: {}", escaped(&path), advice(&error)));
                 }

@@ -12,6 +12,7 @@ const MAX_COLUMNS: usize = 1_000;
 
 /// Reads the header and all rows into `file`. Invalid rows are recorded in it; an invalid header is an error.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
+    // A row of another length is an invalid row, not an invalid file.
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().context("the header line is not UTF-8")?.clone();
     if header.len() > MAX_COLUMNS {
@@ -21,9 +22,11 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     if !known.iter().any(|name| name == "file" || name == "isrc") {
         bail!("the header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));
     }
+    // With two columns of one name it is not clear which value applies.
     if let Some(twice) = known.iter().enumerate().find(|(i, name)| known[..*i].contains(name)) {
         bail!("the header line has the column {} twice", twice.1);
     }
+    // Read as bytes, so that one row in another encoding does not make the whole file unreadable.
     let mut record = ByteRecord::new();
     // The reader reads from memory and accepts rows of any length, so an error is not expected here.
     while reader.read_byte_record(&mut record)? {

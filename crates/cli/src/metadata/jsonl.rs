@@ -8,6 +8,7 @@ use super::rows::MetadataFile;
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) {
     for (k, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = k as u64 + 1;
+        // The line end of the last line is followed by an empty piece.
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }

@@ -4,6 +4,7 @@ mod csv;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod jsonl;
+mod read;
 mod rows;
 
 pub(crate) use rows::MetadataFile;

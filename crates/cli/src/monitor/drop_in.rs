@@ -26,6 +26,7 @@ pub(crate) fn identify_stream(
         output.note(&format!("identifyStream: {file}: ignored, not ours: {}", ignored.join(", ")));
     }
     let folder = ResponseFolder::new(args.out.clone(), args.temp.clone());
+    // Before the input is opened, so that an unusable folder is reported at once.
     folder.create()?;
     if args.input != "-" && input::scheme(&args.input).is_none() {
         return file(args, &folder, &settings, output);
@@ -39,6 +40,7 @@ pub(crate) fn identify_stream(
         update_every: None,
         pcm: None,
         rendition: None,
+        // There is no such flag here; the operator names hosts in `monitor.private_hosts`.
         allow_private: false,
         false_events_per_hour: None,
         json: false,
@@ -66,6 +68,7 @@ fn file(
     let matches = result.matches.found.iter();
     let matches: Vec<_> =
         matches.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect();
+    // The replaced program writes no file without a match.
     if matches.is_empty() {
         output.note("identifyStream: no match");
     } else {
@@ -73,6 +76,7 @@ fn file(
         folder.write(&args.asset_id, &serde_json::to_string(&response)?)?;
     }
     drop(searcher);
+    // The command only read, so an error of the cleanup has no effect on its result.
     let _ = context.close();
     Ok(CommandOutcome::Done)
 }

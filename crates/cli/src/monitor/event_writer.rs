@@ -14,16 +14,23 @@ use super::line::{self, PlayingSongs};
 use crate::interrupt;
 use crate::output::Output;
 
-/// Pause before the first retry of a failed operation. It doubles with each further retry.
+/// Pause before the first retry of a failed operation. It doubles with each further retry. Short failures, such as a
+/// folder that is renamed, end within it; half of it would only double the first attempts.
 const INITIAL_RETRY_PAUSE: Duration = Duration::from_millis(250);
-/// Maximum pause between two retries.
+/// Maximum pause between two retries. It bounds the delay of an event after the folder or the database is back. At half
+/// this value, a database that is down gets twice the connection attempts; at twice this value, events are up to 20 s
+/// late.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum time for retries of event writes after an interrupt.
+/// Maximum time for retries of event writes after an interrupt. Docker kills a process 10 s after SIGTERM by default,
+/// so the process exits by itself before that, with a status and a message about lost events. At twice this value, the
+/// kill can come first.
 const INTERRUPT_RETRY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Maximum time for retries of event writes after the end of the stream, for all events together. After that the command
-/// exits with status 2.
+/// Maximum time for retries of event writes after the end of the stream, for all events together. After that the
+/// command exits with status 2. Without a limit, a removed output folder kept the program running indefinitely. At half
+/// this value, a restart of the database can lose the last events; at twice this value, the caller learns of the
+/// failure later.
 const STREAM_END_RETRY_LIMIT: Duration = Duration::from_secs(20);
 
 /// Format of the events on standard output.
@@ -99,11 +106,13 @@ impl<'a> EventWriter<'a> {
                 return Ok(());
             }
         };
+        // Also for events that are not reported, because the status line shows all songs.
         playing.update(event, &track);
         if !self.kinds.contains(&event.kind) {
             return Ok(());
         }
         let json = serde_json::to_string(&response(event, &self.id, &track))?;
+        // Standard output comes first: a write to it cannot be retried, and its error ends the command.
         match self.event_format {
             EventFormat::Json => self.output.line(&json)?,
             EventFormat::Text => self.output.line(&line::event(event, &track, self.output.style()))?,
@@ -117,6 +126,7 @@ impl<'a> EventWriter<'a> {
     async fn track(&mut self, event: &StreamEvent) -> RetryOutcome<Option<Track>> {
         let mut failures = 0;
         loop {
+            // Before each attempt, because an attempt itself can wait for the database.
             if self.is_retry_time_over() {
                 return RetryOutcome::TimedOut;
             }
@@ -139,6 +149,7 @@ impl<'a> EventWriter<'a> {
         let mut failures = 0;
         loop {
             let (folder, id, json) = (folder.clone(), self.id.clone(), json.clone());
+            // A write to a network file system can block, and this task also reacts to signals.
             let written = tokio::task::spawn_blocking(move || folder.write(&id, &json)).await;
             let error = match written {
                 Ok(Ok(path)) => {
@@ -159,12 +170,14 @@ impl<'a> EventWriter<'a> {
     /// Prints a failure if it differs from the last one, and waits before the next retry. Returns false if the time for
     /// retries has expired.
     async fn wait_to_retry(&mut self, failures: &mut u32, error: String) -> bool {
+        // Each failure is printed once and not with every retry.
         if self.last_failure.as_deref() != Some(&error) {
             self.output.note(&format!("refrain: {error}; retrying"));
             self.last_failure = Some(error);
         }
         let pause = INITIAL_RETRY_PAUSE.saturating_mul(1 << (*failures).min(16)).min(MAX_RETRY_PAUSE);
         *failures = failures.saturating_add(1);
+        // The time for retries is limited now, so the pauses do not grow.
         if self.is_ending() {
             if self.is_retry_time_over() {
                 return false;
@@ -175,6 +188,7 @@ impl<'a> EventWriter<'a> {
         let mut status = self.status.clone();
         tokio::select! {
             () = sleep(pause) => {}
+            // A shutdown, or the end of the stream, ends the pause, so that the limited time begins at once.
             () = interrupt::wait() => {}
             // An error means that the sender of the status was dropped, which also is the end of the stream.
             _ = status.wait_for(|status| status.source_ended) => {}

@@ -5,9 +5,13 @@ use std::fs::File;
 use anyhow::{Context, Result, bail};
 use refrain_monitor::StreamInput;
 use refrain_stream::{PcmFormat, PipeContent};
+use url::Url;
 
 /// URL schemes that `monitor` can follow.
 const SCHEMES: [&str; 4] = ["http", "https", "udp", "rtp"];
+
+/// Replacement of an invalid URL in messages.
+const HIDDEN: &str = "…";
 
 /// Opens the stream that a command-line argument names.
 pub(super) fn open(argument: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
@@ -44,19 +48,26 @@ pub(super) fn id_of(argument: &str) -> String {
     if argument == "-" {
         return "stdin".to_owned();
     }
+    // The id becomes part of file names and responses, so it must not contain a secret of the URL.
     let shown = shown(argument);
     let path = shown.split_once("://").map_or(shown.as_str(), |(_, path)| path);
-    let is_common = |part: &&str| !["", "index", "master", "playlist"].contains(part);
+    let is_common = |part: &&str| !["", "index", "master", "playlist", HIDDEN].contains(part);
     let stems = path.rsplit('/').map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem));
     stems.filter(is_common).map(str::to_owned).next().unwrap_or_else(|| "stream".to_owned())
 }
 
-/// Returns the argument for messages: a URL without user, password, query and fragment.
+/// Returns the argument for messages: a URL without user, password, query and fragment, or only the scheme of an invalid
+/// URL.
 pub(super) fn shown(argument: &str) -> String {
     let Some(scheme) = scheme(argument) else { return argument.to_owned() };
+    // In an invalid URL it is not clear where a password ends.
+    if Url::parse(argument).is_err() {
+        return format!("{scheme}://{HIDDEN}");
+    }
     let rest = argument.get(scheme.len() + 3..).unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+    // The last `@` ends the user, because a password can contain one.
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let slash = if path.is_empty() { "" } else { "/" };
     format!("{scheme}://{host}{slash}{path}")
@@ -78,6 +89,13 @@ mod tests {
             assert_eq!(id_of(argument), id, "{argument}");
         }
         assert_eq!(shown("https://u:p@host/a/b.m3u8?token=x#y"), "https://host/a/b.m3u8");
+        for invalid in ["http://u:p", "http://u:p?w@host/a", "http://u:p/w@host/a"] {
+            assert_eq!(
+                (shown(invalid).as_str(), id_of(invalid).as_str()),
+                ("http://…", "stream"),
+                "{invalid}"
+            );
+        }
         assert!(open("rtmp://host/app/key", None).is_err());
     }
 }

@@ -20,6 +20,7 @@ impl PlayingSongs {
     pub(super) fn update(&self, event: &StreamEvent, track: &Track) {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event.kind {
+            // The key is the airing, because one track can play twice at the same time.
             EventKind::Final => playing.remove(&event.airing),
             EventKind::Start | EventKind::Update => playing.insert(event.airing, name(track)),
         };
@@ -36,6 +37,7 @@ impl PlayingSongs {
         let level = status.decoder.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
         let (detected, gaps) = (clock(status.position), status.decoder.gaps.total());
         let missing = if gaps.count > 0 { format!(", {:.0} s missing", gaps.seconds) } else { String::new() };
+        // Titles are untrusted and can contain control characters.
         clean(&format!("{id}: {}, {detected}{lag}{level}{missing} | {songs}", status.state.name()))
     }
 }

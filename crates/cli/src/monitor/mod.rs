@@ -30,18 +30,22 @@ use event_writer::{EventFormat, EventWriter};
 use line::PlayingSongs;
 pub(crate) use line::event as event_line;
 
-/// Maximum number of events that are queued for writing, which take at most 100 MB. If the queue is full, decoding waits. A
-/// thousand hours of songs have fewer events, so a recording is always decoded to its end, after which the time for retries
-/// is limited.
+/// Maximum number of events that are queued for writing, which take at most 100 MB. If the queue is full, decoding
+/// waits. A thousand hours of songs have fewer events, so a recording is always decoded to its end, after which the
+/// time for retries is limited. With 256 events, a recording whose events could not be written never reached its end,
+/// and the command never exited.
 const MAX_QUEUED_EVENTS: usize = 65_536;
 
-/// Interval at which the status line is updated.
+/// Interval at which the status line is updated. Position and lag are shown with tenths of a second, but change in
+/// steps of the decisions of the matcher, half a second. A shorter interval would redraw the same text.
 const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Interval at which the status is logged.
+/// Interval at which the status is logged: 1,440 lines per day and stream. At half this value, the log grows twice as
+/// fast without new information; at twice this value, an outage of a minute leaves no trace in these lines.
 const STATUS_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Default interval between two update events of a song, in seconds.
+/// Default interval between two update events of a song, in seconds: about seven updates per song. It is also the
+/// default of `monitor.update_seconds` of the service.
 const DEFAULT_UPDATE_SECONDS: f64 = 30.0;
 
 /// The stream to follow and the events to report.
@@ -63,6 +67,7 @@ pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> R
 
 fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<MonitorPlan<'a>> {
     let mut kinds: Vec<EventKind> = args.events.iter().filter_map(|event| event.kind()).collect();
+    // An interval without the event would have no effect, so it selects the event too.
     if args.update_every.is_some() && !kinds.contains(&EventKind::Update) {
         kinds.push(EventKind::Update);
     }
@@ -78,6 +83,8 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     if let Some(rendition) = &args.rendition {
         hls.rendition = rendition.0.clone();
     }
+    // JSON lines for a program, text for a person, and nothing if files are written while a person reads the status
+    // line.
     let event_format = match (args.json, &args.out, output.is_terminal()) {
         (true, ..) | (_, None, false) => EventFormat::Json,
         (_, _, true) => EventFormat::Text,
@@ -107,15 +114,17 @@ fn follow(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
+    // The matcher searches every half second of each stream, and a search in the database takes several statements.
     if settings.search == SearchBackend::Database {
         bail!(
-            "streams can be searched only in a local index, which is built from the same database; use {}",
+            "streams can be searched only in a local index, which is built from the catalog; use {}",
             settings.names.local_search
         );
     }
     if let Some(folder) = &plan.folder {
         folder.create()?;
     }
+    // Before the catalog is opened, which can take as long as the retries of the database.
     interrupt::install_handler();
     let context = CommandContext::open(settings, Missing::Refuse)?;
     let outcome = run_monitor(plan, input, &context, output);
@@ -135,6 +144,7 @@ fn run_monitor(
     if !status.is_shown() || plan.log.1 {
         status.log_writer().begin(plan.log.0, plan.log.1);
     } else {
+        // The status line has the information of the other log lines.
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
     let follower = context.follow(index_sync, |what| log_changes(&what));
@@ -145,6 +155,7 @@ fn run_monitor(
         let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
         let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
         let shown = PlayingSongs::default();
+        // The other two branches never end, so the block ends with the last event.
         let lost = tokio::select! {
             lost = emit(event_writer, event_receiver, &shown) => lost?,
             never = stop_on_signal(&handle, &plan.id) => match never {},
@@ -152,6 +163,7 @@ fn run_monitor(
         };
         anyhow::Ok((handle.ended().await, lost))
     });
+    // Removes the status line before the messages about the outcome.
     drop(status);
     let (last, lost) = last?;
     Ok(outcome(plan, &last, lost, output))
@@ -161,6 +173,7 @@ fn run_monitor(
 async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
     interrupt::wait().await;
     tracing::info!(stream = id, "shutdown requested, processing buffered audio");
+    // Stops the source only: buffered audio is decoded, and songs that play get their final event.
     handle.stop();
     std::future::pending().await
 }
@@ -184,6 +197,7 @@ async fn show(handle: &StreamHandle, shown: &PlayingSongs, line: &StatusLine<'_>
     loop {
         tokio::time::sleep(STATUS_LINE_INTERVAL).await;
         if line.is_shown() {
+            // The monitor cannot publish a new status during the borrow, so it ends before the line is drawn.
             let text = shown.text(id, &status.borrow());
             line.set(text);
         }
@@ -219,6 +233,7 @@ fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
                 tracing::warn!("{}", cannot_be_searched(skipped));
             }
         }
+        // Only the first failure, because an outage can last for hours.
         FollowEvent::Failed { error, failures: 1, .. } => {
             tracing::warn!(%error, "following the catalog failed, searching the index as it is");
         }

@@ -8,7 +8,9 @@ use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Maximum number of messages that one transaction deletes.
+/// Maximum number of messages that one transaction deletes. The rows are locked until its end, and the service works on
+/// the same table. At half this value, the command makes twice the round trips; at twice this value, a delivery can
+/// wait longer for a lock.
 const MAX_TRANSACTION_ROWS: u32 = 1_000;
 
 /// Deletes the undelivered messages of a sink.
@@ -18,6 +20,7 @@ pub(super) fn drop(
     context: &CommandContext,
     output: &Output,
 ) -> Result<CommandOutcome> {
+    // The service delivers the messages of a configured sink, so deleting them would lose detections.
     let service = settings.service(None)?;
     if !args.force && service.outbox.sinks.iter().any(|sink| sink.name == args.sink) {
         bail!(
@@ -30,6 +33,7 @@ pub(super) fn drop(
         let batch =
             context.wait(context.catalog().journal().drop_deliveries(&args.sink, MAX_TRANSACTION_ROWS))?;
         dropped += batch;
+        // A batch that is not full was the last one.
         if batch < u64::from(MAX_TRANSACTION_ROWS) {
             break;
         }

@@ -34,6 +34,7 @@ pub(super) fn list(
     let mut first = true;
     for status in wanted {
         let filter = OutboxFilter { sink: args.sink.clone(), status: Some(status) };
+        // Printed page by page, because an outbox can have millions of rows after a long outage.
         pages(context, &filter, |page| {
             if args.json {
                 let mut lines = String::new();
@@ -45,6 +46,7 @@ pub(super) fn list(
             }
             let mut lines = table(page).lines().into_iter();
             let heading = lines.next().unwrap_or_default();
+            // Every page has its own column widths; the heading is printed once, with those of the first page.
             if std::mem::take(&mut first) {
                 output.line(&output.style().dim(&heading))?;
             }

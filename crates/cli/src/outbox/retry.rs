@@ -12,6 +12,7 @@ use crate::output::Output;
 /// Makes the dead messages that match the arguments due again.
 pub(super) fn retry(args: &RetryArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let (mut due, mut others) = (0, 0);
+    // One by one, so that each message that is not dead is named.
     for id in &args.ids {
         let done = context.wait(context.catalog().journal().retry(&[*id]))?;
         due += done;

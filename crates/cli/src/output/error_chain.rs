@@ -5,6 +5,7 @@ pub(crate) fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
+        // Some errors have the text of their cause in their own text.
         if !text.contains(cause.trim()) {
             if !text.is_empty() {
                 text.push_str(": ");

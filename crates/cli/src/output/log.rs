@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::secrets::redact_secrets;
+use super::table::clean;
 use crate::settings::LogSettings;
 
 /// Writer of log lines to standard error. It hides a progress bar while it writes.
@@ -55,18 +56,42 @@ impl<'a> MakeWriter<'a> for LogWriter {
 }
 
 impl Write for LogWriter {
-    /// Writes one log line, which `tracing-subscriber` passes as a whole, without passwords in URLs.
+    /// Writes one log line, which `tracing-subscriber` passes as a whole, without passwords in URLs and with control
+    /// characters escaped.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = redact_secrets(&String::from_utf8_lossy(line));
+        let text = printable(&String::from_utf8_lossy(line));
         let write = || io::stderr().lock().write_all(text.as_bytes());
         match &self.0 {
+            // Without this, the line would be written into the bar.
             Some(bar) => bar.suspend(write)?,
             None => write()?,
         }
+        // The length of the input, not of the written text, or the caller would write the rest again.
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// Returns a log line without passwords in URLs and with control characters escaped, except for its line end.
+fn printable(line: &str) -> String {
+    // Libraries can log URLs with passwords, and ids, names and titles can contain line ends.
+    let text = redact_secrets(line);
+    match text.strip_suffix('\n') {
+        Some(text) => clean(text) + "\n",
+        None => clean(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_have_no_line_end_or_control_character_inside() {
+        assert_eq!(printable("song stream=a\nb\x1b[2J\n"), "song stream=a\\nb\\u{1b}[2J\n");
+        assert_eq!(printable("open postgres://ann:hush@db/x"), "open postgres://ann:…@db/x");
     }
 }

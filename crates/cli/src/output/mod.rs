@@ -51,6 +51,7 @@ impl Output {
     /// Creates an output to the standard streams of this process.
     pub(crate) fn new() -> Self {
         Self {
+            // Standard output writes each line separately, which is slow for long tables.
             stdout: Mutex::new(BufWriter::new(io::stdout())),
             bar: Mutex::new(None),
             style: OutputStyle::detect(),
@@ -72,6 +73,7 @@ impl Output {
         self.with_hidden_bar(io::stdout().is_terminal(), || {
             let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
             stdout.write_all(text.as_bytes())?;
+            // Programs that read from a pipe must get each result when it is complete.
             stdout.flush()?;
             Ok(())
         })
@@ -82,12 +84,20 @@ impl Output {
         self.result(&format!("{text}\n"))
     }
 
-    /// Writes a line to standard error, without passwords in URLs and with control characters escaped. An error of the write
-    /// is ignored, because it cannot be reported anywhere.
+    /// Writes one line to standard error, without passwords in URLs. Control characters are escaped, line ends included,
+    /// because names of files and tracks can contain them. An error of the write is ignored, because it cannot be reported
+    /// anywhere.
     pub(crate) fn note(&self, text: &str) {
-        let text = redact_secrets(text);
-        let text: Vec<String> = text.split('\n').map(clean).collect();
-        let text = text.join("\n");
+        self.write_note(&clean(&redact_secrets(text)));
+    }
+
+    /// Like [`Self::note`], but for text of several lines.
+    pub(crate) fn note_lines(&self, text: &str) {
+        let lines: Vec<String> = redact_secrets(text).split('\n').map(clean).collect();
+        self.write_note(&lines.join("\n"));
+    }
+
+    fn write_note(&self, text: &str) {
         self.with_hidden_bar(true, || {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
@@ -124,8 +134,10 @@ impl Output {
 
     /// Runs `write`. If it writes to the terminal (`on_screen`), a progress bar is hidden during the call.
     fn with_hidden_bar<T>(&self, on_screen: bool, write: impl FnOnce() -> T) -> T {
+        // Cloned, so that the lock is not held during the write, which can block on a full pipe.
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match bar {
+            // A write to a file or a pipe does not disturb the bar.
             Some(bar) if on_screen => bar.suspend(write),
             _ => write(),
         }

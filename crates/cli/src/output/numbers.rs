@@ -29,6 +29,7 @@ pub(crate) fn bytes(count: u64) -> String {
 /// Formats the confidence of a match in per cent, from the probability that it is chance.
 pub(crate) fn confidence(false_positive_probability: f64) -> String {
     let percent = 100.0 * (1.0 - false_positive_probability.clamp(0.0, 1.0));
+    // Rounding would print 100 %, which claims certainty.
     if percent > 99.9999 { ">99.9999 %".to_owned() } else { format!("{percent:.4} %") }
 }
 

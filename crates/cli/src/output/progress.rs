@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{LogWriter, Output, format_duration};
 
-/// Interval at which a bar is redrawn.
+/// Interval at which a bar is redrawn. A person sees five updates per second as continuous. At half this value, the
+/// terminal gets twice the output, which matters over SSH; at twice this value, the spinner visibly stops.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Counts processed files and decoded audio. Shows a progress bar if standard error is a terminal, until it is dropped.
@@ -25,6 +26,7 @@ pub(crate) struct FileProgress<'a> {
 /// before anything is decoded.
 pub(super) fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    // The template is constant and valid. An error would only leave the default style.
     if let Ok(style) = ProgressStyle::with_template("{bar:12} {percent:>3} % {msg}, {eta} left") {
         bar.set_style(style);
     }
@@ -48,6 +50,7 @@ impl<'a> FileProgress<'a> {
     /// Counts a processed file of `bytes` bytes from which `seconds` seconds of audio were decoded.
     pub(crate) fn file_done(&self, bytes: u64, seconds: f64) {
         let files = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
+        // Milliseconds as an integer, because there are no atomic floats.
         self.milliseconds.fetch_add((seconds * 1000.0) as u64, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
             bar.set_message(format!(
@@ -67,6 +70,7 @@ impl<'a> FileProgress<'a> {
 
     /// Returns the decoding speed in seconds of audio per second of elapsed time.
     pub(crate) fn speed(&self) -> f64 {
+        // The minimum avoids a division by zero for the first file.
         self.seconds() / self.started.elapsed().as_secs_f64().max(1e-3)
     }
 }

@@ -10,6 +10,7 @@ pub(crate) fn redact_secrets(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, url) = rest.split_at(at + "://".len());
+        // In messages a URL ends at white space or at a quotation mark.
         let end = url.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(url.len());
         clean.push_str(before);
         clean.push_str(&without_password(&url[..end]));

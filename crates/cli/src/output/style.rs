@@ -11,6 +11,7 @@ pub(crate) struct OutputStyle {
 impl OutputStyle {
     /// Enables styles if standard output is a terminal other than `TERM=dumb` and `NO_COLOR` is empty or not set.
     pub(super) fn detect() -> Self {
+        // By the convention of no-color.org an empty value does not count.
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self { on: std::io::stdout().is_terminal() && !no_color && !dumb }

@@ -33,6 +33,7 @@ impl Table {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.width()).collect();
         for row in &self.rows {
+            // Width on the screen, because characters of East Asian scripts take two columns.
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.width());
             }
@@ -46,6 +47,7 @@ impl Table {
                     Align::Right => line.extend([blanks.as_str(), cell, "  "]),
                 }
             }
+            // Trailing blanks would wrap on a narrow terminal.
             line.truncate(line.trim_end().len());
             line
         };

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Maximum number of inputs, per thread, by which processing can be ahead of the input whose result is delivered next. It
-/// bounds the memory for finished results, which are small (matches or a packed constellation, never decoded audio).
+/// Maximum number of inputs, per thread, by which processing can be ahead of the input whose result is delivered next.
+/// It bounds the memory for finished results, which are small (matches or a packed constellation, never decoded audio).
+/// At half this value, threads are idle more often behind one long input; at twice this value, more results are lost if
+/// the run is stopped.
 const MAX_AHEAD_PER_JOB: usize = 32;
 
 /// Error of an input whose processing panicked, which is a bug. The other inputs are still processed.
@@ -64,6 +66,7 @@ impl<T> SharedQueue<T> {
             }
         };
         let result = state.done.remove(&k)?;
+        // This makes room for threads that wait because they are too far ahead.
         state.delivered = k + 1;
         drop(state);
         self.changed.notify_all();
@@ -79,6 +82,7 @@ pub(crate) fn in_order<T: Send, E>(
     work: impl Fn(usize) -> T + Sync,
     mut sink: impl FnMut(usize, Result<T, Panicked>) -> Result<Flow, E>,
 ) -> Result<(), E> {
+    // A single input, which is the usual case, should not wait for the start of threads.
     if jobs.min(count) <= 1 {
         for k in 0..count {
             if sink(k, guarded(&work, k))? == Flow::Stop {
@@ -122,6 +126,7 @@ fn on_threads<T: Send, E>(
             scope.spawn(|| worker(&shared, count, jobs * MAX_AHEAD_PER_JOB, work));
         }
         let result = deliver(&shared, count, timeout, &mut sink);
+        // Also after an error of the sink, or the scope would wait for threads that wait for space.
         shared.lock().stop = true;
         shared.changed.notify_all();
         result
@@ -143,8 +148,10 @@ fn worker<T>(shared: &SharedQueue<T>, count: usize, ahead: usize, work: &(impl F
         }
         let k = state.next;
         state.next += 1;
+        // Released during the work, which takes seconds.
         drop(state);
         let result = guarded(work, k);
+        // All threads are notified, because the consumer and the workers wait on one condition.
         shared.lock().done.insert(k, result);
         shared.changed.notify_all();
     }

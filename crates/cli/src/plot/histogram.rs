@@ -10,7 +10,7 @@ use super::draw::{Area, Axis, BAND, FOUND, GHOST, MISSING, Margins, PictureTheme
 use super::frequency;
 
 /// Number of bands of the frequency axis. It is enough to show the limits of a telephone line (300 and 3,400 Hz). At
-/// twice of it, bands of a short clip have too few peaks to compare.
+/// twice this value, bands of a short clip have too few peaks to compare.
 const BANDS: usize = 16;
 /// Width of a bin of delays in milliseconds, which is one tick, the resolution of the times of peaks.
 const BIN_MS: f64 = 1000.0 / TICKS_PER_SECOND;
@@ -35,6 +35,7 @@ pub(super) fn bands(
     let (low, step) = (y.range.start, (y.range.end - y.range.start) / BANDS as f64);
     let mut counts = [(0usize, 0usize); BANDS];
     for peak in &aligned.expected {
+        // A change of the pitch can move expected peaks off the axis; they count in the outer bands.
         let band = ((warp_hertz(peak.hertz) - low) / step).max(0.0) as usize;
         let (expected, found) = &mut counts[band.min(BANDS - 1)];
         *expected += 1;

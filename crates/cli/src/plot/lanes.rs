@@ -9,7 +9,9 @@ use plotters::style::{Color, WHITE};
 
 use super::draw::{Area, PictureTheme, mark};
 
-/// Maximum number of lanes.
+/// Maximum number of lanes. Songs overlap in cross-fades and where the catalog has several versions, so two are usually
+/// enough. Four take 120 of 900 pixels; at twice this value, the spectrogram of a mashup would be too low to read.
+/// Further songs are counted in the heading.
 const MAX_LANES: usize = 4;
 /// Height of a lane.
 const LANE_HEIGHT: f64 = 30.0;
@@ -47,6 +49,7 @@ impl<'a> Lanes<'a> {
         let mut lanes = Self { shown: shown.clone(), bars: Vec::new(), lanes: 0, hidden: 0 };
         let is_visible = |song: &SongBar| song.from < shown.end && song.to > shown.start;
         for (index, song) in songs.iter().enumerate().filter(|(_, song)| is_visible(song)) {
+            // The first lane that is free. With songs in order of their start this needs the fewest lanes.
             let free = ends.iter().position(|end| *end <= song.from);
             match free {
                 Some(lane) => ends[lane] = song.to,
@@ -86,6 +89,7 @@ impl<'a> Lanes<'a> {
             across.start + (part * f64::from(across.end - across.start)).round() as i32
         };
         for (index, lane, song) in &self.bars {
+            // At least one pixel, or short songs of a long input would be invisible.
             let (left, right) = (x(song.from), x(song.to).max(x(song.from) + 1));
             let upper = top + *lane as i32 * theme.px(LANE_HEIGHT);
             let bar = [(left, upper), (right, upper + theme.px(BAR_HEIGHT))];

@@ -2,16 +2,22 @@
 
 use refrain_core::fingerprint::Picture;
 
-/// Fraction of all levels above the level of the hottest colour, so that a few extreme levels do not reduce the contrast.
+/// Fraction of all levels above the level of the hottest colour, so that a few extreme levels do not reduce the
+/// contrast. At a tenth of it a single click darkens the picture; at ten times of it, loud tones lose their
+/// differences.
 const HOT_FRACTION: f64 = 0.001;
-/// Fraction of all levels below the level of the coldest colour, for the same reason.
+/// Fraction of all levels below the level of the coldest colour, for the same reason. It is larger than the fraction of
+/// loud levels, because differences between very quiet bins carry no information.
 const COLD_FRACTION: f64 = 0.02;
-/// Maximum difference between the levels of the hottest and the coldest colour, in decibels. Softer sounds are inaudible next
-/// to the loudest ones.
+/// Maximum difference between the levels of the hottest and the coldest colour, in decibels. Softer sounds are
+/// inaudible next to the loudest ones. At half this value, quiet partials are black; at twice this value, the noise
+/// floor takes most of the colours.
 const MAX_RANGE_DB: i32 = 80;
-/// Minimum difference between the levels of the hottest and the coldest colour, in decibels.
+/// Minimum difference between the levels of the hottest and the coldest colour, in decibels. Without it, the noise of a
+/// nearly silent input would be drawn with full contrast.
 const MIN_RANGE_DB: i32 = 30;
-/// Minimum level of the hottest colour in decibels, so that silence is dark.
+/// Minimum level of the hottest colour in decibels, so that silence is dark. At half this value (-30 dB), quiet music
+/// would be dark as well.
 const MIN_HOTTEST_DB: f32 = -60.0;
 /// The levels of the hottest and the coldest colour are rounded to multiples of this value.
 const ROUNDING_DB: f32 = 5.0;
@@ -43,12 +49,14 @@ impl SpectrogramLevels {
     /// position of the pixel in columns, `low` and `high` are its edges in bins. Returns `None` outside of the spectrogram.
     pub(super) fn part(&self, column: f64, (low, high): (f64, f64)) -> Option<f32> {
         let columns = self.levels.len() / self.bins;
+        // Half a column at each end still belongs to the first and the last column.
         if columns == 0 || column > columns as f64 - 0.5 || column < -0.5 {
             return None;
         }
         let column = column.clamp(0.0, (columns - 1) as f64);
         let (before, part) = (column as usize, column.fract() as f32);
         let row = |k: usize| &self.levels[k.min(columns - 1) * self.bins..][..self.bins];
+        // A pixel that is smaller than a bin is interpolated; a larger one shows the loudest of its bins.
         let level = |k: usize| {
             if high - low < 1.0 {
                 interpolated(row(k), (low + high) / 2.0)

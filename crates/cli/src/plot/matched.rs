@@ -40,14 +40,20 @@ const UPPER_FRACTION: f64 = 0.62;
 const DOT: f64 = 3.6;
 /// Radius of the dots of the peaks of the input.
 const GHOST_DOT: f64 = 1.8;
-/// Area in pixels per peak of the song below which the dots are smaller.
+/// Area in pixels per peak of the song below which the dots are smaller. A dot has about 40 pixels, so at this density
+/// a tenth of the panel is covered. At half this value, dots overlap before they shrink; at twice this value, they are
+/// small for no reason.
 const MIN_DOT_AREA: f64 = 400.0;
-/// Minimum area in pixels per peak of the input. More peaks would hide the peaks of the song.
+/// Minimum area in pixels per peak of the input. More peaks would hide the peaks of the song, so peaks of high rank are
+/// left out. At half this value, the panel of a dense query is grey; at twice this value, fewer of the peaks that the
+/// matcher saw are shown.
 const MIN_GHOST_AREA: f64 = 150.0;
-/// Maximum distance in milliseconds of two peaks that are compared. It is larger than the tolerance, so that chance hits are
-/// visible next to the line of a match.
+/// Maximum distance in milliseconds of two peaks that are compared. It is larger than the tolerance, so that chance
+/// hits are visible next to the line of a match. At half this value, the flat background of a chance hit is hard to
+/// see; at twice this value, there are twice the dots without more information.
 const MAX_DELAY_MS: f64 = 150.0;
-/// Maximum number of dots of the lower panel. If there are more, only every n-th is drawn.
+/// Maximum number of dots of the lower panel. If there are more, only every n-th is drawn. A panel that is about 1,300
+/// pixels wide cannot show more; at twice this value, drawing a match of an hour takes longer and looks the same.
 const MAX_NEAR_DOTS: usize = 20_000;
 
 /// Contents of the picture.
@@ -110,6 +116,7 @@ fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     let (across, down) = plot.get_pixel_range();
     let ghosts = within(view.input, &view.detail);
     let pixels = (across.len() * down.len()) as f64 / theme.area();
+    // Whole ranks are left out, so that the drawn peaks are those of a lower density.
     let below = fitting_rank_limit(ghosts, Density::Query.rank_limit(), pixels / MIN_GHOST_AREA);
     for peak in ghosts.iter().filter(|peak| peak.rank < below) {
         plot.draw(&Circle::new(coordinates(peak), theme.pen(GHOST_DOT), GHOST.filled()))?;
@@ -120,6 +127,7 @@ fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     };
     let shown: Vec<&ExpectedPeak> = aligned.expected.iter().filter(shown).collect();
     let space = pixels / shown.len().max(1) as f64;
+    // The area of a dot shrinks with the space per peak, but not below the dots of the input.
     let radius = theme.pen(DOT * (space / MIN_DOT_AREA).sqrt().clamp(GHOST_DOT / DOT, 1.0));
     for peak in shown {
         let style = if peak.found { FOUND.filled() } else { MISSING.stroke_width(theme.pen(1.4)) };
@@ -201,6 +209,7 @@ fn time_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     let band = [(whole.start, -TOLERANCE_MS), (whole.end, TOLERANCE_MS)];
     plot.draw(&Rectangle::new(band, BAND.mix(0.22).filled()))?;
     grid(&mut chart, theme, &x, &y, true)?;
+    // Every n-th dot, so that all parts of the match are shown. `step_by` does not accept 0.
     for near in aligned.near.iter().step_by(aligned.near.len().div_ceil(MAX_NEAR_DOTS).max(1)) {
         let color = if near.late_ms.abs() <= TOLERANCE_MS { FOUND.mix(0.8) } else { GHOST.mix(0.9) };
         plot.draw(&Circle::new((near.seconds, near.late_ms), theme.pen(GHOST_DOT), color.filled()))?;

@@ -52,6 +52,7 @@ fn plot_all(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
+    // Before the inputs are read, so that an unusable folder is reported at once.
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create folder {}", args.out.display()))?;
     let searcher = Searcher::open(context, settings, output)?;
@@ -74,7 +75,8 @@ fn plot_all(
             result
         },
         |k, result| {
-            let result = result.unwrap_or_else(|_| PlotResult::failed(&InputError::internal(&inputs[k])));
+            let result =
+                result.unwrap_or_else(|_| PlotResult::failed(&InputError::internal(inputs[k].name())));
             for file in &result.files {
                 output.line(&file.display().to_string())?;
             }

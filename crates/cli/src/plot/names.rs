@@ -29,9 +29,11 @@ impl PictureNames {
     /// that no input replaces the pictures of another one. Upper and lower case count as equal, because some file systems
     /// do not distinguish them.
     pub(super) fn of(inputs: &[Input<'_>], folder: &Path) -> Self {
+        // Prints `clip.png` and not `./clip.png`.
         let folder = if folder == Path::new(".") { Path::new("") } else { folder };
         let mut taken = HashSet::new();
         let stems = inputs.iter().map(|input| {
+            // Names are printed one per line, so they must not contain line ends.
             let plain = input.stem().replace(char::is_control, "_");
             let mut stem = plain.clone();
             let mut number = 1;

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use anyhow::{Result, bail};
 
-/// Default length of a spectrogram in seconds. In a longer one the single peaks are not visible.
+/// Default length of a spectrogram in seconds. In a longer one the single peaks are not visible: a second has about 48
+/// pixels at the natural width, and at twice the length 24, so that the rings of neighbouring peaks overlap.
 const DEFAULT_SECONDS: f64 = 30.0;
-/// Maximum length of the part of a match whose single peaks are drawn, in seconds. For a longer match it is the middle part.
+/// Maximum length of the part of a match whose single peaks are drawn, in seconds. For a longer match it is the middle
+/// part, because the edges can be inside a cross-fade. At twice this value, the dots overlap at the natural size.
 const MAX_DETAIL_SECONDS: f64 = 20.0;
-/// Minimum length of an axis in seconds.
+/// Minimum length of an axis in seconds. A match that `--from` and `--to` cut to less would have an axis of almost zero
+/// length, whose tick distance would be below the resolution of a peak.
 const MIN_AXIS_SECONDS: f64 = 0.2;
 
 /// The part of the inputs that `--from` and `--to` select, or the default part.
@@ -47,6 +50,7 @@ impl PlotRange {
             let (from, to) = (from.max(self.from), to.min(self.to));
             return (from < to).then(|| widened(from, to));
         }
+        // The middle of the match, because its ends can be inside of a cross-fade.
         let (middle, half) = ((from + to) / 2.0, MAX_DETAIL_SECONDS / 2.0);
         Some(widened(from.max(middle - half), to.min(middle + half)))
     }

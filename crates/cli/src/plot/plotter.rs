@@ -20,7 +20,8 @@ use crate::identify::{Input, InputError, title};
 use crate::output::{clean, clock};
 use crate::search::Searcher;
 
-/// Maximum number of pictures of matches of one input, and of pictures of rejected candidates.
+/// Maximum number of pictures of matches of one input, and of pictures of rejected candidates. The limit bounds time
+/// and disk space. A mix of a day has hundreds of songs; a user who wants them selects a part of it.
 const MAX_PICTURES: usize = 100;
 
 /// Name of the pictures of matches.
@@ -72,13 +73,16 @@ impl Plotter<'_> {
     /// Processes an input and writes its pictures.
     pub(super) fn plot(&self, input: &Input<'_>, name: &PictureName) -> PlotResult {
         let mut result = PlotResult::default();
+        // Pictures that were written before an error are listed too.
         result.error = self.try_plot(input, name, &mut result).err();
         result
     }
 
     fn try_plot(&self, input: &Input<'_>, name: &PictureName, result: &mut PlotResult) -> Result<()> {
         let plot_range = self.plot_range.range();
+        // One column per pixel, so the memory does not depend on the length of the input.
         let mut painter = PictureBuilder::new(plot_range.start, plot_range.end, self.size.width as usize);
+        // Fingerprint and picture come from one pass, because standard input cannot be read again.
         let sound =
             input.fingerprint_with(|chunk| painter.push(chunk)).map_err(|error| anyhow!("{error}"))?;
         result.seconds = sound.constellation.seconds;
@@ -142,9 +146,11 @@ impl Plotter<'_> {
                 continue;
             };
             count += 1;
+            // Counting continues, for the note about pictures that are not drawn.
             if count > MAX_PICTURES {
                 continue;
             }
+            // Read one by one, because the constellation of a track of hours is large.
             let Some(song) = self.constellation(found.track)? else {
                 result
                     .notes

@@ -71,6 +71,8 @@ pub(crate) fn check(
                 songs += found;
                 let line =
                     if json { response } else { format!("{}: {found} songs, see {report}", done.object) };
+                // The callback cannot return an error. The other objects get their reports in any case, so the first
+                // error is kept until the end.
                 write_error = write_error.take().or(output.line(&line).err());
             }
             // An object whose report exists already counts as checked.
@@ -116,6 +118,7 @@ pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) ->
         }
     }));
     drop(counter);
+    // The tracks are in the catalog already, so a failed comparison does not fail the command.
     if let Err(error) = context.wait(command.files.compare_new_tracks()) {
         output.note(&format!("refrain: the new tracks were not all compared with the others ({error}); the next `refrain index` compares them"));
     }
@@ -130,6 +133,7 @@ fn report_failure(output: &Output, object: &ObjectName, error: &FilesError) {
 impl<'a> S3Command<'a> {
     fn new(context: &'a CommandContext, settings: &Settings, output: &'a Output) -> Result<Self> {
         let index_sync = context.index_sync(output)?;
+        // Prefixes and limits of the service apply, so that an object gives the same report in both ways.
         let service = settings.service(None)?;
         let objects = context.wait(aws::objects(settings))?;
         let follower = context.follow(index_sync, |_: FollowEvent<'_>| {});
@@ -159,6 +163,7 @@ impl<'a> S3Command<'a> {
         for target in targets {
             match self.context.wait(self.files.objects(target)) {
                 Ok(objects) => all.extend(objects),
+                // The error of the only target is the result of the command.
                 Err(error) if targets.len() == 1 => return Err(error.into()),
                 Err(error) => {
                     self.failed += 1;

@@ -33,6 +33,7 @@ impl FollowingIndex {
     pub(super) fn open(context: &CommandContext, output: &Output) -> Result<Self> {
         let index_sync = context.index_sync(output)?;
         let index_changes = Arc::<Mutex<IndexChanges>>::default();
+        // The listener runs on the thread of the runtime and outlives this call.
         let listener_changes = Arc::clone(&index_changes);
         let follower = context.follow(index_sync, move |what| lock(&listener_changes).record(&what));
         Ok(Self { follower, index_changes, rebuild_lock: Mutex::new(()) })
@@ -54,6 +55,7 @@ impl FollowingIndex {
         context: &CommandContext,
         output: &Output,
     ) -> Result<()> {
+        // Several searches can find the same damage. One of them rebuilds, and the others wait for it.
         let _alone = lock(&self.rebuild_lock);
         if Arc::ptr_eq(bad, &self.follower.snapshot()) {
             output.note(&format!("refrain: {error}; doing so now"));

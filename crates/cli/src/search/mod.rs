@@ -20,8 +20,9 @@ use following::FollowingIndex;
 pub(crate) use following::IndexChanges;
 use rows::DatabaseSearch;
 
-/// Maximum number of times that one search rebuilds a damaged index. More than one, because the rebuilt index can be damaged
-/// too.
+/// Maximum number of times that one search rebuilds a damaged index. More than one, because the rebuilt index can be
+/// damaged too. On a failing disk every rebuild is damaged; a higher number would only repeat an expensive rebuild
+/// before the error.
 const MAX_REBUILDS: usize = 2;
 
 /// Searches the index of a catalog, from any thread.
@@ -117,6 +118,7 @@ impl<'a> Searcher<'a> {
     }
 
     fn identify_with(&self, query: &Constellation, settings: &MatchSettings) -> Result<Matches> {
+        // Taken again for each attempt: a rebuild replaces the snapshot.
         let current: &dyn Fn() -> Arc<Snapshot> = match &self.index {
             IndexSource::OnDemand(index_sync) => &|| lock(index_sync).snapshot(),
             IndexSource::FollowingIndex(following) => &|| following.snapshot(),
@@ -131,6 +133,7 @@ impl<'a> Searcher<'a> {
                 result => return Ok(result?),
             }
         }
+        // The last attempt returns its error.
         Ok(identify(&current(), query, settings)?)
     }
 
@@ -154,7 +157,9 @@ impl<'a> Searcher<'a> {
             // Damage in the database cannot be repaired here. The error says what to do.
             IndexSource::DatabaseSearch(_) => return Ok(()),
         };
+        // Held during the rebuild, so that searches on other threads wait for it.
         let mut index_sync = lock(index_sync);
+        // Another snapshot than the damaged one means that the rebuild is done.
         if Arc::ptr_eq(bad, &index_sync.snapshot()) {
             self.output.note(&format!("refrain: {error}; doing so now"));
             self.context.wait(index_sync.discard())?;
@@ -167,6 +172,7 @@ impl<'a> Searcher<'a> {
 /// Limits rayon's thread pool to `jobs` threads. The matcher processes long inputs in this pool, which otherwise has one
 /// thread per core. The pool starts its threads only when they are needed.
 pub(crate) fn limit_rayon_threads(jobs: usize) {
+    // With more jobs than cores, more threads would only compete for the cores.
     if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
         // Fails only if the pool exists already, which then has this size.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();

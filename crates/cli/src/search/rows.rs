@@ -16,13 +16,18 @@ use super::lock;
 use crate::context::CommandContext;
 use crate::output::Output;
 
-/// Minimum time between two checks for changes of the catalog. A search checks if the last check is older.
+/// Minimum time between two checks for changes of the catalog. A search checks if the last check is older. Each check
+/// is one statement. At half this value, many short searches spend more time on checks; at twice this value, new tracks
+/// are found a second later.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum number of attempts of a search. An attempt fails with [`IndexError::Stale`] if runs were merged during it.
+/// Merges take longer than searches, so a second failure is rare. A lower number fails searches while a large import is
+/// merged; a higher one only delays the error of an index that is merged all the time.
 const MAX_ATTEMPTS: usize = 5;
 
 /// Maximum number of changes of the catalog that are read at once. They are reported so that cached tracks are dropped.
+/// If there are more, the next check reads the rest, and until then a cached title can be out of date.
 const MAX_PAGE_CHANGES: u32 = 10_000;
 
 /// The index in the database, as of the last check.
@@ -52,6 +57,7 @@ impl<'a> DatabaseSearch<'a> {
     pub(super) fn open(context: &'a CommandContext, output: &'a Output) -> Result<Self> {
         let runs = runs(context)?;
         let (index, position) = context.wait(runs.open())?;
+        // Earlier changes need no report, because no track is cached yet.
         let reported_position = context.wait(context.catalog().position())?;
         let state = RowsState {
             index: Arc::new(index),
@@ -83,6 +89,7 @@ impl<'a> DatabaseSearch<'a> {
 
     /// Makes new tracks searchable and starts to merge runs in the background.
     pub(super) fn refresh(&self) -> Result<()> {
+        // Packed before the state is locked, so that searches on other threads continue.
         let packed = self.context.wait(self.runs.pack());
         let mut state = lock(&self.state);
         match packed {
@@ -93,6 +100,7 @@ impl<'a> DatabaseSearch<'a> {
             Err(SyncError::Catalog(
                 error @ (CatalogError::NotAllowed { .. } | CatalogError::ReadOnly { .. }),
             )) => {
+                // A user without write permission can still search the index as it is.
                 if !state.is_permission_reported {
                     state.is_permission_reported = true;
                     self.output.note(&format!(
@@ -111,6 +119,7 @@ impl<'a> DatabaseSearch<'a> {
         self.check_for_changes()?;
         for _ in 1..MAX_ATTEMPTS {
             match identify_rows(&self.index(), query, settings) {
+                // A merge replaces the rows to which this index refers. Reopening reads the new list of runs.
                 Err(IndexError::Stale) => self.reopen(&mut lock(&self.state))?,
                 result => return Ok(result?),
             }
@@ -129,9 +138,11 @@ impl<'a> DatabaseSearch<'a> {
             if state.last_check.elapsed() < CHECK_INTERVAL {
                 return Ok(());
             }
+            // Set before the queries, so that other threads do not repeat them.
             state.last_check = Instant::now();
             (state.reported_position, state.position)
         };
+        // The lock is free again here: other threads search while this one waits for the database.
         let catalog = self.context.catalog();
         let newest = self.context.wait(catalog.position())?;
         if newest > reported_position {
@@ -149,8 +160,10 @@ impl<'a> DatabaseSearch<'a> {
         Ok(())
     }
 
-    /// Starts to merge runs in the background, one merge after the other, until there are few runs.
+    /// Starts a task that calls [`IndexRows::merge`] until there is nothing left to merge. Does nothing while an
+    /// earlier task runs.
     fn merge(&self, state: &mut RowsState) {
+        // One merge at a time, because two of them would merge the same runs.
         if state.merge_task.as_ref().is_none_or(JoinHandle::is_finished) {
             let runs = self.runs.clone();
             // A failed merge is retried after the next update. Until then, searches only take longer.

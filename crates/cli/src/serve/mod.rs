@@ -37,10 +37,11 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
     let service = settings.service(roles)?;
     if settings.search == SearchBackend::Database {
         bail!(
-            "the service searches only in a local index, which is built from the same database; use search = \"local\" \
+            "the service can search only in a local index, which it builds from the catalog; use search = \"local\" \
              (REFRAIN_SEARCH=local)"
         );
     }
+    // Before logging starts, so that invalid settings are reported like those of other commands.
     let index_prefix = settings.cache_prefix()?;
     begin_log(settings.log()?);
     interrupt::install_handler();

@@ -57,6 +57,7 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
     };
     match context.wait(context.catalog().journal().start_stream(&new))? {
         StartOutcome::Started(_) => output.line(&format!("stream {:?} added", args.id))?,
+        // Repeating the command is no error, so that scripts can run it at every start.
         StartOutcome::Known(known) if known.url == args.url => {
             output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
         }
@@ -71,6 +72,7 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
 
 fn stop(args: &StopStreamArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let journal = context.catalog().journal();
+    // Read first, to distinguish an unknown stream from one that has ended.
     let Some(stream) = context.wait(journal.stream(&args.id))? else {
         bail!("stream {:?} not found; `refrain streams list` shows all streams", args.id);
     };
@@ -98,6 +100,7 @@ fn list(args: &ListStreamsArgs, context: &CommandContext, output: &Output) -> Re
             if args.json {
                 output.line(&serde_json::to_string(&StreamListRow::new(stream, now))?)?;
             } else {
+                // A table is printed at the end, because the widest cell determines the width of its column.
                 table.row(cells(stream, now));
             }
         }

@@ -22,6 +22,7 @@ const READ_ONLY_NAMES: [&str; 6] = ["file", "source", "id", "content", "seconds"
 /// Changes values of one track.
 pub(super) fn set(args: &SetArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let track = find(context, &args.id, false)?;
+    // Starts with the current values, so that all assignments together are one change.
     let mut fields = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
     for value in &args.values {
         let (name, value) = value
@@ -55,6 +56,7 @@ pub(super) fn remove(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
+    // Both iterators are lazy: each track is looked up when it is removed, so an unknown ID stops nothing.
     let by_id = args.ids.iter().map(|id| find(context, id, false));
     let by_source = args.source.iter().map(|path| find_source(context, path));
     let (mut done, mut failed) = (0, 0);
@@ -70,6 +72,7 @@ pub(super) fn remove(
             }
         }
     }
+    // Opening brings the index up to date, so that removed tracks are no longer found.
     if done > 0 {
         Searcher::open(context, settings, output)?;
     }

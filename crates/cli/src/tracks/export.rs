@@ -20,11 +20,12 @@ use crate::exit::CommandOutcome;
 use crate::output::{ItemCounter, Output};
 
 /// Number of tracks per page, whose constellations are read with one query. While a page is written, the next one is
-/// read, so two pages are in memory. At half of it, a remote database costs twice the round trips; at twice of it, the
-/// memory doubles, which matters for tracks that are hours long.
+/// read, so two pages are in memory. At half this value, a remote database costs twice the round trips; at twice this
+/// value, the memory doubles, which matters for tracks that are hours long.
 const PAGE: u32 = 64;
 
-/// Maximum number of links per database query.
+/// Maximum number of links per database query. The tracks of a page are read with a second query, at most two per link.
+/// A link has 24 bytes, so the number is bounded by the length of that second query only.
 const PAGE_LINKS: u32 = 1000;
 
 /// A page of tracks with their packed constellations.

@@ -39,12 +39,14 @@ pub(super) fn find(context: &CommandContext, text: &str, removed: bool) -> Resul
         bail!("{text:?} is not a track ID; `refrain tracks list` shows the IDs");
     }
     let unknown = || format!("track {text} not found; `refrain tracks list` shows all tracks");
+    // A complete ID is one query; a prefix needs all tracks.
     let track = if digits.len() == ID_DIGITS {
         let found = context.wait(context.catalog().by_id(digits.parse().with_context(unknown)?))?;
         found.filter(|track| removed || track.removed_at.is_none()).with_context(unknown)?
     } else {
         by_prefix(context, &digits, removed)?.with_context(unknown)?
     };
+    // The suffix is derived from the ID, so another one is a typing error.
     if suffix.is_some() && am_item_id(track.id) != text {
         bail!("{}", unknown());
     }

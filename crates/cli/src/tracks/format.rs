@@ -157,6 +157,7 @@ impl ExportVerifier {
     pub(super) fn read(&mut self, line: &[u8]) -> Result<ExportContent> {
         let line: Option<ExportLine> = serde_json::from_slice(line).ok();
         let line =
+            // A line has one kind of content. Otherwise it is unclear which content the checksum belongs to.
             line.filter(|line| line.end.is_none() || (line.track.is_none() && line.near_duplicate.is_none()));
         if let Some(ExportLine { end: Some(text), checksum, .. }) = &line {
             return Ok(ExportContent::ClosingLine(verified(text, checksum)?));
@@ -183,6 +184,8 @@ impl ExportVerifier {
                 expected_lines - self.lines
             ));
         }
+        // The numbers are compared before the checksums, because a missing line is the usual cause and easier to
+        // understand.
         let same =
             self.lines == expected_lines && (damaged > 0 || half_hex(&self.all.finalize()) == end.checksum);
         (!same).then(|| "its lines differ from those that were written, or have another order".to_owned())
@@ -190,6 +193,7 @@ impl ExportVerifier {
 }
 
 fn verified<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
+    // The raw text is hashed, because parsing and writing it again could change numbers and spaces.
     ensure!(checksum(text) == written, "damaged: the checksum is wrong");
     serde_json::from_str(text.get()).context("written by another program: the values are unknown")
 }

@@ -1,7 +1,7 @@
 //! Entry point to the parser of exports for the fuzz target.
 
 use super::format::{ExportContent, ExportHeader, ExportVerifier};
-use super::import::new_track;
+use super::row::new_track;
 
 /// Reads a header and lines as `tracks import` does, and returns the number of valid tracks.
 #[must_use]

@@ -1,15 +1,14 @@
 //! `refrain tracks import`: adds the tracks of an export to the catalog.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 
 use anyhow::{Context, Result};
-use base64::prelude::{BASE64_STANDARD, Engine};
-use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NearDuplicate, NewTrack, TrackNumber};
-use refrain_core::fingerprint::Constellation;
+use refrain_catalog::{AddOutcome, CatalogError, NearDuplicate, NewTrack, TrackNumber};
 
 use super::format::{ClosingLine, ExportContent, ExportHeader, ExportVerifier, Link};
-use super::row::TrackRow;
+use super::lines::{header_line, next_line};
+use super::row::new_track;
 use crate::args::ImportArgs;
 use crate::context::CommandContext;
 use crate::exit::CommandOutcome;
@@ -17,17 +16,18 @@ use crate::output::{ItemCounter, Output, error_chain};
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Maximum length of a line in bytes (64 MiB), which is more than the constellation of a day of audio needs.
-const MAX_LINE_BYTES: u64 = 64 << 20;
-
-/// Maximum number of tracks per transaction. A transaction waits once for the disk or the network. At half of it, an
-/// import into a remote database takes up to twice as long; at twice of it, an error loses twice the tracks, which the
-/// next import adds.
+/// Maximum number of tracks per transaction. A transaction waits once for the disk or the network. At half this value,
+/// an import into a remote database takes up to twice as long; at twice this value, an error loses twice the tracks,
+/// which the next import adds.
 const BATCH_TRACKS: usize = 64;
 
 /// Number of bytes of packed constellations from which on a transaction is written (16 MiB), for tracks that are hours
-/// long. Songs reach the limit of tracks first. At twice of it, memory and the size of a transaction double.
+/// long. Songs reach the limit of tracks first. At twice this value, memory and the size of a transaction double.
 const BATCH_BYTES: usize = 16 << 20;
+
+/// Maximum number of skipped lines that are reported one by one: one screen of lines. Further lines are only counted,
+/// because a damaged export can have as many invalid lines as tracks.
+const MAX_REPORTED_LINES: usize = 20;
 
 /// Runs the command. Damaged lines are reported and skipped.
 pub(super) fn import(
@@ -45,8 +45,9 @@ pub(super) fn import(
         let bytes = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         (Box::new(BufReader::new(file)), bytes)
     };
-    let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
+    let header = header_line(&mut lines).with_context(cannot)?;
     let header = ExportHeader::read(&header).with_context(|| name.clone())?;
+    // Before the first line, so that an unusable index is reported before an import of hours.
     let searcher = Searcher::open(context, settings, output)?;
     let mut import = Import {
         context,
@@ -120,6 +121,7 @@ impl Import<'_> {
         let read = self.read(lines, &mut verifier, progress);
         // Also after an error, so that the tracks that were read are imported.
         let written = self.write();
+        self.report_omitted();
         let end = read?;
         written?;
         if header.has_end() {
@@ -235,37 +237,15 @@ impl Import<'_> {
 
     fn skip(&mut self, number: u64, why: &str) {
         self.counts.skipped += 1;
-        self.output.note(&format!("refrain: {} line {number}: {why}; skipped", self.name));
+        if self.counts.skipped <= MAX_REPORTED_LINES {
+            self.output.note(&format!("refrain: {} line {number}: {why}; skipped", self.name));
+        }
     }
-}
 
-/// Returns the next line without its line end. A line that is longer than [`MAX_LINE_BYTES`] is truncated, so that its checksum
-/// is wrong.
-fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if lines.take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
+    /// Reports the number of skipped lines that were not reported one by one.
+    fn report_omitted(&self) {
+        if let Some(more @ 1..) = self.counts.skipped.checked_sub(MAX_REPORTED_LINES) {
+            self.output.note(&format!("refrain: {}: {more} more lines skipped", self.name));
+        }
     }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() as u64 == MAX_LINE_BYTES {
-        lines.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
-}
-
-pub(super) fn new_track(row: TrackRow) -> Result<NewTrack> {
-    let packed = row.constellation.context("invalid track: the constellation is missing")?;
-    let constellation = BASE64_STANDARD.decode(packed).context("damaged: the constellation is not base64")?;
-    Constellation::from_bytes(&constellation)?;
-    let content = blake3::Hash::from_hex(&row.content).context("damaged: invalid content hash")?;
-    Ok(NewTrack {
-        id: Some(row.id.parse().context("damaged: invalid ID")?),
-        source: row.source,
-        content: ContentHash(*content.as_bytes()),
-        seconds: row.seconds,
-        metadata: row.metadata,
-        rule: row.rule,
-        constellation,
-    })
 }

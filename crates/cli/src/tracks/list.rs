@@ -70,6 +70,7 @@ pub(super) fn show(args: &ShowArgs, context: &CommandContext, output: &Output) -
     }
     let mut values = values(&track);
     for link in context.wait(context.catalog().near_duplicates(track.number))? {
+        // A link is stored once, with the later track first, so this track can be on either side.
         let other = if link.track == track.number { link.of } else { link.track };
         for other in context.wait(context.catalog().by_numbers(&[other]))? {
             values.push((

@@ -7,6 +7,7 @@ mod format;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod import;
+mod lines;
 mod list;
 mod reindex;
 mod row;

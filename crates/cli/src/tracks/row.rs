@@ -1,7 +1,10 @@
 //! JSON form of a track.
 
+use anyhow::{Context, Result};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use refrain_app::response::am_item_id;
-use refrain_catalog::{Metadata, Rule, Track};
+use refrain_catalog::{ContentHash, Metadata, NewTrack, Rule, Track};
+use refrain_core::fingerprint::Constellation;
 use serde::{Deserialize, Serialize};
 
 /// JSON form of a track in `tracks list`, `show` and `export`.
@@ -43,4 +46,25 @@ impl TrackRow {
             constellation: None,
         }
     }
+}
+
+/// Returns the track of a row of an export.
+///
+/// # Errors
+/// If a value is missing or damaged.
+pub(super) fn new_track(row: TrackRow) -> Result<NewTrack> {
+    let packed = row.constellation.context("invalid track: the constellation is missing")?;
+    let constellation = BASE64_STANDARD.decode(packed).context("damaged: the constellation is not base64")?;
+    // Only validated: the catalog stores the packed bytes.
+    Constellation::from_bytes(&constellation)?;
+    let content = blake3::Hash::from_hex(&row.content).context("damaged: invalid content hash")?;
+    Ok(NewTrack {
+        id: Some(row.id.parse().context("damaged: invalid ID")?),
+        source: row.source,
+        content: ContentHash(*content.as_bytes()),
+        seconds: row.seconds,
+        metadata: row.metadata,
+        rule: row.rule,
+        constellation,
+    })
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use refrain_testkit::origin::{Fault, Times};
 use serde_json::Value;
 
-use crate::monitor::{Running, Stage, check_broadcast, responses};
+use crate::stage::{Running, Stage, check_broadcast, responses};
 use crate::support::{CommandOutput, Sandbox, music};
 
 /// Returns a command with the flags of the program that it replaces.

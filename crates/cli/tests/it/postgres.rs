@@ -15,7 +15,7 @@ use crate::concurrency::{feed, until};
 use crate::support::{CommandOutput, NAMES, Sandbox, best, music};
 
 /// Returns the server that these tests share. It ends with the test process.
-fn server() -> &'static PostgresServer {
+pub(crate) fn server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
     SERVER.get_or_init(|| PostgresServer::new().unwrap())
 }
@@ -29,12 +29,12 @@ fn database() -> (String, String) {
 }
 
 /// Runs the binary with a catalog.
-fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> CommandOutput {
+pub(crate) fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> CommandOutput {
     CommandOutput::from(sandbox.command(&["--catalog", url]).args(args).output().unwrap())
 }
 
 /// Creates a sandbox, and a database with its catalog of three songs. Returns the sandbox, and the database's name and URL.
-fn with_songs() -> (Sandbox, String, String) {
+pub(crate) fn with_songs() -> (Sandbox, String, String) {
     let (sandbox, (name, url)) = (Sandbox::with_catalog(), database());
     sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
     let output = run(&sandbox, &url, &["tracks", "import", "songs.jsonl"]).expect(0);

@@ -115,6 +115,8 @@ fn passwords_are_never_shown() {
         (&["tracks", "list", url], "", "postgres://ann:…@127.0.0.1:1/music"),
         (&["--catalog", "postgres://ann:hu sh@127.0.0.1:1/music", "tracks", "list"], "", "postgres"),
         (&["--catalog", "ann:hush@127.0.0.1/music", "tracks", "list"], "", "not supported"),
+        (&["identify", "clip.wav", "http://ann:hush"], "", "input 2: invalid http URL: invalid port number"),
+        (&["identify", "http://ann:hu sh@host:x/a.mp3"], "", "input 1: invalid http URL"),
     ] {
         let mut command = sandbox.command(args);
         let output = CommandOutput::from(command.env("REFRAIN_CATALOG", variable).output().unwrap())

@@ -112,6 +112,18 @@ fn damaged_export_lines_are_reported_and_skipped() {
 }
 
 #[test]
+fn import_reports_the_first_bad_lines_and_counts_the_others() {
+    let sandbox = Sandbox::new();
+    let header = "{\"format\":\"refrain-tracks\",\"version\":2}\n";
+    sandbox.file("bad.jsonl", header.to_owned() + &"{}\n".repeat(50));
+    let output = sandbox.run(&["tracks", "import", "bad.jsonl"]).expect(3);
+    assert_eq!(output.stdout, "0 added, 0 unchanged, 0 replaced, 50 skipped\n");
+    let is_of_one_line = |line: &&str| line.ends_with("; skipped");
+    assert_eq!(output.stderr.lines().filter(is_of_one_line).count(), 20, "{output:#?}");
+    output.stderr_contains("line 21: damaged").stderr_contains("bad.jsonl: 30 more lines skipped");
+}
+
+#[test]
 fn export_and_import_preserve_links_between_tracks() {
     let from = Sandbox::new();
     let song = &music().known[0].samples;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use refrain_testkit::effects::crop;
 
+#[cfg(unix)]
+use crate::stage::Running;
 use crate::support::{Sandbox, best, music};
 
 /// Bytes that hide a structure from checks of a file's start.
@@ -147,6 +149,62 @@ fn control_characters_of_file_names_do_not_reach_the_terminal() {
     let output = sandbox.run(&["index", "songs"]).expect(3).stderr_contains("sounds like");
     let is_shown = |character: char| !character.is_control() || character == '\n';
     assert!(output.stderr.chars().all(is_shown) && output.stdout.chars().all(is_shown), "{output:#?}");
+}
+
+#[test]
+fn line_ends_in_names_do_not_add_lines_to_messages() {
+    let sandbox = Sandbox::new();
+    sandbox.wav("songs/a\nforged.wav", &music().known[0].samples);
+    sandbox.file("songs/b\nforged.wav", "no audio");
+    sandbox.file("t\nforged.csv", "file,title\n\"x\nforged\",\n\"x\nforged\",\n");
+    sandbox.file("t\nforged.jsonl", "{\"format\":\"refrain-tracks\",\"version\":2}\n{}\n");
+    sandbox.file("t\nforged.ts", "This is no music at all. ".repeat(1000));
+    for (args, status) in [
+        (&["index", "songs", "--metadata", "t\nforged.csv"][..], 3),
+        (&["index", "songs", "--metadata", "no\nforged.csv"], 2),
+        (&["tracks", "import", "t\nforged.jsonl"], 3),
+        (&["tracks", "import", "no\nforged.jsonl"], 2),
+        (&["monitor", "t\nforged.ts", "--id", "x\nforged"], 2),
+        (&["monitor", "no\nforged.ts"], 2),
+        (&["identify", "songs/b\nforged.wav"], 2),
+    ] {
+        let output = sandbox.run(args).expect(status).stderr_contains("forged");
+        assert!(!output.stderr.lines().any(|line| line.starts_with("forged")), "{output:#?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn endless_files_are_rejected() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.run(&["--config", "/dev/zero", "tracks", "list"]).expect(2);
+    output.stderr_contains("cannot read settings file /dev/zero: the file has more than 1 MiB");
+    let output = sandbox.run(&["tracks", "import", "/dev/zero"]).expect(2);
+    output.stderr_contains("/dev/zero: not an export of tracks");
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_that_wait_for_the_writer_of_a_pipe_can_be_stopped() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.wav("songs/a.wav", &music().known[0].samples);
+    let pipe = sandbox.path("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for args in [
+        &["identify", "pipe.csv"][..],
+        &["index", "songs", "--metadata", "pipe.csv"],
+        &["tracks", "import", "pipe.csv"],
+        &["monitor", "pipe.csv"],
+        &["--config", "pipe.csv", "tracks", "list"],
+    ] {
+        let mut command = sandbox.command(&["--catalog", &sandbox.catalog()]);
+        let mut running = Running::start(command.args(args));
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!running.is_over(), "{args:?} did not wait for a writer");
+        running.terminate();
+        // The signal ended the process, so it has no exit status.
+        assert_eq!(running.end().status, None, "{args:?}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -50,6 +50,7 @@ impl ApiReply {
             }
             IvsFault::Broken => Self::error(500, "InternalServerException", "Unexpected error"),
             IvsFault::Html => Self { status: 200, error: None, body: "<html>Sign in</html>".to_owned() },
+            // hyper closes the connection if the service function returns an error.
             IvsFault::Closed => return None,
         })
     }

@@ -17,7 +17,7 @@ use super::reply::{ApiReply, IvsFault};
 use super::state::{IvsChannel, IvsState, IvsStream};
 use crate::origin::Times;
 
-/// Maximum size of a request body in bytes.
+/// Maximum size of a request body in bytes. Requests have less than 1 KiB; the limit only bounds the memory.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A simulated IVS API on 127.0.0.1. The server stops when this value is dropped.
@@ -143,6 +143,7 @@ fn lock(state: &Mutex<IvsState>) -> MutexGuard<'_, IvsState> {
 }
 
 async fn accept(listener: TcpListener, state: Arc<Mutex<IvsState>>) {
+    // The set ends with this task, so dropping the server also closes its connections.
     let mut connections = JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
@@ -154,6 +155,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<IvsState>>) {
                 let _ = server.serve_connection(TokioIo::new(stream), service).await;
             });
         }
+        // Finished connections are removed, or the set would grow during long tests.
         while connections.try_join_next().is_some() {}
     }
 }
@@ -166,6 +168,7 @@ async fn reply(
     let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut state = lock(&state);
+    // Counted before a simulated failure, so that tests see retries.
     *state.calls.entry(call.clone()).or_default() += 1;
     let reply = match state.fault(&call) {
         Some(fault) => ApiReply::fault(fault, &call).ok_or(Closed)?,

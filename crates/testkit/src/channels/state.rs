@@ -84,6 +84,7 @@ impl IvsState {
         let page_streams = wanted.clamp(1, MAX_PAGE_STREAMS).min(self.page.unwrap_or(MAX_PAGE_STREAMS));
         let after = text(request_body, "nextToken");
         let all = self.channels.iter().filter_map(|(arn, channel)| Some((arn, channel.stream.as_ref()?)));
+        // The map is in order of ARN, so the last ARN of a page is a valid position for the next page.
         let rest: Vec<_> = all.filter(|(arn, _)| arn.as_str() > after).collect();
         let page: Vec<_> = rest.iter().take(page_streams).map(|(arn, stream)| stream.to_json(arn)).collect();
         let mut body = json!({ "streams": page });

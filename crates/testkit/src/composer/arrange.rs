@@ -1,8 +1,9 @@
 //! The form of a song: the order of its sections, and the players and the theme of each section.
 
 use super::SongSection;
-use super::harmony::{BarChords, Progression};
+use super::harmony::Progression;
 use super::melody::{self, Motif};
+use super::performance::Performance;
 use super::score::{Score, SongClock};
 use super::style::Style;
 use super::{beat, players};
@@ -52,36 +53,6 @@ struct Band {
     energy: f64,
 }
 
-/// One performance of a section.
-pub(super) struct Performance<'a> {
-    pub(super) style: &'a Style,
-    pub(super) clock: &'a SongClock,
-    pub(super) first_bar: usize,
-    pub(super) bars: usize,
-    pub(super) chords: &'a [BarChords],
-    /// Pitch class of the tonic, including modulations.
-    pub(super) tonic: i32,
-    /// Energy from 0 (quiet) to 1 (full).
-    pub(super) energy: f64,
-}
-
-impl Performance<'_> {
-    /// Returns the time in seconds of sixteenth `step` in the section's bar `bar`, with a random deviation.
-    pub(super) fn at(&self, bar: usize, step: f64, rng: &mut Rng) -> f64 {
-        (self.clock.time(self.first_bar + bar, step) + rng.normal() * self.style.looseness).max(0.0)
-    }
-
-    /// Returns the length of `steps` sixteenths in the section's bar `bar` in seconds.
-    pub(super) fn seconds(&self, bar: usize, steps: f64) -> f64 {
-        self.clock.step_seconds(self.first_bar + bar) * steps
-    }
-
-    /// Returns a random velocity around `mean`, which is lower in sections with less energy.
-    pub(super) fn velocity(&self, mean: f64, rng: &mut Rng) -> f64 {
-        ((mean + rng.normal() * 0.08) * (0.75 + 0.25 * self.energy)).clamp(0.08, 1.0)
-    }
-}
-
 /// Writes the score of a song of at least `seconds`.
 pub(super) fn write(
     style: &Style,
@@ -92,17 +63,20 @@ pub(super) fn write(
     let verse = Theme::draw(style, rng);
     let chorus = Theme::draw(style, rng);
     let bridge = Theme::draw(style, rng);
+    // Sections last about 8 to 16 s at every tempo.
     let unit = if clock.bar(1) - clock.bar(0) > 2.1 { 4 } else { 8 };
     let (mut score, mut sections) = (Score::default(), Vec::new());
     let (mut bar, mut tonic, mut round) = (0, i32::from(style.key.tonic), 0_usize);
     let mut form = form(rng).into_iter();
     while clock.bar(bar) < seconds {
+        // Songs that are longer than the form continue with choruses and verses.
         let name = form.next().unwrap_or(if round % 2 == 0 { "chorus" } else { "verse" });
         let theme = match name {
             "intro" | "verse" => &verse,
             "chorus" => &chorus,
             _ => &bridge,
         };
+        // Late choruses can be a semitone or two higher, as in many songs.
         if name == "chorus" && round > 3 && rng.chance(0.4) {
             tonic = (tonic + rng.int(1, 2)) % 12;
         }
@@ -160,6 +134,7 @@ fn band(name: &str, round: usize, rng: &mut Rng) -> Band {
 
 fn perform(performance: &Performance<'_>, theme: &Theme, band: Band, score: &mut Score, rng: &mut Rng) {
     use super::score::Voice;
+    // Each player has its own generator, so that a change of one does not change the notes of the others.
     if band.drums {
         beat::play(performance, &theme.beat, score, &mut rng.fork());
     }

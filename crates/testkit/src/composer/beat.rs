@@ -1,6 +1,6 @@
 //! The drummer: patterns by probability, ghost notes, fills and crashes.
 
-use super::arrange::Performance;
+use super::performance::Performance;
 use super::score::{Drum, Score, Stroke};
 use super::style::Groove;
 use crate::rng::Rng;
@@ -82,12 +82,14 @@ pub(super) fn play(performance: &Performance<'_>, pattern: &Pattern, score: &mut
     if pattern.lanes.is_empty() {
         return;
     }
+    // Loud sections begin with a crash.
     if performance.energy > 0.6 {
         let start = performance.at(0, 0.0, rng);
         score.strokes.push(Stroke { drum: Drum::Crash, start, velocity: 0.6 });
     }
     let steps = performance.clock.steps_per_bar;
     for bar in 0..performance.bars {
+        // Fills separate phrases, so they are only at the end of four bars or of a section.
         let last_of_phrase = bar % 4 == 3 || bar + 1 == performance.bars;
         let fill_from =
             if last_of_phrase && rng.chance(pattern.fills) { steps - rng.pick(&[2, 4, 4, 8]) } else { steps };
@@ -121,6 +123,7 @@ fn fill(
             continue;
         }
         let progress = i as f64 / length;
+        // The fill descends from the snare to the low tom.
         let drum = if progress < 0.4 {
             Drum::Snare
         } else if progress < 0.7 {

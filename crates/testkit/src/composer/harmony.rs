@@ -21,6 +21,7 @@ impl Chord {
             tones[1] = 11;
         }
         if rng.chance(color) {
+            // A seventh, a ninth, or a suspended fourth instead of the third.
             match rng.below(4) {
                 0 | 1 => tones.push(at(6)),
                 2 => tones.push(at(1)),
@@ -87,6 +88,7 @@ impl Progression {
                 here.push(degree);
                 degree = rng.weighted(&table[degree]);
             }
+            // Most progressions end on the dominant or the subdominant, which leads back to their start.
             if bar + 1 == bars && rng.chance(0.6) {
                 here = vec![if rng.chance(0.7) { 4 } else { 3 }];
             }
@@ -129,6 +131,7 @@ impl Voicer {
     /// Returns the notes of `chord` in the key whose tonic is the pitch class `tonic`, lowest first.
     pub(super) fn voice(&mut self, chord: &Chord, tonic: i32) -> Vec<i32> {
         let mut best: Option<(i32, Vec<i32>)> = None;
+        // There are at most 16 voicings, so all of them are compared.
         for bottom in 0..chord.tones.len() {
             for octave in -2..=1 {
                 let notes = self.close_position(chord, tonic, bottom, octave);
@@ -159,6 +162,7 @@ impl Voicer {
         let middle = notes.iter().sum::<i32>() / notes.len().max(1) as i32;
         let moved: i32 = notes.iter().zip(&self.previous).map(|(a, b)| (a - b).abs()).sum();
         let spread = notes.last().zip(notes.first()).map_or(0, |(a, b)| a - b);
+        // Voicings that are wider than an octave cost more, because they sound thin.
         moved + (middle - self.centre).abs() + (spread - 12).max(0) * 2
     }
 }

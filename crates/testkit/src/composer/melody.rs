@@ -37,6 +37,7 @@ pub(super) fn draw(beats: u32, density: f64, rng: &mut Rng) -> Motif {
     let weights: Vec<f64> = (0..CELLS.len())
         .map(|i| {
             let distance = (i as f64 / (CELLS.len() - 1) as f64 - density) * 2.5;
+            // Rhythms near the density are the most likely ones; the constant keeps all of them possible.
             1.0 / (1.0 + distance * distance * distance * distance) + 0.05
         })
         .collect();
@@ -81,6 +82,7 @@ pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
         new.iter_mut().for_each(|t| t.degree += shift);
     }
     if rng.chance(amount * 0.3) {
+        // Inversion around the first note.
         let pivot = new[0].degree;
         new.iter_mut().for_each(|t| t.degree = 2 * pivot - t.degree);
     }
@@ -100,9 +102,11 @@ pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
     if new.len() > 3 && rng.chance(amount * 0.4) {
         let index = 1 + rng.below(new.len() - 1);
         let removed = new.remove(index);
+        // The note before it becomes longer, so that no rest appears.
         new[index - 1].steps += removed.steps;
     }
     for tone in &mut new {
+        // Repeated variations must not leave the range of the instrument.
         while tone.degree > 10 {
             tone.degree -= 7;
         }

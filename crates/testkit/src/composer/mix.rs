@@ -8,9 +8,11 @@ use crate::math::{cos_turns, db_to_gain, rms, samples_in, sin_turns, soft_clip};
 use crate::rng::Rng;
 use crate::{RATE, RATE_F};
 
-/// Duration of the fade at the end of every song in seconds.
+/// Duration of the fade at the end of every song in seconds. Songs are cut at their duration. Without a fade, they
+/// would end with a click in the middle of notes.
 const FADE_SECONDS: f64 = 2.5;
-/// Root mean square of a finished song, in dB below full scale.
+/// Root mean square of a finished song, in dB below full scale. It is similar to that of popular music; much higher,
+/// the limiter would distort audibly.
 const LOUDNESS_DB: f64 = -17.0;
 
 /// Audio with two channels.
@@ -56,6 +58,8 @@ pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng
     play_drums(&kit, score, &mut bus, &mut rng.fork());
     let strip = Strip { level_db: rng.range(-3.0, 1.0), room: 0.25, echo: 0.0 };
     mix_down(&bus, &strip, &mut out, &mut room);
+    // Level in decibels, share of the reverberation, and level of the echo. The bass has little of both, because long
+    // low sounds blur.
     let mut parts: [(Voice, &Patch, f64, f64, f64); 6] = [
         (Voice::Bass, &style.bass, -2.0, 0.05, 0.0),
         (Voice::Chords, &style.chords, -4.0, 0.5, 0.0),
@@ -89,6 +93,8 @@ pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng
 
 /// Returns the equal-power gains for a position from −1 (left) to 1 (right).
 fn pan(position: f64) -> (f32, f32) {
+    // A quarter turn from left to right: the squares of the gains add up to 1, so the loudness does not depend on the
+    // position.
     let turns = (position.clamp(-1.0, 1.0) + 1.0) / 8.0;
     (cos_turns(turns) as f32, sin_turns(turns) as f32)
 }
@@ -116,6 +122,7 @@ fn play_part(part: Voice, patch: &Patch, style: &Style, score: &Score, bus: &mut
     let end = bus.left.len();
     for note in score.notes.iter().filter(|note| note.part == part) {
         let at = samples_in(note.start);
+        // The score ends with a whole section, but the song at the requested duration.
         if at >= end {
             continue;
         }
@@ -129,6 +136,7 @@ fn tremolo(patch: &Patch, bus: &mut Stereo) {
     if depth <= 0.0 {
         return;
     }
+    // The gain changes every 64 samples (1.5 ms), which is inaudible and saves most of the calculations.
     let (left, right) = (bus.left.chunks_mut(64), bus.right.chunks_mut(64));
     for (i, (left, right)) in left.zip(right).enumerate() {
         let swing = 0.5 * depth * sin_turns(i as f64 * 64.0 * hz / RATE_F);
@@ -144,6 +152,8 @@ fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
     }
     let level = level as f32;
     for i in delay..bus.left.len() {
+        // The channels are exchanged, so that echoes alternate between the sides. They repeat, because the bus already
+        // contains them.
         let (left, right) = (bus.left[i - delay], bus.right[i - delay]);
         bus.left[i] += level * right;
         bus.right[i] += level * left;
@@ -153,6 +163,7 @@ fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
 /// Scales a bus to its level, measured only in blocks with sound, and adds it to the mix and to the reverberation's input.
 fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
     let blocks = bus.left.chunks(4096).zip(bus.right.chunks(4096));
+    // Silent blocks are ignored, or a part that seldom plays would become louder than the others.
     let levels: Vec<f64> = blocks.map(|(l, r)| rms(l) + rms(r)).filter(|level| *level > 1e-3).collect();
     if levels.is_empty() {
         return;
@@ -170,6 +181,7 @@ fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
 
 /// Removes inaudible low frequencies: modulation and narrow pulses produce a DC offset.
 fn block_dc(samples: &mut [f32]) {
+    // Below the range of hearing and below all notes.
     const CORNER_HZ: f64 = 18.0;
     let keep = (1.0 - std::f64::consts::TAU * CORNER_HZ / RATE_F) as f32;
     let (mut before, mut after) = (0.0, 0.0);
@@ -184,9 +196,11 @@ fn block_dc(samples: &mut [f32]) {
 fn master(out: &mut Stereo) {
     block_dc(&mut out.left);
     block_dc(&mut out.right);
+    // The minimum avoids a division by zero for songs of a few samples.
     let level = ((rms(&out.left).max(1e-6) + rms(&out.right).max(1e-6)) / 2.0).max(1e-6);
     let gain = (db_to_gain(LOUDNESS_DB) / level) as f32;
     let total = out.left.len();
+    // At most half of the song, so that very short songs are not only a fade.
     let fade = ((FADE_SECONDS * f64::from(RATE)) as usize).min(total / 2);
     for i in 0..total {
         let left = total - i;

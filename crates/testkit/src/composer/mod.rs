@@ -15,6 +15,7 @@ mod harmony;
 mod melody;
 mod mix;
 mod names;
+mod performance;
 mod players;
 mod score;
 mod style;

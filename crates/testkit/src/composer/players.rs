@@ -1,8 +1,8 @@
 //! The players of a section: bass, chords, pad, arpeggio and lead.
 
-use super::arrange::Performance;
 use super::harmony::{Chord, Voicer};
 use super::melody::{self, Motif};
+use super::performance::Performance;
 use super::score::{Note, Score, Voice};
 use crate::rng::Rng;
 
@@ -102,6 +102,7 @@ pub(super) fn bass(performance: &Performance<'_>, shape: BassShape, score: &mut 
         for half in (0..steps).step_by(8) {
             for &(step, length, role) in shape.notes() {
                 let step = half + step;
+                // A note is left out now and then, so that bars differ.
                 if step >= steps || rng.chance(0.05) {
                     continue;
                 }
@@ -128,11 +129,13 @@ fn approach(performance: &Performance<'_>, bar: usize, next_step: u32, root: i32
         if next_step >= performance.clock.steps_per_bar { (bar + 1, 0) } else { (bar, next_step) };
     let Some(chords) = performance.chords.get(bar) else { return root };
     let target = fold(chord_at(chords, step).root() + performance.tonic, 31);
+    // If the root does not change, the root or its fifth; otherwise a note one or two semitones from the target.
     if target == root { root + rng.pick(&[0, 7, -5]) } else { target + rng.pick(&[-1, 1, -2, 2]) }
 }
 
 pub(super) fn comp(performance: &Performance<'_>, comp: Comp, score: &mut Score, rng: &mut Rng) {
     let steps = performance.clock.steps_per_bar;
+    // 58 is B flat 3, between the bass and the melody.
     let mut voicer = Voicer::new(58);
     for bar in 0..performance.bars {
         let mut voiced: Option<(u32, Vec<i32>)> = None;
@@ -144,6 +147,7 @@ pub(super) fn comp(performance: &Performance<'_>, comp: Comp, score: &mut Score,
                 }
                 let from =
                     performance.chords[bar].iter().rposition(|(at, _)| *at <= step).unwrap_or(0) as u32;
+                // The voicing is kept while the chord lasts, or each stroke would change its notes.
                 if voiced.as_ref().is_none_or(|(at, _)| *at != from) {
                     let notes = voicer.voice(chord_at(&performance.chords[bar], step), performance.tonic);
                     voiced = Some((from, notes));
@@ -171,6 +175,7 @@ fn strike(
     let spread = if strum { rng.range(0.008, 0.016) } else { rng.range(0.0, 0.004) };
     let mean = if down { 0.7 } else { 0.55 };
     for (i, &pitch) in notes.iter().enumerate() {
+        // A down stroke starts with the lowest string, an up stroke with the highest.
         let order = if down { i } else { notes.len() - 1 - i };
         let velocity = performance.velocity(mean, rng);
         score.notes.push(Note {
@@ -213,11 +218,13 @@ pub(super) fn arp(performance: &Performance<'_>, shape: ArpShape, score: &mut Sc
                 0 => count % n,
                 1 => n - 1 - count % n,
                 2 => {
+                    // Up and down without repeating the notes at both ends.
                     let at = count % (2 * n - 2).max(1);
                     if at < n { at } else { 2 * n - 2 - at }
                 }
                 _ => rng.below(n),
             };
+            // A rest also advances the pattern, so that rests do not shift it against the bar.
             count += 1;
             if rng.chance(0.1) {
                 continue;
@@ -237,6 +244,7 @@ pub(super) fn lead(
     score: &mut Score,
     rng: &mut Rng,
 ) {
+    // 62 is D4, so melodies are above the chords.
     let tonic =
         fold(performance.tonic, 62) + if part == Voice::SecondLead { rng.pick(&[-12, 0, 12]) } else { 0 };
     for four in (0..performance.bars).step_by(4) {

@@ -75,9 +75,11 @@ impl SongClock {
         let (mut at, mut drift) = (0.08, 0.0_f64);
         let mut beyond = 0;
         while beyond < 20 {
+            // The drift decays, so that the song keeps its tempo on average.
             drift = (drift * 0.9 + rng.normal() * 0.002).clamp(-0.012, 0.012);
             at += nominal * (1.0 + drift);
             bar_starts.push(at);
+            // The last section can end after the song, so the clock has more bars than the song.
             beyond += usize::from(at > seconds);
         }
         Self { bar_starts, steps_per_bar: beats_per_bar * 4, swing }

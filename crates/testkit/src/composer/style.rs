@@ -103,6 +103,7 @@ impl Style {
         let tempo_bpm = rng.range(70.0, 170.0);
         let beats_per_bar = if rng.chance(0.15) { 3 } else { 4 };
         let groove = draw_groove(rng, tempo_bpm, beats_per_bar);
+        // Timbres with a clear start of each note. Pads and strings begin too slowly for a melody.
         let leads = [
             T::SquareLead,
             T::SawLead,
@@ -139,6 +140,7 @@ fn draw_groove(rng: &mut Rng, tempo_bpm: f64, beats_per_bar: u32) -> Groove {
     if beats_per_bar == 3 {
         return rng.pick(&[Groove::Brushes, Groove::Rock, Groove::None]);
     }
+    // Bossa and brushes are not played at such a tempo.
     if tempo_bpm > 140.0 {
         return rng.pick(&[Groove::HalfTime, Groove::Rock, Groove::FourOnFloor, Groove::Broken]);
     }

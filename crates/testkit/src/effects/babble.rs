@@ -5,9 +5,10 @@ use crate::dsp::{Filter, Oscillator};
 use crate::math::rms;
 use crate::rng::{Rng, White};
 
-/// Number of talkers.
+/// Number of talkers. With fewer, single talkers stand out; with many, the sum resembles steady noise.
 const TALKER_COUNT: usize = 5;
-/// Number of samples between two updates of the formants.
+/// Number of samples between two updates of the formants. 64 samples are 1.5 ms, much shorter than a movement of the
+/// mouth.
 const BLOCK_SAMPLES: usize = 64;
 
 /// First three formants of some vowels in Hz, for a vocal tract of average length.
@@ -105,6 +106,7 @@ impl Talker {
 
     fn next_sound(&mut self, previous: SpeechSound) -> (SpeechSound, f64) {
         let rng = &mut self.rng;
+        // A hiss stands for a consonant. It is followed by a vowel, as in most syllables.
         match previous {
             SpeechSound::Vowel if rng.chance(0.12) => (SpeechSound::Pause, rng.range(0.1, 0.6)),
             SpeechSound::Vowel if rng.chance(0.45) => (SpeechSound::Hiss, rng.range(0.03, 0.1)),
@@ -138,9 +140,11 @@ impl Talker {
     }
 
     fn move_mouth(&mut self) {
+        // The pitch falls slowly during a sentence and varies randomly.
         self.melody = (self.melody * 0.9997 + self.rng.normal() * 0.004).clamp(0.75, 1.5);
         self.voice.tune(self.pitch * self.melody);
         for (i, resonance) in [6.0, 10.0, 14.0].into_iter().enumerate() {
+            // Formants move gradually like a mouth. Jumps would sound like clicks.
             self.mouth[i] += 0.06 * (self.target[i] - self.mouth[i]);
             self.formants[i].tune(self.mouth[i] * self.tract, resonance);
         }
@@ -151,7 +155,9 @@ impl Talker {
     }
 
     fn buzz(&mut self) -> f32 {
+        // A little noise, as in the breath of a voice.
         let x = self.voice.saw() + 0.03 * self.white.next();
+        // Higher formants are quieter, as in speech.
         let levels = [0.2, 0.1, 0.05];
         self.formants.iter_mut().zip(levels).map(|(formant, level)| level * formant.split(x).1).sum()
     }

@@ -50,12 +50,14 @@ pub fn mix(clips: &[MixClip<'_>]) -> Mix {
             if i == 0 || i == clips.len() {
                 return 0;
             }
+            // Limited to half of each clip, so that the two fades of a clip do not overlap.
             samples_in(clips[i].fade).min(cuts[i].1.len() / 2).min(cuts[i - 1].1.len() / 2)
         })
         .collect();
     let (mut samples, mut airings) = (Vec::new(), Vec::new());
     for (i, (from, sound)) in cuts.iter().enumerate() {
         let (fade_in, fade_out) = (fades[i], fades[i + 1]);
+        // A negative fade is a gap. `samples_in` returns 0 for negative times, so either the gap or the fade is 0.
         let gap = if i > 0 { samples_in(-clips[i].fade) } else { 0 };
         let start = samples.len() + gap - fade_in;
         samples.resize(start + sound.len(), 0.0);
@@ -64,6 +66,7 @@ pub fn mix(clips: &[MixClip<'_>]) -> Mix {
             let closing = power(sound.len() - 1 - j, fade_out);
             s * opening * closing
         });
+        // Added, because a cross-fade overlaps the end of the previous clip.
         samples[start..].iter_mut().zip(faded).for_each(|(sum, s)| *sum += s);
         airings.push(ClipTiming {
             clip: i,

@@ -4,6 +4,7 @@ use crate::RATE_F;
 use crate::math::{decay_per_sample, rms, samples_in};
 use crate::rng::Rng;
 
+/// Number of delay lines. With fewer, single echoes are audible; the time increases with the number.
 const LINE_COUNT: usize = 8;
 
 /// Adds the reverberation of a room in which sound takes `seconds` to fall by 60 dB. `wet` is the share of the reverberation in
@@ -45,11 +46,15 @@ impl Room {
     pub(crate) fn new(seconds: f64, rng: &mut Rng) -> Self {
         let seconds = seconds.clamp(0.05, 20.0);
         let lines = std::array::from_fn(|i| {
+            // Different lengths, so that the echoes of the lines do not coincide.
             let length = samples_in((0.023 + 0.0071 * i as f64) * rng.range(0.95, 1.05));
             let per_sample = decay_per_sample(seconds);
+            // Each line decays by its own length, so that all lines reach −60 dB at the same time.
             let gain = (0..length).fold(1.0, |gain, _| gain * per_sample);
             DelayLine { buffer: vec![0.0; length], at: 0, gain: gain as f32, damped: 0.0 }
         });
+        // Short all-pass filters turn each sample into many echoes, or the start of the reverberation would sound like
+        // a rattle.
         let diffusers = [0.0047, 0.0036, 0.0127]
             .map(|s: f64| Diffuser { buffer: vec![0.0; (s * RATE_F) as usize], at: 0 });
         Self { lines, diffusers }
@@ -79,6 +84,7 @@ impl Room {
                 line.at = 0;
             }
         }
+        // Each channel uses other lines, which makes the sound wide.
         let left = delayed_samples[0] - delayed_samples[2] + delayed_samples[4] - delayed_samples[6];
         let right = delayed_samples[1] - delayed_samples[3] + delayed_samples[5] - delayed_samples[7];
         (0.35 * left, 0.35 * right)
@@ -89,6 +95,7 @@ impl Diffuser {
     #[inline]
     fn next(&mut self, x: f32) -> f32 {
         let delayed = self.buffer[self.at];
+        // An all-pass filter: the same amount fed back and subtracted leaves the loudness of every frequency unchanged.
         let stored = x + 0.6 * delayed;
         self.buffer[self.at] = stored;
         self.at += 1;

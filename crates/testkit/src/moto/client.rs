@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Moto;
 
-/// Timeout of reading a response.
+/// Timeout of reading a response. Responses take milliseconds. It is long, so that tests also pass on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns an `authorization` header. moto reads the service from it and does not check the signature.
@@ -70,6 +70,7 @@ impl Moto {
             let text = String::from_utf8_lossy(&body);
             let key = |rest: &str| Some(rest.split_once("</Key>")?.0.replace("&amp;", "&"));
             let page: Vec<String> = text.split("<Key>").skip(1).filter_map(key).collect();
+            // A page has at most 1,000 keys, so an empty page is the only sign of the end.
             if page.is_empty() {
                 return Ok(keys);
             }
@@ -152,6 +153,7 @@ impl Moto {
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
         let mut response = Vec::new();
+        // The server closes the connection after the response, so its end is the end of the body.
         stream.read_to_end(&mut response)?;
         parsed(&response).ok_or_else(|| io::Error::other("invalid HTTP response"))
     }

@@ -18,10 +18,10 @@ pub use policy::AccessKey;
 /// Timeout of starting the server. It is long because Python loads many modules before the server responds.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Timeout of one readiness check.
+/// Timeout of one readiness check. It lets a server that hangs fail the test.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pause between two readiness checks.
+/// Pause between two readiness checks. The start takes seconds, so that shorter pauses would save little.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Environment variable with the path of the server's program, for a program that is not in `PATH`.
@@ -68,6 +68,7 @@ impl Moto {
         let program = find_program()?;
         let folder = tempfile::tempdir().map_err(|error| failed("temporary folder", &error))?;
         let log = folder.path().join("log");
+        // The standard input of the shell ends with this process, however it ends.
         let mut shell = Command::new("sh");
         shell.args(["-c", WATCHER, "sh"]).arg(&program).arg(&log).stdin(Stdio::piped());
         let watcher = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -76,6 +77,7 @@ impl Moto {
         let until = Instant::now() + START_TIMEOUT;
         loop {
             let log_text = std::fs::read_to_string(&log).unwrap_or_default();
+            // The server chooses its port and logs it, so that tests can run in parallel.
             if server.address.is_empty() {
                 server.address = address(&log_text).unwrap_or_default();
             } else if is_ready(&server.address).is_ok_and(|yes| yes) {

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Interval, interval, interval_at};
 
-/// Delay before a connection is closed on purpose, so that the bytes written before are sent.
+/// Delay before a connection is closed on purpose, so that the bytes written before are sent. On the loopback
+/// interface, they arrive within this time.
 const CLOSE_DELAY: Duration = Duration::from_millis(5);
 
 /// The body of a response.
@@ -56,6 +57,7 @@ impl Body for ResponseBody {
                 Some(bytes.split_to(1))
             }
             Self::Endless(bytes) => Some(bytes.clone()),
+            // First the bytes, then a pause, then an error, for which hyper closes the connection.
             Self::Torn(bytes, pause) => match bytes.take() {
                 Some(bytes) => Some(bytes),
                 None => {

@@ -71,6 +71,7 @@ pub fn encode(audio: &Path, container: SegmentContainer, seconds: f64) -> Result
     let folder = tempfile::tempdir()?;
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg
+        // ffmpeg writes the segments to its current folder, so the path of the input has to be absolute.
         .current_dir(folder.path())
         .args(["-v", "error", "-nostdin", "-y", "-i"])
         .arg(fs::canonicalize(audio)?);

@@ -1,13 +1,13 @@
 //! Simulated live streams: a list of segments and a clock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::encrypt::encrypt;
 use super::options::LiveOptions;
-use super::playlist;
 use super::progress::{PublishProgress, part_name};
 
 /// A segment or a part of one.
@@ -53,7 +53,7 @@ impl LiveStream {
     /// Creates a stream that repeats `clips` in real time, starting now, with `head` seconds already published.
     pub fn real_time(clips: impl Into<Arc<[Clip]>>, head: f64, options: LiveOptions) -> Self {
         let now = Instant::now();
-        let start = now.checked_sub(std::time::Duration::from_secs_f64(head)).unwrap_or(now);
+        let start = now.checked_sub(Duration::from_secs_f64(head)).unwrap_or(now);
         Self::new(clips.into(), options, PublishClock::Real(start))
     }
 
@@ -230,18 +230,12 @@ impl LiveStream {
         self.inner.extension
     }
 
-    /// Returns the current playlist.
-    pub fn playlist(&self) -> String {
-        playlist::write(self, &self.options(), self.progress())
-    }
-
     /// Waits until `part` of the segment with media sequence number `sequence` is published, or the whole segment. Waits at
     /// most three target durations.
     pub(super) async fn wait_for(&self, sequence: u64, part: Option<usize>) {
         let wanted = sequence.saturating_sub(self.lock().first_sequence);
         let before = PublishProgress { segments: wanted, parts: part.unwrap_or(usize::MAX) };
-        let max_segment_seconds =
-            std::time::Duration::from_secs_f64(3.0 * self.max_segment_seconds().max(1.0));
+        let max_segment_seconds = Duration::from_secs_f64(3.0 * self.max_segment_seconds().max(1.0));
         let progress = async {
             match &self.inner.clock {
                 PublishClock::Manual(published) => {
@@ -257,7 +251,7 @@ impl LiveStream {
                         }
                         None => self.start_of(wanted + 1),
                     };
-                    tokio::time::sleep_until((*start + std::time::Duration::from_secs_f64(end)).into()).await;
+                    tokio::time::sleep_until((*start + Duration::from_secs_f64(end)).into()).await;
                 }
             }
         };
@@ -299,7 +293,7 @@ impl LiveStream {
         let gap = options.marks.get(&index).is_some_and(|marks| marks.gap);
         let clip = self.clip(index).filter(|_| index < progress.segments && !gap)?;
         Some(match options.key {
-            Some(key) => playlist::encrypt(&clip.bytes, key, options.iv, options.first_sequence + index),
+            Some(key) => encrypt(&clip.bytes, key, options.iv, options.first_sequence + index),
             None => clip.bytes.clone(),
         })
     }

@@ -9,6 +9,7 @@
 
 mod body;
 mod encode;
+mod encrypt;
 mod fault;
 mod live;
 mod options;
@@ -21,8 +22,7 @@ mod server;
 pub use encode::{Clips, EncodeError, SegmentContainer, encode, pack};
 pub use fault::{Fault, Times};
 pub use live::{Clip, LiveStream};
-pub use options::{Blocking, LiveOptions, Marks};
+pub use options::{Blocking, DateStyle, LiveOptions, Marks};
 pub use parts::{cut, encode_fragments, seams};
-pub use playlist::DateStyle;
 pub(crate) use playlist::iso;
 pub use server::{LoggedRequest, Origin};

@@ -2,7 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::playlist::DateStyle;
+/// Formats of EXT-X-PROGRAM-DATE-TIME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateStyle {
+    /// No EXT-X-PROGRAM-DATE-TIME.
+    Absent,
+    /// `2023-05-23T10:57:55.250Z`.
+    Zulu,
+    /// `2023-05-23T10:57:55.250+0000`, as ffmpeg writes it.
+    NoColon,
+    /// `2023-05-23T12:57:55.250+02:00`.
+    Zone,
+    /// `2023-05-23T10:57:55.250`.
+    NoZone,
+}
 
 /// Properties of one segment in the playlist, in addition to its duration.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,8 @@ use super::live::Clip;
 /// Size of an MPEG-TS packet in bytes.
 const PACKET_BYTES: usize = 188;
 
-/// Duration of a fragment in microseconds: 15 AAC frames at 48 kHz.
+/// Duration of a fragment in microseconds: 15 AAC frames at 48 kHz. A whole number of frames gives all fragments the
+/// same duration.
 const FRAGMENT_MICROSECONDS: u32 = 320_000;
 
 /// Returns the offsets at which a segment can be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
@@ -52,6 +53,7 @@ pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeE
         .current_dir(folder.path())
         .args(["-v", "error", "-nostdin", "-y", "-i"])
         .arg(fs::canonicalize(audio)?);
+    // Decoders fill bands of perceptual noise substitution with random noise, which could not be compared.
     ffmpeg.args(["-vn", "-c:a", "aac", "-b:a", "96k", "-aac_pns", "0", "-ar", "48000"]);
     ffmpeg.args([
         "-movflags",
@@ -92,6 +94,7 @@ fn boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
         let size = u32::from_be_bytes([a, b, c, d]) as usize;
         let Ok(name) = <[u8; 4]>::try_from(name) else { break };
         found.push((name, at, at + size));
+        // A header has 8 bytes. A smaller size would not advance.
         at += size.max(8);
     }
     found

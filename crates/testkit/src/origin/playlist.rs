@@ -2,30 +2,19 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
-use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
-
 use super::live::LiveStream;
-use super::options::{Blocking, LiveOptions, Marks};
+use super::options::{Blocking, DateStyle, LiveOptions, Marks};
 use super::progress::PublishProgress;
 
-/// Formats of EXT-X-PROGRAM-DATE-TIME.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DateStyle {
-    /// No EXT-X-PROGRAM-DATE-TIME.
-    Absent,
-    /// `2023-05-23T10:57:55.250Z`.
-    Zulu,
-    /// `2023-05-23T10:57:55.250+0000`, as ffmpeg writes it.
-    NoColon,
-    /// `2023-05-23T12:57:55.250+02:00`.
-    Zone,
-    /// `2023-05-23T10:57:55.250`.
-    NoZone,
+impl LiveStream {
+    /// Returns the current playlist.
+    pub fn playlist(&self) -> String {
+        write(self, &self.options(), self.progress())
+    }
 }
 
 /// Returns the playlist with the published segments and parts.
-pub(super) fn write(stream: &LiveStream, options: &LiveOptions, progress: PublishProgress) -> String {
+fn write(stream: &LiveStream, options: &LiveOptions, progress: PublishProgress) -> String {
     let until = progress.segments.saturating_sub(options.behind);
     let all = options.kind.is_some() || options.window == 0;
     let from = if all { 0 } else { until.saturating_sub(options.window as u64) };
@@ -36,6 +25,7 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, progress: Publis
     let _ = writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{sequence}");
     let marked =
         options.marks.range(..from).filter(|(index, marks)| marks.discontinuity && !stream.loops_at(**index));
+    // The tag counts the discontinuities that have left the window.
     let breaks = stream.loops_before(from) + marked.count() as u64;
     let _ = writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{breaks}");
     if let Some(kind) = options.kind {
@@ -67,6 +57,7 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, progress: Publis
     if options.end {
         text.push_str("#EXT-X-ENDLIST\n");
     }
+    // Lines are removed at the end, so that a test can remove any tag.
     let is_kept = |line: &&str| !options.lost.iter().any(|lost| line.starts_with(lost.as_str()));
     text.split_inclusive('\n').filter(is_kept).collect()
 }
@@ -91,6 +82,7 @@ fn write_control(text: &mut String, stream: &LiveStream, options: &LiveOptions) 
     let target = max_segment_seconds.map(|part| part.seconds).fold(0.0, f64::max);
     let target = if target > 0.0 { target } else { 0.5 };
     let block = if options.blocking == Blocking::Absent { "" } else { "CAN-BLOCK-RELOAD=YES," };
+    // The specification recommends a hold-back of at least three times the target duration of parts.
     let _ = writeln!(text, "#EXT-X-SERVER-CONTROL:{block}PART-HOLD-BACK={:.3}", 3.0 * target);
     let _ = writeln!(text, "#EXT-X-PART-INF:PART-TARGET={target:.3}");
 }
@@ -186,13 +178,6 @@ pub(crate) fn iso(epoch: f64) -> String {
     let (hour, minute) = (within / 3_600_000, within / 60_000 % 60);
     let (second, milli) = (within / 1000 % 60, within % 1000);
     format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}", days + 1)
-}
-
-/// Encrypts with AES-128 as in HLS: CBC, PKCS #7, and `iv` or the media sequence number as the initialization vector.
-pub(super) fn encrypt(bytes: &Bytes, key: [u8; 16], iv: Option<[u8; 16]>, sequence: u64) -> Bytes {
-    let iv = iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes());
-    let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
-    Bytes::from(cipher.encrypt_padded_vec::<Pkcs7>(bytes))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub(super) fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap)
 }
 
 fn digest(bytes: &[u8]) -> u64 {
+    // The tag only has to differ for different contents of one test.
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()

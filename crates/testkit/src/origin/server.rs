@@ -22,7 +22,7 @@ use super::live::LiveStream;
 use super::options::Blocking;
 use super::response::{conditional, huge, redirect, set, status_only, whole};
 
-/// Maximum number of logged requests. The oldest are dropped.
+/// Maximum number of logged requests. The oldest are dropped. The limit bounds the memory of long tests.
 const MAX_LOG: usize = 100_000;
 
 /// A received request.
@@ -171,6 +171,7 @@ impl OriginState {
             return Some(found.clone());
         }
         let (folder, name) = path.rsplit_once('/')?;
+        // Cloned, so that the lock is not held while a blocking reload waits.
         let stream = self.contents().live.get(folder)?.clone();
         if name != "index.m3u8" {
             return Some((stream.resource(name)?, "application/octet-stream"));
@@ -187,16 +188,19 @@ impl OriginState {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<OriginState>) {
+    // The set ends with this task, so dropping the server also closes its connections.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             connections.spawn(serve(stream, shared.clone()));
         }
+        // Finished connections are removed, or the set would grow during long tests.
         while connections.try_join_next().is_some() {}
     }
 }
 
 async fn serve(stream: TcpStream, shared: Arc<OriginState>) {
+    // Single bytes of a slow body must not be collected into one packet.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| Box::pin(respond(request, shared.clone())));
     let mut connection =
@@ -218,6 +222,7 @@ async fn respond(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
     let body = read(request.into_body()).await;
+    // Before the response, so that a test that has the response also finds the request.
     shared.log_request(LoggedRequest {
         path: path.clone(),
         query: query.clone(),
@@ -246,6 +251,7 @@ async fn respond(
             Ok(response)
         }
         Some(Fault::Endless) => {
+            // 0x47 starts every packet of MPEG-TS, so that the body begins like a segment.
             Ok(Response::new(ResponseBody::Endless(Bytes::from_static(&[0x47; 64 * 1024]))))
         }
         Some(Fault::Redirect(target)) => Ok(redirect(&target)),

@@ -19,12 +19,15 @@ pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian
 /// first one with enough space is used.
 const TIME_STEPS: [f64; 17] =
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
-/// Minimum distance between two ticks of a time axis, in pixels at the natural size.
+/// Minimum distance between two ticks of a time axis, in pixels at the natural size. It is enough for a label of the
+/// form `h:mm:ss`. At half this value, such labels overlap; at twice this value, half of the ticks are missing.
 const MIN_TICK_DISTANCE: f64 = 80.0;
-/// Axes that end at or before this time, in seconds, have labels in seconds. Longer axes have labels of the form `m:ss`.
+/// Axes that end at or before this time, in seconds, have labels in seconds. Longer axes have labels of the form
+/// `m:ss`, because numbers such as 754 are hard to compare with the times in the tables of `identify`.
 const MAX_PLAIN_SECONDS: f64 = 180.0;
 
-/// Maximum number of ticks of an axis of counts, without the tick at 0.
+/// Maximum number of ticks of an axis of counts, without the tick at 0. The histograms are 250 pixels wide, which is
+/// enough for three numbers of four digits.
 const MAX_COUNT_TICKS: f64 = 3.0;
 /// Ratio of the end of an axis of counts to the highest count, so that the longest bar does not touch the edge.
 const COUNT_MARGIN: f64 = 1.08;
@@ -57,12 +60,14 @@ impl Axis {
 
     /// Creates an axis of times in seconds with a length of `pixels` pixels.
     pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, theme: &PictureTheme) -> Self {
+        // At least two ticks, or the axis would show no scale.
         let max_count = (f64::from(pixels) / f64::from(theme.px(MIN_TICK_DISTANCE))).max(2.0);
         let fits = |step: &&f64| (range.end - range.start) / **step <= max_count;
         let longest = TIME_STEPS[TIME_STEPS.len() - 1];
         let step = TIME_STEPS
             .iter()
             .find(fits)
+            // Inputs of a day need multiples of the longest step.
             .map_or_else(|| longest * ((range.end - range.start) / longest / max_count).ceil(), |step| *step);
         let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
         let seconds = range.end <= MAX_PLAIN_SECONDS;
@@ -74,6 +79,7 @@ impl Axis {
     /// Creates an axis of counts from 0 to slightly more than `max_count`.
     pub(in crate::plot) fn count(max_count: usize, title: &str) -> Self {
         let max_count = max_count.max(1) as f64;
+        // Counts are whole numbers, so the step is at least 1.
         let power = 10f64.powf((max_count / MAX_COUNT_TICKS).log10().floor()).max(1.0);
         let step = [1.0, 2.0, 5.0, 10.0]
             .map(|k| k * power)
@@ -116,6 +122,7 @@ impl Ranged for Axis {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        // plotters also asks for light lines between the ticks; these axes have none.
         let light = hint.weight().allow_light_points();
         self.ticks.iter().filter(|_| !light).map(|(at, _)| *at).collect()
     }

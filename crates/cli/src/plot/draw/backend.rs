@@ -76,6 +76,7 @@ impl<'a> DrawingBackend for Backend<'a> {
         for dy in -max_delay_ms..=max_delay_ms {
             for dx in -max_delay_ms..=max_delay_ms {
                 let distance = f64::from(dx).hypot(f64::from(dy));
+                // Coverage of the pixel: 1 inside, 0 outside, and in between within half a pixel of the edge.
                 let share = if fill { outer - distance } else { half - (distance - outer).abs() } + 0.5;
                 if share > 0.0 {
                     self.draw_pixel((x + dx, y + dy), with_opacity(style.color(), share))?;
@@ -104,9 +105,11 @@ impl<'a> DrawingBackend for Backend<'a> {
             VPos::Bottom => height,
         };
         let (turn, color) = (style.transform(), style.color());
+        // The callback cannot return an error, so the first one is kept.
         let mut result = Ok(());
         let Self { bitmap, face } = self;
         face.draw(text, style.size(), |x, y, ink| {
+            // Text rotates around its anchor, so the anchor is subtracted first.
             let (x, y) = turn.transform(x - left, y - top);
             if result.is_ok() {
                 result = bitmap.draw_pixel((at.0 + x, at.1 + y), with_opacity(color, f64::from(ink)));

@@ -65,6 +65,7 @@ fn shade(level: f64) -> [u8; 3] {
     let place = level * (STOPS.len() - 1) as f64;
     let stop = (place as usize).min(STOPS.len() - 2);
     let part = place - stop as f64;
+    // Colours are interpolated in Cartesian coordinates, because hue is an angle that passes through 360 degrees.
     let corner = |(chroma, hue): (f64, f64)| {
         let (sin, cos) = hue.to_radians().sin_cos();
         (chroma * cos, chroma * sin)

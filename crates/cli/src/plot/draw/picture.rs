@@ -38,6 +38,7 @@ impl PictureTheme {
         let wide = f64::from(size.width) / f64::from(REFERENCE_SIZE.width);
         let high = f64::from(size.height) / f64::from(REFERENCE_SIZE.height);
         let face = Typeface::new().context("the embedded font is invalid")?;
+        // The smaller ratio, so that text fits in both directions.
         Ok(Self { face, scale: wide.min(high).clamp(SCALES.0, SCALES.1) })
     }
 
@@ -102,6 +103,7 @@ pub(in crate::plot) fn png(
     area.fill(&WHITE)?;
     draw(&area, &theme)?;
     area.present()?;
+    // The area borrows the pixels, which are encoded below.
     drop(area);
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, size.width, size.height);

@@ -7,8 +7,8 @@ use refrain_testkit::origin::LiveStream;
 use serde_json::Value;
 
 use super::cloud::{Cloud, arn, wait_until};
-use crate::monitor::{Stage, check_broadcast};
 use crate::serve::Service;
+use crate::stage::{Stage, check_broadcast};
 
 pub(super) const ENVIRONMENT: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];

@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 
 use super::cloud::{arn, created_in, event, wait_until};
-use crate::monitor::Stage;
 use crate::serve::Service;
+use crate::stage::Stage;
 use crate::support::{CommandOutput, Sandbox, music};
 
 /// Visibility timeout of the queues in seconds.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::cloud::{Cloud, Gate, arn, depth, event, send, wait_until};
-use crate::monitor::{Stage, check_broadcast};
 use crate::serve::Service;
+use crate::stage::{Stage, check_broadcast};
 
 const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::metrics::parsed;
 use super::{Service, TIMEOUT};
-use crate::monitor::{Stage, check_broadcast, responses};
+use crate::stage::{Stage, check_broadcast, responses};
 
 /// Waits until `poll` returns a value. `what` names it in the failure message.
 async fn wait_until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {

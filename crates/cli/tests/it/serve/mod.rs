@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::monitor::Running;
+use crate::stage::Running;
 use crate::support::{CommandOutput, Sandbox};
 
 /// Timeout of waiting for an expected state.

@@ -57,11 +57,14 @@ impl Kit {
         match drum {
             Drum::Kick => {
                 let (to, seconds) = (self.kick_hz, self.kick_seconds);
+                // The quick fall of the pitch is the punch of a kick drum, and the short noise its beater.
                 hit.sweep(&Sweep { from: to * 5.0, to, fall: 0.06, seconds, level: 1.2 });
                 hit.hiss(&hiss(3500.0, 0.7, false, 0.012, 0.5));
             }
             Drum::Snare => {
                 let (to, seconds) = (self.snare_hz, self.snare_seconds);
+                // The sweep is the skin of a snare drum, and the noise its wires. Loud strokes excite higher
+                // frequencies.
                 hit.sweep(&Sweep { from: to * 1.6, to, fall: 0.05, seconds: seconds * 0.7, level: 0.5 });
                 hit.hiss(&hiss(1800.0 + 600.0 * velocity, 0.7, true, seconds, 0.6));
             }
@@ -71,6 +74,7 @@ impl Kit {
             }
             Drum::Clap => {
                 hit.hiss(&hiss(1300.0, 2.0, false, 0.03, 0.5));
+                // A clap consists of several hands that are a few milliseconds apart.
                 hit.later(0.011, |hit| hit.hiss(&hiss(1400.0, 2.0, false, 0.03, 0.5)));
                 hit.later(0.023, |hit| hit.hiss(&hiss(1500.0, 1.5, true, 0.22, 0.6)));
             }
@@ -114,6 +118,7 @@ impl Hit<'_> {
         if self.out.len() < total {
             self.out.resize(total, 0.0);
         }
+        // The level is at −60 dB at the end, so that the end is inaudible.
         let decay = decay_per_sample(seconds) as f32;
         let mut envelope = (level * self.velocity) as f32;
         for sample in &mut self.out[..total] {
@@ -144,6 +149,7 @@ impl Hit<'_> {
     }
 
     fn metal(&mut self, hz: &[f64; 4], seconds: f64, level: f64) {
+        // Square waves of unrelated frequencies sound metallic.
         let mut waves = hz.map(|hz| Oscillator::new(self.rng.unit(), hz * self.touch));
         self.add(seconds, level / 4.0, || {
             waves.iter_mut().map(|wave| if wave.next() < 0.5 { 1.0 } else { -1.0 }).sum()

@@ -23,6 +23,8 @@ struct FmParameters {
 fn fm_parameters(patch: &Patch, key: &Keystroke) -> FmParameters {
     let bright = (0.4 + 0.8 * patch.brightness) * (0.3 + 0.7 * key.velocity);
     match patch.timbre {
+        // A fall time of 1e6 s keeps the index constant. It follows the envelope instead: brass is brighter when it is
+        // louder.
         Timbre::Brass => FmParameters {
             body: (1.0, 1.0, 0.55 * bright, 1e6),
             tine: (1.003, 1.0, 0.4 * bright, 1e6),
@@ -43,6 +45,7 @@ fn fm_parameters(patch: &Patch, key: &Keystroke) -> FmParameters {
             release: 0.1,
             follows: false,
         },
+        // An electric piano: the second pair imitates the metal tine, whose high partials fade quickly.
         _ => FmParameters {
             body: (1.0, 1.0, 0.4 * bright, 1.5 * patch.ring),
             tine: (1.0, 9.0 + (patch.colors[0] * 6.0).floor(), 0.16 * bright, 0.3),
@@ -75,6 +78,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
         if r.follows {
             let t = out.len() as f64 / RATE_F;
             let depth = patch.vibrato_cents * (t * 2.0).min(1.0);
+            // ln 2 / 1200 is 0.000578, so the factor converts cents to a relative change of the frequency.
             let bend = 1.0 + depth * 0.000_578 * sin_turns(swing + t * patch.vibrato_hz);
             for (operator, ratio) in operators.iter_mut().zip(ratios) {
                 operator.tune(key.hz * ratio * bend);

@@ -3,7 +3,8 @@
 use crate::RATE_F;
 use crate::math::{decay_per_sample, samples_in};
 
-/// Number of samples between two updates of slow controls such as vibrato and filter sweeps.
+/// Number of samples between two updates of slow controls such as vibrato and filter sweeps. 32 samples are 0.7 ms.
+/// Longer blocks would make the steps of fast sweeps audible; shorter ones cost more calculations.
 pub(super) const CONTROL_BLOCK_SAMPLES: usize = 32;
 
 /// An envelope: attack, decay to the sustain level while the key is held, and release.
@@ -25,6 +26,7 @@ impl AmplitudeEnvelope {
     pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_samples: f64, release: f64) -> Self {
         Self {
             level: 0.0,
+            // A rise within less than 0.5 ms would sound like a click.
             rise: (1.0 / (attack.max(0.0005) * RATE_F)) as f32,
             sustain: sustain as f32,
             fall: decay_per_sample(fall) as f32,
@@ -40,6 +42,7 @@ impl AmplitudeEnvelope {
         if self.at >= self.key_samples {
             self.level *= self.release;
         } else if self.rising {
+            // The rise is linear, because an exponential one would never reach 1.
             self.level += self.rise;
             if self.level >= 1.0 {
                 self.level = 1.0;

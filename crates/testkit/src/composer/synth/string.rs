@@ -17,6 +17,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
     // the low-pass in samples.
     let damping = (damping + 0.25 * (1.0 - patch.brightness)).clamp(0.02, 0.5);
     let period = RATE_F / key.hz;
+    // The delay of the all-pass filter is 0.2 to 1.2 samples: near 0, its pole would be at the limit of stability.
     let whole = (period - damping - 0.2).floor().max(2.0);
     let rest = period - damping - whole;
     let tune = ((1.0 - rest) / (1.0 + rest)) as f32;
@@ -38,6 +39,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
         // An all-pass filter adds the fractional part of the period to the delay.
         pass_out = tune * (smooth - pass_out) + pass_in;
         pass_in = smooth;
+        // The inaudible offset avoids denormal numbers, which are slow to calculate with.
         line[at] = gain * pass_out + 1e-18;
         at += 1;
         if at == length {

@@ -22,6 +22,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
     let total = samples_in(key.seconds + release);
     out.reserve(total);
     while out.len() < total {
+        // Inaudible partials are looked for once per block, because the check costs as much as a sample.
         for _ in 0..256.min(total - out.len()) {
             out.push(bank.next() * envelope.next());
         }
@@ -37,6 +38,8 @@ fn piano(patch: &Patch, key: &Keystroke) -> PartialTable {
     let ring = patch.ring * 6.0 * exp2(-key.hz / 500.0) + 0.4;
     std::array::from_fn(|i| {
         let k = (i + 1) as f64;
+        // Stiffness makes the partials of a string sharper than multiples of its frequency, increasingly with their
+        // number.
         let ratio = k * (1.0 + stiffness * k * k).sqrt();
         // The hammer strikes near the nodes of some partials, which are weaker therefore.
         let hammer = sin_turns(k * (0.06 + 0.03 * patch.colors[1])).abs() + 0.15;
@@ -56,8 +59,10 @@ fn bell(patch: &Patch, key: &Keystroke) -> PartialTable {
 fn organ(patch: &Patch) -> PartialTable {
     const FEET: [f64; PARTIALS] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0];
     std::array::from_fn(|i| {
+        // The 8-foot register always sounds, so that every organ has its fundamental frequency.
         let drawn = if i == 1 { 1.0 } else { patch.colors[i] };
         let tilt = exp2(-(i as f64) * (0.7 - 0.5 * patch.brightness));
+        // A pipe does not fade while its key is held, so its decay time is practically infinite.
         (FEET[i], 0.4 * drawn * drawn * tilt, 1e6)
     })
 }
@@ -77,6 +82,7 @@ impl Bank {
         for (i, &(ratio, amplitude, ring)) in recipe.iter().enumerate() {
             let turns = key.hz * ratio / RATE_F;
             let start = rng.unit();
+            // Partials near half of the sample rate would be aliased.
             let amplitude = if turns < 0.42 { amplitude * key.velocity } else { 0.0 };
             let decay = decay_per_sample(ring);
             bank.re[i] = (amplitude * cos_turns(start)) as f32;
@@ -89,6 +95,8 @@ impl Bank {
 
     #[inline]
     fn next(&mut self) -> f32 {
+        // Four sums can be added in parallel. The order of the additions is fixed, so the bits are the same on every
+        // machine.
         let mut sum = [0.0_f32; 4];
         for i in 0..PARTIALS {
             let (re, im) = (self.re[i], self.im[i]);

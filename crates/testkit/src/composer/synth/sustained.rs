@@ -83,6 +83,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
     let total = samples_in(key.seconds + r.release);
     let mut envelope = AmplitudeEnvelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
     let spread = exp2(patch.detune_cents / 1200.0);
+    // One exact, one sharp and one flat oscillator: their beating makes the sound full.
     let offsets = [1.0, spread, 1.0 / spread];
     let mut waves = offsets.map(|offset| Oscillator::new(rng.unit(), key.hz * offset));
     let mut tone = Oscillator::new(rng.unit(), key.hz);
@@ -96,13 +97,16 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
         let t = out.len() as f64 / RATE_F;
         // Vibrato starts after the attack and then increases.
         let depth = r.vibrato * patch.vibrato_cents * (t * 2.5 - 0.3).clamp(0.0, 1.0);
+        // ln 2 / 1200 is 0.000578, so the factor converts cents to a relative change of the frequency.
         let bend = 1.0 + depth * 0.000_578 * sin_turns(swing + t * patch.vibrato_hz);
         for (wave, offset) in waves.iter_mut().zip(offsets) {
             wave.tune(key.hz * offset * bend);
         }
         tone.tune(key.hz * bend);
+        // The filter opens at the stroke and closes by half every eighth of a second.
         let struck = r.corner.1 * key.velocity * exp2(-t * 8.0);
         filter.tune((key.hz * (r.corner.0 * (0.5 + 0.5 * key.velocity) + struck)).min(16_000.0), r.resonance);
+        // A slow change of the pulse width keeps long notes from sounding static.
         let width = (width + 0.08 * sin_turns(swing + t * 0.7)) as f32;
         for _ in 0..CONTROL_BLOCK_SAMPLES.min(total - out.len()) {
             let mut x = 0.0;

@@ -1,19 +1,16 @@
-//! A temporary PostgreSQL server for tests.
-//!
-//! It listens on a free port of 127.0.0.1 and stores everything in one temporary folder. A shell process watches this process:
-//! when it ends, even by a signal, the shell stops the server and deletes the folder.
+//! The server and its builder.
 
-use std::fmt;
-use std::io::{self, Write};
-use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Timeout of starting a server.
+use super::error::{PostgresError, checked, failed};
+use super::host::{find_programs, free_port, make_folder, server_user};
+
+/// Timeout of starting a server. It is long, so that tests also pass on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Shell script that starts the server, waits for a line or the end of its standard input, and stops the server. `$1` is the
@@ -45,18 +42,6 @@ pub struct PostgresServer {
     password: Option<String>,
     watcher: Option<Child>,
 }
-
-/// Error of a server or of a program of PostgreSQL.
-#[derive(Debug)]
-pub struct PostgresError(String);
-
-impl fmt::Display for PostgresError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for PostgresError {}
 
 impl PostgresBuilder {
     /// Adds a line to `postgresql.conf`.
@@ -95,7 +80,7 @@ impl PostgresBuilder {
             password: self.password.clone(),
             watcher: None,
         };
-        server.user = server.choose_user()?;
+        server.user = server_user(&server.folder)?;
         server.make_cluster(&self)?;
         server.start()?;
         Ok(server)
@@ -168,6 +153,7 @@ impl PostgresServer {
         work: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Result<String, PostgresError> {
         let mut psql = Command::new(self.programs.join("psql"));
+        // `-X` ignores the configuration of the user who runs the tests.
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)]);
         let output = checked(work(&mut psql))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -247,6 +233,7 @@ impl PostgresServer {
             format!("port = {}", self.port),
             "listen_addresses = '127.0.0.1'".to_owned(),
             "unix_socket_directories = ''".to_owned(),
+            // The page cache of the system survives a killed server, so nothing has to be synchronized.
             "fsync = off".to_owned(),
             "full_page_writes = off".to_owned(),
             "shared_buffers = 32MB".to_owned(),
@@ -279,23 +266,9 @@ impl PostgresServer {
         std::fs::set_permissions(path, mode).map_err(|error| failed(&name, &error))
     }
 
-    fn choose_user(&self) -> Result<Option<(u32, u32)>, PostgresError> {
-        let me = std::fs::metadata(&self.folder).map_err(|error| failed("temporary folder", &error))?.uid();
-        if me != 0 {
-            return Ok(None);
-        }
-        let id = |which| -> Result<u32, PostgresError> {
-            let output = checked(Command::new("id").args([which, "postgres"]))?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            text.trim()
-                .parse()
-                .map_err(|_| PostgresError(format!("id {which} postgres: unexpected output {text:?}")))
-        };
-        Ok(Some((id("-u")?, id("-g")?)))
-    }
-
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
+        // The user of the server may lack the permission to enter the current folder.
         command.current_dir("/");
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
@@ -314,53 +287,4 @@ impl Drop for PostgresServer {
         let _ = self.end("");
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Returns the folder of the server's programs: the one that `pg_config` reports, or the newest version in Debian's folder.
-fn find_programs() -> Result<PathBuf, PostgresError> {
-    let reported = Command::new("pg_config").arg("--bindir").output().ok();
-    let reported = reported.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<u32> =
-        versions.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    versions.sort_unstable_by(|a, b| b.cmp(a));
-    let debian = versions.into_iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
-    let has_server = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-    reported.into_iter().chain(debian).find(has_server).ok_or_else(|| {
-        PostgresError(
-            "PostgreSQL is not installed; scripts/test installs it (apt-get install postgresql)".into(),
-        )
-    })
-}
-
-fn make_folder() -> Result<PathBuf, PostgresError> {
-    static MADE: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let name =
-            format!("refrain-postgres-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        match std::fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(&folder.display().to_string(), &error)),
-        }
-    }
-}
-
-fn free_port() -> Result<u16, PostgresError> {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.map(|address| address.port()).map_err(|error| failed("127.0.0.1", &error))
-}
-
-fn checked(command: &mut Command) -> Result<Output, PostgresError> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&program, &error))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    Err(PostgresError(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())))
-}
-
-fn failed(what: &str, error: &io::Error) -> PostgresError {
-    PostgresError(format!("{what}: {error}"))
 }

@@ -1,0 +1,11 @@
+//! A temporary PostgreSQL server for tests.
+//!
+//! It listens on a free port of 127.0.0.1 and stores everything in one temporary folder. A shell process watches this process:
+//! when it ends, even by a signal, the shell stops the server and deletes the folder.
+
+mod error;
+mod host;
+mod server;
+
+pub use error::PostgresError;
+pub use server::{PostgresBuilder, PostgresServer};
