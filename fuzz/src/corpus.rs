@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::inputs::MAX_INPUT_BYTES;
+use crate::limits::MAX_INPUT_BYTES;
 use crate::targets::Target;
 
 /// Stored inputs of one target.

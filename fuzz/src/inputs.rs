@@ -3,11 +3,9 @@
 use fastrand::Rng;
 
 use crate::corpus::Corpus;
+use crate::limits::MAX_INPUT_BYTES;
 use crate::mutate::mutate;
 use crate::targets::Target;
-
-/// Maximum size of an input in bytes. A nesting that overflowed a stack needed 73 kB.
-pub const MAX_INPUT_BYTES: usize = 128 << 10;
 
 /// Share of the inputs after the seeds that the grammar generates. The others are mutated seeds.
 const GRAMMAR_SHARE: f64 = 0.4;

@@ -7,9 +7,11 @@
 mod corpus;
 pub mod grammar;
 mod inputs;
+mod limits;
 mod mutate;
 mod targets;
 
 pub use corpus::Corpus;
-pub use inputs::{Inputs, MAX_INPUT_BYTES};
+pub use inputs::Inputs;
+pub use limits::MAX_INPUT_BYTES;
 pub use targets::{TARGETS, Target, run, target};

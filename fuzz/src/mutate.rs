@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::inputs::MAX_INPUT_BYTES;
+use crate::limits::MAX_INPUT_BYTES;
 
 /// Maximum number of changes of one input.
 const MAX_CHANGES: usize = 8;

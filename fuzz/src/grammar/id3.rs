@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::{noise, number, one};
-use crate::inputs::MAX_INPUT_BYTES;
+use crate::limits::MAX_INPUT_BYTES;
 
 /// Maximum number of frames in a tag.
 const MAX_FRAMES: u8 = 12;

@@ -14,7 +14,7 @@ use refrain_testkit::origin::{
 };
 use refrain_testkit::write_wav;
 
-use super::watch::ResponseFile;
+use super::response_file::ResponseFile;
 
 /// Silence before and after a programme in seconds, because the process starts late and can stop early.
 const MARGIN_SECONDS: f64 = 12.0;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod channel;
+mod response_file;
 mod watch;
 
 use std::path::{Path, PathBuf};

@@ -12,13 +12,11 @@ use refrain_monitor::{
 use tokio::sync::mpsc;
 
 use super::origin::SAMPLE;
-use super::process::Spent;
+use super::process::{NETWORK, Spent};
 use super::report::{self, Measured, StatusSample};
 use super::stages::Decoding;
 use super::{CATALOG_ID, StreamsOptions};
 
-/// Name of the threads that fetch segments and playlists.
-pub(crate) const NETWORK: &str = "network";
 /// Time in seconds over which the starts of streams are distributed.
 const START_SPREAD_SECONDS: f64 = 4.0;
 /// Time between the last start and the measurement.

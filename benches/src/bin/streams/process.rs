@@ -2,6 +2,8 @@
 
 use std::fs;
 
+/// Name of the threads that fetch segments and playlists.
+pub(crate) const NETWORK: &str = "network";
 /// Clock ticks per second in `/proc/*/stat`, the same on all current Linux systems.
 const TICKS: f64 = 100.0;
 
@@ -25,7 +27,7 @@ impl Spent {
             let Some((name, seconds)) = parse(&stat) else { continue };
             *match name {
                 _ if name.starts_with("stream-") => &mut this.sound,
-                _ if name.starts_with(super::follow::NETWORK) => &mut this.network,
+                _ if name.starts_with(NETWORK) => &mut this.network,
                 _ => &mut this.other,
             } += seconds;
             // The list of child processes is kept per thread: each thread lists the children that it started.
