@@ -39,7 +39,8 @@ END
 
 WORKDIR /src
 COPY . .
-# No symbols: a third of the size. The registry and what was compiled stay in the builder's cache, for each target.
+# Without symbols the program has a third of the size. The registry and the compiled crates stay in the builder's cache, for
+# each target.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,id=refrain-target-${TARGETARCH},sharing=locked <<END
 source /etc/refrain-target
@@ -56,7 +57,7 @@ END
 
 # The C library, libgcc, certificates of public authorities, and a user 65532; no shell, no package manager.
 FROM ${RUNTIME_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Refrain" \
       org.opencontainers.image.description="Learns songs and finds them again in files and live streams" \

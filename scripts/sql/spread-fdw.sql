@@ -1,21 +1,22 @@
--- Moves partitions of refrain.postings to another PostgreSQL server, where postgres_fdw reaches them; the program does
--- not notice. Once for each other server, in the catalogue's database, as a superuser (docs/spread.md):
+-- Moves partitions of refrain.postings to another PostgreSQL server, which postgres_fdw queries. The statements of the
+-- program stay the same. Run it once for each other server, in the database of the catalog, as a superuser
+-- (docs/spread.md):
 --
 --   psql -X -d postgres://postgres@MAIN/refrain -f scripts/sql/spread-fdw.sql \
 --     -v host=db2.example.org -v port=5432 -v dbname=refrain -v user=refrain -v parts=2,3,4
 --
--- host, port, dbname, user   the other server, as both this machine and the main server know it; its database has to
---                            be there, user owns the tables that are made in it
+-- host, port, dbname, user   the other server, under a name that this machine and the main server can resolve; its
+--                            database must exist; user owns the tables that are created in it
 -- parts                      numbers of the partitions, 0 to 7
--- role                       who owns the catalogue on the main server, and works in it; without: who runs this
--- sslmode                    of the connections between the servers; without: prefer
+-- role                       role that owns and uses the catalog on the main server; default: the role of this session
+-- sslmode                    of the connections between the servers; default: prefer
 --
--- psql takes its own passwords from ~/.pgpass. The main server logs in with what stands in the environment variable
+-- psql takes its own passwords from ~/.pgpass. The main server logs in with the password in the environment variable
 -- SPREAD_PASSWORD, if it is set.
 --
--- Needs PostgreSQL 14, for the asynchronous append, on both sides; 16 is faster, its COPY sends many rows at once.
--- Rows that are there are moved; searches wait meanwhile. Whatever fails, the main server stays as it was. Then drop
--- what was made on the other server (refrain.postings_N, which nobody reads) before another try.
+-- Needs PostgreSQL 14 on both sides, for the asynchronous append; 16 is faster, because its COPY sends many rows at once.
+-- Existing rows are moved; searches wait until that is done. After a failure the main server is unchanged. Then drop the
+-- new tables on the other server (refrain.postings_N, which no statement reads) before another try.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -48,23 +49,23 @@ CREATE EXTENSION IF NOT EXISTS postgres_fdw;
 BEGIN;
 LOCK TABLE refrain.postings IN ACCESS EXCLUSIVE MODE;
 
--- A server for each partition, though some are the same machine: a connection does one thing at a time, so partitions
--- that shared one would be read one after the other.
--- fetch_size: a lookup's rows of a partition, some thousand of 1.5 kB, come in one piece.
--- batch_size: rows of a new run go over in statements of a megabyte or so, not one by one.
--- use_remote_estimate: there is one good plan whatever the estimates are; asking would be a round trip a partition.
--- keepalives, connect_timeout: a machine that is gone without a word is missed in half a minute.
+-- One foreign server per partition, even on the same machine: a connection runs one statement at a time, so partitions
+-- with a common connection would be read one after the other.
+-- fetch_size: the rows of a partition for a lookup, some thousand of 1.5 kB, arrive in one message.
+-- batch_size: rows of a new run are sent in statements of about a megabyte, not one by one.
+-- use_remote_estimate: one plan is best for all estimates; requesting them would be a round trip per partition.
+-- keepalives, connect_timeout: the failure of a machine is detected within half a minute.
 SELECT
     format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L, sslmode %L, '
            'async_capable ''true'', fetch_size ''10000'', batch_size ''1000'', use_remote_estimate ''false'', '
            'connect_timeout ''10'', keepalives_idle ''10'', keepalives_interval ''5'', keepalives_count ''4'')',
            server, :'host', :'port', :'dbname', :'sslmode'),
-    -- The transactions on the other servers end at once, not one after the other.
+    -- The transactions on the other servers are committed at the same time, not one after the other.
     CASE WHEN :SERVER_VERSION_NUM >= 150000 THEN format('ALTER SERVER %I OPTIONS (parallel_commit ''true'')', server) END,
     format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user %L)', :'role', server, :'user'),
     CASE WHEN :'has_password' THEN
         format('ALTER USER MAPPING FOR %I SERVER %I OPTIONS (password %L)', :'role', server, :'password') END,
-    -- Whoever runs this moves the rows, and goes to the other server for it.
+    -- The role of this session inserts the rows into the foreign tables, so it needs a user mapping too.
     CASE WHEN :'role' <> current_user THEN
         format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (user %L)', server, :'user') END,
     CASE WHEN :'role' <> current_user AND :'has_password' THEN
