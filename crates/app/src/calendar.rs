@@ -1,8 +1,8 @@
-//! Days and months of release dates.
+//! Calendar dates: names of months, and the check that a day exists.
 
 use chrono::NaiveDate;
 
-/// Names of the months in responses.
+/// English abbreviations of the months, as responses and metadata files use them.
 pub(crate) const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

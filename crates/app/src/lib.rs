@@ -6,7 +6,7 @@
 //!                                          index    ─► catalog (metadata from tags and from the caller)
 //! ```
 //!
-//! Nothing here depends on a server, a cloud service or a terminal.
+//! No code in this crate depends on a server, a cloud service or a terminal.
 
 pub mod audio_file;
 mod calendar;

@@ -15,8 +15,8 @@ use crate::pace::Pacer;
 /// Streams per page of ListStreams. The API allows at most 100.
 const STREAMS_PER_PAGE: i32 = 100;
 
-/// Maximum number of pages that are requested. It allows 100,000 streams, far more than one account can have, and ends
-/// a loop over a service that repeats its token. At half or twice of it, only the time until that error changes.
+/// Maximum number of pages that are requested. The limit allows 100,000 streams, far more than one account can have. It
+/// ends the loop if the service repeats a page token; half or twice this value changes only the time until that error.
 const MAX_PAGES: usize = 1_000;
 
 /// Client of the IVS API. Requires the permissions `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones

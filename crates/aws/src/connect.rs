@@ -10,9 +10,9 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::{AwsSettings, IvsChannels, S3Objects, SnsTopics, SqsQueue};
 
-/// Timeout of connecting, including the TLS handshake. Within a region it takes milliseconds, between continents less
-/// than a second. At half this value, a loaded machine can miss it; at twice this value, an unreachable address uses
-/// half of the call's time.
+/// Timeout of connecting, including the TLS handshake. Within a region, connecting takes milliseconds, between
+/// continents less than a second. At half this value, a loaded machine can miss it; at twice this value, an unreachable
+/// address uses half of the call's time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout. At half
@@ -20,9 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// most of the call's time.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Timeout of a call with all its attempts. It allows two attempts that time out and a short third one. At half this
-/// value, an attempt that times out is retried once at most; at twice this value, a caller such as a lease holder waits
-/// too long for an error.
+/// Timeout of a call with all its attempts. This timeout allows two attempts that time out and a short third one. At
+/// half this value, an attempt that times out is retried once at most; at twice this value, a caller such as a lease
+/// holder waits too long for an error.
 const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 
 /// Number of attempts before a call fails. Callers retry by themselves, so a few attempts are enough; three is also the
@@ -30,7 +30,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Maximum pause between two attempts. The SDK doubles a random pause that begins at up to one second. With three
-/// attempts the pauses are at most 1 and 2 s, so half or twice of this limit changes nothing; it matters only for more
+/// attempts the pauses are at most 1 and 2 s, so half or twice this limit changes nothing; it matters only for more
 /// attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
@@ -68,7 +68,8 @@ impl Aws {
     /// endpoint come from `sdk`; of `settings` only the endpoints of single services and `path_style` are used.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: &AwsSettings) -> Self {
-        // Also for a configuration of the caller: without limits, the SDK waits for a response without end.
+        // The limits also apply to a configuration of the caller: without them, the SDK waits for a response without
+        // end.
         let sdk = with_limits(sdk);
         let mut s3 = aws_sdk_s3::config::Builder::from(&sdk);
         s3.set_force_path_style(Some(path_style(&sdk, settings)));
@@ -122,8 +123,8 @@ impl Aws {
         SnsTopics::new(self.sns.clone())
     }
 
-    /// Returns a client of IVS that makes at most `calls_per_second` calls per second. Its clones share this limit; the
-    /// clients of two calls of this function do not.
+    /// Returns a client of IVS that makes at most `calls_per_second` calls per second. Clones of a client share this
+    /// limit; clients from separate calls of this function do not share it.
     #[must_use]
     pub fn channels(&self, calls_per_second: f64) -> IvsChannels {
         IvsChannels::new(self.ivs.clone(), calls_per_second)
@@ -149,8 +150,8 @@ fn with_limits(sdk: &SdkConfig) -> SdkConfig {
     builder.build()
 }
 
-/// Returns true if bucket names belong into the path. This is the default for any custom endpoint, because
-/// S3-compatible stores rarely support bucket names as part of the host name.
+/// Returns true if requests to S3 have the bucket name in the path. Without a setting, this is the case for any custom
+/// endpoint, because S3-compatible stores rarely support bucket names as part of the host name.
 fn path_style(sdk: &SdkConfig, settings: &AwsSettings) -> bool {
     // An explicit setting wins, because some S3-compatible stores do need host names.
     settings.path_style.unwrap_or_else(|| {

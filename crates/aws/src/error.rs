@@ -48,8 +48,8 @@ where
     CloudError::new(kind, what, why)
 }
 
-/// Returns success for a call that was made with invalid parameters if the service rejected only these: it checks
-/// permissions first.
+/// Interprets the result of a call that tests a permission with invalid parameters. If the service rejected only the
+/// parameters, the result is a success, because the service checks permissions first.
 ///
 /// # Errors
 /// Returns the error of a call that was denied, not found, throttled or not answered.
@@ -131,7 +131,7 @@ fn kind_of_status(status: u16) -> Kind {
     }
 }
 
-/// Returns true if the error code means invalid or expired credentials. Other permissions would not help then.
+/// Returns true if the error code means invalid or expired credentials. In this case, other permissions would not help.
 fn is_credential_error(code: &str) -> bool {
     matches!(
         code,
@@ -183,14 +183,15 @@ fn unreadable_response(status: u16) -> String {
     format!("status {status} and an answer that cannot be read")
 }
 
-/// Returns the field `exceptionMessage` of a response. IVS puts its error message there, where the SDK does not look
-/// for it.
+/// Returns the field `exceptionMessage` of a response, or `None` if it is missing. IVS puts its error message into this
+/// field, which the SDK does not read.
 fn exception_message(response: &HttpResponse) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(response.body().bytes()?).ok()?;
     body.get("exceptionMessage")?.as_str().map(str::to_owned)
 }
 
-/// Returns a note about the bucket's region if the response contains one: S3 sends it for requests to the wrong region.
+/// Returns a note about the bucket's region, or an empty text if the response does not name the region. S3 names it in
+/// responses to requests in the wrong region.
 fn region_note(response: &HttpResponse) -> String {
     match response.headers().get("x-amz-bucket-region") {
         Some(region) if matches!(response.status().as_u16(), 301 | 307 | 400) => {
@@ -237,7 +238,8 @@ fn not_sent<E: Error + 'static>(error: &SdkFailure<E>) -> (Kind, String) {
     }
 }
 
-/// Formats an error and its causes, outermost first, without repeated texts. At most [`MAX_QUOTED_CHARS`] characters.
+/// Formats an error and its causes, outermost first, without repeated texts. The result has at most
+/// [`MAX_QUOTED_CHARS`] characters.
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = first_line(&error.to_string());
     let mut cause = error.source();

@@ -8,9 +8,9 @@
 //! environment ─┘
 //! ```
 //!
-//! **Errors.** Every failure becomes a `CloudError`. Its kind comes from the service's error code or, for an unknown
-//! code, from the HTTP status. Its text names the queue, object, topic or channel, the response, and the missing
-//! permission.
+//! **Errors.** Every failure becomes a `CloudError`. The kind of the error comes from the service's error code or, for
+//! an unknown code, from the HTTP status. The text of the error names the queue, object, topic or channel, the
+//! response, and the missing permission.
 //!
 //! **Timeouts.** Connecting, one attempt and the whole call have timeouts ([`Aws`]). A long poll has its own timeout. A
 //! body without progress is aborted. A call is attempted three times; after that the caller has to retry later.

@@ -18,12 +18,12 @@ use crate::error::{error_chain, failed, status_of};
 const KEYS_PER_PAGE: i32 = 1_000;
 
 /// Maximum number of bytes that are allocated in advance for a body, whatever its announced length, so that a wrong
-/// length cannot exhaust the memory. Larger bodies grow the buffer. At half this value, they copy their bytes once
-/// more; at twice this value, each concurrent read can reserve 32 MB without having received a byte.
+/// length cannot exhaust the memory. For larger bodies, the buffer grows. At half this value, such bodies are copied
+/// once more; at twice this value, each concurrent read can reserve 32 MB without having received a byte.
 const MAX_RESERVED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Permission for reading an object. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not found" for a
-/// missing object.
+/// Permission for reading an object, as errors name it. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not
+/// found" for a missing object.
 const READ_PERMISSION: &str =
     "s3:GetObject (without s3:ListBucket on the bucket, an object that is missing looks like this too)";
 
@@ -64,7 +64,7 @@ impl Objects for S3Objects {
         range: Range<u64>,
         etag: Option<&str>,
     ) -> Result<Bytes, CloudError> {
-        // HTTP ranges include their last byte, so an empty range cannot be expressed and is answered here.
+        // HTTP ranges include their last byte, so an empty range cannot be requested. Its result is empty.
         let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
             return Ok(Bytes::new());
         };
@@ -160,8 +160,8 @@ async fn body(
     range: &Range<u64>,
 ) -> Result<Bytes, CloudError> {
     let requested = range.end - range.start;
-    // Without this check the beginning of the object would be taken for the requested part. From 0 on, the rest is cut
-    // off below.
+    // Without this check the beginning of the object would be taken for the requested part. For a range from 0 on, the
+    // bytes after the range are cut off below.
     if response.content_range.is_none() && range.start > 0 {
         let why = "the store ignored the requested range and sent the whole object";
         return Err(CloudError::new(Kind::Invalid, format!("cannot read {object}"), why));

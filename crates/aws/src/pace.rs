@@ -27,7 +27,7 @@ impl Pacer {
         // The lock is held while sleeping: tokio's mutex is fair, so the waiting callers keep their order.
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
-        // From now on and not from the planned time, so that a pause is not followed by a burst.
+        // The interval counts from now and not from the planned time, so that a pause is not followed by a burst.
         *next = Instant::now() + self.interval;
     }
 }

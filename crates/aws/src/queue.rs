@@ -23,16 +23,17 @@ const MAX_WAIT_SECONDS: u64 = 20;
 /// Maximum visibility timeout in seconds (`VisibilityTimeout`): 12 h after the message was received.
 const MAX_VISIBILITY_SECONDS: u64 = 43_200;
 
-/// Attribute of a message in the dead-letter queue that contains the reason.
+/// Attribute of a dead-lettered message that contains the reason.
 const REASON_ATTRIBUTE: &str = "RefrainError";
 
-/// Name and type of an invalid attribute: SQS and SNS accept only types that begin with `String`, `Number` or `Binary`.
+/// Name and type of an invalid attribute, with which permissions are tested: SQS and SNS accept only types that begin
+/// with `String`, `Number` or `Binary`.
 pub(crate) const INVALID_TYPE: &str = "RefrainDoctor";
 
 const INVALID_RECEIPT: &str = "refrain-doctor";
 
 /// Maximum length of a reason in characters. At half this value, chains of causes are cut off; at twice this value,
-/// fewer messages near the size limit can be dead-lettered, because attributes count toward it.
+/// fewer messages near the size limit can be dead-lettered, because attributes count toward that limit.
 const MAX_REASON_CHARS: usize = 1_000;
 
 /// A queue of SQS. Requires the permissions `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility`
@@ -52,7 +53,8 @@ impl SqsQueue {
         Self { client, url, name, dead_letter_queue: OnceCell::new() }
     }
 
-    /// Returns the URL of the dead-letter queue. It is requested until the queue has one, and then cached.
+    /// Returns the URL of the dead-letter queue. The URL is requested until the queue has a dead-letter queue, and then
+    /// cached.
     async fn dead_letter_queue(&self) -> Result<&str, CloudError> {
         let found = self.dead_letter_queue.get_or_try_init(|| async {
             self.facts().await?.dead_letter_queue.ok_or_else(|| {
@@ -67,7 +69,8 @@ impl SqsQueue {
         found.await.map(String::as_str)
     }
 
-    /// Returns the URL of the queue with this ARN. Its account and region are those of this queue: SQS requires that.
+    /// Returns the URL of the queue with this ARN, or `None` if the ARN is invalid. SQS requires that a dead-letter
+    /// queue has the account and region of this queue.
     fn queue_url_of(&self, arn: &str) -> Option<String> {
         let name = arn.rsplit(':').next().filter(|name| !name.is_empty())?;
         let (folder, _) = self.url.rsplit_once('/')?;
@@ -91,7 +94,7 @@ impl SqsQueue {
             .map_err(|error| failed(&error, self.call_name("ChangeMessageVisibility"), permission))
     }
 
-    /// Sends a message that the dead-letter queue rejects: its text is empty and its attribute has an unknown type.
+    /// Tests the permission to send to the dead-letter queue with a message that SQS rejects as invalid.
     async fn check_dead_letters(&self, url: &str) -> Result<(), CloudError> {
         let attribute = MessageAttributeValue::builder().data_type(INVALID_TYPE).string_value("x").build();
         let attribute = attribute.map_err(|error| self.build_error(&error))?;
@@ -291,7 +294,8 @@ fn reason(why: &str) -> String {
     if text.trim().is_empty() { "no reason given".to_owned() } else { text }
 }
 
-/// Parses a count of the redrive policy. SQS returns it as text or as a number, as it was written.
+/// Parses a count of the redrive policy, or returns `None` if it is invalid. SQS returns the count as a text or as a
+/// number, as it was written.
 fn count(value: &serde_json::Value) -> Option<u32> {
     match value.as_str() {
         Some(text) => text.parse().ok(),

@@ -14,8 +14,8 @@ use crate::{
 /// Access to a catalog. One contract test suite runs against every implementation.
 ///
 /// Every call is one transaction: it takes effect completely or not at all, and its result is durable against a crash
-/// of the process once it has returned `Ok`. A call can be dropped at any await point. Several processes can share a
-/// catalog.
+/// of the process once it has returned `Ok`. The future of a call can be dropped at any await point; the call then has
+/// taken effect completely or not at all. Several processes can share a catalog.
 #[async_trait]
 pub trait Catalog: TrackReader + TrackWriter + NearDuplicates + ChangeFeed {
     /// Returns the identity of this catalog: a random UUID generated when it was created. An index cache belongs to one
@@ -31,36 +31,38 @@ pub trait Catalog: TrackReader + TrackWriter + NearDuplicates + ChangeFeed {
         None
     }
 
-    /// Returns facts about the state of the database, for display. With `thorough`, it also counts live tracks without
-    /// a constellation, and for SQLite checks the integrity of the whole file, which takes as long as reading it. A
-    /// PostgreSQL server checks its own pages (`initdb --data-checksums`, `pg_amcheck`).
+    /// Returns facts about the state of the database, for display. With `thorough`, the call also counts live tracks
+    /// without a constellation, and for SQLite checks the integrity of the whole file, which takes as long as reading
+    /// it. A PostgreSQL server checks its own pages (`initdb --data-checksums`, `pg_amcheck`).
     ///
     /// # Errors
-    /// The error that prevents any query of the catalog.
+    /// [`CatalogError`] if the catalog cannot be queried.
     async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError>;
 
-    /// Closes the catalog; no further calls are possible. The last process that closes an SQLite catalog leaves a
-    /// single file.
+    /// Closes the catalog; later calls fail. When the last process closes an SQLite catalog, the content of the
+    /// write-ahead log is moved into the catalog file, so that a single file remains.
     async fn close(&self) -> Result<(), CatalogError>;
 }
 
 /// Finds and lists tracks. Part of [`Catalog`], whose guarantees apply.
 #[async_trait]
 pub trait TrackReader: Send + Sync {
-    /// Returns the track with exactly this content that is not removed, or the oldest one if there are several. An
-    /// indexer uses it to skip unchanged files before it decodes them.
+    /// Returns the live track (not removed) with this content, the oldest one if there are several, or `None`. An
+    /// indexer uses this call to skip unchanged files before it decodes them.
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError>;
 
-    /// Returns the track with this source path that is not removed.
+    /// Returns the track with this source that is not removed, or `None` if there is none.
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError>;
 
     /// Returns the tracks with these numbers, in any order. Unknown numbers are left out; removed tracks are included.
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError>;
 
-    /// Returns the track with this id: the live one, or else the removed one that was added last.
+    /// Returns the track with this id: the live one (not removed), or else the removed one that was added last. Returns
+    /// `None` if the id is unknown.
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError>;
 
-    /// Returns a page of tracks that pass the filter, ordered by number, starting after the given number.
+    /// Returns at most `limit` tracks that pass the filter, ordered by number. The list starts after the number
+    /// `after`, or with the first track if `after` is `None`.
     async fn list(
         &self,
         filter: &TrackFilter,
@@ -75,17 +77,18 @@ pub trait TrackReader: Send + Sync {
 /// Adds, changes and removes tracks. Part of [`Catalog`], whose guarantees apply.
 #[async_trait]
 pub trait TrackWriter: Send + Sync {
-    /// Adds a track in one transaction. If a track of the same source has other content, it is replaced (same id, new
-    /// number). If it has the same content, nothing changes.
+    /// Adds a track in one transaction. If a live track has the same source and other content, that track is replaced
+    /// (same id, new number). If its content is the same, nothing changes.
     ///
-    /// A replaced track takes all of the new metadata, and keeps its rule if the new track has none. If `track.id` is
+    /// The replacement has all of the new metadata, and keeps the old rule if the new track has none. If `track.id` is
     /// set (import), a live track with that id counts as the same track: the outcome is `Unchanged` if the content is
-    /// equal, else `Replaced`. A live track that has the source keeps its own id, whatever `track.id` is.
+    /// equal, else `Replaced`. If only the source belongs to a live track, that track keeps its own id, whatever
+    /// `track.id` is.
     ///
     /// # Errors
-    /// [`CatalogError::SourceTaken`] if the id belongs to a live track with another source and content, and another
-    /// track has the new source; [`CatalogError::Invalid`] if the length is negative or not finite, or the source
-    /// contains NUL; [`CatalogError::TooManyTracks`].
+    /// [`CatalogError::SourceTaken`] if `track.id` belongs to a live track with other content, and the source belongs
+    /// to another live track. [`CatalogError::Invalid`] if the duration is negative or not finite, or the source
+    /// contains NUL. [`CatalogError::TooManyTracks`] if all track numbers have been used.
     async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError>;
 
     /// Adds many tracks, with the result of calling [`Self::add`] for each of them in order. A track that is rejected
@@ -93,8 +96,8 @@ pub trait TrackWriter: Send + Sync {
     /// exactly once.
     ///
     /// # Errors
-    /// The error that prevents the catalog from storing any track. In that case all tracks, or only the first ones, may
-    /// have been added.
+    /// An error that concerns the whole batch, for example a full disk. If the connection was lost during the commit,
+    /// the batch can have been stored in spite of the error.
     async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
@@ -120,8 +123,9 @@ pub trait NearDuplicates: Send + Sync {
     /// [`CatalogError::Invalid`] if a track is unknown or linked to itself, or if `seconds` is not finite.
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError>;
 
-    /// Returns live tracks that have not been compared with the earlier tracks yet, ordered by number, starting after
-    /// the given one. A new track is pending from the transaction that adds it.
+    /// Returns live tracks that have not been compared with the earlier tracks yet, ordered by number, at most `limit`.
+    /// The list starts after the track `after`, or with the first one if `after` is `None`. A new track is pending from
+    /// the transaction that adds it.
     async fn pending_comparisons(
         &self,
         after: Option<TrackNumber>,
@@ -139,12 +143,12 @@ pub trait NearDuplicates: Send + Sync {
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError>;
 
-    /// Returns the near-duplicate links of a track, whichever side of the link it is on, if neither track is removed.
-    /// They are ordered by `track`, then by `of`.
+    /// Returns the near-duplicate links that contain `track` on either side, except links with a removed track. The
+    /// links are ordered by [`NearDuplicate::track`], then by [`NearDuplicate::of`].
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError>;
 
-    /// Returns a page of all links between tracks that are not removed, in the same order, starting after the given
-    /// link.
+    /// Returns at most `limit` links between tracks that are not removed, in the order of [`Self::near_duplicates`].
+    /// The list starts after the link `after` (its `track` and `of`), or with the first link if `after` is `None`.
     async fn list_near_duplicates(
         &self,
         after: Option<(TrackNumber, TrackNumber)>,
@@ -156,8 +160,8 @@ pub trait NearDuplicates: Send + Sync {
 /// Part of [`Catalog`], whose guarantees apply.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// Returns the newest change number, 0 for a new catalog. Changes become visible in order: a reader that sees a
-    /// change also sees all earlier ones.
+    /// Returns the number of the newest change, 0 for a new catalog. Changes become visible in order: a reader that
+    /// sees a change also sees all earlier ones.
     async fn position(&self) -> Result<u64, CatalogError>;
 
     /// Returns at most `limit` changes after a position, in order.
@@ -167,20 +171,21 @@ pub trait ChangeFeed: Send + Sync {
     /// is such a change. A change is noticed within two seconds.
     async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError>;
 
-    /// Returns the packed constellations of tracks that are not removed, in any order.
+    /// Returns the packed constellations of these tracks, in any order. Removed and unknown tracks are left out.
     async fn constellations(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError>;
 
-    /// Returns the sizes in bytes of those packed constellations, in any order, without reading them. Callers use it to
-    /// bound the memory of the constellations that they request.
+    /// Returns the size in bytes of each packed constellation that [`Self::constellations`] would return, in any order,
+    /// without reading the constellations. Callers use the sizes to bound the memory of the constellations that they
+    /// request.
     async fn constellation_sizes(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
 
     /// Makes all committed transactions durable against a power failure. Code that derives files from the catalog calls
-    /// this first, so that the files are never ahead of the catalog.
+    /// this first, so that the files are not ahead of the catalog after such a failure.
     async fn settle(&self) -> Result<(), CatalogError>;
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Upper limit of durations: 24 days, the largest number of milliseconds that PostgreSQL can represent. It also keeps
-/// an `Instant` from overflowing for `Duration::MAX`, which means "without a limit".
+/// Upper limit of timeouts, 24 days: the largest number of milliseconds that a PostgreSQL setting can hold. Callers
+/// pass `Duration::MAX` for "no limit"; this limit keeps the sum of an `Instant` and such a timeout from overflowing.
 pub(crate) const MAX_DURATION: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.

@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// The reason why a catalog operation failed.
 ///
-/// `catalog` is the URL of the catalog without secrets.
+/// In each variant, `catalog` is the URL of the catalog without secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
@@ -13,9 +13,9 @@ pub enum CatalogError {
         "catalog {catalog} was made by a newer refrain (schema {found}, this one supports up to {supported}); update refrain"
     )]
     TooNew {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// Schema version found.
+        /// Schema version of the catalog.
         found: i64,
         /// Newest schema version that this program supports.
         supported: i64,
@@ -31,23 +31,23 @@ pub enum CatalogError {
     /// The file or database exists but is not a catalog.
     #[error("{catalog} is not a catalog ({reason}); name another file, this one was not changed")]
     NotACatalog {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// Description of the actual content.
+        /// Reason why the file or database is not a catalog.
         reason: String,
     },
-    /// Another process held the write lock for too long.
+    /// Another process held a lock for longer than the call waits for it.
     #[error("catalog {catalog} is locked by another process; try again when that process has finished")]
     Locked {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
     },
     /// The catalog is read-only.
     #[error("catalog {catalog} cannot be written: {advice}")]
     ReadOnly {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// Reason or remedy, for the user.
+        /// Reason why the catalog is read-only, or remedy, as a text for the user.
         advice: &'static str,
     },
     /// The disk is full.
@@ -55,7 +55,7 @@ pub enum CatalogError {
         "no space left for catalog {catalog}; free some space and run the command again, committed changes are kept"
     )]
     DiskFull {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
     },
     /// The content of the catalog is inconsistent.
@@ -63,7 +63,7 @@ pub enum CatalogError {
         "catalog {catalog} is damaged ({detail}); restore a copy, or make a new one and index the songs again"
     )]
     Corrupt {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Description of the inconsistency.
         detail: String,
@@ -71,37 +71,37 @@ pub enum CatalogError {
     /// The catalog could not be opened or created.
     #[error("cannot open catalog {catalog}: {reason}")]
     CannotOpen {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// Reason, and what to check.
+        /// Reason of the failure, and what the user can check.
         reason: String,
     },
     /// The operating system failed to read or write.
     #[error("cannot read or write catalog {catalog}: {detail}; check the disk that it is on")]
     Io {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the operating system.
         detail: String,
     },
-    /// An import names the id of a live track, and the source of another live track.
+    /// An added track has the id of one live track and the source of another live track.
     #[error(
         "catalog {catalog} has {source_path:?} as track {holder}, so it cannot become track {id}; remove one of the two"
     )]
     SourceTaken {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// The source of both tracks.
+        /// Source that the added track and the track `holder` have in common.
         source_path: String,
-        /// Id of the track that has the source.
+        /// Id of the live track that already has the source.
         holder: String,
-        /// Id that the import names.
+        /// Id of the added track.
         id: String,
     },
     /// The input violates a constraint of the catalog.
     #[error("catalog {catalog} rejected the input: {what}")]
     Invalid {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Description of the invalid input.
         what: String,
@@ -109,7 +109,7 @@ pub enum CatalogError {
     /// All track numbers have been used.
     #[error("catalog {catalog} has used all of its 4,294,967,295 track numbers; export it into a new one")]
     TooManyTracks {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
     },
     /// The catalog has an older schema, and this user or server does not permit the upgrade.
@@ -118,13 +118,13 @@ pub enum CatalogError {
          the catalog, run any command once as its owner on a writable server"
     )]
     TooOld {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
-        /// Schema version found.
+        /// Schema version of the catalog.
         found: i64,
         /// Schema version that this program needs.
         supported: i64,
-        /// Reason why it was not upgraded.
+        /// Reason why the schema was not upgraded.
         detail: String,
     },
     /// The database server cannot be reached, or the connection was lost.
@@ -132,7 +132,7 @@ pub enum CatalogError {
         "cannot reach the server of catalog {catalog} ({detail}); check that it runs and that host and port are right"
     )]
     Unreachable {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Description of the connection failure.
         detail: String,
@@ -143,7 +143,7 @@ pub enum CatalogError {
          PGPASSWORD or in ~/.pgpass, and the server's pg_hba.conf"
     )]
     LoginRefused {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the server.
         detail: String,
@@ -153,7 +153,7 @@ pub enum CatalogError {
         "there is no database for catalog {catalog} ({detail}); make it with createdb, or correct its name"
     )]
     NoSuchDatabase {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the server.
         detail: String,
@@ -161,7 +161,7 @@ pub enum CatalogError {
     /// A trusted encrypted connection could not be established.
     #[error("no secure connection to the server of catalog {catalog} ({detail}); {advice}")]
     Tls {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Description of the TLS failure.
         detail: String,
@@ -174,17 +174,18 @@ pub enum CatalogError {
          max_connections of the server"
     )]
     TooManyConnections {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the server.
         detail: String,
     },
-    /// All connections of this process were in use until the acquire timeout.
+    /// All connections of this process were in use for the whole
+    /// [`acquire_timeout`](crate::PostgresSettings::acquire_timeout).
     #[error(
         "all connections of this process to catalog {catalog} are in use; try again, or allow more connections"
     )]
     Busy {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
     },
     /// The database user lacks a privilege.
@@ -192,7 +193,7 @@ pub enum CatalogError {
         "the user of catalog {catalog} lacks a privilege ({detail}); docs/postgresql.md has the statements to GRANT it"
     )]
     NotAllowed {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the server.
         detail: String,
@@ -200,7 +201,7 @@ pub enum CatalogError {
     /// A statement exceeded the statement timeout, or was canceled.
     #[error("catalog {catalog} canceled a statement ({detail}); try again, or raise the statement time-out")]
     TimedOut {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error message of the server.
         detail: String,
@@ -208,13 +209,13 @@ pub enum CatalogError {
     /// The catalog does not exist, and the caller did not ask to create it.
     #[error("there is no catalog in {catalog}; check its name, or make one by indexing songs into it")]
     NoCatalog {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
     },
     /// Any other error of the database.
     #[error("catalog {catalog} failed: {source}; please report this")]
     Database {
-        /// URL without secrets.
+        /// URL of the catalog without secrets.
         catalog: String,
         /// Error of the database driver.
         source: Box<dyn Error + Send + Sync>,
@@ -230,8 +231,8 @@ impl CatalogError {
         matches!(self, Self::Busy { .. } | Self::TimedOut { .. }) || self.is_temporary()
     }
 
-    /// Returns true if the error is temporary (the server is unavailable, or another process holds a lock), so that
-    /// waiting is better than failing.
+    /// Returns true if the error is temporary (the server is unavailable, or another process holds a lock), so that the
+    /// call itself waits and retries.
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Unreachable { .. } | Self::TooManyConnections { .. })
     }

@@ -1,15 +1,15 @@
 //! Facts about the state of a catalog, for display.
 
-/// The result of one check.
+/// The result of one check of a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// Name of the check, for example `server version`.
     pub name: &'static str,
-    /// Value that was found.
+    /// Value that the check found, as a text for display.
     pub value: String,
     /// Assessment of the value.
     pub health: HealthLevel,
-    /// Remedy if the assessment is not [`HealthLevel::Fine`].
+    /// Remedy, for the user; `None` if the assessment is [`HealthLevel::Fine`].
     pub advice: Option<String>,
 }
 
@@ -18,9 +18,9 @@ pub struct Fact {
 pub enum HealthLevel {
     /// The value is as expected.
     Fine,
-    /// The catalog works, completely or for the most part.
+    /// The catalog can be used, but with a limitation or a risk that the user should know.
     Warning,
-    /// The catalog does not work.
+    /// The catalog is damaged or does not work.
     Failing,
 }
 
@@ -37,7 +37,7 @@ impl Fact {
         Self { name, value: value.into(), health: HealthLevel::Failing, advice: Some(advice.into()) }
     }
 
-    /// Reports the number of tracks that have not been compared with the earlier ones.
+    /// Returns the fact about the number of tracks that have not been compared with the earlier tracks yet.
     pub(crate) fn pending_comparisons(count: i64) -> Self {
         let name = "near-duplicates";
         match count {
@@ -50,7 +50,7 @@ impl Fact {
         }
     }
 
-    /// Reports the number of live tracks without a constellation. No command produces such tracks.
+    /// Returns the fact about the number of live tracks without a constellation. No command produces such tracks.
     pub(crate) fn without_constellation(count: i64) -> Self {
         let name = "constellations";
         match count {

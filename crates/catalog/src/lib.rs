@@ -1,9 +1,9 @@
 //! Storage of the catalog: tracks with their metadata, rules and constellations, behind one trait ([`Catalog`]).
 //!
 //! The SQL database is authoritative. Constellations are stored packed; the search index is derived from them and can
-//! be deleted at any time (`refrain_index_sync` keeps one in step). [`open`] opens the catalog of a URL. The same
-//! database stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every
-//! implementation passes the contract suite in `tests/it/contract`.
+//! be deleted at any time (`refrain_index_sync` keeps an index in step with the catalog). [`open`] opens the catalog of
+//! a URL. The same database stores the records of the live monitor: streams, detections and messages to deliver
+//! ([`Journal`]). Every implementation passes the contract suite in `tests/it/contract`.
 
 mod catalog;
 mod clock;

@@ -8,7 +8,8 @@ use refrain_core::index::TrackNumber;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Stable identity of a track. It stays the same when the track is exported to another catalog.
+/// Stable identity of a track. It stays the same when the audio of the track is replaced, and when the track is
+/// exported to another catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TrackId(pub Uuid);
@@ -42,7 +43,7 @@ pub struct Rule(String);
 pub struct RuleError(String);
 
 impl Rule {
-    /// Returns the code of the rule as it appears in responses.
+    /// Returns the text of the rule as it appears in responses.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,7 +54,7 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        // ASCII without separators: the rule appears in JSON, CSV files and tables, and needs no escapes there.
+        // ASCII without separators, so that a rule in JSON, CSV files and tables needs no escapes.
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if (1..=32).contains(&s.len()) && s.chars().all(is_allowed) {
             Ok(Self(s.to_owned()))
@@ -81,25 +82,25 @@ impl From<Rule> for String {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Metadata {
-    /// Song title.
+    /// Song title; `None` if unknown.
     pub title: Option<String>,
-    /// Performing artist.
+    /// Performing artist; `None` if unknown.
     pub artist: Option<String>,
-    /// Album title.
+    /// Album title; `None` if unknown.
     pub album: Option<String>,
-    /// International Standard Recording Code, 12 characters.
+    /// International Standard Recording Code, 12 characters; `None` if unknown.
     pub isrc: Option<String>,
-    /// Record label.
+    /// Record label; `None` if unknown.
     pub label: Option<String>,
-    /// Supplier of the reference recording.
+    /// Supplier of the reference recording; `None` if unknown.
     pub vendor: Option<String>,
-    /// Universal product code of the album.
+    /// Universal product code of the album; `None` if unknown.
     pub upc: Option<String>,
-    /// Release date of the album, ISO 8601: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+    /// Release date of the album, ISO 8601: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; `None` if unknown.
     pub release_date: Option<String>,
-    /// Content category, for example `Music`.
+    /// Content category, for example `Music`; `None` if unknown.
     pub category: Option<String>,
-    /// All other values, by name.
+    /// All other values, by name; empty if there are none.
     pub extra: BTreeMap<String, String>,
 }
 
@@ -130,13 +131,13 @@ impl Metadata {
 /// A track in the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Track {
-    /// Number within this catalog. A replaced track gets a new one.
+    /// Number of the track within this catalog. If a track is replaced, the new version gets a new number.
     pub number: TrackNumber,
     /// Stable identity.
     pub id: TrackId,
-    /// Path or URL from which it was indexed.
+    /// Path or URL from which the track was indexed.
     pub source: String,
-    /// BLAKE3 hash of the bytes of that file.
+    /// BLAKE3 hash of the bytes of the file at `source`.
     pub content: ContentHash,
     /// Duration of the audio in seconds.
     pub seconds: f64,
@@ -144,9 +145,9 @@ pub struct Track {
     pub metadata: Metadata,
     /// Action on a match; `None` is reported as `notSubmitted`.
     pub rule: Option<Rule>,
-    /// Time at which it was added, in milliseconds since the Unix epoch.
+    /// Time at which the track was added, in milliseconds since the Unix epoch.
     pub added_at: i64,
-    /// Time at which it was removed, in milliseconds since the Unix epoch.
+    /// Time at which the track was removed, in milliseconds since the Unix epoch; `None` if it is not removed.
     pub removed_at: Option<i64>,
 }
 
@@ -163,7 +164,7 @@ pub struct NewTrack {
     pub seconds: f64,
     /// Descriptive metadata.
     pub metadata: Metadata,
-    /// Action on a match.
+    /// Action on a match; `None` keeps the rule of a track that is replaced.
     pub rule: Option<Rule>,
     /// Packed constellation (`refrain_core::fingerprint::Constellation::to_bytes`).
     pub constellation: Vec<u8>,
@@ -195,20 +196,21 @@ pub enum AddOutcome {
 /// Selects the tracks to list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrackFilter {
-    /// Includes removed tracks.
+    /// True to include removed tracks in addition.
     pub removed: bool,
-    /// Includes only tracks whose title, artist, album or source contains this text, regardless of case.
+    /// Includes only tracks whose title, artist, album or source contains this text, regardless of case; `None`
+    /// includes all.
     pub text: Option<String>,
-    /// Includes only tracks with this rule.
+    /// Includes only tracks with this rule; `None` includes all.
     pub rule: Option<Rule>,
 }
 
 /// A change to a track. Fields that are `None` stay as they are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrackUpdate {
-    /// New metadata, which replaces all of the old metadata.
+    /// New metadata, which replaces all of the old metadata; `None` keeps the old metadata.
     pub metadata: Option<Metadata>,
-    /// New rule; `Some(None)` removes the rule.
+    /// New rule; `Some(None)` removes the rule, `None` keeps it.
     pub rule: Option<Option<Rule>>,
 }
 

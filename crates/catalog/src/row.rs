@@ -82,7 +82,7 @@ impl StoredRow for SqliteRow {
     }
 }
 
-/// Converts all rows with one of the functions below.
+/// Converts all rows with `read`, one of the functions of this module.
 pub(crate) fn all<R, T>(
     rows: &[R],
     read: impl Fn(&R) -> Result<T, sqlx::Error>,
@@ -93,7 +93,7 @@ pub(crate) fn all<R, T>(
 /// Converts a row of `tracks`.
 pub(crate) fn track(row: &impl StoredRow) -> Result<Track, sqlx::Error> {
     let extra: Option<&str> = row.column("extra")?;
-    // Parsed again, because other programs can write to the database.
+    // The rule is validated again, because other programs can write to the database.
     let rule: Option<&str> = row.column("rule")?;
     Ok(Track {
         number: number(row.column("number")?)?,
@@ -237,8 +237,8 @@ fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Erro
     sqlx::Error::Decode(Box::new(reason))
 }
 
-/// Returns the content of the `extra` column, or `None` if there are no other values. `invalid` makes the error of the
-/// backend.
+/// Returns the content of the `extra` column: [`Metadata::extra`] as JSON, or `None` if it is empty. `invalid` creates
+/// the backend's error if the values cannot be encoded.
 pub(crate) fn extra(
     metadata: &Metadata,
     invalid: impl FnOnce(String) -> CatalogError,

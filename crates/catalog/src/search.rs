@@ -1,4 +1,4 @@
-//! The `search` column, by which tracks are listed; its content is the same in every database.
+//! The `search` column, in which [`crate::TrackFilter::text`] is looked up. Its content is the same in every database.
 
 use crate::Metadata;
 
@@ -8,7 +8,7 @@ pub(crate) fn text(metadata: &Metadata, source: &str) -> String {
     let fields = [metadata.title.as_deref(), metadata.artist.as_deref(), metadata.album.as_deref()];
     let mut all = String::new();
     for field in fields.into_iter().flatten().chain([source]) {
-        // Before each field instead of between them, so that no field has to know if another one precedes it.
+        // The separator is before each field, so that the loop need not check if another field precedes.
         all.push(FIELD_END);
         all.extend(fold_case(field));
     }

@@ -12,9 +12,11 @@ pub struct OpenSettings {
 /// Settings of a PostgreSQL catalog. The parameters of the connection itself are in the URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresSettings {
-    /// Maximum number of connections of this handle. Waiting for changes uses one more, to listen for notifications.
+    /// Maximum number of connections of one opened catalog. While callers wait for changes, one more connection listens
+    /// for notifications.
     pub max_connections: u32,
-    /// Maximum time that a call waits for one of these connections and, if it writes, for other writers.
+    /// Maximum time that a call waits for a free connection. A call that writes also waits up to this time for the lock
+    /// of other writers.
     pub acquire_timeout: Duration,
     /// Maximum duration of one statement; zero means no limit. It is set in each transaction, so that it also applies
     /// behind PgBouncer.

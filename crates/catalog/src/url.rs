@@ -8,13 +8,13 @@ use crate::{Catalog, CatalogError, OpenSettings, postgres, sqlite};
 /// Opens the catalog of a URL with default settings, and creates it if it does not exist: `sqlite:PATH` or
 /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 ///
-/// The path is taken literally, without escapes; missing parent folders are created. The database must exist; the
-/// tables are created in their own schema, `refrain`. The parameters of the URL are those of libpq (`sslmode`,
-/// `sslrootcert`, `sslcert`, `sslkey`, …); `statement-cache-capacity=0` turns prepared statements off, which PgBouncer
-/// requires in transaction mode.
+/// The path of an SQLite file is taken literally, without escapes; missing parent folders are created. A PostgreSQL
+/// database must exist; the tables are created in a separate schema, `refrain`. The parameters of the URL are those of
+/// libpq (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`, …); `statement-cache-capacity=0` turns prepared statements
+/// off, which PgBouncer requires in transaction mode.
 ///
 /// # Errors
-/// [`CatalogError::UnsupportedScheme`] for any other URL, else the error that prevented opening the catalog.
+/// [`CatalogError::UnsupportedScheme`] for a URL with another scheme, or the error that prevented opening the catalog.
 pub async fn open(url: &str) -> Result<Arc<dyn Catalog>, CatalogError> {
     open_with(url, &OpenSettings::default()).await
 }
@@ -27,8 +27,8 @@ pub async fn open_with(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Cat
     open_or_create(url, settings, true).await
 }
 
-/// Opens an existing catalog with the given settings. Commands that only read use it, because creating an empty catalog
-/// would hide a mistyped name.
+/// Opens an existing catalog with the given settings. Commands that only read use this function, because creating an
+/// empty catalog would hide a mistyped name.
 ///
 /// # Errors
 /// As for [`open`]; [`CatalogError::NoCatalog`] if the catalog does not exist.
@@ -42,15 +42,14 @@ async fn open_or_create(
     create: bool,
 ) -> Result<Arc<dyn Catalog>, CatalogError> {
     if let Some(path) = sqlite_path(url) {
-        // SQLite creates missing files, so existence is checked first. An empty path is left to `open`, which explains
-        // the error.
+        // SQLite creates missing files, so existence is checked first. `open` returns a clear error for an empty path.
         if !create && !path.as_os_str().is_empty() && !path.exists() {
             return Err(CatalogError::NoCatalog { catalog: address(url)?.url });
         }
         return Ok(Arc::new(sqlite::SqliteCatalog::open(&path).await?));
     }
     match scheme(url) {
-        // libpq and its users know both names of the scheme.
+        // libpq accepts both names of the scheme.
         "postgres" | "postgresql" => {
             Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres, create).await?))
         }
@@ -70,11 +69,12 @@ pub fn default_cache_prefix(url: &str) -> Option<PathBuf> {
 pub struct Address {
     /// URL without password and parameters; a path in it is absolute.
     pub url: String,
-    /// Parts of a short name: the file name without its extension; or host (or socket folder), port and database.
+    /// Parts for a short name of the catalog. For SQLite, the file name without its extension; for PostgreSQL, host (or
+    /// socket folder), port and database.
     pub names: Vec<String>,
 }
 
-/// Parses a URL without opening anything.
+/// Returns the address of the catalog with this URL, without opening the catalog.
 ///
 /// # Errors
 /// As for [`open`] if the URL does not name a catalog.
@@ -94,7 +94,7 @@ pub fn address(url: &str) -> Result<Address, CatalogError> {
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
-    // `sqlite://PATH` is the form of other programs. After the slashes the path begins, there is no host.
+    // `sqlite://PATH` is the form of other programs. The path begins after the slashes, because there is no host.
     Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 

@@ -5,7 +5,8 @@ use refrain_service::settings::{ServiceSettings, SinkKind};
 
 use crate::settings::Settings;
 
-/// AWS resources that the settings require: URLs of queues, and true for each other kind of resource that is used.
+/// The AWS resources that the settings require. Queues are given by URL, or `None` if this process does not read them.
+/// The other fields are true if this process needs S3 objects, SNS topics or IVS channels.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct RequiredResources {
     streams: Option<String>,
@@ -21,7 +22,7 @@ impl RequiredResources {
     fn new(settings: &Settings, service: &ServiceSettings) -> Self {
         let (queues, roles) = (settings.queues(), service.roles);
         let sinks = &service.outbox.sinks;
-        // A queue is opened only for a role that reads it, so a process without the role needs no permission for the
+        // A queue is opened only if a role of this process reads it, so that other processes need no permission for the
         // queue.
         let streams = queues.streams.filter(|_| roles.monitor);
         Self {
@@ -39,7 +40,8 @@ impl RequiredResources {
     }
 }
 
-/// Connects to the AWS resources that the settings name. If they name none, returns an empty [`CloudServices`] without connecting.
+/// Connects to the AWS resources that the settings require. If they require none, returns an empty [`CloudServices`]
+/// without connecting.
 #[cfg(feature = "aws")]
 pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<CloudServices> {
     use std::sync::Arc;
@@ -47,7 +49,8 @@ pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> any
     use refrain_service::cloud::{Channels, Objects, Queue, Topics};
 
     let required = RequiredResources::new(settings, service);
-    // Without AWS resources nothing is connected: the search for credentials takes seconds on machines outside of AWS.
+    // If no AWS resource is required, the function does not connect, because outside of AWS the search for credentials
+    // takes seconds.
     if required == RequiredResources::default() {
         return Ok(CloudServices::default());
     }
@@ -79,15 +82,15 @@ async fn connect(settings: &Settings) -> anyhow::Result<refrain_aws::Aws> {
         path_style: table.path_style,
     })
     .await;
-    // The SDK would fail at its first call, with an error that names no setting.
+    // Without this check, the first call of the SDK would fail with an error that names no setting.
     if aws.region().is_none() {
         anyhow::bail!("the AWS region is missing; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
     }
     Ok(aws)
 }
 
-/// Variant for builds without AWS: returns an empty [`CloudServices`], or an error if the settings name AWS resources. The service
-/// itself rejects roles whose queues are missing.
+/// Variant for builds without AWS. Returns an empty [`CloudServices`], or an error if the settings require an AWS
+/// resource. The service itself rejects roles whose queues are missing.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "as with AWS")]
 pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<CloudServices> {
@@ -97,7 +100,7 @@ pub(crate) async fn cloud(settings: &Settings, service: &ServiceSettings) -> any
         ("queues.medialive", required.medialive.is_some()),
         ("queues.check", required.check.is_some()),
         ("queues.index", required.index.is_some()),
-        // With the roles check and index the missing queues are named above, which is the better reason.
+        // The roles check and index also require S3, but for them the message about their queue above is clearer.
         ("a sink of kind s3", required.objects && !(service.roles.check || service.roles.index)),
         ("a sink of kind sns", required.topics),
         ("ivs.channels", required.channels),

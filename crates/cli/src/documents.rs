@@ -1,7 +1,8 @@
 //! Tests that the commands, settings and values in the documents are valid.
 //!
-//! Commands of Refrain are parsed here. `scripts/check-docs` checks those of other programs, `scripts/check-names` the names of
-//! files and of the code, and `tests/it/documents.rs` runs the commands of README and guide.
+//! This module parses the commands of Refrain. `scripts/check-docs` checks commands of other programs,
+//! `scripts/check-names` checks names of files and of code, and `tests/it/documents.rs` runs the commands of README and
+//! guide.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,11 @@ use clap::{CommandFactory, Parser};
 use crate::args::{Cli, IdentifyStreamArgs};
 use crate::settings::Settings;
 
-/// Languages of code blocks. Each one but `text` and `sql` is checked here; sql blocks are run by the tests of PostgreSQL or by
-/// an operator.
+/// Languages that code blocks may have. This module checks `sh`, `toml` and `json` blocks. The tests of PostgreSQL or
+/// an operator run `sql` blocks; `text` blocks are not checked.
 const LANGUAGES: [&str; 5] = ["sh", "toml", "json", "sql", "text"];
 
-/// Prefix of the places of commands in prose.
+/// Prefix of the location of a command in prose, which distinguishes it from a command in a code block.
 const PROSE: &str = "prose of ";
 
 /// A code block of a document.
@@ -68,24 +69,24 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// Code between single backticks outside of blocks, with its place.
+/// Returns all code between single backticks outside of code blocks, as pairs of location and code.
 fn inline_code() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, text) in documents() {
-        // Every second part is outside of a code block.
+        // After splitting at the fences, every second part is outside of a code block.
         let outside: String = text.split("```").step_by(2).collect::<Vec<_>>().join("\n").replace('\n', " ");
         let code = outside.split('`').skip(1).step_by(2);
-        // Cells of tables escape pipes.
+        // In cells of tables, pipes are escaped.
         found.extend(code.map(|code| (path.display().to_string(), code.replace("\\|", "|"))));
     }
     found
 }
 
-/// The simple commands of a shell script as words, without the bodies of here-documents.
+/// Splits a shell script into simple commands, each as a list of words. Bodies of here-documents are left out.
 fn commands(script: &str) -> Vec<Vec<String>> {
     let (mut commands, mut open) = (Vec::new(), String::new());
     let mut until: Option<String> = None;
-    // A backslash at the end of a line continues the command.
+    // A backslash at the end of a line joins it with the next line.
     for line in script.replace("\\\n", " ").lines() {
         if let Some(end) = &until {
             if line == end {
@@ -97,7 +98,7 @@ fn commands(script: &str) -> Vec<Vec<String>> {
             until = Some(end.trim().trim_matches('\'').to_owned());
         }
         open += line;
-        // A line with an open quote cannot be split. Its command continues on the next line.
+        // A line with an unclosed quote cannot be split, because its command continues on the next line.
         let Some(words) = shlex::split(&open) else {
             open.push('\n');
             continue;
@@ -111,8 +112,8 @@ fn commands(script: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// Parses a command with the argument parser of its program. Returns false for commands of other programs, which are not
-/// checked.
+/// Parses a command with the argument parser of its program, and panics with `place` if it is invalid. Returns false
+/// for commands of other programs, which are not checked.
 fn check(words: &[String], place: &str) -> bool {
     let assignment = |word: &&String| {
         word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -141,7 +142,7 @@ fn check(words: &[String], place: &str) -> bool {
     match parsed {
         Ok(()) => true,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => true,
-        // Prose names commands without their arguments, or with placeholders in capitals.
+        // Prose names commands without their arguments, or with placeholders in capital letters.
         Err(error) if place.starts_with(PROSE) && is_incomplete(&error) => true,
         Err(error)
             if error.kind() == ErrorKind::ValueValidation
@@ -174,7 +175,7 @@ fn commands_in_code_blocks_are_accepted_by_the_argument_parser() {
     let checked = scripts
         .flat_map(|block| commands(&block.text).into_iter().map(move |words| (words, block.place.clone())));
     let count = checked.filter(|(words, place)| check(words, place)).count();
-    // Fails if a change of the documents or of `commands` leaves nothing to check.
+    // This assertion fails if a change of the documents, or of `commands`, leaves almost nothing to check.
     assert!(count >= 15, "only {count} commands were found");
 }
 
@@ -203,11 +204,12 @@ fn add_options(command: &clap::Command, found: &mut BTreeSet<String>) {
 fn options_in_the_prose_exist() {
     let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
     add_options(&Cli::command(), &mut known);
-    // Of cargo, and of pg_dump.
+    // These are options of cargo and pg_dump.
     known.extend(["--features", "--exclude-table-data"].map(str::to_owned));
     let mut count = 0;
     for (place, code) in inline_code() {
-        // Options in docs/deploy.md and docs/spread.md are mostly of other programs, which scripts/check-docs checks.
+        // Options in docs/deploy.md and docs/spread.md are mostly those of other programs, which scripts/check-docs
+        // checks.
         let is_of_others =
             ["deploy.md", "spread.md", "fuzz/README.md"].iter().any(|name| place.ends_with(name));
         let words: Vec<&str> = code.split_whitespace().collect();

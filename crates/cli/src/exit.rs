@@ -2,23 +2,23 @@
 
 use std::process::ExitCode;
 
-/// Outcome of a command. An error that a command returns instead has exit status 2.
+/// Outcome of a command that did not return an error. A command that returns an error has exit status 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CommandOutcome {
-    /// Everything was done. For `identify` and `plot`: at least one input matched. Exit status 0.
+    /// Everything succeeded. For `identify` and `plot`, at least one input matched. Exit status 0.
     Done,
     /// For `identify` and `plot`: every input was read and no input matched. Exit status 1.
     NoMatch,
     /// For `healthcheck`: the service is not healthy or does not answer. Exit status 1.
     Unhealthy,
-    /// Everything failed. The reasons are already on standard error. Exit status 2.
+    /// Everything failed. The reasons were already printed on standard error. Exit status 2.
     Failed,
-    /// Part of the work failed. The reasons are already on standard error. Exit status 3.
+    /// A part of the work failed. The reasons were already printed on standard error. Exit status 3.
     Partial,
 }
 
 impl CommandOutcome {
-    /// Returns the outcome of a command of which `done` pieces of work succeeded and `failed` pieces failed.
+    /// Returns the outcome of a command with `done` successful and `failed` failed items, such as files.
     pub(crate) fn of(done: usize, failed: usize) -> Self {
         match (done, failed) {
             (_, 0) => Self::Done,
@@ -27,11 +27,12 @@ impl CommandOutcome {
         }
     }
 
-    /// Returns the outcome of a search in inputs, of which `read` could be read and `failed` could not. `matched` of the
-    /// inputs that were read had a match.
+    /// Returns the outcome of a search in several inputs. `read` is the number of inputs that could be read, `matched`
+    /// the number of those that had a match, and `failed` the number that could not be read.
     pub(crate) fn of_inputs(matched: usize, read: usize, failed: usize) -> Self {
         match (matched, read, failed) {
-            // Failures come first: a script that tests for status 1 must not take unread inputs for unknown songs.
+            // A failure takes precedence over status 1: a script must not mistake an input that could not be read for
+            // an unknown song.
             (0, 1.., 0) => Self::NoMatch,
             _ => Self::of(read, failed),
         }

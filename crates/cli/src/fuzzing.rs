@@ -1,4 +1,4 @@
-//! Entry points to private parsers for the fuzz targets. They are not part of the public interface.
+//! Functions with which the fuzz targets call private parsers. They are not part of the public interface.
 
 pub use crate::metadata::fuzzing::{csv, jsonl};
 pub use crate::settings::fuzzing::settings;

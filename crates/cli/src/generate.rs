@@ -1,4 +1,5 @@
-//! `refrain completions` and `refrain man`: texts for other programs, generated from the definition of the command line.
+//! `refrain completions` and `refrain man`: shell completions and manual pages, generated from the definition of the
+//! command line.
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub(crate) fn completions(args: &CompletionsArgs, output: &Output) -> Result<Com
 
 /// Runs `refrain man`.
 pub(crate) fn man(args: &ManArgs, output: &Output) -> Result<CommandOutcome> {
-    // `build` adds the global flags to each command, so that its page lists them.
+    // `build` adds the global flags to each command, so that the manual page of each command lists them.
     let mut command = Cli::command();
     command.build();
     match &args.out {
@@ -29,7 +30,7 @@ pub(crate) fn man(args: &ManArgs, output: &Output) -> Result<CommandOutcome> {
     Ok(CommandOutcome::Done)
 }
 
-/// Writes the pages of a command and of its subcommands.
+/// Writes the manual pages of a command and of all its subcommands to files in `folder`.
 fn write_pages(command: &clap::Command, folder: &Path, output: &Output) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot create the folder {}", folder.display()))?;
@@ -49,7 +50,7 @@ fn write_pages(command: &clap::Command, folder: &Path, output: &Output) -> Resul
 
 fn page(command: &clap::Command, name: &str) -> Result<String> {
     let mut text = Vec::new();
-    // The page of `refrain index` has the title refrain-index, under which `man` finds it.
+    // `man refrain-index` finds the page of `refrain index` by this title.
     let command = command.clone().name(name.to_owned()).bin_name(name.replace('-', " "));
     clap_mangen::Man::new(command)
         .render(&mut text)

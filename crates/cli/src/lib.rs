@@ -7,8 +7,8 @@
 //! args (clap) ─► settings ─► index │ identify │ monitor │ plot │ tracks │ serve │ streams │ outbox │ … ─► output
 //!                      └─ metadata, search, context, parallel ─┘
 //! ```
-//! `context` gives the commands access to the catalog, `search` to its index, `parallel` processes inputs on several threads, and
-//! `output` prints.
+//! `context` gives the commands access to the catalog, and `search` to its index. `parallel` processes inputs on
+//! several threads, and `output` prints.
 
 mod args;
 mod aws;
@@ -54,11 +54,11 @@ use exit::CommandOutcome;
 use output::{Output, OutputError, error_chain, redact_secrets};
 use settings::Settings;
 
-/// Name of the program that the drop-in replaces.
+/// Name of the program that `identifyStream` replaces, under which this program can also be started.
 const DROP_IN: &str = "identifyStream";
 
-/// Runs the `refrain` command with the arguments of this process and returns its exit status. If the program was started
-/// under the name `identifyStream`, runs that command instead.
+/// Runs the `refrain` command with the arguments of this process and returns its exit status. If the program was
+/// started under the name `identifyStream`, it runs the `identifyStream` command instead.
 #[must_use]
 pub fn refrain() -> ExitCode {
     let name = std::env::args_os().next().unwrap_or_default();
@@ -78,7 +78,7 @@ pub fn identify_stream() -> ExitCode {
 }
 
 fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<CommandOutcome>) -> ExitCode {
-    // Decoder processes run this program too. They must not parse other arguments or print.
+    // Decoder child processes run this program too. They do not parse these arguments and do not print.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
         return run_child(ChildDecoders::default());
     }
@@ -87,30 +87,31 @@ fn run_program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Co
         Ok(args) => args,
         Err(error) => return print_usage_error(&error, &output),
     };
-    // Only a note: trusted files can still be processed without the limits.
+    // This is only a note, because trusted files can still be decoded without limits.
     if let Err(error) = refrain_isolation::enable() {
         output.note(&format!(
             "{name}: cannot find this program's file, so audio is decoded without limits: {error}"
         ));
     }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
-        // The reader has read enough, as `head` does. A message would only disturb.
+        // The program that reads the output, for example `head`, closed the pipe because it needs no more. This is not
+        // an error.
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
             return CommandOutcome::Done;
         }
         output.note(&format!("{name}: {}", error_chain(&error)));
         CommandOutcome::Failed
     });
-    // Idle decoder processes are ended here, so that none outlives the command.
+    // Idle decoder processes are ended here, so that none of them outlives the command.
     refrain_isolation::shut_down();
     outcome.into()
 }
 
-/// Prints the help text or the error of the command line. Secrets are removed, because clap quotes arguments, and a URL in
-/// them can contain a password.
+/// Prints the help text or the usage error, and returns the exit status. Secrets are removed from errors, because clap
+/// quotes arguments, and a URL among them can contain a password.
 fn print_usage_error(error: &clap::Error, output: &Output) -> ExitCode {
     let text = error.to_string();
-    // clap itself prints with colours and the right status, so only text with a secret is printed here.
+    // clap prints with colours and exits with the right status. Only text that contains a secret is printed here.
     if redact_secrets(&text) == text {
         error.exit();
     }
@@ -123,7 +124,7 @@ fn run(cli: &Cli, output: &Output) -> Result<CommandOutcome> {
     match (&cli.command, Settings::resolve(cli.settings(), cli.global.config.as_deref(), &variables)) {
         // `doctor` reports invalid settings as one of its checks.
         (Command::Doctor(args), settings) => doctor::run(args, settings, output),
-        // These depend on the command line only, so that invalid settings do not prevent them.
+        // These commands need no settings, so invalid settings do not prevent them.
         (Command::Completions(args), _) => generate::completions(args, output),
         (Command::Man(args), _) => generate::man(args, output),
         (_, Err(error)) => Err(error),

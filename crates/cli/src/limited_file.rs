@@ -1,4 +1,4 @@
-//! Reads whole files up to a limit, so that a device such as `/dev/zero` cannot exhaust the memory.
+//! Reads files completely, up to a maximum size, so that a device such as `/dev/zero` cannot exhaust the memory.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,16 +6,17 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-/// Bytes per mebibyte, the unit of limits in messages.
+/// Bytes per mebibyte, the unit of the maximum size in messages.
 const BYTES_PER_MEBIBYTE: u64 = 1 << 20;
 
-/// Reads a file of at most `max_bytes` bytes. `advice` is the end of the message about a larger file.
+/// Reads a file completely, if it has at most `max_bytes` bytes. `advice` is appended to the error about a larger file.
 ///
 /// # Errors
-/// If the file cannot be read or is larger.
+/// If the file cannot be read, or if it has more than `max_bytes` bytes.
 pub(crate) fn read_limited(path: &Path, max_bytes: u64, advice: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One byte more than allowed shows that the file is too large, also for pipes and devices, which have no size.
+    // Reading one byte more than allowed detects files that are too large, even pipes and devices, whose size is
+    // unknown.
     File::open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         bail!("the file has more than {} MiB; {advice}", max_bytes / BYTES_PER_MEBIBYTE);

@@ -1,19 +1,19 @@
-//! Bit streams and Rice codes, which all packed formats of this crate are built on.
+//! Bit streams and Rice codes. All packed formats of this crate consist of them.
 //!
 //! Bits are stored in little-endian words, lowest bit first. A Rice code (Rice, Plaunt 1971) with parameter `k` is
 //! the high part of the value in unary (zeros, terminated by a one), followed by the low `k` bits of the value.
 
-/// Values with a unary part of at least this many zeros are written as an escape: exactly this many zeros, a one, then
-/// the value in 64 plain bits. The limit bounds a code to 105 bits. With a fitted parameter, only values of 14 or more
-/// times the mean reach it. At half this value, values of 7 or more times the mean would take 85 bits; at twice this
-/// value, the unary part would not fit into one peeked word. A change changes all packed formats.
+/// Limit of the unary part. A value whose unary part would have this many zeros or more is written as an escape code:
+/// exactly this many zeros, a one, then the value in 64 plain bits. No code is longer than 105 bits. With the parameter
+/// of [`rice_parameter`], only values of at least 14 times the mean need an escape code. At twice this limit, a unary
+/// part would not fit into the 57 bits of one peek. A change of the limit changes all packed formats.
 const MAX_UNARY_ZEROS: u64 = 40;
 
-/// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. It is the base-2
-/// logarithm of 0.7 times their mean.
+/// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. The parameter is the
+/// base-2 logarithm of 0.7 times the mean of the values; 0 if `count` is 0.
 pub(crate) fn rice_parameter(sum: u64, count: u64) -> u32 {
     let mean = sum.checked_div(count).unwrap_or(0);
-    // 0.69 × mean is the optimum for geometrically distributed gaps; 45/64 is close to it.
+    // 0.69 × mean is the optimum for geometrically distributed values; 45/64 is close to that factor.
     (mean.saturating_mul(45) / 64).checked_ilog2().map_or(0, |k| k.min(32))
 }
 
@@ -36,7 +36,7 @@ impl BitWriter {
         if count == 0 {
             return;
         }
-        // A shift by 64 overflows, here and in the branch below.
+        // Shifts by 64 overflow, so `count` 64 and, below, `free_bits` 64 are handled separately.
         let value = if count == 64 { value } else { value & ((1 << count) - 1) };
         self.word |= value << self.used;
         let free_bits = 64 - self.used;
@@ -69,14 +69,15 @@ impl BitWriter {
     }
 }
 
-/// Number of valid bits of a 64-bit word that was read at any bit of its first byte.
+/// Minimum number of valid bits that one peek returns. A peek reads a 64-bit word that starts at a byte, and up to 7
+/// bits of its first byte may already be consumed.
 const PEEK_BITS: u32 = 57;
 
-/// Reads bits from a byte slice. The methods return `None` when the bits are used up.
+/// Reads bits from a byte slice. A read that needs more bits than the slice still has returns `None`.
 #[derive(Debug, Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
-    /// Position of the next bit.
+    /// Position of the next bit, counted from the start of the slice.
     at: usize,
 }
 
@@ -85,7 +86,8 @@ impl<'a> BitReader<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// Returns at least the next 57 bits without consuming them. Bits after the end of the slice are zero.
+    /// Returns a word whose low bits, 57 or more, are the next bits. Does not consume them. Bits after the end of the
+    /// slice are zero.
     #[inline]
     fn peek(&self) -> u64 {
         let from = self.at / 8;
@@ -111,7 +113,7 @@ impl<'a> BitReader<'a> {
         (self.at <= self.bytes.len() * 8).then_some(())
     }
 
-    /// Reads the next `count` bits, at most 64.
+    /// Reads the next `count` bits as a number. `count` is at most 64. Returns `None` if fewer bits remain.
     #[inline]
     pub(crate) fn bits(&mut self, count: u32) -> Option<u64> {
         // A peek returns only 57 bits, so longer values are read in two parts.
@@ -124,12 +126,13 @@ impl<'a> BitReader<'a> {
         Some(value)
     }
 
-    /// Reads a Rice code with parameter `k`, at most 32.
+    /// Reads a Rice code with parameter `k`, at most 32. Returns `None` if the bits are used up or are not a valid
+    /// code.
     #[inline]
     pub(crate) fn rice(&mut self, k: u32) -> Option<u64> {
         let word = self.peek();
         let high = word.trailing_zeros();
-        // Fast path: the unary part and the low bits are in one word.
+        // Fast path: the unary part and the low bits are both in the peeked word.
         if high + 1 + k <= 56 && high < MAX_UNARY_ZEROS as u32 {
             let low = (word >> (high + 1)) & ((1 << k) - 1);
             self.skip(high + 1 + k)?;
@@ -138,9 +141,10 @@ impl<'a> BitReader<'a> {
         self.rice_slow(k, high)
     }
 
-    /// Calls `each` with `count` Rice codes that share the parameter `k`, at most 32, until it returns `Some(false)`.
-    /// Returns `None` if the bits are used up or invalid, or if `each` returns `None`. This is faster than repeated
-    /// calls of [`Self::rice`], because one word often contains several codes.
+    /// Reads up to `count` Rice codes with parameter `k`, at most 32, and calls `each` with each value. `Some(false)`
+    /// from `each` ends the reading early. Returns `None` if the bits are used up or are not a valid code, or if `each`
+    /// returns `None`. This is faster than repeated calls of [`Self::rice`], because one peeked word often contains
+    /// several codes.
     #[inline]
     pub(crate) fn rices(
         &mut self,
@@ -151,8 +155,8 @@ impl<'a> BitReader<'a> {
         let mask = (1u64 << k) - 1;
         let (mut word, mut valid_bits) = (self.peek(), PEEK_BITS);
         for _ in 0..count {
-            // Bits above `valid_bits` may be zeros that were shifted in. A code that extends into them has a length
-            // above `valid_bits`, so it is read again from a newly peeked word.
+            // Bits above `valid_bits` may be zeros that were shifted in. If a code is longer than `valid_bits`, its
+            // last bits may be such zeros, so the code is read again from a newly peeked word.
             let mut high = word.trailing_zeros();
             let mut length = high + 1 + k;
             if length > valid_bits {
@@ -180,7 +184,8 @@ impl<'a> BitReader<'a> {
 
     #[cold]
     fn rice_slow(&mut self, k: u32, high: u32) -> Option<u64> {
-        // No writer makes longer unary parts. The zeros after the end of the slice also end here.
+        // No writer makes longer unary parts. The zeros that `peek` returns after the end of the slice are rejected
+        // here too.
         if u64::from(high) > MAX_UNARY_ZEROS {
             return None;
         }

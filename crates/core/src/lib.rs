@@ -37,7 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`matching::live`] does the same for a stream that does not end.
+//! [`matching::live`] identifies tracks in a live stream, while its audio is still being received.
 
 pub mod audio;
 mod bits;

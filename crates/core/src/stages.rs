@@ -1,4 +1,4 @@
-//! Individual stages of the engine for benchmarks. Not part of the public interface.
+//! Single stages of the engine, for benchmarks. This module is not part of the public interface.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::decimate::Decimator;
@@ -26,7 +26,7 @@ pub fn spectrogram(decimated: &[f32]) -> f32 {
     sum
 }
 
-/// Returns the hashes of the landmarks of a reference.
+/// Returns the hashes of the landmarks of a track, whose peaks have the reference density.
 #[must_use]
 pub fn landmarks(peaks: &[Peak]) -> Vec<u32> {
     let mut hashes = Vec::new();
@@ -37,17 +37,17 @@ pub fn landmarks(peaks: &[Peak]) -> Vec<u32> {
 /// Amount of index data that one lookup reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LookupCost {
-    /// Number of ranges of hashes.
+    /// Number of probes: ranges of hashes that are looked up.
     pub probes: usize,
-    /// Total size of the postings that are read for these ranges, in bytes.
+    /// Total size of the postings that are read for all probes, in bytes.
     pub bytes: u64,
 }
 
-/// Returns the size of a lookup of a query of one window: of the first, shallow lookup, or of the deep one if `deep`
-/// is true.
+/// Returns the amount of index data that one lookup of a query reads: the deep lookup if `deep` is true, else the
+/// shallow one. `peaks` are the peaks of one window.
 ///
 /// # Errors
-/// [`IndexError`] if the directory is damaged.
+/// [`IndexError`] if the directory of a run is damaged.
 pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<LookupCost, IndexError> {
     let mut probes = Vec::new();
     let depth = if deep { DEEP } else { SHALLOW };
@@ -61,13 +61,14 @@ pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<LookupC
     Ok(lookup)
 }
 
-/// Searches candidates as [`crate::matching::identify`] does. Reuses its buffers.
+/// Searches for candidates in the same way as [`crate::matching::identify`]. A finder keeps its buffers for the next
+/// search.
 #[derive(Debug, Default)]
 pub struct Finder(Search);
 
 impl Finder {
-    /// Returns the votes of the best candidates in descending order, from the first, shallow lookup, or from the deep
-    /// one if `deep` is true.
+    /// Returns the number of votes of each of the best 32 candidates at most, in descending order. The deep lookup is
+    /// used if `deep` is true, else the shallow one.
     ///
     /// # Errors
     /// [`IndexError`] if the index is damaged.

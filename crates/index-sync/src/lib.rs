@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!            ┌─► files: memory-mapped index files on this machine   ─► Snapshot
-//! catalog ───┤   (IndexSync, Follower)
+//! catalog ───┤   (IndexSync, IndexFollower)
 //!  changes   └─► rows: postings in the database of the catalog      ─► DatabaseIndex
 //!                (IndexRows, PostgreSQL only)
 //! ```
 //!
-//! Both are derived from the constellations of the catalog, follow its changes in order, and can be deleted at any
-//! time.
+//! Both kinds of index are derived from the constellations of the catalog, follow its changes in order, and can be
+//! deleted at any time.
 
 mod files;
 mod result;

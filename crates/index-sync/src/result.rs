@@ -19,15 +19,17 @@ pub enum SyncError {
     Thread(String),
 }
 
-/// The result of a refresh.
+/// The result of applying changes of the catalog to an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SyncReport {
     /// Number of tracks that were made searchable.
     pub added: u64,
-    /// Number of tracks that were removed.
+    /// Number of tracks that were removed from the index.
     pub removed: u64,
-    /// All changes since the sync was opened that were not reported before, in order, no matter which process made
-    /// them searchable. Cached data about these tracks must be read again.
+    /// The changes to report, in order. For index files, these are all changes since the
+    /// [`IndexSync`](crate::IndexSync) was opened that were not reported before, no matter which process made them
+    /// searchable. For index rows, these are the changes that the call applied. Cached data about these tracks must be
+    /// read again.
     pub changes: Vec<Change>,
     /// Tracks that cannot be found because their constellations cannot be read.
     pub skipped: Vec<SkippedTrack>,
@@ -38,7 +40,7 @@ pub struct SyncReport {
 pub struct SkippedTrack {
     /// Number of the track.
     pub track: TrackNumber,
-    /// Reason, and what to do.
+    /// Reason why the constellation cannot be read, and what the user can do.
     pub reason: ConstellationError,
 }
 

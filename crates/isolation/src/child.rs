@@ -1,4 +1,4 @@
-//! The parent's side of a child process.
+//! A child process, as used by the parent.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -11,33 +11,32 @@ use crate::limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
 use crate::protocol::CHILD_ARGUMENT;
 use crate::wire::MessageCodec;
 
-/// Bytes of a child's standard error that are read for the reason of its death. The messages of the runtime about
-/// memory and stack take less than 200 bytes. At half or twice of it nothing changes for them; the limit only bounds
-/// the memory for a child that writes without end.
+/// Maximum number of bytes that are read from the standard error of a dead child, to find the reason of its death. The
+/// messages of the runtime about memory and stack take less than 200 bytes.
 const MAX_REASON_BYTES: u64 = 16 << 10;
 
-/// Bytes that are read from a child at once. It is the capacity of a pipe in Linux, so that a larger buffer would not
-/// be filled by one read; at half this value, a full pipe takes two reads.
+/// Maximum number of bytes that one system call reads from a child: the capacity of a pipe in Linux.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
-/// A child process that decodes. It ends when this is dropped.
+/// A child process that decodes. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    /// Standard input of the child. `None` after it was closed to end the child.
+    /// Standard input of the child. `None` after the parent has closed it to end the child.
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     codec: MessageCodec,
-    /// Number of inputs that the child has decoded.
+    /// Number of inputs that the child has finished.
     pub(crate) inputs: u32,
 }
 
 impl Child {
-    /// Starts the program as a child.
+    /// Starts `program` as a child process.
     pub(crate) fn spawn(program: &Path) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.arg(CHILD_ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Ctrl-C in a terminal is for the parent: it ends its children when it has processed what is buffered.
+        // A separate process group protects the child from Ctrl-C in a terminal. The parent ends its children itself,
+        // after it has processed buffered audio.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut process = command.spawn()?;
@@ -52,26 +51,26 @@ impl Child {
         })
     }
 
-    /// Returns true if the child is running.
+    /// Returns true if the child process is still running.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Sends a message.
+    /// Sends a message to the child.
     ///
     /// # Errors
-    /// Why the child died.
+    /// The reason why the child died, as text for users.
     pub(crate) fn send(&mut self, message: &impl Serialize) -> Result<(), String> {
-        // After the child failed once, its standard input is closed and every later message fails too.
+        // After a failure, standard input is closed, so every later message fails too.
         let to = self.to.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
         let sent = to.and_then(|to| self.codec.send(to, message));
         sent.map_err(|error| self.failure_reason(&error))
     }
 
-    /// Receives a message.
+    /// Waits for the next message of the child.
     ///
     /// # Errors
-    /// Why the child died.
+    /// The reason why the child died, as text for users.
     pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<T, String> {
         match self.codec.receive(&mut self.from) {
             Ok(Some(message)) => Ok(message),
@@ -80,15 +79,15 @@ impl Child {
         }
     }
 
-    /// Ends the child and returns the reason why it failed.
+    /// Ends the child after the communication failed with `error`, and returns the reason as text for users.
     fn failure_reason(&mut self, error: &io::Error) -> String {
-        // Closing standard input first ends a child that waits for a message.
+        // A child that waits for a message ends when its standard input is closed.
         self.to = None;
-        // A child that sent something invalid is alive; one that died is not affected.
+        // A child that has sent an invalid message is still running and must be killed.
         _ = self.process.kill();
         let mut text = Vec::new();
-        // The child is dead, so the read ends. It comes before `wait`, whose status alone does not tell stack overflows
-        // from failed allocations: both abort.
+        // The child is dead, so the read ends. Its text is needed, because the exit status does not distinguish stack
+        // overflows from failed allocations: both abort.
         if let Some(stderr) = self.process.stderr.take() {
             _ = stderr.take(MAX_REASON_BYTES).read_to_end(&mut text);
         }
@@ -100,16 +99,17 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // A child exits at the end of its standard input, but one that is decoding would first finish. So it is killed.
+        // A child exits at the end of its standard input, but only after its current decoding. So it is killed.
         self.to = None;
         _ = self.process.kill();
         _ = self.process.wait();
     }
 }
 
-/// Returns the limit that a child exceeded, or the signal that killed it, from its standard error and its exit status.
+/// Returns the reason why a child died, from its standard error and its exit status: the limit that it exceeded, the
+/// signal that killed it, or its exit status. Returns `None` if it exited successfully or its status is unknown.
 fn reason(stderr: &str, status: Option<ExitStatus>) -> Option<String> {
-    // Memory and stack are checked before the signal, because both end with the same one, SIGABRT.
+    // Memory and stack are checked before the signal, because both end the child with the same signal, SIGABRT.
     if stderr.contains("memory allocation of") {
         return Some(format!("decoding it takes more than {} MiB of memory", MAX_MEMORY_BYTES >> 20));
     }

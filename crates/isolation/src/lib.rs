@@ -1,9 +1,9 @@
-//! Decoding of untrusted audio in supervised child processes.
+//! Decodes untrusted audio in supervised child processes.
 //!
-//! Parsers of containers and codecs recurse and allocate by numbers that the input contains. A stack overflow or a
-//! failed allocation aborts a process, and no handler in the process can prevent that. So this crate runs them in child
-//! processes with limits of address space, stack and processor time. An input that exceeds a limit kills only the
-//! child.
+//! Parsers of containers and codecs recurse and allocate memory according to numbers in the input. A stack overflow or
+//! a failed allocation aborts the whole process, and no error handler can prevent this. So this crate runs parsers and
+//! decoders in child processes with limits of address space, stack and processor time. An input that exceeds a limit
+//! ends only the child.
 //!
 //! ```text
 //! parent: open_path, open_seekable, open_stream ─► Reader ─┐            child: AudioReader, Fingerprinter
@@ -11,12 +11,13 @@
 //!         Supervisor: spawns, reads the reason of a death ─┘
 //! ```
 //!
-//! Each file is decoded in its own child, which is reused for the next file. Streams share a fixed number of children,
-//! because each stream keeps its decoder between two segments. If such a child dies, the current call fails, and every
-//! other stream reopens its decoder from the state that it received with its last result.
+//! A child decodes one file at a time, and is reused for the next file. Streams share a fixed number of children,
+//! because each stream keeps its decoder between two segments. If a shared child dies, the current call returns an
+//! error. The next call of each other stream opens its decoder again, in a new child, from the state that the caller
+//! has kept.
 //!
-//! A program calls [`enable`] at its start. Without that call, as in tests of a library, decoding runs in the process
-//! itself.
+//! A program must call [`enable`] at its start. Without this call, as in tests of a library, files are decoded in the
+//! calling process, without these limits.
 
 mod audio;
 mod child;

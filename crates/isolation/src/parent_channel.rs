@@ -1,4 +1,4 @@
-//! The child's side of the connection to its parent.
+//! The connection of a child to its parent, as used by the child.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -8,11 +8,10 @@ use serde::de::DeserializeOwned;
 use crate::protocol::ChildReply;
 use crate::wire::MessageCodec;
 
-/// Bytes that are read from the parent at once. It is the capacity of a pipe in Linux; at half this value, a full pipe
-/// takes two reads, and twice as much is never filled by one read.
+/// Maximum number of bytes that one system call reads from the parent: the capacity of a pipe in Linux.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
-/// The two pipes to the parent.
+/// The two pipes between a child and its parent.
 pub(crate) struct ParentChannel {
     from: BufReader<File>,
     to: File,
@@ -20,8 +19,8 @@ pub(crate) struct ParentChannel {
 }
 
 impl ParentChannel {
-    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line
-    /// feeds, and each part would wake the parent.
+    /// Opens the standard input and output of this process as pipes to the parent. `std::io::Stdout` is not used,
+    /// because it would split messages at line feeds and wake the parent for each part.
     pub(crate) fn open() -> io::Result<Self> {
         #[cfg(unix)]
         let (from, to) = {

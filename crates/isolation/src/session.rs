@@ -1,4 +1,4 @@
-//! Stateful decoders in children: a stream's decoder keeps its state between calls.
+//! Decoders of streams in child processes. Such a decoder keeps its state between calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,18 +8,19 @@ use crate::lock::lock;
 use crate::shared_child::{SessionError, SharedChild};
 use crate::supervisor;
 
-/// A session of the handler in a child: one stream's decoder.
+/// A session: the decoder of one stream, which runs in a child process. The [`SessionHandler`](crate::SessionHandler)
+/// of the child keeps its state. Dropping the value closes the session.
 #[derive(Debug)]
 pub struct DecoderSession {
     shared_child: Arc<SharedChild>,
     id: u64,
-    /// Generation of the child in which this session is open; 0 if it is not open.
+    /// Generation of the child in which this session is open; 0 if the session is not open.
     generation: u64,
 }
 
 impl DecoderSession {
-    /// Creates a session, which the first call opens in a child. Returns `None` if this process does not decode in
-    /// children.
+    /// Creates a session. The first [`DecoderSession::call`] opens it in a child. Returns `None` if this process does
+    /// not decode in children; see [`is_enabled`](crate::is_enabled).
     ///
     /// # Examples
     ///
@@ -37,27 +38,28 @@ impl DecoderSession {
         Some(Self { shared_child, id: NEXT.fetch_add(1, Ordering::Relaxed), generation: 0 })
     }
 
-    /// Sends a request to the session and waits for its result. If the session is not open in the child, because the
-    /// session is new or because an earlier child died, first sends the request that `open` returns.
+    /// Sends a request to the session and waits for the result. The session may not be open in the child, because it is
+    /// new or because an earlier child died. Then the request that `open` returns is sent first, and its result is
+    /// dropped.
     ///
     /// # Errors
-    /// Returns [`SessionError`] if the child cannot be started or dies. The next call starts another child.
+    /// Returns [`SessionError`] if the child cannot be started or dies. The next call then starts another child.
     pub fn call(
         &mut self,
         request: Vec<u8>,
         open: impl FnOnce() -> Vec<u8>,
     ) -> Result<Vec<u8>, SessionError> {
-        // The lock is held during the whole call: the child answers one request at a time, and replies do not name
-        // their session.
+        // The lock is held during the whole call, because the child handles one request at a time and its replies do
+        // not contain the id of the session.
         let mut state = lock(&self.shared_child.state);
         let generation = state.start(spawn)?;
         if generation != self.generation {
-            // `generation` is set after the call, so that a session whose opening failed is opened again by the next
-            // call.
+            // `generation` is set after the session was opened. So if opening fails, the next call opens the session
+            // again.
             state.call(self.id, open())?;
             self.generation = generation;
         }
-        // Ended sessions are closed here, because this call holds the child anyway.
+        // Ended sessions are closed here, because this call has locked the child anyway.
         let closed = std::mem::take(&mut *lock(&self.shared_child.closed));
         if !closed.is_empty() {
             state.close(closed);
@@ -68,12 +70,13 @@ impl DecoderSession {
 
 impl Drop for DecoderSession {
     fn drop(&mut self) {
-        // The child may be busy with another session, so that the next call closes this one.
+        // The child may be busy with another session. So the next call of any session in this child closes this
+        // session.
         lock(&self.shared_child.closed).push(self.id);
     }
 }
 
-/// Starts a child.
+/// Starts a child process.
 fn spawn() -> Result<Child, SessionError> {
     let supervisor = supervisor::get().ok_or_else(|| SessionError::Spawn("not enabled".to_owned()))?;
     supervisor.spawn().map_err(|error| SessionError::Spawn(error.to_string()))

@@ -1,4 +1,4 @@
-//! A child that several sessions share.
+//! Child processes that several sessions share.
 
 use std::sync::Mutex;
 
@@ -6,24 +6,24 @@ use crate::child::Child;
 use crate::lock::lock;
 use crate::protocol::{ChildReply, ChildRequest};
 
-/// A child that several sessions share.
+/// A child process that several sessions share.
 #[derive(Debug, Default)]
 pub(crate) struct SharedChild {
     pub(crate) state: Mutex<SharedChildState>,
-    /// Sessions that ended while the child was working.
+    /// Ids of ended sessions, which the next call closes in the child.
     pub(crate) closed: Mutex<Vec<u64>>,
 }
 
-/// The child of a [`SharedChild`].
+/// The state of a [`SharedChild`]: its current process. A thread locks it for the whole duration of a call.
 #[derive(Debug, Default)]
 pub(crate) struct SharedChildState {
     child: Option<Child>,
-    /// Number of children started so far, including the current one.
+    /// Number of processes started so far, including the current one; 0 before the first.
     generation: u64,
 }
 
 impl SharedChild {
-    /// Ends the child.
+    /// Ends the child process. The next call starts another one.
     pub(crate) fn end(&self) {
         lock(&self.state).child = None;
     }
@@ -33,10 +33,10 @@ impl SharedChild {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The child died during this call, probably because of its input. Contains the reason.
+    /// The child died during this call, probably because of the input of the call. Contains the reason.
     #[error("{0}")]
     Died(String),
-    /// No child could be started.
+    /// No child process could be started. Contains the reason.
     #[error("cannot start a process for decoding: {0}")]
     Spawn(String),
 }
@@ -47,7 +47,7 @@ impl SharedChildState {
         &mut self,
         spawn: impl FnOnce() -> Result<Child, SessionError>,
     ) -> Result<u64, SessionError> {
-        // A child can also be killed from outside between two calls, for example by the system when memory is short.
+        // Between two calls, the system can have killed the child, for example because memory was short.
         if !self.child.as_mut().is_some_and(Child::is_alive) {
             self.child = Some(spawn()?);
             self.generation += 1;
@@ -55,7 +55,8 @@ impl SharedChildState {
         Ok(self.generation)
     }
 
-    /// Sends a request to a session of the child and returns its result.
+    /// Sends a request to a session of the child, and waits for the result. Returns [`SessionError::Died`] if no child
+    /// is running or the child dies.
     pub(crate) fn call(&mut self, session: u64, body: Vec<u8>) -> Result<Vec<u8>, SessionError> {
         let done = self.child.as_mut().ok_or_else(|| "it ended".to_owned()).and_then(|child| {
             child.send(&ChildRequest::DecoderSession { session, body })?;
@@ -68,10 +69,10 @@ impl SharedChildState {
         }
     }
 
-    /// Closes sessions of the child.
+    /// Closes the sessions with these ids in the child. Does nothing if no child is running.
     pub(crate) fn close(&mut self, sessions: Vec<u64>) {
         let sent = self.child.as_mut().map(|child| child.send(&ChildRequest::CloseSessions(sessions)));
-        // The sessions to close are gone with the child. The request that follows reports that no child is running.
+        // If the child is dead, its sessions are closed too. The request that follows returns the error.
         if let Some(Err(_)) = sent {
             self.child = None;
         }

@@ -1,37 +1,36 @@
-//! Messages between parent and child: the length in four bytes, little endian, followed by the message in postcard
-//! encoding.
+//! Encodes messages between parent and child: the length in four bytes, little endian, followed by the message in
+//! postcard encoding.
 
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Maximum length of a message in bytes. It exceeds the address space of a child, so that no valid message is longer.
-/// At half this value, a valid message could exceed it; at twice this value, a defective peer makes this process
-/// reserve more memory.
+/// Maximum length of a message in bytes. It is above the maximum address space of a child, so every valid message is
+/// shorter. It limits the memory that a defective child can make its parent allocate.
 const MAX_MESSAGE_BYTES: u32 = 512 << 20;
 
-/// Encodes and decodes messages. Reuses its buffers.
+/// Writes and reads messages. Keeps its buffers for the next message.
 #[derive(Debug, Default)]
 pub(crate) struct MessageCodec {
     out: Vec<u8>,
     incoming: Vec<u8>,
 }
 
-/// Buffers with a larger capacity than this, in bytes, are freed after the message. Messages of streams and chunks of
-/// files stay below. At half this value, segments of high bit rates are reallocated for each message; at twice this
-/// value, each child and its parent together keep up to 16 MiB more.
+/// Maximum capacity in bytes of a buffer that is kept for the next message; larger buffers are freed. Segments of
+/// streams and chunks of files are smaller. At half this value, buffers for segments of high bit rates are allocated
+/// for each message. At twice this value, each child and its parent together keep up to 16 MiB more memory.
 const MAX_RETAINED_BYTES: usize = 4 << 20;
 
 impl MessageCodec {
-    /// Writes a message.
+    /// Writes a message to `to`.
     ///
     /// # Errors
-    /// Returns errors of `to`, and [`io::ErrorKind::InvalidData`] for a message over [`MAX_MESSAGE_BYTES`].
+    /// Returns errors of `to`, and [`io::ErrorKind::InvalidData`] for a message longer than [`MAX_MESSAGE_BYTES`].
     pub(crate) fn send(&mut self, to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
         self.out.clear();
-        // The length is known only after encoding. Its place is reserved, so that length and message are written in one
-        // call.
+        // The length is known only after encoding. Four bytes are reserved for it, so that length and message are
+        // written in one call.
         self.out.extend_from_slice(&[0; 4]);
         // `to_extend` takes the buffer by value and returns it.
         let out = std::mem::take(&mut self.out);
@@ -48,7 +47,7 @@ impl MessageCodec {
         sent
     }
 
-    /// Reads the next message. Returns `None` at the end of `from`.
+    /// Waits for the next message from `from` and returns it. Returns `None` at the end of `from`.
     ///
     /// # Errors
     /// Returns errors of `from`, and [`io::ErrorKind::InvalidData`] for bytes that are not a valid message.
@@ -56,8 +55,8 @@ impl MessageCodec {
         let mut head = [0; 4];
         match from.read_exact(&mut head) {
             Ok(()) => {}
-            // A peer that closes the pipe between two messages ended regularly. One that dies within the four bytes is
-            // not distinguished, because the exit status shows it.
+            // A peer that closes the pipe between two messages has ended regularly. A peer that dies within the four
+            // bytes is treated in the same way, because its exit status shows the failure.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -66,7 +65,7 @@ impl MessageCodec {
             return Err(invalid(format!("message too long: {length} bytes")));
         }
         self.incoming.clear();
-        // The buffer grows with the bytes that arrive, not with the claimed length.
+        // The buffer grows with the received bytes. The declared length is not trusted.
         let read = from.take(length.into()).read_to_end(&mut self.incoming)?;
         if read < length as usize {
             return Err(io::ErrorKind::UnexpectedEof.into());

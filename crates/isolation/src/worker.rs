@@ -1,4 +1,4 @@
-//! The program of a child process.
+//! The main loop of a child process.
 
 use std::io;
 use std::process::ExitCode;
@@ -10,16 +10,18 @@ use crate::lock::lock;
 use crate::parent_channel::ParentChannel;
 use crate::protocol::{ChildReply, ChildRequest};
 
-/// Runs the decoders of streams in a child. A session keeps its state between two requests.
+/// Decodes streams in a child. Each stream is a session, whose state the handler keeps between two requests.
 pub trait SessionHandler {
-    /// Handles a request of a session. The first request of a session opens it.
+    /// Handles a request of a session and returns the result. `session` is the id of the session. The first request
+    /// with an id opens the session.
     fn handle(&mut self, session: u64, request: &[u8]) -> Vec<u8>;
 
-    /// Drops the state of a session.
+    /// Drops the state of a session. The id can be unknown, if the session was never opened in this child.
     fn close(&mut self, session: u64);
 }
 
-/// Decodes for the parent process until it closes standard input.
+/// Decodes for the parent process until the parent closes standard input. `sessions` decodes the streams. The result is
+/// the exit code for `main`.
 ///
 /// # Examples
 ///
@@ -53,8 +55,8 @@ pub trait SessionHandler {
 #[must_use]
 pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
     limits::apply();
-    // Decoders catch their panics and count the lost audio. Panic messages would fill the pipe of standard error, which
-    // the parent reads only after the child died.
+    // Panics of decoders are caught, and the lost audio is counted. Their messages would fill the pipe of standard
+    // error, which the parent reads only after the child has died.
     std::panic::set_hook(Box::new(|_| ()));
     let served =
         ParentChannel::open().and_then(|channel| serve(&Arc::new(Mutex::new(channel)), &mut sessions));
@@ -66,10 +68,11 @@ pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
 
 fn serve(channel: &Arc<Mutex<ParentChannel>>, sessions: &mut impl SessionHandler) -> io::Result<()> {
     loop {
-        // The lock is released before the request is handled: the source of an input takes it again to request bytes.
+        // The lock is released before the request is handled, because the source of an input locks the channel to
+        // request bytes.
         let request = lock(channel).receive::<ChildRequest>()?;
-        // Each request starts with the full time, so that an idle or long-lived child is not killed for the time of
-        // earlier inputs.
+        // Each request has the full processor time. Otherwise a long-lived child would be killed for the processor time
+        // of earlier inputs.
         limits::extend_cpu_limit();
         match request {
             None => return Ok(()),
@@ -79,7 +82,7 @@ fn serve(channel: &Arc<Mutex<ParentChannel>>, sessions: &mut impl SessionHandler
                 lock(channel).send(&ChildReply::DecoderSession(body))?;
             }
             Some(ChildRequest::CloseSessions(closed)) => closed.into_iter().for_each(|id| sessions.close(id)),
-            // A late message for an input that is already closed.
+            // A late message for an input that is already closed has no effect.
             Some(_) => {}
         }
     }

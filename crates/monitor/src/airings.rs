@@ -1,4 +1,4 @@
-//! Maps the airings of a matcher to detections.
+//! Converts events of the matcher to events of the stream, and continues the open airings of an earlier worker.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,62 +13,67 @@ use super::event::{OpenAiring, StreamEvent};
 use super::invariants;
 use super::status::CurrentAiring;
 
-/// Maximum number of gaps that are kept, with 16 bytes each. Older ones are not part of any open airing. At half this
-/// value, an airing in a stream that loses a segment every few seconds is cut to the rest of its track; at twice this
-/// value, nothing changes for usual streams.
+/// Maximum number of gaps that are remembered for each stream, with 16 bytes each. Gaps extend the maximum length of an
+/// airing. At half this value, a long airing in a stream that loses a segment every few seconds is reported with an end
+/// that is too early; at twice this value, nothing changes for usual streams.
 const MAX_GAPS: usize = 256;
 
-/// Maximum difference between the clocks of two workers, in seconds. An airing that is found further from its expected
-/// position is at another position of its track. Both clocks are estimates from arrivals, which differ by a long
-/// segment at most. At half this value, a hand-over of a stream with 10-s segments is not aligned; at twice this value,
-/// a repeated chorus 20 s away moves the start of the airing.
+/// Maximum difference between the clocks of two workers, in seconds. Both clocks are estimates from arrivals, which
+/// differ by a long segment at most. An airing that is found further from its expected position plays another place of
+/// its track, and its times are not corrected. At half this value, the reported length of an airing is wrong by up to
+/// 10 s after a take-over of a stream with 10-s segments. At twice this value, a chorus that repeats 20 s later moves
+/// the start of the airing.
 const MAX_SHIFT_SECONDS: f64 = 15.0;
 
-/// Minimum difference that is attributed to the clocks, in seconds. Smaller ones are errors of line fits. At half this
-/// value, fit errors move starts; at twice this value, a real difference of 0.2 s stays in the length of the airing.
+/// Minimum difference that is attributed to the clocks of the two workers, in seconds. Smaller differences are errors
+/// of line fits. At half this value, errors of line fits move the start of airings; at twice this value, the length of
+/// an airing can be wrong by 0.2 s after a take-over.
 const MIN_SHIFT_SECONDS: f64 = 0.1;
 
-/// An open airing.
+/// An open airing, with the data that its next events need.
 #[derive(Debug)]
 struct FollowedAiring {
     number: u64,
     id: DetectionId,
     track: TrackNumber,
     start: f64,
-    /// Time of day of the stream's start when the airing was found, seconds since 1970. All events of the airing use
-    /// it, so that they have the same start.
+    /// Time of day of the first sample of the stream, seconds since 1970, as known when the airing was found. All
+    /// events of the airing use this value, so that they report the same start.
     origin: f64,
-    /// Seconds by which its start is later in this worker's stream time than by the earlier worker's clock.
+    /// Seconds that convert the start of the airing from the earlier worker's clock to this worker's stream time; 0 if
+    /// no correction is necessary.
     shift: f64,
-    /// Expected position, until this worker finds the airing.
+    /// Expected position of an airing of an earlier worker. `None` after this worker has found the airing, and for
+    /// airings without an earlier worker or with exact times.
     expected: Option<ExpectedPosition>,
     track_seconds: Option<f64>,
-    /// Gap between the earlier worker and this one, seconds.
+    /// Seconds from the end of the airing that the earlier worker reported to the first sample of this worker; 0 for
+    /// airings without an earlier worker.
     handover_gap: f64,
-    /// End in the last event, in seconds of the stream.
+    /// End in the last event of the airing, in seconds of the stream; `None` before the first event.
     reported_end: Option<f64>,
-    /// Number of splices in the airing that have been counted. The seam between the parts of two workers counts as
-    /// counted: it is not a splice of the stream.
+    /// Number of splices in the airing that have been counted. It starts at 1 for an airing of an earlier worker: the
+    /// point where the audio of both workers joins looks like a splice, but the stream has none.
     splices: usize,
 }
 
-/// Expected position of an airing of an earlier worker, according to its clock.
+/// Expected position of an airing of an earlier worker, according to the clock of that worker.
 #[derive(Debug, Clone, Copy)]
 struct ExpectedPosition {
-    /// A time of the stream and the position in the track at that time, both in seconds.
+    /// A time of the stream, in seconds; `reference` is the position in the track at this time, in seconds.
     query: f64,
     reference: f64,
     speed: f64,
 }
 
 impl ExpectedPosition {
-    /// Returns the seconds by which the stream is later than expected, if the airing was found after the expected
-    /// position.
+    /// Returns the seconds by which the stream is later than expected; negative if it is earlier. Returns `None` if the
+    /// end of the found airing is not after the expected time.
     fn shift(&self, found: &Airing) -> Option<f64> {
         let at = found.detected.query_end;
         let reference = self.reference + (at - self.query) * self.speed;
         let shift = (reference - found.reference_end) / self.speed;
-        // Before the expected position was reached, the match can still be the part that the earlier worker found.
+        // An end before the expected time can be the end that the earlier worker found, which shows no difference.
         (at > self.query && shift.is_finite()).then_some(shift)
     }
 }
@@ -77,16 +82,19 @@ impl ExpectedPosition {
 #[derive(Debug, Default)]
 pub(super) struct Airings {
     known: Vec<FollowedAiring>,
-    /// Airings of another worker, until the first piece gives the time of day of this worker's stream.
+    /// Open airings of an earlier worker that have not been resumed yet. They are resumed when the first decoded audio
+    /// gives the time of day of this worker's stream.
     awaited: Vec<OpenAiring>,
-    /// True if the times of the awaited airings are exact in this worker's stream time.
+    /// True if the times of the airings in `awaited` need no correction, because they are exact in this worker's stream
+    /// time.
     pub(super) exact: bool,
-    /// Position and length of gaps, in seconds.
+    /// Position and length of the last gaps in seconds, oldest first.
     gaps: VecDeque<(f64, f64)>,
 }
 
 impl Airings {
-    /// Creates a set that awaits the open airings of another worker.
+    /// Creates the airings of a stream that an earlier worker followed. `awaited` are the airings that this worker left
+    /// open.
     pub(super) fn of(awaited: Vec<OpenAiring>) -> Self {
         Self { awaited, ..Self::default() }
     }
@@ -100,36 +108,39 @@ impl Airings {
         self.gaps.push_back((position, seconds));
     }
 
-    /// Returns true if this worker has not found the position of some airings of another worker yet.
+    /// Returns true if this worker has not found all airings of an earlier worker yet, so that their times may need a
+    /// correction.
     pub(super) fn is_aligning(&self) -> bool {
         self.known.iter().any(|known| known.expected.is_some())
     }
 
-    /// Corrects the times of another worker's airings by the positions that were found in their tracks. They keep their
-    /// start on the other worker's clock, and end as many seconds later as were processed since, even if this worker's
-    /// clock differs.
+    /// Corrects the times of an earlier worker's airings when this worker finds them in `found`. The start of an airing
+    /// keeps its time of day by the earlier worker's clock. The end follows from the seconds of audio that were
+    /// processed since then, so a difference between both clocks does not change the length of the airing.
     pub(super) fn align(&mut self, found: &LiveState) {
         for airing in &found.airings {
             let Some(known) = self.known.iter_mut().find(|known| known.number == airing.id) else { continue };
             let Some(shift) = known.expected.and_then(|expected| expected.shift(airing)) else { continue };
-            // Only the first position counts: later differences are splices of the stream and not of the clocks.
+            // Only the first found position is compared: later differences are splices of the stream and not
+            // differences of the clocks.
             known.expected = None;
             if (MIN_SHIFT_SECONDS..=MAX_SHIFT_SECONDS).contains(&shift.abs()) {
-                // The start keeps its time of day: what the position gains, the origin loses.
+                // The two values change by opposite amounts, so that the start keeps its time of day.
                 (known.shift, known.origin) = (shift, known.origin - shift);
                 known.reported_end = known.reported_end.map(|end| end + shift);
-                tracing::debug!(airing = %known.id, shift_seconds = shift, "airing of another worker aligned");
+                tracing::debug!(airing = %known.id, shift_seconds = shift, "corrected airing times of another worker");
             }
         }
     }
 
-    /// Returns true if airings of another worker await the first piece.
+    /// Returns true if there are airings of an earlier worker that have not been resumed, because no audio has been
+    /// decoded.
     pub(super) fn is_awaiting(&self) -> bool {
         !self.awaited.is_empty()
     }
 
-    /// Returns the airings of another worker in the time of this worker's stream, whose first sample is at `origin`,
-    /// seconds since 1970. `exact` is true if both workers have the same clock.
+    /// Resumes the airings of an earlier worker: returns them with times of this worker's stream. The first sample of
+    /// the stream is at `origin`, seconds since 1970. `exact` is true if both workers have the same clock.
     pub(super) fn begin(&mut self, origin: f64, exact: bool, snapshot: &Snapshot) -> Vec<Airing> {
         let awaited = std::mem::take(&mut self.awaited);
         let exact = exact || self.exact;
@@ -151,7 +162,7 @@ impl Airings {
                 track_seconds: snapshot.track_seconds(track),
                 handover_gap: (-to).max(0.0),
                 reported_end: Some(to),
-                // The seam between both workers looks like a splice in the segments of the match.
+                // The point where the audio of both workers joins looks like a splice in the segments of the match.
                 splices: 1,
             });
             Airing { id: number, reference_end, detected }
@@ -160,7 +171,7 @@ impl Airings {
         (1..).zip(awaited).map(airing).collect()
     }
 
-    /// Returns the final events of the airings that still await the first piece.
+    /// Returns the final events of the airings that were never resumed, because this worker decoded no audio.
     pub(super) fn give_up(&mut self, stream: &Arc<str>) -> Vec<StreamEvent> {
         let last = |open: OpenAiring| StreamEvent {
             stream: Arc::clone(stream),
@@ -179,7 +190,7 @@ impl Airings {
         std::mem::take(&mut self.awaited).into_iter().map(last).collect()
     }
 
-    /// Returns the open airings for the status.
+    /// Returns the open airings for the status of the stream, in the order in which they were found.
     pub(super) fn now(&self) -> Vec<CurrentAiring> {
         let now = |airing: &FollowedAiring| CurrentAiring {
             id: airing.id,
@@ -201,7 +212,8 @@ impl Airings {
         state.airings.into_iter().map(update).collect()
     }
 
-    /// Converts an event of the matcher: adds the identity and the time of day of its airing.
+    /// Converts an event of the matcher: adds the identity and the time of day of its airing, and corrects an invalid
+    /// end.
     pub(super) fn event(
         &mut self,
         mut event: LiveEvent,
@@ -209,7 +221,7 @@ impl Airings {
         clock: &StreamClock,
         snapshot: &Snapshot,
     ) -> StreamEvent {
-        // Taken out of the list: a final event is the last use, and any other event puts it back.
+        // The airing is removed from the list, because a final event is the last one. All other events add it again.
         let mut known = match self.known.iter().position(|known| known.number == event.airing) {
             Some(at) => self.known.remove(at),
             None => FollowedAiring::new(&event, clock, snapshot),
@@ -224,7 +236,7 @@ impl Airings {
         let rules = invariants::AiringBounds {
             track_seconds: known.track_seconds,
             gap_seconds: known.handover_gap + self.gaps_since(start),
-            // Updates may end earlier than the one before, if the matcher withdraws audio; only the final must not.
+            // An update may end earlier than the previous one, if the matcher withdraws audio. A final event may not.
             reported_end: known.reported_end.filter(|_| is_final),
         };
         if let Some(corrected) = invariants::enforce(&mut event.detected, &rules) {
@@ -246,14 +258,15 @@ impl Airings {
             epoch: origin + start,
             known_at: event.known_at,
             clock: clock.source(),
-            // The delay of a stream is not negative, even if its clock is ahead of this machine's.
+            // The delay of a stream is never negative: a negative value means that the stream's clock is ahead of this
+            // machine's.
             clock_offset: clock.arrival_offset().map(|offset| offset.max(0.0)),
             detected: event.detected,
         }
     }
 
-    /// Returns the seconds of each splice of an event's airing that has not been counted yet. A splice is missing or
-    /// repeated audio.
+    /// Returns the length in seconds of each splice of an event's airing that has not been counted yet, and counts
+    /// these splices. A splice is missing or repeated audio.
     pub(super) fn new_splices(&mut self, event: &LiveEvent) -> Vec<f64> {
         let known = self.known.iter_mut().find(|known| known.number == event.airing);
         let counted = known.as_ref().map_or(0, |known| known.splices);
@@ -271,7 +284,7 @@ impl Airings {
 }
 
 impl FollowedAiring {
-    /// Creates an airing that was found now.
+    /// Creates an airing from `event`, the first event of this airing.
     fn new(event: &LiveEvent, clock: &StreamClock, snapshot: &Snapshot) -> Self {
         let start = event.detected.query_start;
         Self {

@@ -1,4 +1,4 @@
-//! Events of a stream.
+//! Events of the airings of a stream.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use refrain_core::matching::Match;
 use refrain_core::matching::live::LiveEventKind;
 use refrain_stream::ClockSource;
 
-/// The kind of an event.
+/// The kind of a [`StreamEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventKind {
     /// The airing was found.
@@ -19,7 +19,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Returns the name in responses.
+    /// Returns the name that responses contain: `start`, `update` or `final`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,15 +53,17 @@ pub struct StreamEvent {
     pub detected: Match,
     /// Start of the airing, seconds since 1970.
     pub epoch: f64,
-    /// Stream time of the decision, in seconds. Later audio was not examined for it.
+    /// Stream time of the decision to emit this event, in seconds. Audio after this time did not influence the
+    /// decision.
     pub known_at: f64,
-    /// The source of the times of day.
+    /// The source of the times of day; `None` if no audio was decoded.
     pub clock: Option<ClockSource>,
-    /// Seconds from the stream's time of its newest audio to the arrival of this audio here.
+    /// Delay of the stream: seconds from the date of its newest segment, as the stream declares it, to the arrival of
+    /// this segment. `None` if the stream declares no dates.
     pub clock_offset: Option<f64>,
 }
 
-/// An open airing that an earlier worker found in a stream. It may continue.
+/// An airing that was open when an earlier worker stopped following the stream, and that may continue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenAiring {
     /// Id of the airing.

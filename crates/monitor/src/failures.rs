@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::status::{SourceCounters, SourceKind};
 
 /// A failure that lasts is logged again after this time. It equals the default time after which a source gives up. At
-/// half this value, a server that is down doubles the log; at twice this value, a short extract of the log may not
-/// contain it.
+/// half this value, a server that is down fills the log with twice as many lines; at twice this value, an extract of 5
+/// minutes from the log may not contain the failure.
 const REPEAT_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// Logs the first failure of a source and each change of the reason.
+/// Logs the first failure of a source and each change of the reason. A failure that lasts is logged again after
+/// `REPEAT_AFTER`.
 #[derive(Debug, Default)]
 pub(super) struct FailureLog {
     failures: u64,
@@ -17,7 +18,8 @@ pub(super) struct FailureLog {
 }
 
 impl FailureLog {
-    /// Compares the counters of a source with those of the last call, and logs a new failure as a warning.
+    /// Compares the counters of a source with those of the last call, and logs a new failure as a warning. `kind` is
+    /// `None` while the kind of the source is unknown.
     pub(super) fn observe(&mut self, stream: &str, kind: Option<SourceKind>, counters: &SourceCounters) {
         if let Some(error) = self.new_failure(kind, counters) {
             tracing::warn!(stream, error, retries = counters.retries, "stream source failed, retrying");

@@ -20,8 +20,8 @@ use super::source::{
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 use super::stream::{MonitoredStream, Stop};
 
-/// Interval of status updates while no delivery arrives. At half this value, each idle stream wakes twice as often; at
-/// twice this value, `stalled` is shown up to 2 s late.
+/// Interval of status updates while no delivery arrives. At half this value, the task of each idle stream wakes twice
+/// as often; at twice this value, `stalled` is shown up to 2 s late.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows a stream until it ends, fails or is stopped.
@@ -48,12 +48,12 @@ pub(super) async fn follow(
         end = run => end,
     };
     tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
-    // Before the final state, which the worker publishes only after the queue is empty.
+    // This is published before the final state, which the worker publishes only after the queue is empty.
     stream.status.send_modify(|status| status.source_ended = true);
     if stop.is_handover() { pool.leave(&stream, end) } else { pool.end(&stream, end) }
 }
 
-/// Moves deliveries from the source to the queue. Returns the final state of the source.
+/// Moves deliveries from the source to the queue until the source ends. Returns the final state of the source.
 async fn take(
     pool: &Arc<WorkerPool>,
     stream: &Arc<MonitoredStream>,
@@ -68,8 +68,8 @@ async fn take(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = {
-            // One future until a delivery arrives. A new future in each tick would cancel a connection attempt that
-            // takes longer.
+            // The same future is polled until a delivery arrives. A new future in each tick would cancel a connection
+            // attempt that takes longer than a tick.
             let mut next = pin!(source.next());
             loop {
                 tokio::select! {
@@ -78,7 +78,7 @@ async fn take(
                     _ = tick.tick() => {}
                 }
                 let state = state(playlist.as_ref(), last, started_at, kind);
-                // UDP has no connection that could end, so its silence is the only end.
+                // UDP has no connection that could close, so a long silence is the only end of a UDP stream.
                 if let (StreamPhase::Ended(_) | StreamPhase::Failed(_), SourceKind::Udp) = (&state, kind) {
                     return state;
                 }
@@ -100,7 +100,8 @@ async fn take(
     }
 }
 
-/// Returns the current state of a source.
+/// Returns the current state of a source. `playlist` is `None` for sources other than HLS, and `last` is `None` before
+/// the first delivery.
 fn state(
     playlist: Option<&watch::Receiver<SourceStatus>>,
     last: Option<Instant>,
@@ -113,8 +114,8 @@ fn state(
     }
 }
 
-/// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after
-/// all queued deliveries have been processed.
+/// Publishes the counters, if there are any, and the state of a source. A final state is not published by this
+/// function: the worker publishes it after all queued deliveries have been processed.
 fn publish_status(stream: &MonitoredStream, counters: Option<SourceCounters>, state: StreamPhase) {
     stream.status.send_if_modified(|status| {
         let mut changed = false;
@@ -155,7 +156,8 @@ async fn open(
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or("unsupported stream URL: the scheme must be http, https, udp or rtp")?;
     let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
-    // Before a source exists, because HLS and radio differ only in the content of the response.
+    // The kind is detected before a source is created, because HLS and radio differ only in the content of the
+    // response.
     let kind = detect_kind(stream, &url, client, &policy, settings).await?;
     if kind == SourceKind::Hls {
         let source = HlsSource::open(&text, client, settings.hls.clone());
@@ -167,8 +169,8 @@ async fn open(
     source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
-/// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and
-/// each change of the reason are logged as warnings.
+/// Detects the kind of stream that a URL has. Failed requests are repeated for `settings.hls.give_up_after`; the first
+/// failure and each change of the reason are logged as warnings.
 async fn detect_kind(
     stream: &Arc<MonitoredStream>,
     url: &Url,
@@ -192,7 +194,7 @@ async fn detect_kind(
             return Err(error.to_string());
         }
         sleep(pause).await;
-        // Doubled without jitter: this is one request per stream at its start.
+        // The pause is doubled without jitter, because a stream makes these requests only at its start.
         pause = (pause * 2).min(max_pause);
     }
 }

@@ -21,7 +21,7 @@ use super::worker::StreamWorker;
 /// Settings of the monitor.
 #[derive(Debug, Clone, Default)]
 pub struct MonitorSettings {
-    /// Number of threads that process audio. Default: one per core.
+    /// Number of threads that process audio, at least one. `None` means one thread per core.
     pub threads: Option<usize>,
     /// Settings of the search.
     pub live: LiveSettings,
@@ -45,7 +45,8 @@ pub enum MonitorError {
     Thread(std::io::Error),
 }
 
-/// Follows streams. Nothing is processed any more after it is dropped, so stop the streams first.
+/// Follows streams. Stop all streams before the monitor is dropped: after that, queued media is not processed, and open
+/// airings get no final events.
 pub struct Monitor {
     pool: Arc<WorkerPool>,
     runtime: Handle,
@@ -61,7 +62,7 @@ pub struct StreamHandle {
 }
 
 impl Monitor {
-    /// Creates a monitor whose network side runs on the current tokio runtime.
+    /// Creates a monitor that searches `index`. Its network requests run on the current tokio runtime.
     ///
     /// # Errors
     /// [`MonitorError`] if the HTTP client or the threads cannot be created.
@@ -81,14 +82,15 @@ impl Monitor {
         &self.settings
     }
 
-    /// Starts following a stream. Its events are sent to `events`; while that channel is full, the stream is not
-    /// processed.
+    /// Starts following the stream `spec`. Its events are sent to `events`; while that channel is full, the stream is
+    /// not processed.
     pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
         self.resume(spec, Vec::new(), events)
     }
 
-    /// Continues a stream that another worker followed before, with the open `airings` of that worker. Airings that are
-    /// found again continue without another start event; the others get their final event within 12 s of audio.
+    /// Continues a stream that another worker followed before. `airings` are the airings that were open then. An airing
+    /// that is found again continues without another start event; each other one gets its final event within 12 s of
+    /// audio. `events` is the same as for [`Self::start`].
     pub fn resume(
         &self,
         spec: StreamSpec,
@@ -125,19 +127,20 @@ impl Drop for Monitor {
 }
 
 impl StreamHandle {
-    /// Returns the state and the counters. The receiver is notified whenever they change.
+    /// Returns a receiver of the state and the counters of the stream, which is notified of each change.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<StreamStatus> {
         self.status.clone()
     }
 
-    /// Stops the stream. Media that has arrived is still processed, then airings get their final events.
+    /// Stops the stream and returns immediately. Queued media is still processed; then the open airings get their final
+    /// events.
     pub fn stop(&self) {
         self.stop.wanted.notify_one();
     }
 
-    /// Leaves the stream to another worker. Queued media is not processed; open airings get one more update and no
-    /// final event.
+    /// Stops the stream because another worker continues it, and returns immediately. Queued media is not processed.
+    /// Open airings get one more update and no final event.
     pub fn leave(&self) {
         self.stop.leave();
     }

@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 
 use super::snapshot_source::SnapshotSource;
 
-/// Searches the snapshots of a [`IndexFollower`], and has the index rebuilt if a search finds it damaged. Clones share
-/// the follower.
+/// Provides the snapshots of an [`IndexFollower`] to the monitor, and rebuilds the index if a search finds a damaged
+/// file. Clones share the follower.
 #[derive(Clone)]
 pub struct FollowedIndex {
     follower: Arc<IndexFollower>,
@@ -32,7 +32,7 @@ impl SnapshotSource for FollowedIndex {
     }
 
     fn report_damage(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
-        // Only a failed checksum justifies deleting files: any other error would come back with the rebuilt ones.
+        // Only a failed checksum justifies deleting files: any other error would occur again with the rebuilt files.
         let damaged = matches!(error, IndexError::Damaged { .. });
         // `swap`: all streams find the same damage within a second, and one rebuild is sufficient.
         if !damaged || self.rebuilding.swap(true, Ordering::SeqCst) {

@@ -1,38 +1,42 @@
 //! Rules that the events of every airing obey, whatever the matcher and the clock report.
 //!
-//! - An airing is never longer than the rest of its track at its speed, plus the gaps that were measured in it.
+//! - An airing is never longer than the rest of its track at its speed, plus the gaps and the repeated audio in the
+//!   airing.
 //! - A final event never ends before the last event of its airing.
 //!
-//! Events that break a rule are corrected. The correction is logged, because it indicates a fault elsewhere.
+//! Events that break a rule are corrected. A large correction is logged, because it indicates a fault of the matcher or
+//! the clock.
 
 use refrain_core::matching::Match;
 
 /// Maximum correction, in seconds, that is made without a warning. It covers the rounding of lengths and the errors of
-/// line fits. At half this value, ordinary fit errors are logged as faults; at twice this value, faults of the clock up
-/// to half a second stay unnoticed.
+/// line fits. At half this value, the log contains warnings about ordinary fit errors; at twice this value, the log
+/// does not show faults of the clock up to half a second.
 const TOLERANCE_SECONDS: f64 = 0.25;
 
-/// Data of an airing that is not in its event.
+/// Data of an airing that its event does not contain, and that limits the end of the event.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct AiringBounds {
-    /// Length of its track, seconds.
+    /// Length of the airing's track in seconds; `None` if it is unknown.
     pub(super) track_seconds: Option<f64>,
-    /// Gaps that were measured in the airing, seconds.
+    /// Total length of the gaps in the airing, in seconds.
     pub(super) gap_seconds: f64,
-    /// End of the previous event, in seconds of the stream, if this event must not end earlier.
+    /// End of the previous event of the airing, in seconds of the stream. `None` if there was none, or if this event
+    /// may end earlier.
     pub(super) reported_end: Option<f64>,
 }
 
 /// A correction of an event's end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct EndCorrection {
-    /// The rule that was broken.
+    /// The rule that the event broke, as text for the log.
     pub(super) rule: &'static str,
-    /// Seconds by which the end was moved.
+    /// Seconds by which the end was moved; negative if the end is earlier now.
     pub(super) seconds: f64,
 }
 
-/// Moves the end of an event if it breaks a rule. Returns the correction if it is larger than [`TOLERANCE_SECONDS`].
+/// Moves the end of an event if it breaks a rule. Returns the correction if it exceeds [`TOLERANCE_SECONDS`], otherwise
+/// `None`.
 pub(super) fn enforce(detected: &mut Match, known: &AiringBounds) -> Option<EndCorrection> {
     let before = detected.query_end;
     let mut rule = "an airing ends no earlier than it starts";
@@ -43,7 +47,8 @@ pub(super) fn enforce(detected: &mut Match, known: &AiringBounds) -> Option<EndC
         rule = "an airing is not longer than the rest of its track";
         detected.query_end = detected.query_start + max_seconds;
     }
-    // Last, because a consumer has already received that end: it has precedence over the length of the track.
+    // This rule is the last one and has precedence over the length of the track, because a consumer has already
+    // received that end.
     if let Some(reported) = known.reported_end
         && detected.query_end < reported
     {
@@ -60,9 +65,10 @@ pub(super) fn enforce(detected: &mut Match, known: &AiringBounds) -> Option<EndC
 /// Returns the maximum length of an airing in seconds, or `None` if the length of its track is unknown.
 fn max_length(detected: &Match, known: &AiringBounds) -> Option<f64> {
     let rest = (known.track_seconds? - detected.reference_start).max(0.0);
-    // The speed of a row is input; 0 would make the length infinite.
+    // The speed can come from a row of another process; 0 would make the length infinite.
     let speed = if detected.speed > 0.0 { detected.speed } else { 1.0 };
-    // Repeated or inserted audio makes an airing longer than its track. The jumps back in the track measure it.
+    // Repeated or inserted audio makes an airing longer than its track. Jumps back in the track show the length of this
+    // audio.
     let repeated: f64 = detected.jumps().map(|jump| (-jump).max(0.0)).sum();
     Some((rest + repeated) / speed + known.gap_seconds.max(0.0))
 }

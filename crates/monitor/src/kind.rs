@@ -7,32 +7,32 @@ use url::Url;
 
 use super::status::SourceKind;
 
-/// Timeout of the request. At half this value, overloaded stations fail and are retried; at twice this value, a wrong
-/// address is reported 10 s later.
+/// Timeout of the request that detects the kind. At half this value, requests to overloaded stations fail and are
+/// retried; at twice this value, a wrong address is reported 10 s later.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// First bytes of a playlist.
 const PLAYLIST: &[u8] = b"#EXTM3U";
 
-/// Prefix of tags that every HLS playlist contains, and no playlist of a station.
+/// Prefix of tags that every HLS playlist contains. The playlist of a radio station contains no such tag.
 const HLS_TAG: &[u8] = b"#EXT-X-";
 
-/// Number of bytes at the start of a playlist in which such a tag is searched. HLS tags are in the first lines. At half
-/// this value, or at twice this value, only the bytes that are read from a large playlist of a station change.
+/// Number of bytes at the start of a playlist in which `HLS_TAG` is searched. HLS tags are in the first lines. Half or
+/// twice this value only changes the number of bytes that are read from a large playlist of a station.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Distinguishes HLS from radio by the extension of the path or else by the beginning of the response. The playlist of
-/// a station (M3U, PLS) is radio.
+/// Detects HLS or radio by the extension of the path, or else by the beginning of the response. The playlist of a
+/// station (M3U, PLS) is radio.
 ///
 /// # Errors
-/// [`HttpError`] if the server's response does not allow a decision.
+/// Returns [`HttpError`] if the request fails.
 pub(super) async fn kind_of(
     url: &Url,
     client: &HttpClient,
     policy: &AddressPolicy,
 ) -> Result<SourceKind, HttpError> {
     let path = url.path().to_ascii_lowercase();
-    // Without a request: the entry URL of such a stream may be valid only once.
+    // No request is made, because the entry URL of such a stream may be valid only once.
     if path.ends_with(".m3u8") {
         return Ok(SourceKind::Hls);
     }

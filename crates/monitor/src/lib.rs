@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! follow (tokio, one task a stream): source ─► DeliveryQueue, bounded ─┐
-//!                                                                      ├─► WorkerPool (threads): one delivery of each
+//!                                                                      ├─► WorkerPool (threads): one job per stream
 //! SnapshotSource: one snapshot for all ────────────────────────────────┘     StreamWorker: decode ► search
-//!                                                                               └─► StreamEvent ─► Reporter ─► Response
+//!                                                                               └─► StreamEvent ► Reporter ► Response
 //! ```
 //!
-//! Audio is never processed on a thread of tokio. A stream has at most one job at a time and is put at the end of the
-//! line when the job is done, so that a slow or expensive stream delays no other. If the machine cannot keep up, the
-//! oldest media is dropped, and the stream contains a gap with the reason `Dropped`.
+//! Audio is never processed on a thread of tokio. A stream has at most one job at a time. After each job, the stream
+//! goes to the end of the queue of the pool, so a slow or expensive stream does not delay the others. If the pool
+//! cannot keep up, the oldest queued media of a live stream is dropped, and the stream contains a gap with the reason
+//! `Dropped`.
 
 mod airings;
 mod decode;

@@ -1,9 +1,9 @@
-//! Locks that outlive a panic.
+//! Access to a mutex after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex, also after a thread that held it has panicked. The pool ends the stream whose job panicked, so that
-/// no other stream can see its state.
+/// Locks a mutex, even if a thread that held the lock has panicked. This is safe, because the pool ends the stream
+/// whose job panicked, so no other stream sees inconsistent data.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,7 +17,7 @@ use super::snapshot_source::SnapshotSource;
 use super::status::StreamPhase;
 use super::stream::{Job, MonitoredStream};
 
-/// State that the threads and the streams share.
+/// The threads, and the queue of streams that have a job.
 pub(super) struct WorkerPool {
     index: Box<dyn SnapshotSource>,
     ready: Mutex<ReadyStreams>,
@@ -32,7 +32,7 @@ struct ReadyStreams {
 }
 
 impl WorkerPool {
-    /// Starts a pool of `threads` threads, at least one.
+    /// Starts a pool of `threads` threads, at least one. Fails if a thread cannot be started.
     pub(super) fn start(
         index: Box<dyn SnapshotSource>,
         threads: usize,
@@ -53,7 +53,8 @@ impl WorkerPool {
         self.wake.notify_all();
     }
 
-    /// Adds a delivery to the queue of a stream. Waits for room if the source can wait.
+    /// Adds a delivery to the queue of a stream. If the queue is full, `overflow_policy` decides if the call waits or
+    /// old deliveries are dropped.
     pub(super) async fn push(
         &self,
         stream: &Arc<MonitoredStream>,
@@ -64,19 +65,19 @@ impl WorkerPool {
         self.schedule(stream);
     }
 
-    /// Ends a stream whose source has ended. Queued deliveries are still processed.
+    /// Ends a stream whose source has ended with the final state `state`. Queued deliveries are still processed.
     pub(super) fn end(&self, stream: &Arc<MonitoredStream>, state: StreamPhase) {
         stream.mark_ended(state);
         self.schedule(stream);
     }
 
-    /// Leaves a stream to another worker. Queued deliveries are dropped.
+    /// Ends a stream with the final state `state` because another worker continues it. Queued deliveries are dropped.
     pub(super) fn leave(&self, stream: &Arc<MonitoredStream>, state: StreamPhase) {
         stream.mark_released(state);
         self.schedule(stream);
     }
 
-    /// Puts a stream in line if it has a job to do and is not in line already.
+    /// Adds a stream to the queue of the pool, if it has a job to do and is neither queued nor being processed.
     fn schedule(&self, stream: &Arc<MonitoredStream>) {
         if !stream.mark_scheduled() {
             return;
@@ -85,7 +86,8 @@ impl WorkerPool {
         self.wake.notify_one();
     }
 
-    /// Processes one job of each stream in the order of the line, until the pool is closed.
+    /// Takes the first stream from the queue of the pool and processes one of its jobs, repeatedly until the pool is
+    /// closed. Each thread of the pool runs this function.
     fn work(self: &Arc<Self>) {
         let mut buffers = LiveBuffers::default();
         while let Some(stream) = self.next() {
@@ -97,7 +99,7 @@ impl WorkerPool {
             // A bug that one stream triggers must not end a thread that thousands of streams share.
             let Ok(events) = catch_unwind(AssertUnwindSafe(|| stream.run(job, &*self.index, &mut buffers)))
             else {
-                // A panic may have left them in any state.
+                // A panic may have left the buffers in any state.
                 buffers = LiveBuffers::default();
                 stream.fail_after_panic();
                 self.done(&stream, true);
@@ -120,7 +122,8 @@ impl WorkerPool {
         }
     }
 
-    /// Sends events. If the channel is full, a task sends the rest, and the stream gets its next job after that.
+    /// Sends the events of a job. If the channel is full, a tokio task sends the rest, and the stream gets no other job
+    /// before all events are sent.
     fn deliver(self: &Arc<Self>, stream: &Arc<MonitoredStream>, events: Vec<StreamEvent>, is_last: bool) {
         let mut events = VecDeque::from(events);
         while let Some(event) = events.pop_front() {
@@ -135,21 +138,21 @@ impl WorkerPool {
         let (pool, stream) = (Arc::clone(self), Arc::clone(stream));
         self.runtime.spawn(async move {
             for event in events {
-                // An error means that the receiver was dropped: nothing is lost then.
+                // An error means that the receiver was dropped and needs no events.
                 let _ = stream.events.send(event).await;
             }
             pool.done(&stream, is_last);
         });
     }
 
-    /// Marks a stream as over after its last job, or allows it to be put in line again.
+    /// Completes a job. Marks the stream as over after its last job, otherwise allows the stream to be queued again.
     fn done(&self, stream: &Arc<MonitoredStream>, is_last: bool) {
         if is_last {
             stream.status.send_modify(|status| status.is_over = true);
             return;
         }
         stream.clear_scheduled();
-        // Deliveries can have arrived while the stream was marked as scheduled; no other code puts it in line for them.
+        // Deliveries can have arrived while the stream was marked as scheduled; they did not queue the stream again.
         self.schedule(stream);
     }
 }

@@ -4,18 +4,19 @@ use std::collections::VecDeque;
 
 use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
-/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with, and the time
-/// after which `max_behind` drops segments at the source. At half this value, the start of a stream with 10-s segments
-/// drops audio; at twice this value, events of an overloaded process are two minutes late.
+/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with, and equals
+/// the default age at which the source drops segments (`max_behind`). At half this value, the start of a stream with
+/// 10-s segments drops audio; at twice this value, events of an overloaded process are two minutes late.
 const MAX_SECONDS: f64 = 60.0;
 
-/// Maximum size of queued media in bytes, unless it is a single delivery. With this limit a stream needs less than 3
-/// MB. At half this value, video streams wait for each segment; at twice this value, a thousand streams need 2 GB more
-/// in an overload.
+/// Maximum size of queued media in bytes; a single larger delivery is accepted too. With this limit a stream needs less
+/// than 3 MB of memory. At half this value, a video stream loads each segment only after the previous one was
+/// processed; at twice this value, a thousand streams need 2 GB more in an overload.
 const MAX_BYTES: usize = 2 << 20;
 
-/// Assumed bytes per second of media without durations until the rate is known: 128 kbit/s. At half or twice, the queue
-/// of a station can be twice as long or half as long as intended in its first second.
+/// Assumed bytes per second of media without durations until the rate is measured: 128 kbit/s. The value has an effect
+/// only in the first second of a station's audio: at half this value, the queue accepts half as many bytes; at twice
+/// this value, it accepts twice as many.
 const DEFAULT_BYTES_PER_SECOND: f64 = 16_000.0;
 
 /// Samples per second of decoded audio.
@@ -24,28 +25,29 @@ const SAMPLES_PER_SECOND: f64 = 44_100.0;
 /// Behavior of a full queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OverflowPolicy {
-    /// The oldest deliveries are dropped; the source does not wait.
+    /// The oldest deliveries are dropped. The source waits only before a segment that exceeds the size limit but not
+    /// the limit in seconds.
     DropOldest,
-    /// The source waits until there is room.
+    /// The source waits until other deliveries have been processed.
     Wait,
 }
 
-/// Deliveries in order, preceded by the gap of those that were dropped.
+/// The deliveries of a stream that wait to be processed, in order. A gap replaces the oldest ones if they were dropped.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryQueue {
     waiting: VecDeque<Delivery>,
     seconds: f64,
     bytes: usize,
-    /// Gap that replaces the deliveries dropped before the first queued one.
+    /// Gap that replaces the deliveries dropped before the first queued one; `None` if nothing was dropped.
     dropped: Option<Gap>,
     /// True if a discontinuity or a new connection was among the dropped deliveries.
     restarted: bool,
-    /// Bytes and seconds of the processed media that had no durations.
+    /// Total bytes and total seconds of the processed media that had no durations.
     measured: (f64, f64),
 }
 
 impl DeliveryQueue {
-    /// Adds a delivery. Returns it as the error if it has to wait.
+    /// Adds a delivery. Returns the delivery as the error if the queue is full and the source has to wait.
     pub(super) fn push(
         &mut self,
         delivery: Delivery,
@@ -54,7 +56,8 @@ impl DeliveryQueue {
         let (seconds, bytes) = self.measure(&delivery);
         let too_long = self.seconds + seconds > MAX_SECONDS;
         let too_large = self.bytes + bytes > MAX_BYTES;
-        // Large segments do not mean that processing is late: they are fetched ahead as long as there is room.
+        // A queue that is full of large segments does not mean that processing is late, so nothing is dropped: segments
+        // are fetched ahead until the queue is full.
         let waits = match overflow_policy {
             OverflowPolicy::Wait => too_long || too_large,
             OverflowPolicy::DropOldest => {
@@ -77,7 +80,8 @@ impl DeliveryQueue {
         Ok(())
     }
 
-    /// Removes and returns the next delivery to process. The gap of dropped deliveries comes first.
+    /// Removes and returns the next delivery to process; `None` if the queue is empty. The gap of dropped deliveries
+    /// comes first.
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         if let Some(gap) = self.dropped.take() {
             return Some(Delivery::Gap(gap));
@@ -106,7 +110,8 @@ impl DeliveryQueue {
     fn take_oldest(&mut self) -> Option<(Delivery, f64)> {
         let oldest = self.waiting.pop_front()?;
         let (seconds, bytes) = self.measure(&oldest);
-        // The sizes are exact, so this cannot underflow; `min` only replaces a panic by a wrong number if that changes.
+        // The sizes are exact, so this cannot underflow. If that ever changes, `min` gives a wrong number instead of a
+        // panic.
         self.bytes -= bytes.min(self.bytes);
         // The rate may have changed since the delivery was added.
         self.seconds = if self.waiting.is_empty() { 0.0 } else { (self.seconds - seconds).max(0.0) };
@@ -132,7 +137,7 @@ impl DeliveryQueue {
         }
     }
 
-    /// Returns the seconds and bytes of a delivery.
+    /// Returns the seconds and bytes of a delivery that count toward the limits of the queue.
     fn measure(&self, delivery: &Delivery) -> (f64, usize) {
         match delivery {
             Delivery::HlsSegment(segment) => (segment.seconds.max(0.0), segment.bytes.len()),

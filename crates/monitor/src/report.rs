@@ -8,21 +8,21 @@ use refrain_catalog::{Catalog, CatalogError, DetectionId, Track};
 use super::event::{EventKind, StreamEvent};
 use refrain_app::response::{Response, ResponseMatch, StreamFields};
 
-/// Caches the tracks of the open airings.
+/// Finds the tracks of events in the catalog, and caches the tracks of the open airings.
 pub struct Reporter {
     catalog: Arc<dyn Catalog>,
     known: HashMap<DetectionId, Track>,
 }
 
 impl Reporter {
-    /// Creates a reporter with this catalog.
+    /// Creates a reporter that reads tracks from this catalog.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>) -> Self {
         Self { catalog, known: HashMap::new() }
     }
 
-    /// Returns the track of an event, as it was when its airing was found. Returns `None` if the catalog does not
-    /// contain it: then it was removed between the detection and this call.
+    /// Returns the track of an event, as it was when the first event of its airing was reported. Returns `None` if the
+    /// track was removed from the catalog before that.
     ///
     /// # Errors
     /// [`CatalogError`] if the catalog fails; the call may be repeated.
@@ -38,7 +38,8 @@ impl Reporter {
     }
 }
 
-/// Returns the response for an event.
+/// Returns the response for an event. `asset_id` is the id of the stream in the response, and `track` is the track of
+/// the event.
 #[must_use]
 pub fn response<'a>(event: &StreamEvent, asset_id: &'a str, track: &'a Track) -> Response<'a> {
     let in_stream = StreamFields {

@@ -11,31 +11,31 @@ use refrain_core::matching::live::{
 use super::airings::Airings;
 use super::decode::{FingerprintedSpan, PeakBatch};
 
-/// Maximum number of ticks of one matcher, half of the range of its 32 bits: 144 days. After them, another matcher
-/// continues the airings. Half leaves a margin for peaks and deadlines that are computed ahead; the value has no other
-/// effect.
+/// Maximum number of ticks of one matcher: 144 days, half of the range of its 32-bit times. After this time, another
+/// matcher continues the airings. The other half of the range is a margin for deadlines that are computed ahead; the
+/// exact value has no other effect.
 const MAX_MATCHER_TICKS: u64 = 1 << 31;
 
-/// Ticks of missing media after which another matcher continues the airings too: an hour. A matcher makes a decision
-/// for every half second, also if there is nothing to decide, so a long gap would be expensive. At half this value,
-/// short outages lose the state of the search; at twice this value, a gap of two hours costs 14,400 decisions at once.
+/// Length of a gap in ticks after which another matcher continues the airings: an hour. A matcher makes a decision for
+/// every half second, even in a gap, so a long gap takes much processor time. At half this value, outages of half an
+/// hour reset the state of the search; at twice this value, a gap of two hours delays the stream by 14,400 decisions.
 const MAX_GAP_TICKS: u64 = (3_600.0 * TICKS_PER_SECOND) as u64;
 
 /// Searches the peaks of one stream.
 pub(super) struct StreamSearch {
     settings: LiveSettings,
     matcher: LiveMatcher,
-    /// Ticks of the stream before the matcher's first one.
+    /// Stream time of the first tick of the matcher, in ticks.
     base: u64,
-    /// Ticks of the stream that were pushed into the matcher.
+    /// Stream time up to which peaks were pushed into the matcher, in ticks.
     until: u64,
     peaks: Vec<Peak>,
-    /// Total time of searching.
+    /// Wall-clock time of all searches of the stream.
     pub(super) time: Duration,
     error: Option<IndexError>,
 }
 
-/// Data that a search borrows from its worker.
+/// Data that a search borrows from its worker during one call.
 pub(super) struct SearchContext<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) buffers: &'a mut LiveBuffers,
@@ -50,7 +50,7 @@ impl StreamSearch {
         Self { settings, matcher, base: 0, until: 0, peaks: Vec::new(), time: Duration::ZERO, error: None }
     }
 
-    /// Searches the peaks of a piece.
+    /// Searches the peaks of a span. Adds the events to `context.events`.
     pub(super) fn process(&mut self, piece: &FingerprintedSpan, context: &mut SearchContext<'_>) {
         let started_at = Instant::now();
         if context.airings.is_awaiting() {
@@ -63,14 +63,14 @@ impl StreamSearch {
         self.time += started_at.elapsed();
     }
 
-    /// Ends the stream: every airing gets its final event.
+    /// Ends the stream at the tick `end` of the stream: every airing gets its final event.
     pub(super) fn finish(&mut self, end: u64, context: &mut SearchContext<'_>) {
         let started_at = Instant::now();
         let seconds = end.saturating_sub(self.base) as f64 / TICKS_PER_SECOND;
         let rest = Constellation::new(seconds, Vec::new());
         let placeholder = LiveMatcher::new(LiveSettings::default());
         let matcher = std::mem::replace(&mut self.matcher, placeholder);
-        // Only events from here on are in the time of the matcher.
+        // Only the events after this index are in the time of the matcher.
         let before = context.events.len();
         let finished = matcher.finish(&rest, context.snapshot, context.buffers, context.events);
         self.to_stream_time(context.events, before);
@@ -89,12 +89,13 @@ impl StreamSearch {
         state
     }
 
-    /// Returns the first error since the last call.
+    /// Returns the first error since the last call; `None` if no search failed.
     pub(super) fn take_error(&mut self) -> Option<IndexError> {
         self.error.take()
     }
 
-    /// Continues the airings of an earlier worker. If the index is too damaged for that, they get their final events.
+    /// Continues the airings of an earlier worker from the first span on. If the index is too damaged for that, the
+    /// airings get their final events.
     fn resume(&mut self, piece: &FingerprintedSpan, context: &mut SearchContext<'_>) {
         let origin = piece.epoch - piece.seconds();
         let airings = context.airings.begin(origin, piece.shared_clock, context.snapshot);
@@ -124,9 +125,9 @@ impl StreamSearch {
         if is_used_up || ready.base.saturating_sub(self.until) > MAX_GAP_TICKS {
             self.begin_at(ready.base.max(self.until), context);
         }
-        // A piece can repeat the end of the one before; the time of a matcher never goes back.
+        // A batch can repeat the end of the previous one, but the time of a matcher never goes back.
         self.until = self.until.max(ready.until);
-        // Peaks before the matcher's first tick belong to the matcher before it.
+        // Peaks before the first tick of the matcher belong to the previous matcher.
         let tick = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
         let place = |peak: &Peak| {
             let time = (ready.base + u64::from(peak.time)).checked_sub(self.base)?;
@@ -147,7 +148,7 @@ impl StreamSearch {
         let mut state = self.state();
         self.base = base;
         let seconds = self.base_seconds();
-        // Relative to the new matcher, whose tick 0 is `base`.
+        // The times become relative to the new matcher, whose tick 0 is `base`.
         state.airings.iter_mut().for_each(|airing| airing.detected.shift_query(-seconds));
         self.continue_with(state.airings, state.last_airing, context);
     }
@@ -156,7 +157,7 @@ impl StreamSearch {
         self.base as f64 / TICKS_PER_SECOND
     }
 
-    /// Converts the times of the events from the index `from` on from matcher time to stream time.
+    /// Converts the times of `events`, from the index `from` on, from matcher time to stream time.
     fn to_stream_time(&self, events: &mut [LiveEvent], from: usize) {
         let base = self.base_seconds();
         if base > 0.0 {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use refrain_core::index::{IndexError, Snapshot};
 
-/// The index that streams are searched in.
+/// Provides the index in which streams are searched.
 pub trait SnapshotSource: Send + Sync + 'static {
     /// Returns the current snapshot.
     fn snapshot(&self) -> Arc<Snapshot>;
 
-    /// Called when a search found this snapshot damaged. Runs on a thread of the pool and must not block.
+    /// Reports that a search in `snapshot` failed with `error`. The monitor calls this on a thread of the pool, so it
+    /// must not block. The default implementation does nothing.
     fn report_damage(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
         let _ = (snapshot, error);
     }

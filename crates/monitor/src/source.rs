@@ -1,4 +1,4 @@
-//! A common interface to all kinds of sources.
+//! A common interface to the sources of streams: HLS, radio, UDP and pipes.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -13,14 +13,15 @@ use tokio::sync::watch;
 use super::queue::OverflowPolicy;
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 
-/// A stream without a playlist is stalled if it had no delivery for this time. It equals the timeout of a silent
-/// connection, after which the source reconnects. At half this value, a slow network flickers between live and stalled;
-/// at twice this value, an outage is shown later.
+/// Time without a delivery after which a stream without a playlist is reported as stalled. It equals the timeout of a
+/// silent connection, after which the source reconnects. At half this value, the state changes between live and stalled
+/// on a slow network; at twice this value, an outage is shown 10 s later.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Input of a stream.
 pub enum StreamInput {
-    /// A URL. `http://` and `https://` are HLS or radio, which is detected; `udp://` and `rtp://` are MPEG-TS.
+    /// A URL. With `http://` and `https://` it is HLS or radio, which the monitor detects; with `udp://` and `rtp://`
+    /// it is MPEG-TS.
     Url(String),
     /// HLS whose entry URL can be different for each request, for example because it contains a token for a single use.
     EntryUrl(EntryUrl),
@@ -39,9 +40,9 @@ pub struct StreamSpec {
     pub id: String,
     /// Input of the stream.
     pub input: StreamInput,
-    /// Position in the playlist to begin at.
+    /// Position in the HLS playlist at which to begin; other inputs ignore it.
     pub start: Start,
-    /// State of the clock of an earlier worker, if there was one.
+    /// State of the clock of an earlier worker; `None` if there was no earlier worker or it had no such state.
     pub clock_anchor: Option<ClockAnchor>,
 }
 
@@ -82,7 +83,7 @@ impl StreamSource {
         }
     }
 
-    /// Returns the next delivery, or `None` at the end of the stream. Cancel-safe.
+    /// Returns the next delivery, or `None` at the end of the stream. Cancel-safe. UDP never returns `None`.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         match self {
             Self::Hls(source) => source.next().await,
@@ -104,14 +105,15 @@ impl StreamSource {
     pub(super) fn overflow_policy(&self) -> OverflowPolicy {
         match self {
             Self::Pipe(..) => OverflowPolicy::Wait,
-            // A recording waits at the server, so nothing needs to be dropped.
+            // A recording remains on the server, so nothing needs to be dropped.
             Self::Hls(source) if source.status().borrow().recorded => OverflowPolicy::Wait,
             Self::Radio(source) if source.status().file_bytes.is_some() => OverflowPolicy::Wait,
             Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => OverflowPolicy::DropOldest,
         }
     }
 
-    /// Returns the status of an HLS source, which changes also while [`Self::next`] waits. `None` for other sources.
+    /// Returns a receiver of the status of an HLS source, which can change while [`Self::next`] waits. Returns `None`
+    /// for other sources.
     pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
         if let Self::Hls(source) = self { Some(source.status()) } else { None }
     }
@@ -171,8 +173,8 @@ impl StreamSource {
     }
 }
 
-/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at
-/// `last`.
+/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at `last`
+/// (`None` before the first delivery).
 pub(super) fn state_without_playlist(
     last: Option<Instant>,
     started_at: Instant,

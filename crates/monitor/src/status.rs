@@ -12,15 +12,15 @@ use super::stage_times::StageTimes;
 /// The reason why a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// The playlist has an end tag.
+    /// The playlist has the end tag `EXT-X-ENDLIST`.
     EndList,
-    /// Nothing new has arrived for the time in the settings.
+    /// No new media has arrived for the timeout of the source, by default 5 minutes.
     Silent,
     /// The file or pipe was read to its end.
     ReadToEnd,
     /// The station closed the connection and does not accept another.
     StationEnded,
-    /// The caller stopped it by its handle.
+    /// The caller stopped the stream with its [`StreamHandle`](crate::StreamHandle), or left it to another worker.
     Stopped,
 }
 
@@ -63,13 +63,13 @@ pub enum StreamPhase {
     Starting,
     /// Media arrives.
     Live,
-    /// No media has arrived for some time; the source keeps trying.
+    /// No media has arrived for some seconds (HLS: some target durations), but the source keeps trying.
     Stalled,
-    /// The stream has ended, for this reason.
+    /// The stream has ended for this reason.
     Ended(StreamEnd),
-    /// The stream cannot be followed (any more), for this reason.
+    /// The stream could not be opened, or cannot be followed any more. The text is the reason.
     Failed(String),
-    /// The decoder of the stream died too often; the text says how.
+    /// Several consecutive deliveries killed the decoder process of the stream. The text is the reason.
     DecoderDied(String),
 }
 
@@ -108,7 +108,7 @@ impl fmt::Display for StreamPhase {
 pub enum SourceKind {
     /// HLS.
     Hls,
-    /// HTTP radio.
+    /// Radio over HTTP.
     Radio,
     /// Standard input or a file.
     Pipe,
@@ -116,29 +116,29 @@ pub enum SourceKind {
     Udp,
 }
 
-/// Counters of the network side.
+/// Counters of the source of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceCounters {
-    /// Number of segments, of connections to a station, or of datagrams.
+    /// Number of segments for HLS, of connections for radio, and of datagrams for UDP; 0 for a pipe.
     pub pieces: u64,
-    /// Number of received bytes.
+    /// Number of received bytes; for a pipe only if it is a transport stream.
     pub bytes: u64,
-    /// Number of repeated attempts.
+    /// Number of requests and connections that failed and are repeated; for UDP, the number of receive errors.
     pub retries: u64,
-    /// Number of failed loads of playlists.
+    /// Number of failed requests for an HLS playlist; 0 for other sources.
     pub playlist_errors: u64,
-    /// Number of resolutions of the master playlist after the first.
+    /// Number of times that the HLS master playlist was resolved again; 0 for other sources.
     pub resolutions: u64,
-    /// The last error. It contains no tokens.
+    /// The last error, which remains after a success; `None` if there was none. It contains no tokens.
     pub last_error: Option<String>,
 }
 
-/// An open airing.
+/// An open airing in the status of a stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurrentAiring {
     /// Id of the airing.
     pub id: DetectionId,
-    /// Number of its track.
+    /// Number of the track that is played.
     pub track: TrackNumber,
     /// Start of the airing, seconds since 1970.
     pub epoch: f64,
@@ -153,37 +153,39 @@ pub struct StreamStatus {
     pub source_ended: bool,
     /// True if everything has been processed and the last event was sent.
     pub is_over: bool,
-    /// Kind of the source, once it is known.
+    /// Kind of the source; `None` until it is known.
     pub kind: Option<SourceKind>,
-    /// Counters of the network side.
+    /// Counters of the source of a stream.
     pub source: SourceCounters,
     /// Counters of the decoder: gaps by reason, decode errors, silence, level.
     pub decoder: DecoderReport,
     /// Seconds of the stream that were processed, gaps included.
     pub position: f64,
-    /// Time of day of the last processed audio, seconds since 1970, and the source of this time.
+    /// Time of day of the last processed audio, seconds since 1970, and the source of this time. `None` before the
+    /// first audio.
     pub processed_until: Option<(f64, ClockSource)>,
     /// State that another worker needs to continue the clock of the stream. `None` if the stream has dates or no time
     /// stamps.
     pub clock_anchor: Option<ClockAnchor>,
-    /// Seconds of queued media.
+    /// Seconds of media in the queue that has not been processed yet.
     pub queued_seconds: f64,
-    /// Open airings.
+    /// Open airings, in the order in which they were found.
     pub airings: Vec<CurrentAiring>,
     /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an
     /// airing is detected.
     pub unknown_since: Option<f64>,
-    /// Wall-clock time by stage.
+    /// Wall-clock time that each stage of processing took.
     pub times: StageTimes,
     /// Number of searches that failed because the index is damaged.
     pub index_errors: u64,
-    /// The last error of these searches.
+    /// The last error of the searches in `index_errors`; `None` if no search failed.
     pub last_index_error: Option<String>,
 }
 
 impl StreamStatus {
     /// Returns the seconds from the last processed audio to now: the delay of the stream itself plus the delay of
-    /// processing. Never negative, even if the stream's clock is ahead of this machine's.
+    /// processing. Never negative, even if the stream's clock is ahead of this machine's. Returns `None` before the
+    /// first audio.
     #[must_use]
     pub fn lag(&self) -> Option<f64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

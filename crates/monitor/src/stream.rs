@@ -1,4 +1,4 @@
-//! A stream from the view of the threads: its queue, and the worker that processes it.
+//! A stream in the pool of threads: its queue, and the worker that processes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use super::snapshot_source::SnapshotSource;
 use super::status::{StreamPhase, StreamStatus};
 use super::worker::StreamWorker;
 
-/// A stream from the view of the threads.
+/// A stream in the pool of threads.
 pub(super) struct MonitoredStream {
     pub(super) id: Arc<str>,
     pub(super) status: watch::Sender<StreamStatus>,
@@ -25,7 +25,7 @@ pub(super) struct MonitoredStream {
     capacity_freed: Notify,
     /// Locked by the thread that processes the stream.
     worker: Mutex<StreamWorker>,
-    /// Ends the network side.
+    /// Ends the task that reads the source.
     stop: Arc<Stop>,
     pub(super) events: mpsc::Sender<StreamEvent>,
 }
@@ -33,9 +33,10 @@ pub(super) struct MonitoredStream {
 #[derive(Default)]
 struct StreamQueue {
     queue: DeliveryQueue,
-    /// The final state, once the source has ended.
+    /// The final state, which the last job publishes. `None` until the source has ended, and after the last job was
+    /// taken.
     end: Option<StreamPhase>,
-    /// True if the stream is in line or being processed.
+    /// True if the stream is in the queue of the pool or being processed.
     scheduled: bool,
     /// True if another worker continues the stream.
     released: bool,
@@ -49,7 +50,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Requests that the stream ends here because another worker continues it.
+    /// Requests that this process stops following the stream, because another worker continues it.
     pub(super) fn leave(&self) {
         self.leave.store(true, Ordering::SeqCst);
         self.wanted.notify_one();
@@ -61,11 +62,11 @@ impl Stop {
     }
 }
 
-/// A job for a stream.
+/// A job of a stream, which one thread of the pool executes.
 pub(super) enum Job {
     Process(Delivery),
     Finish(StreamPhase),
-    /// No more audio is processed; airings stay open.
+    /// Ends the stream without more audio and without final events, because another worker continues it.
     Leave(StreamPhase),
 }
 
@@ -82,25 +83,26 @@ impl MonitoredStream {
         Self { id, status, inner, capacity_freed, worker: Mutex::new(worker), events, stop }
     }
 
-    /// Returns true if the caller must put the stream in line: it has a job to do and was not in line. Marks it as in
-    /// line.
+    /// Marks the stream as scheduled if it has a job to do. Returns true if the stream was not scheduled before; the
+    /// caller must then add it to the queue of the pool.
     pub(super) fn mark_scheduled(&self) -> bool {
         let mut inner = lock(&self.inner);
-        // Both under one lock with `scheduled`: otherwise a delivery that arrives in between is never processed.
+        // The queue and `scheduled` are read under one lock: otherwise a delivery that arrives in between is never
+        // processed.
         let idle = inner.queue.is_empty() && inner.end.is_none();
         !idle && !std::mem::replace(&mut inner.scheduled, true)
     }
 
-    /// Marks the stream as not in line, after its job.
+    /// Marks the stream as not scheduled, after each job but the last.
     pub(super) fn clear_scheduled(&self) {
         lock(&self.inner).scheduled = false;
     }
 
-    /// Adds a delivery. Waits for room if the source can wait.
+    /// Adds a delivery to the queue. Waits until the queue accepts it.
     pub(super) async fn enqueue(&self, delivery: Delivery, overflow_policy: OverflowPolicy) {
         let mut delivery = delivery;
         loop {
-            // Created before the queue is checked, so that room that is made in between is noticed.
+            // The future is created before the queue is checked, so that a removal after the check is noticed.
             let capacity_freed = self.capacity_freed.notified();
             let pushed = lock(&self.inner).queue.push(delivery, overflow_policy);
             match pushed {
@@ -111,21 +113,23 @@ impl MonitoredStream {
         }
     }
 
-    /// Marks the source as ended. Queued deliveries are still processed.
+    /// Marks the source as ended with the final state `state`. Queued deliveries are still processed.
     pub(super) fn mark_ended(&self, state: StreamPhase) {
         lock(&self.inner).end.get_or_insert(state);
     }
 
-    /// Marks the stream as continued by another worker. Queued deliveries are dropped.
+    /// Marks the stream as continued by another worker; `state` is its final state in this process. Queued deliveries
+    /// are dropped.
     pub(super) fn mark_released(&self, state: StreamPhase) {
         let mut inner = lock(&self.inner);
-        // Dropped: the next worker fetches this media again, and processing it twice would report it twice.
+        // The queue is dropped: the next worker fetches this media again, and processing it twice would report it
+        // twice.
         inner.queue = DeliveryQueue::default();
         inner.released = true;
         inner.end.get_or_insert(state);
     }
 
-    /// Removes and returns the next job.
+    /// Removes and returns the next job; `None` if there is none.
     pub(super) fn next(&self) -> Option<Job> {
         let mut inner = lock(&self.inner);
         if let Some(delivery) = inner.queue.pop() {
@@ -136,9 +140,9 @@ impl MonitoredStream {
         inner.end.take().map(if released { Job::Leave } else { Job::Finish })
     }
 
-    /// Executes a job and returns its events. One snapshot is used for the whole job, because the track numbers of its
-    /// events must not change meaning. The lock of the worker is released before the stream is ended and before damage
-    /// is reported.
+    /// Executes a job and returns its events. The whole job uses one snapshot, because the track numbers of its events
+    /// must not change meaning. The lock of the worker is released before the stream is ended and before damage is
+    /// reported.
     pub(super) fn run(
         &self,
         job: Job,
@@ -188,7 +192,8 @@ impl MonitoredStream {
         events
     }
 
-    /// Ends the stream as failed; its airings get their final events before. Queued deliveries are dropped.
+    /// Ends the stream with the failure `state`. Queued deliveries are dropped. The last job still emits the final
+    /// events of the open airings.
     fn end_as_failed(&self, state: StreamPhase) {
         let mut inner = lock(&self.inner);
         inner.queue = DeliveryQueue::default();
@@ -196,7 +201,7 @@ impl MonitoredStream {
         self.stop.wanted.notify_one();
     }
 
-    /// Ends the stream after a job panicked.
+    /// Ends the stream after a job panicked. Its open airings get no final events.
     pub(super) fn fail_after_panic(&self) {
         tracing::error!(stream = %self.id, "internal error, ending the stream");
         let why = "internal error, a bug in refrain; please report it".to_owned();
@@ -204,13 +209,13 @@ impl MonitoredStream {
         let mut inner = lock(&self.inner);
         inner.queue = DeliveryQueue::default();
         inner.end = None;
-        // The network side still fetches media that nothing processes.
+        // The source is stopped, because it still fetches media that nothing processes.
         self.stop.wanted.notify_one();
     }
 }
 
-/// Copies the state and the counters of the worker, the error of its last job, and the final state if the job was the
-/// last one.
+/// Copies data of the worker to the status: its counters, the error of its last job, and the final state. `error` is
+/// `None` after a successful job, and `end` is `None` except after the last job.
 fn update_status(
     status: &mut StreamStatus,
     worker: &StreamWorker,
@@ -234,7 +239,7 @@ fn update_status(
     }
 }
 
-/// Returns the bytes of a delivery that has no duration, otherwise 0.
+/// Returns the size in bytes of a delivery with encoded audio of unknown duration, otherwise 0.
 fn undecoded(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Bytes(bytes) => bytes.len(),

@@ -1,4 +1,4 @@
-//! Converts the deliveries of one stream to events: all processing of its audio.
+//! Processes all audio of one stream: converts its deliveries to events.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::search::{SearchContext, StreamSearch};
 use super::stage_times::StageTimes;
 use super::status::CurrentAiring;
 
-/// Processes the audio of one stream. It blocks for nothing but the process that decodes.
+/// Processes the audio of one stream. Its methods wait for nothing but the decoder process.
 pub struct StreamWorker {
     id: Arc<str>,
     decoder: IsolatedDecoder,
@@ -22,12 +22,12 @@ pub struct StreamWorker {
     airings: Airings,
     events: Vec<LiveEvent>,
     pieces: Vec<FingerprintedSpan>,
-    /// The reason why the stream is not decoded any more.
+    /// The reason why the stream cannot be decoded any more; `None` while it can be decoded.
     failure: Option<DecodeError>,
 }
 
 impl StreamWorker {
-    /// Creates a worker at the start of the stream with this id.
+    /// Creates a worker for the stream with this id, at the start of the stream.
     #[must_use]
     pub fn new(id: Arc<str>, decoder: DecoderSettings, settings: LiveSettings) -> Self {
         Self {
@@ -41,20 +41,21 @@ impl StreamWorker {
         }
     }
 
-    /// Returns the worker with the open airings of an earlier worker.
+    /// Returns the worker with the airings that an earlier worker left open, which this worker continues.
     #[must_use]
     pub fn with_airings(self, airings: Vec<OpenAiring>) -> Self {
         Self { airings: Airings::of(airings), ..self }
     }
 
-    /// Returns the worker with exact times of the earlier worker's airings: they are media time, not times of day.
+    /// Returns a worker that treats the times of the earlier worker's airings as exact, because they are media times
+    /// and not times of day.
     #[must_use]
     pub fn with_media_time(mut self) -> Self {
         self.airings.exact = true;
         self
     }
 
-    /// Returns the worker with the clock of an earlier worker.
+    /// Returns the worker with the clock of an earlier worker, which this worker continues. `None` changes nothing.
     #[must_use]
     pub fn with_clock(mut self, anchor: Option<ClockAnchor>) -> Self {
         if let Some(anchor) = anchor {
@@ -63,11 +64,12 @@ impl StreamWorker {
         self
     }
 
-    /// Processes the next delivery and adds its events to `out`. The content of `buffers` does not matter; use one for
-    /// each thread.
+    /// Processes the next delivery and adds its events to `out`. `buffers` is working memory: its content does not
+    /// matter, and all streams of a thread can share it.
     ///
     /// # Errors
-    /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and continues.
+    /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and
+    /// continues.
     pub fn process(
         &mut self,
         delivery: Delivery,
@@ -88,7 +90,7 @@ impl StreamWorker {
     /// Ends the stream: every airing gets its final event.
     ///
     /// # Errors
-    /// As [`Self::process`]. All events are added to `out` in this case too.
+    /// As for [`Self::process`]. In this case too, all events are added to `out`.
     pub fn finish(
         &mut self,
         snapshot: &Snapshot,
@@ -96,10 +98,10 @@ impl StreamWorker {
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), IndexError> {
         self.decoder.finish(&mut self.pieces);
-        // Before the pieces are consumed: the matcher must know the end even if no peak is near it.
+        // The end is read before the spans are consumed: the matcher must know the end even if no peak is near it.
         let end = self.pieces.iter().flat_map(|piece| &piece.ready).map(|ready| ready.until).max();
         self.search_pieces(snapshot, buffers);
-        // Before the final events, whose ends depend on the alignment.
+        // The times are aligned before the final events, whose ends depend on the alignment.
         if self.airings.is_aligning() {
             self.airings.align(&self.search.state());
         }
@@ -111,13 +113,14 @@ impl StreamWorker {
         self.search.take_error().map_or(Ok(()), Err)
     }
 
-    /// Leaves the stream to another worker: open airings get one more update, and no final events.
+    /// Ends the work on a stream that another worker continues: open airings get one more update, and no final events.
     pub fn leave(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
         self.events = self.airings.updates(self.search.state());
         self.report_events(snapshot, out);
     }
 
-    /// Returns the state that another worker needs to continue the clock of the stream.
+    /// Returns the state that another worker needs to continue the clock of the stream. Returns `None` if the stream
+    /// has dates or no time stamps.
     #[must_use]
     pub fn clock_anchor(&self) -> Option<ClockAnchor> {
         self.decoder.clock_anchor()
@@ -154,13 +157,14 @@ impl StreamWorker {
         self.search.state().unknown_since
     }
 
-    /// Returns the time that each stage took so far.
+    /// Returns the wall-clock time that each stage of processing took so far.
     #[must_use]
     pub fn times(&self) -> StageTimes {
         StageTimes { matching: self.search.time, ..self.decoder.times() }
     }
 
-    /// Returns the reason why the stream cannot be decoded any more. The caller should end the stream then.
+    /// Returns the reason why the stream cannot be decoded any more; the caller should then end the stream. Returns
+    /// `None` while the stream can be decoded.
     #[must_use]
     pub fn failure(&self) -> Option<&DecodeError> {
         self.failure.as_ref()
@@ -177,7 +181,7 @@ impl StreamWorker {
             self.airings.align(&self.search.state());
         }
         for event in std::mem::take(&mut self.events) {
-            // Counted in the decoder, so that its report contains all kinds of missing audio.
+            // Splices are counted in the decoder, so that its report contains all kinds of missing audio.
             let splices = self.airings.new_splices(&event);
             splices.into_iter().for_each(|seconds| self.decoder.count_splice(seconds));
             out.push(self.airings.event(event, &self.id, self.decoder.clock(), snapshot));

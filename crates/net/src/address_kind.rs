@@ -13,7 +13,7 @@ pub(super) enum AddressKind {
     Refused,
 }
 
-/// Returns the class of `address`. An IPv6 address that carries an IPv4 address has the class of that address.
+/// Returns the class of `address`. An IPv6 address that carries IPv4 addresses has the strictest class of these.
 pub(super) fn kind(address: IpAddr) -> AddressKind {
     match address {
         IpAddr::V4(v4) => kind_v4(v4),
@@ -25,7 +25,7 @@ pub(super) fn kind(address: IpAddr) -> AddressKind {
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// Networks (first two groups, a /32) of metadata services over IPv6: Amazon, Google and Scaleway. All of a network is
+/// Networks (first two groups, a /32) of metadata services over IPv6: Amazon, Google and Scaleway. The whole network is
 /// refused, because clouds add services to it (Amazon: ::23 for pods, ::123 for time, ::253 for DNS, ::254).
 const METADATA_V6: [[u16; 2]; 3] = [[0xfd00, 0xec2], [0xfd20, 0xce], [0xfd00, 0x42]];
 
@@ -36,7 +36,7 @@ fn kind_v4(v4: Ipv4Addr) -> AddressKind {
         return AddressKind::Refused;
     }
     match (a, b, c) {
-        // On Linux 0.0.0.0 is this machine; 100.64/10 is the own network of a carrier or cloud.
+        // On Linux 0.0.0.0 is this machine; 100.64/10 is the internal network of a carrier or cloud.
         (0 | 10 | 127, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) => AddressKind::Private,
         (192, 0, 0 | 2) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => AddressKind::Private,
         _ => AddressKind::Public,
@@ -48,7 +48,7 @@ fn kind_v6(v6: Ipv6Addr) -> AddressKind {
     if v6.is_loopback() || v6.is_unspecified() {
         return AddressKind::Private;
     }
-    // One address can carry several IPv4 addresses, depending on the network: the strictest class counts.
+    // An IPv6 address can be read as several IPv4 addresses, depending on the network: the strictest class counts.
     if let Some(strictest) = embedded_v4(v6).map(kind_v4).max() {
         return strictest;
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Pauses that double up to a maximum. Each pause is chosen at random between half of its length and all of it, so that
-/// a thousand streams of one host do not reconnect at the same time.
+/// Pauses that double up to a maximum. Each pause is chosen at random between half of its length and its full length,
+/// so that a thousand streams of one host do not reconnect at the same time.
 ///
 /// # Examples
 /// ```
@@ -33,7 +33,7 @@ impl Backoff {
         Self { first_pause, max_pause, tries: 0 }
     }
 
-    /// Returns the next pause.
+    /// Returns the next pause and counts it.
     #[allow(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> Duration {
         // A shift by 32 or more bits is `None`. Saturation keeps the pause at its maximum however many tries fail.

@@ -8,22 +8,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Maximum number of bytes of responses that a process holds at a time: playlists, keys and segments of all streams
-/// that were received but not processed yet. 300 streams of audio with three segments each need a tenth of it, and four
-/// segments of the largest permitted size (64 MiB) fit. At half this value, two such segments delay all other streams;
-/// at twice this value, servers that send large segments can take half a GiB of memory.
+/// that were received but not processed yet. A tenth of this value is enough for 300 streams of audio with three
+/// segments each, and four segments of the largest permitted size (64 MiB) fit. At half this value, two such segments
+/// delay all other streams; at twice this value, servers that send large segments can take half a GiB of memory.
 pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
 
-/// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it, so that a body that arrives in
-/// small chunks rarely waits for the semaphore. At twice this value, a small playlist counts as 128 KiB; at half this
-/// value, large bodies need twice as many reservations.
+/// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of this value, so that a body that
+/// arrives in small chunks rarely waits for the semaphore. At twice this value, a small playlist counts as 128 KiB; at
+/// half this value, large bodies need twice as many reservations.
 const PERMIT_BYTES: usize = 64 << 10;
 
-/// Maximum wait for other responses to be processed. Without this limit, several responses that each wait for the rest
-/// of their bytes would deadlock. At half this value, a short overload drops segments; at twice this value, such a
-/// deadlock delays its streams by 20 s.
+/// Maximum time that a response waits until bytes of other responses are released. Without this limit, several
+/// responses that each wait for the rest of their bytes would deadlock. At half this value, a short overload drops
+/// segments; at twice this value, such a deadlock delays its streams by 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// The bytes that are not reserved.
+/// The budget of [`MAX_BUFFERED_BYTES`] for responses. Clones share the bytes that are not reserved yet.
 #[derive(Debug, Clone)]
 pub(super) struct ByteBudget {
     free: Arc<Semaphore>,
@@ -42,7 +42,7 @@ pub(super) struct Reservation {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The error if other responses used the whole budget for [`MAX_WAIT`].
+/// Error: the bytes of a response could not be reserved within [`MAX_WAIT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
@@ -65,7 +65,7 @@ impl Reservation {
         else {
             return Ok(());
         };
-        // The semaphore counts in `u32`. More units than that exceed the budget in any case.
+        // The semaphore counts in `u32`. More permits than that exceed the budget in any case.
         let missing = u32::try_from(missing).map_err(|_| Exhausted)?;
         let granted = timeout(MAX_WAIT, Arc::clone(&self.budget.free).acquire_many_owned(missing)).await;
         let granted = granted.map_err(|_| Exhausted)?.map_err(|_| Exhausted)?;
@@ -77,7 +77,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Attaches the reservation to `bytes`. It is released when the last copy of the returned bytes is dropped.
+    /// Attaches the reservation to `bytes`. The reservation is released when the last copy of the returned bytes is
+    /// dropped.
     pub(super) fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(BudgetedBytes { bytes, _reservation: self })
     }

@@ -25,7 +25,7 @@ pub enum DownloadError {
 pub struct TransferProgress {
     /// Bytes downloaded so far.
     pub bytes: u64,
-    /// Length in bytes that the server announces, if it does.
+    /// Length in bytes that the server announces; `None` if it announces no valid length.
     pub total: Option<u64>,
 }
 
@@ -34,8 +34,8 @@ impl HttpClient {
     /// Redirects are followed and checked as in [`HttpClient::fetch`]. Returns the length of the body in bytes.
     ///
     /// # Errors
-    /// [`DownloadError::Http`] with [`HttpFailure::TooLarge`] as soon as the length exceeds the limit, and for each other
-    /// failure of a request; [`DownloadError::Live`] for a radio station; the first error of `write`.
+    /// [`DownloadError::Http`] with [`HttpFailure::TooLarge`] as soon as the length exceeds the limit, and for each
+    /// other failed request; [`DownloadError::Live`] for a radio station; the first error of `write`.
     pub async fn download(
         &self,
         http_request: HttpRequest<'_>,

@@ -18,16 +18,16 @@ pub struct HttpError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpFailure {
-    /// The scheme is neither HTTP nor HTTPS.
+    /// The scheme is neither HTTP nor HTTPS. Contains the scheme.
     #[error("unsupported URL scheme {0}; use http or https")]
     Scheme(String),
     /// The address is reserved, or it is private and no setting allows it.
     #[error(
-        "its address is private or reserved; to allow a private address, set monitor.private_hosts \
-         (REFRAIN_MONITOR_PRIVATE_HOSTS) to the host"
+        "the address of the host is private or reserved; to allow a private address, add the host to \
+         monitor.private_hosts (REFRAIN_MONITOR_PRIVATE_HOSTS)"
     )]
     Refused,
-    /// More redirects than the limit.
+    /// The request had more redirects than this limit.
     #[error("more than {0} redirects")]
     Redirects(usize),
     /// The `Location` header of a redirect is missing or not a URL.
@@ -36,22 +36,22 @@ pub enum HttpFailure {
     /// The status is not a success.
     #[error("status {0}")]
     Status(u16),
-    /// The connection failed: the host is unknown or unreachable, or its certificate is invalid.
+    /// The connection failed: the host is unknown or unreachable, or its certificate is invalid. Contains the cause.
     #[error("connection failed: {0}")]
     Connect(String),
     /// No response, or no further bytes of it, arrived within this number of seconds.
     #[error("no answer within {0:.1} s")]
     Timeout(f64),
-    /// The body arrived at fewer bytes per second than the limit.
+    /// The body arrived at fewer bytes per second than this limit.
     #[error("transfer is slower than {0} bytes per second")]
     TooSlow(u64),
-    /// The body is larger than the limit in bytes.
+    /// The body is larger than this limit in bytes.
     #[error("body is larger than {0} bytes")]
     TooLarge(u64),
-    /// Responses that are not processed yet use all memory reserved for responses.
+    /// Responses that are not processed yet use all memory reserved for responses. Contains that amount in MiB.
     #[error("{0} MiB of other responses are waiting to be processed; run fewer streams or add processors")]
     Busy(usize),
-    /// The connection broke, or the response is not HTTP.
+    /// The connection broke, or the response is not HTTP. Contains the cause.
     #[error("transfer failed: {0}")]
     Broken(String),
 }
@@ -63,12 +63,12 @@ impl HttpError {
         Self { url: url.into(), reason }
     }
 
-    /// Converts an error of reqwest. Its own text can contain the URL with its secrets, so only the innermost cause is
-    /// kept, and only if that is not an error of reqwest as well.
+    /// Converts an error of reqwest. The text of `error` can contain the URL with its secrets, so only the innermost
+    /// cause is kept, and only if that cause is not an error of reqwest as well.
     pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
-        // The refusal of the resolver arrives as a connection error. It is recognized first, because its message names
-        // the setting that permits the address.
+        // reqwest reports a refusal of the resolver as a connection error. A refusal is recognized first, because its
+        // message names the setting that permits the address.
         let refused = is_refusal(error);
         let reason = if refused {
             HttpFailure::Refused
@@ -80,7 +80,7 @@ impl HttpError {
         Self::new(url, reason)
     }
 
-    /// Returns the status of the response if that was the reason of the failure.
+    /// Returns the status of an unsuccessful response, or `None` if the request failed for another reason.
     pub fn status(&self) -> Option<u16> {
         match self.reason {
             HttpFailure::Status(status) => Some(status),

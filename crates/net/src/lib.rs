@@ -1,10 +1,10 @@
 //! HTTP requests to servers that Refrain does not control.
 //!
 //! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between
-//! bytes, the duration and rate of a transfer, and the size of a body are limited. Redirects are followed here and not
-//! by reqwest, because each target is checked like a first address ([`AddressPolicy`]): a playlist of the public
-//! internet must not lead to private addresses, neither by a literal address, nor by a name that resolves to one, nor
-//! by a redirect. Errors contain no tokens.
+//! bytes, the duration and rate of a transfer, and the size of a body are limited. The target of each redirect is
+//! checked like a first address ([`AddressPolicy`]). So a playlist of the public internet cannot lead to private
+//! addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect. Errors contain no
+//! tokens.
 
 mod address_kind;
 mod backoff;
@@ -60,8 +60,9 @@ impl HttpClient {
         Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
     }
 
-    /// Creates a client for endless responses (a radio station). It follows redirects itself and checks each target
-    /// like a first address. It also accepts the oldest servers, whose responses have no version of HTTP.
+    /// Creates a reqwest client for endless responses, such as those of a radio station. The client follows redirects
+    /// itself and checks each target against `policy`. It also accepts responses of very old servers, which have no
+    /// version of HTTP.
     ///
     /// # Errors
     /// [`ClientError`] if TLS cannot be set up.
@@ -114,8 +115,8 @@ fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBui
 /// Checks the scheme and a literal address of `url`; names are checked when they are resolved.
 ///
 /// # Errors
-/// [`HttpFailure::Scheme`] if the scheme is neither `http` nor `https`, [`HttpFailure::Refused`] if `policy` refuses the
-/// address.
+/// [`HttpFailure::Scheme`] if the scheme is neither `http` nor `https`; [`HttpFailure::Refused`] if `policy` refuses
+/// the address.
 ///
 /// # Examples
 /// ```

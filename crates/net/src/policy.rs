@@ -18,9 +18,9 @@ const LOCALHOST: &str = "localhost";
 pub enum AddressPolicy {
     /// Addresses of the public internet only.
     PublicOnly,
-    /// In addition the private addresses of these hosts. The private addresses of other hosts are refused.
+    /// Addresses of the public internet, and the private addresses of these hosts only.
     AllowHosts(Arc<[PrivateHost]>),
-    /// In addition all loopback and private addresses.
+    /// Addresses of the public internet, and all loopback and private addresses.
     AllowPrivate,
 }
 
@@ -52,9 +52,10 @@ enum HostMatch {
 pub struct InvalidHost(String);
 
 impl AddressPolicy {
-    /// Returns the policy for a URL that an operator wrote. A literal private address and `localhost` grant access to
-    /// that host; the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all
-    /// of this machine for a loopback address, and `others` name further hosts that may have private addresses.
+    /// Returns the policy for a URL that an operator wrote. If `url` contains a literal private address or `localhost`,
+    /// access to that host is granted; the result of a name lookup grants nothing. With `allow_private`, the host of
+    /// `url` may have private addresses; a loopback address or `localhost` then grants all loopback addresses. `others`
+    /// are further hosts that may have private addresses.
     ///
     /// # Examples
     /// ```
@@ -118,7 +119,7 @@ impl AddressPolicy {
 }
 
 impl PrivateHost {
-    /// Returns the host of `url`, if it has one.
+    /// Returns the host of `url`, or `None` if it has none.
     fn of(url: &Url) -> Option<Self> {
         Some(Self(match url.host()? {
             Host::Ipv4(v4) => HostMatch::Address(v4.into()),

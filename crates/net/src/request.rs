@@ -10,13 +10,14 @@ use url::Url;
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
 use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, TransferLimits, check_address};
 
-/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half this value, a token
-/// redirect before those of the CDN fails; at twice this value, each attempt on a redirect loop costs ten requests.
+/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half this value, a URL with a
+/// redirect for a token and two of a CDN fails; at twice this value, each attempt on a redirect loop sends eleven
+/// requests.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger one is not trusted. A
-/// segment of audio fits; a larger body grows by doubling. At half this value, some segments are copied once more; at
-/// twice this value, servers that announce much and send little cost more memory.
+/// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger announcement is not
+/// trusted. A segment of audio fits; for a larger body, the buffer grows by doubling. At half this value, some segments
+/// are copied once more; at twice this value, servers that announce much and send little cost more memory.
 const MAX_PREALLOCATED_BYTES: usize = 256 * 1024;
 
 /// Maximum number of bytes of the response to a POST that are read so that its connection can be reused. Receivers
@@ -76,7 +77,7 @@ pub struct ServerResponse {
 pub struct PostResponse {
     /// Status code.
     pub status: u16,
-    /// Text of the header `Retry-After`: seconds or an HTTP date.
+    /// Text of the header `Retry-After`: seconds or an HTTP date; `None` if it is missing.
     pub retry_after: Option<String>,
 }
 
@@ -84,7 +85,8 @@ impl HttpClient {
     /// Sends a GET request, follows redirects, and returns the response if its status is a success or 304.
     ///
     /// # Errors
-    /// Each [`HttpFailure`] except `TooLarge` and `TooSlow`. No response within `time_limit` is a timeout.
+    /// Each [`HttpFailure`] except those of reading the body (`TooSlow`, `TooLarge`, `Busy`). No response within
+    /// `time_limit` is [`HttpFailure::Timeout`].
     pub async fn get(
         &self,
         http_request: HttpRequest<'_>,
@@ -121,8 +123,8 @@ impl HttpClient {
     /// other server.
     ///
     /// # Errors
-    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no response
-    /// within `time_limit` is [`HttpFailure::Timeout`].
+    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`];
+    /// [`HttpFailure::Timeout`] without a response within `time_limit`.
     pub async fn post(
         &self,
         http_request: HttpRequest<'_>,
@@ -157,7 +159,8 @@ impl HttpClient {
         Ok(post_response)
     }
 
-    /// Counts bytes derived from a response, such as its decrypted form, against the budget until they are dropped.
+    /// Counts bytes derived from a response, such as its decrypted form, against the budget of the client until they
+    /// are dropped.
     ///
     /// # Errors
     /// [`HttpFailure::Busy`] if too many bytes wait to be processed.
@@ -235,7 +238,7 @@ impl ServerResponse {
         self.response.status().as_u16()
     }
 
-    /// Returns the text of a header.
+    /// Returns the text of a header, or `None` if it is missing or not ASCII.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
@@ -248,8 +251,8 @@ impl ServerResponse {
     /// Returns the next bytes of the body, or `None` at its end. The future can be dropped while it waits.
     ///
     /// # Errors
-    /// [`HttpFailure::Timeout`] after a silence, [`HttpFailure::TooSlow`] below the minimum rate,
-    /// [`HttpFailure::Broken`] if the body ends before its announced length.
+    /// [`HttpFailure::Timeout`] if no byte arrives for [`HttpSettings::read_timeout`], [`HttpFailure::TooSlow`] below
+    /// the minimum rate, [`HttpFailure::Broken`] if the body ends before its announced length.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         let fail = |url: &Url, reason| Err(HttpError::new(url, reason));
         let chunk = match timeout(self.read_timeout, self.response.chunk()).await {
@@ -269,7 +272,7 @@ impl ServerResponse {
         Ok(Some(chunk))
     }
 
-    /// Reads the body, which may have at most `limit` bytes. They are reserved until the body is dropped.
+    /// Reads the body, which may have at most `limit` bytes. Its bytes stay reserved until the body is dropped.
     async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
         let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
         let announced = self.response.content_length().unwrap_or_default();

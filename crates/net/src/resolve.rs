@@ -6,8 +6,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::policy::AddressPolicy;
 
-/// The resolver of the system behind a filter. The HTTP client connects to the addresses that it returns and never
-/// resolves a name by itself, so that a name server cannot return another address after the check.
+/// The resolver of the system behind a filter. The HTTP client connects to the addresses that this resolver returns and
+/// never resolves a name by itself, so that a name server cannot return another address after the check.
 #[derive(Debug)]
 pub(super) struct FilteredResolver(pub(super) AddressPolicy);
 

@@ -45,7 +45,7 @@ impl Default for HttpSettings {
 /// Limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct TransferLimits {
-    /// Largest body, bytes, after decompression.
+    /// Maximum size of the body in bytes, after decompression.
     pub bytes: u64,
     /// Longest time from the request to the last byte of the response, redirects included.
     pub total: Duration,

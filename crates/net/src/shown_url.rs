@@ -35,10 +35,10 @@ const MAX_PLAIN_CHARS: usize = 32;
 /// its fixed header.
 const SHOWN_TOKEN_CHARS: usize = 4;
 
-/// A segment looks random if at least one in this number of its pairs of adjacent letters and digits changes between
-/// digits, lower case and upper case. Random Base64 has 1 in 2.2 and random hexadecimal digits 1 in 2.1; words and
-/// dates have less than 1 in 6. At half this value, one of six Base64 tokens of 33 characters is shown; at twice this
-/// value, names with a date and several numbers are hidden.
+/// Maximum number of pairs per change in a segment that looks random. A pair is two adjacent letters or digits; it is a
+/// change if its characters differ in kind: digit, lower case or upper case. Random Base64 has one change in 2.2 pairs
+/// and random hexadecimal digits one in 2.1; words and dates have less than one in 6. At half this value, one of six
+/// Base64 tokens of 33 characters is shown; at twice this value, names with a date and several numbers are hidden.
 const MAX_PAIRS_PER_CHANGE: usize = 5;
 
 impl From<&Url> for ShownUrl {
@@ -55,7 +55,8 @@ impl ShownUrl {
         Self::of(url, url.path().rsplit('/').next())
     }
 
-    /// Returns the URL in which only the segment `plain` is shown whatever it looks like.
+    /// Returns the shown form of the URL. A path segment that equals `plain` is shown completely even if it looks like
+    /// a token; `None` excepts no segment.
     fn of(url: &Url, plain: Option<&str>) -> Self {
         let mut text = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
         if let Some(port) = url.port() {
@@ -104,7 +105,7 @@ fn looks_secret(segment: &str) -> bool {
             chars.nth(1);
         }
     }
-    // Few pairs say nothing: a title of escaped characters with the extension `.mp3` has two.
+    // With few pairs, the ratio has no meaning: a title of escaped characters with the extension `.mp3` has two pairs.
     let is_long = segment.chars().count() > MAX_PLAIN_CHARS && pairs > MAX_PLAIN_CHARS / 2;
     is_long && changes * MAX_PAIRS_PER_CHANGE >= pairs
 }

@@ -1,12 +1,12 @@
-//! The clock of a process.
+//! The time of day of a process. Tests replace the clock.
 
 use std::fmt::Debug;
 
 use chrono::{DateTime, Local};
 
-/// Returns the time of day. Leases and due times of messages do not depend on it: the clock of the database decides them.
+/// Source of the time of day. Leases and due times of messages do not use this clock, but the clock of the database.
 pub trait Clock: Debug + Send + Sync {
-    /// Returns the current time in the time zone of the process, which names of files contain.
+    /// Returns the current time in the time zone of the process. Names of files contain this local time.
     fn local(&self) -> DateTime<Local>;
 
     /// Returns the current time in milliseconds since 1970.
@@ -25,9 +25,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// Converts seconds to milliseconds.
+/// Converts seconds to milliseconds, rounded to an integer. NaN becomes 0; a value out of range becomes the nearest
+/// limit of `i64`.
 pub(crate) fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
+    (seconds * 1000.0).round() as i64 // `as` saturates, and converts NaN to 0
 }
 
 /// A clock that a test sets.

@@ -1,8 +1,9 @@
 //! The identity of a process as an owner of leases.
 //!
-//! Each process uses owner names that no other process has, even if both have the same display name. A process that has
-//! a folder keeps a file there and holds a lock on it until it ends, also by a crash. The next process that uses the
-//! folder finds the files that are not locked any more, and can expire the leases of their owners at once.
+//! Each process uses owner names that no other process has, even if both have the same display name. A process with a
+//! folder keeps a file in this folder, and holds a lock on the file until the process ends, even by a crash. The next
+//! process that uses the folder finds the files that are not locked any more, and can expire the leases of their owners
+//! at once.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,8 +15,8 @@ use refrain_catalog::{Catalog, CatalogError, new_owner};
 /// Extension of the lock files.
 const EXTENSION: &str = "instance";
 
-/// Maximum size of a lock file, in bytes. Larger files are ignored, because this program did not write them. A file has
-/// two owner names. Half of it still suffices; a larger limit has no use.
+/// Maximum size of a lock file, in bytes. A lock file contains two owner names and is much smaller. A larger file is
+/// ignored, because this program did not write it.
 const MAX_BYTES: u64 = 4_096;
 
 /// A process as an owner of leases.
@@ -24,7 +25,8 @@ pub struct Instance {
     owner: String,
     archive_owner: String,
     folder: Option<PathBuf>,
-    /// The lock file with its path. It stays locked until the process ends; `drop` removes it.
+    /// The lock file with its path; `None` without a folder. The file stays locked until the process ends; `drop`
+    /// removes it.
     lock: Option<(File, PathBuf)>,
 }
 
@@ -36,8 +38,8 @@ impl Instance {
         Self { owner: new_owner(name), archive_owner, folder: None, lock: None }
     }
 
-    /// Creates an identity with a lock file in `folder`, which must outlive the process. The folder is created if it
-    /// does not exist. [`Self::expire_predecessors`] looks there for processes that have ended.
+    /// Creates an identity with a lock file in `folder`. The folder must still exist after the process has ended; it is
+    /// created if it does not exist. [`Self::expire_predecessors`] looks there for processes that have ended.
     ///
     /// # Errors
     /// The I/O error if the folder or the file cannot be written.
@@ -50,8 +52,8 @@ impl Instance {
         let (hidden, path) =
             (folder.join(format!("{file_name}.new")), folder.join(format!("{file_name}.{EXTENSION}")));
         let mut file = File::create_new(&hidden)?;
-        // The lock belongs to the open file, so the system releases it at every end of the process, also after `kill
-        // -9`.
+        // The lock belongs to the open file, so the system releases the lock at every end of the process, also after
+        // `kill -9`.
         file.lock()?;
         write!(file, "{}\n{}\n", instance.owner, instance.archive_owner)?;
         fs::rename(&hidden, &path)?;
@@ -65,13 +67,15 @@ impl Instance {
         &self.owner
     }
 
-    /// Returns the owner of the leases of streams of segments. They are renewed independently of those of live streams.
+    /// Returns the owner of the leases of streams of segments. These leases are renewed independently of those of live
+    /// streams.
     #[must_use]
     pub fn archive_owner(&self) -> &str {
         &self.archive_owner
     }
 
-    /// Expires the leases of processes that used the same folder and have ended. Returns the number of streams.
+    /// Expires the leases of processes that used the same folder and have ended. Returns the number of streams whose
+    /// leases were expired.
     ///
     /// # Errors
     /// [`CatalogError`] if the database fails. Another call continues with the remaining processes.
@@ -82,13 +86,14 @@ impl Instance {
                 // The leases are expired, not released, so that the claims count as deaths.
                 expired += catalog.journal().renew_leases(owner, Duration::ZERO).await?.len();
             }
-            // Only after the leases were expired. If the process dies before, the next one finds the file again.
+            // The file is removed after the leases were expired. If this process dies before, the next one finds the
+            // file again.
             let _ = fs::remove_file(path);
         }
         Ok(expired)
     }
 
-    /// Returns the owners of processes that have ended, with the lock file of each process.
+    /// Returns, for each process that has ended, its names as an owner of leases and the path of its lock file.
     fn predecessors(&self) -> Vec<(Vec<String>, PathBuf)> {
         let entries = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
         let own = self.lock.as_ref().map(|(_, path)| path);
@@ -107,8 +112,8 @@ fn ended_owners(path: &Path) -> Option<Vec<String>> {
     if file.metadata().ok()?.len() > MAX_BYTES {
         return None;
     }
-    // Locked by its process means that it runs. A shared folder without locks makes every process look alive, which
-    // only delays take-overs.
+    // If the file cannot be locked, its process is running. On a shared folder without locks, every process seems to
+    // run, which only delays take-overs.
     file.try_lock().ok()?;
     Some(fs::read_to_string(path).ok()?.lines().map(str::to_owned).collect())
 }

@@ -8,10 +8,10 @@
 //!
 //! `queue_consumer` receives messages from queues. `streams` turns events into rows of the database and leases these
 //! rows. A process follows the streams that it has leased with one monitor, and writes each detection into the journal
-//! before it is delivered. [`serve::serve`] runs all of it. The HTTP endpoints are those of `refrain_web`, which
+//! before it is delivered. [`serve::serve`] runs all components. The HTTP endpoints are those of `refrain_web`, which
 //! receives a [`serve::ServiceView`].
 //!
-//! Cloud services are behind the traits of [`cloud`].
+//! Cloud services are accessed through the traits of [`cloud`].
 
 pub mod delivery;
 pub mod files;

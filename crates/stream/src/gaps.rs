@@ -13,18 +13,18 @@ pub struct Gaps {
     pub seconds: f64,
 }
 
-/// Number and duration of gaps by reason.
+/// Number and total duration of the gaps of a stream, for each reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GapCounts([Gaps; GapReason::ALL.len()]);
 
 impl GapCounts {
-    /// Returns the gaps with this reason.
+    /// Returns the number and total duration of the gaps with this reason.
     #[must_use]
     pub fn of(&self, reason: GapReason) -> Gaps {
         self.0.get(reason as usize).copied().unwrap_or_default()
     }
 
-    /// Returns the sum over all reasons.
+    /// Returns the number and total duration of all gaps.
     #[must_use]
     pub fn total(&self) -> Gaps {
         self.0.iter().fold(Gaps::default(), |sum, gaps| Gaps {
@@ -33,7 +33,7 @@ impl GapCounts {
         })
     }
 
-    /// Adds gaps with this reason.
+    /// Adds `gaps` to the counters of `reason`.
     pub(crate) fn add(&mut self, reason: GapReason, gaps: Gaps) {
         if let Some(sum) = self.0.get_mut(reason as usize) {
             sum.count += gaps.count;

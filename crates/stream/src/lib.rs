@@ -1,4 +1,4 @@
-//! Live sources as timed audio: HLS, HTTP radio, standard input, MPEG-TS over UDP.
+//! Receives live sources (HLS, HTTP radio, standard input, MPEG-TS over UDP) and converts them to timed audio.
 //!
 //! ```text
 //! source (network, async) ─► Delivery: bytes in order, gaps ─► StreamDecoder (CPU, sync) ─► Sound
@@ -9,9 +9,9 @@
 //! [`StreamDecoder`] turns into timed audio ([`Sound`]).
 //!
 //! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the
-//! [`StreamDecoder`]; each stream has one, which keeps its state across all segments. Audio that needs a blocking
-//! reader (files and pipes except MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its
-//! own.
+//! [`StreamDecoder`]. Each stream has one decoder, which keeps its state across all segments. Audio that needs a
+//! blocking reader (files and pipes except MPEG-TS, radio in containers such as Ogg) is decoded by the source on a
+//! separate thread.
 
 mod decode;
 mod delivery;
@@ -28,9 +28,10 @@ mod pipe;
 mod radio;
 mod udp;
 
-/// Default time without media after which a source ends, for any reason. It is long enough for an encoder or a server
-/// to restart and short enough for a wrong address to be noticed. At half this value, a restart of a large encoder farm
-/// ends streams; at twice this value, a wrong address is reported as starting for 10 minutes.
+/// Default time without received media after which a stream ends, whatever the reason. The time is long enough for an
+/// encoder or a server to restart, and short enough for a wrong address to be noticed. At half this value, the restart
+/// of a large encoder farm ends streams; at twice this value, a stream with a wrong address stays in the state
+/// `starting` for 10 minutes.
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 pub use decode::{

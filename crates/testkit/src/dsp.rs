@@ -3,7 +3,7 @@
 use crate::RATE_F;
 use crate::math::{cos_turns, sin_turns};
 
-/// A state-variable filter.
+/// A state-variable filter with low-pass, band-pass and high-pass outputs.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     a1: f32,
@@ -21,9 +21,9 @@ impl Filter {
         filter
     }
 
-    /// Sets corner frequency in Hz and resonance (0.7 is flat).
+    /// Sets the corner frequency in Hz, and the resonance (0.7 is flat).
     pub(crate) fn tune(&mut self, hz: f64, resonance: f64) {
-        // The tangent grows without limit toward half of the sample rate.
+        // The frequency is limited, because the tangent grows without limit toward half of the sample rate.
         let turns = hz.clamp(10.0, 0.45 * RATE_F) / RATE_F / 2.0;
         // The tangent of π · hz / rate, from functions with the same bits on every machine.
         let g = sin_turns(turns) / cos_turns(turns);
@@ -48,7 +48,7 @@ impl Filter {
     }
 }
 
-/// A phase that runs from 0 to 1, with band-limited waveforms.
+/// An oscillator: a phase that runs from 0 to 1 in each period, and band-limited waveforms.
 #[derive(Debug)]
 pub(crate) struct Oscillator {
     at: f32,
@@ -94,7 +94,7 @@ impl Oscillator {
         naive + self.edge(at) - self.edge(other)
     }
 
-    /// The correction that rounds a jump at phase 0 (PolyBLEP).
+    /// Returns the correction that rounds a jump of a waveform at phase 0 (PolyBLEP); 0 far from the jump.
     #[inline]
     fn edge(&self, at: f32) -> f32 {
         if at < self.step {

@@ -1,8 +1,8 @@
 //! Synthetic songs, audio effects and test servers.
 //!
-//! Tests, benches and `refrain demo` need music without copyright. [`composer`] generates it: [`compose`] turns a seed into
-//! a song with harmony, melody, bass, drums and its own instruments. [`effects`] simulates recording conditions: noise,
-//! chatter, telephones, rooms, wrong speeds, cross-fades. [`write_wav`] writes the result to a file.
+//! Tests, benches and `refrain demo` need music without copyright. [`composer`] generates it: [`compose`] turns a seed
+//! into a song with harmony, melody, bass, drums and its own instruments. [`effects`] simulates recording conditions:
+//! noise, chatter, telephones, rooms, wrong speeds, cross-fades. [`write_wav`] writes the result to a file.
 //!
 //! **Deterministic.** The same seed gives the same bits on every machine: samples are computed with
 //! IEEE 754 addition, multiplication, division and square root only, never with the platform's `sin`,
@@ -13,9 +13,10 @@
 //!
 //! [`channels`] simulates the IVS API.
 //!
-//! [`PostgresServer`] and [`Moto`] run installed programs: temporary servers for tests of clients of PostgreSQL and AWS.
+//! [`PostgresServer`] and [`Moto`] start installed programs as temporary servers, for tests of clients of PostgreSQL
+//! and AWS.
 //!
-//! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
+//! All audio has a sample rate of 44.1 kHz ([`RATE`]). Samples are normally within ±1.
 
 pub mod channels;
 pub mod composer;

@@ -1,5 +1,5 @@
-//! Random numbers: xoshiro256++ seeded by SplitMix64. They are implemented here so that no update of a dependency can change
-//! the songs.
+//! Random numbers: xoshiro256++ seeded by SplitMix64. This crate implements them itself, so that no update of a
+//! dependency can change the songs.
 
 /// A seeded random number generator.
 #[derive(Debug, Clone)]
@@ -22,7 +22,8 @@ impl Rng {
         Self { state: [next(), next(), next(), next()] }
     }
 
-    /// Creates an independent generator, so that the numbers of one part do not depend on how many numbers another part draws.
+    /// Creates an independent generator for one part of a song. The numbers of this part then do not depend on how many
+    /// numbers another part draws.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
@@ -87,8 +88,8 @@ impl Rng {
         weights.len().saturating_sub(1)
     }
 
-    /// Returns an approximately normal number with mean 0 and standard deviation 1, limited to ±3.5 (a sum of four uniform
-    /// numbers).
+    /// Returns an approximately normal number with mean 0 and standard deviation 1, limited to ±3.5 (a sum of four
+    /// uniform numbers).
     pub(crate) fn normal(&mut self) -> f64 {
         // The variance of the sum is 4 / 12, so √3 scales it to 1.
         (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732

@@ -34,15 +34,15 @@ impl std::error::Error for WavError {
 /// Writes mono `samples` at `rate` Hz as a 16-bit WAV file.
 ///
 /// # Errors
-/// If the file cannot be created or written.
+/// Fails if the file cannot be created or written.
 pub fn write_wav(path: impl AsRef<Path>, samples: &[f32], rate: u32) -> Result<(), WavError> {
     write_channels(path.as_ref(), &[samples], rate, WavEncoding::Int16)
 }
 
-/// Writes two channels at `rate` Hz. The file is as long as the shorter channel.
+/// Writes the channels `left` and `right` at `rate` Hz as a WAV file. The file is as long as the shorter channel.
 ///
 /// # Errors
-/// If the file cannot be created or written.
+/// Fails if the file cannot be created or written.
 pub fn write_wav_stereo(
     path: impl AsRef<Path>,
     left: &[f32],

@@ -13,7 +13,7 @@ use super::Access;
 use super::error::ApiError;
 use refrain_service::settings::Secret;
 
-/// Passes a request on, or rejects it.
+/// Passes a request on if it has access to the API, otherwise answers with 401 or 403.
 pub(super) async fn check(
     State(access): State<Access>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -30,7 +30,8 @@ pub(super) async fn check(
     }
 }
 
-/// Checks that the request carries the token (RFC 6750, section 2.1), in a time that does not depend on the token.
+/// Checks that the request carries the token (RFC 6750, section 2.1). The time of the comparison does not reveal the
+/// token.
 fn check_token(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     let sent = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     let (scheme, sent) = sent.split_at_checked(b"Bearer ".len()).unwrap_or_default();

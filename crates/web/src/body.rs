@@ -11,18 +11,19 @@ use tokio::time::{Duration, timeout};
 use super::error::ApiError;
 use super::server::MAX_BODY_BYTES;
 
-/// Bytes above the limit that are read and discarded: a client that is still sending would get a connection reset in
-/// place of the response. At half this value, larger bodies end with a reset more often; at twice this value, a client
-/// can make the server read 2 MiB for nothing.
+/// Maximum number of bytes above [`MAX_BODY_BYTES`] that are read and discarded. Without this, a client that is still
+/// sending would get a connection reset in place of the response. At half this value, larger bodies end with a reset
+/// more often; at twice this value, a client can make the server read 2 MiB for nothing.
 const MAX_DISCARDED_BYTES: usize = 1024 * 1024;
 
-/// Reads the body, or answers with 408 or 413.
+/// Reads the body and passes the request on. Answers with 408 after the time limit, or with 413 if the body is too
+/// large.
 pub(super) async fn read(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    // The announced length alone is not trusted: a body without it, or a longer one, is counted below.
+    // The length in the header is not sufficient: it can be missing or wrong, so the bytes are counted below.
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let too_large = announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64);
-    // A client that expects permission to send the body gets the refusal instead.
+    // A client with `Expect: 100-continue` waits before it sends the body, and gets the error at once.
     if too_large && parts.headers.contains_key(EXPECT) {
         return ApiError::BodyTooLarge(MAX_BODY_BYTES).into_response();
     }

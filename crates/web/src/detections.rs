@@ -18,13 +18,13 @@ use super::extract::{ApiPath, ApiQuery};
 use super::query::{PageQuery, TimeQuery, mark_text};
 
 impl Http {
-    /// Returns the catalog, if it is open.
+    /// Returns the catalog, or an error if it is not open yet.
     pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, ApiError> {
         self.service.catalog.get().ok_or(ApiError::CatalogNotOpen)
     }
 }
 
-/// `GET /v1/streams/{id}/detections`
+/// `GET /v1/streams/{id}/detections`: a page of the detections in a stream.
 pub(super) async fn of_stream(
     State(http): State<Http>,
     ApiPath(id): ApiPath<String>,
@@ -39,7 +39,7 @@ pub(super) async fn of_stream(
     page_of(&**catalog, &page, limit, Detection::cursor_by_start).await
 }
 
-/// `GET /v1/detections/{track}`
+/// `GET /v1/detections/{track}`: a page of the detections of a track.
 pub(super) async fn of_track(
     State(http): State<Http>,
     ApiPath(track): ApiPath<String>,
@@ -76,7 +76,7 @@ pub(super) async fn detections_json(
     page: &[Detection],
 ) -> Result<Vec<Value>, CatalogError> {
     let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
-    // A song that plays all day is read once per page.
+    // The track of a song that plays all day is read once per page.
     numbers.sort_unstable();
     numbers.dedup();
     let tracks = if numbers.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };
@@ -107,7 +107,8 @@ fn row(detection: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
         "false_positive_probability": detection.false_positive_probability,
         "is_final": detection.is_final,
     });
-    // In a file, these times are relative to its first sample and would only repeat the seconds.
+    // Detections in files have no time of day: these fields would be relative to the first sample, and only repeat the
+    // positions in seconds.
     if let (DetectionSource::Stream(_), Value::Object(row)) = (&detection.detected_in, &mut row) {
         row.insert("start".to_owned(), json!(time(detection.start_at)));
         row.insert("end".to_owned(), json!(time(detection.end_at)));
@@ -115,7 +116,7 @@ fn row(detection: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
     row
 }
 
-/// Formats a time in milliseconds since 1970 according to RFC 3339.
+/// Formats a time in milliseconds since 1970 according to RFC 3339. Returns `None` if the time is out of range.
 fn time(milliseconds: i64) -> Option<String> {
     let time = DateTime::from_timestamp_millis(milliseconds)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use refrain_catalog::CatalogError;
 use serde_json::json;
 
-/// An error that a request is answered with; the body is `{"error": "…"}`.
+/// An error response of the API: its status and the text in its body, `{"error": "…"}`.
 #[derive(Debug)]
 pub(super) enum ApiError {
     /// 400: the request cannot be parsed.
@@ -32,7 +32,7 @@ pub(super) enum ApiError {
     CatalogNotOpen,
     /// 503: the response was not ready in time.
     ResponseTimeout,
-    /// The status and text of a request that axum refused.
+    /// The status and text of a request that axum rejected.
     Rejected(StatusCode, String),
 }
 
@@ -41,7 +41,8 @@ impl From<CatalogError> for ApiError {
         if let CatalogError::Invalid { what, .. } = error {
             return Self::Bad(what);
         }
-        // The client gets no detail: errors of the database can contain names of hosts and tables.
+        // The client gets no detail: errors of the database can contain names of hosts and tables. The log has the
+        // detail.
         tracing::warn!(%error, "API request failed");
         Self::Unavailable
     }

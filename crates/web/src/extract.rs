@@ -7,13 +7,14 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 
-/// A parameter of the path; 400 if it is not UTF-8 after percent-decoding.
+/// A parameter of the path. The request is rejected with 400 if it is not UTF-8 after percent-decoding.
 pub(super) struct ApiPath<T>(pub(super) T);
 
-/// The query string; 400 for unknown keys and values that cannot be parsed.
+/// The query string. The request is rejected with 400 if a key is unknown or a value cannot be parsed.
 pub(super) struct ApiQuery<T>(pub(super) T);
 
-/// The body; 400 for malformed JSON, 415 for another content type, 422 for other types and unknown fields.
+/// The body. The request is rejected with 400 for malformed JSON, 415 for another content type, and 422 for wrong types
+/// and unknown fields.
 pub(super) struct ApiJson<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {

@@ -44,7 +44,8 @@ pub struct Access {
 }
 
 /// Serves HTTP until `stop` is cancelled, then finishes the requests that are being handled. The number of connections
-/// is limited to a part of the files that the process may open. Without `api`, the API is not served.
+/// is limited to a quarter of the files that the process may open, at least 8 and at most 512. If `api` is `None`, the
+/// API is not served.
 pub async fn run(service: ServiceView, api: Option<Access>, listener: TcpListener, stop: CancellationToken) {
     let http = Http { service, api };
     let limits = TimeLimits::default();
@@ -62,7 +63,7 @@ fn router(http: Http, limits: &TimeLimits) -> Router {
             .route("/streams/{id}", get(streams::show).delete(streams::stop))
             .route("/streams/{id}/detections", get(detections::of_stream))
             .route("/detections/{track}", get(detections::of_track))
-            // The layer that is added last runs first: no body is read without access.
+            // The layer that is added last runs first: access is checked before the body is read.
             .layer(from_fn_with_state(limits.body, body::read))
             .layer(from_fn_with_state(access.clone(), access::check));
         router = router.nest("/v1", api);

@@ -26,7 +26,7 @@ pub(super) async fn ready(State(http): State<Http>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
 }
 
-/// `GET /metrics`: all metrics.
+/// `GET /metrics`: all metrics in the text format of Prometheus.
 pub(super) async fn metrics(State(http): State<Http>) -> Response {
     match metrics::text(&(http.service.metrics_snapshot)()) {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),

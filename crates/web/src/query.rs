@@ -15,10 +15,10 @@ const DEFAULT_PAGE_ROWS: u32 = 100;
 /// value, exports need twice the requests; at twice this value, a response needs twice the memory.
 const MAX_PAGE_ROWS: u32 = 1000;
 
-/// Default length of a time range: milliseconds in a day.
+/// Default length of a time range, in milliseconds: one day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// A time range, and a page of the results in it.
+/// Query parameters of a request for a page of the results in a time range.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TimeQuery {
@@ -28,7 +28,7 @@ pub(super) struct TimeQuery {
     limit: Option<u32>,
 }
 
-/// A page of results.
+/// Query parameters of a request for a page of results.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PageQuery {
@@ -36,13 +36,15 @@ pub(super) struct PageQuery {
     limit: Option<u32>,
 }
 
-/// A filter of streams, and a page of the results.
+/// Query parameters of a request for a page of streams.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StreamsQuery {
     /// True to include streams that have ended.
     pub(super) all: bool,
+    /// Only streams of this origin; `None`: of all origins.
     pub(super) origin: Option<String>,
+    /// Id of the last stream of the previous page; `None`: the first page.
     pub(super) after: Option<String>,
     limit: Option<u32>,
 }
@@ -99,7 +101,7 @@ fn parse_time(text: &str) -> Result<i64, ApiError> {
     })
 }
 
-/// Parses the position at which a page continues, as the previous page returned it.
+/// Parses the position at which a page continues: the text that the previous page returned as `next`.
 fn mark(text: &str) -> Result<PageCursor, ApiError> {
     // One closure for both parts, so that every mistake in the text gives the same message.
     let read = || {
@@ -109,7 +111,7 @@ fn mark(text: &str) -> Result<PageCursor, ApiError> {
     read().ok_or_else(|| ApiError::Bad("after is not the value of next of an earlier page".to_owned()))
 }
 
-/// Formats a position for [`mark`].
+/// Formats the position at which the next page continues. [`mark`] parses this text.
 pub(super) fn mark_text(mark: PageCursor) -> String {
     format!("{}_{}", mark.at, mark.id)
 }

@@ -19,12 +19,11 @@ use refrain_service::sessions::{EndCode, EndReason};
 use refrain_service::streams::ORIGIN_API;
 
 /// Maximum length of an id, in characters. ARNs have about 80. Ids are parts of keys and file names, which are cut at
-/// 200 bytes: at twice the value, two ids could have the same name there; at half this value, nothing changes in
-/// practice.
+/// 200 bytes: at twice this value, two ids could have the same name there.
 const MAX_ID_CHARS: usize = 200;
 
-/// Maximum length of a URL, in bytes: what common servers accept in a request line. At half this value, some signed
-/// URLs are refused; at twice this value, servers refuse the request anyway.
+/// Maximum length of a URL, in bytes. Common servers accept this length in a request line, and refuse requests with
+/// longer URLs. At half this value, some signed URLs are refused.
 const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// A stream in the format of the API. Its URL can contain credentials and is never returned.
@@ -43,7 +42,7 @@ struct StreamRow<'a> {
     ended_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
-    /// Deaths of the process, or of the decoder, that count against the stream.
+    /// Number of deaths of the process, or of the decoder, that count against the stream: the larger number of both.
     deaths: u32,
     quarantined: bool,
 }
@@ -66,7 +65,7 @@ impl<'a> From<&'a Stream> for StreamRow<'a> {
     }
 }
 
-/// `GET /v1/streams`
+/// `GET /v1/streams`: a page of streams.
 pub(super) async fn list(
     State(http): State<Http>,
     ApiQuery(query): ApiQuery<StreamsQuery>,
@@ -79,7 +78,7 @@ pub(super) async fn list(
     Ok(Json(json!({"streams": rows, "next": next})))
 }
 
-/// `GET /v1/streams/{id}`
+/// `GET /v1/streams/{id}`: the row of a stream, its current songs, and its status if this process follows the stream.
 pub(super) async fn show(
     State(http): State<Http>,
     ApiPath(id): ApiPath<String>,
@@ -88,7 +87,7 @@ pub(super) async fn show(
     let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
     let open = catalog.journal().open_detections(&detected_in(&stream)).await?;
     let playing = detections_json(&**catalog, &open).await?;
-    // Only the process that holds the lease has these values. Another one answers with `null`.
+    // Only the process that holds the lease has the status. Other processes answer with `null`.
     let followed = (http.service.statuses)().into_iter().find(|(followed, _)| *followed == id);
     Ok(Json(json!({
         "stream": StreamRow::from(&stream),
@@ -120,7 +119,7 @@ pub(super) struct AddStreamRequest {
     url: String,
 }
 
-/// `POST /v1/streams`
+/// `POST /v1/streams`: adds a stream.
 pub(super) async fn add(
     State(http): State<Http>,
     ApiJson(AddStreamRequest { id, url }): ApiJson<AddStreamRequest>,
@@ -152,7 +151,7 @@ pub(super) async fn add(
     Ok((status, Json(json!({"stream": StreamRow::from(&stream)}))))
 }
 
-/// `DELETE /v1/streams/{id}`
+/// `DELETE /v1/streams/{id}`: stops a stream.
 pub(super) async fn stop(
     State(http): State<Http>,
     ApiPath(id): ApiPath<String>,
@@ -161,8 +160,8 @@ pub(super) async fn stop(
     if journal.stream(&id).await?.is_none() {
         return Err(unknown(&id));
     }
-    // If the stream has ended already, the request succeeds as well.
-    // No session is given, so the request ends whatever runs under this id.
+    // If the stream has ended already, the request succeeds as well. No session is given, so the request ends the
+    // current session of the stream.
     journal.end_stream(&id, None, Some(&EndReason::of(EndCode::ByOperator).text()), now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

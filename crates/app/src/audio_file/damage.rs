@@ -1,21 +1,23 @@
-//! Descriptions of damaged input, for people and for responses.
+//! Texts and status codes for audio files that are damaged or cannot be decoded.
 
 use refrain_core::audio::{AudioError, DecodeReport};
 
 use crate::response::{NOT_AUDIO, OVER_LIMIT, UNREADABLE};
 
-/// Returns the status code of the response to an input that contains no audio that can be decoded.
+/// Returns the status code of the response for an input that could not be opened, read or decoded: [`UNREADABLE`],
+/// [`OVER_LIMIT`] or [`NOT_AUDIO`].
 #[must_use]
 pub fn failure_code(error: &AudioError) -> u16 {
     match error {
         AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
-        // A decoder that was stopped by its process limits has exceeded one, even if the exact limit is unknown.
+        // A decoder that was stopped by its process limits has exceeded one of them, even if it is unknown which one.
         AudioError::Limit { .. } | AudioError::Stopped { .. } => OVER_LIMIT,
         _ => NOT_AUDIO,
     }
 }
 
-/// Describes what was lost of a file that could be read. Returns `None` if nothing was lost.
+/// Describes the audio that a decoder lost from a damaged file, as one line of text. Returns `None` if nothing was
+/// lost.
 #[must_use]
 pub fn damage(report: &DecodeReport) -> Option<String> {
     if !report.is_damaged() {
@@ -39,12 +41,12 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
             None => "it ends too early".to_owned(),
         });
     }
-    // Only the first damage is named. A damaged file can have thousands, mostly with the same cause.
+    // Only the first damage is named. A damaged file can have thousands of damaged places, mostly with the same cause.
     let first = report.first_damage.as_ref().map(|what| format!(" (first: {what})")).unwrap_or_default();
     Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
 }
 
-/// Formats a duration: `4.4 h`, `12.3 min` or `20.0 s`.
+/// Formats a duration in hours, minutes or seconds with one decimal: `4.4 h`, `12.3 min` or `20.0 s`.
 ///
 /// # Examples
 /// ```

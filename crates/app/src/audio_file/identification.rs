@@ -9,7 +9,7 @@ use super::Fingerprinted;
 use super::damage::damage;
 use crate::response::{Response, ResponseMatch};
 
-/// The result of identifying one input.
+/// The matches that were found in one input, with its length, level and damage.
 #[derive(Debug)]
 pub struct Identification {
     /// Length of the input in seconds.
@@ -18,7 +18,7 @@ pub struct Identification {
     pub peak: f32,
     /// Description of the parts of the input that could not be read; `None` if all could.
     pub damage: Option<String>,
-    /// The matches.
+    /// The matches, their alternatives and the rejected candidates.
     pub matches: Matches,
 }
 
@@ -34,10 +34,10 @@ impl Identification {
         }
     }
 
-    /// Returns the numbers of the tracks in the response, each once.
+    /// Returns the numbers of the tracks of all matches and alternatives, in ascending order, each once.
     #[must_use]
     pub fn tracks(&self) -> Vec<TrackNumber> {
-        // Alternatives need their metadata too, so their tracks are read in the same query.
+        // The response contains the metadata of alternatives too, so their tracks are included.
         let others = self.matches.alternatives.iter().map(|other| &other.best);
         let mut numbers: Vec<_> = self.matches.found.iter().chain(others).map(|found| found.track).collect();
         numbers.sort_unstable();
@@ -45,22 +45,23 @@ impl Identification {
         numbers
     }
 
-    /// Returns the match with the most matched peaks.
+    /// Returns the match with the most matched peaks, or `None` if nothing matched.
     #[must_use]
     pub fn best(&self) -> Option<&Match> {
-        // By evidence and not by length: the AWS sample reports one song per file, and a long weak match is less
+        // By evidence and not by length, because the AWS sample reports one song per file. A long weak match is less
         // certain than a short strong one.
         self.matches.found.iter().max_by_key(|found| found.matched_peaks)
     }
 
-    /// Returns the response: the matches in order of time, each followed by its alternatives. Matches of tracks that
-    /// are not in `tracks` are left out.
+    /// Returns the response: the matches in order of time, each followed by its alternatives. Matches and alternatives
+    /// of tracks that are not in `tracks` are left out.
     #[must_use]
     pub fn response<'a>(&self, asset_id: &'a str, tracks: &'a HashMap<TrackNumber, Track>) -> Response<'a> {
         let mut matches = Vec::new();
         for (index, found) in self.matches.found.iter().enumerate() {
             matches.extend(tracks.get(&found.track).map(|track| ResponseMatch::new(found, track)));
-            // Alternatives follow their match, so that a reader of the original format sees the best explanation first.
+            // Alternatives follow their match, so that a program that reads only the first match gets the best
+            // explanation.
             let others = self.matches.alternatives_of(index);
             matches.extend(others.filter_map(|other| alternative(other, tracks)));
         }
@@ -76,7 +77,7 @@ fn alternative<'a>(
     Some(found.alternative_of(tracks.get(&other.of)?))
 }
 
-/// Returns the name of a track: its title, or else its file name without the extension.
+/// Returns the name of a track: its title, or, if it has no title, its file name without the extension.
 #[must_use]
 pub fn song_name(track: &Track) -> &str {
     let file = || track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source);

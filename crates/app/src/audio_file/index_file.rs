@@ -7,12 +7,12 @@ use super::Fingerprinted;
 use super::damage::damage;
 use crate::metadata::{Fields, from_tags};
 
-/// A track to add to the catalog.
+/// A track to add to the catalog, with its decoded constellation.
 #[derive(Debug)]
 pub struct IndexedTrack {
-    /// The track without a number, as the catalog accepts it.
+    /// The track as the catalog accepts it. The catalog assigns its number.
     pub track: NewTrack,
-    /// Its peaks.
+    /// The peaks of the track. `track` contains the same peaks in packed form.
     pub constellation: Constellation,
     /// Description of the parts of the file that could not be read; `None` if all could.
     pub damage: Option<String>,
@@ -25,8 +25,11 @@ pub struct NothingToIndex {
     source_name: String,
 }
 
-/// Converts a decoded file to a track. `caller_fields` receives the ISRC of the file's tags and returns the fields that
-/// the caller has for it; other fields come from the tags. If neither contains a rule, the track has the rule `rule`.
+/// Converts a decoded file to a track for the catalog. `source` is the name under which the catalog stores the file.
+///
+/// `caller_fields` is called with the ISRC of the file's tags, or `None` if they have none. It returns the metadata
+/// that the caller has for this file, or `None`. Fields that the caller does not give are taken from the tags. `rule`
+/// is the rule of a track for which neither the caller nor the tags give one.
 ///
 /// # Errors
 /// [`NothingToIndex`] if the file has no peaks.
@@ -37,12 +40,12 @@ pub fn index_file(
     caller_fields: impl FnOnce(Option<&str>) -> Option<Fields>,
     rule: Option<Rule>,
 ) -> Result<IndexedTrack, NothingToIndex> {
-    // A track without peaks could never be found, and it would be compared with every other one.
+    // A track without peaks could never be found, but would still be compared with every other track.
     if sound.constellation.peaks.is_empty() {
         return Err(NothingToIndex { source_name: source.to_owned() });
     }
     let tags = from_tags(&sound.tags);
-    // The fields of the caller win over the tags, because tags are often wrong and the caller has chosen its values.
+    // The caller's fields override the tags, because tags are often wrong and the caller has chosen its values.
     let fields = caller_fields(tags.metadata.isrc.as_deref()).unwrap_or_default().over(tags);
     let track = NewTrack {
         id: None,
@@ -56,12 +59,13 @@ pub fn index_file(
     Ok(IndexedTrack { track, constellation: sound.constellation, damage: damage(&sound.report) })
 }
 
-/// Returns the changes that the caller's fields `caller_fields` make to an indexed track. `rule` is the rule of a track
-/// without one. Returns `None` if nothing changes.
+/// Returns the changes that new metadata makes to an indexed track, or `None` if nothing changes. `caller_fields` has
+/// the new values; fields without a value stay as they are. `rule` is set only if the track has no rule and
+/// `caller_fields` gives none.
 #[must_use]
 pub fn relabelled(track: &Track, caller_fields: Option<Fields>, rule: Option<Rule>) -> Option<TrackUpdate> {
     let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
-    // Fields that the caller does not give keep their value, so a partial file of metadata deletes nothing.
+    // Fields without a new value keep their old value, so that an incomplete metadata file deletes nothing.
     let mut new = caller_fields.unwrap_or_default().over(old.clone());
     new.rule = new.rule.or(rule);
     let update = TrackUpdate {

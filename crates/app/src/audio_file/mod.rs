@@ -1,4 +1,4 @@
-//! Complete files, read from disk or from objects: decoding, identification, responses, indexing. The commands and the
+//! Decoding, identification and indexing of complete files, read from disk or from S3 objects. The commands and the
 //! service share this code.
 
 mod damage;

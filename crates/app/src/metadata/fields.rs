@@ -1,24 +1,24 @@
-//! Named values of a track, checked one by one.
+//! Metadata and rule of a track, set by the names of columns and checked one by one.
 
 use refrain_catalog::{Metadata, Rule};
 
 use crate::calendar::{MONTHS, day_exists};
 
-/// Maximum length of a value in bytes. Longer texts are lyrics or embedded documents. S3 and responses repeat every
-/// value. At half this value, long descriptions are refused; at twice this value, each response for the track can have
-/// twice the size.
+/// Maximum length of a value in bytes. Responses, and reports in S3, repeat all values of a track. Longer texts are
+/// usually lyrics or embedded documents. With 2 KiB, long descriptions are refused; with 8 KiB, responses for a track
+/// can be twice as large.
 const MAX_VALUE_BYTES: usize = 4 << 10;
 
-/// Maximum length of the name of a column in bytes. Longer names are rows of a file that is not a table. Half of it
-/// still holds real names; twice of it only makes responses longer.
+/// Maximum length of the name of a column in bytes. Longer names show that the file is not a table. Real names have
+/// less than half of this length.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Maximum number of columns without a field of their own. Each one is repeated in every response for the track. With
-/// [`MAX_VALUE_BYTES`] it bounds a response to 1 MB. At half this value, wide exports of label systems are refused; at
-/// twice this value, that bound doubles.
+/// Maximum number of columns of a track that are not known fields. Each response for the track repeats them; together
+/// with [`MAX_VALUE_BYTES`] this limits the metadata in a response to 1 MB. With 128 columns, wide exports of label
+/// systems are refused; with 512, responses can have 2 MB.
 const MAX_EXTRA_COLUMNS: usize = 256;
 
-/// Values that were given for a track; `None` if a value was not given.
+/// Metadata and rule that were given for a track. A value that was not given is `None`.
 ///
 /// # Examples
 /// ```
@@ -38,18 +38,19 @@ const MAX_EXTRA_COLUMNS: usize = 256;
 pub struct Fields {
     /// Metadata of the track.
     pub metadata: Metadata,
-    /// Rule for matches of the track.
+    /// Rule for matches of the track; `None` if no rule was given.
     pub rule: Option<Rule>,
 }
 
 impl Fields {
-    /// Sets one value by the name of its column. Names of known fields are accepted in any case and with spaces or
-    /// hyphens for `_`; other names are kept as they are. An empty value is ignored.
+    /// Sets one value by the name of its column, and replaces an earlier value. Names of known fields are accepted in
+    /// upper or lower case, and with spaces or hyphens instead of `_`. Other names are stored as additional columns, as
+    /// written. An empty value is ignored.
     ///
     /// # Errors
-    /// The reason why the value is invalid, for a message that names its location.
+    /// Returns the reason why the value is invalid. The caller has to add the line or file.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        // Values from tables often have spaces around them, which would make equal values different.
+        // Tables often have spaces around values, which would make equal values differ.
         let value = value.trim();
         if value.is_empty() {
             return Ok(());
@@ -62,7 +63,7 @@ impl Fields {
             self.rule = Some(value.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())?);
             return Ok(());
         }
-        // Codes and dates are normalized here, so that the same value of different sources is equal in the catalog.
+        // Codes and dates are normalized, so that the same value from two sources is equal in the catalog.
         let checked = match key.as_str() {
             "isrc" => isrc(value)?,
             "release_date" => release_date(value)?,
@@ -86,14 +87,14 @@ impl Fields {
         Ok(())
     }
 
-    /// Returns true if a name is `rule` or that of a known field.
+    /// Returns true if a name is `rule` or that of a known field, in any spelling that [`Self::set`] accepts.
     #[must_use]
     pub fn is_known_field(name: &str) -> bool {
         let key = normalized_name(name);
         key == "rule" || slot(&mut Metadata::default(), &key).is_some()
     }
 
-    /// Removes a value.
+    /// Removes the value of a field or additional column. Does nothing if it has no value.
     pub fn clear(&mut self, name: &str) {
         let key = normalized_name(name);
         if key == "rule" {
@@ -105,7 +106,7 @@ impl Fields {
         }
     }
 
-    /// Returns these values, and those of `below` that are not given here.
+    /// Returns these values, with missing ones taken from `below`.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         let (top, low) = (self.metadata, below.metadata);
@@ -135,7 +136,8 @@ fn too_long(what: &str, bytes: usize, limit: usize) -> String {
     format!("{what} has {bytes} bytes, the limit is {limit}; shorten it")
 }
 
-/// Returns a column name in the form of known fields: lower case, with `_` for spaces and hyphens.
+/// Returns a column name in the spelling of known fields: trimmed, in lower case, and with `_` instead of spaces and
+/// hyphens.
 #[must_use]
 pub fn normalized_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
@@ -156,7 +158,8 @@ fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<Stri
     })
 }
 
-/// Parses an ISRC and returns it without hyphens: country (2 letters), registrant (3), year and number (7 digits).
+/// Parses an ISRC and returns it in upper case, without hyphens and spaces. An ISRC has 12 characters: country (2
+/// letters), registrant (3 letters or digits), year and number (7 digits). Returns an error text if it is invalid.
 pub(super) fn isrc(text: &str) -> Result<String, String> {
     let code: String =
         text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
@@ -169,8 +172,8 @@ pub(super) fn isrc(text: &str) -> Result<String, String> {
     if valid { Ok(code) } else { Err(format!("invalid ISRC {text:?}: use 12 characters like USZZ00000001")) }
 }
 
-/// Parses a date in ISO 8601, complete or only year or year and month, or in the `DD-Mon-YYYY` of responses. Returns it
-/// in ISO 8601.
+/// Parses a date: `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or `DD-Mon-YYYY`. Returns it in ISO 8601, with the same precision, or
+/// an error text if it is invalid.
 pub(super) fn release_date(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, digits: usize, max: u32| {
@@ -190,7 +193,7 @@ pub(super) fn release_date(text: &str) -> Result<String, String> {
     date.ok_or_else(|| format!("invalid date {text:?}: use YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY"))
 }
 
-/// Returns a complete date in ISO 8601, or `None` if that day does not exist.
+/// Returns a complete date in ISO 8601, or `None` if a part is `None` or the day does not exist.
 fn complete(year: Option<u32>, month: Option<u32>, day: Option<u32>) -> Option<String> {
     let (year, month, day) = (year?, month?, day?);
     day_exists(year, month, day).then(|| format!("{year:04}-{month:02}-{day:02}"))

@@ -1,4 +1,4 @@
-//! Metadata of a track: named values, checked one by one.
+//! Metadata of a track, from columns of a table, JSON objects or the tags of an audio file.
 
 mod fields;
 mod json;

@@ -5,11 +5,11 @@ use refrain_core::audio::Tags;
 use super::Fields;
 use super::fields::{isrc, release_date};
 
-/// Length of `YYYY-MM-DD`, the beginning of the time stamp in a tag.
+/// Number of characters of `YYYY-MM-DD`, the beginning of a time stamp in a tag.
 const DATE_LENGTH: usize = 10;
 
-/// Returns the values of the tags that the catalog has a column for, and the genre. Tags are full of mistakes that
-/// cannot be clarified, so an invalid code or date is left out.
+/// Returns the metadata in the tags of an audio file: the values that the catalog has a field for, and the genre.
+/// Invalid codes and dates are left out, because tags contain many mistakes that nobody can correct during indexing.
 ///
 /// # Examples
 /// ```
@@ -34,7 +34,7 @@ pub fn from_tags(tags: &Tags) -> Fields {
     let mut fields = Fields::default();
     let metadata = &mut fields.metadata;
     metadata.title.clone_from(&tags.title);
-    // Compilations often have only an album artist per file.
+    // Many files of compilations have only an album artist.
     metadata.artist = tags.artist.clone().or_else(|| tags.album_artist.clone());
     metadata.album.clone_from(&tags.album);
     metadata.label.clone_from(&tags.label);
@@ -42,7 +42,7 @@ pub fn from_tags(tags: &Tags) -> Fields {
     metadata.isrc = tags.isrc.as_deref().and_then(|code| isrc(code).ok());
     metadata.release_date = tags.date.as_deref().and_then(|date| {
         let day = release_date(date.get(..DATE_LENGTH).unwrap_or(date)).ok();
-        // Many tags have a valid year and an invalid rest, such as `1999-00-00`.
+        // Many tags have a valid year followed by an invalid month or day, such as `1999-00-00`.
         day.or_else(|| release_date(date.get(..4)?).ok())
     });
     if let Some(genre) = &tags.genre {

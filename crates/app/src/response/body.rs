@@ -1,4 +1,4 @@
-//! A response.
+//! The JSON body of a response.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::number::Decimals;
 use super::response_match::ResponseMatch;
 use super::{FOUND, INTERNAL, NOT_AUDIO, NOT_FOUND, OVER_LIMIT};
 
-/// Response for one input, or for an event of a stream.
+/// The response for one input or for one event of a stream. It is serialized to the JSON of identifyStream.
 ///
 /// # Examples
 /// ```
@@ -37,17 +37,17 @@ pub struct Response<'a> {
     explanation: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Extension: description of the parts of the file that could not be read.
+    /// Extension: description of the parts of the file that could not be read; `None` if all could.
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<&'a str>,
-    /// Extension: ETag of the content of the object that this response is about.
+    /// Extension: ETag of the S3 object that was identified; `None` if the input is not an object.
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     song: Option<SongField<'a>>,
 }
 
-/// Song and score, with the fields of the AWS sample.
+/// The best song and its score, two fields that only the responses of the AWS sample have.
 #[derive(Debug, Serialize)]
 struct SongField<'a> {
     song: Option<&'a str>,
@@ -55,14 +55,16 @@ struct SongField<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Creates a response with these matches, which may be empty.
+    /// Creates a response with these matches. Its status code is [`NOT_FOUND`](super::NOT_FOUND) if the list is empty,
+    /// and otherwise [`FOUND`](super::FOUND).
     #[must_use]
     pub fn new(asset_id: &'a str, matches: Vec<ResponseMatch<'a>>) -> Self {
         let code = if matches.is_empty() { NOT_FOUND } else { FOUND };
         Self::with_code(asset_id, code, matches)
     }
 
-    /// Creates a response for an input that could not be processed, with one of the codes of failures and the reason.
+    /// Creates a response for an input that could not be processed. `code` is a status code from 2900 to 2909, and
+    /// `error` is the reason.
     #[must_use]
     pub fn failed(asset_id: &'a str, code: u16, error: String) -> Self {
         Self { error: Some(error), ..Self::with_code(asset_id, code, Vec::new()) }
@@ -85,43 +87,45 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Sets the name of the file. The original's responses do not have this field.
+    /// Sets the name of the input file. The responses of the original identifyStream do not have this field.
     #[must_use]
     pub fn with_file(self, name: &'a str) -> Self {
         Self { file: Some(name), ..self }
     }
 
-    /// Sets the duration of the file in seconds.
+    /// Sets the duration of the input in seconds.
     #[must_use]
     pub fn with_duration(self, seconds: f64) -> Self {
         Self { unknown_media_file_duration: Some(Decimals(seconds)), ..self }
     }
 
-    /// Sets the description of the parts of the file that could not be read.
+    /// Sets the description of the parts of the file that could not be read; `None` if all could.
     #[must_use]
     pub fn with_damage(self, damage: Option<&'a str>) -> Self {
         Self { damage, ..self }
     }
 
-    /// Sets the ETag of the object.
+    /// Sets the ETag of the S3 object that was identified; `None` leaves the field out.
     #[must_use]
     pub fn with_etag(self, etag: Option<&'a str>) -> Self {
         Self { etag, ..self }
     }
 
-    /// Sets the song with the most evidence and its number of matched peaks, as in the AWS sample.
+    /// Sets the name of the best song and its number of matched peaks, as in the AWS sample. Without a match, the song
+    /// is `None` and written as `null`.
     #[must_use]
     pub fn with_song(self, song: Option<&'a str>, score: u32) -> Self {
         Self { song: Some(SongField { song, score }), ..self }
     }
 
-    /// Sets the candidates that were rejected.
+    /// Adds the field `rejected` with the candidates that were not accepted as matches. It is written even if the list
+    /// is empty.
     #[must_use]
     pub fn with_rejected(self, rejected: Vec<ResponseMatch<'a>>) -> Self {
         Self { rejected: Some(rejected), ..self }
     }
 
-    /// Sets the explanation why nothing matched.
+    /// Adds the field `explanation` with the reasons why nothing matched.
     #[must_use]
     pub fn with_explanation(self, explanation: Vec<String>) -> Self {
         Self { explanation: Some(explanation), ..self }

@@ -7,32 +7,34 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Permissions of a new file, minus those that the umask of the process removes. Other users can read the results.
+/// Permissions of a new file: every user can read and write it, except where the umask of the process removes a
+/// permission.
 #[cfg(unix)]
 const MODE: u32 = 0o666;
 
-/// Creates the file `path` with `text` and a line end. When this returns, the file is complete and on the disk.
+/// Creates the file `path` with `text` and a line end. When this function returns, the file is complete and synced to
+/// disk. `temporary` is a folder for the incomplete file; `None` if there is none.
 ///
-/// On Linux the file has no name while it is written (`O_TMPFILE`). Where the file system cannot do that, it is written
-/// under a hidden name in `temporary`, else next to the folder, and then moved. If both are on other file systems, as
-/// with a network mount, the hidden name is in the folder itself.
+/// On Linux the file has no name while it is written (`O_TMPFILE`). On file systems that do not support this, the file
+/// is written under a hidden name and then renamed. The hidden file is in the first of these folders from which it can
+/// be moved to `path`: `temporary`, the parent of the target folder, and the target folder itself.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if the name is in use; the existing file does not change. Otherwise the error of
-/// the last method that was tried.
+/// [`io::ErrorKind::AlreadyExists`] if a file of this name exists; that file does not change. Otherwise the error of
+/// the last folder that was tried.
 pub fn create_complete(path: &Path, text: &str, temporary: Option<&Path>) -> io::Result<()> {
-    // Checked first: nothing has to be written to find out that the name is taken.
+    // The name is checked first, so that nothing is written if it is in use.
     if fs::symlink_metadata(path).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match create_unnamed(folder, path, text) {
-        // A name that is in use is final. The other methods would find the same.
+        // The other methods would fail too if the name is in use.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
         Err(_) => create_renamed(folder, path, text, temporary)?,
         Ok(()) => {}
     }
-    // The content was synced before the name existed. The name itself is part of the folder.
+    // The content was synced before the file got its name. The folder stores the name, so it has to be synced too.
     sync_folder(folder);
     Ok(())
 }
@@ -46,7 +48,7 @@ fn create_unnamed(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let mut file = File::from(openat(CWD, folder, flags, Mode::from_raw_mode(MODE))?);
     write(&mut file, text)?;
-    // Linking by descriptor (`AT_EMPTY_PATH`) needs a capability that services do not have.
+    // Linking by descriptor (`AT_EMPTY_PATH`) needs a capability that services usually lack.
     let own = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
@@ -56,7 +58,7 @@ fn create_unnamed(_folder: &Path, _path: &Path, _text: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Writes the file under a hidden name in the first folder from which it can be moved to `path`.
+/// Writes the file under a hidden name in the first folder from which it can be moved to `path`, and moves it there.
 fn create_renamed(folder: &Path, path: &Path, text: &str, temporary: Option<&Path>) -> io::Result<()> {
     let sibling = fs::canonicalize(folder).ok().and_then(|folder| folder.parent().map(Path::to_owned));
     let candidates = [temporary.map(Path::to_owned), sibling, Some(folder.to_owned())];
@@ -80,7 +82,7 @@ fn create_from(candidate: &PathBuf, path: &Path, text: &str) -> io::Result<()> {
     }
     let mut file: NamedTempFile = builder.tempfile_in(candidate)?;
     write(file.as_file_mut(), text)?;
-    // Without overwriting: another process may have created the name since the check.
+    // The move must not overwrite: another process may have created the name since the check.
     file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
@@ -90,8 +92,8 @@ fn write(file: &mut File, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Syncs the folder, so that the new name survives a power failure. Some file systems cannot do that; the file itself
-/// is on the disk.
+/// Syncs the folder, so that the new name survives a power failure. Errors are ignored: some file systems cannot sync
+/// folders, and the content of the file is already on disk.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -109,7 +111,7 @@ mod tests {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Creates files while another thread lists the folder, and returns all names that were listed.
+    /// Creates files while another thread lists the folder repeatedly, and returns all names that the thread listed.
     fn listed_while(create: impl Fn(&Path) -> io::Result<()>, folder: &Path) -> Vec<String> {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -135,7 +137,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (folder, same) = (root.path().join("results"), root.path().join("tmp"));
         fs::create_dir(&same).unwrap();
-        // On most machines, shared memory is another file system than that of temporary folders.
+        // On most machines, `/dev/shm` and the temporary folder are on different file systems.
         let other = Path::new("/dev/shm");
         let missing = root.path().join("missing");
         for temporary in [None, Some(&*same), Some(other), Some(&*missing)] {

@@ -1,4 +1,4 @@
-//! Responses as files: complete, synced to disk, and without overwriting other files.
+//! Writes responses to files. Each file is complete and synced to disk, and never overwrites another file.
 
 use std::fs;
 use std::io;
@@ -9,11 +9,11 @@ use chrono::Local;
 use super::complete_file::create_complete;
 use super::name::file_name;
 
-/// Maximum number of files of one asset in the same second. The numbers are tested in order, so it also bounds the time
-/// of a write. A stream writes a few files per second; half or twice the value changes nothing in practice.
+/// Maximum number of files of one asset in the same second, which is far more than a stream writes. Free numbers are
+/// searched from 1 upwards, so the limit also bounds the time of a write.
 const MAX_NUMBER: u32 = 100_000;
 
-/// An error of the folder for responses.
+/// An error of the folder for responses or of the folder for temporary files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -35,7 +35,7 @@ pub enum FileError {
     },
 }
 
-/// Returns the remedy for an error of a file.
+/// Returns advice for the user about an error of a file or folder, for example to free disk space.
 pub fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "make the folder",
@@ -45,7 +45,7 @@ pub fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// The folder that responses are written to.
+/// The folder to which responses are written, and the folder for incomplete files.
 #[derive(Debug, Clone)]
 pub struct ResponseFolder {
     folder: PathBuf,
@@ -53,17 +53,18 @@ pub struct ResponseFolder {
 }
 
 impl ResponseFolder {
-    /// Creates a writer of responses to `folder`, where only complete files are visible. `temporary` is for files that
-    /// are being written, on systems that cannot write them without a name.
+    /// Creates a writer of responses to `folder`, in which only complete files are visible. Incomplete files are
+    /// written to the folder `temporary` on systems that cannot write files without a name; with `None`, the parent of
+    /// `folder` is used.
     #[must_use]
     pub fn new(folder: PathBuf, temporary: Option<PathBuf>) -> Self {
         Self { folder, temporary }
     }
 
-    /// Creates the folder for responses and the one for temporary files where they are missing.
+    /// Creates the folder for responses and the folder for temporary files if they do not exist.
     ///
     /// # Errors
-    /// [`FileError`] with the folder that cannot be created.
+    /// [`FileError::Create`] with the folder that cannot be created.
     pub fn create(&self) -> Result<(), FileError> {
         for folder in [Some(&self.folder), self.temporary.as_ref()].into_iter().flatten() {
             fs::create_dir_all(folder)
@@ -78,25 +79,25 @@ impl ResponseFolder {
         &self.folder
     }
 
-    /// Writes a response to a file named after its asset and the current time, and returns the path. When this returns,
-    /// the file is complete and on the disk.
+    /// Writes the response `json` to a new file, named after its asset and the current local time, and returns the
+    /// path. When this method returns, the file is complete and on the disk.
     ///
     /// # Errors
-    /// [`FileError`]. In this case no file was created.
+    /// [`FileError::Write`]. In this case no file was created.
     pub fn write(&self, asset_id: &str, json: &str) -> Result<PathBuf, FileError> {
         self.put(asset_id, json).map_err(|source| FileError::Write { folder: self.folder.clone(), source })
     }
 
     fn put(&self, asset_id: &str, json: &str) -> io::Result<PathBuf> {
-        // Checked first, so that a missing folder is not mistaken for a missing file later.
+        // The folder is checked first, so that the error for a missing folder is unambiguous.
         fs::metadata(&self.folder)?;
-        // One time for all attempts: the number must be the only difference between the names.
+        // All attempts use the same time, so that their names differ only in the number.
         let now = Local::now();
         for number in 1..=MAX_NUMBER {
             let path = self.folder.join(file_name(asset_id, &now, number));
             match create_complete(&path, json, self.temporary.as_deref()) {
                 Ok(()) => return Ok(path),
-                // Two processes can write to one folder in the same second. The next number is tried.
+                // Two processes can write to the same folder in the same second. The next number is tried.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

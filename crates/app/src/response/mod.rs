@@ -1,4 +1,4 @@
-//! The JSON response, with its fields in the order that `identifyStream` writes, and files that contain responses.
+//! The JSON response, with its fields in the order of `identifyStream`, and the files that contain responses.
 //!
 //! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other
 //! fields are extensions of this program.
@@ -20,15 +20,15 @@ pub use name::safe_name;
 pub use response_match::{ResponseMatch, StreamFields};
 pub use track_fields::{ResponseMetadata, am_item_id};
 
-/// Status of a response with a match, as in identifyStream.
+/// Status of a response with at least one match, as in identifyStream.
 pub const FOUND: u16 = 2006;
-/// Status of a response without a match. This number and all following ones are extensions of this program.
+/// Status of a response without a match. Unlike 2006, this code and those below are extensions of this program.
 pub const NOT_FOUND: u16 = 2005;
 /// Status of an input that could not be read.
 pub const UNREADABLE: u16 = 2900;
 /// Status of an input without audio that can be decoded.
 pub const NOT_AUDIO: u16 = 2901;
-/// Status of an input that exceeds a limit.
+/// Status of an input that exceeds a size limit or a resource limit.
 pub const OVER_LIMIT: u16 = 2902;
-/// Status if the catalog, its index or this program failed.
+/// Status of an input that could not be processed because the catalog, its index or this program failed.
 pub const INTERNAL: u16 = 2909;

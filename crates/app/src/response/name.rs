@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, TimeZone};
 
-/// Maximum length of the asset id in a file name, in bytes. With time, number and `.json`, the name stays below the 255
-/// bytes that file systems allow. At twice the value it does not; at half this value, long ids of different streams
-/// could be cut to the same name.
+/// Maximum length of the asset id in a file name, in bytes. With the time, the number and `.json`, the name stays below
+/// the 255 bytes that file systems allow. With half the length, long ids of different streams could be cut to the same
+/// name.
 const MAX_ID_BYTES: usize = 200;
 
-/// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of
-/// 2 or more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of
-/// the folder: characters that separate paths or hide files become `_`.
+/// Returns the file name `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json` of a response. The time is in the time
+/// zone of `when`. If `number` is 2 or more, for further files of the same second, it is appended to the time: `_2`,
+/// `_3` and so on. Characters of the id that separate paths or hide files become `_`, so the file is always in the
+/// intended folder.
 ///
 /// # Examples
 /// ```
@@ -31,14 +32,14 @@ where
     format!("{id}_{time}{suffix}.json")
 }
 
-/// Converts an untrusted name to a part of a path with 1 to 200 bytes: characters that separate paths or hide files
-/// become `_`.
+/// Converts an untrusted name to a safe part of a path with 1 to 200 bytes. Characters that separate paths or hide
+/// files become `_`.
 pub fn safe_name(name: &str) -> String {
     let mut safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
     if safe.is_empty() || safe.starts_with('.') {
         safe = format!("_{}", safe.trim_start_matches('.'));
     }
-    // Cut at the start of a character, because `truncate` panics inside of one.
+    // The name is cut between two characters, because `truncate` panics inside of a character.
     safe.truncate(safe.floor_char_boundary(MAX_ID_BYTES));
     safe
 }

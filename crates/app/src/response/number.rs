@@ -1,19 +1,20 @@
-//! Format of numbers in responses.
+//! Numbers with a fixed number of decimals in JSON.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A number that is written with `N` decimals, trailing zeros included.
+/// A number that is written with exactly `N` decimals, including trailing zeros. NaN and infinity are written as
+/// `null`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimals<const N: usize>(pub(super) f64);
 
 impl<const N: usize> Serialize for Decimals<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // -0.0004 would be written as "-0.000".
+        // Without this, -0.0004 would be written as "-0.000".
         let number = if self.0.abs() < 0.5 * 10f64.powi(-(N as i32)) { 0.0 } else { self.0 };
-        // JSON has no NaN and no infinity.
+        // JSON cannot represent NaN and infinity.
         let text = if number.is_finite() { format!("{number:.N$}") } else { "null".to_owned() };
-        // A raw value keeps the decimals. As a float, serde would drop trailing zeros.
+        // A raw value keeps the decimals. serde would write a float without trailing zeros.
         RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::number::Decimals;
 use super::track_fields::{ResponseMetadata, am_item_id};
 
-/// Rule code of a reference without a rule.
+/// The `ruleCode` of a match whose track has no rule.
 const NO_RULE: &str = "notSubmitted";
 
-/// A part of the unknown audio that matches a part of a track.
+/// One match in a response: a stretch of the unknown audio that matches a stretch of a track.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseMatch<'a> {
@@ -22,14 +22,15 @@ pub struct ResponseMatch<'a> {
     match_time_in_unknown: Decimals<3>,
     match_duration_in_unknown: Decimals<3>,
     match_time_in_reference: Decimals<3>,
-    /// Extension: `amItemID` of the better match whose audio this match would explain as well.
+    /// Extension: `amItemID` of the better match that explains the same audio. `None` if this match is not an
+    /// alternative.
     #[serde(skip_serializing_if = "Option::is_none")]
     alternative_of: Option<String>,
     metadata: ResponseMetadata,
     evidence: MatchEvidence<'a>,
 }
 
-/// The evidence for a match. All of its fields are extensions.
+/// The evidence for a match. identifyStream has none of these fields.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MatchEvidence<'a> {
@@ -38,10 +39,10 @@ struct MatchEvidence<'a> {
     aligned_landmarks: u32,
     matched_peaks: u32,
     expected_peaks: u32,
-    /// Six decimals, because with three, times would be off by seconds after an hour.
+    /// Speed with six decimals. With three decimals, positions computed from it would be off by seconds after an hour.
     speed: Decimals<6>,
     pitch_cents: Decimals<1>,
-    /// Only present if there are several segments.
+    /// The segments of the match; empty and left out if there is only one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     segments: Vec<ResponseSegment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +57,8 @@ struct MatchEvidence<'a> {
     clock_offset: Option<Decimals<3>>,
 }
 
-/// A part of a match without lost or repeated audio. Its times are those in the file and those in the track.
+/// A stretch of a match without lost or repeated audio, with its start in the input and in the track, and its duration,
+/// in seconds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResponseSegment {
@@ -65,24 +67,25 @@ struct ResponseSegment {
     time_in_reference: Decimals<3>,
 }
 
-/// Fields that only matches in streams have.
+/// Values of a match that only matches in streams have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamFields {
-    /// `start`, `update` or `final`.
+    /// Kind of the event: `start`, `update` or `final`.
     pub event: &'static str,
-    /// Identity of the airing, the same in all its events.
+    /// Id of the airing, which is the same in all its events.
     pub airing: String,
-    /// Start of the airing in seconds since 1970, the `matchTimeInUnknown` of streams.
+    /// Start of the airing in seconds since 1970. It becomes the `matchTimeInUnknown` of the response.
     pub epoch: f64,
-    /// Source of the epoch times.
+    /// Source of the epoch times; `None` if it is unknown.
     pub clock: Option<ClockSource>,
-    /// Seconds from the time that the stream declares for its newest audio to the arrival of this audio.
+    /// Seconds from the time that the stream declares for its newest audio to the arrival of this audio; `None` if
+    /// unknown.
     pub clock_offset: Option<f64>,
 }
 
-/// Returns the segments of a match, if it has several.
+/// Returns the segments of a match, or an empty list if it has only one.
 fn segments(found: &Match) -> Vec<ResponseSegment> {
-    // One segment would repeat the times of the match.
+    // A single segment would only repeat the times of the match.
     let several = found.segments.iter().filter(|_| found.segments.len() > 1);
     let segment = |segment: &Segment| ResponseSegment {
         time_in_unknown: Decimals(segment.query_start),
@@ -93,7 +96,8 @@ fn segments(found: &Match) -> Vec<ResponseSegment> {
 }
 
 impl<'a> ResponseMatch<'a> {
-    /// Creates the match of a track. Its time is that in a file.
+    /// Creates the match of a track in a file. `matchTimeInUnknown` is the position in the file, in seconds. For a
+    /// stream, [`Self::in_stream`] then replaces this position by a time since 1970.
     ///
     /// # Examples
     /// ```
@@ -160,21 +164,22 @@ impl<'a> ResponseMatch<'a> {
         }
     }
 
-    /// Marks the match as an alternative explanation of the audio of the match with `best`.
+    /// Marks the match as an alternative to the match with the track `best`, which explains the same audio better.
     #[must_use]
     pub fn alternative_of(self, best: &Track) -> Self {
         Self { alternative_of: Some(am_item_id(best.id)), ..self }
     }
 
-    /// Converts the match to one in a stream: its time becomes a time of day.
+    /// Converts the match to one in a stream: `matchTimeInUnknown` becomes the time in seconds since 1970, and the
+    /// values in `in_stream` are added.
     #[must_use]
     pub fn in_stream(mut self, in_stream: &StreamFields) -> Self {
         let clock = |source| match source {
             ClockSource::ProgramDateTime => "programDateTime",
             ClockSource::Arrival => "arrival",
         };
-        // The stream time is kept as an extension before the field gets the time of day, which is what the original
-        // writes for streams.
+        // The original identifyStream writes the time since 1970 for streams. The position in the stream is kept as an
+        // extension.
         self.evidence.time_in_stream = Some(self.match_time_in_unknown);
         self.match_time_in_unknown = Decimals(in_stream.epoch);
         self.evidence.event = Some(in_stream.event);

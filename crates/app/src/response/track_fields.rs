@@ -5,11 +5,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::calendar::{MONTHS, day_exists};
 
-/// Characters of the six that follow the id in an `amItemID`. The order is part of the format.
+/// Digits of the six characters that follow the id in an `amItemID`. Their order is part of the format and must not
+/// change.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Returns the `amItemID` of a track in responses: 32 hex characters, `_`, and six alphanumeric characters that are
-/// derived from the id. It never changes and is the same in every catalog.
+/// Returns the `amItemID` of a track in responses: the id as 32 hexadecimal digits, `_`, and six alphanumeric
+/// characters that are derived from the id. A track has the same `amItemID` in every catalog and every version of this
+/// program.
 ///
 /// # Examples
 /// ```
@@ -31,24 +33,25 @@ pub fn am_item_id(id: TrackId) -> String {
     text
 }
 
-/// Returns the FNV-1a hash, 64 bits. It is implemented here so that no library can change it.
+/// Returns the 64-bit FNV-1a hash of `bytes`. It is implemented here because a library could change its hash.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// Metadata of a track in responses: names and strings, known names first, in a fixed order.
+/// Metadata of a track in responses: pairs of name and value, the fixed names of identifyStream first, then additional
+/// columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseMetadata(Vec<(String, String)>);
 
 impl ResponseMetadata {
-    /// Returns names and values in order. No name occurs twice.
+    /// Returns the pairs of name and value in the order of the response. No name occurs twice.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the value of a name.
+    /// Returns the value of a name, or `None` if the metadata does not contain this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
@@ -66,9 +69,10 @@ impl Serialize for ResponseMetadata {
 }
 
 impl ResponseMetadata {
-    /// Creates the metadata object of a response for a track with a duration of `seconds`.
+    /// Creates the metadata of a response for a track with a duration of `seconds`.
     ///
-    /// Unknown values and invalid release dates are left out. So are free values whose name is one of the fixed names.
+    /// Missing or empty values, invalid release dates and invalid durations are left out. An additional column that has
+    /// one of the fixed names is left out too.
     #[must_use]
     pub fn of(metadata: &Metadata, seconds: f64) -> Self {
         let length = (seconds.is_finite() && seconds > 0.0).then(|| format!("{seconds:.0}"));
@@ -86,7 +90,7 @@ impl ResponseMetadata {
             ("SongLengthInSeconds", length),
         ];
         let is_fixed = |name: &str| fixed.iter().any(|(known, _)| *known == name);
-        // A free column must not replace a field that readers of the original format rely on.
+        // An additional column must not replace a field that programs for the original format read.
         let extra = metadata.extra.iter().filter(|(name, _)| !is_fixed(name));
         let mut all: Vec<(String, String)> =
             extra.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -96,12 +100,13 @@ impl ResponseMetadata {
     }
 }
 
-/// Returns `DD-Mon-YYYY` for `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a time stamp that begins with one of these.
+/// Converts `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a time stamp that begins with one of these, to `DD-Mon-YYYY`. Returns
+/// `None` if the date is invalid.
 fn response_date(iso: &str) -> Option<String> {
     let date = iso.trim().split(['T', ' ']).next()?;
     let mut parts = date.split('-');
     let year = digits(parts.next()?, 4)?;
-    // The format of responses has no incomplete dates, so a missing month or day becomes the first.
+    // The format of responses has no incomplete dates, so a missing month or day becomes 1.
     let month = parts.next().map_or(Some(1), |part| digits(part, 2))?;
     let day = parts.next().map_or(Some(1), |part| digits(part, 2))?;
     // Catalogs of earlier versions can contain days that do not exist.

@@ -5,22 +5,24 @@ use async_trait::async_trait;
 use super::stored::name_fault;
 use crate::CatalogError;
 
-/// Number of deaths after which an input is not processed any more: deaths of the process while it processed an object,
-/// or deaths of the decoder of a stream. One death can have another reason, such as a restart or a lack of memory. With
-/// 1 or 2, such an accident blocks a good file; with 6, a file that kills its process ends the work of the other
-/// objects in that process twice as often.
+/// Number of deaths after which an object or a stream is not processed any more. For an object, these are deaths of the
+/// process that processes it; for a stream, deaths of its decoder. A single death can have another reason, such as a
+/// restart or a lack of memory. With 1 or 2, such an accident blocks a good file; with 6, a harmful file interrupts the
+/// other objects in its process twice as often.
 pub const MAX_DEATHS: u32 = 3;
 
-/// Number of deaths of the process while it began to decode a stream, after which the stream is not decoded any more.
-/// It is higher than [`MAX_DEATHS`] because streams are decoded in separate processes: a death of the worker mostly has
-/// another reason, and several workers can be killed shortly after each other. With 3, a test with fifty kills of
-/// workers quarantined a healthy stream. With 12, a stream that does kill its worker ends twice as many of them first.
+/// Number of deaths of workers that began to decode a stream, after which the stream is not decoded any more. The limit
+/// is higher than [`MAX_DEATHS`] because streams are decoded in separate processes: a worker mostly dies for another
+/// reason, and several workers can be killed shortly after each other. With 3, a healthy stream was quarantined in a
+/// test that killed workers fifty times. With 12, a stream that does kill its workers kills twice as many before it is
+/// quarantined.
 pub const MAX_WORKER_DEATHS: u32 = 6;
 
-/// Number of deaths from which a worker takes a stream only while it has no other such stream that is not confirmed.
-/// The next death is then caused by this stream, not by another one that the same worker claimed with it. With 1, all
-/// streams of a worker that was killed once are claimed one by one, which makes take-overs slow; with 4, they have two
-/// deaths less before they are quarantined together with the stream that causes the deaths.
+/// Number of deaths ([`crate::Stream::deaths`]) from which a stream is suspect: a worker claims a suspect stream only
+/// after its previous suspect stream was confirmed. The next death of the worker is then caused by this stream, not by
+/// another suspect that the worker claimed together with it. With 1, all streams of a worker that was killed once are
+/// claimed one by one, which makes take-overs slow. With 4, healthy streams that were claimed together with the harmful
+/// one come within two deaths of quarantine.
 pub const SUSPECT_DEATHS: u32 = 2;
 
 /// One version of the content of an object.
@@ -45,31 +47,32 @@ impl ObjectVersion {
     }
 }
 
-/// An object with attempts to process it that have begun and have not ended in an orderly way.
+/// The attempts to process an object that have begun and have not ended in an orderly way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectAttempts {
     /// Version of the object.
     pub object: ObjectVersion,
     /// Number of attempts, 1 to [`MAX_DEATHS`]. One of them may still be running.
     pub attempts: u32,
-    /// Time of the last attempt by the clock of the database, in milliseconds since the Unix epoch.
+    /// Time at which the last attempt began by the clock of the database, in milliseconds since the Unix epoch.
     pub updated_at: i64,
 }
 
 /// Evidence that decoding a stream does not kill its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamHealth {
-    /// All audio that had arrived was decoded. Clears the deaths of the process.
+    /// All audio that had been received was decoded. Sets [`crate::Stream::deaths`] to 0.
     Works,
-    /// The stream was decoded for minutes. Clears the deaths of its decoder as well.
+    /// The stream was decoded for minutes. Sets [`crate::Stream::deaths`] and [`crate::Stream::decoder_deaths`] to 0.
     Healthy,
 }
 
-/// Counts of attempts and deaths. Part of [`crate::Journal`], whose guarantees apply.
+/// Counts attempts to process objects, and deaths of workers and decoders. Part of [`crate::Journal`], whose guarantees
+/// apply.
 #[async_trait]
 pub trait Attempts: Send + Sync {
-    /// Clears the deaths that were counted for a stream if the worker still holds it in that session (id and
-    /// [`crate::Stream::started_at`]), and returns true if so.
+    /// Clears the death counts of a stream as described at [`StreamHealth`], if the worker `owner` still holds the
+    /// lease of the stream in `session` (its id and [`crate::Stream::started_at`]). Returns true if so.
     async fn confirm_stream(
         &self,
         owner: &str,
@@ -77,19 +80,22 @@ pub trait Attempts: Send + Sync {
         health: StreamHealth,
     ) -> Result<bool, CatalogError>;
 
-    /// Counts a death of the decoder of a stream and returns the number of them ([`crate::Stream::decoder_deaths`]), or
-    /// `None` if the worker does not hold the stream any more. The worker ends the stream at [`MAX_DEATHS`].
+    /// Counts a death of the decoder of a stream and returns the new [`crate::Stream::decoder_deaths`]. Returns `None`
+    /// if the worker `owner` does not hold the lease of the stream in `session` any more. The worker fails the stream
+    /// at [`MAX_DEATHS`].
     async fn count_decoder_death(
         &self,
         owner: &str,
         session: (&str, i64),
     ) -> Result<Option<u32>, CatalogError>;
 
-    /// Counts an attempt to process an object before it begins, and returns the number of attempts. Returns `None` and
-    /// counts nothing if [`MAX_DEATHS`] attempts have not ended: the object must not be processed.
+    /// Counts an attempt to process an object before the attempt begins. Returns the number of attempts that have not
+    /// ended, including this one. Returns `None` and counts nothing if [`MAX_DEATHS`] earlier attempts have not ended:
+    /// the object must not be processed.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] for names that are empty or longer than 2,000 bytes.
+    /// [`CatalogError::Invalid`] if the bucket or the key is empty, or if bucket, key and version together are longer
+    /// than 2,000 bytes.
     async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError>;
 
     /// Returns the number of attempts that have begun for this version of an object and have not ended.
@@ -99,10 +105,11 @@ pub trait Attempts: Send + Sync {
     /// an object.
     async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError>;
 
-    /// Returns objects with at least `at_least` attempts, the latest first.
+    /// Returns at most `limit` objects with at least `at_least` attempts that have not ended, the latest first.
     async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError>;
 
-    /// Deletes attempts that last began, and remembered sessions that ended, before this time, and returns their
-    /// number.
+    /// Deletes the attempts of objects whose last attempt began before `before`, and the ends of sessions before that
+    /// time ([`crate::StreamRegistry::record_session_end`]). `before` is in milliseconds since the Unix epoch. Returns
+    /// the number of deleted records.
     async fn prune_state(&self, before: i64) -> Result<u64, CatalogError>;
 }

@@ -11,7 +11,7 @@ use crate::CatalogError;
 pub struct Backlog {
     /// Number of messages that are neither delivered nor dead.
     pub waiting: u64,
-    /// Creation time of the oldest of these, in milliseconds since the Unix epoch.
+    /// Creation time of the oldest waiting message, in milliseconds since the Unix epoch; `None` if no message waits.
     pub oldest_at: Option<i64>,
     /// Number of dead messages.
     pub dead: u64,
@@ -22,17 +22,18 @@ pub struct Backlog {
 pub struct SinkBacklog {
     /// Name of the sink.
     pub sink: String,
-    /// Counts of its undelivered messages.
+    /// Counts of the undelivered messages of the sink.
     pub backlog: Backlog,
 }
 
 /// Age limits for [`crate::OutboxUpkeep::prune`]. With `None`, nothing of that kind is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetentionLimits {
-    /// Deletes detections that were last seen, and streams that ended, before this time (milliseconds since the Unix
-    /// epoch).
+    /// Time limit for detections and streams: deletes detections that were last seen, and streams that ended, before
+    /// this time (milliseconds since the Unix epoch); `None` keeps all of them.
     pub detections: Option<i64>,
-    /// Deletes messages that were delivered or marked as dead before this time (milliseconds since the Unix epoch).
+    /// Time limit for messages: deletes messages that were delivered or marked as dead before this time (milliseconds
+    /// since the Unix epoch); `None` keeps all of them.
     pub deliveries: Option<i64>,
 }
 
@@ -63,7 +64,8 @@ impl PruneCounts {
     }
 }
 
-/// Returns the text for [`crate::OutboxMessage::last_error`] of a message that no process has claimed.
+/// Returns the text for [`crate::OutboxMessage::last_error`] of a message that no process has claimed for the time
+/// `after`.
 pub(crate) fn unclaimed_reason(after: Duration) -> String {
     let days = after.as_secs_f64() / 86_400.0;
     format!("no process has claimed it for {days:.0} days: its sink is missing from all settings")
@@ -76,11 +78,12 @@ pub trait OutboxUpkeep: Send + Sync {
     /// Returns the counts of the undelivered messages in the outbox.
     async fn backlog(&self) -> Result<Backlog, CatalogError>;
 
-    /// Returns the same counts for each sink that has undelivered messages, ordered by name.
+    /// Returns the counts of [`Self::backlog`] for each sink that has undelivered messages, ordered by the name of the
+    /// sink.
     async fn sink_backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError>;
 
-    /// Marks as dead at most `limit` messages that have been due for the time `after` without being claimed, because
-    /// their sink is in the settings of no process. Returns their number.
+    /// Marks at most `limit` messages as dead that have been due for at least `after` without being claimed. This
+    /// happens if no process has their sink in its settings. Returns the number of marked messages.
     async fn expire_unclaimed(&self, after: Duration, limit: u32) -> Result<u64, CatalogError>;
 
     /// Deletes at most `limit` undelivered messages of a sink, including dead ones, and returns their number.

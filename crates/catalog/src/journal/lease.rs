@@ -9,22 +9,22 @@ use super::attempts::MAX_WORKER_DEATHS;
 use super::stream::{Stream, StreamState};
 use crate::CatalogError;
 
-/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner, so
-/// that an ordinary take-over is not counted. At half this value, one slow claim is reported as missing capacity; at
-/// twice this value, real lack of capacity is reported 5 s later.
+/// Time after the expiry of a lease from which its stream is counted as waiting. A service with free capacity claims
+/// the stream sooner, so an ordinary take-over is not counted. At half this value, one slow claim is reported as
+/// missing capacity; at twice this value, real lack of capacity is reported 5 s later.
 pub const WAITING_AFTER_EXPIRY: Duration = Duration::from_secs(5);
 
 /// Separates the name of a worker from its random id.
 const OWNER_SEPARATOR: char = '/';
 
-/// Returns a new owner of leases. The name is for display only: each call returns a different owner, so that two
-/// processes with the same name never share a lease.
+/// Returns a new owner of leases: the name and a random id. The name is for display only: each call returns a different
+/// owner, so that two processes with the same name never share a lease.
 #[must_use]
 pub fn new_owner(name: &str) -> String {
     format!("{name}{OWNER_SEPARATOR}{}", Uuid::new_v4())
 }
 
-/// Returns the name of the worker in an owner of [`new_owner`].
+/// Returns the name of the worker in an owner of [`new_owner`], or the whole text if it contains no id.
 #[must_use]
 pub fn worker_name(owner: &str) -> &str {
     // From the right, because the name of a worker can contain the separator and its id cannot.
@@ -44,7 +44,7 @@ pub(crate) fn quarantine_reason() -> String {
 pub struct LeaseHolder<'a> {
     /// Id of the stream.
     pub stream: &'a str,
-    /// Start of its session, [`crate::Stream::started_at`].
+    /// Start of the session of the stream, [`crate::Stream::started_at`].
     pub started_at: i64,
     /// Owner of the lease, as passed to [`crate::StreamLeases::claim_streams`].
     pub owner: &'a str,
@@ -55,7 +55,7 @@ pub struct LeaseHolder<'a> {
 pub struct StreamReport {
     /// Id of the stream.
     pub id: String,
-    /// Session, identified by [`Stream::started_at`].
+    /// Start of the session, [`Stream::started_at`].
     pub started_at: i64,
     /// Current state.
     pub state: StreamState,
@@ -65,20 +65,21 @@ pub struct StreamReport {
     pub epoch: Option<i64>,
     /// Anchor of the session's clock; `None` keeps the stored one.
     pub clock_anchor: Option<String>,
-    /// Position in a stream of segments; `None` keeps the stored one.
+    /// Position in an archive of segments ([`Stream::progress`]); `None` keeps the stored one.
     pub progress: Option<String>,
 }
 
 /// Leases of streams, and turns of periodic jobs. Part of [`crate::Journal`], whose guarantees apply.
 #[async_trait]
 pub trait StreamLeases: Send + Sync {
-    /// Claims at most `limit` streams for the worker named `owner`, oldest first. Candidates are streams that have not
-    /// ended and that never had a lease, were released, or whose lease has expired. No two workers get the same stream.
+    /// Claims at most `limit` streams for the worker `owner` for the time `lease`, oldest first. Candidates are streams
+    /// that have not ended and that never had a lease, were released, or whose lease has expired. No two workers get
+    /// the same stream.
     ///
-    /// Each claim counts one death in advance ([`Stream::deaths`]), which [`crate::Attempts::confirm_stream`] and
-    /// [`Self::release`] clear. A stream with [`SUSPECT_DEATHS`](crate::SUSPECT_DEATHS) is given to a worker only while
-    /// that worker has no other such stream that is not confirmed. A stream with [`MAX_WORKER_DEATHS`] is not given to
-    /// any: see [`Self::quarantine_streams`].
+    /// Each claim adds one to [`Stream::deaths`] in advance; [`crate::Attempts::confirm_stream`] and [`Self::release`]
+    /// set this number to 0. A worker gets a stream with at least [`SUSPECT_DEATHS`](crate::SUSPECT_DEATHS) deaths only
+    /// while the worker has no other such stream that is not confirmed. No worker gets a stream with
+    /// [`MAX_WORKER_DEATHS`]: see [`Self::quarantine_streams`].
     async fn claim_streams(
         &self,
         owner: &str,
@@ -86,8 +87,9 @@ pub trait StreamLeases: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Claims streams of the origin [`ARCHIVE`](crate::ARCHIVE) in the same way. [`Self::claim_streams`] skips them:
-    /// their audio is in stored objects, which the workers for live streams cannot follow. Does not count deaths.
+    /// Claims streams of the origin [`ARCHIVE`](crate::ARCHIVE), like [`Self::claim_streams`] but without counting
+    /// deaths. [`Self::claim_streams`] skips these streams: their audio is in stored objects, which the workers for
+    /// live streams cannot follow.
     async fn claim_archives(
         &self,
         owner: &str,
@@ -95,13 +97,12 @@ pub trait StreamLeases: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Fails all streams without a worker that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start
-    /// makes such a stream claimable again.
+    /// Sets all streams without a valid lease that have at least [`MAX_WORKER_DEATHS`] deaths to
+    /// [`StreamState::Failed`], and returns their ids. Only a new start makes such a stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 
-    /// Returns the number of streams that [`Self::claim_streams`] could give to a worker: they have not ended, are not
-    /// of the origin [`ARCHIVE`](crate::ARCHIVE), and have no lease or one that expired at least
-    /// [`WAITING_AFTER_EXPIRY`] ago by the clock of the database.
+    /// Returns the number of streams that wait for a worker: [`Self::claim_streams`] could claim them, and they have no
+    /// lease, or one that expired at least [`WAITING_AFTER_EXPIRY`] ago by the clock of the database.
     async fn count_waiting_streams(&self) -> Result<u64, CatalogError>;
 
     /// Extends all leases of a worker to last `lease` from now, in one statement, and returns the ids of the streams
@@ -109,21 +110,21 @@ pub trait StreamLeases: Send + Sync {
     /// or belongs to another worker. An expired lease that no other worker has claimed is still held.
     ///
     /// A worker that cannot reach the database must stop by its own clock, no later than its lease expires. This call
-    /// can wait longer than that for a server to return, and can be dropped.
+    /// can wait for an unavailable server for longer than that; the worker can drop its future.
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError>;
 
     /// Releases a stream, or all streams of the worker if `id` is `None`, so that other workers can claim them at once.
     /// Returns the number of released streams.
     async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError>;
 
-    /// Stores the state of a stream if the worker still holds it in that session, and returns true if so. The states
-    /// `ended` and `failed` also end the lease. The state `live` resets the attempts to 0.
+    /// Stores the state of a stream if the worker `owner` still holds its lease in the session of the report, and
+    /// returns true if so. `now` is the time of the report, in milliseconds since the Unix epoch. The states `ended`
+    /// and `failed` also end the lease. The state `live` sets [`Stream::attempts`] to 0.
     async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
     -> Result<bool, CatalogError>;
 
-    /// Returns true if the caller has to do the periodic job `name`, which only one of all processes does. By the clock
-    /// of the database, it returns true to one caller within each period of length `every`; the first call for a name
-    /// returns true.
+    /// Returns true if the caller has to run the periodic job `name` now. By the clock of the database, only one of all
+    /// callers gets true within each period of length `every`; the first call for a name returns true.
     async fn claim_turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
 }
 

@@ -27,7 +27,7 @@ pub use stream::{
 };
 
 /// The records of live monitoring, in the database of the catalog. The guarantees of [`crate::Catalog`] for
-/// transactions, shared access and dropped calls apply here too.
+/// transactions, shared access and dropped calls apply to the journal too.
 ///
 /// Times are milliseconds since the Unix epoch and come from the caller, with one exception: only the clock of the
 /// database decides when the lease of a stream expires and when a message is due. Leases and claims coordinate several

@@ -8,7 +8,7 @@ use super::detection_id::DetectionId;
 use super::stored::name_fault;
 use crate::CatalogError;
 
-/// A message to deliver.
+/// A message to add to the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOutboxMessage {
     /// Name of the sink that receives the message.
@@ -32,7 +32,7 @@ impl NewOutboxMessage {
 pub struct OutboxMessage {
     /// Number of the message in the outbox.
     pub id: i64,
-    /// Detection that the message reports, if any.
+    /// Detection that the message reports; `None` if the message belongs to no detection.
     pub detection: Option<DetectionId>,
     /// Name of the sink that receives the message.
     pub sink: String,
@@ -42,15 +42,17 @@ pub struct OutboxMessage {
     pub payload: String,
     /// Time at which the message was added to the outbox, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// Number of claims, each of which is an attempt to deliver it.
+    /// Number of claims since the message was added or retried ([`Outbox::retry`]). Each claim is an attempt to deliver
+    /// the message.
     pub attempts: u32,
-    /// Time at which the message is due if it is neither delivered nor dead, in milliseconds since the Unix epoch.
+    /// Time at which the message is due, or its claim expires, in milliseconds since the Unix epoch. Not used if the
+    /// message is delivered or dead.
     pub next_attempt_at: i64,
-    /// Time at which the message was delivered, in milliseconds since the Unix epoch.
+    /// Time at which the message was delivered, in milliseconds since the Unix epoch; `None` if it is not delivered.
     pub delivered_at: Option<i64>,
-    /// Time at which the message was marked as dead, in milliseconds since the Unix epoch.
+    /// Time at which the message was marked as dead, in milliseconds since the Unix epoch; `None` if it is not dead.
     pub dead_at: Option<i64>,
-    /// Error of the last attempt that failed.
+    /// Error of the last attempt that failed, or the reason why the message expired; `None` if there is none.
     pub last_error: Option<String>,
 }
 
@@ -68,13 +70,13 @@ pub enum DeliveryStatus {
 /// Selects the messages to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutboxFilter {
-    /// Includes only messages for this sink.
+    /// Includes only messages for this sink; `None` includes all sinks.
     pub sink: Option<String>,
-    /// Includes only messages with this status.
+    /// Includes only messages with this status; `None` includes all.
     pub status: Option<DeliveryStatus>,
 }
 
-/// The consequence of a failed attempt.
+/// What happens to a message after an attempt to deliver it has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
     /// The message is due again after this time.
@@ -83,21 +85,21 @@ pub enum AfterFailure {
     Dead,
 }
 
-/// Messages to deliver: added, claimed, delivered, failed and retried. Part of [`crate::Journal`], whose guarantees
-/// apply.
+/// Adds, claims, lists and retries messages, and records the results of their delivery. Part of [`crate::Journal`],
+/// whose guarantees apply.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Adds messages that belong to no detection to the outbox, once per sink and key. They are due at once, by the
-    /// clock of the database; `now` is the time of their creation.
+    /// Adds messages that belong to no detection to the outbox, once per sink and key. The messages are due at once, by
+    /// the clock of the database. `now` is the time of their creation, in milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// As for [`crate::Detections::record`], for names.
+    /// [`CatalogError::Invalid`] if a sink is empty, or if sink and key together are longer than 2,000 bytes.
     async fn enqueue(&self, deliveries: &[NewOutboxMessage], now: i64) -> Result<(), CatalogError>;
 
     /// Claims at most `limit` messages of a sink, those that have been due for longest first, and counts the attempt.
     /// Returns them ordered by id. No two workers get the same message. A message whose delivery is not reported within
     /// the time `claim` becomes due again, because its worker may have died. A sink can therefore receive a message
-    /// twice; it recognizes the duplicate by its key.
+    /// twice; its receiver recognizes the duplicate by the key.
     async fn claim_deliveries(
         &self,
         sink: &str,
@@ -105,11 +107,13 @@ pub trait Outbox: Send + Sync {
         claim: Duration,
     ) -> Result<Vec<OutboxMessage>, CatalogError>;
 
-    /// Marks messages as delivered, even if they have been claimed again or marked as dead in the meantime.
+    /// Marks messages as delivered at the time `now`, in milliseconds since the Unix epoch. This also applies to
+    /// messages that have been claimed again or marked as dead in the meantime.
     async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
 
-    /// Reports that an attempt ([`OutboxMessage::attempts`] as claimed) failed, and what to do with the message.
-    /// Returns false and changes nothing if the message has been claimed again since, or is delivered or dead.
+    /// Records that an attempt to deliver a message failed with `error`, and applies `then` to the message. `attempt`
+    /// is the value of [`OutboxMessage::attempts`] that the claim returned. Returns false and changes nothing if the
+    /// message has been claimed again since then, or is delivered or dead.
     async fn mark_delivery_failed(
         &self,
         id: i64,
@@ -118,7 +122,8 @@ pub trait Outbox: Send + Sync {
         then: AfterFailure,
     ) -> Result<bool, CatalogError>;
 
-    /// Returns a page of messages that pass the filter, ordered by id, starting after the given one.
+    /// Returns at most `limit` messages that pass the filter, ordered by id. The page starts after the id `after`, or
+    /// with the first message if `after` is `None`.
     async fn deliveries(
         &self,
         filter: &OutboxFilter,
@@ -126,6 +131,6 @@ pub trait Outbox: Send + Sync {
         limit: u32,
     ) -> Result<Vec<OutboxMessage>, CatalogError>;
 
-    /// Makes dead messages due again, with attempts counted from 0, and returns their number.
+    /// Makes the dead ones of these messages due again, with attempts counted from 0, and returns their number.
     async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError>;
 }

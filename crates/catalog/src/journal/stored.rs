@@ -12,7 +12,8 @@ const MAX_TIME_MS: i64 = 1 << 53;
 /// rejects the row.
 const MAX_NAME_BYTES: usize = 2000;
 
-/// Returns the reason why a text cannot be an indexed name, or `None` if it can.
+/// Returns the reason why a text cannot be an indexed name, or `None` if it can. `what` is the kind of name in the
+/// reason, for example `sink`.
 pub(crate) fn name_fault(what: &str, name: &str) -> Option<String> {
     // The replacement of a NUL has three bytes, so the stored text is measured, not the given one.
     let length = text(name).len();

@@ -48,7 +48,7 @@ impl StreamState {
         matches!(self, Self::Ended | Self::Failed)
     }
 
-    /// Returns the state with this name.
+    /// Returns the state with this name, or `None` if the name is unknown.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
@@ -61,9 +61,9 @@ pub struct NewStream {
     pub id: String,
     /// URL of the audio.
     pub url: String,
-    /// Source that reported the stream.
+    /// Name of the source that reported the stream, for example `ivs`.
     pub origin: String,
-    /// Name of this session, if the origin names sessions.
+    /// Name of this session; `None` if the origin does not name sessions.
     pub session: Option<String>,
     /// Start time as reported by the origin, in milliseconds since the Unix epoch; the same in each report of the same
     /// start.
@@ -102,52 +102,54 @@ pub struct Stream {
     pub id: String,
     /// URL of the audio.
     pub url: String,
-    /// Source that reported the stream.
+    /// Name of the source that reported the stream, for example `ivs`.
     pub origin: String,
-    /// Name of this session, if it has one.
+    /// Name of this session; `None` if the origin does not name sessions.
     pub session: Option<String>,
     /// Current state.
     pub state: StreamState,
-    /// Reason of the state.
+    /// Reason of the state; `None` if there is none.
     pub reason: Option<String>,
-    /// Time of the first sample of the session, if known, in milliseconds since the Unix epoch.
+    /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` if it is not known yet.
     pub epoch: Option<i64>,
-    /// Anchor of the session's clock, with which the next worker continues it; `None` if the stream has dates or no
-    /// timestamps. Only workers interpret the text.
+    /// Anchor of the session's clock, with which the next worker continues the clock; `None` if the stream has dates or
+    /// no timestamps. Only workers interpret the text.
     pub clock_anchor: Option<String>,
-    /// Start time of its first session, in milliseconds since the Unix epoch.
+    /// Start time of the first session of the stream, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// Start time of this session, in milliseconds since the Unix epoch. It increases with every session and identifies
-    /// it.
+    /// Start time of this session, in milliseconds since the Unix epoch. The start time increases with every session,
+    /// so it identifies the session.
     pub started_at: i64,
-    /// Time of the last change of anything but the lease, in milliseconds since the Unix epoch.
+    /// Time of the last change of the stream, except changes of its lease, in milliseconds since the Unix epoch.
     pub updated_at: i64,
-    /// Time at which the session ended, in milliseconds since the Unix epoch.
+    /// Time at which the session ended or failed, in milliseconds since the Unix epoch; `None` before that.
     pub ended_at: Option<i64>,
-    /// Owner of the lease.
+    /// Owner of the lease; `None` if there is no lease.
     pub lease_owner: Option<String>,
-    /// Time at which the lease expires by the clock of the database, in milliseconds since the Unix epoch.
+    /// Time at which the lease expires by the clock of the database, in milliseconds since the Unix epoch; `None` if
+    /// there is no lease.
     pub lease_until: Option<i64>,
     /// Number of claims since the stream was last live.
     pub attempts: u32,
-    /// Number of claims that did not end in an orderly way since the stream was last confirmed. The current claim
-    /// counts until it is confirmed.
+    /// Number of claims that did not end in an orderly way since the stream was last confirmed
+    /// ([`crate::Attempts::confirm_stream`]). The current claim counts until then.
     pub deaths: u32,
     /// Number of deaths of the stream's decoder since the stream was last [healthy](crate::StreamHealth::Healthy).
     pub decoder_deaths: u32,
-    /// Position in a stream of segments, from which the next worker continues. Only workers interpret the text.
+    /// Position in an archive of segments, from which the next worker continues; `None` if none was stored. Only
+    /// workers interpret the text.
     pub progress: Option<String>,
 }
 
 impl Stream {
-    /// Returns the key of its latest session.
+    /// Returns the key of the latest session of the stream.
     #[must_use]
     pub fn key(&self) -> SessionKey {
         SessionKey { id: self.id.clone(), started_at: self.started_at }
     }
 
     /// Returns true if the stream failed because it killed its process [`MAX_WORKER_DEATHS`] times or its decoder
-    /// [`MAX_DEATHS`] times. Only a new start makes it claimable again.
+    /// [`MAX_DEATHS`] times. Only a new start makes the stream claimable again.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
         // Both counts are kept until the next start, so they show why the stream failed. A stream that failed for
@@ -160,11 +162,11 @@ impl Stream {
 /// Selects the streams to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamFilter {
-    /// Includes ended and failed streams.
+    /// True to include ended and failed streams.
     pub over: bool,
-    /// Includes only streams in this state.
+    /// Includes only streams in this state; `None` includes all. The states `ended` and `failed` also need `over`.
     pub state: Option<StreamState>,
-    /// Includes only streams of this origin.
+    /// Includes only streams of this origin; `None` includes all.
     pub origin: Option<String>,
 }
 
@@ -184,7 +186,7 @@ pub trait StreamRegistry: Send + Sync {
 
     /// Ends a stream on behalf of a caller that does not hold its lease, and ends the lease. Returns false and changes
     /// nothing if the stream is unknown, has ended already, started later than `at`, or is in another session than
-    /// `session`.
+    /// `session`. If either session has no name, the sessions are not compared.
     async fn end_stream(
         &self,
         id: &str,
@@ -193,17 +195,19 @@ pub trait StreamRegistry: Send + Sync {
         at: i64,
     ) -> Result<bool, CatalogError>;
 
-    /// Records that a session has ended that is not the one in the row of the stream, so that its start changes nothing
-    /// if it arrives late. The row stays as it is.
+    /// Records the end of a session other than the stored session of the stream. If the start of that session is
+    /// reported later, [`Self::start_stream`] then leaves a known stream unchanged. This call does not change the
+    /// stored stream.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id or a session that is empty or longer than 2,000 bytes.
     async fn record_session_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError>;
 
-    /// Returns the stream with this id.
+    /// Returns the stream with this id, or `None` if it is unknown.
     async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError>;
 
-    /// Returns a page of streams that pass the filter, ordered by id (by code point), starting after the given one.
+    /// Returns at most `limit` streams that pass the filter, ordered by id (by code point). The page starts after the
+    /// id `after`, or with the first stream if `after` is `None`.
     async fn streams(
         &self,
         filter: &StreamFilter,

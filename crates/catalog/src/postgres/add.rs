@@ -16,9 +16,9 @@ use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 /// The result for each track of a batch, in order.
 type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
 
-/// A batch whose commit was sent, with an unknown result. Number, id and time of its first row identify it.
+/// A batch whose commit was sent, with an unknown result. Number, id and time of the first row identify the batch.
 struct PendingCommit {
-    /// Number of its first row.
+    /// Number of the first row of the batch.
     number: TrackNumber,
     id: TrackId,
     added_at: i64,
@@ -26,16 +26,16 @@ struct PendingCommit {
 }
 
 impl PostgresCatalog {
-    /// Adds a batch exactly once. If a connection is lost during a commit, its result is unknown, so the next attempt
-    /// checks if the batch is stored. The batch cannot appear after that check: the writers' lock is free only once
-    /// that transaction has ended.
+    /// Adds a batch exactly once. If the connection is lost during the commit, the result of the commit is unknown, so
+    /// the next attempt checks if the batch is stored. The check is final: it runs under the writers' lock, which
+    /// becomes free only when the earlier transaction has ended.
     pub(super) async fn add_candidates(&self, candidates: &[BatchTrack]) -> Result<Outcomes, CatalogError> {
-        // A batch of rejected tracks must not wait for the lock.
+        // If all tracks were rejected, the call must not wait for the writers' lock.
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
         let mut retry = Retry::new();
-        // Lives outside the attempts: only the next attempt can learn whether the commit of this one succeeded.
+        // Kept across attempts: if the result of a commit is unknown, the next attempt checks if the batch is stored.
         let mut pending_commit = None;
         loop {
             match self.attempt(self.add_once(candidates, &mut pending_commit)).await {
@@ -93,7 +93,8 @@ impl PostgresCatalog {
         }
         new.metadata = new.metadata.without_nul();
         let extra = row::extra(&new.metadata, |what| self.name.invalid(what))?;
-        // Generated once and not per attempt: an attempt after a lost commit recognizes its rows by it.
+        // The id is generated once and not per attempt, so that an attempt after a lost commit recognizes the stored
+        // rows.
         Ok(BatchTrack { new, new_id: TrackId(Uuid::now_v7()), extra })
     }
 
@@ -129,8 +130,8 @@ impl PostgresCatalog {
         row::all(&rows, row::track).map_err(|error| self.name.error(error))
     }
 
-    /// Takes new numbers from the sequence. The numbers of transactions that are rolled back are lost, which is the
-    /// price for never assigning a number twice.
+    /// Takes new numbers from the sequence. The numbers of transactions that are rolled back are lost, because no
+    /// number is ever assigned twice.
     async fn new_numbers(
         &self,
         connection: &mut PgConnection,
@@ -143,7 +144,7 @@ impl PostgresCatalog {
         numbers.map_err(|error| self.name.error(error))
     }
 
-    /// Writes the plan: removed tracks, new tracks, and the changes.
+    /// Writes the plan: marks replaced tracks as removed, adds the new tracks, and records the changes.
     async fn write(
         &self,
         connection: &mut PgConnection,

@@ -4,11 +4,11 @@ use super::error::PostgresName;
 use super::open::options;
 use crate::{Address, CatalogError};
 
-/// Parses a URL and adds the defaults of the environment.
+/// Parses a URL; missing parts have the defaults of the environment.
 pub(crate) fn address(url: &str) -> Result<Address, CatalogError> {
     let options = options(url)?;
     let socket = options.get_socket().map(|folder| folder.display().to_string());
-    // libpq uses the name of the user as the default, and so does the server.
+    // If the URL names no database, libpq and the server use the name of the user.
     let database = options.get_database().unwrap_or(options.get_username());
     let names = vec![
         socket.unwrap_or_else(|| options.get_host().to_owned()),

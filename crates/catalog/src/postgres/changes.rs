@@ -21,7 +21,7 @@ impl ChangeFeed for PostgresCatalog {
     }
 
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        // Positions are stored as i64, so no change follows a greater one.
+        // Positions are stored as i64, so no change follows a position above its maximum.
         let Ok(after) = i64::try_from(position) else { return Ok(Vec::new()) };
         let sql = "SELECT position, track, kind FROM refrain.changes WHERE position > $1 ORDER BY position LIMIT $2";
         let rows = self.rows(sql, |query| query.bind(after).bind(i64::from(limit))).await?;
@@ -66,7 +66,7 @@ impl ChangeFeed for PostgresCatalog {
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        // The length of bytes that are stored out of line without compression is known without reading them.
+        // PostgreSQL knows the length of uncompressed values that are stored out of line without reading them.
         let sql = "SELECT track, length(packed)::bigint FROM refrain.constellations WHERE track = ANY($1)";
         let numbers = as_parameter(numbers);
         let rows: Vec<(i64, i64)> = self.rows_as(sql, |query| query.bind(&numbers)).await?;
@@ -77,7 +77,7 @@ impl ChangeFeed for PostgresCatalog {
     }
 
     async fn settle(&self) -> Result<(), CatalogError> {
-        // Every commit waits for the log of the server.
+        // Every commit has waited until the server's write-ahead log is on disk, so there is nothing to do.
         Ok(())
     }
 }

@@ -1,35 +1,35 @@
 //! The binary format of `COPY FROM STDIN`: <https://www.postgresql.org/docs/current/sql-copy.html>.
 //!
-//! The end of a copy takes 40 ms, because the driver does not disable Nagle's algorithm. It is therefore used only for
-//! about a megabyte or more.
+//! The end of a copy takes 40 ms, because the driver does not disable Nagle's algorithm. Rows are therefore copied only
+//! from about a megabyte on.
 
 use sqlx::PgConnection;
 
-/// Size in bytes from which the buffered rows are sent as one message. It bounds the memory of a copy. At half this
-/// value, there are twice as many messages; at twice this value, the buffer is twice as large. The speed was not
-/// measured for other values.
+/// Size in bytes from which the buffered rows are sent as one message. The limit bounds the memory of a copy: at twice
+/// this value, a copy buffers 2 MiB. The speed was not measured for other values.
 const COPY_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Signature, flags (none) and length of the header extension (none).
+/// Start of a copy: signature, flags (none) and length of the header extension (none).
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// Marks the end of the rows, in place of the number of fields of the next row.
 const END: i16 = -1;
 
-/// A buffer of rows to copy to a table.
+/// A buffer of rows in the binary format, to copy to a table.
 #[derive(Debug)]
 pub struct CopyRows(Vec<u8>);
 
 impl CopyRows {
-    /// Begins a row with this number of fields, each of which must follow.
+    /// Begins a row with this number of fields. The caller must add each field with [`Self::value`].
     pub fn row(&mut self, fields: i16) -> &mut Self {
         self.0.extend(fields.to_be_bytes());
         self
     }
 
-    /// Adds a field: a text, bytes, or any other type in the binary format of the database.
+    /// Adds a field to the row. `bytes` is the value in the binary format of PostgreSQL; for a text, these are its
+    /// bytes.
     pub fn value(&mut self, bytes: &[u8]) -> &mut Self {
-        // Longer values are rejected earlier: no row can be longer than 1 GB.
+        // Values above 2 GiB get a wrong length, but the server rejects them anyway: no row can be longer than 1 GB.
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         self.0.extend(length.to_be_bytes());
         self.0.extend(bytes);
@@ -37,7 +37,7 @@ impl CopyRows {
     }
 }
 
-/// Copies all items with a statement `COPY … FROM STDIN (FORMAT binary)`; `write` encodes one item.
+/// Copies all items to a table with `statement`, a `COPY … FROM STDIN (FORMAT binary)`. `write` encodes one item.
 ///
 /// # Errors
 /// The error of the driver.

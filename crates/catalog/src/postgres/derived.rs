@@ -6,7 +6,7 @@ use super::{PostgresCatalog, Statement};
 use crate::CatalogError;
 
 impl PostgresCatalog {
-    /// Converts an error of the driver.
+    /// Converts an error of the database driver to a [`CatalogError`].
     pub fn error(&self, error: sqlx::Error) -> CatalogError {
         self.name.error(error)
     }
@@ -21,8 +21,8 @@ impl PostgresCatalog {
         self.name.invalid(what)
     }
 
-    /// Executes one query and returns its rows. Behind PgBouncer it needs a transaction, because its protocol messages
-    /// could otherwise reach different connections.
+    /// Executes one query and returns its rows. Behind PgBouncer, the query runs in a transaction, because its protocol
+    /// messages could otherwise reach different connections.
     ///
     /// # Errors
     /// [`CatalogError`] if the database is unavailable or rejects the query.
@@ -37,8 +37,8 @@ impl PostgresCatalog {
         Ok(rows)
     }
 
-    /// Makes the space of deleted rows of `table` available to new rows. An error has no effect: autovacuum does the
-    /// same later.
+    /// Makes the space of deleted rows of `table` available to new rows. An error is ignored, because autovacuum does
+    /// the same later.
     pub async fn vacuum(&self, table: &'static str) {
         // VACUUM takes no parameters and cannot run in a transaction. The name of the table is a literal of the caller.
         let sql = sqlx::AssertSqlSafe(format!("VACUUM {table}"));

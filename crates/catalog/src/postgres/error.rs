@@ -20,7 +20,7 @@ impl PostgresName {
     pub(super) fn new(options: &PgConnectOptions) -> Self {
         let database = options.get_database().unwrap_or(options.get_username());
         let host = options.get_socket().map(|folder| folder.display().to_string().replace('/', "%2F"));
-        // sqlx has two forms for a socket: a folder of its own option, or a host that begins with a slash.
+        // sqlx has two forms for a socket: a folder in a separate option, or a host that begins with a slash.
         let socket = host.is_some() || options.get_host().starts_with('/');
         let host = host.unwrap_or_else(|| options.get_host().replace('/', "%2F"));
         let (user, port) = (options.get_username(), options.get_port());
@@ -66,8 +66,8 @@ impl PostgresName {
             "53300" => CatalogError::TooManyConnections { catalog, detail },
             "40001" | "40P01" | "55P03" => CatalogError::Locked { catalog },
             "57014" => CatalogError::TimedOut { catalog, detail },
-            // 57P01 to 57P03: the server shuts down, crashes or starts. 57P05, 25P03: it ended an idle session or
-            // transaction.
+            // 57P01 to 57P03: the server shuts down, crashes or starts. 57P05, 25P03: the server ended an idle session
+            // or transaction.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => self.unreachable(detail),
             // The sequence of track numbers has reached its maximum of 32 bits.
             "2200H" => CatalogError::TooManyTracks { catalog },
@@ -125,8 +125,8 @@ impl PostgresName {
     }
 }
 
-/// Adds the first line of the details to a message: a server that lost its connection to another server, through
-/// postgres_fdw, reports there which server it was and why.
+/// Adds the first line of the server's details, if there are any, to a message. If a server lost its connection to
+/// another server through postgres_fdw, the details name that server and the reason.
 fn with_detail(message: String, error: &dyn DatabaseError) -> String {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     match error.and_then(PgDatabaseError::detail).and_then(|detail| detail.lines().next()) {

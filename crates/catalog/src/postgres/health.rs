@@ -4,12 +4,13 @@ use super::PostgresCatalog;
 use crate::health::size;
 use crate::{CatalogError, Fact};
 
-/// Fraction of the server's connections from which a warning is given, because others may soon get none. With the
-/// default of 100 connections, ten are left, of which three are reserved for superusers. At half this value, servers in
-/// normal use are reported; near 1, the warning comes when clients are rejected already.
+/// Fraction of the server's connections from which a warning is given, because further clients may soon get none. With
+/// the default of 100 connections, ten are left, of which three are reserved for superusers. At half this value,
+/// servers in normal use are reported; near 1, the warning comes when clients are rejected already.
 const CONNECTIONS_WARNING_RATIO: f64 = 0.9;
 
-/// Query for the missing grants of each kind of work. Tables that do not exist in this schema version are skipped.
+/// Query for missing privileges. It returns one row per kind of work: 1 for reading, 2 for writing tracks, 3 for
+/// writing detections. Tables that do not exist in this schema version are skipped.
 const MISSING_GRANTS: &str = "\
     WITH needed (kind, what, relation, privilege) AS (VALUES \
         (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \
@@ -52,7 +53,7 @@ impl PostgresCatalog {
         facts.extend(self.rights().await?);
         let sql = "SELECT count(*) FROM refrain.pending_comparisons";
         facts.push(Fact::pending_comparisons(self.fetch_one_row::<(i64,)>(sql).await?.0));
-        // Not an error of the whole check: a catalog without notifications works by polling.
+        // A failure does not fail the whole check, because a catalog without notifications works by polling.
         facts.push(self.notifications().await);
         if thorough {
             let sql = "SELECT count(*) FROM refrain.tracks t WHERE removed_at IS NULL \

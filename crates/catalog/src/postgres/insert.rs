@@ -7,10 +7,10 @@ use super::copy::copy_in;
 use super::plan::{BatchTrack, PlannedInsert};
 use crate::{Metadata, Rule, search};
 
-/// Total size in bytes from which constellations are copied. Measured on one machine: copying 256 of 30 kB takes half
-/// the time of an `INSERT`, but the end of a copy adds a pause of 40 ms (see `copy`). At half this value, that pause
-/// takes a larger part of what a copy saves; at twice this value, batches of 70 to 150 songs are inserted, which takes
-/// longer than copying them.
+/// Total size in bytes from which constellations are written by `COPY` and not by `INSERT`. Measured on one machine:
+/// copying 256 of 30 kB takes half the time of an `INSERT`, but the end of a copy adds a pause of 40 ms (see `copy`).
+/// At half this value, that pause uses up a larger part of the time that a copy saves. At twice this value, batches of
+/// 70 to 150 songs are inserted, which takes longer than copying them.
 const COPY_MIN_BYTES: usize = 1 << 20;
 
 /// A new row of `tracks`.
@@ -38,7 +38,7 @@ impl PostgresCatalog {
         let constellations: Vec<_> = rows
             .iter()
             // A track that a later track of the batch replaces has a row as a record, like any replaced track, but no
-            // audio.
+            // constellation.
             .filter(|row| !row.insert.removed)
             .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
             .collect();
@@ -61,8 +61,8 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         rows: &[NewRow<'_>],
     ) -> Result<(), sqlx::Error> {
-        // One array per column keeps the text of the statement independent of the number of rows, so it is prepared
-        // once.
+        // One array per column keeps the text of the statement independent of the number of rows, so the statement is
+        // prepared once.
         let column = |of: fn(&Metadata) -> &Option<String>| -> Vec<Option<&str>> {
             rows.iter().map(|row| of(&row.candidate.new.metadata).as_deref()).collect()
         };

@@ -22,7 +22,7 @@ macro_rules! select_links {
 
 #[async_trait]
 impl NearDuplicates for PostgresCatalog {
-    // Inserts a link. Can be retried, because doing it twice changes nothing.
+    // Inserts a link. The call can be retried, because a second insert changes nothing.
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
         self.check_link(&link)?;
         self.retried(|| self.link_once(&link)).await
@@ -41,7 +41,7 @@ impl NearDuplicates for PostgresCatalog {
         numbers.map_err(|error| self.name.error(error))
     }
 
-    // Stores the result of comparisons. Can be retried, because doing it twice changes nothing.
+    // Stores the result of comparisons. The call can be retried, because a second execution changes nothing.
     async fn finish_comparisons(
         &self,
         tracks: &[TrackNumber],
@@ -73,7 +73,7 @@ impl NearDuplicates for PostgresCatalog {
 }
 
 impl PostgresCatalog {
-    /// Rejects a link from a track to itself, or with a length that is not finite.
+    /// Rejects a link from a track to itself, or with a number of seconds that is not finite.
     fn check_link(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
         if link.track == link.of || !link.seconds.is_finite() {
             let (track, of) = (link.track.0, link.of.0);

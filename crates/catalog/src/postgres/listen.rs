@@ -13,9 +13,9 @@ use crate::Fact;
 /// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
 const PROBE_CHANNEL: &str = "refrain_doctor";
 
-/// Maximum time to wait for that notification. Later ones are considered lost. It includes opening the connection that
-/// listens. At half this value, a remote server with TLS can be reported wrongly; at twice this value, `refrain doctor`
-/// takes 6 s behind a pooler, where no notification arrives.
+/// Maximum time to open a connection that listens and to receive the notification of the check. A later notification
+/// counts as lost. At half this value, notifications of a remote server with TLS can be reported as lost by mistake; at
+/// twice this value, `refrain doctor` takes 6 s behind a pooler, where no notification arrives.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Channel that writers notify in the transaction of their change.
@@ -27,9 +27,9 @@ const CHANNEL: &str = "refrain_changes";
 /// twice as many queries.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause after a connection failed or was lost, before the next attempt. Polling bounds the delay in the meantime. At
-/// half this value, a server that restarts receives twice as many connections from waiting processes; at twice this
-/// value, changes are noticed by polling for 5 s longer.
+/// Pause after the connection that listens failed or was lost, before the next attempt to connect. Polling bounds the
+/// delay in the meantime. At half this value, a server that restarts receives twice as many connections from waiting
+/// processes; at twice this value, changes are noticed by polling for 5 s longer.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Listens for notifications from the first time that a caller waits for a change.
@@ -49,7 +49,7 @@ impl Drop for ChangeListener {
 }
 
 impl LazyListener {
-    /// Returns a receiver that changes with every notification.
+    /// Returns a receiver whose value is marked as changed at every notification.
     pub(super) fn notified(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
         // Started by the first caller that waits, so a command that never waits opens no second connection.
         let listener = self.0.get_or_init(|| {
@@ -60,7 +60,7 @@ impl LazyListener {
         listener.notified.clone()
     }
 
-    /// Stops listening and closes its connection.
+    /// Stops listening and closes the connection that listens, if there is one.
     pub(super) fn stop(&self) {
         if let Some(listener) = self.0.get() {
             listener.task.abort();
@@ -69,7 +69,7 @@ impl LazyListener {
 }
 
 impl PostgresCatalog {
-    /// Checks that a notification arrives. It sends one on a separate channel.
+    /// Checks that notifications arrive, by sending one on a separate channel.
     pub(super) async fn notifications(&self) -> Fact {
         const NAME: &str = "notifications";
         const ADVICE: &str = "changes are found by polling each second; for faster ones, connect without a pooler in \
@@ -93,13 +93,15 @@ impl PostgresCatalog {
     }
 }
 
-/// Listens until it is aborted. A failure is tried again: callers that wait for a change poll in the meantime.
+/// Listens until the task is aborted. After a failure, connects again; callers that wait for a change poll in the
+/// meantime.
 async fn listen(options: PgConnectOptions, notified: watch::Sender<()>) {
     let mut is_logged = false;
     loop {
         let mut is_listening = false;
         let Err(error) = listen_once(&options, &notified, &mut is_listening).await;
-        // A server that is away fails often. One line for each time that listening stops is enough.
+        // While a server is unavailable, every attempt fails. One log line for each time that listening stops is
+        // enough.
         if is_listening || !is_logged {
             tracing::warn!(
                 %error,

@@ -38,7 +38,7 @@ const MIN_SERVER_VERSION: i32 = 130_000;
 enum SchemaState {
     /// There is no schema `refrain`.
     Missing,
-    /// The schema was created for this program and is still empty.
+    /// The schema `refrain` exists and is empty.
     Empty,
     /// The schema has an older version.
     Old(i64),
@@ -47,9 +47,9 @@ enum SchemaState {
 }
 
 /// Upgrades the schema if needed, or creates it if `create` is true, and returns the identity of the catalog.
-/// Everything happens in one transaction, which excludes other processes if something is changed.
+/// Everything happens in one transaction, which excludes other writers if it changes something.
 ///
-/// A user without the privilege to do so needs a schema of the supported version.
+/// If the user has no privilege to change the schema, the schema must already have the supported version.
 pub(super) async fn ensure_current(
     connection: &mut PgConnection,
     begin: Arc<str>,
@@ -58,7 +58,7 @@ pub(super) async fn ensure_current(
 ) -> Result<u128, CatalogError> {
     let transaction = connection.begin_with(AssertSqlSafe(begin)).await;
     let mut transaction = transaction.map_err(|error| name.error(error))?;
-    // Before anything else, because an old server would fail with a syntax error in a migration.
+    // The server is checked first, because an old one would fail with a syntax error in a migration.
     check_server(&mut transaction, name).await?;
     let before = inspect(&mut transaction, name).await?;
     if !create && matches!(before, SchemaState::Missing | SchemaState::Empty) {
@@ -77,7 +77,7 @@ pub(super) async fn ensure_current(
 fn not_upgraded(before: SchemaState, error: CatalogError) -> CatalogError {
     let SchemaState::Old(found) = before else { return error };
     let (catalog, detail) = match error {
-        // Only these two errors mean that somebody else has to upgrade; all others are reported as they are.
+        // Only these two errors mean that another user has to upgrade the schema; all others are reported as they are.
         CatalogError::NotAllowed { catalog, detail } => {
             (catalog, format!("its user may not upgrade it ({detail})"))
         }

@@ -7,7 +7,7 @@
 //!
 //! A call whose connection is lost is retried until the server is available again ([`Retry`]).
 //!
-//! The public items are for crates that store data in the same database that is derived from the catalog.
+//! The public items are for crates that derive data from the catalog and store it in the same database.
 
 mod add;
 mod address;
@@ -58,7 +58,7 @@ pub struct PostgresCatalog {
     /// True if named prepared statements may be used.
     prepared: bool,
     listener: LazyListener,
-    /// Carries all connections if the server has a certificate that sqlx cannot use.
+    /// Carries all connections if the server has a certificate that sqlx cannot use; `None` otherwise.
     _tunnel: Option<Tunnel>,
     identity: u128,
 }
@@ -83,7 +83,7 @@ impl Catalog for PostgresCatalog {
 
     // Closes all connections, after the calls that use them have ended.
     async fn close(&self) -> Result<(), CatalogError> {
-        // First, because it has a connection of its own that the pool does not close.
+        // First, because the listener has a separate connection that the pool does not close.
         self.listener.stop();
         self.pool.close().await;
         Ok(())

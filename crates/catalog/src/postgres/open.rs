@@ -1,4 +1,4 @@
-//! Opens the connections.
+//! Opens the catalog in a PostgreSQL database.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::clock::MAX_DURATION;
 use crate::{CatalogError, PostgresSettings};
 
 /// Maximum time to connect to a server, including TLS and login. At half this value, a server under load is reported as
-/// unreachable; at twice this value, a wrong host name blocks a command for 20 s, because a firewall may drop its
-/// packets.
+/// unreachable. At twice this value, a wrong host name blocks a command for 20 s, because a firewall may drop the
+/// packets without an error.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Upper limit of the pool size, more than any server allows; the pool allocates memory for all of its connections.
@@ -26,7 +26,8 @@ const MAX_POOL_CONNECTIONS: u32 = 10_000;
 const STATEMENT_CACHE_OFF: &str = "statement-cache-capacity=0";
 
 impl PostgresCatalog {
-    /// Opens the catalog in the database of `url`. If there are no tables, creates them if `create` is true.
+    /// Opens the catalog in the database of `url`. If the tables are missing, they are created if `create` is true;
+    /// otherwise the call fails.
     pub(crate) async fn open(
         url: &str,
         settings: &PostgresSettings,
@@ -104,7 +105,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
         };
         CatalogError::CannotOpen { catalog: "postgres:".into(), reason: format!("invalid URL: {reason}") }
     })?;
-    // The name of a URL or of PGAPPNAME takes precedence, so that operators can tell processes apart.
+    // An application name in the URL or in PGAPPNAME takes precedence, so that operators can tell processes apart.
     let named = options.get_application_name().is_some();
     let options = if named { options } else { options.application_name("refrain") };
     // PgBouncer rejects this parameter, and it has no effect on numbers in the binary format.

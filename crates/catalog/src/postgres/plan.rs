@@ -8,32 +8,32 @@ use std::collections::HashMap;
 use super::error::PostgresName;
 use crate::{AddOutcome, CatalogError, ContentHash, NewTrack, Rule, Track, TrackId, TrackNumber};
 
-/// A track to add, and the id that it gets if it is new: the same in every attempt.
+/// A track to add, and the id for it if it is new. The id is the same in every attempt.
 pub(super) struct BatchTrack {
     pub(super) new: NewTrack,
     pub(super) new_id: TrackId,
-    /// Content of the `extra` column.
+    /// Content of the `extra` column; `None` is stored as NULL.
     pub(super) extra: Option<String>,
 }
 
-/// A row to insert for the candidate with this index.
+/// A row to insert for the candidate with the index `candidate`.
 #[derive(Debug)]
 pub(super) struct PlannedInsert {
     pub(super) candidate: usize,
     pub(super) id: TrackId,
     pub(super) rule: Option<Rule>,
-    /// True if a later candidate of the same batch replaces it.
+    /// True if a later candidate of the same batch replaces this one.
     pub(super) removed: bool,
 }
 
-/// A stored track, or the insert with this index.
+/// A track: a stored one by its number, or one of the batch by the index of its insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TrackRef {
     Stored(TrackNumber),
     Inserted(usize),
 }
 
-/// The outcome for one candidate. Numbers are indexes of inserts.
+/// The outcome for one candidate. A `usize` is an index in [`BatchPlan::inserts`].
 #[derive(Debug)]
 pub(super) enum PlannedOutcome {
     Added(usize),
@@ -47,7 +47,7 @@ pub(super) enum PlannedOutcome {
 #[derive(Debug, Default)]
 pub(super) struct BatchPlan {
     pub(super) inserts: Vec<PlannedInsert>,
-    /// Live tracks that are replaced.
+    /// Stored live tracks that the batch replaces.
     pub(super) retired: Vec<TrackNumber>,
     /// Tracks that are added (true) and removed (false).
     pub(super) changes: Vec<(TrackRef, bool)>,
@@ -55,7 +55,7 @@ pub(super) struct BatchPlan {
     pub(super) planned_outcomes: Vec<PlannedOutcome>,
 }
 
-/// A live track at some point of the batch.
+/// A track that is live after the candidates that were planned so far.
 #[derive(Debug, Clone)]
 struct LiveTrack {
     track_ref: TrackRef,
@@ -70,7 +70,7 @@ struct BatchPlanner<'a> {
     /// All stored tracks that the batch can affect.
     stored: &'a HashMap<TrackNumber, Track>,
     by_source: HashMap<String, LiveTrack>,
-    /// Source of the live track with this id.
+    /// Source of each live track, by its id.
     by_id: HashMap<TrackId, String>,
     plan: BatchPlan,
 }
@@ -105,12 +105,12 @@ impl BatchPlanner<'_> {
     fn planned_outcome(&mut self, index: usize, candidate: &BatchTrack) -> PlannedOutcome {
         let new = &candidate.new;
         let source_match = self.by_source.get(&new.source);
-        // Looked up through the source, because only one of the two maps holds the tracks.
+        // The id leads to the source, and the source to the track, because only `by_source` holds tracks.
         let id_match =
             new.id.and_then(|id| self.by_id.get(&id)).and_then(|source| self.by_source.get(source));
         if let (Some(track), Some(holder)) = (id_match, source_match)
             && track.id != holder.id
-            // With equal content nothing changes, so the source of the other track is not needed.
+            // With equal content nothing is written, so the other track can keep the source.
             && track.content != new.content
         {
             return PlannedOutcome::Rejected(CatalogError::SourceTaken {
@@ -166,7 +166,7 @@ impl BatchPlanner<'_> {
 }
 
 impl BatchPlan {
-    /// Returns the result for each candidate, after the inserts have received numbers.
+    /// Returns the result for each candidate. `numbers` are the track numbers of the inserts, in order.
     pub(super) fn outcomes(
         self,
         candidates: &[BatchTrack],

@@ -1,4 +1,4 @@
-//! Queries. Each is one statement in its own transaction.
+//! Queries of tracks. Each is one statement in its own transaction.
 
 use async_trait::async_trait;
 use sqlx::FromRow;
@@ -8,7 +8,7 @@ use super::PostgresCatalog;
 use super::transaction::Statement;
 use crate::{CatalogError, ContentHash, Track, TrackFilter, TrackId, TrackNumber, TrackReader, row, search};
 
-/// A query of whole tracks.
+/// A query of all columns of tracks; `$rest` follows its FROM clause.
 macro_rules! select_tracks {
     ($rest:literal) => {
         concat!("SELECT ", $crate::row::track_columns!(), " FROM refrain.tracks ", $rest)
@@ -27,7 +27,7 @@ impl TrackReader for PostgresCatalog {
     }
 
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
-        // Texts in the database never contain NUL, and it cannot be passed as a parameter.
+        // Texts in the database never contain NUL, and NUL cannot be passed as a parameter.
         if source.contains('\0') {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl TrackReader for PostgresCatalog {
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<Track>, CatalogError> {
-        // Folded here, because lower() of the server depends on its locale.
+        // The case is folded by this program, because lower() of the server depends on the locale of the server.
         let text = filter.text.as_deref().map(search::needle);
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             return Ok(Vec::new());

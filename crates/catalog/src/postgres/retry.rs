@@ -9,8 +9,8 @@ use super::open::connect;
 use crate::CatalogError;
 
 /// Pause before the first retry; each further retry doubles it. A deadlock or a dropped connection is over by then, and
-/// a restart takes longer. At half this value, there is one more attempt during a restart; at twice this value, a short
-/// failure costs 50 ms more.
+/// a restart takes longer. At half this value, a call makes one more attempt during a restart; at twice this value, a
+/// short failure costs 50 ms more.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Maximum pause between two retries. At half this value, each waiting call sends a restarting server twice as many
@@ -39,7 +39,8 @@ impl Retry {
 }
 
 impl PostgresCatalog {
-    /// Retries an idempotent call until it succeeds, fails permanently, or the deadline has passed.
+    /// Retries an idempotent call until it succeeds, fails permanently, or the time
+    /// [`PostgresSettings::retry_for`](crate::PostgresSettings::retry_for) since the first failure has passed.
     ///
     /// # Errors
     /// The last error of the call.
@@ -74,7 +75,7 @@ impl PostgresCatalog {
         tokio::time::timeout(limit, call).await.unwrap_or_else(timed_out)
     }
 
-    /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline has passed.
+    /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline of `retry` has passed.
     ///
     /// # Errors
     /// The given error, if the call must not be retried.
@@ -98,12 +99,12 @@ impl PostgresCatalog {
         Ok(())
     }
 
-    /// Finds the reason why the pool timed out. It only reports that it had no connection in time, also while the
-    /// server is unavailable and it keeps trying to connect.
+    /// Returns the actual reason why the pool timed out. The pool only reports that it had no connection in time, even
+    /// while the server is unavailable and the pool keeps trying to connect.
     async fn diagnose_busy(&self, error: CatalogError) -> CatalogError {
         match connect(&self.options, &self.name).await {
-            // The server accepts connections again, but the pool did not reach its size: it was waiting for the server.
-            // As a temporary error, the call is retried.
+            // The server accepts connections again, but the pool did not reach its size, because it was waiting for the
+            // server. The error is temporary, so the call is retried.
             Ok(_) if self.pool.size() < self.settings.max_connections => {
                 self.name.unreachable("it was unavailable until now")
             }

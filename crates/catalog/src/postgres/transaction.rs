@@ -13,15 +13,15 @@ use super::{PostgresCatalog, WRITER_LOCK};
 use crate::{CatalogError, PostgresSettings};
 
 /// Time after which the server ends an idle transaction. A writer whose machine died would otherwise block all others,
-/// because the server cannot detect it. A transaction is also idle while index rows are packed or merged in memory: at
-/// half this value, a slow machine can lose a batch that it still works on. At twice this value, writers wait up to two
-/// minutes for the lock of a dead machine, longer than their own time limits.
+/// because the server cannot detect that a machine died. A transaction is also idle while index rows are packed or
+/// merged in memory: at half this value, a slow machine can lose a batch that it still works on. At twice this value,
+/// writers wait up to two minutes for the lock of a dead machine, longer than their own time limits.
 const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A transaction that has begun.
 ///
-/// If it is dropped before its end, because of an error or because the call was dropped, its connection is closed: the
-/// state of the protocol is unknown then, and the server rolls back when the connection ends.
+/// If a transaction is dropped before its end, because of an error or because the call was dropped, its connection is
+/// closed. The state of the protocol is unknown in this case, and the server rolls back when the connection ends.
 #[derive(Debug)]
 pub struct Transaction {
     connection: PoolConnection<Postgres>,
@@ -30,7 +30,8 @@ pub struct Transaction {
 
 impl Transaction {
     async fn begin(pool: &PgPool, sql: Arc<str>) -> Result<Self, sqlx::Error> {
-        // Created before BEGIN is sent: if the call is dropped in between, the drop closes the connection.
+        // The value is created before BEGIN is sent, so that its drop closes the connection if the call is dropped
+        // after that.
         let mut transaction = Self { connection: pool.acquire().await?, ended: false };
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
         Ok(transaction)
@@ -38,7 +39,8 @@ impl Transaction {
 
     async fn end(mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
-        // Only after the response. An error or a drop before it leaves the flag unset, and the connection is closed.
+        // The flag is set only after the response. An error or a drop before that leaves it unset, and the connection
+        // is closed.
         self.ended = true;
         Ok(())
     }
@@ -125,7 +127,8 @@ impl PostgresCatalog {
         sqlx::query(sql).persistent(self.prepared)
     }
 
-    /// Commits a transaction, even if it changed nothing.
+    /// Commits a transaction. Transactions that changed nothing are committed too, because a drop closes the
+    /// connection.
     ///
     /// # Errors
     /// [`CatalogError`] if the database became unavailable.

@@ -1,4 +1,4 @@
-//! Changes. Each is one transaction that begins with the writers' lock, so that it cannot deadlock.
+//! Changes of tracks. Each is one transaction that begins with the writers' lock, so that it cannot deadlock.
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -40,7 +40,8 @@ impl TrackWriter for PostgresCatalog {
         Ok(outcomes)
     }
 
-    // Updates a track. Doing it twice has the same result, so it is retried if the response to its commit is lost.
+    // Updates a track. A second update has the same result, so the call is retried if the response to its commit is
+    // lost.
     async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
         // Before the attempts, so that all of them write and return the same text.
         let update = TrackUpdate { metadata: update.metadata.map(Metadata::without_nul), ..update };
@@ -97,8 +98,8 @@ impl PostgresCatalog {
         Ok(Some(track))
     }
 
-    /// Makes one attempt. `commit_sent` is true if an earlier attempt sent a commit that may have succeeded: if the
-    /// track is gone, that commit removed it.
+    /// Makes one attempt to remove a track. `commit_sent` is true if an earlier attempt sent a commit that may have
+    /// succeeded: if the track is missing then, that commit removed it.
     async fn remove_once(&self, id: TrackId, commit_sent: &mut bool) -> Result<bool, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         let Some(track) = self.live_by_id(&mut transaction, id).await? else {
@@ -129,7 +130,7 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         numbers: &[TrackNumber],
     ) -> Result<(), CatalogError> {
-        // The constellation goes, the row stays: detections refer to its number.
+        // The constellation is deleted, but the row is kept, because detections refer to its number.
         let numbers = as_parameter(numbers);
         self.query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
             .bind(&numbers)

@@ -12,9 +12,9 @@ use super::read::json_list;
 use crate::clock::MAX_DURATION;
 use crate::{CatalogError, Change, ChangeFeed, TrackNumber, row};
 
-/// Interval at which the file is polled while a caller waits for a change: other processes cannot send notifications. A
-/// poll reads one page from the cache. At half this value, an idle process wakes up twice as often; at twice this
-/// value, a change is noticed half a second later on average.
+/// Interval at which the newest position is read while a caller waits for a change: other processes cannot send
+/// notifications. A poll reads one page from the cache. At half this value, an idle process wakes up twice as often; at
+/// twice this value, a change is noticed up to half a second later.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[async_trait]
@@ -30,7 +30,7 @@ impl ChangeFeed for SqliteCatalog {
     }
 
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        // Positions are stored as i64, so no change follows a greater one.
+        // Positions are stored as i64, so no change follows a position above its maximum.
         let Ok(after) = i64::try_from(position) else { return Ok(Vec::new()) };
         let rows = sqlx::query(
             "SELECT position, track, kind FROM changes WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -43,7 +43,7 @@ impl ChangeFeed for SqliteCatalog {
     }
 
     async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        // The position of the first round is read even if the time is zero, so a caller can use this as a check.
+        // The position is read at least once, even if `at_most` is zero, so a caller can use this call as a check.
         let until = Instant::now() + at_most.min(MAX_DURATION);
         loop {
             if self.position().await? > position {

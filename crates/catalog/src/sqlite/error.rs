@@ -16,7 +16,7 @@ const CANTOPEN: i32 = 14;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
-/// Name of the catalog in its errors.
+/// Name of the catalog in its errors: the URL.
 #[derive(Debug, Clone)]
 pub(super) struct SqliteName(pub(super) String);
 
@@ -68,7 +68,7 @@ impl SqliteName {
     }
 }
 
-/// Returns true if another connection holds a lock.
+/// Returns true if the error means that another connection holds a lock.
 pub(super) fn is_busy(error: &Error) -> bool {
     matches!(primary_code(error), Some(BUSY | LOCKED))
 }

@@ -8,9 +8,10 @@ use super::open::with_suffix;
 use crate::health::size;
 use crate::{CatalogError, Fact, HealthLevel};
 
-/// Size in bytes from which the write-ahead log is reported: it cannot be emptied while a process keeps reading an old
-/// state. SQLite empties the log from 4 MB on, so a log of this size has not been emptied for long. At half this value,
-/// one large import can be reported; at twice this value, twice as much of the disk is in use before the warning.
+/// Size in bytes from which the size of the write-ahead log is a warning. SQLite empties the log from 4 MB on, except
+/// while a process keeps reading an old state. A log of this size has not been emptied for a long time. At half this
+/// value, one large import can be reported; at twice this value, twice as much of the disk is in use before the
+/// warning.
 const LARGE_LOG_BYTES: u64 = 1 << 30;
 
 impl SqliteCatalog {
@@ -19,8 +20,8 @@ impl SqliteCatalog {
             Fact::fine("schema version", SUPPORTED_SCHEMA.to_string()),
             self.file_size(),
             self.journal_mode().await?,
-            // Answered by trying, because permissions of the folder and read-only disks matter as well as those of the
-            // file.
+            // Tested with a change that is rolled back, because permissions of the folder and read-only disks matter as
+            // well as those of the file.
             self.rights().await?,
             Fact::pending_comparisons(self.fetch_value("SELECT count(*) FROM pending_comparisons").await?),
         ];

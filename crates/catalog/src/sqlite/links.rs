@@ -55,7 +55,7 @@ impl NearDuplicates for SqliteCatalog {
             self.insert_link(&mut transaction, link).await?;
         }
         for track in tracks {
-            // One statement per track. There is no round trip, so an array as in PostgreSQL would save nothing.
+            // One statement per track. SQLite needs no round trip, so an array as in PostgreSQL would save no time.
             self.remove_pending(&mut transaction, *track).await?;
         }
         self.commit(transaction).await
@@ -135,7 +135,7 @@ impl SqliteCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    /// Unmarks a track because it was compared or removed.
+    /// Marks a track as no longer pending, because it was compared or removed.
     pub(super) async fn remove_pending(
         &self,
         connection: &mut SqliteConnection,

@@ -46,7 +46,7 @@ pub(super) async fn ensure_current(
     if inspect(connection, name).await? == SchemaState::Current {
         return Ok(());
     }
-    // Cannot be changed within a transaction.
+    // Before the transaction, because SQLite cannot turn on the write-ahead log within one.
     use_write_ahead_log(connection, name).await?;
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| name.error(error))?;
@@ -113,8 +113,8 @@ async fn inspect(connection: &mut SqliteConnection, name: &SqliteName) -> Result
     }
 }
 
-/// Turns on the write-ahead log, which is a persistent setting. SQLite does not wait for locks here, so the attempt is
-/// repeated.
+/// Turns on the write-ahead log, which is a persistent setting. SQLite does not wait for locks during this change, so
+/// the attempt is repeated.
 async fn use_write_ahead_log(
     connection: &mut SqliteConnection,
     name: &SqliteName,

@@ -25,14 +25,14 @@ use sqlx::sqlite::SqlitePool;
 use crate::{Catalog, CatalogError, Fact, Journal};
 use error::SqliteName;
 
-/// Maximum number of attempts to take a lock that another process holds. In each of them SQLite itself waits, up to 5 s
-/// where it supports that: half a minute in total, which is longer than a batch of an indexer holds the lock. At half
-/// this value, a call can fail while a large batch is written; at twice this value, an abandoned lock is reported after
-/// a minute.
+/// Maximum number of attempts to take a lock that another process holds. In each attempt SQLite itself waits up to 5 s,
+/// so that the total is half a minute: longer than an indexer holds the lock for a batch. At half this value, a call
+/// can fail while a large batch is written; at twice this value, an abandoned lock is reported after a minute.
 const MAX_LOCK_ATTEMPTS: u32 = 6;
 
-/// Increment of the pause between attempts where SQLite itself does not wait: 1.5 s in total, for a change of the
-/// journal mode, which takes milliseconds. At half or twice of it, the total is 0.75 s or 3 s.
+/// Increment of the pause between attempts to change the journal mode, for which SQLite itself does not wait. The
+/// pauses are 1.5 s in total; another process holds its lock for milliseconds during such a change. At half or twice
+/// this value, the total is 0.75 s or 3 s.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// A catalog in an SQLite file.
@@ -40,7 +40,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct SqliteCatalog {
     name: SqliteName,
     path: PathBuf,
-    /// `None` if the file cannot be written.
+    /// The only connection that writes; `None` if the file cannot be written.
     writer: Option<SqlitePool>,
     readers: SqlitePool,
     identity: u128,
@@ -60,7 +60,7 @@ impl Catalog for SqliteCatalog {
         self.check_health(thorough).await
     }
 
-    // Moves the content of the log into the file. While other processes still use it, the last of them does so.
+    // Moves the content of the log into the file. While other processes still use the file, the last of them does this.
     async fn close(&self) -> Result<(), CatalogError> {
         // First, because an open reader would prevent the log from being emptied.
         self.readers.close().await;

@@ -1,4 +1,4 @@
-//! Opening the file.
+//! Opens the catalog in an SQLite file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,18 +10,19 @@ use super::error::SqliteName;
 use super::{SqliteCatalog, migrate};
 use crate::CatalogError;
 
-/// Page size of a new file in bytes. Measured with 1,000 songs of 200 s, everything but the constellations takes 0.8 kB
-/// per song with pages of 1,024 bytes, 0.9 with 2,048, 1.3 with 4,096 and 2.2 with 8,192; adding songs takes twice as
-/// long with 1,024 as with 4,096.
+/// Page size of a new file in bytes. Measured with 1,000 songs of 200 s: without constellations, a song takes 0.8 kB
+/// with pages of 1,024 bytes, 0.9 kB with 2,048, 1.3 kB with 4,096 and 2.2 kB with 8,192. With 1,024, adding songs
+/// takes twice as long as with 4,096.
 const PAGE_BYTES: u32 = 4096;
 
-/// Time that SQLite waits for another connection in each attempt. The number of attempts multiplies it. At half this
-/// value, calls fail after 15 s of writing by another process; at twice this value, after a minute.
+/// Time that SQLite waits for the lock of another connection in each of [`MAX_LOCK_ATTEMPTS`](super::MAX_LOCK_ATTEMPTS)
+/// attempts. At half this value, calls fail after 15 s of writing by another process; at twice this value, after a
+/// minute.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time that a call waits for a connection of this process. All writes share one connection, so it must exceed
-/// the time of several calls that each wait half a minute for another process. At half this value, the third of such
-/// calls fails; at twice this value, a process that cannot write reports it after four minutes.
+/// Maximum time that a call waits for a connection of this process. All writes share one connection, so this timeout
+/// must exceed the time of several calls that each wait half a minute for another process. At half this value, the
+/// third of such calls fails; at twice this value, a process that cannot write reports it after four minutes.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Maximum number of concurrent read connections of this process. Each has a page cache of 2 MB. With 2, long lists
@@ -44,8 +45,8 @@ impl SqliteCatalog {
         }
         create_folder(&path, &name)?;
         match Self::open_writable(&path, &name).await {
-            // Trying is the only reliable test of write access. A missing file stays an error, because it cannot be
-            // read either.
+            // Trying is the only reliable test of write access. A missing file stays an error, because a missing file
+            // cannot be read either.
             Err(CatalogError::CannotOpen { .. } | CatalogError::ReadOnly { .. }) if path.is_file() => {
                 Self::open_readable(path, name).await
             }
@@ -55,8 +56,8 @@ impl SqliteCatalog {
 
     async fn open_writable(path: &Path, name: &SqliteName) -> Result<Self, CatalogError> {
         let options = options(path).create_if_missing(true).page_size(PAGE_BYTES);
-        // One writing connection: SQLite has one writer at a time anyway, and calls of this process wait in the pool,
-        // in order.
+        // One writing connection: SQLite allows only one writer at a time, and in the pool the calls of this process
+        // wait in order.
         let writer = pool(1)
             .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
             .await

@@ -1,4 +1,4 @@
-//! Queries.
+//! Queries of tracks.
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteCatalog;
 use crate::{CatalogError, ContentHash, Track, TrackFilter, TrackId, TrackNumber, TrackReader, row, search};
 
-/// A query of whole tracks.
+/// A query of all columns of tracks; `$rest` follows its FROM clause.
 macro_rules! select_tracks {
     ($rest:literal) => {
         concat!("SELECT ", $crate::row::track_columns!(), " FROM tracks ", $rest)

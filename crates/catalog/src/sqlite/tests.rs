@@ -1,5 +1,5 @@
-//! Conditions that tests can cause only from inside: a full disk, exhausted track numbers, a lock that is never
-//! released.
+//! Tests of conditions that can be caused only from inside the crate: a full disk, exhausted track numbers, a lock that
+//! is never released.
 
 use super::SqliteCatalog;
 use crate::{

@@ -1,4 +1,5 @@
-//! Changes. Each is one transaction that begins as a writer, so that it never has to be rolled back because of a lock.
+//! Changes of tracks. Each is one transaction that takes the write lock first, so that no transaction has to be rolled
+//! back because of a lock.
 
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
@@ -97,7 +98,7 @@ impl SqliteCatalog {
             return Err(self.name.invalid(fault));
         }
         new.metadata = new.metadata.without_nul();
-        // Under the lock of the transaction, so no other process can add the source in between.
+        // Read under the lock of the transaction, so no other process can add the source before the insert.
         let Some(existing) = self.existing_version(connection, &new).await? else {
             let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
             return Ok(AddOutcome::Added(self.insert(connection, new, id).await?));
@@ -113,6 +114,7 @@ impl SqliteCatalog {
     }
 
     /// Returns the live track that `new` is another version of: the track with its id, else the track with its source.
+    /// Returns `None` if there is neither.
     async fn existing_version(
         &self,
         connection: &mut SqliteConnection,
@@ -124,7 +126,8 @@ impl SqliteCatalog {
             .await;
         let source_match = self.optional_track(source_match)?;
         let Some(id) = new.id else { return Ok(source_match) };
-        // The id of an import identifies the track; with equal content the other source is not needed.
+        // The id of an import identifies the track; with equal content nothing is written, so another track can keep
+        // the source.
         match (self.live_by_id(connection, id).await?, source_match) {
             (Some(track), Some(holder)) if track.id != holder.id && track.content != new.content => {
                 Err(CatalogError::SourceTaken {
@@ -202,7 +205,8 @@ impl SqliteCatalog {
         .fetch_one(connection)
         .await
         .map_err(|error| self.name.error(error))?;
-        // AUTOINCREMENT counts to 63 bits. The drop of the transaction removes the row.
+        // AUTOINCREMENT counts to 63 bits, track numbers have 32. After this error, the drop of the transaction removes
+        // the row.
         let number = u32::try_from(number);
         number.map(TrackNumber).map_err(|_| CatalogError::TooManyTracks { catalog: self.name.0.clone() })
     }
@@ -243,7 +247,8 @@ impl SqliteCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    /// Begins a transaction with the write lock of the file. Waits for other processes, up to a limit.
+    /// Begins a transaction with the write lock of the file. Waits for other processes, for at most
+    /// [`MAX_LOCK_ATTEMPTS`] times the busy timeout of SQLite.
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         let writer = self.writer()?;
         let mut attempt = 1;

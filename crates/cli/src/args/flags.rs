@@ -1,10 +1,10 @@
-//! The settings that flags set.
+//! Converts the flags of the command line to settings.
 
 use super::{Cli, Command};
 use crate::settings::Layer;
 
 impl Cli {
-    /// Returns the settings that the flags set.
+    /// Returns the settings that the flags set. A setting without its flag is `None`.
     pub(crate) fn settings(&self) -> Layer {
         let global = &self.global;
         let mut layer = Layer {
@@ -31,7 +31,8 @@ impl Cli {
                 layer.false_positive_rate = args.false_positive_rate;
             }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
-            // Without a wildcard, so that a new command does not compile before its flags are considered here.
+            // The match has no wildcard, so that the compiler requires a decision here about the flags of a new
+            // command.
             Command::Monitor(_)
             | Command::Outbox(_)
             | Command::Tracks(_)

@@ -1,25 +1,26 @@
-//! Headings of the help, under which the flags of all commands are grouped, in the order in which each command lists them.
+//! Headings of the help. Each heading groups flags, and the help of each command lists its headings in the order of
+//! this file.
 
-/// The inputs and how they are read.
+/// Flags about the inputs and how they are read.
 pub(super) const INPUT: &str = "Input";
 
-/// The rows or files on which the command works.
+/// Flags that select the rows or files on which the command works.
 pub(super) const SELECTION: &str = "Selection";
 
-/// The running service and its checks.
+/// Flags about the running service and its checks.
 pub(super) const SERVICE: &str = "Service";
 
-/// The following of a live stream and its events.
+/// Flags about following a live stream and about its events.
 pub(super) const LIVE_STREAM: &str = "Live stream";
 
-/// The search for matches.
+/// Flags about the search for matches.
 pub(super) const MATCHING: &str = "Matching";
 
-/// The results and where they are written.
+/// Flags about the results and where they are written.
 pub(super) const OUTPUT: &str = "Output";
 
-/// The number of threads.
+/// The flag for the number of threads.
 pub(super) const PERFORMANCE: &str = "Performance";
 
-/// The flags of all commands.
+/// Flags that all commands have.
 pub(super) const SETTINGS: &str = "Catalog and settings";

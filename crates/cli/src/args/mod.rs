@@ -49,10 +49,10 @@ Examples:
   refrain streams list                   list the streams of the service
   refrain doctor                         check the installation";
 
-/// Number of characters in a line of the text after the options.
+/// Maximum number of characters in a line of the text that `--help` prints after the options.
 const WIDTH: usize = 80;
 
-/// Returns the text after the options: examples, and the names of the settings.
+/// Returns the text that `--help` prints after the options: examples, and the names of all settings.
 fn after_help() -> String {
     let plain: Vec<_> = plain_keys().iter().map(|key| key.name).collect();
     let database: Vec<_> =
@@ -102,7 +102,8 @@ pub(crate) struct GlobalArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-// The help text of each command is at its arguments type. A doc comment on a variant would override the long help there.
+// The help text of each command is the doc comment of its arguments type. A doc comment on a variant would replace the
+// long help there.
 /// The commands of `refrain`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -149,7 +150,8 @@ mod tests {
 
     use super::*;
 
-    /// Maximum length of a short text in characters: with the flag it fits into two lines of a terminal.
+    /// Maximum length of a short help text in characters. Together with its flag, such a text fits into two lines of a
+    /// terminal.
     const MAX_SHORT_CHARS: usize = 110;
 
     fn check(command: &clap::Command) {
@@ -157,7 +159,7 @@ mod tests {
             let name = format!("{}: {}", command.get_name(), arg.get_id());
             let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
             assert!((1..=MAX_SHORT_CHARS).contains(&short.chars().count()), "{name}: {short}");
-            // One sentence. More is in the long text.
+            // A short help text is one sentence. Further sentences belong in the long help text.
             assert!(!short.replace(". Default: ", "").contains(". "), "{name}: {short}");
             assert!(arg.is_positional() || arg.get_help_heading().is_some(), "{name} has no heading");
         }

@@ -9,13 +9,13 @@ use clap::builder::RangedU64ValueParser;
 use super::{JobsArg, headings};
 use crate::settings::keys::{help, long_help};
 
-/// Allowed widths of a picture in pixels. The size of text has a lower limit, so at half of 640 the histograms and axes
-/// take two thirds of the width. A picture of 4096 × 4096 pixels takes 50 MB of memory, and each job holds one; at
-/// twice the limit it would be 200 MB per job.
+/// Allowed widths of a picture in pixels. The size of text has a lower limit, so with a width of 320 pixels the
+/// histograms and axes would take two thirds of the picture. A picture of 4096 × 4096 pixels takes 50 MB of memory, and
+/// each job holds one picture.
 const WIDTH_RANGE_PX: std::ops::RangeInclusive<u64> = 640..=4096;
 /// Allowed heights of a picture in pixels. Heading, captions and axes of the picture of a match take about 180 pixels
-/// at the smallest scale, so at half of 400 its panels would have no height. The maximum limits memory as for the
-/// width.
+/// at the smallest scale, so with a height of 200 pixels its panels would have no space. The maximum limits the memory,
+/// as for the width.
 const HEIGHT_RANGE_PX: std::ops::RangeInclusive<u64> = 400..=4096;
 
 const LONG: &str = "\

@@ -1,4 +1,4 @@
-//! The `identifyStream` command, a drop-in for the program of this name.
+//! The `identifyStream` command, which replaces the program of the same name.
 #![allow(non_snake_case, reason = "the name is that of the program that it replaces")]
 
 use std::process::ExitCode;

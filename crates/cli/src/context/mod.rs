@@ -1,4 +1,4 @@
-//! Blocking access to the catalog and its index cache, from any thread.
+//! Access to the catalog and its index cache for code that is not asynchronous, from any thread.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,17 @@ use tokio::task::JoinHandle;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// What to do if the catalog does not exist.
+/// Behavior of a command if the catalog does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Create it, for commands that write to it.
+    /// Create the catalog. For commands that write to it.
     Create,
-    /// Return an error. Creating an empty catalog would hide a mistyped path.
+    /// Return an error, because an empty new catalog would hide a mistyped path.
     Refuse,
 }
 
-/// An open catalog. The runtime waits for the database and follows its changes. Audio is never processed on it.
+/// An open catalog and a runtime for network operations, such as database queries and following the changes of the
+/// catalog. Audio is never processed on the threads of this runtime.
 pub(crate) struct CommandContext {
     runtime: Runtime,
     catalog: Arc<dyn Catalog>,
@@ -31,13 +32,13 @@ pub(crate) struct CommandContext {
 }
 
 impl CommandContext {
-    /// Opens the catalog, and creates it if it does not exist and `missing` is [`Missing::Create`].
+    /// Opens the catalog. `missing` determines whether a catalog that does not exist is created or is an error.
     pub(crate) fn open(settings: &Settings, missing: Missing) -> Result<Self> {
         let url = settings.catalog.expose();
         if let Some(path) = sqlite_path(url) {
             prepare_file(&path, missing, settings.names.catalog)?;
         }
-        // One worker thread, so that following the catalog continues while no call of `wait` runs.
+        // The runtime has one worker thread, so that it follows the catalog even while no call of `wait` runs.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -52,32 +53,33 @@ impl CommandContext {
         Ok(Self { runtime, catalog, settings: settings.clone() })
     }
 
-    /// Runs a future, such as a database query, to its end and returns its result.
+    /// Runs a future, such as a database query, to completion and returns its result. Blocks the calling thread.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// Returns a handle of the runtime, for other network operations.
+    /// Returns a handle of the runtime, for network operations other than database queries.
     pub(crate) fn handle(&self) -> tokio::runtime::Handle {
         self.runtime.handle().clone()
     }
 
-    /// Returns the catalog, for queries with [`Self::wait`].
+    /// Returns the catalog. Its futures are run with [`Self::wait`].
     pub(crate) fn catalog(&self) -> &dyn Catalog {
         self.catalog.as_ref()
     }
 
-    /// Returns the catalog, for work in the background.
+    /// Returns a shared handle of the catalog, for tasks that run in the background.
     pub(crate) fn catalog_handle(&self) -> Arc<dyn Catalog> {
         Arc::clone(&self.catalog)
     }
 
-    /// Starts work in the background, which ends with the store at the latest.
+    /// Starts a task in the background. It is cancelled, at the latest, when this context is dropped.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.runtime.spawn(work)
     }
 
-    /// Opens the index cache and brings it up to date. If it was missing or had to be discarded, one line is printed.
+    /// Opens the index cache and brings it up to date with the catalog. Prints a note if the cache was missing or had
+    /// to be discarded, and one for each track that cannot be searched.
     pub(crate) fn index_sync(&self, output: &Output) -> Result<IndexSync> {
         let prefix = self.settings.cache_prefix()?;
         if let Some(folder) = prefix.parent() {
@@ -87,7 +89,7 @@ impl CommandContext {
         }
         let (mut index_sync, state) = self.wait(IndexSync::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) =
-            // Printed before the rebuild, which takes minutes for a large catalog.
+            // The note is printed before the rebuild, which takes minutes for a large catalog.
             rebuild_reason(&state, index_sync.position() == self.wait(self.catalog.position())?)
         {
             output.note(&format!("refrain: index cache {why}; rebuilding it"));
@@ -103,7 +105,7 @@ impl CommandContext {
         Ok(self.wait(index_sync.discard())?)
     }
 
-    /// Brings the index cache up to date and prints the tracks that cannot be searched.
+    /// Brings the index cache up to date with the catalog, and prints a note for each track that cannot be searched.
     pub(crate) fn refresh(&self, index_sync: &mut IndexSync, output: &Output) -> Result<()> {
         let refreshed = self.wait(index_sync.refresh())?;
         for skipped in refreshed.skipped {
@@ -112,30 +114,31 @@ impl CommandContext {
         Ok(())
     }
 
-    /// Starts to follow the catalog in the background, which keeps the index cache up to date.
+    /// Starts a background task that applies changes of the catalog to the index cache. `listener` is called for each
+    /// event.
     pub(crate) fn follow(
         &self,
         index_sync: IndexSync,
         listener: impl Fn(FollowEvent<'_>) + Send + Sync + 'static,
     ) -> IndexFollower {
-        // The follower spawns a task, which needs a current runtime on this thread.
+        // The follower spawns a task, which requires that this thread has entered the runtime.
         let _in_runtime = self.runtime.enter();
         IndexFollower::start(index_sync, listener)
     }
 
-    /// Closes the catalog. The database is cleaned up if possible.
+    /// Closes the catalog and lets the database clean up its files, if it can.
     pub(crate) fn close(self) -> Result<()> {
         Ok(self.wait(self.catalog.close())?)
     }
 }
 
-/// Returns the message for a track that the index does not contain.
+/// Returns the message for a track that the index had to skip.
 pub(crate) fn cannot_be_searched(skipped: &SkippedTrack) -> String {
     format!("track {} cannot be searched: {}", skipped.track.0, skipped.reason)
 }
 
-/// Returns the reason why the cache has to be rebuilt, or `None` if it is valid. A missing cache of an empty catalog needs no
-/// message.
+/// Returns the reason why the cache has to be rebuilt, or `None` if no message is needed: the cache is valid, or it is
+/// missing and the catalog is empty.
 fn rebuild_reason(state: &CacheState, empty_catalog: bool) -> Option<String> {
     match state {
         CacheState::Ready => None,
@@ -144,7 +147,7 @@ fn rebuild_reason(state: &CacheState, empty_catalog: bool) -> Option<String> {
     }
 }
 
-/// Returns the path of a catalog in an SQLite file, or `None` for other catalogs.
+/// Returns the path of a catalog that is an SQLite file, or `None` for every other catalog.
 pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use report::DemoReport;
 use scene::Scene;
 
-/// Runs the command.
+/// Runs `refrain demo`.
 pub(crate) fn run(settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let folder = tempfile::Builder::new()
         .prefix("refrain-demo-")
@@ -32,10 +32,12 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<CommandOutcome
     let catalog = catalog
         .to_str()
         .context("the path of the temporary folder is not UTF-8; set TMPDIR to another folder")?;
-    // All other settings of the user apply, such as `--jobs`. The catalog of the user is not touched.
+    // Other settings of the user, such as `--jobs`, apply. The demo has its own catalog and does not open that of the
+    // user.
     let context = CommandContext::open(&settings.with_file(catalog), Missing::Create)?;
     let outcome = run_in(folder.path(), &context, settings, output);
-    // Closed also after an error, and before the folder is deleted, because closing writes to the database.
+    // The catalog is closed even after an error. This is done before the folder is deleted, because closing writes to
+    // the database.
     let closed = context.close();
     let outcome = outcome?;
     closed?;
@@ -58,7 +60,7 @@ fn run_in(
         output.style().bold("Distorted clips: what was played, and what was found")
     ))?;
     let mut report = DemoReport::default();
-    // Clips are cut from the decoded files, so that they have passed a codec like any recording.
+    // Clips are cut from the decoded files, so that they have the errors of a codec, like real recordings.
     let songs = songs::decode(folder)?;
     let clips = scene::clips(&songs);
     let mut example = None;
@@ -91,7 +93,7 @@ fn run_in(
     Ok(if report.all_correct() { CommandOutcome::Done } else { CommandOutcome::Failed })
 }
 
-/// Writes the songs to files and indexes the files.
+/// Writes the bundled songs to files in `folder` and indexes them.
 fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, output: &Output) -> Result<()> {
     let mut files = Vec::new();
     for (name, bytes) in songs::SONGS {
@@ -102,7 +104,7 @@ fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, out
         files.push(SourceFile { path, source, bytes: bytes.len() as u64 });
     }
     let metadata = MetadataFile::default();
-    // With a rule, the JSON at the end shows a `ruleCode` other than `notSubmitted`.
+    // Because of this rule, the JSON at the end shows a `ruleCode` other than `notSubmitted`.
     let indexer = FileIndexer::new(context, &metadata, Some("block".parse()?));
     let mut summary = Summary::default();
     IndexRun::new(context, &indexer, settings, output).run(&files, &mut summary)?;
@@ -111,7 +113,7 @@ fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, out
     Ok(())
 }
 
-/// The parts that are needed to identify a scene.
+/// The objects that are needed to identify a scene.
 struct DemoRun<'a> {
     folder: &'a Path,
     context: &'a CommandContext,
@@ -123,7 +125,7 @@ impl DemoRun<'_> {
     /// Writes the audio of a scene to a file and identifies the file.
     fn identify(&self, scene: &Scene) -> Result<Identification> {
         let path = self.folder.join("clip.wav");
-        // The clip goes through a file, so that the demo runs the code of `refrain identify`.
+        // The clip is written to a file, so that the demo runs the code of `refrain identify`.
         write_wav(&path, &scene.samples, RATE)?;
         identify::identify(&Input::new(&path), &self.searcher).map_err(|error| anyhow!("{error}"))
     }

@@ -1,4 +1,4 @@
-//! Tables that compare the played songs with the found songs.
+//! Tables of the demo that compare the songs that were played with the songs that were found.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use super::scene::{Played, Scene};
 use crate::identify::{Identification, song};
 use crate::output::{Align, Output, OutputError, Table, clock, confidence};
 
-/// Maximum error of a correct position in a song, in seconds. Tests of `identify` accept 0.05 s, so 0.5 s accepts every
-/// true match, also of a clip that is 1 % too fast, and rejects a repetition of the same bar, which is more than a
-/// second away. At twice this value, such a repetition could pass.
+/// Maximum error of a correct position in a song, in seconds. Tests of `identify` allow errors of 0.05 s, so 0.5 s
+/// accepts every true match, even of a clip that is 1 % too fast. It rejects a match with a repetition of the same bar,
+/// which is more than a second away.
 const MAX_POSITION_ERROR_SECONDS: f64 = 0.5;
 
 /// Maximum error of a correct start or end of a song in the mix, in seconds. It is longer than the cross-fades of 3 s,
-/// in which the quieter song is hard to detect. At half this value, edges inside a cross-fade count as wrong; at twice
-/// this value, an edge in the middle of the neighbour's solo part counts as correct.
+/// in which the quieter song is hard to detect. With half of it, an edge inside a cross-fade would count as wrong. With
+/// twice its length, an edge in the middle of a neighbouring song would count as correct.
 const MAX_EDGE_ERROR_SECONDS: f64 = 3.5;
 
 const CLIP_COLUMNS: [(&str, Align); 6] = [
@@ -39,7 +39,7 @@ const MIX_COLUMNS: [(&str, Align); 8] = [
     ("confidence", Align::Right),
 ];
 
-/// Collects the rows of the tables and counts the correct results.
+/// The tables of the demo, and the numbers of correct results and of all results.
 #[derive(Debug)]
 pub(super) struct DemoReport {
     clips: Table,
@@ -57,12 +57,13 @@ impl Default for DemoReport {
 type Tracks = HashMap<TrackNumber, Track>;
 
 impl DemoReport {
-    /// Adds the result for a clip. Returns true if its song was found at the right position.
+    /// Adds the result for a clip to the table of clips. Returns true if the clip contains a song of the catalog, and
+    /// that song was found at the right position.
     pub(super) fn clip(&mut self, scene: &Scene, result: &Identification, tracks: &Tracks) -> bool {
         let best = result.best();
         let correct = match (scene.played.first(), best) {
             (Some(played), Some(best)) => is_match(played, best, tracks),
-            // The clip of the unknown song is right if nothing is found.
+            // For the clip of the unknown song, no match is the correct result.
             (None, None) => true,
             _ => false,
         };
@@ -72,7 +73,7 @@ impl DemoReport {
             played.map_or_else(|| "(unknown song)".to_owned(), |played| played.title.clone()),
             played.map(|played| clock(played.in_song)).unwrap_or_default(),
             best.map_or_else(|| "no match".to_owned(), |best| title(best, tracks)),
-            // A match can start later than the clip, so its position is converted to the start of the clip.
+            // A match can start later than the clip, so the position at the start of the clip is computed.
             best.map(|best| clock(best.reference_start - best.query_start * best.speed)).unwrap_or_default(),
             mark(best, correct),
         ]);
@@ -80,12 +81,12 @@ impl DemoReport {
         correct && best.is_some()
     }
 
-    /// Adds the result for the mix.
+    /// Adds the results for the mix to the table of the mix: one row for each played song and for each wrong match.
     pub(super) fn mix(&mut self, scene: &Scene, result: &Identification, tracks: &Tracks) {
         let mut found: Vec<&Match> = result.matches.found.iter().collect();
         for played in &scene.played {
             let end = played.start + played.seconds;
-            // Each found song counts once, because one song is played twice in the mix.
+            // A match is used for one row only, because one song is played twice in the mix.
             let place = found.iter().position(|found| {
                 is_match(played, found, tracks)
                     && (found.query_start - played.start).abs() <= MAX_EDGE_ERROR_SECONDS
@@ -102,7 +103,7 @@ impl DemoReport {
             self.mix.row(row);
             self.count(found.is_some());
         }
-        // The rest was reported but not played at that time.
+        // The remaining matches were reported, but their songs were not played at that time.
         for extra in found {
             let mut row = vec![String::new(); MIX_COLUMNS.len()];
             fill(&mut row[3..], extra, tracks, false);
@@ -111,7 +112,7 @@ impl DemoReport {
         }
     }
 
-    /// Counts a result.
+    /// Counts one result, as correct or as wrong.
     pub(super) fn count(&mut self, correct: bool) {
         self.all += 1;
         self.correct += usize::from(correct);
@@ -152,9 +153,9 @@ fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, correct: bool) {
     cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
 }
 
-/// Returns true if a match is the song that was played, at the right position in the song.
+/// Returns true if a match has the title of the song that was played and the right position in that song.
 fn is_match(played: &Played, found: &Match, tracks: &Tracks) -> bool {
-    // A match can start later than the song, and a faster clip moves through the song faster.
+    // If the match starts later than the song, the expected position is later too, in proportion to the speed.
     let expected = played.in_song + (found.query_start - played.start) * played.speed;
     title(found, tracks) == played.title
         && (found.reference_start - expected).abs() <= MAX_POSITION_ERROR_SECONDS

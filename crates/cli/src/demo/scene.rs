@@ -1,39 +1,39 @@
-//! The clips and the mix of the demo.
+//! The audio that the demo identifies: distorted clips and a mix.
 
 use refrain_testkit::effects::{MixClip, Noise, add_babble, add_noise, crop, mix as mix_clips, phone, speed};
 use refrain_testkit::{RATE, compose};
 
 use super::songs::DemoSong;
 
-/// Seed of a generated song that is not bundled, so that it is not in the catalog.
+/// Seed for generating a song that is not bundled, and so is not in the catalog.
 const UNKNOWN_SEED: u64 = 4_040_404;
 
-/// Audio, and the songs that it contains.
+/// Audio to identify, and the songs that it contains.
 #[derive(Debug)]
 pub(super) struct Scene {
-    /// Description of the distortion.
+    /// Short description of the distortion, shown in the table.
     pub(super) how: &'static str,
     pub(super) samples: Vec<f32>,
-    /// The songs in order of time.
+    /// The songs in order of their start. Empty if the scene contains no song of the catalog.
     pub(super) played: Vec<Played>,
 }
 
-/// A song in a scene.
+/// A song that is played in a scene, which is a part of the complete song.
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) title: String,
-    /// Start in the scene, in seconds.
+    /// Start of the song in the scene, in seconds.
     pub(super) start: f64,
-    /// Duration in the scene, in seconds.
+    /// Duration of the played part in the scene, in seconds.
     pub(super) seconds: f64,
-    /// Position in the song at its start in the scene, in seconds.
+    /// Position in the complete song at which the played part starts, in seconds.
     pub(super) in_song: f64,
-    /// Seconds of the song per second of the scene.
+    /// Playback speed: seconds of the song per second of the scene.
     pub(super) speed: f64,
 }
 
 impl Scene {
-    /// Returns the duration in seconds.
+    /// Returns the duration of the scene in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(RATE)
     }
@@ -51,7 +51,7 @@ impl Scene {
     }
 }
 
-/// Returns one clip per kind of distortion, and a clip of a song that is not in the catalog.
+/// Returns the clips of the demo: one for each kind of distortion, and one of a song that is not in the catalog.
 pub(super) fn clips(songs: &[DemoSong]) -> Vec<Scene> {
     let cut = |song: usize, from: f64, seconds: f64| crop(&songs[song].samples, from, seconds);
     vec![
@@ -71,7 +71,7 @@ pub(super) fn clips(songs: &[DemoSong]) -> Vec<Scene> {
     ]
 }
 
-/// Returns a mix of four songs with cross-fades.
+/// Returns a mix with cross-fades: three songs, of which the first is played again at the end.
 pub(super) fn mix(songs: &[DemoSong]) -> Scene {
     // Song 6 is played twice, which must give two airings.
     let order = [(6, 4.0, 25.0), (7, 10.0, 22.0), (8, 0.0, 28.0), (6, 2.0, 20.0)];

@@ -8,7 +8,7 @@ use refrain_core::audio::AudioReader;
 
 macro_rules! songs {
     ($($name:literal),* $(,)?) => {
-        /// File names and contents of the songs.
+        /// File names and contents of the bundled songs.
         pub(super) const SONGS: &[(&str, &[u8])] =
             &[$(($name, include_bytes!(concat!("../../../../testdata/songs/", $name)))),*];
     };
@@ -29,15 +29,15 @@ songs![
     "12-broken-horizon.ogg",
 ];
 
-/// A decoded song.
+/// A decoded song and its title.
 #[derive(Debug)]
 pub(super) struct DemoSong {
     pub(super) title: String,
-    /// Samples, 44.1 kHz mono.
+    /// Samples, mono at 44.1 kHz.
     pub(super) samples: Vec<f32>,
 }
 
-/// Decodes the songs from the files that were indexed.
+/// Decodes the bundled songs from the files in `folder`.
 pub(super) fn decode(folder: &Path) -> Result<Vec<DemoSong>> {
     SONGS.iter().map(|(name, _)| decode_one(&folder.join(name)).with_context(|| (*name).to_owned())).collect()
 }
@@ -48,7 +48,7 @@ fn decode_one(path: &Path) -> Result<DemoSong> {
     while let Some(chunk) = reader.next_chunk()? {
         samples.extend_from_slice(chunk);
     }
-    // Read after the last chunk, because tags can be at the end of a file.
+    // The tags are read after the last chunk, because they can be at the end of a file.
     let title = reader.tags().title.clone().context("the song has no title")?;
     Ok(DemoSong { title, samples })
 }

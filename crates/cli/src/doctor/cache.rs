@@ -10,9 +10,9 @@ use super::catalog::OpenCatalog;
 use super::check::{Check, HealthReport};
 use crate::settings::Settings;
 
-/// Number of changes behind the catalog from which on the check is a warning. The next search indexes these changes
-/// before it returns a result. At half this value, `doctor` warns after every larger import; at twice this value, the
-/// delay is longer before the operator is warned.
+/// Minimum number of missing changes at which an index cache that is behind the catalog causes a warning. The next
+/// search has to index them before it returns a result. With 500, `doctor` would warn after every larger import; with
+/// 2,000, a search can be slow without a warning.
 const WARNING_CHANGES: u64 = 1000;
 
 pub(super) fn add_checks(
@@ -22,7 +22,7 @@ pub(super) fn add_checks(
 ) -> Result<()> {
     let prefix = match settings.cache_prefix() {
         Ok(prefix) => prefix,
-        // The check of the catalog has already reported the error in its URL.
+        // If the catalog could not be opened, its check has already reported the error.
         Err(_) if catalog.is_none() => return Ok(()),
         Err(error) => return report.add(Check::error("cache folder", &error)),
     };
@@ -52,14 +52,14 @@ fn folder(prefix: &Path) -> Check {
     }
 }
 
-/// Returns the absolute path of the folder that contains the files of the cache.
+/// Returns the absolute path of the folder that contains the files with the path prefix `prefix`.
 pub(super) fn folder_of(prefix: &Path) -> PathBuf {
-    // A relative path of one part has an empty parent, which is no folder that can be checked.
+    // The parent of a relative path with a single part is empty, so the path is made absolute first.
     let absolute = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
     absolute.parent().map_or_else(|| absolute.clone(), Path::to_owned)
 }
 
-/// Returns the folder if it exists, else its nearest ancestor that exists.
+/// Returns `folder` if it exists, otherwise its nearest ancestor that exists. Returns `None` if no ancestor exists.
 pub(super) fn nearest_existing(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned)
 }
@@ -75,7 +75,7 @@ fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
     let (searchable, behind) =
         (index_sync.snapshot().tracks() as u64, position.saturating_sub(index_sync.position()));
     match state {
-        // For an empty catalog there is nothing to build.
+        // An empty catalog needs no index.
         CacheState::Missing if *position == 0 => Check::fine(NAME, "empty, the catalog has no tracks yet"),
         CacheState::Missing => Check::warning(NAME, "not found", "the next search builds it"),
         CacheState::Discarded(why) => Check::warning(NAME, why, "the next search rebuilds it"),
@@ -88,7 +88,7 @@ fn index(catalog: &OpenCatalog, prefix: &Path) -> Check {
             NAME,
             format!("{searchable} tracks, {behind} changes behind, which the next search indexes"),
         ),
-        // Checked last: while the index is behind, the numbers of tracks differ for that reason.
+        // This is checked last: while the index is behind the catalog, the two numbers of tracks differ anyway.
         CacheState::Ready if searchable < *tracks => Check::warning(
             NAME,
             format!("{searchable} of {tracks} tracks are searchable"),

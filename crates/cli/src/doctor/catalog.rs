@@ -1,4 +1,4 @@
-//! Checks of the catalog.
+//! Checks that the catalog can be opened and used.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use super::check::{Check, HealthReport};
 use crate::context::{CommandContext, Missing};
 use crate::settings::Settings;
 
-/// An open catalog, with its number of tracks and of its last change.
+/// An open catalog, with the number of its tracks and the number of its last change.
 pub(super) struct OpenCatalog {
     pub(super) context: CommandContext,
     pub(super) tracks: u64,
     pub(super) position: u64,
 }
 
-/// Checks the catalog and opens it for further checks. Returns `None` if it cannot be used.
+/// Checks the catalog, adds the results to the report, and returns the open catalog. Returns `None` if it cannot be
+/// used.
 pub(super) fn add_checks(
     settings: &Settings,
     thorough: bool,
@@ -28,7 +29,8 @@ pub(super) fn add_checks(
     if thorough {
         settings.database.postgres.statement_timeout = Duration::ZERO;
     }
-    // A missing catalog is a finding; creating it would hide a mistyped path.
+    // A missing catalog is reported. `doctor` does not create it, because an empty new catalog would hide a mistyped
+    // path.
     let context = match CommandContext::open(&settings, Missing::Refuse) {
         Ok(context) => context,
         Err(error) => {
@@ -37,7 +39,7 @@ pub(super) fn add_checks(
         }
     };
     report.add(Check::fine("catalogue", settings.catalog.to_string()))?;
-    // An error of these checks does not end the report, because tracks can often still be counted.
+    // An error of the health checks does not end the report, because the tracks can often still be counted.
     match context.wait(context.catalog().health(thorough)) {
         Ok(facts) => facts.into_iter().try_for_each(|fact| report.add(fact.into()))?,
         Err(error) => report.add(Check::error("catalogue", &error.into()))?,

@@ -7,11 +7,11 @@ use serde::Serialize;
 use crate::exit::CommandOutcome;
 use crate::output::{Output, clean, redact_secrets};
 
-/// Width of the column of names in characters: the longest names of checks have 21. A longer name only shifts its own
-/// line.
+/// Width of the column for the names of checks, in characters. Longer names are allowed; they only shift the rest of
+/// their own line.
 const NAME_WIDTH: usize = 20;
 
-/// The result of one check: its name, its health, its finding and advice.
+/// The result of one check: its name, its level (ok, warning or failed), what was found, and advice for the user.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     name: &'static str,
@@ -35,7 +35,7 @@ impl Check {
         Self { health: HealthLevel::Failing, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
     }
 
-    /// Creates a failure from an error whose message contains the advice.
+    /// Creates a failed check from an error. The message of the error contains the advice.
     pub(super) fn error(name: &'static str, error: &anyhow::Error) -> Self {
         Self { health: HealthLevel::Failing, ..Self::fine(name, crate::output::error_chain(error)) }
     }
@@ -57,7 +57,8 @@ impl From<Fact> for Check {
     }
 }
 
-/// Report of all checks. Lines are printed at once, JSON is printed at the end.
+/// Collects the results of all checks. With `json`, one JSON object is printed at the end; otherwise each check is
+/// printed as a line when it is added.
 pub(super) struct HealthReport<'a> {
     json: bool,
     output: &'a Output,
@@ -80,14 +81,15 @@ impl<'a> HealthReport<'a> {
         // Errors of database drivers can quote the URL of the database.
         check.found = redact_secrets(&check.found);
         if !self.json {
-            // Printed at once, because a thorough check of a large catalog takes minutes.
+            // The line is printed immediately, because a thorough check of a large catalog takes minutes.
             self.output.line(&check.line())?;
         }
         self.checks.push(check);
         Ok(())
     }
 
-    /// Prints the JSON report, if requested, and returns the outcome of the command.
+    /// Prints the JSON report, if it was requested, and returns the outcome of the command. The worst check determines
+    /// the outcome.
     pub(super) fn end(self) -> Result<CommandOutcome> {
         // The variants of `HealthLevel` are ordered, so the maximum is the worst result.
         let health = self.checks.iter().map(|check| check.health).max().unwrap_or(HealthLevel::Fine);

@@ -7,22 +7,23 @@ use super::check::{Check, HealthReport};
 use crate::output::bytes;
 use crate::settings::Settings;
 
-/// Free space in bytes below which the check is a warning (1 GiB): an evening of indexing can use that much. At half
-/// this value, such a run can fill the disk without a warning; at twice this value, small machines always get the
+/// Free space in bytes below which the check is a warning (1 GiB). Indexing for an evening can use this much. With half
+/// of it, such a run could fill the disk without a warning; with twice as much, small machines would always get the
 /// warning.
 const WARNING_BYTES: u64 = 1 << 30;
 
 /// Free space in bytes below which the check fails (50 MiB). One batch of new tracks (16 MiB of constellations), its
-/// copy in the write-ahead log and the merged index files must fit. At half this value, the next batch can fail after a
-/// good check.
+/// copy in the write-ahead log and the merged index files need this space. With half of it, the next batch could fail
+/// although the check was successful.
 const FAILING_BYTES: u64 = 50 << 20;
 
-/// Checks the disks of the catalog and of the cache. If both are in the same folder, it is checked once.
+/// Checks the free space of the folders of the catalog file and the index cache. If both are the same folder, it is
+/// checked once.
 pub(super) fn add_checks(settings: &Settings, report: &mut HealthReport<'_>) -> Result<()> {
     let file = refrain_catalog::default_cache_prefix(settings.catalog.expose());
     let mut folders: Vec<_> =
         file.into_iter().chain(settings.cache_prefix().ok()).map(|file| folder_of(&file)).collect();
-    // There are at most two folders, so equal ones are neighbours.
+    // The list has at most two folders, so equal folders are adjacent.
     folders.dedup();
     for folder in folders {
         if let Some(free_bytes) = nearest_existing(&folder).and_then(|existing| free_bytes(&existing)) {
@@ -42,7 +43,7 @@ pub(super) fn add_checks(settings: &Settings, report: &mut HealthReport<'_>) -> 
 #[cfg(unix)]
 fn free_bytes(folder: &std::path::Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
-    // `f_bavail` is the space for unprivileged users; `f_bfree` includes the space that is reserved for root.
+    // `f_bavail` excludes the space that is reserved for root; `f_bfree` includes it.
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 

@@ -18,7 +18,7 @@ use crate::settings::{SearchBackend, Settings};
 
 use check::{Check, HealthReport};
 
-/// Runs the command. Invalid settings are reported as a failed check.
+/// Runs `refrain doctor`. Invalid settings are reported as a failed check.
 pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output) -> Result<CommandOutcome> {
     let mut report = HealthReport::new(args.json, output);
     report.add(Check::fine("version", version()))?;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
         Ok(settings) => {
             report.add(Check::fine("settings", source(&settings)))?;
             let catalog = catalog::add_checks(&settings, args.thorough, &mut report)?;
-            // Only the index that searches use is checked. The other one is often missing or old.
+            // Only the index that searches use is checked. The index of the other backend is often missing or old.
             match settings.search {
                 SearchBackend::Local => {
                     cache::add_checks(&settings, catalog.as_ref(), &mut report)?;
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
             }
             service::add_checks(&settings, catalog.as_ref(), &mut report)?;
             if let Some(catalog) = catalog {
-                // The command only read, so an error of the cleanup at closing has no effect on its result.
+                // This command did not change the catalog, so an error of closing it does not change the result.
                 let _ = catalog.context.close();
             }
         }

@@ -1,4 +1,5 @@
-//! Tries the operations of sinks and queue consumers, with objects that `doctor` writes and deletes itself.
+//! Tests whether the service may use its S3 buckets and SNS topics, with test objects that `doctor` writes and then
+//! deletes.
 
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use uuid::Uuid;
 
 use super::check::Check;
 
-/// Timeout of one test. Calls to AWS take well below a second; the time is for a first connection over a slow network
-/// and for the retries of the SDK. At half this value, such retries are cut off and look like an outage; at twice this
-/// value, each unreachable resource delays the report by another 15 s, and the tests run one after the other.
+/// Timeout of one test. A call to AWS normally takes less than a second; the rest is for connecting over a slow network
+/// and for the retries of the SDK. With half of it, slow retries would look like an outage. With twice the time, each
+/// resource that is not reachable delays the report by 15 s more, because the tests run one after the other.
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Content of a test object.
@@ -19,7 +20,7 @@ const PROBE_BODY: &[u8] = b"{\"refrain\": \"doctor\"}\n";
 /// Waits for the result of a call, at most for [`PROBE_TIMEOUT`].
 ///
 /// # Errors
-/// Returns the error of the call, or the timeout, as text.
+/// Returns the error of the call as text, or a text about the timeout.
 pub(super) async fn call_result<T>(call: impl Future<Output = Result<T, CloudError>>) -> Result<T, String> {
     match tokio::time::timeout(PROBE_TIMEOUT, call).await {
         Ok(call_result) => call_result.map_err(|error| error.to_string()),
@@ -27,17 +28,20 @@ pub(super) async fn call_result<T>(call: impl Future<Output = Result<T, CloudErr
     }
 }
 
-/// Checks the bucket of a sink: writes a test object as the sink does, writes it again, which must fail, reads and deletes
-/// it. `template` is the sink's template of keys; the object is in the folder that begins the template.
+/// Checks the S3 bucket of the sink `sink`. Writes a test object in the same way as the sink, then writes it again,
+/// which must fail. After that, reads and deletes the object. `template` is the sink's key template; its leading
+/// folders contain the test object.
 pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str, template: &str) -> Check {
-    // Placeholders have no values here, so the folder is taken from the text before the first of them.
+    // Placeholders of the template have no values in a test. The folder is the text before the first placeholder, up to
+    // its last `/`.
     let literal = template.split('{').next().unwrap_or_default();
     let folder = literal.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let key = format!("{folder}refrain-doctor-{}.probe", Uuid::now_v7());
     let object = ObjectName { bucket: bucket.to_owned(), key };
     let outcome = async {
         objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await?;
-        // Sinks rely on If-None-Match to never replace an object, and some S3-compatible stores ignore it.
+        // Sinks never replace an object, because they write with If-None-Match. Some S3-compatible stores ignore this
+        // header.
         match objects.write(&object, PROBE_BODY.into(), "application/json", Put::New).await {
             Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error),
@@ -51,11 +55,13 @@ pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str,
     finish_check(objects, "sink", &name, &object, call_result(outcome).await, SINK_ADVICE).await
 }
 
-/// Advice for a failed check of the bucket of a sink, with the required permissions.
+/// Advice if the check of a sink's bucket fails, with the required permissions.
 const SINK_ADVICE: &str = "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
 
-/// Checks the bucket of songs and files: lists it, reads under the folders of the roles, and writes, reads and deletes a
-/// test object where reports are written.
+/// Checks the source bucket, which contains songs to index and files to identify. Lists the bucket and tests reading
+/// below the prefixes of the process's roles. With the role check, also writes, reads and deletes a test object where
+/// reports are written. Returns `None` if no source bucket is set, or if the process has neither the role check nor
+/// index.
 pub(super) async fn source_bucket(
     objects: &dyn Objects,
     files: &FilesSettings,
@@ -69,12 +75,12 @@ pub(super) async fn source_bucket(
         bucket: bucket.to_owned(),
         key: format!("{prefix}refrain-doctor-{id}.{end}"),
     };
-    // Only the folders of the roles of this process: it needs no permission for the others.
+    // Only the prefixes of the roles of this process are tested, because it needs no permission for other prefixes.
     let prefixes = [(roles.check, &files.check_prefix), (roles.index, &files.index_prefix)];
     let readable = async {
         objects.check_bucket(bucket).await?;
         for (_, prefix) in prefixes.iter().filter(|(wanted, _)| *wanted) {
-            // Reading an object that does not exist needs the same permissions and requires no object.
+            // Requesting an object that does not exist needs the same permissions as reading one.
             let missing = named(prefix, "missing");
             not_found(&missing, objects.facts(&missing).await)?;
             not_found(&missing, objects.tags(&missing).await)?;
@@ -82,7 +88,7 @@ pub(super) async fn source_bucket(
         Ok(())
     };
     let readable = call_result(readable).await;
-    // Only the role check writes reports, so without it nothing is written.
+    // Only the role check writes reports, so processes without it need no permission to write.
     if readable.is_err() || !roles.check {
         let shown = format!("{bucket} is listable and readable");
         return Some(match readable {
@@ -90,7 +96,7 @@ pub(super) async fn source_bucket(
             Err(why) => Check::failing("bucket", format!("{bucket}: {why}"), ADVICE),
         });
     }
-    // Objects that end in .json are reports: the service ignores the event that this one causes.
+    // The name of the test object ends in .json, like a report, so that the service ignores the event about it.
     let report = named(&files.check_prefix, "json");
     let outcome = async {
         objects.write(&report, PROBE_BODY.into(), "application/json", Put::New).await?;
@@ -100,7 +106,7 @@ pub(super) async fn source_bucket(
     Some(finish_check(objects, "bucket", bucket, &report, call_result(outcome).await, ADVICE).await)
 }
 
-/// Checks a topic without publishing to it.
+/// Checks that a topic exists and is accessible, without publishing a message.
 pub(super) async fn topic(topics: &dyn Topics, topic: &str) -> Check {
     match call_result(topics.check_topic(topic)).await {
         Ok(()) => Check::fine("topic", topic),
@@ -111,8 +117,8 @@ pub(super) async fn topic(topics: &dyn Topics, topic: &str) -> Check {
     }
 }
 
-/// Deletes the test object and states the result of a check. The object is deleted after a failure too, because the failure
-/// can be later than the write.
+/// Deletes the test object and returns the result of the check. The object is deleted even if the test failed, because
+/// it can have been written before the failure.
 async fn finish_check(
     objects: &dyn Objects,
     check: &'static str,
@@ -142,7 +148,8 @@ async fn read_back(objects: &dyn Objects, object: &ObjectName) -> Result<(), Clo
     Err(probe_error(object, "the store returns other bytes than were written"))
 }
 
-/// Returns success if the object does not exist: S3 answers so only to a reader with the permissions to list and to read.
+/// Returns success if the call failed because the object does not exist. S3 returns this error only to users who may
+/// list the bucket and read its objects.
 fn not_found<T>(object: &ObjectName, call_result: Result<T, CloudError>) -> Result<(), CloudError> {
     match call_result {
         Err(error) if error.kind() != CloudErrorKind::NotFound => Err(error),

@@ -1,4 +1,5 @@
-//! Checks for quarantined inputs, which are no longer processed because they killed their process repeatedly.
+//! Checks for quarantined streams and objects. The service no longer processes them, because they killed its worker or
+//! decoder several times.
 
 use anyhow::Result;
 use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, StreamState};
@@ -6,18 +7,19 @@ use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, S
 use super::check::{Check, HealthReport};
 use crate::context::CommandContext;
 
-/// Maximum number of inputs that are listed by name, so that the line stays readable on a terminal (about 300
-/// characters). Further inputs are only counted; `refrain streams list --all` has all of them.
+/// Maximum number of quarantined inputs that are listed by name. The line then has about 300 characters and is readable
+/// on a terminal. Further inputs are only counted; `refrain streams list --all` lists all of them.
 const MAX_NAMES: usize = 5;
 
-/// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB. Half of it
-/// doubles the round trips; a larger page has no advantage, because quarantined inputs are rare.
+/// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB. Smaller
+/// pages need more round trips; larger ones have no advantage, because quarantined inputs are rare.
 const PAGE_ROWS: u32 = 500;
 
 /// Reports quarantined streams and objects. If there are none, nothing is added to the report.
 pub(super) fn add_checks(context: &CommandContext, report: &mut HealthReport<'_>) -> Result<()> {
     let journal = context.catalog().journal();
-    // Errors of these queries are ignored: the check of the catalog reports errors of the database.
+    // Errors of these queries are ignored, because the check of the catalog has already reported errors of the
+    // database.
     if let Ok(names) = context.wait(streams(journal))
         && !names.is_empty()
     {
@@ -44,14 +46,15 @@ pub(super) fn add_checks(context: &CommandContext, report: &mut HealthReport<'_>
 }
 
 async fn streams(journal: &dyn Journal) -> Result<Vec<String>, CatalogError> {
-    // A quarantined stream has failed, so it is not among the running streams.
+    // Quarantined streams are in the state `Failed`, so only ended streams are read.
     let filter = StreamFilter { over: true, state: Some(StreamState::Failed), ..StreamFilter::default() };
     let (mut names, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(names) };
         after = Some(last.id.clone());
-        // Deaths of the worker and of the decoder are counted separately, and each number can cause the quarantine.
+        // Deaths of the worker and of the decoder are counted separately, and each of the two counts can cause the
+        // quarantine.
         let deaths = |one: &Stream| one.deaths.max(one.decoder_deaths);
         let quarantined = page.iter().filter(|one| one.is_quarantined());
         names.extend(quarantined.map(|one| format!("{} ({} deaths)", one.id, deaths(one))));

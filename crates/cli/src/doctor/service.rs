@@ -18,9 +18,9 @@ use super::quarantine;
 use crate::aws;
 use crate::settings::Settings;
 
-/// Minimum visibility timeout of a queue, which is also the default of SQS. The service extends the timeout while it
-/// processes a message; with a shorter one, a busy machine can be too late and receive the message a second time. A
-/// longer one only delays the retry after a worker was killed.
+/// Recommended minimum of the visibility timeout of a queue, which is also the default of SQS. The service extends the
+/// timeout while it processes a message. With a shorter timeout, a busy machine can extend it too late, and the message
+/// is then processed twice. A longer timeout delays the retry after a worker was killed.
 const MIN_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Checks the resources that the settings name for the service.
@@ -34,7 +34,8 @@ pub(super) fn add_checks(
         Err(error) => return report.add(Check::error("service settings", &error)),
     };
     if let Some(OpenCatalog { context, .. }) = catalog {
-        // Errors of these queries are ignored: the check of the catalog has reported errors of the database.
+        // Errors of these queries are ignored, because the check of the catalog has already reported errors of the
+        // database.
         if let Ok(backlog) = context.wait(context.catalog().journal().backlog()) {
             outbox(backlog, report)?;
         }
@@ -47,7 +48,7 @@ pub(super) fn add_checks(
     if let Some(key) = &service.streams.private_key {
         report.add(private_key(key, service.streams.token))?;
     }
-    // A separate runtime, because there is no store if the catalog could not be opened.
+    // A separate runtime is needed, because there is no `CommandContext` if the catalog could not be opened.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the network runtime")?;
     match runtime.block_on(aws::cloud(settings, &service)) {
@@ -73,7 +74,7 @@ fn outbox(backlog: Backlog, report: &mut HealthReport<'_>) -> Result<()> {
             found,
             "`refrain outbox list` shows the errors, `refrain outbox retry` retries the deliveries",
         )),
-        // Waiting messages are normal while no service runs, so they are no warning.
+        // Waiting messages are normal while no service runs, so they cause no warning.
         Backlog { waiting: 1.., .. } => report.add(Check::fine("outbox", found)),
         _ => Ok(()),
     }
@@ -186,7 +187,8 @@ fn queue_facts(shown: &str, facts: &QueueFacts) -> Check {
     }
 }
 
-/// Checks a sink that does not use AWS. Returns `None` for other sinks and for standard output.
+/// Checks a sink that is a folder or a webhook. Returns `None` for other sinks: those on AWS are checked separately,
+/// and standard output needs no check.
 fn check_local_sink(name: &str, kind: &SinkKind) -> Option<Check> {
     match kind {
         SinkKind::Folder { path, .. } => Some(folder(name, path)),
@@ -210,7 +212,7 @@ fn folder(name: &str, path: &Path) -> Check {
 
 /// Checks that the host of a webhook accepts TCP connections. No request is sent.
 fn webhook(name: &str, url: &str) -> Check {
-    // Messages contain only the host and the port, because a URL can contain a token.
+    // Messages contain only the host and the port, because the rest of the URL can contain a token.
     let host = url::Url::parse(url).ok().and_then(|url| {
         Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
     });

@@ -1,4 +1,4 @@
-//! Downloads inputs that are URLs into temporary files without a name, so that no file remains after a crash.
+//! Downloads inputs that are URLs. The temporary files have no name, so that none remains after a crash.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,23 +19,22 @@ use url::Url;
 use super::input_error::InputError;
 use crate::output::{Output, StatusLine};
 
-/// Maximum size of a download in bytes (4 GiB), because the file is written to the temporary folder. 24 hours of MP3 at
-/// the highest bit rate have 3.5 GB; 24 hours of uncompressed stereo audio at 48 kHz have 16 GB and are rejected. At
-/// half this value, long recordings fail; at twice this value, a server that sends without end fills 8 GiB of disk per
-/// job.
+/// Maximum size of a download in bytes (4 GiB), which limits the disk space in the temporary folder. A day of MP3 at
+/// the highest bit rate has 3.5 GB; a day of uncompressed stereo audio at 48 kHz has 16 GB and is rejected. With 2 GiB,
+/// long recordings fail. With 8 GiB, a server that sends without end fills 8 GiB of disk per job.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Maximum duration of a download: 4 GiB in one hour are 1.2 MB per second. Without it, a server that sends a byte now
-/// and then would occupy a job indefinitely. At half this value, large files over a slow line fail.
+/// Maximum duration of a download, so that a server that sends a byte now and then does not occupy a job indefinitely.
+/// At 1.2 MB per second, 4 GiB take one hour. With half the time, large files over a slow line fail.
 const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 
-/// First bytes of an M3U8 playlist.
+/// The first bytes of an M3U8 playlist, which is not audio.
 const PLAYLIST_MAGIC: &[u8] = b"#EXTM3U";
 
 /// Bytes per megabyte.
 const BYTES_PER_MEGABYTE: f64 = 1e6;
 
-/// Downloads inputs.
+/// Downloads the inputs of a command that are URLs.
 #[derive(Debug)]
 pub(crate) struct Downloader<'a> {
     client: HttpClient,
@@ -46,8 +45,9 @@ pub(crate) struct Downloader<'a> {
 }
 
 impl<'a> Downloader<'a> {
-    /// Creates a downloader that runs on `runtime`. It shows the progress of the download if `is_only_input` is true; with several
-    /// inputs a progress bar shows the number of processed inputs instead.
+    /// Creates a downloader that runs on `runtime`. The tuple is true if private addresses are accepted for the hosts
+    /// in the URLs, and the hosts that the settings name. If `is_only_input` is true, a status line shows the progress
+    /// of the download. Otherwise nothing is shown, because a progress bar counts the inputs.
     pub(crate) fn new(
         runtime: Handle,
         (allow_private, private_hosts): (bool, Vec<PrivateHost>),
@@ -64,7 +64,7 @@ impl<'a> Downloader<'a> {
         })
     }
 
-    /// Downloads the file at a URL and opens it.
+    /// Downloads the file at a URL to a temporary file and opens it for decoding.
     pub(super) fn open(&self, url: &Url, limits: &AudioLimits) -> Result<Reader, InputError> {
         let name = ShownUrl::from(url).to_string();
         let failed = |code, message| InputError::new(code, message);
@@ -75,22 +75,23 @@ impl<'a> Downloader<'a> {
         let policy = AddressPolicy::of_operator(url, self.allow_private, &self.private_hosts);
         let download = async {
             let limits = TransferLimits { bytes: MAX_BYTES, total: MAX_DURATION };
-            // Without compression, so that limit and progress refer to the bytes of the file.
+            // No compression is requested, so that the limit and the progress refer to the bytes of the file.
             let question = HttpRequest::new(url, &policy).identity();
             self.client
                 .download(question, limits, |chunk, progress| {
-                    // The first bytes are kept to recognize a playlist, because servers send any content type for it.
+                    // The first bytes are kept to recognize a playlist, because the content types that servers send for
+                    // playlists are not reliable.
                     head.extend(chunk.iter().take(PLAYLIST_MAGIC.len().saturating_sub(head.len())));
                     self.show(&name, progress);
                     file.write_all(chunk)
                 })
                 .await
         };
-        // Inputs are processed on threads that do not belong to the runtime, so this one may block.
+        // Inputs are processed on threads outside of the runtime, so this thread may block.
         let length = self.runtime.block_on(download).map_err(|error| match error {
             DownloadError::Write(error) => unwritable(error),
             DownloadError::Http(error) => {
-                // A file that is too large has a status code of its own, because a retry cannot succeed.
+                // A file that is too large has its own status code, which shows that a retry cannot succeed.
                 let over = matches!(error.reason, HttpFailure::TooLarge(_));
                 failed(if over { OVER_LIMIT } else { UNREADABLE }, error.to_string())
             }
@@ -102,7 +103,7 @@ impl<'a> Downloader<'a> {
             return Err(failed(UNREADABLE, message));
         }
         let file = Arc::new(Mutex::new(file));
-        // The file can be opened more than once, each time with another position, but it has no name to open it by.
+        // The decoder can open the file several times. The file has no name, so each reader shares its handle.
         let open = || Ok(Box::new(SharedFile { file: Arc::clone(&file), position: 0 }) as Box<dyn Seekable>);
         Ok(open_seekable(open, length, &name, limits)?)
     }
@@ -124,7 +125,7 @@ impl<'a> Downloader<'a> {
     }
 }
 
-/// A reader of a shared file with its own position.
+/// A reader with its own position in a file that other readers use too.
 struct SharedFile {
     file: Arc<Mutex<File>>,
     position: u64,
@@ -134,7 +135,8 @@ impl Read for SharedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.position))?;
-        // All readers share the position of the file, so every read seeks first, under the same lock.
+        // All readers share the position of the file handle. Each read therefore first seeks to its own position, under
+        // the same lock.
         let count = file.read(buffer)?;
         self.position += count as u64;
         Ok(count)
@@ -145,7 +147,8 @@ impl Seek for SharedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         self.position = match to {
-            // Relative to the position of this reader. The position of the file is that of the last reader.
+            // The offset is relative to the position of this reader. The handle has the position of the last reader
+            // that used it.
             SeekFrom::Current(by) => {
                 let position = self.position.checked_add_signed(by);
                 position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?

@@ -8,15 +8,14 @@ use refrain_core::matching::Match;
 use super::{DisplayOptions, Identification};
 use crate::output::{clock, format_duration};
 
-/// Peak amplitude below which an input counts as too quiet (-66 dBFS): recordings below this level are not louder than
-/// their noise floor. The search itself has no such limit; the value selects the first reason of an explanation only.
-/// At twice this value (-60 dBFS), quiet classical music gets a wrong reason; at half this value, one bit of 16-bit
-/// noise (-90 dBFS) is still recognized as silence.
+/// Peak amplitude below which the explanation is that the input is too quiet (-66 dBFS). Recordings below this level
+/// are not louder than their noise floor. The search has no such limit. With -60 dBFS, quiet classical music would get
+/// this explanation wrongly; with -72 dBFS, one bit of 16-bit noise (-90 dBFS) would still count as silence.
 const MIN_PEAK_AMPLITUDE: f32 = 0.0005;
 
-/// Length in seconds below which an input counts as too short: most shorter clips have too few landmarks to exclude a
-/// chance match. It selects a reason only and rejects nothing. At half this value, the real reason of a clip of 1.5 s
-/// is not named; at twice this value, clips of 3 s, which are often found, get a misleading reason.
+/// Length in seconds below which the explanation is that the input is too short. Most shorter clips have too few
+/// landmarks to exclude a chance match; the search itself has no such limit. With 1 s, clips of 1.5 s would not get
+/// this explanation. With 4 s, clips of 3 s, which are often found, would get it wrongly.
 const MIN_SECONDS: f64 = 2.0;
 
 /// Returns the reasons why an input did not match, the most likely reason first. The list is never empty.
@@ -36,7 +35,7 @@ pub(super) fn reasons(
             "every sample is zero".to_owned()
         };
         reasons.push(format!("silent or too quiet: {level}"));
-    // Silence has no peaks either, and its level is the better reason.
+    // This follows the check of the level: silence has no peaks either, and its level is the better explanation.
     } else if result.matches.query_peaks == 0 {
         reasons.push("nothing tonal: the audio has no spectral peaks".to_owned());
     }
@@ -83,7 +82,8 @@ fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
     )
 }
 
-/// Returns the title of a track, or its file name if it has none, followed by the artist in parentheses.
+/// Returns the title of a track, followed by the artist in parentheses if it is known. A track without a title is named
+/// by its file.
 pub(crate) fn title(track: &Track) -> String {
     let song = song(track);
     match &track.metadata.artist {

@@ -15,14 +15,14 @@ use url::Url;
 use super::download::Downloader;
 use super::input_error::InputError;
 
-/// Name of standard input on the command line, in messages and in responses.
+/// Argument that selects standard input. It is also the name of that input in messages and responses.
 const STDIN: &str = "-";
 
-/// An input to identify.
+/// One input to identify, with its name for messages and responses.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
     source: InputSource<'a>,
-    /// The argument as typed, with bytes that are not UTF-8 escaped; for a URL without its secrets.
+    /// The argument as typed, with `\xHH` for bytes that are not UTF-8. For a URL, only the parts without secrets.
     name: String,
 }
 
@@ -34,19 +34,20 @@ enum InputSource<'a> {
     NotUtf8,
 }
 
-/// Checks all inputs of a command before the first one is processed. `downloads` is true if the command downloads `http://`
-/// and `https://` URLs.
+/// Checks all inputs of a command before the first one is processed. `command` is the name of the command in messages.
+/// `downloads` is true if the command accepts `http://` and `https://` URLs.
 ///
 /// # Errors
-/// If standard input is named more than once, or if an input is a URL that is invalid or that the command cannot read.
+/// If standard input is named more than once, or if an input is an invalid URL or a URL that this command cannot read.
 pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> Result<()> {
     if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
         bail!("- (standard input) can be read only once");
     }
     for (index, input) in inputs.iter().enumerate() {
-        // A name that is not UTF-8 fails when it is processed, so that the other inputs are read.
+        // An input whose name is not UTF-8 fails later, when it is processed, so that the other inputs are still
+        // processed.
         let Some(text) = input.to_str() else { continue };
-        // A file whose name looks like a URL is read as a file.
+        // If a file has a name that looks like a URL, the input is that file.
         if (downloads && url_of(text).is_some()) || Path::new(text).exists() {
             continue;
         }
@@ -54,7 +55,7 @@ pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> 
             && !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
         {
-            // No part of an invalid URL is shown: it is not clear where a password in it ends.
+            // No part of an invalid URL is printed, because it can contain a password whose end is not clear.
             if let (true, "http" | "https", Err(reason)) = (downloads, scheme, Url::parse(text)) {
                 bail!("input {}: invalid {scheme} URL: {reason}", index + 1);
             }
@@ -67,14 +68,14 @@ pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> 
     Ok(())
 }
 
-/// Returns the URL in an argument if it can be downloaded and no file of that name exists.
+/// Returns the argument as a URL if it is an HTTP URL and there is no file of that name. Otherwise returns `None`.
 pub(super) fn url_of(argument: &str) -> Option<Url> {
     let url = Url::parse(argument).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     (!Path::new(argument).exists()).then_some(url)
 }
 
 impl<'a> Input<'a> {
-    /// Creates an input from an argument, which is a path or `-` for standard input.
+    /// Creates an input from an argument: a path, or `-` for standard input.
     pub(crate) fn new(argument: impl AsRef<std::ffi::OsStr>) -> Self {
         let argument = argument.as_ref();
         match argument.to_str() {
@@ -84,7 +85,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Creates an input from an argument, which can also be a URL if there is a downloader.
+    /// Creates an input from an argument: a path, `-`, or a URL. Without a downloader, a URL is treated as a path.
     pub(crate) fn with_downloads(
         argument: impl AsRef<std::ffi::OsStr>,
         downloader: Option<&Arc<Downloader<'a>>>,
@@ -104,7 +105,7 @@ impl<'a> Input<'a> {
         &self.name
     }
 
-    /// Returns the file name without its extension, or `stdin` for standard input.
+    /// Returns the file name of the input without its extension, or `stdin` for standard input.
     pub(crate) fn stem(&self) -> String {
         match &self.source {
             InputSource::Stdin => "stdin".to_owned(),
@@ -115,21 +116,23 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Returns the size in bytes for the progress bar, or 0 if it is unknown.
+    /// Returns the size of the file in bytes, for the progress bar. Returns 0 for standard input, URLs and files of
+    /// unknown size.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.source {
             InputSource::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-            // Streams and downloads have no size before they are read. The bar then counts their files only.
+            // The size of standard input and of downloads is unknown. In the progress bar, they count as files of 0
+            // bytes.
             _ => 0,
         }
     }
 
-    /// Decodes the input and fingerprints it as a query.
+    /// Decodes the input and computes its fingerprint with query density.
     pub(crate) fn fingerprint(&self) -> Result<Fingerprinted, InputError> {
         Ok(self.open()?.fingerprint(Density::Query)?)
     }
 
-    /// Like [`Self::fingerprint`], but also passes the decoded samples to `tap` in chunks.
+    /// Like [`Self::fingerprint`], but also passes the decoded samples to `tap`, in chunks.
     pub(crate) fn fingerprint_with(&self, tap: impl FnMut(&[f32])) -> Result<Fingerprinted, InputError> {
         Ok(self.open()?.fingerprint_with(Density::Query, tap)?)
     }
@@ -143,7 +146,7 @@ impl<'a> Input<'a> {
                 open_stream(stdin, "standard input", &limits)?
             }
             InputSource::Url(url, downloader) => downloader.open(url, &limits)?,
-            // Responses and sources of tracks are UTF-8, so such a file has no name in either of them.
+            // Responses and the catalog store names as UTF-8, so they cannot contain this file name.
             InputSource::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);
                 return Err(InputError::new(UNREADABLE, message));
@@ -152,7 +155,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Returns a path as text for messages, with each byte that is not UTF-8 written as `\xHH`.
+/// Returns a path as text for messages. Each byte that is not UTF-8 is written as `\xHH`.
 pub(crate) fn escaped(path: &Path) -> String {
     path.as_os_str().as_encoded_bytes().utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(chunk.valid());

@@ -8,10 +8,10 @@ use refrain_core::audio::AudioError;
 
 use crate::output::error_chain;
 
-/// The error of an input that could not be processed.
+/// The error of an input that could not be processed: the status code of its response, and a message.
 #[derive(Debug)]
 pub(crate) struct InputError {
-    /// Status code of the response, one of the codes 2900 to 2909 that Refrain defines.
+    /// Status code of the response for this input, from 2900 to 2909.
     pub(crate) code: u16,
     message: String,
 }
@@ -23,18 +23,18 @@ impl fmt::Display for InputError {
 }
 
 impl InputError {
-    /// Creates an error with the status code of its response.
+    /// Creates an error with this status code and message.
     pub(super) fn new(code: u16, message: String) -> Self {
         Self { code, message }
     }
 
-    /// Creates the error of the input `name` whose processing panicked.
+    /// Creates the error for the input `name` if its processing panicked.
     pub(crate) fn internal(name: &str) -> Self {
         let message = format!("{name}: internal error, a bug in refrain; please report it with the file");
         Self { code: INTERNAL, message }
     }
 
-    /// Creates the error of the input `name` for which the index or the catalog could not be read.
+    /// Creates the error for the input `name` if the search in the index or the catalog failed.
     pub(super) fn search(name: &str, error: &anyhow::Error) -> Self {
         Self { code: INTERNAL, message: format!("{name}: cannot search: {}", error_chain(error)) }
     }

@@ -33,12 +33,12 @@ pub(crate) use input_error::InputError;
 pub(crate) use refrain_app::audio_file::Identification;
 pub(crate) use response::response;
 
-/// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared. With a kilobyte of
-/// metadata per track the cache takes 10 MB. At half this value, long runs read popular tracks from the catalog more
-/// often; at twice this value, the memory doubles.
+/// Maximum number of tracks whose metadata is kept in memory between inputs. If there are more, the cache is cleared.
+/// At about one kilobyte per track it takes 10 MB. With half as many, long runs read popular tracks from the catalog
+/// more often; with twice as many, the cache takes 20 MB.
 const MAX_CACHED_TRACKS: usize = 10_000;
 
-/// Options of the output, and values that it needs.
+/// Options that select the output, and values that explanations need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DisplayOptions {
     pub(crate) all: bool,
@@ -47,7 +47,7 @@ pub(crate) struct DisplayOptions {
     pub(crate) tracks: usize,
 }
 
-/// Runs the command.
+/// Runs `refrain identify`.
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     if let Some(targets) = s3::targets(args.inputs.iter().map(OsString::as_os_str))? {
         return s3::check(&targets, args.json, settings, output);
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> 
     input::check_all(&args.inputs, "identify", true)?;
     let context = CommandContext::open(settings, Missing::Refuse)?;
     let outcome = identify_all(&context, args, settings, output);
-    // The command only read, so an error of the cleanup at closing has no effect on its result.
+    // This command did not change the catalog, so an error of closing it does not change the result.
     let _ = context.close();
     outcome
 }
@@ -66,7 +66,7 @@ fn identify_all(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
-    // A run can take hours, so the index follows the catalog during the run.
+    // A run can take hours, so the index is updated while inputs are processed.
     let searcher = Searcher::following(context, settings, output)?;
     let identifier = Identifier {
         context,
@@ -111,7 +111,7 @@ struct InputCounts {
 }
 
 impl<'a> Identifier<'a> {
-    /// Creates the downloader for the inputs that are URLs, or returns `None` if there is no such input.
+    /// Creates the downloader for inputs that are URLs. Returns `None` if no input is a URL.
     fn downloader(&self) -> Result<Option<Arc<Downloader<'a>>>> {
         let words = &self.args.inputs;
         let is_url = |word: &OsString| word.to_str().and_then(input::url_of).is_some();
@@ -127,9 +127,9 @@ impl<'a> Identifier<'a> {
         let downloader = self.downloader()?;
         let new = |word| Input::with_downloads(word, downloader.as_ref());
         let inputs: Vec<Input<'_>> = self.args.inputs.iter().map(new).collect();
-        // Read once: a file can change during the run, and the total of the bar must stay the same.
+        // The sizes are read once. A file can grow during the run, but the total of the progress bar must not change.
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
-        // A bar for a single input would have one step.
+        // With a single input, a progress bar would have only one step.
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
         let mut counts = InputCounts::default();
         let searcher = self.searcher;
@@ -161,7 +161,7 @@ impl<'a> Identifier<'a> {
         result: &Result<Identification, InputError>,
         counts: &mut InputCounts,
     ) -> Result<()> {
-        // Before each result, because the metadata of a cached track can have changed.
+        // Changes are applied before each result, because the metadata of a cached track can have changed.
         self.apply_index_changes();
         match result {
             Ok(result) => {
@@ -194,7 +194,8 @@ impl<'a> Identifier<'a> {
         Ok(())
     }
 
-    /// Drops cached tracks that other processes have changed, and prints notes about the index.
+    /// Removes changed tracks from the cache and prints the notes of the index. Also updates the number of searchable
+    /// tracks.
     fn apply_index_changes(&mut self) {
         let index_changes = self.searcher.index_changes();
         for note in index_changes.notes {
@@ -206,14 +207,15 @@ impl<'a> Identifier<'a> {
         self.options.tracks = self.searcher.tracks();
     }
 
-    /// Reads the matched tracks that are not cached from the catalog.
+    /// Reads the tracks of these matches that are not yet cached from the catalog, and adds them to the cache.
     fn load_tracks(&mut self, matches: &Matches) -> Result<()> {
         if self.track_cache.len() > MAX_CACHED_TRACKS {
-            // Clearing needs no record of use, and tracks that are matched often are read again at once.
+            // The whole cache is cleared, so it does not have to record which tracks were used. Tracks that match often
+            // are soon cached again.
             self.track_cache.clear();
         }
         let rejected =
-            // Rejected candidates are printed only with these options, so otherwise their tracks are not read.
+            // Rejected candidates are printed only with these two options. Without them, their tracks are not needed.
             (self.options.all || self.options.explain).then_some(&matches.rejected).into_iter().flatten();
         let mut numbers: Vec<TrackNumber> = (matches.found.iter())
             .chain(matches.alternatives.iter().map(|other| &other.best))
@@ -231,7 +233,8 @@ impl<'a> Identifier<'a> {
     }
 }
 
-/// Reads the tracks of matches from the catalog, without a cache.
+/// Reads the tracks of matches and alternatives from the catalog. A track that is not in the catalog is missing in the
+/// result.
 pub(crate) fn tracks_of(context: &CommandContext, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
     let others = matches.alternatives.iter().map(|other| &other.best);
     let numbers: Vec<TrackNumber> = matches.found.iter().chain(others).map(|found| found.track).collect();

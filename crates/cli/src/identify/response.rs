@@ -9,8 +9,8 @@ use refrain_core::matching::Match;
 use super::input_error::InputError;
 use super::{DisplayOptions, Identification, explain};
 
-/// Returns the response for an input. `tracks` has to contain every track of its matches; a match without its track is left
-/// out.
+/// Returns the response for an input: its matches, or the error if it failed. `tracks` has to contain every track of
+/// its matches; a match whose track is missing is left out.
 pub(crate) fn response<'a>(
     file: &'a str,
     asset_id: &'a str,
@@ -26,7 +26,8 @@ pub(crate) fn response<'a>(
         found.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect()
     };
     let mut response = result.response(asset_id, tracks).with_file(file);
-    // A match whose track was removed is left out, so the response can be without a match after all.
+    // Matches whose tracks were removed from the catalog are left out, so the response can be empty although the search
+    // found matches.
     let none = result.tracks().iter().all(|track| !tracks.contains_key(track));
     if options.all {
         response =

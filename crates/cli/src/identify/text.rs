@@ -17,7 +17,8 @@ const COLUMNS: [(&str, Align); 6] = [
     ("confidence", Align::Right),
 ];
 
-/// Returns the text for one input: its name and duration if there are several inputs, then its songs in order of time.
+/// Returns the text that is printed for one input: a heading with its name and duration, then its matches in order of
+/// time. There is no heading if `heading` is `None`, for a single input.
 pub(crate) fn block(
     heading: Option<&str>,
     result: &Identification,
@@ -36,7 +37,8 @@ pub(crate) fn block(
         lines.push(format!("{indent}no match"));
     }
     if !rows.is_empty() {
-        // Only whole lines are styled: escape codes inside of cells would count as width of their columns.
+        // Styles are applied to whole lines only, because escape codes in a cell would count toward the width of its
+        // column.
         let table = table(&rows, tracks).lines();
         lines.push(format!("{indent}{}", style.dim(&table[0])));
         lines.extend(table[1..].iter().map(|line| format!("{indent}{line}")));
@@ -45,12 +47,12 @@ pub(crate) fn block(
         let reasons = explain::reasons(result, tracks, options);
         lines.extend(reasons.iter().map(|reason| format!("{indent}why: {}", clean(reason))));
     }
-    // The empty line at the end becomes the line end of the block.
+    // The last, empty element gives the text a line end.
     lines.push(String::new());
     lines.join("\n")
 }
 
-/// Kind of a row of the table.
+/// Kind of a row in the table of matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowKind {
     Match,
@@ -58,7 +60,8 @@ enum RowKind {
     Rejected,
 }
 
-/// Returns the matches in order of time, each followed by its alternatives, and then, with `--all`, the rejected candidates.
+/// Returns the rows of the table: the matches in order of time, each followed by its alternatives. With `--all`, the
+/// rejected candidates follow at the end.
 fn rows(result: &Identification, options: DisplayOptions) -> Vec<(RowKind, &Match)> {
     let mut rows = Vec::new();
     for (index, found) in result.matches.found.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Detection of near-duplicates: tracks with the same audio from other files.
+//! Detection of near-duplicates: tracks that share most of their audio.
 
 use anyhow::Result;
 use refrain_app::audio_file::shared_audio;
@@ -14,14 +14,14 @@ pub(super) struct UncomparedTrack {
     pub(super) constellation: Constellation,
 }
 
-/// Returns links to the earlier tracks that share audio with a new track.
+/// Returns links from a new track to the earlier tracks that share audio with it.
 pub(super) fn find(uncompared: &UncomparedTrack, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
     shared_audio(uncompared.track.number, &uncompared.constellation, |probe, effort| {
         searcher.same_sound(probe, effort)
     })
 }
 
-/// Returns the message about a near-duplicate.
+/// Returns the message that `track` shares `seconds` of its audio with the track whose source is `of`.
 pub(super) fn message(track: &Track, of: &str, seconds: f64) -> String {
     format!(
         "refrain: {} sounds like {} for about {} of its {}; both are kept and linked",

@@ -1,4 +1,4 @@
-//! Indexing of one file: looks it up in the catalog, and decodes and fingerprints it if it is new.
+//! Indexes one file: looks it up in the catalog, and decodes and fingerprints it if it is new or changed.
 
 use std::fs::File;
 use std::io;
@@ -17,40 +17,42 @@ use crate::context::CommandContext;
 use crate::metadata::MetadataFile;
 use crate::output::clean;
 
-/// Result of the indexing of one file.
+/// Result of indexing one file.
 #[derive(Debug)]
 pub(crate) enum IndexedFile {
-    /// The catalog has a track of this file. The update has the changes of its metadata and rule, if any.
+    /// The catalog already has a track of this file with the same content. The update is `None` if its metadata and
+    /// rule do not change.
     Known(Box<(Track, Option<TrackUpdate>)>),
-    /// A new track, which has to be added to the catalog.
+    /// The file is new or changed. The caller has to add the track to the catalog.
     New(Box<IndexedTrack>),
 }
 
-/// Indexes files, from any thread.
+/// Indexes files one by one. It can be used from several threads.
 pub(crate) struct FileIndexer<'a> {
     context: &'a CommandContext,
     metadata: &'a MetadataFile,
     rule: Option<Rule>,
 }
 
-/// Size and modification time of a file, to detect that it changed while it was read.
+/// Size and modification time of a file. If they change while the file is read, the file was not complete.
 type Stamp = (u64, Option<SystemTime>);
 
 impl<'a> FileIndexer<'a> {
-    /// Creates a learner that sets the values of tracks from the metadata file. `rule` is for tracks that have no rule.
+    /// Creates an indexer that takes the metadata of tracks from the metadata file. `rule` is the rule of tracks that
+    /// have no other one; `None` if there is no such rule.
     pub(crate) fn new(context: &'a CommandContext, metadata: &'a MetadataFile, rule: Option<Rule>) -> Self {
         Self { context, metadata, rule }
     }
 
-    /// Looks the file up in the catalog, and decodes and fingerprints it if it is new or changed.
+    /// Looks up the file in the catalog. If the file is new or changed, also decodes and fingerprints it.
     ///
     /// # Errors
-    /// If the file cannot be indexed, with the name of the file; or if the catalog fails.
+    /// If the file cannot be indexed, with an error that names the file, or if a query of the catalog fails.
     pub(crate) fn index_file(&self, file: &SourceFile) -> Result<IndexedFile> {
-        // Compared after decoding, so that a file that is still being copied is not stored with half of its audio.
+        // The stamp is compared after decoding, so that a file that is still being copied is not indexed incompletely.
         let before = stamp(&file.path)?;
-        // The content decides, not the time: copies have new times without new audio. Hashing is much faster than
-        // decoding.
+        // The content is compared and not the modification time, because copying a file changes only its time. Hashing
+        // is much faster than decoding.
         let content = hash(&file.path)?;
         let known = self.context.wait(self.context.catalog().find_by_source(&file.source))?;
         let old_rule = match known {
@@ -58,7 +60,7 @@ impl<'a> FileIndexer<'a> {
                 let update = self.update(&track);
                 return Ok(IndexedFile::Known(Box::new((track, update))));
             }
-            // A replaced file keeps its rule, which can have been set by hand.
+            // If the content of a file changed, its track keeps its rule, which a user can have set.
             known => known.and_then(|track| track.rule),
         };
         let sound = open_path(&file.path, &audio_file::limits())?.fingerprint(Density::Reference)?;
@@ -79,7 +81,7 @@ impl<'a> FileIndexer<'a> {
         )?)))
     }
 
-    /// Returns the changes of the metadata and the rule of an indexed track, or `None` if nothing changes.
+    /// Returns the changes of metadata and rule for a track that is already indexed, or `None` if nothing changes.
     fn update(&self, track: &Track) -> Option<TrackUpdate> {
         let metadata_row = self.metadata.find(&track.source, track.metadata.isrc.as_deref()).cloned();
         audio_file::relabelled(track, metadata_row, self.rule.clone())

@@ -1,4 +1,5 @@
-//! `refrain index`: walk → hash → skip known files → decode and fingerprint → catalog → index cache.
+//! `refrain index`: finds files, skips those that are indexed, decodes and fingerprints the others, and adds them to
+//! the catalog and the index cache.
 
 mod batch;
 mod duplicates;
@@ -22,11 +23,11 @@ pub(crate) use run::IndexRun;
 pub(crate) use summary::Summary;
 pub(crate) use walk::{SourceFile, source_name};
 
-/// Maximum number of invalid rows of a metadata file that are reported one by one: one screen of lines. Further rows
-/// are only counted, because a file with a wrong separator has as many invalid rows as songs.
+/// Maximum number of invalid rows of a metadata file that are reported one by one, which fills one screen. Further rows
+/// are only counted. For example, with a wrong separator all rows are invalid.
 const MAX_REPORTED_ROWS: usize = 20;
 
-/// Runs the command.
+/// Runs `refrain index`.
 pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     if let Some(targets) = s3::targets(args.paths.iter().map(|path| path.as_os_str()))? {
         if args.metadata.is_some() {
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         }
         return s3::index(&targets, settings, output);
     }
-    // Read first, so that an invalid metadata file creates no catalog.
+    // The metadata file is read first, so that no catalog is created if the file is invalid.
     let metadata = match &args.metadata {
         Some(path) => MetadataFile::read(path)?,
         None => MetadataFile::default(),
@@ -55,16 +56,17 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         output.note(&format!("refrain: {failure}"));
     }
     summary.failed = walk.failures.len();
-    // Without files no catalog is created, so that a mistyped folder leaves nothing behind.
+    // The catalog is created only if there are files to index, so that a mistyped folder leaves no catalog.
     if !walk.files.is_empty() {
         let context = CommandContext::open(settings, Missing::Create)?;
         let indexer = FileIndexer::new(&context, &metadata, settings.rule.clone());
         let result = IndexRun::new(&context, &indexer, settings, output).run(&walk.files, &mut summary);
-        // Closed and summarized also after an error, because the tracks before it are in the catalog.
+        // Even after an error the catalog is closed and the summary printed, because earlier tracks are in the catalog.
         let closed = context.close();
         summary.print(output)?;
         if let Err(error) = result.and(closed) {
-            // If nothing was done, the error is the result (status 2). Otherwise part of the work is done (status 3).
+            // If no file is done, the error is the result of the command (status 2). Otherwise a part of the work is
+            // done (status 3).
             if summary.done() == 0 {
                 return Err(error);
             }
@@ -72,7 +74,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
             summary.stopped = true;
         }
     }
-    // Known only after all files were looked up.
+    // Unused rows are known only after all files were looked up.
     if let (unused @ 1.., Some(line)) = metadata.unused() {
         output.note(&format!(
             "refrain: {name}: {unused} of {} rows belong to no file of this command, the first is line {line}",

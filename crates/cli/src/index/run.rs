@@ -1,4 +1,5 @@
-//! Indexing of all files: workers fingerprint them, and the calling thread writes them to the catalog in order.
+//! Indexes all files: worker threads fingerprint them, and the calling thread adds the tracks to the catalog in the
+//! order of the files.
 
 use std::collections::HashMap;
 
@@ -19,18 +20,17 @@ use crate::parallel::{Flow, Turn, in_order, in_order_or_idle};
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Maximum number of tracks with a pending comparison per database query. Their constellations are read with them, so
-/// the number also bounds the memory. Half of it doubles the queries and index refreshes of a resumed run; twice of it
-/// doubles the work that is lost if this run is killed as well.
+/// Maximum number of tracks that are read at once to finish comparisons of an earlier `refrain index`. It limits the
+/// memory for their constellations. With half as many, this takes twice the queries and index refreshes. With twice as
+/// many, twice the comparisons are lost if the command is killed again.
 const PENDING_PAGE_TRACKS: u32 = 64;
 
-/// Number of new tracks between two updates of the index cache. It is small enough that an interrupted run leaves
-/// little to do for the next one, and large enough that writing the cache takes little time compared with decoding. At
-/// half this value, twice as many small runs are written and merged; at twice this value, near-duplicates are reported
-/// later and more comparisons are repeated after a kill.
+/// Number of new tracks after which the index cache is updated and the tracks are compared with the others. With half
+/// as many, the index has to write and merge twice as many files. With twice as many, near-duplicates are reported
+/// later, and more comparisons are repeated if the process is killed.
 const COMPARE_BATCH_TRACKS: usize = 256;
 
-/// One run of the command.
+/// State for one execution of `refrain index` that does not change during it.
 pub(crate) struct IndexRun<'a> {
     context: &'a CommandContext,
     indexer: &'a FileIndexer<'a>,
@@ -38,19 +38,19 @@ pub(crate) struct IndexRun<'a> {
     output: &'a Output,
 }
 
-/// Work in progress of a run.
+/// Work that is not yet finished during an execution.
 #[derive(Default)]
 struct PendingWork {
     /// Fingerprinted tracks that are not yet in the catalog.
     batch: TrackBatch,
     /// Tracks in the catalog that were not yet compared with the other tracks.
     uncompared: Vec<UncomparedTrack>,
-    /// Number of files whose result is final.
+    /// Number of files that need no further work, because they failed, are unchanged or are in the catalog.
     finished_files: usize,
 }
 
 impl<'a> IndexRun<'a> {
-    /// Creates a run with these settings.
+    /// Creates the state for indexing with these settings.
     pub(crate) fn new(
         context: &'a CommandContext,
         indexer: &'a FileIndexer<'a>,
@@ -60,14 +60,16 @@ impl<'a> IndexRun<'a> {
         Self { context, indexer, settings, output }
     }
 
-    /// Indexes all files and counts the results in `summary`.
+    /// Indexes all files and adds the results to `summary`.
     ///
     /// # Errors
-    /// If the catalog or the index cache cannot be read or written. A file that fails is only reported and counted.
+    /// If the catalog or the index cache cannot be read or written. If a single file fails, it is only reported and
+    /// counted.
     pub(crate) fn run(&self, files: &[SourceFile], summary: &mut Summary) -> Result<()> {
         interrupt::install_handler();
         let searcher = Searcher::open(self.context, self.settings, self.output)?;
-        // First, so that a run that is interrupted again has still made progress with the old comparisons.
+        // Old comparisons are finished first, so that even a command that is interrupted again makes progress with
+        // them.
         self.resume_comparisons(&searcher, summary)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
         let mut pending = PendingWork::default();
@@ -76,7 +78,8 @@ impl<'a> IndexRun<'a> {
             self.settings.jobs,
             batch::MAX_DELAY,
             |k| {
-                // Checked before each file, so that Ctrl-C takes effect after the files that are being decoded.
+                // This is checked before each file, so that Ctrl-C takes effect after the files that are currently
+                // decoded.
                 if interrupt::is_requested() {
                     return None;
                 }
@@ -86,7 +89,7 @@ impl<'a> IndexRun<'a> {
             },
             |turn| {
                 match turn {
-                    // A waiting batch becomes due even if no further result comes.
+                    // The batch can become due while no result arrives, so it is checked below.
                     Turn::Idle => {}
                     Turn::Done(_, Ok(None)) => return Ok(Flow::Stop),
                     Turn::Done(_, Ok(Some(indexed))) => self.record_result(indexed, &mut pending, summary)?,
@@ -103,18 +106,17 @@ impl<'a> IndexRun<'a> {
                 Ok(Flow::Continue)
             },
         );
-        // Also after an error or Ctrl-C, so that fingerprinted tracks are stored, and stored tracks are searchable and
-        // compared.
+        // This is done even after an error or Ctrl-C, so that fingerprinted tracks are stored, searchable and compared.
         let written = self.write(&mut pending, summary);
         let settled = self.refresh_and_compare(&searcher, &mut pending.uncompared, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
-        // Files whose tracks were not written count as not done: the next run processes them again.
+        // Files whose tracks were not written count as not done. The next `refrain index` processes them again.
         summary.not_processed = files.len() - pending.finished_files;
         // The first error is usually the cause of the later ones.
         result.and(written).and(settled)
     }
 
-    /// Compares the tracks whose comparison an earlier run did not finish, because it was killed or the disk was full.
+    /// Compares the tracks that an earlier `refrain index` added but did not compare, because it was killed or failed.
     fn resume_comparisons(&self, searcher: &Searcher<'_>, summary: &mut Summary) -> Result<()> {
         let mut after = None;
         while !interrupt::is_requested() {
@@ -132,7 +134,8 @@ impl<'a> IndexRun<'a> {
                     Ok(constellation) => pending.push(UncomparedTrack { track, constellation }),
                     Err(error) => {
                         self.output.note(&format!("refrain: {}: not compared: {error}", track.source));
-                        // Marked as done, or every further run would report the damaged track again.
+                        // The track is marked as compared. Otherwise every further `refrain index` would report it
+                        // again.
                         self.context.wait(catalog.finish_comparisons(&[track.number], &[]))?;
                     }
                 }
@@ -161,7 +164,7 @@ impl<'a> IndexRun<'a> {
                 pending.batch.push(*new);
                 return Ok(());
             }
-            // An error of the catalog ends the run, because the other files would fail too.
+            // An error of the catalog ends the command, because it would affect all other files too.
             Err(error) if error.is::<CatalogError>() => return Err(error),
             Err(error) => {
                 summary.failed += 1;
@@ -180,8 +183,8 @@ impl<'a> IndexRun<'a> {
         Ok(())
     }
 
-    /// Writes the waiting tracks to the catalog. After an error it is unknown which of them were written, so they count as
-    /// not done, and the next run finds those that were.
+    /// Writes the queued tracks to the catalog. If this fails, it is unknown which tracks were written, so all of them
+    /// count as not done. The next `refrain index` recognizes those that were written.
     fn write(&self, pending: &mut PendingWork, summary: &mut Summary) -> Result<()> {
         let new = pending.batch.take();
         if new.is_empty() {
@@ -201,7 +204,7 @@ impl<'a> IndexRun<'a> {
                     summary.replaced += 1;
                     track
                 }
-                // Another process has added the same file in the meantime.
+                // Another process has added the same file since it was looked up.
                 Ok(AddOutcome::Unchanged(_)) => {
                     summary.unchanged += 1;
                     continue;
@@ -218,7 +221,8 @@ impl<'a> IndexRun<'a> {
         Ok(())
     }
 
-    /// Makes the new tracks searchable and compares them with the other tracks.
+    /// Makes the new tracks searchable, compares them with all earlier tracks, and stores and prints the
+    /// near-duplicates.
     fn refresh_and_compare(
         &self,
         searcher: &Searcher<'_>,
@@ -228,7 +232,7 @@ impl<'a> IndexRun<'a> {
         if uncompared.is_empty() {
             return Ok(());
         }
-        // Taken out first, so that the end of the run does not repeat a batch that failed.
+        // The list is emptied first, so that a failed comparison is not repeated at the end of the command.
         let batch = std::mem::take(uncompared);
         searcher
             .refresh()
@@ -236,11 +240,11 @@ impl<'a> IndexRun<'a> {
         in_order(
             batch.len(),
             self.settings.jobs,
-            // All tracks of the batch are searchable by now, because two of them can be near-duplicates.
+            // All tracks of the list are already searchable, because two of them can be near-duplicates of each other.
             |k| duplicates::find(&batch[k], searcher),
             |k, links| {
                 let (track, mut stored, mut messages) = (&batch[k].track, Vec::new(), Vec::new());
-                // A panic of the comparison is a bug, but the track itself is valid. It then has no links.
+                // If the comparison panicked, which is a bug, the track is kept without links.
                 for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
                     let tracks = self.context.wait(self.context.catalog().by_numbers(&[link.of]))?;
                     let Some(of) = tracks.into_iter().next() else { continue };
@@ -249,8 +253,8 @@ impl<'a> IndexRun<'a> {
                         stored.push(link);
                     }
                 }
-                // One transaction writes the links and marks the comparison as done, so that a comparison that was killed
-                // before it is repeated.
+                // One transaction stores the links and marks the comparison as done. If the process is killed before
+                // it, the next `refrain index` repeats the comparison.
                 self.context.wait(self.context.catalog().finish_comparisons(&[track.number], &stored))?;
                 messages.iter().for_each(|message| self.output.note(message));
                 summary.duplicates += stored.len();

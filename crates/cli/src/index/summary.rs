@@ -1,16 +1,16 @@
-//! Summary of a run of `index`.
+//! The counts that `refrain index` prints at the end.
 
 use crate::exit::CommandOutcome;
 use crate::output::{Output, OutputError, format_duration};
 
-/// Counts of the results of a run.
+/// Counts of the results of one execution of `refrain index`.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) added: usize,
     pub(crate) replaced: usize,
     pub(crate) unchanged: usize,
     pub(crate) failed: usize,
-    /// Number of unchanged files whose metadata or rule changed.
+    /// Number of files with known content whose metadata or rule changed. They are also counted in `unchanged`.
     pub(crate) metadata_changed: usize,
     /// Number of added or replaced files of which parts could not be read.
     pub(crate) damaged: usize,
@@ -56,12 +56,12 @@ impl Summary {
         output.line(&parts.join(", "))
     }
 
-    /// Returns the number of files that are in the catalog after the run.
+    /// Returns the number of processed files whose tracks are in the catalog: added, replaced and unchanged.
     pub(crate) fn done(&self) -> usize {
         self.added + self.replaced + self.unchanged
     }
 
-    /// Returns the outcome of the command.
+    /// Returns the outcome of the command, which is partial if anything failed or was not processed.
     pub(crate) fn outcome(&self) -> CommandOutcome {
         CommandOutcome::of(
             self.done(),

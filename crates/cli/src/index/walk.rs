@@ -1,4 +1,4 @@
-//! Finds the files to index.
+//! Finds the files to index in folders.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
@@ -13,27 +13,27 @@ use crate::identify::escaped;
 pub(crate) struct SourceFile {
     /// Path from which the file is read.
     pub(crate) path: PathBuf,
-    /// Source of its track: the absolute path by which the file was reached.
+    /// Source of the track in the catalog: the absolute path of the file, with symbolic links kept.
     pub(crate) source: String,
     /// Size in bytes, for the progress bar.
     pub(crate) bytes: u64,
 }
 
-/// The files to index, and messages about paths that could not be read, each with a reason and advice.
+/// The files to index. `failures` has one message for each path that could not be read or used, with reason and advice.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) files: Vec<SourceFile>,
     pub(super) failures: Vec<String>,
 }
 
-/// Finds the files in and below `paths`, in order of source.
+/// Finds the files to index among `paths` and in all their subfolders, in order of source.
 ///
-/// A folder that can be reached in several ways is read once, by its own path rather than through a symbolic link. This also
-/// ends cycles. Symbolic links to files are treated as files.
+/// If a folder can be reached by several paths, it is read once; a path without symbolic links is preferred. This also
+/// ends cycles of links. Symbolic links to files are treated like files.
 pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
     let mut walk = Walk::default();
     for path in paths {
-        // Otherwise the message would be that the file does not exist.
+        // Without this check, the message for a URL would be that the file does not exist.
         if path.to_str().is_some_and(|text| text.contains("://")) && !path.exists() {
             walk.failures.push(format!(
                 "{}: URLs cannot be indexed; download the files and index their folder",
@@ -51,7 +51,7 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
             }
         }
     }
-    // Sorted, so that track numbers depend neither on the file system nor on the order of the arguments.
+    // The files are sorted, so that track numbers do not depend on the file system or on the order of the arguments.
     walk.files.sort_by(|a, b| a.source.cmp(&b.source));
     walk.files.dedup_by(|a, b| a.source == b.source);
     Ok(walk)
@@ -71,9 +71,9 @@ impl Walk {
         let mut visited = HashSet::new();
         let mut folders = vec![top.to_owned()];
         let mut links = VecDeque::new();
-        // Links are followed after all real folders, so that a linked folder is read by its own path.
+        // Linked folders are read after all others, so that a folder is found by its own path first.
         while let Some(folder) = folders.pop().or_else(|| links.pop_front()) {
-            // Compared by the real path, which ends cycles of links.
+            // Folders are compared by their real paths, so that cycles of links end.
             match std::fs::canonicalize(&folder) {
                 Ok(real) if !visited.insert(real.clone()) => {}
                 Ok(_) => self.entries(&folder, &mut folders, &mut links)?,
@@ -107,7 +107,7 @@ impl Walk {
                 Err(error) => self.failures.push(format!("{}: {}", escaped(folder), advice(&error))),
             }
         }
-        // File systems return entries in any order; messages should have a fixed one.
+        // File systems return entries in any order. Sorting gives the messages a fixed order.
         paths.sort();
         for path in paths {
             match std::fs::metadata(&path) {
@@ -116,7 +116,7 @@ impl Walk {
                 Ok(metadata) if metadata.is_file() && is_audio_path(&path) => {
                     self.file(&path, metadata.len())?;
                 }
-                // A broken link is reported only if it can be a song.
+                // A broken link is reported only if its name is that of an audio file.
                 Err(error) if is_audio_path(&path) => {
                     self.failures.push(format!("{}: {}", escaped(&path), advice(&error)));
                 }
@@ -127,8 +127,8 @@ impl Walk {
     }
 }
 
-/// Returns true for a file with the extension of an audio format. Files such as `._song.mp3` are excluded: macOS creates
-/// them next to `song.mp3` on disks of other systems, and they have no audio.
+/// Returns true if the file name has the extension of an audio format. Returns false for names such as `._song.mp3`:
+/// macOS creates these files next to `song.mp3` on disks of other systems, and they contain no audio.
 fn is_audio_path(path: &Path) -> bool {
     let resource_fork = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -145,13 +145,13 @@ fn advice(error: &std::io::Error) -> String {
     format!("{error}; {what}")
 }
 
-/// Returns the absolute path without `.` and `..` and with symbolic links kept, or `None` if it is not UTF-8.
+/// Returns the absolute path without `.` and `..`, with symbolic links kept. Returns `None` if the path is not UTF-8.
 pub(crate) fn source_name(path: &Path) -> Result<Option<String>> {
     let absolute = std::path::absolute(path).context("the current folder is gone")?;
     let mut plain = PathBuf::new();
     for component in absolute.components() {
         if component == Component::ParentDir {
-            // The parent of a symbolic link is the parent of its target.
+            // The parent of a linked folder is the parent of the folder to which the link points.
             if plain.is_symlink() {
                 plain = std::fs::canonicalize(&plain)
                     .with_context(|| format!("cannot follow link {}", plain.display()))?;

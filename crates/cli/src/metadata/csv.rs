@@ -6,13 +6,13 @@ use refrain_app::metadata::normalized_name;
 
 use super::rows::MetadataFile;
 
-/// Maximum number of columns of a file, including empty columns. A track stores at most 256 of them; spreadsheets add
-/// empty ones. The check for repeated names is quadratic, which takes a million comparisons at this limit.
+/// Maximum number of columns of a file. A track stores at most 256 additional columns, but spreadsheets often add empty
+/// ones. The check for repeated names compares all pairs of columns, about a million pairs at this limit.
 const MAX_COLUMNS: usize = 1_000;
 
-/// Reads the header and all rows into `file`. Invalid rows are recorded in it; an invalid header is an error.
+/// Reads the header and all rows into `file`. Invalid rows are recorded in `file`; an invalid header is an error.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
-    // A row of another length is an invalid row, not an invalid file.
+    // A row with more or fewer columns than the header makes only that row invalid, not the file.
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().context("the header line is not UTF-8")?.clone();
     if header.len() > MAX_COLUMNS {
@@ -22,13 +22,13 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     if !known.iter().any(|name| name == "file" || name == "isrc") {
         bail!("the header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));
     }
-    // With two columns of one name it is not clear which value applies.
+    // If two columns have the same name, it is not clear which value applies.
     if let Some(twice) = known.iter().enumerate().find(|(i, name)| known[..*i].contains(name)) {
         bail!("the header line has the column {} twice", twice.1);
     }
-    // Read as bytes, so that one row in another encoding does not make the whole file unreadable.
+    // Rows are read as bytes, so that a row in another encoding does not make the rest of the file unreadable.
     let mut record = ByteRecord::new();
-    // The reader reads from memory and accepts rows of any length, so an error is not expected here.
+    // No error is expected, because the reader reads from memory and accepts rows of any number of columns.
     while reader.read_byte_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() != header.len() {

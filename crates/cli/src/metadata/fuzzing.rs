@@ -1,8 +1,9 @@
-//! Entry points to the parsers of metadata files for the fuzz targets.
+//! Functions with which the fuzz targets call the parsers of metadata files.
 
 use super::MetadataFile;
 
-/// Reads a CSV file and returns the number of invalid rows, or `None` if the file as a whole is invalid.
+/// Parses a CSV file and returns the number of invalid rows, or `None` if the header or the encoding makes the whole
+/// file invalid.
 #[must_use]
 pub fn csv(bytes: &[u8]) -> Option<usize> {
     let mut file = MetadataFile::default();
@@ -10,7 +11,7 @@ pub fn csv(bytes: &[u8]) -> Option<usize> {
     Some(file.bad.len())
 }
 
-/// Reads a JSON-lines file and returns the number of invalid rows.
+/// Parses a JSON-lines file and returns the number of invalid rows.
 #[must_use]
 pub fn jsonl(bytes: &[u8]) -> usize {
     let mut file = MetadataFile::default();

@@ -4,11 +4,11 @@ use refrain_app::metadata::json_cells;
 
 use super::rows::MetadataFile;
 
-/// Reads all lines into `file`. Blank lines are skipped, invalid lines are recorded in `file`.
+/// Reads all lines into `file`. Blank lines are skipped, and invalid lines are recorded in `file`.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) {
     for (k, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = k as u64 + 1;
-        // The line end of the last line is followed by an empty piece.
+        // After the line end of the last line, the split gives an empty line.
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }

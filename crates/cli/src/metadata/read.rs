@@ -1,4 +1,4 @@
-//! Reads a metadata file in the format that its extension names.
+//! Reads a metadata file. The extension of its name determines the format.
 
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use super::rows::MetadataFile;
 use super::{csv, jsonl};
 use crate::limited_file::read_limited;
 
-/// Maximum size of a metadata file in bytes (1 GiB: a million rows of 1 kB each). The whole file is read into memory,
-/// and its values are then stored a second time. At half this value, the metadata of a large catalog has to be split;
-/// at twice this value, a run can take 4 GB of memory before it decodes anything.
+/// Maximum size of a metadata file in bytes (1 GiB, a million rows of 1 kB each). The whole file is read into memory,
+/// and its values are stored a second time. With 512 MiB, the metadata of a large catalog has to be split; with 2 GiB,
+/// a run can need 4 GB of memory before it decodes a file.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 impl MetadataFile {
     /// Reads a CSV or JSON-lines file. Invalid rows are recorded in [`Self::bad`].
     ///
     /// # Errors
-    /// If the file cannot be read, is too large, has another extension or an invalid header.
+    /// If the file cannot be read, is larger than 1 GiB, has an unknown extension or has an invalid header.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
         let is_csv = match extension.as_str() {
@@ -27,7 +27,7 @@ impl MetadataFile {
         };
         let bytes = read_limited(path, MAX_FILE_BYTES, "split it")
             .with_context(|| format!("cannot read metadata file {}", path.display()))?;
-        // Spreadsheets write a byte order mark, which would become part of the first column name.
+        // Spreadsheets write a byte order mark at the start, which would become a part of the name of the first column.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut file = Self::default();
         if is_csv {

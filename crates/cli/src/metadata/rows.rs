@@ -1,4 +1,4 @@
-//! The rows of a metadata file and the lookup of the row for a music file.
+//! Stores the rows of a metadata file and finds the row for a music file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use refrain_app::metadata::{Fields, normalized_name};
 
-/// Maximum number of rows of a metadata file. The fields of a parsed row take about 0.3 kB even if its line has ten
-/// bytes, so the size of the file alone does not bound the memory: 5 million short rows take about 2 GB. Further rows
+/// Maximum number of rows of a metadata file. It bounds the memory in addition to the limit of the file size. A parsed
+/// row takes about 0.3 kB even if its line has only ten bytes, so 5 million short rows take about 2 GB. Further rows
 /// are rejected and counted.
 const MAX_ROWS: usize = 5_000_000;
 
-/// Maximum number of invalid rows whose reasons are kept. Further invalid rows are only counted. The command prints 20
-/// of them; the rest is for tests and fuzzing. The limit bounds the memory for a file that is not a metadata file at
-/// all.
+/// Maximum number of invalid rows whose reasons are stored. Further invalid rows are only counted. The command prints
+/// 20 reasons; tests and fuzz targets use the others. The limit bounds the memory for a file that is not a metadata
+/// file.
 pub(super) const MAX_REASONS: usize = 1_000;
 
-/// An invalid row.
+/// An invalid row: its line number, counted from 1, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRow {
     pub(crate) line: u64,
     pub(crate) reason: String,
 }
 
-/// A row of a metadata file.
+/// A valid row of a metadata file. `used` becomes true when a music file was found for it.
 #[derive(Debug)]
 struct MetadataRow {
     line: u64,
@@ -35,24 +35,24 @@ struct MetadataRow {
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFile {
     rows: Vec<MetadataRow>,
-    /// Row numbers by the path in the row, which is the end of the path of a music file.
+    /// Indices in `rows` by the path in the row. This path is the end of the path of a music file.
     by_path: HashMap<PathBuf, usize>,
     by_isrc: HashMap<String, usize>,
     /// The first invalid rows, at most [`MAX_REASONS`], in order of line.
     pub(crate) bad: Vec<BadRow>,
-    /// Number of all invalid rows.
+    /// Number of all invalid rows, including those that are not in [`Self::bad`].
     pub(crate) bad_rows: usize,
 }
 
 impl MetadataFile {
-    /// Adds a row of pairs of column name and value, or records it as invalid.
+    /// Adds the row on line `line`, given as pairs of column name and value. If it is invalid, records it as such.
     pub(super) fn add_row<'a>(&mut self, line: u64, cells: impl Iterator<Item = (&'a str, &'a str)>) {
         if let Err(reason) = self.try_add_row(line, cells) {
             self.reject(line, reason);
         }
     }
 
-    /// Records an invalid row.
+    /// Records the row on line `line` as invalid.
     pub(super) fn reject(&mut self, line: u64, reason: String) {
         self.bad_rows += 1;
         if self.bad.len() < MAX_REASONS {
@@ -72,7 +72,7 @@ impl MetadataFile {
         for (name, value) in cells {
             if normalized_name(name) == "file" {
                 let value = value.trim();
-                // Tools such as `find .` write paths that start with `./`.
+                // Programs such as `find .` print paths that start with `./`.
                 file = (!value.is_empty()).then(|| value.strip_prefix("./").unwrap_or(value));
             } else {
                 fields.set(name, value)?;
@@ -80,7 +80,7 @@ impl MetadataFile {
         }
         let row = self.rows.len();
         match (file.map(PathBuf::from), fields.metadata.isrc.clone()) {
-            // The path has precedence over the ISRC, which several files can have.
+            // If a row has both, only the path is used, because several files can have the same ISRC.
             (Some(file), _) => {
                 if file.file_name().is_none() {
                     return Err(format!("{:?} is not a file name", file.display().to_string()));
@@ -103,11 +103,12 @@ impl MetadataFile {
         Ok(())
     }
 
-    /// Returns the values for a music file, from the row that has the longest end of its path, else from the row with its
-    /// ISRC, and marks the row as used.
+    /// Returns the values for the music file with the absolute path `source`, and marks their row as used. A row whose
+    /// path is an end of `source` has precedence, the longest one first; otherwise the row with the ISRC is used.
+    /// Returns `None` if there is no row for the file.
     pub(crate) fn find(&self, source: &str, isrc: Option<&str>) -> Option<&Fields> {
-        // Looks up the whole path, then the path without its first part, and so on: the longest end is found first, and
-        // the time does not depend on the number of rows.
+        // The whole path is looked up first, then the path without its first part, and so on. This finds the longest
+        // end first, and the time does not depend on the number of rows.
         let mut rest = Path::new(source).components();
         let named = std::iter::from_fn(|| {
             let path = rest.as_path();
@@ -115,12 +116,13 @@ impl MetadataFile {
         })
         .find_map(|path| self.by_path.get(path));
         let row = &self.rows[*named.or_else(|| self.by_isrc.get(isrc?))?];
-        // Relaxed is sufficient, because the flags are read after all threads have ended.
+        // Relaxed ordering is sufficient, because the flags are read only after all threads have ended.
         row.used.store(true, Ordering::Relaxed);
         Some(&row.fields)
     }
 
-    /// Returns the number of rows that [`Self::find`] never returned, and the line of the first of them.
+    /// Returns the number of rows that [`Self::find`] never returned, and the line of the first of them, or `None` if
+    /// all rows were used.
     pub(crate) fn unused(&self) -> (usize, Option<u64>) {
         let mut unused = self.rows.iter().filter(|row| !row.used.load(Ordering::Relaxed));
         let first = unused.next().map(|row| row.line);

@@ -1,4 +1,4 @@
-//! `identifyStream`: processes a stream or a media file with the flags of the program that it replaces.
+//! `identifyStream`: identifies the songs in a stream or a media file, with the flags of the program that it replaces.
 
 use std::ffi::OsString;
 
@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Runs the command.
+/// Runs `identifyStream`.
 pub(crate) fn identify_stream(
     args: &IdentifyStreamArgs,
     variables: &[(OsString, OsString)],
@@ -26,7 +26,7 @@ pub(crate) fn identify_stream(
         output.note(&format!("identifyStream: {file}: ignored, not ours: {}", ignored.join(", ")));
     }
     let folder = ResponseFolder::new(args.out.clone(), args.temp.clone());
-    // Before the input is opened, so that an unusable folder is reported at once.
+    // The folder is created before the input is opened, so that an unusable folder is reported immediately.
     folder.create()?;
     if args.input != "-" && input::scheme(&args.input).is_none() {
         return file(args, &folder, &settings, output);
@@ -40,7 +40,7 @@ pub(crate) fn identify_stream(
         update_every: None,
         pcm: None,
         rendition: None,
-        // There is no such flag here; the operator names hosts in `monitor.private_hosts`.
+        // `identifyStream` has no such flag. The operator can name hosts in the setting `monitor.private_hosts`.
         allow_private: false,
         false_events_per_hour: None,
         json: false,
@@ -50,7 +50,7 @@ pub(crate) fn identify_stream(
     super::run(&monitor, &settings, output)
 }
 
-/// Identifies a media file and writes one response if it has at least one match.
+/// Identifies a media file and writes one response file. Without a match, writes no file.
 fn file(
     args: &IdentifyStreamArgs,
     folder: &ResponseFolder,
@@ -68,7 +68,7 @@ fn file(
     let matches = result.matches.found.iter();
     let matches: Vec<_> =
         matches.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect();
-    // The replaced program writes no file without a match.
+    // The program that `identifyStream` replaces writes no file if nothing matches.
     if matches.is_empty() {
         output.note("identifyStream: no match");
     } else {
@@ -76,7 +76,7 @@ fn file(
         folder.write(&args.asset_id, &serde_json::to_string(&response)?)?;
     }
     drop(searcher);
-    // The command only read, so an error of the cleanup has no effect on its result.
+    // This command did not change the catalog, so an error of closing it does not change the result.
     let _ = context.close();
     Ok(CommandOutcome::Done)
 }

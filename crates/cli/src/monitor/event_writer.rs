@@ -1,4 +1,4 @@
-//! Writes events to files and to standard output, each once and in order.
+//! Writes the events of a stream to files and to standard output, in order and each once, with retries.
 
 use std::time::Duration;
 
@@ -14,23 +14,21 @@ use super::line::{self, PlayingSongs};
 use crate::interrupt;
 use crate::output::Output;
 
-/// Pause before the first retry of a failed operation. It doubles with each further retry. Short failures, such as a
-/// folder that is renamed, end within it; half of it would only double the first attempts.
+/// Pause before the first retry of a failed operation. Each further pause is twice as long. Most failures, for example
+/// while a folder is renamed, end during the first pause.
 const INITIAL_RETRY_PAUSE: Duration = Duration::from_millis(250);
-/// Maximum pause between two retries. It bounds the delay of an event after the folder or the database is back. At half
-/// this value, a database that is down gets twice the connection attempts; at twice this value, events are up to 20 s
-/// late.
+/// Maximum pause between two retries, which is the maximum delay of an event after the folder or the database is
+/// available again. With 5 s, an unavailable database gets twice the connection attempts; with 20 s, events are up to
+/// 20 s late.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum time for retries of event writes after an interrupt. Docker kills a process 10 s after SIGTERM by default,
-/// so the process exits by itself before that, with a status and a message about lost events. At twice this value, the
-/// kill can come first.
+/// Maximum total time for retries after Ctrl-C or SIGTERM. By default Docker kills a process 10 s after SIGTERM. With 5
+/// s, the process exits before that, and reports the number of lost events.
 const INTERRUPT_RETRY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Maximum time for retries of event writes after the end of the stream, for all events together. After that the
-/// command exits with status 2. Without a limit, a removed output folder kept the program running indefinitely. At half
-/// this value, a restart of the database can lose the last events; at twice this value, the caller learns of the
-/// failure later.
+/// Maximum total time for retries after the end of the stream, for all events together. The command then exits with
+/// status 2. Without a limit, it would never exit if its output folder was removed. With 10 s, a restart of the
+/// database can lose the last events; with 40 s, the failure is reported later.
 const STREAM_END_RETRY_LIMIT: Duration = Duration::from_secs(20);
 
 /// Format of the events on standard output.
@@ -40,11 +38,11 @@ pub(super) enum EventFormat {
     Json,
     /// Lines of text.
     Text,
-    /// No output. Events are written to files only.
+    /// No output. Events are only written to files.
     None,
 }
 
-/// Writes events to files and to standard output.
+/// Writes the events of one stream to files and to standard output, and counts the events that could not be written.
 pub(super) struct EventWriter<'a> {
     reporter: Reporter,
     folder: Option<ResponseFolder>,
@@ -53,14 +51,15 @@ pub(super) struct EventWriter<'a> {
     id: String,
     output: &'a Output,
     status: watch::Receiver<StreamStatus>,
-    /// Start of the limited time for retries, which begins when no further input is expected.
+    /// Time from which the limit for retries is counted. It is set when a retry is needed after the end of the input,
+    /// and `None` before.
     ending_since: Option<Instant>,
-    /// The last failure that was printed, until a retry succeeds.
+    /// The last failure that was printed, so that it is not printed again. `None` if the last operation succeeded.
     last_failure: Option<String>,
     lost: usize,
 }
 
-/// Result of an operation that is retried.
+/// Result of an operation that is retried: its value, or that the time for retries has expired.
 enum RetryOutcome<T> {
     Done(T),
     TimedOut,
@@ -87,13 +86,14 @@ impl<'a> EventWriter<'a> {
         }
     }
 
-    /// Returns the number of events that could not be written.
+    /// Returns the number of events that were lost because the time for retries had expired.
     pub(super) fn lost(&self) -> usize {
         self.lost
     }
 
-    /// Writes an event. A failed write is retried until it succeeds. After an interrupt and after the end of the stream the
-    /// time for retries is limited.
+    /// Writes an event to standard output and to a file, and adds it to the songs in the status line. A failed
+    /// operation is retried until it succeeds. After Ctrl-C, SIGTERM or the end of the stream, the time for retries is
+    /// limited, and then the event is lost.
     pub(super) async fn emit(&mut self, event: &StreamEvent, playing: &PlayingSongs) -> Result<()> {
         let track = match self.track(event).await {
             RetryOutcome::Done(Some(track)) => track,
@@ -106,13 +106,13 @@ impl<'a> EventWriter<'a> {
                 return Ok(());
             }
         };
-        // Also for events that are not reported, because the status line shows all songs.
+        // The status line shows all songs, so it needs the events that are not reported too.
         playing.update(event, &track);
         if !self.kinds.contains(&event.kind) {
             return Ok(());
         }
         let json = serde_json::to_string(&response(event, &self.id, &track))?;
-        // Standard output comes first: a write to it cannot be retried, and its error ends the command.
+        // Standard output is written first, because a failed write to it is not retried and ends the command.
         match self.event_format {
             EventFormat::Json => self.output.line(&json)?,
             EventFormat::Text => self.output.line(&line::event(event, &track, self.output.style()))?,
@@ -126,7 +126,7 @@ impl<'a> EventWriter<'a> {
     async fn track(&mut self, event: &StreamEvent) -> RetryOutcome<Option<Track>> {
         let mut failures = 0;
         loop {
-            // Before each attempt, because an attempt itself can wait for the database.
+            // This is checked before each attempt, because an attempt itself can wait for the database.
             if self.is_retry_time_over() {
                 return RetryOutcome::TimedOut;
             }
@@ -149,7 +149,8 @@ impl<'a> EventWriter<'a> {
         let mut failures = 0;
         loop {
             let (folder, id, json) = (folder.clone(), self.id.clone(), json.clone());
-            // A write to a network file system can block, and this task also reacts to signals.
+            // A write to a network file system can block, and this task has to react to signals, so another thread
+            // writes.
             let written = tokio::task::spawn_blocking(move || folder.write(&id, &json)).await;
             let error = match written {
                 Ok(Ok(path)) => {
@@ -167,17 +168,17 @@ impl<'a> EventWriter<'a> {
         }
     }
 
-    /// Prints a failure if it differs from the last one, and waits before the next retry. Returns false if the time for
-    /// retries has expired.
+    /// Prints a failure if it differs from the last one, and pauses before the next retry. `failures` is the number of
+    /// failures so far, which determines the pause. Returns false if the time for retries has expired.
     async fn wait_to_retry(&mut self, failures: &mut u32, error: String) -> bool {
-        // Each failure is printed once and not with every retry.
+        // The same failure is printed once, and not for every retry.
         if self.last_failure.as_deref() != Some(&error) {
             self.output.note(&format!("refrain: {error}; retrying"));
             self.last_failure = Some(error);
         }
         let pause = INITIAL_RETRY_PAUSE.saturating_mul(1 << (*failures).min(16)).min(MAX_RETRY_PAUSE);
         *failures = failures.saturating_add(1);
-        // The time for retries is limited now, so the pauses do not grow.
+        // From here on the total time is limited, so the pauses stay short.
         if self.is_ending() {
             if self.is_retry_time_over() {
                 return false;
@@ -188,20 +189,22 @@ impl<'a> EventWriter<'a> {
         let mut status = self.status.clone();
         tokio::select! {
             () = sleep(pause) => {}
-            // A shutdown, or the end of the stream, ends the pause, so that the limited time begins at once.
+            // Ctrl-C, SIGTERM or the end of the stream interrupts the pause, so that the limited time starts
+            // immediately.
             () = interrupt::wait() => {}
-            // An error means that the sender of the status was dropped, which also is the end of the stream.
+            // An error means that the sender of the status was dropped, which happens at the end of the stream.
             _ = status.wait_for(|status| status.source_ended) => {}
         }
         true
     }
 
-    /// Returns true if no further input is expected.
+    /// Returns true after Ctrl-C or SIGTERM, or if the source of the stream has ended.
     fn is_ending(&self) -> bool {
         interrupt::is_requested() || self.status.borrow().source_ended
     }
 
-    /// Returns true if the time for retries after the end has expired. It starts with the first failure after the end.
+    /// Returns true if the limited time for retries has expired. This time starts with the first failure after the end
+    /// of the input.
     fn is_retry_time_over(&mut self) -> bool {
         if self.last_failure.is_none() || !self.is_ending() {
             return false;

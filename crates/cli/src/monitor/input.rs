@@ -1,4 +1,4 @@
-//! The stream argument of `monitor`: opening it, its default id and its form for messages.
+//! Parses the stream argument of `monitor`: opens the input, and derives its default id and its form for messages.
 
 use std::fs::File;
 
@@ -7,13 +7,14 @@ use refrain_monitor::StreamInput;
 use refrain_stream::{PcmFormat, PipeContent};
 use url::Url;
 
-/// URL schemes that `monitor` can follow.
+/// URL schemes of the streams that `monitor` can follow.
 const SCHEMES: [&str; 4] = ["http", "https", "udp", "rtp"];
 
-/// Replacement of an invalid URL in messages.
+/// Text that replaces the part of an invalid URL after its scheme in messages.
 const HIDDEN: &str = "…";
 
-/// Opens the stream that a command-line argument names.
+/// Opens the input that a command-line argument names: standard input (`-`), a stream URL or a file. `pcm` is the
+/// format of raw PCM; with `None`, the input is a media container.
 pub(super) fn open(argument: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
     let content = pcm.map_or(PipeContent::Container, PipeContent::Pcm);
     if argument == "-" {
@@ -42,13 +43,13 @@ pub(super) fn scheme(argument: &str) -> Option<&str> {
     good.then_some(scheme)
 }
 
-/// Returns the default id of a stream: the last part of its path without the extension, skipping common names such as
-/// `index` or `master`.
+/// Returns the default id of a stream: the last part of its path, without the extension. Parts with a common name, such
+/// as `index` or `master`, are skipped. Returns `stdin` for standard input, and `stream` if no part remains.
 pub(super) fn id_of(argument: &str) -> String {
     if argument == "-" {
         return "stdin".to_owned();
     }
-    // The id becomes part of file names and responses, so it must not contain a secret of the URL.
+    // The id becomes a part of file names and responses, so it must not contain secrets of the URL.
     let shown = shown(argument);
     let path = shown.split_once("://").map_or(shown.as_str(), |(_, path)| path);
     let is_common = |part: &&str| !["", "index", "master", "playlist", HIDDEN].contains(part);
@@ -56,18 +57,18 @@ pub(super) fn id_of(argument: &str) -> String {
     stems.filter(is_common).map(str::to_owned).next().unwrap_or_else(|| "stream".to_owned())
 }
 
-/// Returns the argument for messages: a URL without user, password, query and fragment, or only the scheme of an invalid
-/// URL.
+/// Returns the argument in a form for messages. Of a URL, this is the part without user, password, query and fragment.
+/// Of an invalid URL, it is only the scheme.
 pub(super) fn shown(argument: &str) -> String {
     let Some(scheme) = scheme(argument) else { return argument.to_owned() };
-    // In an invalid URL it is not clear where a password ends.
+    // In an invalid URL it is not clear where a password ends, so only the scheme is shown.
     if Url::parse(argument).is_err() {
         return format!("{scheme}://{HIDDEN}");
     }
     let rest = argument.get(scheme.len() + 3..).unwrap_or_default();
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-    // The last `@` ends the user, because a password can contain one.
+    // A password can contain `@`, so the host starts after the last one.
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let slash = if path.is_empty() { "" } else { "/" };
     format!("{scheme}://{host}{slash}{path}")

@@ -1,4 +1,4 @@
-//! Events and the stream status as text lines, as the status line and as log lines.
+//! Formats events and the status of a stream as text lines, for the status line and as log entries.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,22 +11,22 @@ use refrain_stream::GapReason;
 use crate::identify::song;
 use crate::output::{OutputStyle, clean, clock, confidence};
 
-/// The songs that are playing, as shown in the status line.
+/// The songs that are playing, by the id of their airing. The status line shows them.
 #[derive(Debug, Default)]
 pub(super) struct PlayingSongs(Mutex<BTreeMap<DetectionId, String>>);
 
 impl PlayingSongs {
-    /// Adds the song of a start or update event, and removes the song of a final event.
+    /// Adds the song of a start or update event, or removes the song of a final event.
     pub(super) fn update(&self, event: &StreamEvent, track: &Track) {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event.kind {
-            // The key is the airing, because one track can play twice at the same time.
+            // Songs are stored by airing, because one track can have two airings at the same time.
             EventKind::Final => playing.remove(&event.airing),
             EventKind::Start | EventKind::Update => playing.insert(event.airing, name(track)),
         };
     }
 
-    /// Returns the text of the status line.
+    /// Returns the text of the status line for the stream `id`.
     pub(super) fn text(&self, id: &str, status: &StreamStatus) -> String {
         let playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let songs = match playing.values().map(String::as_str).collect::<Vec<_>>().join(" + ") {
@@ -49,7 +49,7 @@ fn name(track: &Track) -> String {
     }
 }
 
-/// Returns an event as a line of text.
+/// Returns a line of text about an event, which is printed on standard output.
 pub(crate) fn event(event: &StreamEvent, track: &Track, style: OutputStyle) -> String {
     let detected = &event.detected;
     let what = match event.kind {
@@ -76,13 +76,13 @@ pub(crate) fn event(event: &StreamEvent, track: &Track, style: OutputStyle) -> S
     )
 }
 
-/// Formats seconds since 1970 as the local time of day.
+/// Formats seconds since 1970 as the local time of day, or as `?` if they are out of range.
 fn time_of_day(epoch: f64) -> String {
     let time = DateTime::from_timestamp_millis((epoch * 1000.0).round() as i64);
     time.map_or_else(|| "?".to_owned(), |time| time.with_timezone(&Local).format("%H:%M:%S").to_string())
 }
 
-/// Logs a detection event.
+/// Writes an event to the log.
 pub(super) fn log_event(event: &StreamEvent, track: &Track) {
     tracing::info!(
         stream = %event.stream,
@@ -96,7 +96,7 @@ pub(super) fn log_event(event: &StreamEvent, track: &Track) {
     );
 }
 
-/// Logs the state and the counters of a stream.
+/// Writes the state and the counters of a stream to the log.
 pub(super) fn log(id: &str, status: &StreamStatus) {
     let (decoder, source) = (&status.decoder, &status.source);
     let gaps = decoder.gaps.total();

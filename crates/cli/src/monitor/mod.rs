@@ -1,4 +1,4 @@
-//! `refrain monitor`: follows a live stream until it ends. `identifyStream` does the same with other flags.
+//! `refrain monitor`: follows a live stream until it ends. `identifyStream` uses the same code with other flags.
 
 mod drop_in;
 mod event_writer;
@@ -30,25 +30,24 @@ use event_writer::{EventFormat, EventWriter};
 use line::PlayingSongs;
 pub(crate) use line::event as event_line;
 
-/// Maximum number of events that are queued for writing, which take at most 100 MB. If the queue is full, decoding
-/// waits. A thousand hours of songs have fewer events, so a recording is always decoded to its end, after which the
-/// time for retries is limited. With 256 events, a recording whose events could not be written never reached its end,
-/// and the command never exited.
+/// Maximum number of events that are queued for writing, which take at most 100 MB. While the queue is full, decoding
+/// stops. The events of a thousand hours fit into the queue, so a recording is always decoded to its end even if no
+/// event can be written. This matters because the time for retries is limited only after the end.
 const MAX_QUEUED_EVENTS: usize = 65_536;
 
-/// Interval at which the status line is updated. Position and lag are shown with tenths of a second, but change in
-/// steps of the decisions of the matcher, half a second. A shorter interval would redraw the same text.
+/// Interval at which the status line is updated. The matcher makes its decisions every half second of audio, so shorter
+/// intervals would mostly show the same text.
 const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Interval at which the status is logged: 1,440 lines per day and stream. At half this value, the log grows twice as
-/// fast without new information; at twice this value, an outage of a minute leaves no trace in these lines.
+/// Interval at which the status is logged, which gives 1,440 lines per day and stream. With 30 s, the log grows twice
+/// as fast without new information; with two minutes, an outage of one minute can be missing in these lines.
 const STATUS_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Default interval between two update events of a song, in seconds: about seven updates per song. It is also the
-/// default of `monitor.update_seconds` of the service.
+/// Default interval between two update events of a song, in seconds, which gives about seven updates per song. The
+/// setting `monitor.update_seconds` of the service has the same default.
 const DEFAULT_UPDATE_SECONDS: f64 = 30.0;
 
-/// The stream to follow and the events to report.
+/// The stream to follow, the events to report, and how they are written.
 struct MonitorPlan<'a> {
     input: &'a str,
     id: String,
@@ -59,7 +58,7 @@ struct MonitorPlan<'a> {
     log: (LevelFilter, bool),
 }
 
-/// Runs the command.
+/// Runs `refrain monitor`.
 pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let input = input::open(&args.input, args.pcm)?;
     follow(&plan(args, settings, output)?, input, settings, output)
@@ -67,7 +66,7 @@ pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> R
 
 fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<MonitorPlan<'a>> {
     let mut kinds: Vec<EventKind> = args.events.iter().filter_map(|event| event.kind()).collect();
-    // An interval without the event would have no effect, so it selects the event too.
+    // An interval is useless without update events, so it also selects them.
     if args.update_every.is_some() && !kinds.contains(&EventKind::Update) {
         kinds.push(EventKind::Update);
     }
@@ -83,8 +82,8 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     if let Some(rendition) = &args.rendition {
         hls.rendition = rendition.0.clone();
     }
-    // JSON lines for a program, text for a person, and nothing if files are written while a person reads the status
-    // line.
+    // Programs get JSON lines, and people get text. Nothing is printed if events are written to files and standard
+    // output is not a terminal.
     let event_format = match (args.json, &args.out, output.is_terminal()) {
         (true, ..) | (_, None, false) => EventFormat::Json,
         (_, _, true) => EventFormat::Text,
@@ -107,14 +106,15 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     })
 }
 
-/// Follows a stream until it ends or is stopped.
+/// Follows a stream until it ends or a signal requests a shutdown.
 fn follow(
     plan: &MonitorPlan<'_>,
     input: StreamInput,
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
-    // The matcher searches every half second of each stream, and a search in the database takes several statements.
+    // The matcher searches every half second of audio, and a search in the database takes several queries, which is too
+    // slow.
     if settings.search == SearchBackend::Database {
         bail!(
             "streams can be searched only in a local index, which is built from the catalog; use {}",
@@ -124,11 +124,12 @@ fn follow(
     if let Some(folder) = &plan.folder {
         folder.create()?;
     }
-    // Before the catalog is opened, which can take as long as the retries of the database.
+    // The handler is installed before the catalog is opened, because opening can take as long as the retries of the
+    // database.
     interrupt::install_handler();
     let context = CommandContext::open(settings, Missing::Refuse)?;
     let outcome = run_monitor(plan, input, &context, output);
-    // The command only read, so an error of the cleanup at closing has no effect on its result.
+    // This command did not change the catalog, so an error of closing it does not change the result.
     let _ = context.close();
     outcome
 }
@@ -144,7 +145,7 @@ fn run_monitor(
     if !status.is_shown() || plan.log.1 {
         status.log_writer().begin(plan.log.0, plan.log.1);
     } else {
-        // The status line has the information of the other log lines.
+        // The status line already shows the information of the log lines below the level of warnings.
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
     let follower = context.follow(index_sync, |what| log_changes(&what));
@@ -155,7 +156,7 @@ fn run_monitor(
         let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
         let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
         let shown = PlayingSongs::default();
-        // The other two branches never end, so the block ends with the last event.
+        // The other two branches never end, so the block ends after the last event was written.
         let lost = tokio::select! {
             lost = emit(event_writer, event_receiver, &shown) => lost?,
             never = stop_on_signal(&handle, &plan.id) => match never {},
@@ -163,22 +164,23 @@ fn run_monitor(
         };
         anyhow::Ok((handle.ended().await, lost))
     });
-    // Removes the status line before the messages about the outcome.
+    // The status line is removed before the messages about the outcome are printed.
     drop(status);
     let (last, lost) = last?;
     Ok(outcome(plan, &last, lost, output))
 }
 
-/// Waits for a shutdown request and then stops the stream. Never returns.
+/// Waits until a signal requests a shutdown, and then stops the source of the stream. The future never completes.
 async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
     interrupt::wait().await;
     tracing::info!(stream = id, "shutdown requested, processing buffered audio");
-    // Stops the source only: buffered audio is decoded, and songs that play get their final event.
+    // Only the source stops. Audio that is already buffered is still decoded, and songs that play get their final
+    // event.
     handle.stop();
     std::future::pending().await
 }
 
-/// Writes the events of a stream until it ends, and returns the number of events that could not be written.
+/// Writes the events of a stream until there are no more, and returns the number of events that could not be written.
 async fn emit(
     mut event_writer: EventWriter<'_>,
     mut events: mpsc::Receiver<StreamEvent>,
@@ -190,14 +192,15 @@ async fn emit(
     Ok(event_writer.lost())
 }
 
-/// Updates the status line and logs the status in intervals. Never returns.
+/// Updates the status line and logs the status at their intervals. The future never completes.
 async fn show(handle: &StreamHandle, shown: &PlayingSongs, line: &StatusLine<'_>, id: &str) -> Infallible {
     let status = handle.status();
     let mut logged = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(STATUS_LINE_INTERVAL).await;
         if line.is_shown() {
-            // The monitor cannot publish a new status during the borrow, so it ends before the line is drawn.
+            // The monitor cannot publish a new status while the status is borrowed, so the borrow ends before the line
+            // is drawn.
             let text = shown.text(id, &status.borrow());
             line.set(text);
         }
@@ -223,7 +226,7 @@ fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Ou
     }
 }
 
-/// Logs changes of the index while a stream is followed.
+/// Logs that the catalog and the index changed, or that the index can no longer follow the catalog.
 fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
     use refrain_index_sync::FollowEvent;
     match what {
@@ -233,7 +236,7 @@ fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
                 tracing::warn!("{}", cannot_be_searched(skipped));
             }
         }
-        // Only the first failure, because an outage can last for hours.
+        // Only the first failure of an outage is logged, because an outage can last for hours.
         FollowEvent::Failed { error, failures: 1, .. } => {
             tracing::warn!(%error, "following the catalog failed, searching the index as it is");
         }

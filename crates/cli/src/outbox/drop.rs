@@ -1,4 +1,4 @@
-//! `refrain outbox drop`.
+//! `refrain outbox drop`: deletes the undelivered messages of one sink.
 
 use anyhow::{Result, bail};
 
@@ -8,19 +8,19 @@ use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Maximum number of messages that one transaction deletes. The rows are locked until its end, and the service works on
-/// the same table. At half this value, the command makes twice the round trips; at twice this value, a delivery can
-/// wait longer for a lock.
+/// Maximum number of messages that one transaction deletes. The service uses the same table, and the rows are locked
+/// until the end of the transaction. With 500, the command needs twice the round trips; with 2,000, a delivery can wait
+/// longer for a lock.
 const MAX_TRANSACTION_ROWS: u32 = 1_000;
 
-/// Deletes the undelivered messages of a sink.
+/// Deletes all undelivered messages of the sink, in several transactions.
 pub(super) fn drop(
     args: &DropArgs,
     settings: &Settings,
     context: &CommandContext,
     output: &Output,
 ) -> Result<CommandOutcome> {
-    // The service delivers the messages of a configured sink, so deleting them would lose detections.
+    // If the sink is configured, the service still delivers its messages, so deleting them would lose detections.
     let service = settings.service(None)?;
     if !args.force && service.outbox.sinks.iter().any(|sink| sink.name == args.sink) {
         bail!(
@@ -33,7 +33,7 @@ pub(super) fn drop(
         let batch =
             context.wait(context.catalog().journal().drop_deliveries(&args.sink, MAX_TRANSACTION_ROWS))?;
         dropped += batch;
-        // A batch that is not full was the last one.
+        // A transaction that deleted fewer rows than the maximum was the last one.
         if batch < u64::from(MAX_TRANSACTION_ROWS) {
             break;
         }

@@ -1,4 +1,4 @@
-//! `refrain outbox list`.
+//! `refrain outbox list`: prints messages of the outbox as a table or as JSON lines.
 
 use anyhow::Result;
 use refrain_catalog::{DeliveryStatus, OutboxFilter, OutboxMessage};
@@ -28,13 +28,13 @@ pub(super) fn list(
 ) -> Result<CommandOutcome> {
     let wanted = match args.status {
         Some(status) => vec![status.into()],
-        // By default all undelivered messages, dead ones first.
+        // By default all undelivered messages are listed: first the dead ones, then the waiting ones.
         None => vec![DeliveryStatus::Dead, DeliveryStatus::Waiting],
     };
     let mut first = true;
     for status in wanted {
         let filter = OutboxFilter { sink: args.sink.clone(), status: Some(status) };
-        // Printed page by page, because an outbox can have millions of rows after a long outage.
+        // Messages are printed page by page, because an outbox can have millions of rows after a long outage.
         pages(context, &filter, |page| {
             if args.json {
                 let mut lines = String::new();
@@ -46,7 +46,8 @@ pub(super) fn list(
             }
             let mut lines = table(page).lines().into_iter();
             let heading = lines.next().unwrap_or_default();
-            // Every page has its own column widths; the heading is printed once, with those of the first page.
+            // Each page has its own column widths. The heading is printed once, with the column widths of the first
+            // page.
             if std::mem::take(&mut first) {
                 output.line(&output.style().dim(&heading))?;
             }

@@ -14,11 +14,11 @@ use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Maximum number of messages per database query. Each message can contain a whole response of some kilobytes, so a
-/// page can take a few MB. Half of it doubles the round trips; twice of it doubles the memory.
+/// Maximum number of messages per database query. Each message can contain a response of some kilobytes, so a page can
+/// take a few MB of memory. Smaller pages need more round trips; larger ones need more memory.
 const PAGE: u32 = 500;
 
-/// Runs the command.
+/// Runs `refrain outbox`.
 pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let context = CommandContext::open(settings, Missing::Refuse)?;
     let outcome = match &args.command {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Re
         OutboxCommand::Retry(args) => retry::retry(args, &context, output),
         OutboxCommand::Drop(args) => drop::drop(args, settings, &context, output),
     };
-    // An error of the cleanup at closing matters only for commands that wrote.
+    // An error of closing the catalog matters only for the commands that changed it.
     let closed = context.close();
     let outcome = outcome?;
     if let OutboxCommand::Retry(_) | OutboxCommand::Drop(_) = args.command {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Re
     Ok(outcome)
 }
 
-/// Calls `visit` for all messages that match the filter, one page at a time.
+/// Calls `visit` with the messages that match the filter, one page at a time, until there are no more.
 fn pages(
     context: &CommandContext,
     filter: &OutboxFilter,

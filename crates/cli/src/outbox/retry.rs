@@ -1,4 +1,4 @@
-//! `refrain outbox retry`.
+//! `refrain outbox retry`: makes dead messages due again.
 
 use anyhow::Result;
 use refrain_catalog::{DeliveryStatus, OutboxFilter};
@@ -9,10 +9,10 @@ use crate::context::CommandContext;
 use crate::exit::CommandOutcome;
 use crate::output::Output;
 
-/// Makes the dead messages that match the arguments due again.
+/// Schedules the dead messages that match the arguments for immediate delivery.
 pub(super) fn retry(args: &RetryArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let (mut due, mut others) = (0, 0);
-    // One by one, so that each message that is not dead is named.
+    // The messages are retried one by one, so that each message that is not dead can be reported.
     for id in &args.ids {
         let done = context.wait(context.catalog().journal().retry(&[*id]))?;
         due += done;

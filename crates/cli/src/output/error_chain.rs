@@ -1,11 +1,12 @@
 //! Formats an error with its causes in one line.
 
-/// Returns an error and its causes, separated by colons. A cause that an error already quotes is not repeated.
+/// Returns the text of an error and of its causes, separated by colons. A cause whose text is already part of the text
+/// is left out.
 pub(crate) fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
-        // Some errors have the text of their cause in their own text.
+        // Some errors already contain the text of their cause.
         if !text.contains(cause.trim()) {
             if !text.is_empty() {
                 text.push_str(": ");

@@ -14,7 +14,7 @@ use super::secrets::redact_secrets;
 use super::table::clean;
 use crate::settings::LogSettings;
 
-/// Writer of log lines to standard error. It hides a progress bar while it writes.
+/// Writer of log lines to standard error. If it has a progress bar, it hides the bar during each write.
 #[derive(Debug, Clone)]
 pub(crate) struct LogWriter(Option<ProgressBar>);
 
@@ -23,7 +23,8 @@ impl LogWriter {
         Self(bar)
     }
 
-    /// Starts to log the events of Refrain's own crates from this level on. Only the first call in a process has an effect.
+    /// Starts logging of Refrain's own events of at least this level, as JSON or text. Only the first call in a process
+    /// has an effect.
     pub(crate) fn begin(self, level: LevelFilter, json: bool) {
         self.begin_with(Targets::new().with_target("refrain", level), json);
     }
@@ -31,19 +32,19 @@ impl LogWriter {
     fn begin_with(self, targets: Targets, json: bool) {
         let layer = layer().with_ansi(false).with_target(false).with_writer(self);
         let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
-        // Fails if logging was started already.
+        // This fails if logging was already started, which is intended.
         let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
     }
 }
 
-/// Starts to log to standard error as configured in the settings.
+/// Starts logging to standard error with the format and levels of the settings.
 pub(crate) fn begin_log(settings: LogSettings) {
     LogWriter(None).begin_with(settings.targets, settings.json);
 }
 
-/// Writes a line to standard error that is not a log line, such as metrics in embedded metric format.
+/// Writes a line to standard error in its own format, for example metrics in embedded metric format.
 pub(crate) fn raw_line(line: &str) {
-    // An error cannot be reported anywhere.
+    // An error is ignored, because there is no place to report it.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
@@ -56,17 +57,18 @@ impl<'a> MakeWriter<'a> for LogWriter {
 }
 
 impl Write for LogWriter {
-    /// Writes one log line, which `tracing-subscriber` passes as a whole, without passwords in URLs and with control
-    /// characters escaped.
+    /// Writes one log line. `tracing-subscriber` passes each line in one call. Passwords in URLs are removed and
+    /// control characters are escaped.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = printable(&String::from_utf8_lossy(line));
         let write = || io::stderr().lock().write_all(text.as_bytes());
         match &self.0 {
-            // Without this, the line would be written into the bar.
+            // Without this, the progress bar and the line would be mixed on the terminal.
             Some(bar) => bar.suspend(write)?,
             None => write()?,
         }
-        // The length of the input, not of the written text, or the caller would write the rest again.
+        // The length of the input is returned, not that of the written text. Otherwise the caller would write the rest
+        // again.
         Ok(line.len())
     }
 
@@ -75,9 +77,9 @@ impl Write for LogWriter {
     }
 }
 
-/// Returns a log line without passwords in URLs and with control characters escaped, except for its line end.
+/// Returns a log line without passwords in URLs and with control characters escaped. The line end is kept.
 fn printable(line: &str) -> String {
-    // Libraries can log URLs with passwords, and ids, names and titles can contain line ends.
+    // Libraries can log URLs with passwords. Ids, names and titles can contain line ends.
     let text = redact_secrets(line);
     match text.strip_suffix('\n') {
         Some(text) => clean(text) + "\n",

@@ -22,13 +22,13 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
-/// Error of a write to standard output.
+/// Error of writing to standard output.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutputError {
-    /// The reader has closed the pipe. The command then ends without a message.
+    /// The program that reads the output has closed the pipe. The command then ends without a message.
     #[error("standard output is closed")]
     Closed,
-    /// Any other error, for example a full disk.
+    /// Any other error of the operating system, for example a full disk.
     #[error("cannot write to standard output: {0}")]
     Io(io::Error),
 }
@@ -39,7 +39,7 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Access to the standard streams. All output of the commands goes through it.
+/// Writes results to standard output, and messages and progress to standard error. All output of the commands uses it.
 #[derive(Debug)]
 pub(crate) struct Output {
     stdout: Mutex<BufWriter<Stdout>>,
@@ -51,14 +51,14 @@ impl Output {
     /// Creates an output to the standard streams of this process.
     pub(crate) fn new() -> Self {
         Self {
-            // Standard output writes each line separately, which is slow for long tables.
+            // Without a buffer, standard output writes each line separately, which is slow for long tables.
             stdout: Mutex::new(BufWriter::new(io::stdout())),
             bar: Mutex::new(None),
             style: OutputStyle::detect(),
         }
     }
 
-    /// Returns the text style of results.
+    /// Returns the text style for results on standard output.
     pub(crate) fn style(&self) -> OutputStyle {
         self.style
     }
@@ -73,7 +73,8 @@ impl Output {
         self.with_hidden_bar(io::stdout().is_terminal(), || {
             let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
             stdout.write_all(text.as_bytes())?;
-            // Programs that read from a pipe must get each result when it is complete.
+            // The buffer is flushed, because programs that read from a pipe must get each result as soon as it is
+            // complete.
             stdout.flush()?;
             Ok(())
         })
@@ -84,9 +85,9 @@ impl Output {
         self.result(&format!("{text}\n"))
     }
 
-    /// Writes one line to standard error, without passwords in URLs. Control characters are escaped, line ends included,
-    /// because names of files and tracks can contain them. An error of the write is ignored, because it cannot be reported
-    /// anywhere.
+    /// Writes one line to standard error. Passwords in URLs are removed. Control characters and line ends are escaped,
+    /// because names of files and tracks can contain them. Errors are ignored, because there is no place to report
+    /// them.
     pub(crate) fn note(&self, text: &str) {
         self.write_note(&clean(&redact_secrets(text)));
     }
@@ -103,23 +104,23 @@ impl Output {
         });
     }
 
-    /// Creates a progress counter for `files` files of `bytes` bytes in total. It shows a bar if standard error is a
-    /// terminal.
+    /// Creates a counter for `files` input files of `bytes` bytes in total. It shows a progress bar if standard error
+    /// is a terminal.
     pub(crate) fn progress(&self, files: usize, bytes: u64) -> FileProgress<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         FileProgress::new(self, bar, files)
     }
 
-    /// Creates a counter of other items. It shows a progress bar if standard error is a terminal, or only the count if the
-    /// total is unknown.
+    /// Creates a counter for other items, which `what` names. It shows something only if standard error is a terminal:
+    /// a progress bar, or only the count if `total` is `None`.
     pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> ItemCounter<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         ItemCounter::new(self, bar, what)
     }
 
-    /// Creates a status line. It is shown if standard error is a terminal.
+    /// Creates an empty status line. It is shown only if standard error is a terminal.
     pub(crate) fn status(&self) -> StatusLine<'_> {
         let bar = io::stderr().is_terminal().then(progress::status);
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
@@ -132,9 +133,10 @@ impl Output {
         }
     }
 
-    /// Runs `write`. If it writes to the terminal (`on_screen`), a progress bar is hidden during the call.
+    /// Calls `write`. If `on_screen` is true, because `write` writes to the terminal, hides the progress bar during the
+    /// call.
     fn with_hidden_bar<T>(&self, on_screen: bool, write: impl FnOnce() -> T) -> T {
-        // Cloned, so that the lock is not held during the write, which can block on a full pipe.
+        // The bar is cloned, so that the lock is not held during the write, which can block on a full pipe.
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match bar {
             // A write to a file or a pipe does not disturb the bar.

@@ -6,7 +6,7 @@ pub(crate) fn clock(seconds: f64) -> String {
         return "?".to_owned();
     }
     let sign = if seconds <= -0.05 { "-" } else { "" };
-    // Rounds to tenths first, so that 59.96 becomes 1:00.0 and not 0:60.0.
+    // The number is first rounded to tenths, so that 59.96 becomes 1:00.0 and not 0:60.0.
     let tenths = (seconds.abs() * 10.0).round() as u64;
     let (minutes, rest) = (tenths / 600, tenths % 600);
     let tail = format!("{:02}.{}", rest / 10, rest % 10);
@@ -26,10 +26,10 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{:.1} {name}", count as f64 / unit)
 }
 
-/// Formats the confidence of a match in per cent, from the probability that it is chance.
+/// Formats the confidence of a match in per cent, computed from the probability that the match is chance.
 pub(crate) fn confidence(false_positive_probability: f64) -> String {
     let percent = 100.0 * (1.0 - false_positive_probability.clamp(0.0, 1.0));
-    // Rounding would print 100 %, which claims certainty.
+    // Rounding would print 100 %, which would claim certainty.
     if percent > 99.9999 { ">99.9999 %".to_owned() } else { format!("{percent:.4} %") }
 }
 
@@ -37,8 +37,8 @@ pub(crate) fn confidence(false_positive_probability: f64) -> String {
 pub(crate) fn timestamp(milliseconds: i64) -> String {
     let seconds = milliseconds.div_euclid(1000);
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since 1 March of the year 0 divide evenly into eras of 400 years (H. Hinnant, "chrono-compatible
-    // low-level date algorithms").
+    // Counting days from 1 March of year 0 puts leap days at the end of the year, and splits time into equal eras of
+    // 400 years (H. Hinnant, "chrono-compatible low-level date algorithms").
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

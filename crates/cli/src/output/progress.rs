@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{LogWriter, Output, format_duration};
 
-/// Interval at which a bar is redrawn. A person sees five updates per second as continuous. At half this value, the
-/// terminal gets twice the output, which matters over SSH; at twice this value, the spinner visibly stops.
+/// Interval at which a bar is redrawn, short enough that it seems to move continuously. With 100 ms, the terminal gets
+/// twice the output, which can be slow over SSH; with 400 ms, the spinner visibly stops.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Counts processed files and decoded audio. Shows a progress bar if standard error is a terminal, until it is dropped.
+/// Counts processed files and decoded audio. While it exists and standard error is a terminal, it shows a progress bar.
 #[derive(Debug)]
 pub(crate) struct FileProgress<'a> {
     output: &'a Output,
@@ -22,11 +22,11 @@ pub(crate) struct FileProgress<'a> {
     started: Instant,
 }
 
-/// Creates a progress bar over `bytes` bytes. The remaining time is estimated from bytes, because the number of bytes is known
-/// before anything is decoded.
+/// Creates a progress bar for `bytes` bytes. The remaining time is estimated from bytes, because their number is known
+/// before any file is decoded.
 pub(super) fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    // The template is constant and valid. An error would only leave the default style.
+    // The template is constant and valid. With an invalid one, the bar would keep its default style.
     if let Ok(style) = ProgressStyle::with_template("{bar:12} {percent:>3} % {msg}, {eta} left") {
         bar.set_style(style);
     }
@@ -50,7 +50,7 @@ impl<'a> FileProgress<'a> {
     /// Counts a processed file of `bytes` bytes from which `seconds` seconds of audio were decoded.
     pub(crate) fn file_done(&self, bytes: u64, seconds: f64) {
         let files = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
-        // Milliseconds as an integer, because there are no atomic floats.
+        // The sum is stored as an integer in milliseconds, because there are no atomic floats.
         self.milliseconds.fetch_add((seconds * 1000.0) as u64, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
             bar.set_message(format!(
@@ -68,9 +68,9 @@ impl<'a> FileProgress<'a> {
         self.milliseconds.load(Ordering::Relaxed) as f64 / 1000.0
     }
 
-    /// Returns the decoding speed in seconds of audio per second of elapsed time.
+    /// Returns the decoding speed so far, in seconds of audio per second of elapsed time.
     pub(crate) fn speed(&self) -> f64 {
-        // The minimum avoids a division by zero for the first file.
+        // The minimum avoids a division by zero directly after the start.
         self.seconds() / self.started.elapsed().as_secs_f64().max(1e-3)
     }
 }
@@ -81,7 +81,7 @@ impl Drop for FileProgress<'_> {
     }
 }
 
-/// Creates a progress bar for a counter, or a spinner if the total is unknown.
+/// Creates a progress bar for `total` items, or a spinner with the count if `total` is `None`. `what` names the items.
 pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     let template = match total {
@@ -96,7 +96,7 @@ pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// Counts items other than audio files. Shows a progress bar if standard error is a terminal, until it is dropped.
+/// Counts items other than audio files. While it exists and standard error is a terminal, it shows a progress bar.
 #[derive(Debug)]
 pub(crate) struct ItemCounter<'a> {
     output: &'a Output,
@@ -110,7 +110,7 @@ impl<'a> ItemCounter<'a> {
         Self { output, bar, what, count: AtomicU64::new(0) }
     }
 
-    /// Counts one more item and advances the bar by `part` of the total.
+    /// Counts one more item. `part` is the amount by which the bar advances, in units of its total.
     pub(crate) fn advance(&self, part: u64) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {
@@ -126,7 +126,7 @@ impl Drop for ItemCounter<'_> {
     }
 }
 
-/// Creates a spinner with a message, for a status line.
+/// Creates a spinner followed by a message, which is used as a status line.
 pub(super) fn status() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -136,7 +136,7 @@ pub(super) fn status() -> ProgressBar {
     bar
 }
 
-/// A status line. It is shown if standard error is a terminal, until it is dropped.
+/// A line of status text, which is shown while it exists and only if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct StatusLine<'a> {
     output: &'a Output,
@@ -148,7 +148,7 @@ impl<'a> StatusLine<'a> {
         Self { output, bar }
     }
 
-    /// Returns true if the line is shown.
+    /// Returns true if the line is shown, that is, if standard error is a terminal.
     pub(crate) fn is_shown(&self) -> bool {
         self.bar.is_some()
     }
@@ -160,7 +160,7 @@ impl<'a> StatusLine<'a> {
         }
     }
 
-    /// Returns a writer for log lines that hides the status line while it writes.
+    /// Returns a writer for log lines that hides this status line during each write.
     pub(crate) fn log_writer(&self) -> LogWriter {
         LogWriter::new(self.bar.clone())
     }

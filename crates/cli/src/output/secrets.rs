@@ -1,16 +1,17 @@
 //! Removes passwords in URLs from text before it is printed.
 
-/// Query parameters of a URL whose values are secrets.
+/// Query parameters whose values are secrets in the URL of a database.
 const SECRET_PARAMETERS: [&str; 2] = ["password=", "sslpassword="];
 
-/// Returns a text with the passwords in its URLs replaced by `…`. Errors of the catalog contain no passwords; this function
-/// is for text that other libraries quote, such as the parsers of the command line and of the settings file.
+/// Returns a text in which the passwords in URLs are replaced by `…`. Errors of the catalog contain no passwords. This
+/// function is needed for texts of libraries that quote their input, such as the parsers of the command line and of the
+/// settings file.
 pub(crate) fn redact_secrets(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, url) = rest.split_at(at + "://".len());
-        // In messages a URL ends at white space or at a quotation mark.
+        // In messages, a URL ends at white space or a quotation mark.
         let end = url.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(url.len());
         clean.push_str(before);
         clean.push_str(&without_password(&url[..end]));
@@ -19,8 +20,8 @@ pub(crate) fn redact_secrets(text: &str) -> String {
     clean + rest
 }
 
-/// Replaces the password in a URL without its scheme. The user ends at the last `@`, because a password can contain an
-/// unescaped `@` or `/`.
+/// Replaces the password in a URL, which is given without its scheme. The host starts after the last `@`, because a
+/// password can contain an unescaped `@` or `/`.
 fn without_password(url: &str) -> String {
     let (user, host) = url.rsplit_once('@').map_or(("", url), |(user, host)| (user, host));
     let host = SECRET_PARAMETERS.iter().fold(host.to_owned(), |host, parameter| match host.find(parameter) {

@@ -1,17 +1,18 @@
-//! Text styles, which are used only on a terminal and only if the environment does not disable them.
+//! Text styles. They are used only if the output is a terminal and the environment does not disable them.
 
 use std::io::IsTerminal;
 
-/// Text style of standard output.
+/// Text style of standard output, which is either enabled or plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputStyle {
     on: bool,
 }
 
 impl OutputStyle {
-    /// Enables styles if standard output is a terminal other than `TERM=dumb` and `NO_COLOR` is empty or not set.
+    /// Enables styles if all conditions are true: standard output is a terminal, `TERM` is not `dumb`, and `NO_COLOR`
+    /// is empty or not set.
     pub(super) fn detect() -> Self {
-        // By the convention of no-color.org an empty value does not count.
+        // By the convention of no-color.org, an empty value has no effect.
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self { on: std::io::stdout().is_terminal() && !no_color && !dumb }

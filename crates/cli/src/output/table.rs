@@ -1,4 +1,4 @@
-//! Text tables.
+//! Tables of text with aligned columns.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -11,7 +11,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// A table: a heading and rows of cells.
+/// A table: a heading, and rows with one cell per column.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
@@ -19,12 +19,12 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Creates a table with these columns and no rows.
+    /// Creates a table without rows. Each column has a heading and an alignment.
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row. Control characters in its cells are escaped.
+    /// Adds a row with one cell per column. Control characters in the cells are escaped.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| clean(&cell)).collect());
     }
@@ -33,7 +33,7 @@ impl Table {
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.width()).collect();
         for row in &self.rows {
-            // Width on the screen, because characters of East Asian scripts take two columns.
+            // The width on the screen is needed, because characters of East Asian scripts take two columns.
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.width());
             }
@@ -47,7 +47,7 @@ impl Table {
                     Align::Right => line.extend([blanks.as_str(), cell, "  "]),
                 }
             }
-            // Trailing blanks would wrap on a narrow terminal.
+            // Trailing blanks would wrap to an empty line on a narrow terminal.
             line.truncate(line.trim_end().len());
             line
         };
@@ -57,8 +57,8 @@ impl Table {
     }
 }
 
-/// Escapes control characters. Tags and file names are untrusted and can contain sequences that move the cursor or change
-/// the colors of a terminal.
+/// Escapes control characters. Tags and file names are untrusted, and can contain sequences that move the cursor or
+/// change the colors of a terminal.
 pub(crate) fn clean(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();

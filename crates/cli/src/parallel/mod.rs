@@ -5,31 +5,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Maximum number of inputs, per thread, by which processing can be ahead of the input whose result is delivered next.
-/// It bounds the memory for finished results, which are small (matches or a packed constellation, never decoded audio).
-/// At half this value, threads are idle more often behind one long input; at twice this value, more results are lost if
-/// the run is stopped.
+/// Maximum number of inputs per thread that can be processed before the result that is delivered next. It bounds the
+/// memory for finished results, which are small: matches or a packed constellation, but no decoded audio. With 16,
+/// threads are idle more often while one long input is processed; with 64, more results are lost when the run is
+/// stopped.
 const MAX_AHEAD_PER_JOB: usize = 32;
 
-/// Error of an input whose processing panicked, which is a bug. The other inputs are still processed.
+/// The processing of an input panicked, which is a bug. The other inputs are still processed.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Decision of the consumer of the results.
+/// The answer of the function that receives the results: whether it wants more of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// Deliver further results.
     Continue,
-    /// Stop. Inputs whose processing has not started are not processed.
+    /// Stop. Inputs that no thread has started are not processed.
     Stop,
 }
 
-/// Reason of a call of the consumer.
+/// The reason why the function that receives the results is called.
 #[derive(Debug)]
 pub(crate) enum Turn<T> {
-    /// The result of the input with this number.
+    /// The input with this number was processed; this is its result.
     Done(usize, Result<T, Panicked>),
-    /// The next result is not available yet.
+    /// The next result in order is not available yet.
     Idle,
 }
 
@@ -54,7 +54,8 @@ impl<T> SharedQueue<T> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the result of input `k` and returns it, or `None` if it is not available after `timeout`.
+    /// Waits for the result of input `k`, removes it and returns it. Returns `None` if it is not available after
+    /// `timeout`. Without a timeout, waits until it is available.
     fn take(&self, k: usize, timeout: Option<Duration>) -> Option<Result<T, Panicked>> {
         let missing = |state: &mut QueueState<T>| !state.done.contains_key(&k);
         let state = self.lock();
@@ -66,7 +67,7 @@ impl<T> SharedQueue<T> {
             }
         };
         let result = state.done.remove(&k)?;
-        // This makes room for threads that wait because they are too far ahead.
+        // Threads that were too far ahead can now continue.
         state.delivered = k + 1;
         drop(state);
         self.changed.notify_all();
@@ -74,15 +75,15 @@ impl<T> SharedQueue<T> {
     }
 }
 
-/// Runs `work` for the inputs `0..count` on `jobs` threads and passes the results to `sink`, on the calling thread and in
-/// the order of the inputs. With one job or one input no thread is started.
+/// Runs `work` for the inputs `0..count` on `jobs` threads. Passes the results to `sink`, on the calling thread and in
+/// the order of the inputs. With one job or one input, it starts no thread.
 pub(crate) fn in_order<T: Send, E>(
     count: usize,
     jobs: usize,
     work: impl Fn(usize) -> T + Sync,
     mut sink: impl FnMut(usize, Result<T, Panicked>) -> Result<Flow, E>,
 ) -> Result<(), E> {
-    // A single input, which is the usual case, should not wait for the start of threads.
+    // A single input is the most common case, and should not wait for the start of threads.
     if jobs.min(count) <= 1 {
         for k in 0..count {
             if sink(k, guarded(&work, k))? == Flow::Stop {
@@ -97,8 +98,8 @@ pub(crate) fn in_order<T: Send, E>(
     })
 }
 
-/// Like [`in_order`], but also calls `sink` with [`Turn::Idle`] whenever no result is available for `timeout`, so that it can
-/// do other work. It always starts threads.
+/// Like [`in_order`], but also calls `sink` with [`Turn::Idle`] whenever no result is available for `timeout`, so that
+/// `sink` can do other work. It starts threads even for one job.
 pub(crate) fn in_order_or_idle<T: Send, E>(
     count: usize,
     jobs: usize,
@@ -126,7 +127,7 @@ fn on_threads<T: Send, E>(
             scope.spawn(|| worker(&shared, count, jobs * MAX_AHEAD_PER_JOB, work));
         }
         let result = deliver(&shared, count, timeout, &mut sink);
-        // Also after an error of the sink, or the scope would wait for threads that wait for space.
+        // This is done even after an error of `sink`. Otherwise, threads that are too far ahead would wait without end.
         shared.lock().stop = true;
         shared.changed.notify_all();
         result
@@ -148,10 +149,10 @@ fn worker<T>(shared: &SharedQueue<T>, count: usize, ahead: usize, work: &(impl F
         }
         let k = state.next;
         state.next += 1;
-        // Released during the work, which takes seconds.
+        // The lock is released during the work, which takes seconds.
         drop(state);
         let result = guarded(work, k);
-        // All threads are notified, because the consumer and the workers wait on one condition.
+        // All threads are notified, because the consumer and the workers wait for the same condition variable.
         shared.lock().done.insert(k, result);
         shared.changed.notify_all();
     }
@@ -266,7 +267,7 @@ mod tests {
                 jobs,
                 Duration::from_millis(1),
                 |k| {
-                    // Ends only after the sink was called with `Turn::Idle`.
+                    // The loop ends only after `sink` was called with `Turn::Idle`.
                     while k == 7 && !idled.load(Ordering::SeqCst) {
                         std::thread::yield_now();
                     }

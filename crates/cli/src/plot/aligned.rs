@@ -1,53 +1,53 @@
-//! Comparison of the expected peaks of a song with the peaks of an input.
+//! Compares the peaks that a song should have in an input with the peaks of the input.
 
 use refrain_core::fingerprint::{Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND};
 use refrain_core::matching::Match;
 
-/// Maximum distance in time, in ticks, between a peak and its expected place, as in the final stage of the matcher:
-/// about three standard errors of a peak after a codec. With another value the picture would count other peaks than the
-/// match does: at half this value, true peaks with a larger error look missing; at twice this value, more chance hits
-/// look found.
+/// Maximum distance in time, in ticks, between an expected peak of the song and a peak of the input for the peak to
+/// count as found. It is about three standard errors of a peak after a codec. The matcher uses the same tolerance in
+/// its final stage; with another value, the picture would show other peaks as found than the match counts.
 const TOLERANCE_TICKS: f64 = 4.0;
-/// Maximum distance in frequency between a peak and its expected place, in steps, for the same reason.
+/// Maximum distance in frequency, in steps, between an expected peak and a peak of the input. It is also that of the
+/// matcher.
 const TOLERANCE_STEPS: f64 = 6.0;
-/// Maximum distance in time in milliseconds.
+/// [`TOLERANCE_TICKS`] in milliseconds.
 pub(super) const TOLERANCE_MS: f64 = 1000.0 * TOLERANCE_TICKS / TICKS_PER_SECOND;
 
 /// Cents per octave.
 const CENTS_PER_OCTAVE: f64 = 1200.0;
 
-/// A peak of the song at its expected place in the input.
+/// A peak of the song, at the place in the input where the match expects it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ExpectedPeak {
     /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
     /// Expected frequency in the input, in hertz.
     pub(super) hertz: f64,
-    /// True if the input has a peak at this place, within the tolerance.
+    /// True if the input has a peak within the tolerance of this place.
     pub(super) found: bool,
 }
 
-/// A peak of the input near an expected peak of the song.
+/// A peak of the input near an expected peak of the song, with its distance in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct NearPeak {
-    /// Expected time in the input, in seconds.
+    /// Expected time of the song's peak in the input, in seconds.
     pub(super) seconds: f64,
-    /// Delay of the peak relative to the expected time, in milliseconds.
+    /// Delay of the input's peak relative to the expected time, in milliseconds; negative if it is early.
     pub(super) late_ms: f64,
 }
 
-/// Alignment of a song with an input, taken from a match.
+/// The straight line of a match, which converts times in the input to positions in the song.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AlignmentLine {
-    /// Start of the song in the input, in seconds.
+    /// Start of the match in the input, in seconds.
     pub(super) from: f64,
-    /// End of the song in the input, in seconds.
+    /// End of the match in the input, in seconds.
     pub(super) to: f64,
     /// Position in the song at `from`, in seconds.
     pub(super) reference: f64,
     /// Seconds of the song per second of the input.
     pub(super) speed: f64,
-    /// Ratio of a frequency in the input to the frequency in the song.
+    /// Frequency in the input divided by the frequency in the song.
     pub(super) pitch: f64,
 }
 
@@ -75,7 +75,7 @@ impl From<&Match> for AlignmentLine {
     }
 }
 
-/// The peaks of a song compared with the peaks of an input along the alignment of a match.
+/// The result of comparing the peaks of a song with the peaks of an input along the line of a match.
 #[derive(Debug, Default)]
 pub(super) struct Aligned {
     pub(super) expected: Vec<ExpectedPeak>,
@@ -83,15 +83,16 @@ pub(super) struct Aligned {
 }
 
 impl Aligned {
-    /// Compares the peaks of a song and of an input, both in order of time. `max_delay_ms` is the maximum distance in time, in
-    /// milliseconds, of two peaks that are compared.
+    /// Compares the peaks of a song with those of an input. Both lists have to be in order of time. Pairs of peaks
+    /// whose distance in time is more than `max_delay_ms` milliseconds are ignored.
     pub(super) fn new(song: &[Peak], input: &[Peak], line: &AlignmentLine, max_delay_ms: f64) -> Self {
-        // At least the tolerance, or found peaks would be missing among the near ones.
+        // The distance is at least the tolerance. Otherwise some found peaks would not be among the near peaks.
         let max_delay_ticks = (max_delay_ms / 1000.0 * TICKS_PER_SECOND).max(TOLERANCE_TICKS);
         let expected_ticks =
             |peak: &Peak| line.in_input(f64::from(peak.time) / TICKS_PER_SECOND) * TICKS_PER_SECOND;
         let (from, to) = (line.from * TICKS_PER_SECOND, line.to * TICKS_PER_SECOND);
-        // The alignment keeps the order of time, so a binary search finds the first peak.
+        // Expected times have the same order as the times in the song, so a binary search finds the first peak of the
+        // match.
         let first = song.partition_point(|peak| expected_ticks(peak) < from);
         let mut aligned = Self::default();
         for peak in song[first..].iter().take_while(|peak| expected_ticks(peak) <= to) {
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn peaks_are_expected_along_the_line_and_found_within_the_tolerance() {
-        // At 2 s of the input the song is at 10 s, with a quarter more speed and one octave higher.
+        // At 2 s of the input, the song is at 10 s. It plays a quarter faster and one octave higher.
         let line = AlignmentLine { from: 2.0, to: 6.0, reference: 10.0, speed: 1.25, pitch: 2.0 };
         assert!((line.in_song(4.0) - 12.5).abs() < 1e-9);
         let song =

@@ -1,4 +1,4 @@
-//! Histograms next to the panels of a match: numbers of peaks by frequency and by delay.
+//! Histograms next to the panels of a match: number of peaks by frequency, and number of peaks by delay.
 
 use anyhow::Result;
 use plotters::element::Rectangle;
@@ -9,12 +9,12 @@ use super::aligned::{Aligned, TOLERANCE_MS};
 use super::draw::{Area, Axis, BAND, FOUND, GHOST, MISSING, Margins, PictureTheme, chart, grid, minus};
 use super::frequency;
 
-/// Number of bands of the frequency axis. It is enough to show the limits of a telephone line (300 and 3,400 Hz). At
-/// twice this value, bands of a short clip have too few peaks to compare.
+/// Number of bands of the frequency axis, which is enough to show the limits of a telephone line (300 and 3,400 Hz).
+/// With 32, the bands of a short clip would have too few peaks to compare them.
 const BANDS: usize = 16;
-/// Width of a bin of delays in milliseconds, which is one tick, the resolution of the times of peaks.
+/// Width of a bin of delays in milliseconds. It is one tick, the resolution of the times of peaks.
 const BIN_MS: f64 = 1000.0 / TICKS_PER_SECOND;
-/// Labels of the axis of delays, in milliseconds.
+/// Ticks of the axis of delays, in milliseconds.
 const LATE_TICKS: [i32; 7] = [-150, -100, -50, 0, 50, 100, 150];
 
 /// Returns the axis of delays from `-max_delay_ms` to `max_delay_ms` milliseconds.
@@ -23,8 +23,8 @@ pub(super) fn late_axis(max_delay_ms: f64) -> Axis {
     Axis::new(-max_delay_ms..max_delay_ms, ticks, "late (ms)")
 }
 
-/// Draws the numbers of expected and found peaks by frequency. A telephone line or a codec is visible as bands without
-/// found peaks.
+/// Draws bars with the numbers of expected and of found peaks per frequency band. In audio from a telephone line or a
+/// codec, the bands that are cut off have no found peaks.
 pub(super) fn bands(
     area: &Area<'_>,
     theme: &PictureTheme,
@@ -35,7 +35,7 @@ pub(super) fn bands(
     let (low, step) = (y.range.start, (y.range.end - y.range.start) / BANDS as f64);
     let mut counts = [(0usize, 0usize); BANDS];
     for peak in &aligned.expected {
-        // A change of the pitch can move expected peaks off the axis; they count in the outer bands.
+        // A changed pitch can move expected peaks beyond the axis. They are counted in the lowest or highest band.
         let band = ((warp_hertz(peak.hertz) - low) / step).max(0.0) as usize;
         let (expected, found) = &mut counts[band.min(BANDS - 1)];
         *expected += 1;
@@ -55,7 +55,8 @@ pub(super) fn bands(
     Ok(())
 }
 
-/// Draws the numbers of near peaks by delay. A match has a tower at 0 ms, a chance hit is flat.
+/// Draws bars with the numbers of near peaks by delay. For a true match, the bars around 0 ms are much longer than the
+/// others; for a chance hit, all bars are similar.
 pub(super) fn offsets(
     area: &Area<'_>,
     theme: &PictureTheme,

@@ -1,4 +1,4 @@
-//! Bars of the songs that were found, above a time axis.
+//! Bars with the titles of the songs that were found, above the time axis.
 
 use std::ops::Range;
 
@@ -9,47 +9,48 @@ use plotters::style::{Color, WHITE};
 
 use super::draw::{Area, PictureTheme, mark};
 
-/// Maximum number of lanes. Songs overlap in cross-fades and where the catalog has several versions, so two are usually
-/// enough. Four take 120 of 900 pixels; at twice this value, the spectrogram of a mashup would be too low to read.
-/// Further songs are counted in the heading.
+/// Maximum number of lanes for bars. Songs overlap in cross-fades, and if the catalog has several versions of a song,
+/// so two lanes are usually sufficient. Four lanes take 120 of 900 pixels; with eight, the spectrogram would be too low
+/// to read. Songs without a lane are counted in the heading.
 const MAX_LANES: usize = 4;
-/// Height of a lane.
+/// Height of a lane, in pixels at the natural size, like all lengths below.
 const LANE_HEIGHT: f64 = 30.0;
 /// Height of a bar in a lane.
 const BAR_HEIGHT: f64 = 26.0;
 /// Height of the text in a bar.
 const TEXT_HEIGHT: f64 = 17.0;
-/// Distance of the text from the left end of its bar.
+/// Distance of the text from the left end of the bar.
 const INDENT: f64 = 8.0;
 
-/// A song that was found.
+/// The bar of a song that was found.
 #[derive(Debug, Clone)]
 pub(super) struct SongBar {
     pub(super) title: String,
-    /// Start in the input, in seconds.
+    /// Start of the song in the input, in seconds.
     pub(super) from: f64,
-    /// End in the input, in seconds.
+    /// End of the song in the input, in seconds.
     pub(super) to: f64,
 }
 
-/// Songs in lanes, so that their bars do not overlap.
+/// Assigns the bars of songs to lanes, so that bars in one lane do not overlap.
 #[derive(Debug)]
 pub(super) struct Lanes<'a> {
     shown: Range<f64>,
-    /// For each bar, the index of its song, which selects the colour, its lane and the song.
+    /// For each visible bar: the index of its song (which determines the colour), its lane, and the song.
     bars: Vec<(usize, usize, &'a SongBar)>,
     lanes: usize,
     hidden: usize,
 }
 
 impl<'a> Lanes<'a> {
-    /// Assigns the visible songs to lanes. `songs` has to be in order of start times.
+    /// Assigns the songs that overlap the time range `shown` to lanes. `songs` has to be in order of start times.
     pub(super) fn new(songs: &'a [SongBar], shown: &Range<f64>) -> Self {
         let mut ends: Vec<f64> = Vec::new();
         let mut lanes = Self { shown: shown.clone(), bars: Vec::new(), lanes: 0, hidden: 0 };
         let is_visible = |song: &SongBar| song.from < shown.end && song.to > shown.start;
         for (index, song) in songs.iter().enumerate().filter(|(_, song)| is_visible(song)) {
-            // The first lane that is free. With songs in order of their start this needs the fewest lanes.
+            // A song gets the first free lane. Because the songs are in order of start, this needs the minimum number
+            // of lanes.
             let free = ends.iter().position(|end| *end <= song.from);
             match free {
                 Some(lane) => ends[lane] = song.to,
@@ -65,17 +66,18 @@ impl<'a> Lanes<'a> {
         lanes
     }
 
-    /// Returns the number of visible songs for which no lane was free.
+    /// Returns the number of songs in the time range that are not drawn, because no lane was free.
     pub(super) fn hidden(&self) -> usize {
         self.hidden
     }
 
-    /// Returns the height of all lanes in pixels.
+    /// Returns the total height of the used lanes in pixels of the picture.
     pub(super) fn height(&self, theme: &PictureTheme) -> i32 {
         self.lanes as i32 * theme.px(LANE_HEIGHT)
     }
 
-    /// Draws the lanes from `top` on. `across` is the horizontal pixel range of the chart below them.
+    /// Draws the lanes downwards from the vertical position `top`. `across` is the horizontal range of the chart below,
+    /// in pixels.
     pub(super) fn draw(
         &self,
         area: &Area<'_>,
@@ -89,7 +91,7 @@ impl<'a> Lanes<'a> {
             across.start + (part * f64::from(across.end - across.start)).round() as i32
         };
         for (index, lane, song) in &self.bars {
-            // At least one pixel, or short songs of a long input would be invisible.
+            // Bars are at least one pixel wide. Otherwise, short songs in a long input would be invisible.
             let (left, right) = (x(song.from), x(song.to).max(x(song.from) + 1));
             let upper = top + *lane as i32 * theme.px(LANE_HEIGHT);
             let bar = [(left, upper), (right, upper + theme.px(BAR_HEIGHT))];

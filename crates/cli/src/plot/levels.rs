@@ -1,35 +1,35 @@
-//! Conversion of the powers of a spectrogram to levels in decibels and to a range of colors.
+//! Converts the powers of a spectrogram to levels in decibels, and the levels to a range of colours.
 
 use refrain_core::fingerprint::Picture;
 
-/// Fraction of all levels above the level of the hottest colour, so that a few extreme levels do not reduce the
-/// contrast. At a tenth of it a single click darkens the picture; at ten times of it, loud tones lose their
-/// differences.
+/// Fraction of all levels that are above the level of the hottest colour, so that a few extreme levels do not reduce
+/// the contrast. With 0.0001, a single click darkens the picture; with 0.01, differences between loud tones are
+/// invisible.
 const HOT_FRACTION: f64 = 0.001;
-/// Fraction of all levels below the level of the coldest colour, for the same reason. It is larger than the fraction of
-/// loud levels, because differences between very quiet bins carry no information.
+/// Fraction of all levels that are below the level of the coldest colour, so that a few extreme levels do not reduce
+/// the contrast. It is larger than [`HOT_FRACTION`], because differences between very quiet bins are not interesting.
 const COLD_FRACTION: f64 = 0.02;
-/// Maximum difference between the levels of the hottest and the coldest colour, in decibels. Softer sounds are
-/// inaudible next to the loudest ones. At half this value, quiet partials are black; at twice this value, the noise
-/// floor takes most of the colours.
+/// Maximum difference between the levels of the hottest and of the coldest colour, in decibels. Sounds that are softer
+/// are inaudible next to the loudest ones. With 40 dB, quiet partials would be black; with 160 dB, most colours would
+/// show the noise floor.
 const MAX_RANGE_DB: i32 = 80;
-/// Minimum difference between the levels of the hottest and the coldest colour, in decibels. Without it, the noise of a
-/// nearly silent input would be drawn with full contrast.
+/// Minimum difference between the levels of the hottest and of the coldest colour, in decibels. Without it, the noise
+/// of a nearly silent input would be drawn with full contrast.
 const MIN_RANGE_DB: i32 = 30;
-/// Minimum level of the hottest colour in decibels, so that silence is dark. At half this value (-30 dB), quiet music
-/// would be dark as well.
+/// Minimum level of the hottest colour, in decibels, so that silence is dark. With -30 dB, quiet music would be dark
+/// too.
 const MIN_HOTTEST_DB: f32 = -60.0;
-/// The levels of the hottest and the coldest colour are rounded to multiples of this value.
+/// Step in decibels to which the levels of the hottest and of the coldest colour are rounded.
 const ROUNDING_DB: f32 = 5.0;
-/// Minimum power, which replaces lower powers: -120 dB.
+/// Minimum power, which corresponds to -120 dB. Lower powers are replaced by it.
 const MIN_POWER: f32 = 1e-12;
 
-/// Levels in decibels below a full-scale sine.
+/// The levels of a spectrogram, in decibels relative to a full-scale sine, and their range of colours.
 #[derive(Debug)]
 pub(super) struct SpectrogramLevels {
     bins: usize,
     levels: Vec<f32>,
-    /// Levels of the coldest and the hottest colour, in decibels.
+    /// Levels of the coldest and of the hottest colour, in decibels.
     range: (i32, i32),
 }
 
@@ -40,23 +40,24 @@ impl SpectrogramLevels {
         Self { bins: picture.bins(), range: range(levels.clone()), levels }
     }
 
-    /// Returns the levels of the coldest and the hottest colour, in decibels.
+    /// Returns the levels of the coldest and of the hottest colour, in decibels.
     pub(super) fn range(&self) -> (i32, i32) {
         self.range
     }
 
-    /// Returns the level of a pixel relative to the range of colours: 0 is the coldest, 1 the hottest colour. `column` is the
-    /// position of the pixel in columns, `low` and `high` are its edges in bins. Returns `None` outside of the spectrogram.
+    /// Returns the level at a pixel relative to the range of colours: 0 is the coldest and 1 the hottest colour; other
+    /// levels are outside of the range. `column` is the horizontal position of the pixel in columns, and `low` and
+    /// `high` are its lower and upper edge in bins. Returns `None` if the pixel is outside of the spectrogram.
     pub(super) fn part(&self, column: f64, (low, high): (f64, f64)) -> Option<f32> {
         let columns = self.levels.len() / self.bins;
-        // Half a column at each end still belongs to the first and the last column.
+        // The first and the last column extend half a column beyond their centre.
         if columns == 0 || column > columns as f64 - 0.5 || column < -0.5 {
             return None;
         }
         let column = column.clamp(0.0, (columns - 1) as f64);
         let (before, part) = (column as usize, column.fract() as f32);
         let row = |k: usize| &self.levels[k.min(columns - 1) * self.bins..][..self.bins];
-        // A pixel that is smaller than a bin is interpolated; a larger one shows the loudest of its bins.
+        // If a pixel is smaller than a bin, its level is interpolated. Otherwise it shows the loudest of its bins.
         let level = |k: usize| {
             if high - low < 1.0 {
                 interpolated(row(k), (low + high) / 2.0)
@@ -78,14 +79,15 @@ fn range(mut levels: Vec<f32>) -> (i32, i32) {
     (coldest.clamp(hottest - MAX_RANGE_DB, hottest - MIN_RANGE_DB), hottest)
 }
 
-/// Interpolates the level at a position between two bins.
+/// Returns the level at the position `at`, in bins, by linear interpolation between the two nearest bins.
 fn interpolated(row: &[f32], at: f64) -> f32 {
     let at = at.clamp(0.0, (row.len() - 1) as f64);
     let (below, part) = (at as usize, at.fract() as f32);
     row[below] * (1.0 - part) + row[(below + 1).min(row.len() - 1)] * part
 }
 
-/// Returns the maximum level of the bins that a pixel covers, so that a tone is visible at any size of the picture.
+/// Returns the maximum level of the bins from `low` to `high`. With the maximum, a tone is visible at any size of the
+/// picture.
 fn max_level(row: &[f32], low: f64, high: f64) -> f32 {
     let first = (low.round().max(0.0) as usize).min(row.len() - 1);
     let last = (high.round().max(0.0) as usize).clamp(first, row.len() - 1);

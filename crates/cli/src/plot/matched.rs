@@ -1,4 +1,5 @@
-//! The picture of a match: the expected peaks of the song, which of them were found in the input, and their delays.
+//! The picture of a match. It shows the expected peaks of the song, which of them were found in the input, and their
+//! delays.
 
 use std::ops::Range;
 
@@ -16,62 +17,63 @@ use super::frequency;
 use super::histogram;
 use super::peaks::{coordinates, fitting_rank_limit, within};
 
-/// Title line: height of the text and its distance from the top. All lengths are in pixels at the natural size.
+/// Title: height of its text and distance from the top of the picture. This and all other lengths are in pixels at the
+/// natural size.
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Line of values below the title: height of the text and its distance from the top.
+/// Line of values below the title: height of its text and distance from the top of the picture.
 const FACTS: (f64, f64) = (17.0, 53.0);
-/// Height of the heading.
+/// Height of the heading, which consists of the title and the line of values.
 const HEADING: f64 = 82.0;
-/// Distance of the contents from the edges.
+/// Distance of the contents from the edges of the picture.
 const MARGIN: f64 = 24.0;
-/// Height of the text of the caption above a panel.
+/// Height of the text of a caption above a panel.
 const CAPTION: f64 = 16.0;
 /// Distance of a caption from the top of its panel.
 const CAPTION_TOP: f64 = 8.0;
 /// Height that is reserved for a caption.
 const CAPTION_SPACE: f64 = 34.0;
-/// Height that is reserved for the axis of the time in the song, above the upper panel.
+/// Height that is reserved above the upper panel for the axis with times in the song.
 const SONG_AXIS_SPACE: f64 = 34.0;
-/// Width of the column of histograms.
+/// Width of the column of histograms at the right.
 const COLUMN: f64 = 250.0;
-/// Fraction of the height for the upper panel.
+/// Fraction of the height below the heading that the upper panel takes.
 const UPPER_FRACTION: f64 = 0.62;
 /// Radius of the dots of the peaks of the song.
 const DOT: f64 = 3.6;
 /// Radius of the dots of the peaks of the input.
 const GHOST_DOT: f64 = 1.8;
-/// Area in pixels per peak of the song below which the dots are smaller. A dot has about 40 pixels, so at this density
-/// a tenth of the panel is covered. At half this value, dots overlap before they shrink; at twice this value, they are
-/// small for no reason.
+/// Area of the panel per expected peak, in pixels, below which the dots of expected peaks are drawn smaller. A dot has
+/// about 40 pixels, so with this area the dots cover a tenth of the panel. With 200, dots overlap before they become
+/// smaller; with 800, they are small without need.
 const MIN_DOT_AREA: f64 = 400.0;
-/// Minimum area in pixels per peak of the input. More peaks would hide the peaks of the song, so peaks of high rank are
-/// left out. At half this value, the panel of a dense query is grey; at twice this value, fewer of the peaks that the
-/// matcher saw are shown.
+/// Minimum area of the panel per peak of the input, in pixels. If there are more peaks, those with a high rank are not
+/// drawn, because they would hide the peaks of the song. With 75, the panel of a dense query would be grey; with 300,
+/// fewer of the peaks that the matcher used would be drawn.
 const MIN_GHOST_AREA: f64 = 150.0;
-/// Maximum distance in milliseconds of two peaks that are compared. It is larger than the tolerance, so that chance
-/// hits are visible next to the line of a match. At half this value, the flat background of a chance hit is hard to
-/// see; at twice this value, there are twice the dots without more information.
+/// Maximum delay in milliseconds that the lower panel shows. It is larger than the tolerance, so that chance hits are
+/// visible around the line of a match. With 75 ms, they would be hard to see; with 300 ms, the panel would have twice
+/// as many dots without more information.
 const MAX_DELAY_MS: f64 = 150.0;
-/// Maximum number of dots of the lower panel. If there are more, only every n-th is drawn. A panel that is about 1,300
-/// pixels wide cannot show more; at twice this value, drawing a match of an hour takes longer and looks the same.
+/// Maximum number of dots in the lower panel. If there are more, only every n-th dot is drawn. A panel of about 1,300
+/// pixels cannot show more. With twice as many, the picture of a match of an hour would take longer and look the same.
 const MAX_NEAR_DOTS: usize = 20_000;
 
-/// Contents of the picture.
+/// The values that the picture of a match shows.
 #[derive(Debug)]
 pub(super) struct MatchView<'a> {
     pub(super) title: &'a str,
-    /// Values of the match as one line.
+    /// The values of the match as one line of text.
     pub(super) facts: &'a str,
     pub(super) line: AlignmentLine,
-    /// Peaks of the song.
+    /// All peaks of the song, in order of time.
     pub(super) song: &'a [Peak],
-    /// Peaks of the input.
+    /// All peaks of the input, in order of time.
     pub(super) input: &'a [Peak],
-    /// Time range of the upper panel, in seconds of the input.
+    /// The time range that the upper panel shows, in seconds of the input.
     pub(super) detail: Range<f64>,
 }
 
-/// Draws the picture.
+/// Draws the picture of a match.
 pub(super) fn draw(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>) -> Result<()> {
     let (width, height) = (area.dim_in_pixel().0 as i32, area.dim_in_pixel().1 as i32);
     let (margin, all) = (theme.px(MARGIN), area.dim_in_pixel().0 as i32 - 2 * theme.px(MARGIN));
@@ -100,12 +102,12 @@ fn caption(area: &Area<'_>, theme: &PictureTheme, left: i32, text: &str) -> Resu
     theme.write(area, text, (CAPTION, FAINT, HPos::Left), (left, theme.px(CAPTION_TOP)), space)
 }
 
-/// Returns the margins of a panel in the left column.
+/// Returns the margins of a panel in the left column. `top` and `bottom` are at the natural size.
 fn margins(theme: &PictureTheme, top: f64, bottom: f64) -> Margins {
     Margins { top: theme.px(top), right: theme.px(MARGIN), bottom: theme.px(bottom), left: theme.px(8.0) }
 }
 
-/// Draws the upper panel: the peaks of the song over time and frequency, on top of the peaks of the input.
+/// Draws the upper panel: the expected peaks of the song by time and frequency, over the peaks of the input.
 fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, aligned: &Aligned) -> Result<()> {
     let margins = margins(theme, CAPTION_SPACE + SONG_AXIS_SPACE, 0.0);
     let x = Axis::time(view.detail.clone(), "time in the input", area.dim_in_pixel().0 as i32, theme);
@@ -116,7 +118,7 @@ fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     let (across, down) = plot.get_pixel_range();
     let ghosts = within(view.input, &view.detail);
     let pixels = (across.len() * down.len()) as f64 / theme.area();
-    // Whole ranks are left out, so that the drawn peaks are those of a lower density.
+    // Only whole ranks are left out, so the drawn peaks are those of a fingerprint with a lower density.
     let below = fitting_rank_limit(ghosts, Density::Query.rank_limit(), pixels / MIN_GHOST_AREA);
     for peak in ghosts.iter().filter(|peak| peak.rank < below) {
         plot.draw(&Circle::new(coordinates(peak), theme.pen(GHOST_DOT), GHOST.filled()))?;
@@ -127,7 +129,8 @@ fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     };
     let shown: Vec<&ExpectedPeak> = aligned.expected.iter().filter(shown).collect();
     let space = pixels / shown.len().max(1) as f64;
-    // The area of a dot shrinks with the space per peak, but not below the dots of the input.
+    // The area of a dot shrinks in proportion to the space per peak, but dots stay at least as large as those of the
+    // input.
     let radius = theme.pen(DOT * (space / MIN_DOT_AREA).sqrt().clamp(GHOST_DOT / DOT, 1.0));
     for peak in shown {
         let style = if peak.found { FOUND.filled() } else { MISSING.stroke_width(theme.pen(1.4)) };
@@ -137,7 +140,7 @@ fn peak_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     legend(area, theme, across.start - area.get_base_pixel().0)
 }
 
-/// Draws the axis of the time in the song, above the panel.
+/// Draws the axis with the times in the song above the upper panel.
 fn song_axis(
     area: &Area<'_>,
     theme: &PictureTheme,
@@ -159,7 +162,7 @@ fn song_axis(
         let tick =
             PathElement::new(vec![(x, top - theme.px(6.0)), (x, top)], INK.stroke_width(theme.pen(1.0)));
         area.draw(&tick)?;
-        // The title is at the right end of the line of numbers and must not overlap them.
+        // The title is at the right end of the axis. Labels that would overlap it are left out.
         if x + theme.width(label, CAPTION) / 2 < across.end - left - space {
             let style = theme.text(CAPTION, INK, HPos::Center, VPos::Bottom);
             area.draw(&Text::new(label.clone(), (x, top - theme.px(8.0)), style))?;
@@ -170,7 +173,7 @@ fn song_axis(
     Ok(())
 }
 
-/// Draws the legend of the upper panel.
+/// Draws the legend of the upper panel, which explains its dots.
 fn legend(area: &Area<'_>, theme: &PictureTheme, left: i32) -> Result<()> {
     let mut x = left;
     let middle = theme.px(CAPTION_TOP) + theme.px(CAPTION / 2.0);
@@ -190,7 +193,7 @@ fn legend(area: &Area<'_>, theme: &PictureTheme, left: i32) -> Result<()> {
     Ok(())
 }
 
-/// Draws the lower panel: the delays of the peaks of the input relative to those of the song, over the whole match.
+/// Draws the lower panel: the delays of the peaks of the input relative to the expected peaks, during the whole match.
 fn time_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, aligned: &Aligned) -> Result<()> {
     let whole = view.line.from..view.line.to;
     let margins = margins(theme, CAPTION_SPACE, 8.0);
@@ -209,7 +212,7 @@ fn time_panel(area: &Area<'_>, theme: &PictureTheme, view: &MatchView<'_>, align
     let band = [(whole.start, -TOLERANCE_MS), (whole.end, TOLERANCE_MS)];
     plot.draw(&Rectangle::new(band, BAND.mix(0.22).filled()))?;
     grid(&mut chart, theme, &x, &y, true)?;
-    // Every n-th dot, so that all parts of the match are shown. `step_by` does not accept 0.
+    // Dots are drawn at regular intervals, so that all parts of the match are visible. `step_by` does not accept 0.
     for near in aligned.near.iter().step_by(aligned.near.len().div_ceil(MAX_NEAR_DOTS).max(1)) {
         let color = if near.late_ms.abs() <= TOLERANCE_MS { FOUND.mix(0.8) } else { GHOST.mix(0.9) };
         plot.draw(&Circle::new((near.seconds, near.late_ms), theme.pen(GHOST_DOT), color.filled()))?;

@@ -1,4 +1,4 @@
-//! `refrain plot`: draws pictures of inputs and of the songs found in them.
+//! `refrain plot`: draws pictures of inputs and of the songs that are found in them.
 //!
 //! ```text
 //! plot_range, names ─► plotter ─► spectrogram (lanes, levels, peaks)
@@ -34,13 +34,13 @@ use names::PictureNames;
 use plot_range::PlotRange;
 use plotter::{PlotResult, Plotter};
 
-/// Runs the command.
+/// Runs `refrain plot`.
 pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     check_all(&args.inputs, "plot", false)?;
     let plot_range = PlotRange::new(args.from, args.to)?;
     let context = CommandContext::open(settings, Missing::Refuse)?;
     let outcome = plot_all(&context, plot_range, args, settings, output);
-    // The command only read, so an error of the cleanup at closing has no effect on its result.
+    // This command did not change the catalog, so an error of closing it does not change the result.
     let _ = context.close();
     outcome
 }
@@ -52,7 +52,7 @@ fn plot_all(
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
-    // Before the inputs are read, so that an unusable folder is reported at once.
+    // The folder is created before the inputs are read, so that an unusable folder is reported immediately.
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create folder {}", args.out.display()))?;
     let searcher = Searcher::open(context, settings, output)?;

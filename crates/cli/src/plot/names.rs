@@ -1,4 +1,4 @@
-//! File names of the pictures.
+//! File names of the pictures of `refrain plot`.
 
 use std::collections::HashSet;
 use std::ops::Index;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::identify::Input;
 
-/// Common part of the paths of the pictures of one input.
+/// The common beginning of the paths of all pictures of one input.
 #[derive(Debug)]
 pub(super) struct PictureName {
     folder: PathBuf,
@@ -14,26 +14,26 @@ pub(super) struct PictureName {
 }
 
 impl PictureName {
-    /// Returns the path of a picture, for example `clip.spectrogram.png`.
+    /// Returns the path of a picture of the kind `what`. For example, `spectrogram` gives `clip.spectrogram.png`.
     pub(super) fn of(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{}.{what}.png", self.stem))
     }
 }
 
-/// The names for all inputs of a command.
+/// The names of the pictures of all inputs of a command, in the order of the inputs.
 #[derive(Debug)]
 pub(super) struct PictureNames(Vec<PictureName>);
 
 impl PictureNames {
-    /// Creates a name for each input from its file name, for example `clip`. Inputs with equal names get numbers (`clip-2`), so
-    /// that no input replaces the pictures of another one. Upper and lower case count as equal, because some file systems
-    /// do not distinguish them.
+    /// Derives the name of each input from its file name, for example `clip`. If several inputs have the same name, the
+    /// later ones get a number (`clip-2`), so that no input overwrites pictures of another one. Names that differ only
+    /// in upper and lower case count as the same, because some file systems do not distinguish them.
     pub(super) fn of(inputs: &[Input<'_>], folder: &Path) -> Self {
-        // Prints `clip.png` and not `./clip.png`.
+        // With an empty folder, the printed path is `clip.png` and not `./clip.png`.
         let folder = if folder == Path::new(".") { Path::new("") } else { folder };
         let mut taken = HashSet::new();
         let stems = inputs.iter().map(|input| {
-            // Names are printed one per line, so they must not contain line ends.
+            // The command prints one name per line, so names must not contain line ends.
             let plain = input.stem().replace(char::is_control, "_");
             let mut stem = plain.clone();
             let mut number = 1;

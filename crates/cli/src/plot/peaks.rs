@@ -1,22 +1,24 @@
-//! Places and selection of the peaks that are drawn.
+//! Selects the peaks that are drawn, and computes their coordinates.
 
 use std::ops::Range;
 
 use refrain_core::fingerprint::{Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND, warp_hertz};
 
-/// Returns the coordinates of a peak: its time in seconds and the place of its frequency on the axis.
+/// Returns the coordinates of a peak: its time in seconds, and its frequency converted with [`warp_hertz`].
 pub(super) fn coordinates(peak: &Peak) -> (f64, f64) {
     (f64::from(peak.time) / TICKS_PER_SECOND, warp_hertz(f64::from(peak.frequency) / STEPS_PER_HERTZ))
 }
 
-/// Returns the peaks within a range of seconds. `peaks` has to be in order of time.
+/// Returns the peaks from the start of `shown` up to, but not including, its end, in seconds. `peaks` has to be in
+/// order of time.
 pub(super) fn within<'a>(peaks: &'a [Peak], shown: &Range<f64>) -> &'a [Peak] {
     let before = |seconds: f64| peaks.partition_point(|peak| coordinates(peak).0 < seconds);
     let first = before(shown.start);
     &peaks[first..before(shown.end).max(first)]
 }
 
-/// Returns the highest rank limit, from 1 to `limit`, below which there are at most `max_peaks` peaks.
+/// Returns the highest rank limit, from 1 to `limit`, for which at most `max_peaks` peaks have a rank below it. Returns
+/// 1 if even rank 0 has more peaks.
 pub(super) fn fitting_rank_limit(peaks: &[Peak], limit: u8, max_peaks: f64) -> u8 {
     let mut counts = [0usize; 256];
     peaks.iter().for_each(|peak| counts[usize::from(peak.rank)] += 1);

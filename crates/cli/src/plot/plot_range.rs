@@ -1,20 +1,20 @@
-//! The part of an input that is drawn.
+//! The time range of an input that is drawn.
 
 use std::ops::Range;
 
 use anyhow::{Result, bail};
 
-/// Default length of a spectrogram in seconds. In a longer one the single peaks are not visible: a second has about 48
-/// pixels at the natural width, and at twice the length 24, so that the rings of neighbouring peaks overlap.
+/// Default length of a spectrogram in seconds. At the natural width, a second then has about 48 pixels. With 60 s, it
+/// would have 24 pixels, and the rings of neighbouring peaks would overlap.
 const DEFAULT_SECONDS: f64 = 30.0;
-/// Maximum length of the part of a match whose single peaks are drawn, in seconds. For a longer match it is the middle
-/// part, because the edges can be inside a cross-fade. At twice this value, the dots overlap at the natural size.
+/// Maximum length in seconds of the detail of a match, in which its peaks are drawn one by one. With 40 s, the dots
+/// would overlap at the natural size.
 const MAX_DETAIL_SECONDS: f64 = 20.0;
-/// Minimum length of an axis in seconds. A match that `--from` and `--to` cut to less would have an axis of almost zero
-/// length, whose tick distance would be below the resolution of a peak.
+/// Minimum length of an axis in seconds. Without it, if `--from` and `--to` select a very short part of a match, the
+/// ticks of the axis would be closer than the resolution of a peak.
 const MIN_AXIS_SECONDS: f64 = 0.2;
 
-/// The part of the inputs that `--from` and `--to` select, or the default part.
+/// The time range that `--from` and `--to` select, or the default range if neither is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PlotRange {
     from: f64,
@@ -33,30 +33,31 @@ impl PlotRange {
         Ok(Self { from, to, is_selected })
     }
 
-    /// Returns start and end in seconds, without regard to the length of an input.
+    /// Returns the selected or default range in seconds. It can be longer than the input.
     pub(super) fn range(&self) -> Range<f64> {
         self.from..self.to
     }
 
-    /// Returns the part of an input of `seconds` seconds that is drawn, or `None` if the input ends before it.
+    /// Returns the range that is drawn of an input with a length of `seconds`. Returns `None` if the input ends before
+    /// the range.
     pub(super) fn of_input(&self, seconds: f64) -> Option<Range<f64>> {
         (self.from < seconds).then(|| self.from..self.to.min(seconds))
     }
 
-    /// Returns the part of a match from `from` to `to` seconds whose single peaks are drawn, or `None` if the match is outside
-    /// of the selected part.
+    /// Returns the range in which the peaks of the match from `from` to `to` seconds are drawn one by one. Returns
+    /// `None` if the match is completely outside of the range that `--from` and `--to` select.
     pub(super) fn of_match(&self, from: f64, to: f64) -> Option<Range<f64>> {
         if self.is_selected {
             let (from, to) = (from.max(self.from), to.min(self.to));
             return (from < to).then(|| widened(from, to));
         }
-        // The middle of the match, because its ends can be inside of a cross-fade.
+        // The middle of the match is drawn, because its ends can be inside a cross-fade.
         let (middle, half) = ((from + to) / 2.0, MAX_DETAIL_SECONDS / 2.0);
         Some(widened(from.max(middle - half), to.min(middle + half)))
     }
 }
 
-/// Returns the range, extended to the minimum length of an axis.
+/// Returns the range from `from` to `to`, with a later end if it is shorter than an axis may be.
 pub(super) fn widened(from: f64, to: f64) -> Range<f64> {
     from..to.max(from + MIN_AXIS_SECONDS)
 }

@@ -1,4 +1,4 @@
-//! Decodes one input, searches for songs in it, and draws and writes its pictures.
+//! Processes one input: decodes it, searches for songs, draws the pictures and writes them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,17 @@ use crate::identify::{Input, InputError, title};
 use crate::output::{clean, clock};
 use crate::search::Searcher;
 
-/// Maximum number of pictures of matches of one input, and of pictures of rejected candidates. The limit bounds time
-/// and disk space. A mix of a day has hundreds of songs; a user who wants them selects a part of it.
+/// Maximum number of pictures of matches that are written per input. The same limit applies to pictures of rejected
+/// candidates. It bounds time and disk space: a mix of a day has hundreds of songs. A user can select a part with
+/// `--from` and `--to`.
 const MAX_PICTURES: usize = 100;
 
-/// Name of the pictures of matches.
+/// Kind of the pictures of matches, which is a part of their file names.
 const MATCH: &str = "match";
-/// Name of the pictures of rejected candidates.
+/// Kind of the pictures of rejected candidates, which is a part of their file names.
 const REJECTED: &str = "rejected";
 
-/// Draws inputs, on any thread.
+/// Draws the pictures of inputs. It can be used from several threads.
 pub(super) struct Plotter<'a> {
     pub(super) context: &'a CommandContext,
     pub(super) searcher: &'a Searcher<'a>,
@@ -37,16 +38,16 @@ pub(super) struct Plotter<'a> {
     pub(super) size: Size,
     /// True if rejected candidates are drawn too.
     pub(super) rejected: bool,
-    /// Accepted probability that a match is chance.
+    /// Maximum probability of being chance that an accepted match can have.
     pub(super) limit: f64,
 }
 
-/// Result of the processing of one input.
+/// Result of processing one input, which can be partial if an error occurred.
 #[derive(Debug, Default)]
 pub(super) struct PlotResult {
     /// Paths of the pictures that were written.
     pub(super) files: Vec<PathBuf>,
-    /// Messages for standard error.
+    /// Messages to print on standard error.
     pub(super) notes: Vec<String>,
     pub(super) matched: bool,
     /// Duration of the input in seconds.
@@ -60,7 +61,7 @@ impl PlotResult {
     }
 }
 
-/// An input and its matches.
+/// A decoded input with its peaks, its matches, and the tracks of these.
 struct PlottedInput<'a> {
     input: &'a Input<'a>,
     name: &'a PictureName,
@@ -70,19 +71,19 @@ struct PlottedInput<'a> {
 }
 
 impl Plotter<'_> {
-    /// Processes an input and writes its pictures.
+    /// Processes an input and writes its pictures. `name` is the beginning of their paths.
     pub(super) fn plot(&self, input: &Input<'_>, name: &PictureName) -> PlotResult {
         let mut result = PlotResult::default();
-        // Pictures that were written before an error are listed too.
+        // If an error occurs, the pictures that were written before it are still listed.
         result.error = self.try_plot(input, name, &mut result).err();
         result
     }
 
     fn try_plot(&self, input: &Input<'_>, name: &PictureName, result: &mut PlotResult) -> Result<()> {
         let plot_range = self.plot_range.range();
-        // One column per pixel, so the memory does not depend on the length of the input.
+        // The spectrogram has one column per pixel, so its memory does not depend on the length of the input.
         let mut painter = PictureBuilder::new(plot_range.start, plot_range.end, self.size.width as usize);
-        // Fingerprint and picture come from one pass, because standard input cannot be read again.
+        // Fingerprint and spectrogram are computed together, because standard input can be read only once.
         let sound =
             input.fingerprint_with(|chunk| painter.push(chunk)).map_err(|error| anyhow!("{error}"))?;
         result.seconds = sound.constellation.seconds;
@@ -131,7 +132,8 @@ impl Plotter<'_> {
         Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
     }
 
-    /// Draws matches or rejected candidates. Adds a note about pictures that are not drawn.
+    /// Draws the pictures of matches or of rejected candidates; `kind` is one of the two. Adds a note to `result` if
+    /// some pictures are not drawn.
     fn matches(
         &self,
         plotted: &PlottedInput<'_>,
@@ -146,11 +148,11 @@ impl Plotter<'_> {
                 continue;
             };
             count += 1;
-            // Counting continues, for the note about pictures that are not drawn.
+            // Further matches are only counted, for the note about pictures that are not drawn.
             if count > MAX_PICTURES {
                 continue;
             }
-            // Read one by one, because the constellation of a track of hours is large.
+            // Constellations are read one by one, because that of a track of several hours is large.
             let Some(song) = self.constellation(found.track)? else {
                 result
                     .notes
@@ -182,7 +184,7 @@ impl Plotter<'_> {
         Ok(())
     }
 
-    /// Reads the constellation of a track. Returns `None` if the track was removed.
+    /// Reads the constellation of a track from the catalog. Returns `None` if the track was removed.
     fn constellation(&self, track: TrackNumber) -> Result<Option<Constellation>> {
         let packed = self.context.wait(self.context.catalog().constellations(&[track]))?;
         let packed = packed.into_iter().next();
@@ -191,7 +193,7 @@ impl Plotter<'_> {
 }
 
 impl PlottedInput<'_> {
-    /// Returns the file name of the input.
+    /// Returns the file name of the input, or `standard input`.
     fn label(&self) -> String {
         let name = self.input.name();
         if name == "-" {
@@ -214,7 +216,7 @@ impl PlottedInput<'_> {
         format!("{} – {kind} {number}{why}: {}", clean(&self.label()), self.track(found))
     }
 
-    /// Returns the matches as bars with the numbers of their pictures.
+    /// Returns the bars of all matches. Each title starts with the number of the picture of the match.
     fn songs(&self) -> Vec<SongBar> {
         let song = |(index, found): (usize, &Match)| SongBar {
             title: format!("{}  {}", index + 1, self.track(found)),
@@ -233,14 +235,14 @@ impl PlottedInput<'_> {
     }
 }
 
-/// Returns the values of a match as one line.
+/// Returns the values of a match as one line of text.
 fn facts(found: &Match) -> String {
     let chance = match found.false_positive_probability {
         p if p >= 0.001 => format!("{p:.3}"),
         p if p > 0.0 => format!("{p:.1e}"),
         _ => "below 1e-308".to_owned(),
     };
-    // Adding 0 turns -0 into 0.
+    // Adding 0 converts -0 to 0.
     let signed = |number: f64, unit: f64| (number / unit).round() * unit + 0.0;
     minus(&format!(
         "chance {chance}   ·   {} of {} peaks found   ·   speed {:.4} ({:+.2} %)   ·   pitch {:+.0} cents   ·   \

@@ -1,4 +1,4 @@
-//! The picture of an input: its spectrogram, its constellation and the songs that were found.
+//! The picture of an input. It shows the spectrogram, the peaks of the fingerprint and the songs that were found.
 
 use std::ops::Range;
 
@@ -17,53 +17,54 @@ use super::levels::SpectrogramLevels;
 use super::peaks::{coordinates, fitting_rank_limit, within};
 use crate::output::clock;
 
-/// Title line: height of the text and its distance from the top. All lengths are in pixels at the natural size.
+/// Title: height of its text and distance from the top of the picture. This and all other lengths are in pixels at the
+/// natural size.
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Line below the title: height of the text and its distance from the top.
+/// Line below the title: height of its text and distance from the top of the picture.
 const FACTS: (f64, f64) = (16.0, 54.0);
-/// Distance of the contents from the edges.
+/// Distance of the contents from the edges of the picture.
 const MARGIN: f64 = 24.0;
-/// Height of the heading.
+/// Height of the heading, which consists of the title and the line below it.
 const HEADING: f64 = 86.0;
 /// Distance between the parts of the picture.
 const GAP: f64 = 8.0;
-/// Width that is reserved for the scale of levels.
+/// Width that is reserved at the right for the scale of levels.
 const SCALE: f64 = 100.0;
-/// Width of the colours of the scale.
+/// Width of the colours in the scale of levels.
 const SCALE_WIDTH: f64 = 20.0;
-/// Radius of the rings, which mark the peaks of reference density.
+/// Radius of the rings. They mark the peaks that a fingerprint of reference density keeps.
 const RING: f64 = 4.0;
-/// Radius of the dots, which mark the additional peaks of query density.
+/// Radius of the dots. They mark the additional peaks that a fingerprint of query density keeps.
 const DOT: f64 = 1.6;
-/// Minimum area in pixels per ring, at the natural size. More rings would hide the spectrogram. A ring and its shadow
-/// are 10 pixels wide, so at this density a tenth of the area is covered. The 30 peaks per second of 30 s of music are
-/// below the limit at the natural size.
+/// Minimum area of the spectrogram per ring, in pixels at the natural size. More rings would hide the spectrogram. A
+/// ring with its shadow is 10 pixels wide, so with this area the rings cover a tenth of the spectrogram. 30 s of music,
+/// with 30 such peaks per second, have enough space at the natural size.
 const MIN_RING_AREA: f64 = 700.0;
-/// Minimum area in pixels per peak if dots are drawn, at the natural size. A dot covers about 8 pixels. At half this
-/// value, the dots of a long input form a grey veil; at twice this value, dots are missing in pictures with enough
-/// space.
+/// Minimum area of the spectrogram per peak, in pixels at the natural size, if dots are drawn. A dot covers about 8
+/// pixels. With 30, the dots of a long input would form a grey veil; with 120, dots would be missing although there is
+/// space for them.
 const MIN_DOT_AREA: f64 = 60.0;
 /// Decibels between two ticks of the scale of levels.
 const LEVEL_STEP: i32 = 10;
 
-/// Contents of the picture.
+/// The values that the picture of an input shows.
 #[derive(Debug)]
 pub(super) struct SpectrogramView<'a> {
     /// Name of the input.
     pub(super) name: &'a str,
-    /// Summary of the matches as one line.
+    /// Title of the match, number of matches, or `no match`, as one line of text.
     pub(super) verdict: &'a str,
-    /// Time range that is drawn, in seconds.
+    /// The time range that is drawn, in seconds of the input.
     pub(super) shown: Range<f64>,
     /// Duration of the input in seconds.
     pub(super) seconds: f64,
     pub(super) picture: &'a Picture,
-    /// All peaks of the input.
+    /// All peaks of the input, in order of time.
     pub(super) peaks: &'a [Peak],
     pub(super) songs: &'a [SongBar],
 }
 
-/// Draws the picture.
+/// Draws the picture of an input.
 pub(super) fn draw(area: &Area<'_>, theme: &PictureTheme, view: &SpectrogramView<'_>) -> Result<()> {
     let (margin, width) = (theme.px(MARGIN), area.dim_in_pixel().0 as i32);
     let lanes = Lanes::new(view.songs, &view.shown);
@@ -86,7 +87,7 @@ pub(super) fn draw(area: &Area<'_>, theme: &PictureTheme, view: &SpectrogramView
     heading(area, theme, view, &counts, lanes.hidden())
 }
 
-/// Paints the levels into the pixels of the chart.
+/// Draws the spectrogram: converts the level at each pixel of the chart to a colour.
 fn heat(
     area: &Area<'_>,
     (across, down): (&Range<i32>, &Range<i32>),
@@ -95,7 +96,7 @@ fn heat(
 ) -> Result<()> {
     let (width, height) = (across.len(), down.len());
     let heat = HeatMap::new();
-    // The bins of a row are the same in all columns, so they are computed once.
+    // The range of bins of a row is the same in all columns, so it is computed once.
     let rows: Vec<(f64, f64)> = (0..height)
         .map(|row| {
             let edge = |row: usize| view.picture.bin_at(frequency::at(1.0 - row as f64 / height as f64));
@@ -119,16 +120,17 @@ fn heat(
     Ok(())
 }
 
-/// Numbers of peaks, and the limit of those that are drawn.
+/// Numbers of peaks in the drawn range, and the rank limit of those that are drawn.
 #[derive(Debug)]
 struct PeakCounts {
     rings: usize,
     dots: usize,
-    /// Peaks of ranks below this limit are drawn.
+    /// Only peaks whose rank is below this limit are drawn.
     drawn_below: u8,
 }
 
-/// Draws the peaks, with as many ranks as the size of the picture allows.
+/// Draws the peaks as rings and dots. If there are too many for the size of the picture, those with high ranks are left
+/// out.
 fn constellation(
     chart: &Chart<'_, '_>,
     theme: &PictureTheme,
@@ -139,19 +141,19 @@ fn constellation(
     let reference_limit = Density::Reference.rank_limit();
     let pixels = (width * height) as f64 / theme.area();
     let rings_below = fitting_rank_limit(peaks, reference_limit, pixels / MIN_RING_AREA);
-    // Dots are the weaker peaks, so they are drawn only if there is space for all rings.
+    // Dots mark weaker peaks, so they are drawn only if there is space for all rings.
     let drawn_below = if rings_below < reference_limit {
         rings_below
     } else {
         fitting_rank_limit(peaks, Density::Query.rank_limit(), pixels / MIN_DOT_AREA)
     };
     let area = chart.plotting_area();
-    // Dots are drawn first, so that rings are on top of them.
+    // Dots are drawn before the rings, so that they do not cover the rings.
     for peak in peaks.iter().filter(|peak| (reference_limit..drawn_below).contains(&peak.rank)) {
         area.draw(&Circle::new(coordinates(peak), theme.pen(DOT), WHITE.mix(0.6).filled()))?;
     }
     for peak in peaks.iter().filter(|peak| peak.rank < rings_below) {
-        // The dark ring makes the bright one visible on loud parts of the spectrogram.
+        // The dark ring makes the bright ring visible on loud parts of the spectrogram.
         let (shadow, bright) = (BARE.mix(0.75), PEAK.stroke_width(theme.pen(1.5)));
         area.draw(&Circle::new(
             coordinates(peak),
@@ -164,7 +166,7 @@ fn constellation(
     Ok(PeakCounts { rings, dots: peaks.len() - rings, drawn_below: drawn_below.max(rings_below) })
 }
 
-/// Draws the scale of colours with their levels.
+/// Draws the scale of levels: the colours, and ticks with levels in decibels.
 fn scale(
     area: &Area<'_>,
     theme: &PictureTheme,
@@ -219,7 +221,7 @@ fn heading(
     legend.push((true, format!("{} peaks at reference density{strongest}", counts.rings)));
     let mut right = width - margin;
     let y = theme.px(FACTS.1);
-    // From right to left, so that the text on the left side gets the remaining width.
+    // The legend is drawn from right to left, and the text at the left gets the remaining width.
     for (ring, text) in legend {
         let left = right - theme.width(&text, FACTS.0);
         theme.write(area, &text, (FACTS.0, FAINT, HPos::Left), (left, y), all)?;
@@ -234,7 +236,7 @@ fn heading(
     theme.write(area, &facts, (FACTS.0, FAINT, HPos::Left), (margin, y), right - margin)
 }
 
-/// Draws the symbol of the legend: a ring or a dot on the background colour of the spectrogram.
+/// Draws a symbol of the legend on the background colour of the spectrogram: a ring if `ring` is true, otherwise a dot.
 fn symbol(area: &Area<'_>, theme: &PictureTheme, ring: bool, (x, y): (i32, i32)) -> Result<()> {
     let half = theme.px(9.0);
     let background = Rectangle::new([(x - half, y - half), (x + half, y + half)], BARE.filled());

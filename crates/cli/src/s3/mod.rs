@@ -1,4 +1,5 @@
-//! `s3://…` arguments of `identify` and `index`: objects are processed as the service processes uploaded objects.
+//! Arguments `s3://…` of `identify` and `index`. The objects are processed in the same way as the service processes
+//! uploads.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Parses arguments as S3 targets. Returns `None` if no argument is one.
+/// Parses arguments as S3 objects or prefixes. Returns `None` if no argument is an `s3://` address.
 ///
 /// # Errors
-/// If some arguments are S3 targets and others are not.
+/// If some arguments are `s3://` addresses and others are not.
 pub(crate) fn targets<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Option<Vec<Target>>> {
     let all: Vec<_> = words.map(|word| word.to_str().and_then(Target::parse)).collect();
     if all.iter().all(Option::is_none) {
@@ -36,16 +37,16 @@ pub(crate) fn targets<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Opti
     }
 }
 
-/// State for the processing of S3 objects by a command.
+/// The state of a command that processes S3 objects.
 struct S3Command<'a> {
     context: &'a CommandContext,
     files: Files,
     output: &'a Output,
-    /// Number of targets without an object.
+    /// Number of targets whose objects could not be listed.
     failed: usize,
 }
 
-/// Identifies objects, writes a report next to each and prints one line per object.
+/// Identifies the objects, writes a report next to each of them, and prints one line per object.
 pub(crate) fn check(
     targets: &[Target],
     json: bool,
@@ -71,11 +72,11 @@ pub(crate) fn check(
                 songs += found;
                 let line =
                     if json { response } else { format!("{}: {found} songs, see {report}", done.object) };
-                // The callback cannot return an error. The other objects get their reports in any case, so the first
-                // error is kept until the end.
+                // The callback cannot return an error. The first error is kept until the end, so that the other objects
+                // still get reports.
                 write_error = write_error.take().or(output.line(&line).err());
             }
-            // An object whose report exists already counts as checked.
+            // An object that already has a report counts as checked.
             Ok(Checked::Known { .. }) => checked += 1,
             Ok(Checked::Deleted) => {
                 failed += 1;
@@ -94,7 +95,7 @@ pub(crate) fn check(
     Ok(CommandOutcome::of_inputs(songs, checked, failed + command.failed))
 }
 
-/// Indexes objects and prints a summary.
+/// Indexes the objects and prints a summary.
 pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let context = CommandContext::open(settings, Missing::Create)?;
     let mut command = S3Command::new(&context, settings, output)?;
@@ -118,7 +119,7 @@ pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) ->
         }
     }));
     drop(counter);
-    // The tracks are in the catalog already, so a failed comparison does not fail the command.
+    // The tracks are already in the catalog, so an error of the comparison does not make the command fail.
     if let Err(error) = context.wait(command.files.compare_new_tracks()) {
         output.note(&format!("refrain: the new tracks were not all compared with the others ({error}); the next `refrain index` compares them"));
     }
@@ -133,17 +134,18 @@ fn report_failure(output: &Output, object: &ObjectName, error: &FilesError) {
 impl<'a> S3Command<'a> {
     fn new(context: &'a CommandContext, settings: &Settings, output: &'a Output) -> Result<Self> {
         let index_sync = context.index_sync(output)?;
-        // Prefixes and limits of the service apply, so that an object gives the same report in both ways.
+        // The prefixes and limits of the service apply, so that the command and the service write the same report for
+        // an object.
         let service = settings.service(None)?;
         let objects = context.wait(aws::objects(settings))?;
         let follower = context.follow(index_sync, |_: FollowEvent<'_>| {});
-        // Created inside the runtime, because it uses the runtime later.
+        // It is created inside the runtime, because it later uses the runtime.
         let index = context.wait(async { FollowedIndex::new(follower) });
         let parts = FilesParts {
             catalog: context.catalog_handle(),
             index: Arc::new(index),
             objects,
-            // Commands write reports only and deliver nothing to sinks.
+            // A command writes only reports. It delivers nothing to sinks.
             planner: OutboxPlanner::default(),
             counters: Arc::new(Counters::default()),
             instance: Arc::new(Instance::new(&service.name)),
@@ -156,14 +158,14 @@ impl<'a> S3Command<'a> {
         Ok(Self { context, files, output, failed: 0 })
     }
 
-    /// Lists the objects of all targets with their sizes in bytes. If a target fails and there are several targets, the
-    /// failure is printed and counted.
+    /// Returns the objects of all targets, with their sizes in bytes. If there are several targets and one cannot be
+    /// listed, the error is printed and counted.
     fn objects(&mut self, targets: &[Target]) -> Result<Vec<(ObjectName, u64)>> {
         let mut all = Vec::new();
         for target in targets {
             match self.context.wait(self.files.objects(target)) {
                 Ok(objects) => all.extend(objects),
-                // The error of the only target is the result of the command.
+                // If there is only one target, its error is the result of the command.
                 Err(error) if targets.len() == 1 => return Err(error.into()),
                 Err(error) => {
                     self.failed += 1;

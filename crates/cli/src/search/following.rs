@@ -1,4 +1,4 @@
-//! A local index that follows the catalog while inputs are processed.
+//! A local index that follows the changes of the catalog while inputs are processed.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,29 +11,30 @@ use super::lock;
 use crate::context::{CommandContext, cannot_be_searched};
 use crate::output::Output;
 
-/// Changes of the catalog since the last call of [`Searcher::index_changes`](super::Searcher::index_changes).
+/// Changes of the catalog and messages since the last call of
+/// [`Searcher::index_changes`](super::Searcher::index_changes).
 #[derive(Debug, Default)]
 pub(crate) struct IndexChanges {
-    /// Tracks that were changed or removed.
+    /// Tracks whose metadata was changed, or that were removed. Cached copies of them are out of date.
     pub(crate) stale: Vec<TrackNumber>,
-    /// Lines to print on standard error.
+    /// Messages about the index, to print on standard error.
     pub(crate) notes: Vec<String>,
 }
 
-/// A follower of the catalog and the changes that it has reported.
+/// A local index that is updated in the background, and the changes that were not yet returned.
 pub(super) struct FollowingIndex {
     follower: IndexFollower,
     index_changes: Arc<Mutex<IndexChanges>>,
-    /// Held by the search that rebuilds a damaged index.
+    /// Lock of the search that rebuilds a damaged index.
     rebuild_lock: Mutex<()>,
 }
 
 impl FollowingIndex {
-    /// Brings the index up to date and starts to follow the catalog.
+    /// Brings the index up to date with the catalog and starts to follow its changes.
     pub(super) fn open(context: &CommandContext, output: &Output) -> Result<Self> {
         let index_sync = context.index_sync(output)?;
         let index_changes = Arc::<Mutex<IndexChanges>>::default();
-        // The listener runs on the thread of the runtime and outlives this call.
+        // The listener is called on the thread of the runtime, and is used after this call ends.
         let listener_changes = Arc::clone(&index_changes);
         let follower = context.follow(index_sync, move |what| lock(&listener_changes).record(&what));
         Ok(Self { follower, index_changes, rebuild_lock: Mutex::new(()) })
@@ -47,7 +48,7 @@ impl FollowingIndex {
         std::mem::take(&mut lock(&self.index_changes))
     }
 
-    /// Rebuilds the index, unless another thread has rebuilt it already.
+    /// Rebuilds the index, unless another thread has already replaced the damaged snapshot `bad`.
     pub(super) fn heal(
         &self,
         bad: &Arc<Snapshot>,
@@ -55,7 +56,8 @@ impl FollowingIndex {
         context: &CommandContext,
         output: &Output,
     ) -> Result<()> {
-        // Several searches can find the same damage. One of them rebuilds, and the others wait for it.
+        // Several searches can find the same damage. One of them rebuilds the index, and the others wait here until it
+        // is done.
         let _alone = lock(&self.rebuild_lock);
         if Arc::ptr_eq(bad, &self.follower.snapshot()) {
             output.note(&format!("refrain: {error}; doing so now"));
@@ -81,7 +83,7 @@ impl IndexChanges {
                 self.changed(&done.changes);
                 self.skipped(&done.skipped);
             }
-            // Only the first failure is reported, because an outage can last for hours.
+            // Only the first failure of an outage is reported, because an outage can last for hours.
             FollowEvent::Failed { error, failures: 1, .. } => {
                 self.notes.push(format!("{error}; the search uses the index as it is"));
             }

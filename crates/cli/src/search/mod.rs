@@ -1,4 +1,4 @@
-//! Search from several threads, with repair of an index cache in which a search finds damage.
+//! Search in the index from several threads. If a search finds damage in the index cache, the cache is rebuilt.
 
 mod following;
 mod rows;
@@ -20,16 +20,15 @@ use following::FollowingIndex;
 pub(crate) use following::IndexChanges;
 use rows::DatabaseSearch;
 
-/// Maximum number of times that one search rebuilds a damaged index. More than one, because the rebuilt index can be
-/// damaged too. On a failing disk every rebuild is damaged; a higher number would only repeat an expensive rebuild
-/// before the error.
+/// Maximum number of rebuilds of a damaged index during one search. It is 2, because the rebuilt index can be damaged
+/// too. On a failing disk every rebuild is damaged, and more rebuilds would only delay the error.
 const MAX_REBUILDS: usize = 2;
 
-/// Searches the index of a catalog, from any thread.
+/// Searches the index of a catalog. It can be used from several threads.
 ///
-/// The pages of the index files are checked when a search first reads them. If the checksum of a page is wrong, the cache
-/// is rebuilt from the catalog, with one line on standard error, and the search is repeated. No other error of a search
-/// changes the files.
+/// The pages of the index files are verified when a search first reads them. If the checksum of a page is wrong, the
+/// cache is rebuilt from the catalog, a note is printed on standard error, and the search is repeated. After any other
+/// error, the files stay as they are.
 pub(crate) struct Searcher<'a> {
     context: &'a CommandContext,
     output: &'a Output,
@@ -37,13 +36,13 @@ pub(crate) struct Searcher<'a> {
     index: IndexSource<'a>,
 }
 
-/// Location of the index and the way in which it receives changes of the catalog.
+/// The kind of index that is searched, and how it gets the changes of the catalog.
 enum IndexSource<'a> {
-    /// Index in the database, which checks for changes at intervals.
+    /// Index in the database. Searches check for changes if the last check is older than a second.
     DatabaseSearch(DatabaseSearch<'a>),
-    /// Local index, which is updated by [`Searcher::refresh`] only.
+    /// Local index that is updated only by [`Searcher::refresh`].
     OnDemand(Mutex<IndexSync>),
-    /// Local index, which follows the catalog in the background.
+    /// Local index that is updated in the background.
     FollowingIndex(FollowingIndex),
 }
 
@@ -58,7 +57,7 @@ impl<'a> Searcher<'a> {
         Ok(Self { context, output, settings: settings.matching(), index })
     }
 
-    /// Like [`Self::open`], but discards the index first and rebuilds it from the catalog.
+    /// Like [`Self::open`], but first deletes the index, so that it is rebuilt from the catalog.
     pub(crate) fn open_rebuilt(
         context: &'a CommandContext,
         settings: &Settings,
@@ -71,7 +70,7 @@ impl<'a> Searcher<'a> {
         Self::open(context, settings, output)
     }
 
-    /// Like [`Self::open`], but the index then follows the changes of all processes in the background.
+    /// Like [`Self::open`], but a local index then also follows the changes of the catalog in the background.
     pub(crate) fn following(
         context: &'a CommandContext,
         settings: &Settings,
@@ -85,7 +84,8 @@ impl<'a> Searcher<'a> {
         Ok(Self { context, output, settings: settings.matching(), index })
     }
 
-    /// Returns the changes of the catalog that the index has received by itself since the last call.
+    /// Returns the changes that the index has applied in the background since the last call. Empty for an index that is
+    /// updated only by [`Self::refresh`].
     pub(crate) fn index_changes(&self) -> IndexChanges {
         match &self.index {
             IndexSource::OnDemand(_) => IndexChanges::default(),
@@ -94,7 +94,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Returns the number of searchable tracks.
+    /// Returns the number of tracks that a search can find.
     pub(crate) fn tracks(&self) -> usize {
         match &self.index {
             IndexSource::OnDemand(index_sync) => lock(index_sync).snapshot().tracks(),
@@ -103,7 +103,8 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Makes tracks searchable that were added since the last update. An index that follows the catalog needs no refresh.
+    /// Adds tracks to the index that were added to the catalog since the last update. Does nothing for an index that
+    /// follows the catalog.
     pub(crate) fn refresh(&self) -> Result<()> {
         match &self.index {
             IndexSource::OnDemand(index_sync) => self.context.refresh(&mut lock(index_sync), self.output),
@@ -112,13 +113,13 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Finds every song in a query.
+    /// Searches for all songs in a query and returns the matches.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
         self.identify_with(query, &self.settings)
     }
 
     fn identify_with(&self, query: &Constellation, settings: &MatchSettings) -> Result<Matches> {
-        // Taken again for each attempt: a rebuild replaces the snapshot.
+        // The snapshot is read again before each attempt, because a rebuild replaces it.
         let current: &dyn Fn() -> Arc<Snapshot> = match &self.index {
             IndexSource::OnDemand(index_sync) => &|| lock(index_sync).snapshot(),
             IndexSource::FollowingIndex(following) => &|| following.snapshot(),
@@ -133,11 +134,12 @@ impl<'a> Searcher<'a> {
                 result => return Ok(result?),
             }
         }
-        // The last attempt returns its error.
+        // If the last attempt fails too, its error is returned.
         Ok(identify(&current(), query, settings)?)
     }
 
-    /// Returns all tracks that have the same audio as a query: the matches and their alternatives.
+    /// Returns the tracks that have the same audio as a query, each once: those of the matches and of their
+    /// alternatives.
     pub(crate) fn same_sound(&self, query: &Constellation, effort: Effort) -> Result<Vec<TrackNumber>> {
         let matches = self.identify_with(query, &MatchSettings { effort, ..self.settings.clone() })?;
         let copies = matches.alternatives.iter().map(|other| &other.best);
@@ -147,19 +149,19 @@ impl<'a> Searcher<'a> {
         Ok(tracks)
     }
 
-    /// Rebuilds the cache, unless another thread has rebuilt it already.
+    /// Rebuilds the local index, unless another thread has already replaced the damaged snapshot `bad`.
     fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
         let index_sync = match &self.index {
             IndexSource::OnDemand(index_sync) => index_sync,
             IndexSource::FollowingIndex(following) => {
                 return following.heal(bad, error, self.context, self.output);
             }
-            // Damage in the database cannot be repaired here. The error says what to do.
+            // A search does not repair an index in the database. Its error contains the advice.
             IndexSource::DatabaseSearch(_) => return Ok(()),
         };
-        // Held during the rebuild, so that searches on other threads wait for it.
+        // The lock is held during the rebuild, so that searches on other threads wait until it is done.
         let mut index_sync = lock(index_sync);
-        // Another snapshot than the damaged one means that the rebuild is done.
+        // If the snapshot is not the damaged one, another thread has already rebuilt the index.
         if Arc::ptr_eq(bad, &index_sync.snapshot()) {
             self.output.note(&format!("refrain: {error}; doing so now"));
             self.context.wait(index_sync.discard())?;
@@ -169,12 +171,12 @@ impl<'a> Searcher<'a> {
     }
 }
 
-/// Limits rayon's thread pool to `jobs` threads. The matcher processes long inputs in this pool, which otherwise has one
-/// thread per core. The pool starts its threads only when they are needed.
+/// Limits rayon's global thread pool to `jobs` threads. The matcher processes long inputs in this pool, which by
+/// default has one thread per core. The pool starts when it is first used.
 pub(crate) fn limit_rayon_threads(jobs: usize) {
-    // With more jobs than cores, more threads would only compete for the cores.
+    // With more jobs than cores, the default is kept, because more threads would only compete for the cores.
     if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
-        // Fails only if the pool exists already, which then has this size.
+        // This fails only if an earlier call has already created the pool, with the same number of threads.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     }
 }

@@ -1,4 +1,4 @@
-//! The index in the database of the catalog, without files on this machine.
+//! Search in the index in the database, without index files on this machine.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,21 +16,21 @@ use super::lock;
 use crate::context::CommandContext;
 use crate::output::Output;
 
-/// Minimum time between two checks for changes of the catalog. A search checks if the last check is older. Each check
-/// is one statement. At half this value, many short searches spend more time on checks; at twice this value, new tracks
-/// are found a second later.
+/// Minimum time between two checks for changes of the catalog. A search checks first if the last check is older. Each
+/// check takes one query. With 0.5 s, many short searches spend more time on checks; with 2 s, new tracks are found a
+/// second later.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum number of attempts of a search. An attempt fails with [`IndexError::Stale`] if runs were merged during it.
-/// Merges take longer than searches, so a second failure is rare. A lower number fails searches while a large import is
-/// merged; a higher one only delays the error of an index that is merged all the time.
+/// Merges take longer than searches, so a second failure is rare. With fewer attempts, searches can fail during a large
+/// import. With more, the error of an index that is merged all the time comes later.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Maximum number of changes of the catalog that are read at once. They are reported so that cached tracks are dropped.
-/// If there are more, the next check reads the rest, and until then a cached title can be out of date.
+/// Maximum number of changes of the catalog that one check reads. They are needed to remove changed tracks from caches.
+/// If there are more changes, the next check reads the others, and until then a cached title can be out of date.
 const MAX_PAGE_CHANGES: u32 = 10_000;
 
-/// The index in the database, as of the last check.
+/// The index in the database, in the state of the last check for changes.
 pub(super) struct DatabaseSearch<'a> {
     context: &'a CommandContext,
     output: &'a Output,
@@ -43,21 +43,21 @@ struct RowsState {
     index: Arc<DatabaseIndex>,
     /// Number of the last change of the catalog that the index contains.
     position: u64,
-    /// Number of the last change of the catalog that was reported as [`IndexChanges`].
+    /// Number of the last change of the catalog that was added to the [`IndexChanges`] for the caller.
     reported_position: u64,
     /// Time of the last check for changes.
     last_check: Instant,
-    /// True if the missing permission to update the index was reported already.
+    /// True if the note about the missing permission to update the index was already printed.
     is_permission_reported: bool,
     merge_task: Option<JoinHandle<()>>,
 }
 
 impl<'a> DatabaseSearch<'a> {
-    /// Opens the index and brings it up to date.
+    /// Opens the index and applies the missing changes of the catalog.
     pub(super) fn open(context: &'a CommandContext, output: &'a Output) -> Result<Self> {
         let runs = runs(context)?;
         let (index, position) = context.wait(runs.open())?;
-        // Earlier changes need no report, because no track is cached yet.
+        // Earlier changes need not be reported, because the caller has no cached tracks yet.
         let reported_position = context.wait(context.catalog().position())?;
         let state = RowsState {
             index: Arc::new(index),
@@ -87,9 +87,10 @@ impl<'a> DatabaseSearch<'a> {
         std::mem::take(&mut lock(&self.index_changes))
     }
 
-    /// Makes new tracks searchable and starts to merge runs in the background.
+    /// Applies the missing changes of the catalog, and starts to merge runs in the background. If this user may not
+    /// write, prints a note once and keeps the index as it is.
     pub(super) fn refresh(&self) -> Result<()> {
-        // Packed before the state is locked, so that searches on other threads continue.
+        // The changes are applied before the state is locked, so that searches on other threads can continue.
         let packed = self.context.wait(self.runs.pack());
         let mut state = lock(&self.state);
         match packed {
@@ -100,7 +101,7 @@ impl<'a> DatabaseSearch<'a> {
             Err(SyncError::Catalog(
                 error @ (CatalogError::NotAllowed { .. } | CatalogError::ReadOnly { .. }),
             )) => {
-                // A user without write permission can still search the index as it is.
+                // A user without write permission can still search in the index, without the newest tracks.
                 if !state.is_permission_reported {
                     state.is_permission_reported = true;
                     self.output.note(&format!(
@@ -114,12 +115,14 @@ impl<'a> DatabaseSearch<'a> {
         self.reopen(&mut state)
     }
 
-    /// Finds every song in a query.
+    /// Searches for all songs in a query. Checks for changes of the catalog first, and repeats the search if runs were
+    /// merged.
     pub(super) fn identify(&self, query: &Constellation, settings: &MatchSettings) -> Result<Matches> {
         self.check_for_changes()?;
         for _ in 1..MAX_ATTEMPTS {
             match identify_rows(&self.index(), query, settings) {
-                // A merge replaces the rows to which this index refers. Reopening reads the new list of runs.
+                // A merge replaces the rows of the runs that were opened. Reopening the index reads the new list of
+                // runs.
                 Err(IndexError::Stale) => self.reopen(&mut lock(&self.state))?,
                 result => return Ok(result?),
             }
@@ -131,18 +134,19 @@ impl<'a> DatabaseSearch<'a> {
         Arc::clone(&lock(&self.state).index)
     }
 
-    /// Applies the changes of the catalog since the last check, if that is older than [`CHECK_INTERVAL`].
+    /// Applies the changes of the catalog, unless the last check was less than [`CHECK_INTERVAL`] ago.
     fn check_for_changes(&self) -> Result<()> {
         let (reported_position, position) = {
             let mut state = lock(&self.state);
             if state.last_check.elapsed() < CHECK_INTERVAL {
                 return Ok(());
             }
-            // Set before the queries, so that other threads do not repeat them.
+            // The time is set before the queries, so that other threads do not start the same check.
             state.last_check = Instant::now();
             (state.reported_position, state.position)
         };
-        // The lock is free again here: other threads search while this one waits for the database.
+        // The lock is released before the queries, so that other threads can search while this one waits for the
+        // database.
         let catalog = self.context.catalog();
         let newest = self.context.wait(catalog.position())?;
         if newest > reported_position {
@@ -160,13 +164,13 @@ impl<'a> DatabaseSearch<'a> {
         Ok(())
     }
 
-    /// Starts a task that calls [`IndexRows::merge`] until there is nothing left to merge. Does nothing while an
-    /// earlier task runs.
+    /// Starts a background task that calls [`IndexRows::merge`] until there is nothing left to merge. Does nothing if
+    /// an earlier task is still running.
     fn merge(&self, state: &mut RowsState) {
-        // One merge at a time, because two of them would merge the same runs.
+        // Only one task merges at a time, because two would merge the same runs.
         if state.merge_task.as_ref().is_none_or(JoinHandle::is_finished) {
             let runs = self.runs.clone();
-            // A failed merge is retried after the next update. Until then, searches only take longer.
+            // A failed merge is tried again after the next update. Until then, searches take longer but are correct.
             let work = async move { while runs.merge().await.unwrap_or(false) {} };
             state.merge_task = Some(self.context.spawn(work));
         }
@@ -179,10 +183,10 @@ fn runs(context: &CommandContext) -> Result<IndexRows> {
 }
 
 impl Drop for DatabaseSearch<'_> {
-    /// Waits until a running merge has finished.
+    /// Waits until a merge that is still running has finished.
     fn drop(&mut self) {
         if let Some(merge_task) = lock(&self.state).merge_task.take() {
-            // An error means that the merge panicked, which the runtime has reported already.
+            // An error means that the merge panicked. The runtime has already reported the panic.
             let _ = self.context.wait(merge_task);
         }
     }

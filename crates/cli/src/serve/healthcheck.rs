@@ -1,4 +1,4 @@
-//! `refrain healthcheck`: requests the health of the service on this machine.
+//! `refrain healthcheck`: requests the health of the service on this machine over HTTP.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -12,15 +12,15 @@ use crate::output::Output;
 use crate::settings::Settings;
 
 /// Timeout of the connection attempt, and of each read and write. The `HEALTHCHECK` of the Dockerfile and of
-/// template.yml kills the command after 5 s; a shorter timeout lets it print the reason first. At half this value, a
-/// busy machine counts as unhealthy earlier; at twice this value, the reason is never printed.
+/// template.yml kills this command after 5 s. With 4 s, the command can print the reason before that. With 2 s, a busy
+/// machine would more often count as unhealthy.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Maximum size of a response in bytes. A longer response is truncated. The responses of the service are short; the
-/// limit is for another program on the same port.
+/// Maximum size of a response in bytes. The rest of a longer response is ignored. Responses of the service are short;
+/// the limit protects against another program on the same port.
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
-/// Runs the command.
+/// Runs `refrain healthcheck`.
 pub(crate) fn run(args: &HealthcheckArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let Some(listen) = settings.listen()? else {
         bail!("http.listen is empty, so the service has no HTTP server; set it to an address and a port");
@@ -39,7 +39,8 @@ pub(crate) fn run(args: &HealthcheckArgs, settings: &Settings, output: &Output) 
     }
 }
 
-/// Returns the address to connect to. If the service listens on all addresses, that is the loopback address.
+/// Returns the address to which the command connects: the address of the service, or the loopback address if the
+/// service listens on all addresses.
 fn connect_address(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -57,7 +58,7 @@ fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let exchange = |stream: &mut TcpStream| {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        // With `Connection: close` the response ends with the connection, so no HTTP client is needed.
+        // With `Connection: close`, the response ends when the connection is closed, so no HTTP client is needed.
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
         let mut response = Vec::new();
         stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response)?;

@@ -1,4 +1,4 @@
-//! `refrain serve` and `refrain healthcheck`.
+//! `refrain serve`, which runs the service, and `refrain healthcheck`.
 
 mod healthcheck;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
              (REFRAIN_SEARCH=local)"
         );
     }
-    // Before logging starts, so that invalid settings are reported like those of other commands.
+    // The settings are checked before logging starts, so that their errors are printed like those of other commands.
     let index_prefix = settings.cache_prefix()?;
     begin_log(settings.log()?);
     interrupt::install_handler();
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
         let plan = ProcessPlan { settings: service, cloud, open: open(settings), index_prefix, lines };
         anyhow::Ok(serve(plan, http, stop).await?)
     })?;
-    // Does not wait for threads of components that did not stop in time.
+    // The runtime is stopped without waiting for threads of components that did not stop in time.
     runtime.shutdown_background();
     Ok(match outcome {
         ShutdownOutcome::InTime => CommandOutcome::Done,
@@ -72,30 +72,30 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
     })
 }
 
-/// Returns the server of the HTTP endpoints: health checks and metrics, and the API with the role `api`.
+/// Returns the HTTP server of the service: health checks and metrics, and with the role `api` also the API.
 #[cfg(feature = "serve")]
 fn http(service: &ServiceSettings) -> HttpServer {
     let api = service.roles.api.then(|| refrain_web::Access { token: service.http.api_token.clone() });
     Box::new(move |view, listener, stop| Box::pin(refrain_web::run(view, api, listener, stop)))
 }
 
-/// Variant for builds without HTTP endpoints, in which [`run`] returns an error before it needs this.
+/// Variant for builds without the service. It is never called, because [`run`] returns an error first.
 #[cfg(not(feature = "serve"))]
 fn http(_: &ServiceSettings) -> HttpServer {
     Box::new(|_, _, _| Box::pin(async {}))
 }
 
-/// Returns the function with which the service opens the catalog. It creates a catalog that does not exist.
+/// Returns the function with which the service opens the catalog. The function creates a catalog that does not exist.
 fn open(settings: &Settings) -> CatalogOpener {
     let (url, database) = (settings.catalog.clone(), settings.database.clone());
     Box::new(move || {
         let (url, mut database) = (url.clone(), database.clone());
-        // The service has its own retry loop with log lines, so a single attempt must not wait for long.
+        // The service itself retries and logs each attempt, so a single attempt must not take long.
         database.postgres.retry_for = database.postgres.retry_for.min(std::time::Duration::from_secs(5));
         Box::pin(async move {
             let folder = context::sqlite_path(url.expose()).and_then(|path| path.parent().map(PathBuf::from));
             if let Some(folder) = folder {
-                // If this fails, opening the file fails too and reports the reason.
+                // If the folder cannot be created, opening the catalog fails too, and that error contains the reason.
                 let _ = tokio::fs::create_dir_all(folder).await;
             }
             refrain_catalog::open_with(url.expose(), &database).await

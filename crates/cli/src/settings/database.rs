@@ -9,7 +9,7 @@ use super::declare::Declared;
 use super::tables::DatabaseTable;
 
 impl DatabaseTable {
-    /// Checks the values and sets defaults for missing ones.
+    /// Checks the values and returns them, with defaults for missing values.
     pub(super) fn open_settings(&self) -> Result<OpenSettings> {
         let table = self.checked()?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());

@@ -1,7 +1,7 @@
-//! The macro `settings!`, which declares each setting once: its name, type, default, range and help.
+//! The macro `settings!`, which declares each setting once, with its name, type, default, range and help.
 //!
-//! The parser of the settings file, the environment variables, the range checks, the help of flags and the documents are
-//! derived from these declarations.
+//! These declarations are the source of the parser of the settings file, the environment variables, the range checks,
+//! the help of flags and the documents.
 
 use std::ffi::OsStr;
 
@@ -9,40 +9,40 @@ use anyhow::Result;
 
 use super::limit::Limit;
 
-/// The default of a setting in help and documents.
+/// The default of a setting, as it is written in help and documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DefaultText {
-    /// A value as in the settings file.
+    /// A TOML value, as it would be written in the settings file.
     Toml(&'static str),
-    /// A description, for settings without a constant default.
+    /// A description in words, for settings whose default is not a constant.
     Words(&'static str),
 }
 
-/// A declared setting.
+/// A setting that was declared with `settings!`.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// Name of the key in the settings file.
+    /// Name of the setting in the settings file.
     pub(crate) name: &'static str,
-    /// True if the setting has a variable but no key, because it is a secret.
+    /// True if the setting is a secret. It can be set by its environment variable, but not in the settings file.
     pub(crate) is_secret: bool,
     /// Lines of the help text.
     pub(crate) help: &'static [&'static str],
-    /// The default.
+    /// The default of the setting.
     pub(crate) default: DefaultText,
-    /// The accepted values.
+    /// The values that the setting accepts.
     pub(crate) limit: Limit,
-    /// Value in `docs/service.toml` of a key without default.
+    /// Example value in TOML. Keys without a TOML default have one, which `docs/service.toml` shows.
     #[cfg_attr(not(test), allow(dead_code, reason = "only tests render documents"))]
     pub(crate) example: Option<&'static str>,
-    /// The command-line option for the setting.
+    /// The command-line option that sets this setting, for example `--jobs`; `None` if there is no such option.
     #[cfg_attr(not(test), allow(dead_code, reason = "only tests render documents"))]
     pub(crate) flag: Option<&'static str>,
 }
 
-/// A declared table of the settings file.
+/// A table of the settings file that was declared with `settings!`.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Name of the table, which is empty for the keys outside of tables and for the entries of lists.
+    /// Name of the table. It is empty for the keys outside of tables, and for the entries of lists such as `[[sinks]]`.
     pub(crate) name: &'static str,
     /// Lines of the help text.
     #[cfg_attr(not(test), allow(dead_code, reason = "only tests render documents"))]
@@ -51,38 +51,41 @@ pub(crate) struct Table {
     pub(crate) keys: &'static [Key],
 }
 
-/// A type that `settings!` declares. A field that is `None` is not set.
+/// A type that was declared with `settings!`. Its fields are `None` if the setting is not set.
 pub(crate) trait Declared: Sized {
-    /// The declaration.
+    /// The declaration of the table and its settings.
     const TABLE: Table;
 
-    /// Sets a key from the variable with the full name `variable`. Returns false if there is no such key.
+    /// Sets the setting `key` to `value`. `variable` is the full name of the environment variable, for error messages.
+    /// Returns false if there is no such setting, and an error if the value is invalid.
     fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool>;
 
-    /// Returns an error if a value is out of its range.
+    /// Returns an error that names the setting if a value is out of its range.
     fn check_ranges(&self) -> Result<()>;
 
-    /// Checks the ranges. The defaults are methods of the result, so that no unchecked value is used by mistake.
+    /// Checks the ranges of all values. Only the returned object has methods for values with defaults, so that no
+    /// unchecked value is used by mistake.
     fn checked(&self) -> Result<Checked<'_, Self>> {
         self.check_ranges()?;
         Ok(Checked(self))
     }
 }
 
-/// A table whose values are in their ranges. It has one method for each setting with a default.
+/// A table whose values were checked. It has a method for each setting with a default, which returns the value or the
+/// default.
 #[derive(Debug)]
 pub(crate) struct Checked<'a, T>(&'a T);
 
 impl<T> Checked<'_, T> {
-    /// Returns the table, for settings without a default.
+    /// Returns the table, to read settings that have no default.
     pub(crate) fn table(&self) -> &T {
         self.0
     }
 }
 
-/// A part of the settings from one source.
+/// Settings from one source, which can be completed by settings from another source.
 pub(crate) trait Fallback {
-    /// Returns this part with missing values taken from the source `below`.
+    /// Returns these settings, with missing ones taken from the source `below`, which has lower precedence.
     fn with_fallback(self, below: Self) -> Self;
 }
 
@@ -92,14 +95,16 @@ impl<T> Fallback for Option<T> {
     }
 }
 
-/// A list is replaced as a whole, because entries of a merged list could not be removed.
+/// A list that is not empty replaces the list of the lower source. If lists were merged, entries of the lower source
+/// could not be removed.
 impl<T> Fallback for Vec<T> {
     fn with_fallback(self, below: Self) -> Self {
         if self.is_empty() { below } else { self }
     }
 }
 
-/// Expands to the [`DefaultText`] of a default: `(none "WORDS")`, `(text "TEXT")`, `(LITERAL)` or `(EXPRESSION, "TOML")`.
+/// Expands a default to its [`DefaultText`]. A default has one of the forms `(none "WORDS")`, `(text "TEXT")`,
+/// `(LITERAL)` and `(EXPRESSION, "TOML")`.
 // The literal must be tried before the expression, because an expression that does not match is an error.
 macro_rules! default_text {
     ((none $words:literal)) => {
@@ -116,7 +121,8 @@ macro_rules! default_text {
     };
 }
 
-/// Expands to the method that returns the value of a setting or its default.
+/// Expands to the method of [`Checked`] that returns the value of a setting or its default. Settings without a default
+/// have no method.
 macro_rules! accessor {
     ($key:ident: $kind:ty, (none $words:literal)) => {};
     ($key:ident: $kind:ty, (text $value:literal)) => {
@@ -139,7 +145,7 @@ macro_rules! accessor {
     };
 }
 
-/// Expands to `Some` of the literal, or to `None` without one.
+/// Expands to `Some` with the literal, or to `None` if there is no literal.
 macro_rules! optional {
     () => {
         None
@@ -149,11 +155,12 @@ macro_rules! optional {
     };
 }
 
-/// Declares a table of the settings file. The help text of a setting has its unit and the meaning of 0. Default, range and
-/// variable are appended to it.
+/// Declares a table of the settings file. The doc comment of a setting is its help text, which contains its unit and
+/// the meaning of 0. Default, range and variable are appended to the help text.
 ///
-/// An entry is `key: Type, default DEFAULT, LIMIT, example "TOML", flag "--option";`. The last two are optional. Secrets have
-/// variables only. `tables` and `lists` are the parts of the whole settings file.
+/// An entry has the form `key: Type, default DEFAULT, LIMIT, example "TOML", flag "--option";`. The example and the
+/// flag are optional. The entries in `secrets` have only an environment variable. Only the declaration of the whole
+/// settings file has `tables` and `lists`.
 macro_rules! settings {
     ($(#[doc = $table_help:literal])+ $table:literal $name:ident {
         $($(#[doc = $help:literal])+ $key:ident: $kind:ty, default $default:tt, $limit:expr
@@ -254,7 +261,7 @@ macro_rules! settings {
     };
 }
 
-/// Returns the name of a key in messages: `TABLE.KEY`, or the key alone if the table has no name.
+/// Returns the name of a key for messages: `TABLE.KEY`, or only `KEY` if the table has no name.
 pub(super) fn full_name(table: &str, key: &str) -> String {
     if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
 }

@@ -1,31 +1,33 @@
-//! Default paths in the XDG folders.
+//! Default paths in the XDG folders of the user.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use refrain_catalog::Address;
 
-/// Maximum number of characters of the name of a catalog in a folder name, which can have 255 bytes in total. 60
-/// characters have at most 240 bytes in UTF-8, and the hyphen and hash take 9.
+/// Maximum number of characters of the catalog's name in the name of its cache folder. File systems allow 255 bytes; 60
+/// characters have at most 240 bytes in UTF-8, and the hyphen and the hash take 9.
 const MAX_NAME_CHARS: usize = 60;
 
-/// Returns the path of the catalog in the user's data folder, or `None` if the environment does not define that folder.
+/// Returns the path of the catalog in the user's data folder. Returns `None` if the environment does not define this
+/// folder.
 pub(super) fn catalog_file(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_DATA_HOME", ".local/share")?.join("refrain/catalog.db"))
 }
 
-/// Returns the path of the settings file in the user's configuration folder, or `None` if the environment does not define
-/// that folder.
+/// Returns the path of the settings file in the user's configuration folder. Returns `None` if the environment does not
+/// define this folder.
 pub(super) fn config_file(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_CONFIG_HOME", ".config")?.join("refrain/config.toml"))
 }
 
-/// Returns the folder of index caches in the user's cache folder, or `None` if the environment does not define that folder.
+/// Returns the folder of index caches in the user's cache folder. Returns `None` if the environment does not define
+/// this folder.
 pub(super) fn cache_folder(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_CACHE_HOME", ".cache")?.join("refrain"))
 }
 
-/// Returns the name of the folder for the cache of a catalog: a readable name, and a hash that makes it unique.
+/// Returns the name of the cache folder of a catalog: its readable name, and a hash of its URL that makes it unique.
 pub(super) fn cache_name(address: &Address) -> String {
     let hash = blake3::hash(address.url.as_bytes()).to_hex();
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
@@ -33,8 +35,8 @@ pub(super) fn cache_name(address: &Address) -> String {
     format!("{name}-{}", &hash[..8])
 }
 
-/// Returns a folder by the XDG rules: the path in the variable `name`, or `below_home` in the home folder. Empty and
-/// relative paths are ignored.
+/// Returns a folder by the XDG rules: the path in the variable `name`, or else `below_home` in the home folder. Empty
+/// and relative paths count as missing. Returns `None` if the home folder is not known either.
 fn folder(variables: &[(OsString, OsString)], name: &str, below_home: &str) -> Option<PathBuf> {
     let get = |name: &str| {
         let value = &variables.iter().find(|(key, _)| key == name)?.1;

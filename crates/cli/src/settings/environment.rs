@@ -11,34 +11,37 @@ use super::layer::Layer;
 use super::url::CatalogUrl;
 use super::variable::text;
 
-/// Settings from environment variables.
+/// The settings from the environment variables with the prefix `REFRAIN_`.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
-    /// Path of the settings file.
+    /// Path of the settings file from `REFRAIN_CONFIG`; `None` if it is not set.
     pub(super) config: Option<PathBuf>,
-    /// Text that replaces the settings file.
+    /// Text from `REFRAIN_CONFIG_TOML`, which replaces the settings file; `None` if it is not set.
     pub(super) text: Option<String>,
     pub(super) layer: Layer,
 }
 
-/// Variable of the replaced program with the URL of the queue of streams. Every other source of settings overrides it.
+/// Variable with the URL of the queue of streams, as in the program that `identifyStream` replaces. It has the lowest
+/// precedence of all sources.
 const QUEUE_URL: &str = "STREAM_START_QUEUE_URL";
-/// Variable of the replaced program with the bucket of results. Every other source of settings overrides it.
+/// Variable with the bucket of results, as in the program that `identifyStream` replaces. It has the lowest precedence
+/// of all sources.
 const RESULTS_BUCKET: &str = "STREAM_IDENTIFICATIONS_BUCKET";
 
 /// Variable in which many platforms pass the URL of their database.
 const DATABASE_URL: &str = "DATABASE_URL";
 
-/// Beginnings of URLs that can be catalogs. The variable is not specific to Refrain and can name another kind of database.
+/// Beginnings of URLs that can be catalogs. `DATABASE_URL` is not specific to Refrain, and can name a database of
+/// another kind.
 const SCHEMES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
-/// Returns the URL in [`DATABASE_URL`] if it can be the URL of a catalog.
+/// Returns the URL in [`DATABASE_URL`], or `None` if it is not set or cannot be the URL of a catalog.
 pub(super) fn database_url(variables: &[(OsString, OsString)]) -> Option<CatalogUrl> {
     let url = variables.iter().find(|(name, _)| name == DATABASE_URL)?.1.to_str()?;
     SCHEMES.iter().any(|scheme| url.starts_with(scheme)).then(|| url.to_owned().into())
 }
 
-/// Returns the settings from the variables of the replaced program.
+/// Returns the settings from [`QUEUE_URL`] and [`RESULTS_BUCKET`], which other sources override.
 pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
     let get = |wanted: &str| {
         let value = variables.iter().find(|(name, _)| name == wanted)?.1.to_str()?;
@@ -50,15 +53,15 @@ pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
     layer
 }
 
-/// Reads the variables with the prefix `REFRAIN_`. An empty variable counts as not set.
+/// Reads all variables with the prefix `REFRAIN_`. An empty variable counts as not set.
 ///
 /// # Errors
-/// If a variable is unknown or has an invalid value.
+/// If a variable is unknown or has an invalid value. The error names the variable.
 pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
     let mut environment = Environment::default();
     for (name, value) in variables {
         let Some(key) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        // Templates of containers often list every variable, with empty values for those that are not used.
+        // Templates of containers often contain all variables, with empty values for those that are not used.
         if value.is_empty() || is_service_link(key) {
             continue;
         }
@@ -76,10 +79,11 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
     Ok(environment)
 }
 
-/// Sets a setting from its variable. `key` is the name of the variable without the prefix. Returns false if it is unknown.
+/// Sets a setting from its variable. `key` is the name of the variable without `REFRAIN_`, `variable` is the full name.
+/// Returns false if the variable is unknown.
 fn set(layer: &mut Layer, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
     let lower = key.to_ascii_lowercase();
-    // A name with lower-case letters is another variable.
+    // Variables have upper-case names only, so a name with lower-case letters is unknown.
     if lower.to_ascii_uppercase() != key {
         return Ok(false);
     }
@@ -89,9 +93,10 @@ fn set(layer: &mut Layer, key: &str, variable: &str, value: &OsStr) -> Result<bo
     }
 }
 
-/// Returns true for the variables of a Kubernetes service, which are ignored. If a namespace has a service named `refrain`,
-/// Kubernetes sets `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and others in every container, and for a service named
-/// `refrain-database` it sets `REFRAIN_DATABASE_PORT_…`. They must not be reported as unknown variables.
+/// Returns true if a variable belongs to a Kubernetes service. `key` is its name without `REFRAIN_`. These variables
+/// are ignored, and must not be reported as unknown. For a service named `refrain`, Kubernetes sets
+/// `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and others in every container. For a service named `refrain-database`, it
+/// sets `REFRAIN_DATABASE_PORT_…`.
 pub(super) fn is_service_link(key: &str) -> bool {
     let words = key.split('_').collect::<Vec<_>>();
     let service = words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));

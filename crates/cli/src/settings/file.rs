@@ -1,4 +1,4 @@
-//! Settings from TOML files.
+//! Reads settings from TOML files.
 
 use std::path::Path;
 
@@ -10,28 +10,28 @@ use super::layer::Layer;
 use crate::limited_file::read_limited;
 use crate::output::redact_secrets;
 
-/// Maximum size of a settings file in bytes (1 MiB), seventy times the size of docs/service.toml. The file is parsed in
-/// memory, and a device such as `/dev/zero` has no end.
+/// Maximum size of a settings file in bytes (1 MiB), which is seventy times the size of docs/service.toml. The limit is
+/// needed because the file is read into memory, and a device such as `/dev/zero` has no end.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Advice about a larger file.
+/// Advice in the error about a larger file.
 const NOT_SETTINGS: &str = "settings files are smaller, check the path";
 
-/// Reads the settings of Refrain from a file that can have settings of another program, and returns the names of the latter.
-/// A file that is not TOML is ignored as a whole.
+/// Reads the settings of Refrain from a file that can also contain settings of another program. Returns the settings,
+/// and the names of those that do not belong to Refrain. If the file is not TOML, all of it is ignored.
 ///
 /// # Errors
-/// If the file cannot be read, or if a setting of Refrain has a value of the wrong type.
+/// If the file cannot be read, or if a setting of Refrain has an invalid value.
 pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
     let bytes = read_limited(path, MAX_FILE_BYTES, NOT_SETTINGS)
         .with_context(|| format!("cannot read configuration {}", path.display()))?;
-    // The file can belong to another program and have any content.
+    // The file can belong to another program, so it can have any content.
     let text = String::from_utf8_lossy(&bytes);
     let Ok(table) = text.parse::<toml::Table>() else {
         return Ok((Layer::default(), vec!["everything, because the file is not TOML".to_owned()]));
     };
     let (mut layer, mut ignored) = (Layer::default(), Vec::new());
-    // Each setting is parsed alone, so that an unknown one does not hide an invalid value of a known one.
+    // Each setting is parsed separately, so that an unknown one does not hide an invalid value of a known one.
     for (name, setting) in single_settings(table) {
         if !setting.iter().all(|(key, value)| keys::is_known(key, value)) {
             ignored.push(name);
@@ -50,7 +50,7 @@ pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
     Ok((layer, ignored))
 }
 
-/// Splits a file into its single settings. Returns the name of each setting, and the setting in the tables around it.
+/// Splits a file into its settings. Returns for each setting its name, and a file that contains only this setting.
 fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
     let single = |key: &str, value| toml::Table::from_iter([(key.to_owned(), value)]);
     let mut settings = Vec::new();
@@ -59,7 +59,7 @@ fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
             toml::Value::Table(inner) if !inner.is_empty() => {
                 for (name, value) in inner {
                     let setting = single(&key, toml::Value::Table(single(&name, value)));
-                    // If the whole table is unknown, all of its settings have the name of the table.
+                    // The settings of an unknown table are all reported by the name of the table.
                     let known = keys::is_table(&key);
                     settings.push((if known { format!("{key}.{name}") } else { key.clone() }, setting));
                 }
@@ -70,10 +70,10 @@ fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
     settings
 }
 
-/// Reads a settings file.
+/// Reads a settings file that contains only settings of Refrain.
 ///
 /// # Errors
-/// If the file cannot be read or is not valid TOML, or if a key is unknown, with the number of the line.
+/// If the file cannot be read, is not valid TOML or contains an unknown key. The error contains the number of the line.
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let bytes = read_limited(path, MAX_FILE_BYTES, NOT_SETTINGS)
         .with_context(|| format!("cannot read settings file {}", path.display()))?;
@@ -82,10 +82,10 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
     parse(&text, &format!("settings file {}", path.display()))
 }
 
-/// Parses the text of a settings file. `place` is its name in messages.
+/// Parses the text of a settings file. `place` names the text in messages.
 pub(super) fn parse(text: &str, place: &str) -> Result<Layer> {
     toml::from_str(text).map_err(|error| {
-        // The error is not printed as a whole, because it quotes whole lines, which can contain a password.
+        // Only parts of the error are printed, because its full text quotes lines, which can contain a password.
         let at = error.span().map_or(0, |span| span.start);
         let (before, after) = text.split_at_checked(at).unwrap_or_default();
         let begin = before.rfind('\n').map_or(0, |end| end + 1);

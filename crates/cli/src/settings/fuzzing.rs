@@ -1,8 +1,8 @@
-//! Entry point to the parser of settings files for the fuzz target.
+//! Function with which the fuzz target calls the parser of settings files.
 
 use super::file;
 
-/// Parses a settings file, checks all settings in it and returns true if they are valid.
+/// Parses the text of a settings file and checks its settings. Returns true if all of them are valid.
 #[must_use]
 pub fn settings(text: &str) -> bool {
     let Ok(layer) = file::parse(text, "fuzz") else { return false };

@@ -1,37 +1,37 @@
-//! Lookup of the declared settings: known variables and keys, and the help of flags.
+//! Looks up declared settings: their variables, their keys, and the help of their flags.
 
 use super::declare::{Declared, DefaultText, Key, Table};
 use super::layer::Layer;
 use super::sinks;
 use super::tables::{MediaLiveTable, SinkTable, StreamTable};
 
-/// Prefix of all environment variables.
+/// Prefix of the environment variables of all settings.
 pub(crate) const PREFIX: &str = "REFRAIN_";
 
-/// Maximum length of a default in the short help. Longer ones are in the long help only.
+/// Maximum length in bytes of a default in the short help of a flag. Longer defaults are only in the long help.
 const MAX_SHORT_DEFAULT: usize = 20;
 
-/// Variables of the settings file, without the prefix. They have no key.
+/// Variables that select the settings file, without the prefix. They correspond to no key in the file.
 pub(super) const FILE_VARIABLES: [&str; 2] = ["CONFIG", "CONFIG_TOML"];
 
-/// Returns the environment variable of a setting, without the prefix.
+/// Returns the name of the environment variable of a setting, without the prefix.
 fn short_variable(table: &Table, key: &Key) -> String {
     let name =
         if table.name.is_empty() { key.name.to_owned() } else { format!("{}_{}", table.name, key.name) };
     name.to_uppercase()
 }
 
-/// Returns the environment variable of a setting.
+/// Returns the full name of the environment variable of a setting.
 pub(crate) fn variable(table: &Table, key: &Key) -> String {
     format!("{PREFIX}{}", short_variable(table, key))
 }
 
-/// Returns the keys outside of tables.
+/// Returns the settings that are outside of tables in the settings file.
 pub(crate) fn plain_keys() -> &'static [Key] {
     Layer::TABLE.keys
 }
 
-/// Returns the table with this name.
+/// Returns the declared table with this name, or `None` if there is none.
 pub(crate) fn table(name: &str) -> Option<&'static Table> {
     Layer::TABLES.iter().copied().find(|table| !table.name.is_empty() && table.name == name)
 }
@@ -41,14 +41,14 @@ pub(super) fn is_table(name: &str) -> bool {
     name == "medialive" || table(name).is_some()
 }
 
-/// Returns the variables that belong to no table.
+/// Returns the full names of the variables of settings outside of tables, and of those that select the settings file.
 pub(crate) fn plain_variables() -> Vec<String> {
     let mut plain: Vec<_> = plain_keys().iter().map(|key| variable(&Layer::TABLE, key)).collect();
     plain.extend(FILE_VARIABLES.map(|name| format!("{PREFIX}{name}")));
     plain
 }
 
-/// Returns all known variables, without the prefix.
+/// Returns the names of all known variables, without the prefix, in alphabetical order.
 pub(super) fn known_variables() -> Vec<String> {
     let of = |table: &&'static Table| {
         let table: &'static Table = table;
@@ -61,8 +61,8 @@ pub(super) fn known_variables() -> Vec<String> {
     known
 }
 
-/// Returns the known variables of the same table as the unknown variable `key`, or those of no table if there is no such
-/// table. `key` is without the prefix, the result is with it.
+/// Returns known variables that are similar to the unknown variable `key`: those of the same table, or those outside of
+/// tables if there is no such table. `key` is without the prefix; the returned names include it.
 pub(super) fn similar_variables(key: &str) -> Vec<String> {
     let start = format!("{}_", key.split_once('_').map_or("", |(table, _)| table));
     let known = known_variables().into_iter().filter(|known| known.starts_with(&start));
@@ -70,8 +70,9 @@ pub(super) fn similar_variables(key: &str) -> Vec<String> {
     if similar.is_empty() { plain_variables() } else { similar }
 }
 
-/// Returns true if a setting of a settings file belongs to Refrain. `name` is a key outside of tables or the name of a table.
-/// A known setting with a value of the wrong type is a known setting.
+/// Returns true if a part of a settings file belongs to Refrain. `name` is a key outside of tables or the name of a
+/// table, and `value` is its content. A table must contain only known keys. Values of the wrong type are accepted, so
+/// that they are reported as invalid later.
 pub(super) fn is_known(name: &str, value: &toml::Value) -> bool {
     let sink_keys: Vec<&str> = SinkTable::TABLE.keys.iter().map(|key| key.name).collect();
     match (name, value) {
@@ -81,7 +82,7 @@ pub(super) fn is_known(name: &str, value: &toml::Value) -> bool {
         }
         ("streams", toml::Value::Array(entries)) => {
             entries.iter().filter_map(toml::Value::as_table).all(|entry| {
-                // Another program can have a list with this name. Its entries lack an id or a URL.
+                // Another program can have a list with the same name, but its entries do not have both an id and a URL.
                 has_only(entry, StreamTable::KEYS) && entry.len() == StreamTable::KEYS.len()
             })
         }
@@ -102,7 +103,8 @@ fn has_only(table: &toml::Table, keys: &[&str]) -> bool {
     table.keys().all(|key| keys.contains(&key.as_str()))
 }
 
-/// Returns the short help of the flag for the setting `name`: the first paragraph of its help, and a short default.
+/// Returns the short help of the flag for the setting `name`: the first paragraph of its help, and its default if it is
+/// short.
 pub(crate) fn help(name: &str) -> String {
     let Some(key) = plain_key(name) else { return String::new() };
     let summary = paragraphs(key.help).into_iter().next().unwrap_or_default();
@@ -114,7 +116,7 @@ pub(crate) fn help(name: &str) -> String {
     }
 }
 
-/// Returns the long help of the flag for the setting `name`: its help, range, default and variable.
+/// Returns the long help of the flag for the setting `name`: its help, its range, its default and its variable.
 pub(crate) fn long_help(name: &str) -> String {
     let Some(key) = plain_key(name) else { return String::new() };
     let mut parts = paragraphs(key.help);
@@ -126,7 +128,7 @@ fn plain_key(name: &str) -> Option<&'static Key> {
     plain_keys().iter().find(|key| key.name == name)
 }
 
-/// Returns the paragraphs of a help text. An empty line and the start of a list item start a paragraph.
+/// Joins the lines of a help text to paragraphs. A new paragraph starts after an empty line and at each item of a list.
 pub(super) fn paragraphs(help: &[&str]) -> Vec<String> {
     let mut paragraphs = vec![String::new()];
     for line in help.iter().map(|line| line.trim()) {
@@ -144,19 +146,19 @@ pub(super) fn paragraphs(help: &[&str]) -> Vec<String> {
     paragraphs
 }
 
-/// Returns the range, the default and the variable of a setting as text.
+/// Returns a text with the range, the default and the variable of a setting.
 pub(super) fn facts(table: &Table, key: &Key) -> String {
     let default =
         if key.is_secret { String::new() } else { format!("Default: {}. ", default_text(key.default)) };
     format!("{}{default}Variable: {}", range(key), variable(table, key))
 }
 
-/// Returns the range of a setting as a sentence with a space after it, or an empty text if it has none.
+/// Returns the range of a setting as a sentence, followed by a space. Returns an empty text if every value is accepted.
 pub(super) fn range(key: &Key) -> String {
     key.limit.text().map(|text| format!("Range: {text}. ")).unwrap_or_default()
 }
 
-/// Returns a default without the quotes of TOML.
+/// Returns the text of a default, without the quotes of TOML. An empty default is returned as `empty`.
 pub(super) fn default_text(default: DefaultText) -> &'static str {
     let (DefaultText::Words(text) | DefaultText::Toml(text)) = default;
     match text.trim_matches('"') {
@@ -165,8 +167,8 @@ pub(super) fn default_text(default: DefaultText) -> &'static str {
     }
 }
 
-/// Wraps a text after words, so that its lines have at most `width` characters. `start` starts the first line, `hang` starts
-/// the others.
+/// Wraps a text between words, so that its lines have at most `width` characters. The first line begins with `start`,
+/// and the others begin with `hang`.
 pub(crate) fn wrap(text: &str, width: usize, start: &str, hang: &str) -> String {
     let (mut lines, mut column) = (start.to_owned(), start.chars().count());
     for (index, word) in text.split_whitespace().enumerate() {

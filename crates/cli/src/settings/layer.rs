@@ -1,4 +1,4 @@
-//! A layer of settings: the settings from one source.
+//! The type `Layer`: all settings from one source, such as the flags, the environment or the settings file.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,13 +16,13 @@ use super::tables::{
 };
 use super::url::CatalogUrl;
 
-/// Maximum of `jobs`, far above the cores of any machine. A higher number is a mistake, and each job can have a thread
-/// and a decoder process.
+/// Maximum of `jobs`, far above the number of cores of any machine. Each job can have a thread and a decoder process,
+/// so a higher number is a mistake.
 const MAX_JOBS: f64 = 1_024.0;
 
 settings! {
-    /// Unchecked settings from flags, the environment or the file. A setting that is `None` is taken from the next lower
-    /// layer.
+    /// Unchecked settings from flags, the environment or the file. A setting that is `None` is taken from the next
+    /// lower layer.
     "" Layer {
         /// Use this catalog: sqlite:PATH or postgres://USER@HOST/DATABASE.
         ///
@@ -80,13 +80,13 @@ settings! {
         metrics: MetricsTable,
         database: DatabaseTable,
     } lists {
-        /// `[medialive]`, in files only.
+        /// The table `[medialive]`, which only settings files can contain.
         medialive: MediaLiveTable,
-        /// `[[streams]]`, in files only.
+        /// The entries of `[[streams]]`, which only settings files can contain.
         streams: Vec<StreamTable>,
-        /// `[[sinks]]`, in files only.
+        /// The entries of `[[sinks]]` in the settings file.
         sinks: Vec<SinkTable>,
-        /// Variables of sinks, in the environment only.
+        /// The settings of sinks from environment variables.
         #[serde(skip)]
         sink_variables: SinkVariables,
     }

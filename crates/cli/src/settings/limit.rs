@@ -1,42 +1,43 @@
-//! Ranges of settings: their check, and their text in messages and documents.
+//! Ranges of settings: checking values, and describing ranges in messages and documents.
 
 use std::num::NonZeroUsize;
 
 use anyhow::{Result, bail};
 
-/// The values that a setting accepts. A text is measured by its number of characters, a list by its number of elements.
+/// The values that a setting accepts. For texts, the number of characters is compared; for lists, the number of
+/// elements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
     /// Every value of the type.
     Any,
-    /// A number from the first to the second limit.
+    /// A number between the first and the second limit, both included.
     Between(f64, f64),
-    /// 0, or a number from the first to the second limit.
+    /// 0, or a number between the first and the second limit, both included.
     ZeroOr(f64, f64),
-    /// A number up to this one, of a type without 0.
+    /// A number up to the limit, included. The type of the setting excludes 0.
     AtMost(f64),
-    /// A number above 0 and below 1.
+    /// A probability: a number above 0 and below 1.
     Probability,
-    /// A text with a number of characters from the first to the second limit.
+    /// A text whose number of characters is between the first and the second limit, both included.
     Chars(f64, f64),
-    /// A list that is not empty. The words name its possible elements.
+    /// A list with at least one element. The text names the possible elements, for messages.
     NotEmpty(&'static str),
 }
 
 /// A value of a setting that a [`Limit`] can check.
 pub(crate) trait Measure {
-    /// The number that is compared with the limit.
+    /// Returns the number that is compared with the limit.
     fn size(&self) -> f64;
-    /// The value in messages.
+    /// Returns the value as it is shown in messages.
     fn shown(&self) -> String;
 }
 
 impl Limit {
-    /// Returns an error if the limit excludes `value`. `name` is the name of the setting in the message.
+    /// Returns an error if `value` is not accepted. `name` is the name of the setting in the message.
     pub(super) fn check(self, name: &str, value: &dyn Measure) -> Result<()> {
         let (size, shown) = (value.size(), value.shown());
         match self {
-            // Written in this form because it also rejects NaN.
+            // This form of the comparison also rejects NaN.
             Self::Between(min, max) if !(min..=max).contains(&size) => {
                 bail!("{name} is {shown}; use {min} to {max}")
             }
@@ -55,7 +56,7 @@ impl Limit {
         }
     }
 
-    /// Returns the text of the limit in help and documents, or `None` if every value is accepted.
+    /// Returns the description of the range for help and documents, or `None` if every value is accepted.
     pub(super) fn text(self) -> Option<String> {
         match self {
             Self::Any => None,
@@ -69,7 +70,7 @@ impl Limit {
     }
 }
 
-/// Returns the number with commas between groups of three digits. Numbers with a fraction have no commas.
+/// Formats a number with commas between groups of three digits. A number with a fraction gets no commas.
 fn grouped(number: f64) -> String {
     let digits = number.to_string();
     if digits.contains('.') {
@@ -125,13 +126,13 @@ impl<T> Measure for Vec<T> {
         self.len() as f64
     }
 
-    // The only limit of lists excludes empty ones, and its message names no elements.
+    // The only limit for lists excludes empty lists, and its message does not show the value.
     fn shown(&self) -> String {
         String::new()
     }
 }
 
-/// Implements [`Measure`] for types whose only limit is [`Limit::Any`].
+/// Implements [`Measure`] for types whose settings always have [`Limit::Any`].
 macro_rules! unlimited {
     ($($kind:ty),*) => {$(
         impl Measure for $kind {

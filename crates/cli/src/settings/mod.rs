@@ -1,5 +1,5 @@
-//! Settings. Flags override environment variables, these override the TOML file, and that overrides the defaults. All
-//! settings are checked in one step.
+//! Settings of all commands. Flags override environment variables, environment variables override the settings file,
+//! and the settings file overrides the defaults. The combined settings are checked in one step.
 
 mod database;
 mod declare;
@@ -38,41 +38,43 @@ pub(crate) use service::{check_id, check_url};
 pub(crate) use tables::{Role, SearchBackend, SearchEffort};
 pub(crate) use url::CatalogUrl;
 
-/// Names of options in messages, which differ between the two programs.
+/// Names of command-line options in messages. They differ between `refrain` and `identifyStream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OptionNames {
-    /// The option that selects the catalog.
+    /// Name of the option that selects the catalog.
     pub(crate) catalog: &'static str,
-    /// The option that selects the local index.
+    /// Name of the option that selects the local index.
     pub(crate) local_search: &'static str,
 }
 
-/// Names of the options of `refrain`.
+/// Names of the options in messages of `refrain`.
 const FLAGS: OptionNames =
     OptionNames { catalog: "--catalog", local_search: "--search local (REFRAIN_SEARCH=local)" };
 
-/// Names of the options of `identifyStream`, which has only the flags of the program that it replaces.
+/// Names of the options in messages of `identifyStream`. It has only the flags of the program that it replaces, so the
+/// names are those of environment variables.
 const NO_FLAGS: OptionNames = OptionNames {
     catalog: "REFRAIN_CATALOG, or with `catalog` in the file of -c",
     local_search: "REFRAIN_SEARCH=local, or `search = \"local\"` in the file of -c",
 };
 
-/// Settings of the log.
+/// Format and levels of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct LogSettings {
-    /// True if each line is a JSON object.
+    /// True to write each log entry as a JSON object, false to write it as text.
     pub(crate) json: bool,
-    /// Levels by part of the program.
+    /// Minimum levels of the log entries, by part of the program.
     pub(crate) targets: Targets,
 }
 
 impl LogSettings {
-    /// Creates the settings. `level` is a list separated by commas: `LEVEL` applies to all parts of Refrain, `PART=LEVEL` to
-    /// one part.
+    /// Creates the settings of the log. `level` is a list separated by commas. In it, `LEVEL` applies to all parts of
+    /// Refrain, and `PART=LEVEL` applies to one part.
     fn new(json: bool, level: &str) -> Result<Self> {
         let mut targets = Targets::new();
         for part in level.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            // A level alone applies to Refrain only. Libraries would write far more lines than Refrain.
+            // A level without a part applies only to Refrain, because libraries would write far more lines than Refrain
+            // itself.
             let (target, level) = part.split_once('=').unwrap_or(("refrain", part));
             let level: LevelFilter = level.trim().parse().ok().with_context(|| {
                 format!(
@@ -85,40 +87,41 @@ impl LogSettings {
     }
 }
 
-/// Checked settings of all commands. They are created by [`Settings::resolve`] and [`Settings::resolve_loosely`] only.
+/// The combined and checked settings of all commands. Only [`Settings::resolve`] and [`Settings::resolve_loosely`]
+/// create them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
-    /// Names of options in messages.
+    /// Names of the options in messages.
     pub(crate) names: OptionNames,
-    /// The settings file that was read, if any.
+    /// Path of the settings file that was read; `None` if there was none.
     pub(crate) config: Option<PathBuf>,
     /// URL of the catalog.
     pub(crate) catalog: CatalogUrl,
-    /// Folder of index caches, if it is set.
+    /// Folder of index caches; `None` if it is not set.
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Default folder of the index caches of catalogs that are not files, if the environment defines it.
+    /// Default folder for index caches of catalogs that are not files. `None` if the environment does not define it.
     default_cache_dir: Option<PathBuf>,
-    /// Location of the search index.
+    /// The index that is searched: local files, or rows in the database.
     pub(crate) search: SearchBackend,
     /// Settings of database connections.
     pub(crate) database: OpenSettings,
-    /// Maximum number of files or streams that are processed in parallel.
+    /// Maximum number of files or streams that are processed in parallel; by default one per core.
     pub(crate) jobs: usize,
     /// Accepted probability that a match is chance.
     pub(crate) false_positive_rate: f64,
-    /// Search effort.
+    /// Search effort for audio that is not found immediately.
     pub(crate) effort: Effort,
-    /// Ranges of speed, tempo and pitch for the search.
+    /// Ranges of speed, tempo and pitch in which matches are searched.
     pub(crate) ranges: Ranges,
-    /// Rule of tracks that have none.
+    /// Rule for indexed tracks that have no rule; `None` if there is none.
     pub(crate) rule: Option<Rule>,
-    /// Unchecked settings, from which the settings of the service are created on demand.
+    /// The combined settings before the check. The settings of the service are created from these when they are needed.
     layer: Layer,
 }
 
 impl Settings {
-    /// Combines and checks the settings of flags, the environment variables and the settings file `config`. Without
-    /// `config`, the environment or the default path determines the file.
+    /// Combines and checks the settings from flags, environment variables and the settings file. `config` is the path
+    /// of the file. If it is `None`, the environment names the file, or the default path is used if it exists.
     pub(crate) fn resolve(
         flags: Layer,
         config: Option<&Path>,
@@ -144,15 +147,15 @@ impl Settings {
         Ok(Self { config, ..layers.check(variables)? })
     }
 
-    /// Like [`Self::resolve`], but without flags, and with a settings file that can have unknown settings. Returns the names
-    /// of these too.
+    /// Like [`Self::resolve`], but without flags, and the settings file can contain unknown settings. Also returns the
+    /// names of the unknown settings.
     pub(crate) fn resolve_loosely(
         config: Option<&Path>,
         variables: &[(OsString, OsString)],
     ) -> Result<(Self, Vec<String>)> {
         let environment = environment::read(variables)?;
         let named = config.map(Path::to_owned).or(environment.config);
-        // This text belongs to Refrain alone, so unknown settings in it are errors.
+        // The text in `REFRAIN_CONFIG_TOML` contains only settings of Refrain, so unknown settings are errors.
         if let (None, Some(text)) = (&named, &environment.text) {
             let file = file::parse(text, "the text in REFRAIN_CONFIG_TOML")?;
             let settings = environment.layer.with_fallback(file).check(variables)?;
@@ -164,13 +167,14 @@ impl Settings {
         Ok((Self { names: NO_FLAGS, config, ..settings }, ignored))
     }
 
-    /// Returns the hosts of `monitor.private_hosts`.
+    /// Returns the hosts in `monitor.private_hosts`, whose private addresses are allowed. An error names the setting.
     pub(crate) fn private_hosts(&self) -> Result<Vec<PrivateHost>> {
         let hosts = self.layer.monitor.private_hosts.iter().flatten();
         hosts.map(|host| host.parse::<PrivateHost>().context("monitor.private_hosts")).collect()
     }
 
-    /// Returns the settings for another catalog in a file, with the index cache next to it.
+    /// Returns these settings for another catalog, which is the SQLite file `path`. Its index cache is next to the
+    /// file.
     pub(crate) fn with_file(&self, path: &str) -> Self {
         Self {
             catalog: format!("sqlite:{path}").into(),
@@ -180,7 +184,7 @@ impl Settings {
         }
     }
 
-    /// Returns the path prefix of the files of the index cache.
+    /// Returns the path prefix of the files of the index cache, which is the beginning of all their names.
     pub(crate) fn cache_prefix(&self) -> Result<PathBuf> {
         let url = self.catalog.expose();
         let next_to_catalog = refrain_catalog::default_cache_prefix(url);
@@ -193,16 +197,16 @@ impl Settings {
                  folder with --cache-dir"
             ),
         };
-        // Catalogs can share the folder, so each one has a subfolder.
+        // Several catalogs can share the folder, so each of them has its own subfolder.
         Ok(folder.join(default_paths::cache_name(&refrain_catalog::address(url)?)).join("index"))
     }
 
-    /// Returns the settings of the matcher of streams.
+    /// Returns the settings of the matcher for live streams.
     pub(crate) fn live(&self) -> LiveSettings {
         LiveSettings { effort: self.effort, ranges: self.ranges, ..LiveSettings::default() }
     }
 
-    /// Returns the settings of the matcher of files.
+    /// Returns the settings of the matcher for files.
     pub(crate) fn matching(&self) -> MatchSettings {
         MatchSettings {
             false_positive_rate: self.false_positive_rate,
@@ -238,7 +242,8 @@ impl Layer {
                 pitch_cents: checked.pitch_range(),
             },
             rule: self.rule.clone(),
-            // The settings of the service are checked on demand, so that an invalid sink does not affect `identify`.
+            // The settings of the service are checked only when they are needed, so that an invalid sink does not
+            // affect `identify`.
             layer: self,
         })
     }

@@ -1,19 +1,19 @@
-//! Rendering of the documents from the declared settings.
+//! Generates the documents about settings from the declared settings.
 
 use super::declare::{Declared, DefaultText, Key, Table};
 use super::keys::{default_text, paragraphs, range, table, variable, wrap};
 use super::layer::Layer;
 
-/// Maximum length of a line in `docs/service.toml`, which is that of the other documents.
+/// Maximum length of a line in `docs/service.toml`, as in the other documents.
 const WIDTH: usize = 120;
 
-/// Returns the text of `docs/service.toml`.
+/// Returns the complete text of `docs/service.toml`.
 pub(super) fn service_document() -> String {
     let tables: String = Layer::TABLES.iter().copied().map(table_text).collect();
     format!("{}{tables}{}", include_str!("document/head.toml"), include_str!("document/lists.toml"))
 }
 
-/// Returns the text of a table with a blank line before each key.
+/// Returns the text of a table for `docs/service.toml`, with a blank line before each key.
 fn table_text(table: &Table) -> String {
     let keys: Vec<String> = table.keys.iter().map(|key| key_text(table, key)).collect();
     if table.name.is_empty() {
@@ -23,7 +23,8 @@ fn table_text(table: &Table) -> String {
     format!("\n\n{}[{}]\n{}", help.join("#\n"), table.name, keys.join("\n"))
 }
 
-/// Returns the comment of a key, and the key with its default or an example.
+/// Returns the text of a key for `docs/service.toml`: its help as a comment, and the key with its default or an
+/// example.
 fn key_text(table: &Table, key: &Key) -> String {
     let help: String = help_lines(key.help).iter().map(|line| comment(line)).collect();
     let variable = variable(table, key);
@@ -37,7 +38,7 @@ fn key_text(table: &Table, key: &Key) -> String {
     format!("{help}{facts}{} = {value}\n", key.name)
 }
 
-/// Returns the paragraphs of the help of a key, with those that are no list items joined.
+/// Returns the help of a key as lines: one line for each list item, and one for the paragraphs between them.
 fn help_lines(help: &[&str]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in paragraphs(help) {
@@ -49,13 +50,14 @@ fn help_lines(help: &[&str]) -> Vec<String> {
     lines
 }
 
-/// Returns the text as lines of a comment. List items are indented.
+/// Formats a text as a comment with wrapped lines. The lines of list items are indented.
 fn comment(text: &str) -> String {
     let (start, hang) = if text.starts_with("- ") { ("#   ", "#     ") } else { ("# ", "# ") };
     wrap(text, WIDTH, start, hang) + "\n"
 }
 
-/// Returns the table of settings in `docs/guide.md`: the keys outside of tables, those of `[database]`, and the file.
+/// Returns the table of settings for `docs/guide.md`. It contains the keys outside of tables, the keys of `[database]`,
+/// and the path of the settings file.
 pub(super) fn guide_table() -> String {
     let mut rows = vec![
         "| Flag | Environment | Key in the file | Default (range) |".to_owned(),
@@ -79,7 +81,7 @@ fn row(table: &Table, key: &Key) -> String {
     format!("| {flag} | `{}` | `{}`{place} | {default}{range} |", variable(table, key), key.name)
 }
 
-/// Returns a text with variables and paths of files as code.
+/// Puts each environment variable and file path in a text into backticks, so that Markdown shows it as code.
 fn with_code(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let name = word.trim_matches(['(', ')', ',', ';']);

@@ -1,4 +1,4 @@
-//! Secrets, which are read from environment variables or files but never from keys of the settings file.
+//! Reads secrets from environment variables or from files. The settings file itself never contains a secret.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,17 +11,19 @@ use super::tables::SecretText;
 /// Maximum length of a secret in bytes, four times the length of a long key in PEM.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// Returns the secret from a variable or from a file, whose final line end is removed. Returns `None` if neither is set.
+/// Returns a secret, from the value of its variable or from its file. `variable` is the name of the variable, for
+/// messages. A line end at the end of the file is removed. Returns `None` if neither is set.
 ///
 /// # Errors
-/// If both are set, if the file cannot be read, or if the secret is empty or too long.
+/// If both the variable and the file are set, if the file cannot be read, or if the secret is empty or longer than 64
+/// KiB.
 pub(super) fn secret(
     variable: &str,
     value: Option<&SecretText>,
     file: Option<&Path>,
 ) -> Result<Option<Secret>> {
     let text = match (value, file) {
-        // After a rotation it would not be clear which of the two is the old one.
+        // If both are set, it is not clear which one is valid, for example after the secret was changed.
         (Some(_), Some(file)) => {
             bail!("both {variable} and the file {} set this secret; remove one of them", file.display())
         }
@@ -41,7 +43,7 @@ fn read(file: &Path) -> Result<String> {
     if text.len() as u64 > MAX_SECRET_BYTES {
         bail!("the file is longer than {MAX_SECRET_BYTES} bytes");
     }
-    // Editors add a line end, which is not part of the secret.
+    // Editors add a line end to files, which is not a part of the secret.
     let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.unwrap_or(&text).to_owned())
 }

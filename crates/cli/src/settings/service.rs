@@ -1,4 +1,4 @@
-//! The checked settings of the service, which are documented in `docs/service.toml`.
+//! Creates the checked settings of the service, which `docs/service.toml` documents.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use super::tables::AwsTable;
 use super::tables::{EventSetting, QueuesTable, Role, ServiceTable};
 use super::{LogSettings, Settings};
 
-/// Bytes per GB.
+/// Bytes per gigabyte (GB), the unit of sizes in settings.
 const BYTES_PER_GB: f64 = 1e9;
 
-/// Maximum length of the ID of a stream in characters.
+/// Maximum length of the ID of a stream, in characters.
 pub(crate) const MAX_ID_CHARS: usize = 200;
 
 const SECONDS_PER_HOUR: u64 = 60 * 60;
@@ -30,7 +30,8 @@ const SECONDS_PER_HOUR: u64 = 60 * 60;
 const SECONDS_PER_DAY: u64 = 24 * SECONDS_PER_HOUR;
 
 impl Settings {
-    /// Checks and returns the settings of the service. `roles` overrides the roles from other sources.
+    /// Checks the settings of the service and returns them. If `roles` is `Some`, it overrides the roles from other
+    /// sources.
     pub(crate) fn service(&self, roles: Option<&[Role]>) -> Result<ServiceSettings> {
         let layer = &self.layer;
         let sinks = layer.sink_variables.check(&layer.sinks)?;
@@ -60,7 +61,7 @@ impl Settings {
         })
     }
 
-    /// Returns the address of the HTTP server and the bearer token of the API.
+    /// Returns the address of the HTTP server, and the bearer token that requests to the API must carry.
     pub(crate) fn http(&self) -> Result<HttpServiceSettings> {
         let table = &self.layer.http;
         Ok(HttpServiceSettings {
@@ -73,7 +74,7 @@ impl Settings {
         })
     }
 
-    /// Returns the address and port of the HTTP server, or `None` if it is disabled.
+    /// Returns the address and port of the HTTP server, or `None` if the setting is empty and there is no server.
     pub(crate) fn listen(&self) -> Result<Option<SocketAddr>> {
         match self.layer.http.checked()?.listen().as_str() {
             "" => Ok(None),
@@ -83,18 +84,18 @@ impl Settings {
         }
     }
 
-    /// Returns the unchecked settings of AWS.
+    /// Returns the settings of AWS, which are not checked.
     #[cfg(feature = "aws")]
     pub(crate) fn aws(&self) -> AwsTable {
         self.layer.aws.clone()
     }
 
-    /// Returns the URLs of the queues.
+    /// Returns the URLs of the queues. A queue that is not set is `None`.
     pub(crate) fn queues(&self) -> QueuesTable {
         self.layer.queues.clone()
     }
 
-    /// Returns the settings of the log.
+    /// Returns the settings of the log, or an error if a level is invalid.
     pub(crate) fn log(&self) -> Result<LogSettings> {
         let table = self.layer.log.checked()?;
         LogSettings::new(table.json(), &table.level())
@@ -132,7 +133,8 @@ impl Settings {
         })
     }
 
-    /// Returns the roles that are named, or by default all roles whose queue or address is set.
+    /// Returns the roles of the process. If `named` is `None`, these are monitor, and the roles whose queue or address
+    /// is set.
     fn roles(&self, named: Option<&[Role]>) -> Result<Roles> {
         let queues = &self.layer.queues;
         let Some(named) = named else {
@@ -198,7 +200,7 @@ fn fixed(layer: &Layer) -> Result<Vec<(String, String)>> {
     Ok(fixed)
 }
 
-/// Returns an error if an ID of a stream has an invalid length.
+/// Returns an error if the ID of a stream is empty or too long.
 pub(crate) fn check_id(id: &str) -> Result<()> {
     if !(1..=MAX_ID_CHARS).contains(&id.chars().count()) {
         bail!("a stream's id is {id:?}; use 1 to {MAX_ID_CHARS} characters");
@@ -206,12 +208,13 @@ pub(crate) fn check_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns an error if a URL of a stream has an unsupported scheme. The error does not quote the URL, which can have a token.
+/// Returns an error if the URL of a stream does not have the scheme http, https or udp. The error does not contain the
+/// URL, because the URL can contain a token.
 pub(crate) fn check_url(url: &str) -> Result<()> {
     let known = ["http://", "https://", "udp://"];
     let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
     if !known.iter().any(|scheme| lower.starts_with(scheme)) {
-        bail!("the URL of the stream is neither http, https nor udp");
+        bail!("the URL of the stream has an unsupported scheme; use http, https or udp");
     }
     Ok(())
 }
@@ -227,10 +230,10 @@ fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
     Ok(table.emf().then_some(settings))
 }
 
-/// Returns the host name with eight random characters, so that two processes have different names.
+/// Returns the default name of the process: the host name, a hyphen, and eight random characters that make it unique.
 fn default_name() -> String {
     let random = uuid::Uuid::now_v7().simple().to_string();
-    // The first part of a UUID of version 7 is the time, the last part is random.
+    // A UUID of version 7 begins with the time. Its last digits are random.
     let random = random.get(24..).unwrap_or_default();
     format!("{}-{random}", host())
 }
@@ -250,7 +253,7 @@ fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-/// Returns the time of this number of days, or `None` for 0.
+/// Converts a number of days to a duration. Returns `None` for 0, which disables the retention limit.
 fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| Duration::from_secs(SECONDS_PER_DAY * u64::from(days)))
 }

@@ -1,4 +1,5 @@
-//! Sinks from the settings file and from environment variables. Variables can define one sink of each kind.
+//! Combines the sinks of the settings file with those of environment variables. Variables can define one sink of each
+//! kind.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,11 +14,11 @@ use super::secret::secret;
 use super::tables::{SecretText, SinkKindName, SinkTable};
 use super::variable::FromVariable;
 
-/// Maximum length of the name of a sink in characters. The name is stored with every message in the outbox and shown in
-/// tables.
+/// Maximum length of the name of a sink, in characters. The name is stored with every message in the outbox, and shown
+/// in tables.
 const MAX_NAME_CHARS: usize = 40;
 
-/// Settings of sinks from environment variables.
+/// The settings of sinks from environment variables. A variable that is not set is `None`.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct SinkVariables {
     sinks: BTreeMap<SinkKindName, SinkTable>,
@@ -25,11 +26,11 @@ pub(crate) struct SinkVariables {
     stdout: Option<bool>,
     /// Value of `REFRAIN_SINK_WEBHOOK_SECRET`.
     secret: Option<SecretText>,
-    /// `STREAM_IDENTIFICATIONS_BUCKET`, which is used if no sink has a bucket.
+    /// Value of `STREAM_IDENTIFICATIONS_BUCKET`. It is used only if no sink has a bucket.
     pub(super) bucket: Option<String>,
 }
 
-/// The kinds of sinks with their names and the keys that have variables.
+/// For each kind of sink: its name, and the keys that can be set by variables.
 const KINDS: [(SinkKindName, &str, &[&str]); 5] = [
     (SinkKindName::S3, "s3", &["bucket", "key", "from"]),
     (SinkKindName::Sns, "sns", &["topic", "format", "from"]),
@@ -42,7 +43,7 @@ const KINDS: [(SinkKindName, &str, &[&str]); 5] = [
     (SinkKindName::Stdout, "stdout", &["format", "from"]),
 ];
 
-/// Returns all variables of sinks, without `REFRAIN_SINK_`.
+/// Returns the names of all variables of sinks, without `REFRAIN_SINK_`.
 pub(super) fn known() -> Vec<String> {
     let of = |&(_, kind, keys): &(SinkKindName, &str, &[&str])| -> Vec<String> {
         keys.iter().map(|key| format!("{kind}_{key}").to_uppercase()).collect()
@@ -68,8 +69,8 @@ impl Fallback for SinkVariables {
 }
 
 impl SinkVariables {
-    /// Sets a key from its variable. `key` is the lower-case rest of the name after `REFRAIN_SINK_`. Returns false if it is
-    /// unknown.
+    /// Sets a key of a sink from its variable. `key` is the name of the variable after `REFRAIN_SINK_`, in lower case;
+    /// `variable` is the full name. Returns false if the variable is unknown.
     pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
         match key {
             "stdout" => {
@@ -82,7 +83,8 @@ impl SinkVariables {
             }
             _ => {}
         }
-        // Only keys that the kind has, so that a misspelled or misplaced variable is reported as unknown.
+        // Only keys that this kind of sink has are accepted, so that a misspelled or misplaced variable is reported as
+        // unknown.
         for (kind, kind_name, keys) in KINDS {
             let rest = key.strip_prefix(kind_name).and_then(|key| key.strip_prefix('_'));
             if let Some(key) = rest.filter(|key| keys.contains(key)) {
@@ -92,11 +94,11 @@ impl SinkVariables {
         Ok(false)
     }
 
-    /// Returns the sinks of the file, overridden and supplemented by these variables.
+    /// Returns the sinks of the settings file `file`, with the changes and additional sinks from the variables.
     fn merged_with_file(&self, file: &[SinkTable]) -> Vec<SinkTable> {
         let mut all = file.to_vec();
         for sink in &mut all {
-            // The default name is needed now, because variables refer to sinks by it.
+            // Variables refer to a sink by its name, so a sink without a name gets its default name here.
             if sink.name.is_none() {
                 sink.name = sink.kind.map(|kind| kind_name(kind).to_owned());
             }
@@ -104,14 +106,16 @@ impl SinkVariables {
         let mut variables = self.sinks.clone();
         match self.stdout {
             Some(true) => drop(variables.entry(SinkKindName::Stdout).or_default()),
-            // `false` also removes the sink of the file, so that one file can serve several environments.
+            // The value `false` also removes this sink of the file, so that one file can be used in several
+            // environments.
             Some(false) => {
                 variables.remove(&SinkKindName::Stdout);
                 all.retain(|sink| sink.name.as_deref() != Some(kind_name(SinkKindName::Stdout)));
             }
             None => {}
         }
-        // A secret alone belongs to the webhook of the file. If there is none, the missing URL is reported.
+        // If only the secret is set, it belongs to the webhook of the file. If the file has no webhook, the missing URL
+        // is reported.
         if self.secret.is_some() {
             variables.entry(SinkKindName::Webhook).or_default();
         }
@@ -133,12 +137,13 @@ impl SinkVariables {
         all
     }
 
-    /// Checks and returns all sinks. `file` has the sinks of the settings file.
+    /// Combines the sinks in `file`, which are those of the settings file, with the variables. Checks the sinks and
+    /// returns them.
     pub(super) fn check(&self, file: &[SinkTable]) -> Result<Vec<SinkSettings>> {
         let mut sinks: Vec<SinkSettings> = Vec::new();
         for table in self.merged_with_file(file) {
             let sink = self.sink(&table)?;
-            // The name identifies the sink in the outbox, so two sinks with one name would share their deliveries.
+            // The outbox identifies a sink by its name, so two sinks with the same name would share their messages.
             if sinks.iter().any(|other| other.name == sink.name) {
                 bail!("two sinks have the name {:?}; use different names", sink.name);
             }
@@ -194,7 +199,7 @@ impl SinkVariables {
     }
 }
 
-/// Returns an error if the table has a key that sinks of its kind do not have.
+/// Returns an error if the table contains a key that sinks of this kind do not have.
 fn check_keys(table: &SinkTable, kind: SinkKindName) -> Result<()> {
     for (key, is_set, kinds) in [
         ("bucket", table.bucket.is_some(), &[SinkKindName::S3][..]),
@@ -211,7 +216,7 @@ fn check_keys(table: &SinkTable, kind: SinkKindName) -> Result<()> {
             &[SinkKindName::Sns, SinkKindName::Webhook, SinkKindName::Stdout],
         ),
     ] {
-        // A key that the kind does not have shows a mistake, such as the wrong kind.
+        // A key that this kind does not have indicates a mistake, such as the wrong kind.
         if is_set && !kinds.contains(&kind) {
             bail!("sinks of kind {} do not support {key}; remove it", kind_name(kind));
         }

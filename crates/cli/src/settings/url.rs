@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// URL of a catalog. Its display and debug output have no secrets.
+/// URL of a catalog. Its display and debug output contain no secrets.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct CatalogUrl(String);
 
 impl CatalogUrl {
-    /// Returns the URL with its secrets, for the connection to the database.
+    /// Returns the complete URL, including its password, for connecting to the database.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -36,7 +36,7 @@ impl fmt::Display for CatalogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match refrain_catalog::address(&self.0) {
             Ok(address) => f.write_str(&address.url),
-            // In an invalid URL the password cannot be found, so no part of it is shown.
+            // In an invalid URL, the password cannot be located, so no part of the URL is shown.
             Err(_) => f.write_str("(an invalid catalog URL)"),
         }
     }

@@ -1,4 +1,4 @@
-//! Parsing of the values of environment variables.
+//! Parses the values of environment variables.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -18,13 +18,13 @@ use super::url::CatalogUrl;
 
 /// A type that can be parsed from the value of an environment variable.
 pub(super) trait FromVariable: Sized {
-    /// True if error messages can quote the text.
+    /// True if error messages may contain the value. False for types that can contain a secret.
     const SHOWN: bool = true;
 
-    /// Parses the text. The error is a message without the text.
+    /// Parses the value of a variable. The error text must not contain the value.
     fn from_text(text: &str) -> Result<Self, String>;
 
-    /// Parses the value of the variable with the full name `name`.
+    /// Parses the value of the environment variable `name`. The error names the variable.
     fn from_variable(name: &str, value: &OsStr) -> Result<Self> {
         let text = text(name, value)?;
         Self::from_text(text).map_err(|why| match Self::SHOWN {
@@ -34,7 +34,7 @@ pub(super) trait FromVariable: Sized {
     }
 }
 
-/// Returns the value of the variable with the full name `name`, or an error if it is not UTF-8.
+/// Returns the value of the environment variable `name`, or an error if the value is not UTF-8.
 pub(super) fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str> {
     value.to_str().ok_or_else(|| anyhow!("environment variable {name} is not UTF-8"))
 }
@@ -50,7 +50,7 @@ macro_rules! parsed {
 }
 parsed!(u32, f64, bool, NonZeroUsize);
 
-/// Implements [`FromVariable`] for enumerations, with the same words as in the settings file.
+/// Implements [`FromVariable`] for an enumeration. The accepted words are those of the settings file.
 macro_rules! words {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
@@ -63,7 +63,8 @@ macro_rules! words {
 }
 words!(Role, EventSetting, SinkKindName, SinkFormat, DetectionOrigin);
 
-/// Implements [`FromVariable`] for enumerations that are values of flags, with the same words as the flags.
+/// Implements [`FromVariable`] for an enumeration that is also the value of a flag. The accepted words are those of the
+/// flag.
 macro_rules! choices {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
@@ -124,7 +125,7 @@ impl FromVariable for PathBuf {
     }
 }
 
-/// Parses a list with commas between its elements.
+/// Parses a list whose elements are separated by commas.
 impl<T: FromVariable> FromVariable for Vec<T> {
     fn from_text(text: &str) -> Result<Self, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

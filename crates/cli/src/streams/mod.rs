@@ -1,4 +1,4 @@
-//! `refrain streams`: lists, adds and stops streams of the service.
+//! `refrain streams`: lists, adds and stops the streams of the service.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,8 +14,8 @@ use crate::exit::CommandOutcome;
 use crate::output::{Align, Output, Table, timestamp};
 use crate::settings::{Settings, check_id, check_url};
 
-/// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB; the streams
-/// of two workers with the default capacity fit into one page. Half of it doubles the round trips.
+/// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB. The streams
+/// of two workers with the default capacity fit into one page; smaller pages need more round trips.
 const PAGE: u32 = 500;
 
 const COLUMNS: [(&str, Align); 8] = [
@@ -29,7 +29,7 @@ const COLUMNS: [(&str, Align); 8] = [
     ("why", Align::Left),
 ];
 
-/// Runs the command.
+/// Runs `refrain streams`.
 pub(crate) fn run(args: &StreamsArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let missing = match args.command {
         StreamsCommand::Add(_) => Missing::Create,
@@ -57,7 +57,7 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
     };
     match context.wait(context.catalog().journal().start_stream(&new))? {
         StartOutcome::Started(_) => output.line(&format!("stream {:?} added", args.id))?,
-        // Repeating the command is no error, so that scripts can run it at every start.
+        // Adding the same stream again is not an error, so that scripts can run the command at every start.
         StartOutcome::Known(known) if known.url == args.url => {
             output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
         }
@@ -72,7 +72,7 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
 
 fn stop(args: &StopStreamArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let journal = context.catalog().journal();
-    // Read first, to distinguish an unknown stream from one that has ended.
+    // The stream is read first, so that an unknown stream can be distinguished from one that has ended.
     let Some(stream) = context.wait(journal.stream(&args.id))? else {
         bail!("stream {:?} not found; `refrain streams list` shows all streams", args.id);
     };
@@ -100,7 +100,7 @@ fn list(args: &ListStreamsArgs, context: &CommandContext, output: &Output) -> Re
             if args.json {
                 output.line(&serde_json::to_string(&StreamListRow::new(stream, now))?)?;
             } else {
-                // A table is printed at the end, because the widest cell determines the width of its column.
+                // The table is printed after the last page, because the widest cell determines the width of its column.
                 table.row(cells(stream, now));
             }
         }
@@ -118,7 +118,8 @@ fn list(args: &ListStreamsArgs, context: &CommandContext, output: &Output) -> Re
     Ok(CommandOutcome::Done)
 }
 
-/// JSON form of a stream. It has no URL, because a URL can contain a token. Times are milliseconds since 1970.
+/// A stream in the JSON output of `streams list`. Its URL is not included, because it can contain a token. Times are in
+/// milliseconds since 1970.
 #[derive(Serialize)]
 struct StreamListRow<'a> {
     id: &'a str,
@@ -134,12 +135,13 @@ struct StreamListRow<'a> {
     ended_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
-    /// Remaining lease time in seconds. A negative value means that the lease has expired, and another worker can take the
-    /// stream.
+    /// Time until the lease expires, in seconds; `None` if no worker has the lease. If the time is negative, the lease
+    /// has expired, and another worker can take over the stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<f64>,
     attempts: u32,
-    /// Number of deaths of the process or of the decoder, whichever is higher, that count towards quarantine.
+    /// Number of deaths that count towards quarantine: those of the worker process or those of the decoder, whichever
+    /// is higher.
     deaths: u32,
     quarantined: bool,
 }
@@ -178,7 +180,7 @@ fn cells(stream: &Stream, now: i64) -> [String; 8] {
     ]
 }
 
-/// Returns the number of deaths that count towards quarantine, or `-` for zero.
+/// Returns the number of deaths that count towards quarantine, or `-` if there are none.
 fn deaths(stream: &Stream) -> String {
     match stream.deaths.max(stream.decoder_deaths) {
         0 => "-".to_owned(),
@@ -186,7 +188,8 @@ fn deaths(stream: &Stream) -> String {
     }
 }
 
-/// Returns the remaining lease time in seconds, by the clock of this machine.
+/// Returns the time until the lease expires, in seconds by the clock of this machine. Negative if the lease has
+/// expired, and `None` if no worker has the lease.
 fn lease_seconds(stream: &Stream, now: i64) -> Option<f64> {
     stream.lease_until.map(|until| until.saturating_sub(now) as f64 / 1000.0)
 }

@@ -1,4 +1,4 @@
-//! `refrain tracks set` and `remove`.
+//! `refrain tracks set` and `refrain tracks remove`.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ use crate::output::{Output, clean, error_chain};
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Names that cannot be set, because they are properties of the file.
+/// Names that `tracks set` refuses, because their values are properties of the audio file.
 const READ_ONLY_NAMES: [&str; 6] = ["file", "source", "id", "content", "seconds", "length"];
 
-/// Changes values of one track.
+/// Changes metadata values and the rule of one track.
 pub(super) fn set(args: &SetArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let track = find(context, &args.id, false)?;
-    // Starts with the current values, so that all assignments together are one change.
+    // The current values are the start, so that all assignments of the command are stored as one change.
     let mut fields = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
     for value in &args.values {
         let (name, value) = value
@@ -49,14 +49,15 @@ pub(super) fn set(args: &SetArgs, context: &CommandContext, output: &Output) -> 
     Ok(CommandOutcome::Done)
 }
 
-/// Removes tracks. A track that is not found is reported and does not prevent the removal of the others.
+/// Removes tracks. If a track is not found, this is reported, and the others are still removed.
 pub(super) fn remove(
     args: &RemoveArgs,
     context: &CommandContext,
     settings: &Settings,
     output: &Output,
 ) -> Result<CommandOutcome> {
-    // Both iterators are lazy: each track is looked up when it is removed, so an unknown ID stops nothing.
+    // Both iterators are lazy: each track is looked up just before it is removed, so an unknown ID does not prevent the
+    // others.
     let by_id = args.ids.iter().map(|id| find(context, id, false));
     let by_source = args.source.iter().map(|path| find_source(context, path));
     let (mut done, mut failed) = (0, 0);
@@ -72,7 +73,7 @@ pub(super) fn remove(
             }
         }
     }
-    // Opening brings the index up to date, so that removed tracks are no longer found.
+    // Opening the index brings it up to date, so that searches no longer find the removed tracks.
     if done > 0 {
         Searcher::open(context, settings, output)?;
     }
@@ -86,7 +87,8 @@ fn remove_one(context: &CommandContext, track: &Track) -> Result<()> {
     Ok(())
 }
 
-/// Finds the track of a file by its absolute path, which is the source of indexed files, or by the path as typed.
+/// Finds the track that was indexed from a file. First looks for the absolute path, which is the source of indexed
+/// files, then for the path as typed.
 fn find_source(context: &CommandContext, path: &Path) -> Result<Track> {
     let typed = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
     let absolute = source_name(path)?;

@@ -1,4 +1,4 @@
-//! `refrain tracks export`: writes all tracks and the links between them in the format of [`super::format`].
+//! `refrain tracks export`: writes all tracks, and the links between them, in the format of [`super::format`].
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,23 +19,24 @@ use crate::context::CommandContext;
 use crate::exit::CommandOutcome;
 use crate::output::{ItemCounter, Output};
 
-/// Number of tracks per page, whose constellations are read with one query. While a page is written, the next one is
-/// read, so two pages are in memory. At half this value, a remote database costs twice the round trips; at twice this
-/// value, the memory doubles, which matters for tracks that are hours long.
+/// Number of tracks that one query reads with their constellations. While a page of tracks is written, the next one is
+/// read, so two pages are in memory. With 32, a remote database needs twice the round trips; with 128, the memory
+/// doubles, which matters for tracks that are hours long.
 const PAGE: u32 = 64;
 
-/// Maximum number of links per database query. The tracks of a page are read with a second query, at most two per link.
-/// A link has 24 bytes, so the number is bounded by the length of that second query only.
+/// Maximum number of links per database query. A second query reads the tracks of these links, at most two per link. A
+/// link has only 24 bytes, so the limit only bounds the length of the second query.
 const PAGE_LINKS: u32 = 1000;
 
 /// A page of tracks with their packed constellations.
 type Page = Vec<(Track, Vec<u8>)>;
 
-/// Runs the command. Removed tracks are not exported.
+/// Runs `refrain tracks export`. Tracks that were removed from the catalog are not exported.
 pub(super) fn export(args: &ExportArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     match &args.file {
         None => {
-            // On a terminal, a progress bar would have to be redrawn after every line.
+            // If the lines are printed on a terminal, no progress bar is shown, because it would have to be redrawn
+            // after every line.
             let on_screen = std::io::stdout().is_terminal();
             let progress = (!on_screen).then(|| counter(context, output)).transpose()?;
             write(context, progress.as_ref(), |line| Ok(output.line(line)?))?;
@@ -54,8 +55,8 @@ fn counter<'a>(context: &CommandContext, output: &'a Output) -> Result<ItemCount
     Ok(output.count("tracks", Some(context.wait(context.catalog().count())?)))
 }
 
-/// Writes to a temporary file in the same folder and renames it at the end, so that the file is never incomplete. Pipes and
-/// devices are written to directly. Returns the number of tracks.
+/// Writes the export to a temporary file in the same folder and then renames it, so that the file is never incomplete.
+/// If `path` is a pipe or a device, writes directly to it. Returns the number of exported tracks.
 fn to_file(path: &Path, context: &CommandContext, progress: &ItemCounter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
     let write_to = |file: &File| -> Result<u64> {
@@ -96,7 +97,7 @@ fn write(
             }
         }
     }
-    // A panic of the reader also ends the pages, so the end of the pages alone does not show success.
+    // If the reader panics, the pages end as well, so the end of the pages alone does not mean success.
     context.wait(reading).context("internal error, a bug in refrain; please report it")?;
     if let Some(last) = last {
         write_links(context, last, &mut writer, &mut line)?;
@@ -106,7 +107,7 @@ fn write(
     Ok(tracks)
 }
 
-/// Reads all tracks in the background, one page ahead of the receiver of the channel.
+/// Starts a background task that reads all tracks. It reads one page ahead of the receiver of the channel.
 fn read_ahead(context: &CommandContext) -> (mpsc::Receiver<Result<Page, CatalogError>>, JoinHandle<()>) {
     let (sender, pages) = mpsc::channel(1);
     let catalog = context.catalog_handle();
@@ -115,7 +116,7 @@ fn read_ahead(context: &CommandContext) -> (mpsc::Receiver<Result<Page, CatalogE
         loop {
             let Some(page) = page(&catalog, &mut after).await.transpose() else { return };
             let failed = page.is_err();
-            // An error means that the receiver was dropped, so no further pages are needed.
+            // Sending fails only if the receiver was dropped, and then no further pages are needed.
             if sender.send(page).await.is_err() || failed {
                 return;
             }
@@ -124,7 +125,8 @@ fn read_ahead(context: &CommandContext) -> (mpsc::Receiver<Result<Page, CatalogE
     (pages, reading)
 }
 
-/// Reads the next page of tracks after the number `after` and updates it. Returns `None` after the last page.
+/// Reads the next page of tracks. `after` is the number of the last track of the previous page, `None` for the first
+/// page; it is updated. Returns `None` after the last page.
 async fn page(
     catalog: &Arc<dyn Catalog>,
     after: &mut Option<TrackNumber>,
@@ -134,7 +136,7 @@ async fn page(
     *after = Some(last.number);
     let numbers: Vec<TrackNumber> = tracks.iter().map(|track| track.number).collect();
     let mut packed: HashMap<_, _> = catalog.constellations(&numbers).await?.into_iter().collect();
-    // A track that was removed after the list was read has no constellation and is left out.
+    // A track that was removed after the list was read has no constellation, and is left out.
     let complete = tracks.into_iter().filter_map(|track| {
         let packed = packed.remove(&track.number)?;
         Some((track, packed))
@@ -142,8 +144,8 @@ async fn page(
     Ok(Some(complete.collect()))
 }
 
-/// Writes the links between exported tracks. `last` is the number of the last exported track; links of later tracks are left
-/// out.
+/// Writes the links between exported tracks. `last` is the highest track number of the export. Links of tracks with a
+/// higher number, which were added during the export, are left out.
 fn write_links(
     context: &CommandContext,
     last: TrackNumber,

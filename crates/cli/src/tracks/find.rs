@@ -6,14 +6,14 @@ use refrain_catalog::{Track, TrackFilter};
 
 use crate::context::CommandContext;
 
-/// Maximum number of tracks per database query, without constellations: about 1 MB per page. Half of it doubles the
-/// round trips of a listing; twice of it delays the first lines of the output.
+/// Maximum number of tracks per database query. Without their constellations, a page takes about 1 MB. With 500, a
+/// listing needs twice the round trips; with 2,000, its first lines are printed later.
 const PAGE: u32 = 1000;
 
 /// Number of hexadecimal digits of a complete ID.
 const ID_DIGITS: usize = 32;
 
-/// Calls `visit` for all tracks that match the filter, one page at a time.
+/// Calls `visit` with the tracks that match the filter, one page at a time, until there are no more.
 pub(super) fn pages(
     context: &CommandContext,
     filter: &TrackFilter,
@@ -28,8 +28,8 @@ pub(super) fn pages(
     }
 }
 
-/// Returns the track with this ID, with this unique prefix of its ID, or with this amItemID. Removed tracks are found only
-/// if `removed` is true.
+/// Returns the track that `text` names: a complete ID, a unique prefix of an ID, or an amItemID. Removed tracks are
+/// found only if `removed` is true.
 pub(super) fn find(context: &CommandContext, text: &str, removed: bool) -> Result<Track> {
     let (digits, suffix) =
         text.split_once('_').map_or((text, None), |(digits, suffix)| (digits, Some(suffix)));
@@ -39,14 +39,14 @@ pub(super) fn find(context: &CommandContext, text: &str, removed: bool) -> Resul
         bail!("{text:?} is not a track ID; `refrain tracks list` shows the IDs");
     }
     let unknown = || format!("track {text} not found; `refrain tracks list` shows all tracks");
-    // A complete ID is one query; a prefix needs all tracks.
+    // A complete ID needs one query. To check that a prefix is unique, all tracks have to be read.
     let track = if digits.len() == ID_DIGITS {
         let found = context.wait(context.catalog().by_id(digits.parse().with_context(unknown)?))?;
         found.filter(|track| removed || track.removed_at.is_none()).with_context(unknown)?
     } else {
         by_prefix(context, &digits, removed)?.with_context(unknown)?
     };
-    // The suffix is derived from the ID, so another one is a typing error.
+    // The suffix of an amItemID is derived from the ID, so another suffix is a typing error.
     if suffix.is_some() && am_item_id(track.id) != text {
         bail!("{}", unknown());
     }
@@ -66,7 +66,7 @@ fn by_prefix(context: &CommandContext, prefix: &str, removed: bool) -> Result<Op
                         track.id
                     )
                 }
-                // The same track before and after its audio was replaced: the later entry is used.
+                // If the audio of a track was replaced, the filter can return it twice. The later entry is used.
                 _ => found = Some(track),
             }
         }

@@ -6,13 +6,14 @@
 //! {"nearDuplicate":{"track":id,"of":id,"seconds":…},"checksum":"hex"}
 //! {"end":{"tracks":2,"nearDuplicates":1,"checksum":"hex"},"checksum":"hex"}
 //! ```
-//! All tracks come first, then the links between them, then one closing line. The checksum of a line is the first half of
-//! the BLAKE3 hash of its content, byte by byte as in the file. The checksum inside the closing line is the first half of
-//! the BLAKE3 hash of all previous checksums, concatenated, so that missing, repeated and reordered lines are detected.
+//! All tracks come first, then the links between them, and then one closing line. The checksum of a line is the first
+//! half of the BLAKE3 hash of its content, byte by byte as in the file. The checksum inside the closing line is the
+//! first half of the BLAKE3 hash of all previous checksums, concatenated. With it, an import detects missing, repeated
+//! and reordered lines.
 //!
-//! Version 1 had tracks only and no closing line, so an export that was truncated between two lines could not be detected.
-//! It can still be read. A program that supports only version 1 would report the new lines as damaged tracks. The new
-//! version number makes it report that it has to be updated instead.
+//! Version 1 had only tracks and no closing line, so the loss of lines at the end could not be detected. Exports of
+//! version 1 can still be read. A program that supports only version 1 reports that it has to be updated, because the
+//! version number is higher. With an unchanged number, it would report the new lines as damaged tracks.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
@@ -23,19 +24,20 @@ use super::row::TrackRow;
 
 /// Name of the format in the header.
 const FORMAT: &str = "refrain-tracks";
-/// Version that is written, and the newest version that can be read.
+/// Version of the format that is written. It is also the newest version that can be read.
 const VERSION: u32 = 2;
-/// The first version that ends with a closing line.
+/// The first version of the format that ends with a closing line.
 const WITH_END: u32 = 2;
 
-/// First line of an export.
+/// The first line of an export, which names the format and its version.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ExportHeader {
     format: String,
     version: u32,
 }
 
-/// Any other line: one of the three kinds of content as raw JSON, and its checksum.
+/// A line after the header. It contains one of the three contents as raw JSON, and the checksum of this content. The
+/// other two are `None`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ExportLine {
@@ -48,7 +50,7 @@ struct ExportLine {
     checksum: String,
 }
 
-/// A link between two tracks with the same audio.
+/// A link between two tracks that share audio, with the shared duration in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Link {
     /// ID of the track that was indexed later.
@@ -57,7 +59,7 @@ pub(super) struct Link {
     pub(super) seconds: f64,
 }
 
-/// Content of the closing line: the numbers of lines before it and their common checksum.
+/// Content of the closing line: the numbers of tracks and links in the export, and the checksum over all their lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClosingLine {
@@ -66,7 +68,7 @@ pub(super) struct ClosingLine {
     checksum: String,
 }
 
-/// Content of a line after the header.
+/// The parsed content of a line after the header.
 #[derive(Debug)]
 pub(super) enum ExportContent {
     Track(Box<TrackRow>),
@@ -83,7 +85,7 @@ impl ExportHeader {
     /// Parses a header line.
     ///
     /// # Errors
-    /// If it is not a header of an export, or if the version is newer than [`VERSION`].
+    /// If the line is not the header of an export, or if its version is newer than [`VERSION`].
     pub(super) fn read(line: &[u8]) -> Result<Self> {
         let header: Option<Self> = serde_json::from_slice(line).ok();
         let Some(header) = header.filter(|header| header.format == FORMAT) else {
@@ -105,7 +107,7 @@ impl ExportHeader {
     }
 }
 
-/// Writes the lines of an export and computes their common checksum.
+/// Formats the lines of an export, counts them, and computes the checksum over all lines.
 #[derive(Debug, Default)]
 pub(super) struct ExportWriter {
     all: blake3::Hasher,
@@ -114,19 +116,19 @@ pub(super) struct ExportWriter {
 }
 
 impl ExportWriter {
-    /// Returns the line for a track.
+    /// Returns the line for a track and counts it.
     pub(super) fn track(&mut self, row: &TrackRow) -> Result<String> {
         self.tracks += 1;
         self.line(|text| ExportLine { track: Some(text), ..ExportLine::default() }, row)
     }
 
-    /// Returns the line for a link.
+    /// Returns the line for a link and counts it.
     pub(super) fn link(&mut self, link: &Link) -> Result<String> {
         self.links += 1;
         self.line(|text| ExportLine { near_duplicate: Some(text), ..ExportLine::default() }, link)
     }
 
-    /// Returns the closing line.
+    /// Returns the closing line for the lines that were formatted before.
     pub(super) fn end(mut self) -> Result<String> {
         let checksum = half_hex(&self.all.finalize());
         let end = ClosingLine { tracks: self.tracks, near_duplicates: self.links, checksum };
@@ -141,30 +143,31 @@ impl ExportWriter {
     }
 }
 
-/// Reads the lines of an export and verifies their checksums.
+/// Parses the lines of an export and verifies their checksums.
 #[derive(Debug, Default)]
 pub(super) struct ExportVerifier {
     all: blake3::Hasher,
-    /// Number of lines before the closing line.
+    /// Number of lines that were read, without header and closing line.
     lines: u64,
 }
 
 impl ExportVerifier {
-    /// Parses a line and verifies its checksum.
+    /// Parses a line after the header and verifies its checksum.
     ///
     /// # Errors
-    /// If the line is damaged, or if its values are unknown.
+    /// If the line is damaged, or if this program does not know its values.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<ExportContent> {
         let line: Option<ExportLine> = serde_json::from_slice(line).ok();
         let line =
-            // A line has one kind of content. Otherwise it is unclear which content the checksum belongs to.
+            // A line has exactly one content. With several, it would be unclear to which one the checksum belongs.
             line.filter(|line| line.end.is_none() || (line.track.is_none() && line.near_duplicate.is_none()));
         if let Some(ExportLine { end: Some(text), checksum, .. }) = &line {
             return Ok(ExportContent::ClosingLine(verified(text, checksum)?));
         }
         self.lines += 1;
         let line = line.context("damaged: not a JSON object of a track")?;
-        // Included even if the content is damaged, so that the order of the other lines can still be verified.
+        // The checksum is included even if the content is damaged, so that the order of the other lines can still be
+        // verified.
         self.all.update(line.checksum.as_bytes());
         match (line.track, line.near_duplicate) {
             (Some(text), None) => Ok(ExportContent::Track(verified(&text, &line.checksum)?)),
@@ -173,9 +176,9 @@ impl ExportVerifier {
         }
     }
 
-    /// Compares the lines that were read with the closing line, and returns the difference as text. `damaged` is the number of
-    /// lines that could not be read. Their checksums can be damaged too, so with any of them only the number of lines is
-    /// compared.
+    /// Compares the lines that were read with the closing line. Returns the difference as text, or `None` if there is
+    /// none. `damaged` is the number of lines that could not be read. If there are any, only the number of lines is
+    /// compared, because the checksums of damaged lines can be wrong too.
     pub(super) fn difference(&self, end: &ClosingLine, damaged: u64) -> Option<String> {
         let expected_lines = end.tracks + end.near_duplicates;
         if self.lines < expected_lines {
@@ -184,8 +187,8 @@ impl ExportVerifier {
                 expected_lines - self.lines
             ));
         }
-        // The numbers are compared before the checksums, because a missing line is the usual cause and easier to
-        // understand.
+        // Numbers are compared before checksums. Missing lines are the most common problem, and their message is easier
+        // to understand.
         let same =
             self.lines == expected_lines && (damaged > 0 || half_hex(&self.all.finalize()) == end.checksum);
         (!same).then(|| "its lines differ from those that were written, or have another order".to_owned())
@@ -193,12 +196,12 @@ impl ExportVerifier {
 }
 
 fn verified<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
-    // The raw text is hashed, because parsing and writing it again could change numbers and spaces.
+    // The raw text is hashed, because parsing and formatting could change numbers and spaces.
     ensure!(checksum(text) == written, "damaged: the checksum is wrong");
     serde_json::from_str(text.get()).context("written by another program: the values are unknown")
 }
 
-/// Returns the checksum of the content of a line.
+/// Returns the checksum of a content, computed from its raw text.
 fn checksum(text: &RawValue) -> String {
     half_hex(&blake3::hash(text.get().as_bytes()))
 }

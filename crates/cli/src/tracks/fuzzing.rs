@@ -1,9 +1,9 @@
-//! Entry point to the parser of exports for the fuzz target.
+//! Function with which the fuzz target calls the parser of exports.
 
 use super::format::{ExportContent, ExportHeader, ExportVerifier};
 use super::row::new_track;
 
-/// Reads a header and lines as `tracks import` does, and returns the number of valid tracks.
+/// Parses a header and lines in the same way as `tracks import`, and returns the number of valid tracks.
 #[must_use]
 pub fn export(bytes: &[u8]) -> usize {
     let mut lines = bytes.split(|byte| *byte == b'\n');

@@ -16,20 +16,20 @@ use crate::output::{ItemCounter, Output, error_chain};
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Maximum number of tracks per transaction. A transaction waits once for the disk or the network. At half this value,
-/// an import into a remote database takes up to twice as long; at twice this value, an error loses twice the tracks,
-/// which the next import adds.
+/// Number of tracks at which a transaction is written. Each transaction waits for the disk or the network. With 32, an
+/// import into a remote database takes up to twice as long. With 128, an error loses up to twice as many tracks, which
+/// the next import adds.
 const BATCH_TRACKS: usize = 64;
 
-/// Number of bytes of packed constellations from which on a transaction is written (16 MiB), for tracks that are hours
-/// long. Songs reach the limit of tracks first. At twice this value, memory and the size of a transaction double.
+/// Size of packed constellations in bytes at which a transaction is written (16 MiB). This limit is for tracks that are
+/// hours long; with songs, [`BATCH_TRACKS`] is reached first. With 32 MiB, transactions and memory are twice as large.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Maximum number of skipped lines that are reported one by one: one screen of lines. Further lines are only counted,
-/// because a damaged export can have as many invalid lines as tracks.
+/// Maximum number of skipped lines that are reported one by one, which fills one screen. Further lines are only
+/// counted, because a damaged export can have as many invalid lines as tracks.
 const MAX_REPORTED_LINES: usize = 20;
 
-/// Runs the command. Damaged lines are reported and skipped.
+/// Runs `refrain tracks import`. Damaged lines are reported and skipped, and the other lines are imported.
 pub(super) fn import(
     args: &ImportArgs,
     context: &CommandContext,
@@ -47,7 +47,8 @@ pub(super) fn import(
     };
     let header = header_line(&mut lines).with_context(cannot)?;
     let header = ExportHeader::read(&header).with_context(|| name.clone())?;
-    // Before the first line, so that an unusable index is reported before an import of hours.
+    // The index is opened before the first line is read, so that an unusable index is reported before an import of
+    // several hours.
     let searcher = Searcher::open(context, settings, output)?;
     let mut import = Import {
         context,
@@ -61,7 +62,7 @@ pub(super) fn import(
     let progress = output.count("lines", bytes);
     let result = import.all(&mut lines, &header, &progress);
     drop(progress);
-    // Also after an error, so that the tracks that were imported are searchable.
+    // This is done even after an error, so that searches find the tracks that were imported.
     let refreshed = searcher.refresh();
     let counts = import.counts;
     output.line(&counts.line())?;
@@ -74,7 +75,7 @@ pub(super) fn import(
     Ok(CommandOutcome::Partial)
 }
 
-/// Counts of the results of the lines.
+/// Counts of the results of an import.
 #[derive(Debug, Default)]
 struct ImportCounts {
     added: usize,
@@ -82,7 +83,7 @@ struct ImportCounts {
     unchanged: usize,
     skipped: usize,
     links: usize,
-    /// True if lines of the export are missing.
+    /// True if the export is incomplete or its lines differ from those that were written.
     incomplete: bool,
 }
 
@@ -102,11 +103,12 @@ struct Import<'a> {
     context: &'a CommandContext,
     output: &'a Output,
     name: &'a str,
-    /// Line numbers with their tracks, or with the errors of lines that could not be read. Not yet written to the catalog.
+    /// The lines that are not yet written to the catalog: the line number, and the track or the error of the line.
     pending: Vec<(u64, Result<NewTrack>)>,
     bytes: usize,
     counts: ImportCounts,
-    /// Added and replaced tracks, whose near-duplicates are links of the export.
+    /// Numbers of the added and replaced tracks. If the export is complete, it contains all their links, so they need
+    /// no comparison.
     imported: Vec<TrackNumber>,
 }
 
@@ -119,7 +121,7 @@ impl Import<'_> {
     ) -> Result<()> {
         let mut verifier = ExportVerifier::default();
         let read = self.read(lines, &mut verifier, progress);
-        // Also after an error, so that the tracks that were read are imported.
+        // This is done even after an error, so that the tracks that were already read are imported.
         let written = self.write();
         self.report_omitted();
         let end = read?;
@@ -127,7 +129,8 @@ impl Import<'_> {
         if header.has_end() {
             self.check_completeness(&verifier, end.as_ref());
         }
-        // A complete export has all links of its tracks. For an incomplete one, the next `refrain index` finds them.
+        // A complete export contains all links of its tracks. After an incomplete one, the next `refrain index`
+        // compares the tracks.
         if end.is_some() && !self.counts.incomplete {
             let imported = std::mem::take(&mut self.imported);
             self.context.wait(self.context.catalog().finish_comparisons(&imported, &[]))?;
@@ -180,7 +183,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Writes the waiting tracks to the catalog and reports errors in the order of their lines.
+    /// Writes the pending tracks to the catalog. Reports the errors of tracks and lines in the order of their lines.
     fn write(&mut self) -> Result<()> {
         self.bytes = 0;
         let mut tracks = Vec::new();
@@ -209,7 +212,7 @@ impl Import<'_> {
     }
 
     fn link(&mut self, number: u64, link: &Link) -> Result<()> {
-        // The tracks of the link can be among the waiting ones.
+        // The two tracks of the link can be among the pending tracks, so these are written first.
         self.write()?;
         match self.try_link(link)? {
             Ok(()) => self.counts.links += 1,
@@ -242,7 +245,7 @@ impl Import<'_> {
         }
     }
 
-    /// Reports the number of skipped lines that were not reported one by one.
+    /// Prints the number of skipped lines that were not reported one by one. Prints nothing if there are none.
     fn report_omitted(&self) {
         if let Some(more @ 1..) = self.counts.skipped.checked_sub(MAX_REPORTED_LINES) {
             self.output.note(&format!("refrain: {}: {more} more lines skipped", self.name));

@@ -1,4 +1,4 @@
-//! `refrain tracks list` and `show`.
+//! `refrain tracks list` and `refrain tracks show`.
 
 use anyhow::Result;
 use refrain_app::response::am_item_id;
@@ -21,7 +21,7 @@ const COLUMNS: [(&str, Align); 6] = [
     ("source", Align::Left),
 ];
 
-/// Prints all tracks that match the arguments, page by page.
+/// Prints the tracks that match the arguments, as a table or as JSON lines, page by page.
 pub(super) fn list(args: &ListArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let filter = TrackFilter { removed: args.removed, text: args.text.clone(), rule: args.rule.clone() };
     let mut first = true;
@@ -61,7 +61,7 @@ fn table(page: &[Track]) -> Table {
     table
 }
 
-/// Prints all data of one track.
+/// Prints all data of one track, and its links to other tracks.
 pub(super) fn show(args: &ShowArgs, context: &CommandContext, output: &Output) -> Result<CommandOutcome> {
     let track = find(context, &args.id, true)?;
     if args.json {
@@ -70,7 +70,7 @@ pub(super) fn show(args: &ShowArgs, context: &CommandContext, output: &Output) -
     }
     let mut values = values(&track);
     for link in context.wait(context.catalog().near_duplicates(track.number))? {
-        // A link is stored once, with the later track first, so this track can be on either side.
+        // A link is stored once, with the later track first. The track that is shown can be either of the two.
         let other = if link.track == track.number { link.of } else { link.track };
         for other in context.wait(context.catalog().by_numbers(&[other]))? {
             values.push((

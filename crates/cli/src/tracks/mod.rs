@@ -20,7 +20,7 @@ use crate::exit::CommandOutcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Runs the command.
+/// Runs `refrain tracks`.
 pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let missing = match args.command {
         TracksCommand::Import(_) => Missing::Create,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Re
         TracksCommand::Import(args) => import::import(args, &context, settings, output),
         TracksCommand::Reindex(_) => reindex::reindex(&context, settings, output),
     };
-    // An error of the cleanup at closing, for example on a full disk, matters only for commands that wrote.
+    // An error of closing the catalog, for example on a full disk, matters only for commands that changed the catalog.
     let closed = context.close();
     let outcome = outcome?;
     match args.command {

@@ -1,4 +1,4 @@
-//! `refrain tracks reindex`.
+//! `refrain tracks reindex`: rebuilds the search index.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::search::Searcher;
 use crate::settings::Settings;
 
-/// Discards the search index and rebuilds it from the catalog.
+/// Deletes the search index and rebuilds it from the catalog.
 pub(super) fn reindex(
     context: &CommandContext,
     settings: &Settings,

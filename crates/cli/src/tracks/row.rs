@@ -1,4 +1,4 @@
-//! JSON form of a track.
+//! The JSON form of a track.
 
 use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -7,12 +7,12 @@ use refrain_catalog::{ContentHash, Metadata, NewTrack, Rule, Track};
 use refrain_core::fingerprint::Constellation;
 use serde::{Deserialize, Serialize};
 
-/// JSON form of a track in `tracks list`, `show` and `export`.
+/// The JSON form of a track in `tracks list`, `tracks show` and `tracks export`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrackRow {
     pub(super) id: String,
-    /// The amItemID, which is derived from the ID. It is not read by an import.
+    /// The amItemID, which is derived from the ID. An import ignores it.
     #[serde(rename = "amItemID")]
     pub(super) am_item_id: String,
     pub(super) source: String,
@@ -25,7 +25,7 @@ pub(super) struct TrackRow {
     pub(super) added_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) removed_at: Option<i64>,
-    /// The packed constellation in base64, in exports only.
+    /// The packed constellation in base64; `None` except in exports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) constellation: Option<String>,
 }
@@ -48,14 +48,14 @@ impl TrackRow {
     }
 }
 
-/// Returns the track of a row of an export.
+/// Converts a row of an export to a track for the catalog.
 ///
 /// # Errors
-/// If a value is missing or damaged.
+/// If a value is missing or damaged, including the constellation.
 pub(super) fn new_track(row: TrackRow) -> Result<NewTrack> {
     let packed = row.constellation.context("invalid track: the constellation is missing")?;
     let constellation = BASE64_STANDARD.decode(packed).context("damaged: the constellation is not base64")?;
-    // Only validated: the catalog stores the packed bytes.
+    // The constellation is parsed only to validate it. The catalog stores the packed bytes.
     Constellation::from_bytes(&constellation)?;
     let content = blake3::Hash::from_hex(&row.content).context("damaged: invalid content hash")?;
     Ok(NewTrack {

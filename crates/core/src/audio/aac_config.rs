@@ -1,12 +1,12 @@
-//! The AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1), reduced to its low-complexity core.
+//! Reads the AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1) and reduces it to the low-complexity core.
 //!
-//! HE-AAC is an AAC-LC stream at half the sample rate with additional data for the upper half of the spectrum (SBR)
-//! and for stereo (PS), in places that an LC decoder skips. Half the band is enough for a fingerprint, so the
+//! HE-AAC is an AAC-LC stream (the core) at half the sample rate. Additional data describes the upper half of the
+//! spectrum (SBR) and stereo (PS), and an LC decoder skips this data. Half the band is enough for a fingerprint, so the
 //! configuration is rewritten to describe only the core.
 
 use super::bits::MsbBitReader;
 
-/// Sample rates by index (table 1.18).
+/// Sample rates of AAC in hertz by their index (ISO/IEC 14496-3, table 1.18).
 pub(super) const AAC_RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
@@ -15,7 +15,7 @@ const AOT_SBR: u32 = 5;
 const AOT_PS: u32 = 29;
 const ESCAPED_RATE: u32 = 15;
 
-/// Properties of the low-complexity core of a stream.
+/// Properties of the low-complexity core of an AAC stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Core {
     /// Sample rate of the core in hertz.
@@ -24,15 +24,16 @@ pub(super) struct Core {
     pub(super) channels: u8,
 }
 
-/// Reads a configuration and returns its core. An error names the variant of AAC that cannot be decoded.
+/// Reads an AudioSpecificConfig and returns the core that it describes. An error names the variant of AAC that cannot
+/// be decoded.
 pub(super) fn read_core(bits: &mut MsbBitReader<'_>) -> Result<Core, String> {
     let damaged = || "AAC with a damaged configuration".to_owned();
     let mut object = object_type(bits).ok_or_else(damaged)?;
     let rate = sample_rate(bits).ok_or_else(damaged)?;
     let channels = bits.take(4).ok_or_else(damaged)?;
     if object == AOT_SBR || object == AOT_PS {
-        // For SBR and PS, the first rate and the channels describe the core, and the object type of the core follows
-        // the second rate.
+        // For SBR and PS, the first rate and the channels are those of the core. A second rate follows, then the object
+        // type of the core.
         sample_rate(bits).ok_or_else(damaged)?; // of the full band, which is not decoded
         object = object_type(bits).ok_or_else(damaged)?;
     }
@@ -47,16 +48,16 @@ pub(super) fn read_core(bits: &mut MsbBitReader<'_>) -> Result<Core, String> {
     if short_frames {
         return Err("AAC with 960 samples a frame".to_owned());
     }
-    // An escaped rate is any 24-bit number. No encoder uses a rate outside of this range, and the resampler needs long
-    // blocks for odd rates.
+    // A rate that is not in the table can be any 24-bit number. No encoder uses a rate outside of this range, and for
+    // unusual rates the resampler needs long blocks.
     if !(1_000..=96_000).contains(&rate) {
         return Err(format!("AAC at {rate} Hz"));
     }
     core_channels(channels).map(|channels| Core { rate, channels })
 }
 
-/// Returns the number of channels of a channel configuration (table 1.19). An error names a layout that cannot be
-/// decoded.
+/// Returns the number of channels, 1 or 2, of a channel configuration (ISO/IEC 14496-3, table 1.19). An error names a
+/// layout that cannot be decoded.
 pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
     match configuration {
         1 => Ok(1),
@@ -69,7 +70,7 @@ pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
     }
 }
 
-/// Returns the AudioSpecificConfig of a core without extensions.
+/// Returns an AudioSpecificConfig that describes only this core.
 pub(super) fn write_core(core: Core) -> Box<[u8]> {
     let channels = u64::from(core.channels);
     let index = AAC_RATES.iter().position(|&rate| rate == core.rate);

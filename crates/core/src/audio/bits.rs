@@ -1,6 +1,6 @@
-//! Reads bits of a byte slice, most significant bit first.
+//! Reads bits from a byte slice, most significant bit first.
 
-/// A bit reader. Reading beyond the end returns `None`.
+/// A bit reader. A read beyond the end of the slice returns `None`.
 #[derive(Debug, Clone)]
 pub(super) struct MsbBitReader<'a> {
     data: &'a [u8],
@@ -13,7 +13,7 @@ impl<'a> MsbBitReader<'a> {
         Self { data, position: 0 }
     }
 
-    /// Reads the next `count` bits, at most 32.
+    /// Reads the next `count` bits as a number. `count` is at most 32.
     pub(super) fn take(&mut self, count: u32) -> Option<u32> {
         let mut value = 0_u64;
         let end = self.position + count as usize;
@@ -31,7 +31,7 @@ impl<'a> MsbBitReader<'a> {
         u32::try_from(value).ok()
     }
 
-    /// Reads the next bit.
+    /// Reads the next bit. A bit of 1 is true.
     pub(super) fn flag(&mut self) -> Option<bool> {
         self.take(1).map(|bit| bit == 1)
     }
@@ -41,13 +41,14 @@ impl<'a> MsbBitReader<'a> {
         self.position
     }
 
-    /// Moves forward to a bit position. Returns `None` if the position is before the current one or after the end.
+    /// Moves forward to a bit position, counted from the start of the slice. Returns `None` if `position` is before the
+    /// current position or after the end.
     pub(super) fn skip_to(&mut self, position: usize) -> Option<()> {
         let forward = (self.position..=self.data.len() * 8).contains(&position);
         forward.then(|| self.position = position)
     }
 
-    /// Reads the next `count` bytes, which need not be aligned.
+    /// Reads the next `count` bytes, which may begin at any bit.
     pub(super) fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         if self.position + count * 8 > self.data.len() * 8 {
             return None;

@@ -1,4 +1,4 @@
-//! Decodes the packets of one track to mono, for all codecs.
+//! Decodes the packets of one track to mono, for all supported codecs.
 
 use symphonia::core::audio::{Channels, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known as id;
@@ -23,7 +23,7 @@ pub(super) struct Shape {
 enum DecoderKind {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
-        /// True if the encoder delay is trimmed here instead of in the decoder.
+        /// True if [`Codec::decode`] drops the encoder delay, and false if the decoder does.
         trim: bool,
     },
     Opus(Box<OpusTrack>),
@@ -36,7 +36,8 @@ pub(super) struct Codec {
 }
 
 impl Codec {
-    /// Creates a decoder for a track. An error is the description of a codec that is not supported.
+    /// Creates a decoder for a track with these parameters. An error describes the codec or variant that is not
+    /// supported.
     pub(super) fn new(parameters: &AudioCodecParameters) -> Result<Self, String> {
         let mut parameters = parameters.clone();
         match parameters.codec {
@@ -48,7 +49,8 @@ impl Codec {
             _ => {}
         }
         let mpeg = matches!(parameters.codec, id::CODEC_ID_MP1 | id::CODEC_ID_MP2 | id::CODEC_ID_MP3);
-        // MPEG audio is trimmed here: if its length is an estimate, the decoder would cut real audio.
+        // The decoder must not trim MPEG audio: if the length is an estimate, it would cut real audio. So `decode`
+        // trims it.
         let options = AudioDecoderOptions::default().gapless(!mpeg);
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &options)
@@ -57,12 +59,12 @@ impl Codec {
         Ok(Self { kind: DecoderKind::Symphonia { decoder, trim: mpeg }, name })
     }
 
-    /// Returns the name of the codec.
+    /// Returns the name of the codec, such as "Opus".
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Resets the decoder, so that the next packet does not continue the earlier ones.
+    /// Resets the decoder, so that the next packet is decoded without the state of earlier packets.
     pub(super) fn reset(&mut self) {
         match &mut self.kind {
             DecoderKind::Opus(track) => track.reset(),
@@ -70,7 +72,8 @@ impl Codec {
         }
     }
 
-    /// Decodes a packet and appends its samples to `mono`.
+    /// Decodes a packet and appends its samples, mixed to mono, to `mono`. Returns their sample rate and the number of
+    /// channels before mixing.
     pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
         let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);
         match &mut self.kind {
@@ -84,7 +87,7 @@ impl Codec {
                 let (mut skip, mut drop) = (0, 0);
                 if *trim {
                     skip = frames(packet.trim_start.get());
-                    // Keep a packet that is entirely beyond the declared end: it belongs to a second file that is
+                    // A packet that is entirely beyond the declared end is kept: it belongs to a second file that was
                     // appended to the first, or the declared length was an estimate.
                     drop = frames(packet.trim_end.get());
                     drop = if drop < buffer.frames() { drop } else { 0 };
@@ -100,8 +103,8 @@ fn channels(buffer: &GenericAudioBufferRef<'_>) -> usize {
     buffer.num_planes()
 }
 
-/// Returns the decoder parameters of an AAC core, for formats such as ADTS and LATM without a configuration of a
-/// container.
+/// Returns the decoder parameters for an AAC core. Formats such as ADTS and LATM need them, because no container
+/// provides a configuration.
 pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
     let mut parameters = AudioCodecParameters::new();
     parameters.for_codec(id::CODEC_ID_AAC).with_extra_data(aac_config::write_core(core));
@@ -110,8 +113,7 @@ pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
 }
 
 fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
-    // Only the core is decoded, so the decoder gets a configuration without the extensions for the upper half of the
-    // band and for stereo.
+    // Only the core is decoded, so the decoder gets a configuration without the extensions (SBR and PS).
     if let Some(config) = &parameters.extra_data {
         let core = aac_config::read_core(&mut MsbBitReader::new(config))?;
         *parameters = aac_parameters(core);
@@ -127,14 +129,14 @@ fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
 fn unsupported(codec: AudioCodecId, error: &Error) -> String {
     let name = codec_name(codec);
     match error {
-        // A reason such as "unsupported codec" repeats what the message already says.
+        // A reason such as "unsupported codec" would repeat the text of the error message.
         Error::Unsupported(what) if !what.contains("codec") => format!("{name} ({what})"),
         Error::DecodeError(what) => format!("{name} ({what})"),
         _ => name,
     }
 }
 
-/// Returns the name of a codec for messages about codecs that are not supported.
+/// Returns the name of a codec for the message that it is not supported.
 pub(super) fn codec_name(codec: AudioCodecId) -> String {
     match codec {
         id::CODEC_ID_AC3 => "Dolby Digital (AC-3)".to_owned(),

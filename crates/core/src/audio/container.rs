@@ -20,22 +20,23 @@ use super::sniff;
 use super::source::{ByteSource, FirstError};
 use super::tags::Tags;
 
-/// Number of bytes that demuxers can seek back in a stream. Must be a power of two. At half this value, streams whose
-/// demuxer seeks back further cannot be opened; at twice this value, each open reader takes 256 KiB more.
+/// Number of bytes that a demuxer can seek back in a stream. Must be a power of two. A stream whose demuxer seeks back
+/// further cannot be opened. At twice this value, each open reader takes 256 KiB more memory.
 const SEEK_BACK_BYTES: usize = 256 << 10;
 
-/// A container that symphonia reads.
+/// An open file or stream in a container that symphonia reads.
 pub(super) struct Container {
     reader: Box<dyn FormatReader>,
     track: u32,
     time_base: Option<TimeBase>,
     first_error: FirstError,
-    /// Title of a Matroska file, which symphonia does not return.
+    /// Title of a Matroska file, which symphonia does not return. `None` for other containers and without a title.
     title: Option<String>,
 }
 
 impl Container {
-    /// Detects the container and reads its header. `head` contains the first bytes of the source.
+    /// Detects the container and reads its header. `head` contains a copy of the first bytes of the source, and `name`
+    /// is the name of the source in errors.
     pub(super) fn open(
         source: ByteSource,
         head: &[u8],
@@ -56,15 +57,15 @@ impl Container {
             Ok(reader) => {
                 let title = sniff::matroska_title(head);
                 let container = Self { reader, track: 0, time_base: None, first_error, title };
-                // The probe accepts any bytes that contain a frame header, and returns a reader for programs and
-                // pictures too.
+                // The probe of symphonia accepts any bytes that contain a frame header, also in programs and pictures.
                 if sniff::has_frames(head, container.name()) {
                     return Ok(container);
                 }
                 Err(AudioError::NotAudio { name: name.to_owned() })
             }
             Err(Error::Unsupported(_) | Error::DecodeError(_) | Error::IoError(_))
-                // A failed read also ends the probe. It must not be reported as a file that is not audio.
+                // A failed read also ends the probe. It must be reported as a read error, and not as a file that is not
+                // audio.
                 if !sniff::looks_like_audio(head) && first_error.is_empty() =>
             {
                 Err(AudioError::NotAudio { name: name.to_owned() })
@@ -78,7 +79,7 @@ impl Container {
         &self.first_error
     }
 
-    /// Returns the short name of the container.
+    /// Returns the short name of the container, such as "mp4" or "ogg".
     pub(super) fn name(&self) -> &'static str {
         match self.reader.format_info().short_name {
             "isomp4" => "mp4",
@@ -87,14 +88,14 @@ impl Container {
         }
     }
 
-    /// Reads the tags of the file and the chosen track.
+    /// Reads the tags of the file and of the selected track.
     pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
         let mut tags = Tags::read(self.reader.as_mut(), self.track, limits);
         tags.title = tags.title.or_else(|| self.title.take());
         tags
     }
 
-    /// Chooses the first audio track that can be decoded.
+    /// Selects the first audio track that can be decoded. `name` is the name of the source in errors.
     pub(super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
         let mut unsupported_codec = None;
         for track in self.reader.tracks() {
@@ -108,7 +109,7 @@ impl Container {
                     (self.track, self.time_base) = (track.id, track.time_base);
                     return Ok(SelectedTrack { codec, rate, channels, seconds });
                 }
-                // A later track may be supported, so the reason is used only if none is.
+                // A later track may be supported, so this error is returned only if no track is.
                 Err(codec) => unsupported_codec = unsupported_codec.or(Some(codec)),
             }
         }
@@ -119,14 +120,14 @@ impl Container {
         })
     }
 
-    /// Returns the id of the chosen track and its ticks per second, or `None` instead of the latter if they are not
-    /// an integer.
+    /// Returns the id of the selected track, and the ticks per second of its time stamps. The latter is `None` if
+    /// unknown or not an integer.
     pub(super) fn track(&self) -> (u32, Option<u32>) {
         let base = self.time_base.filter(|base| base.numer.get() == 1);
         (self.track, base.map(|base| base.denom.get()))
     }
 
-    /// Returns the next event of the chosen track.
+    /// Returns the next event of the selected track. Packets of other tracks are skipped.
     pub(super) fn next(&mut self) -> DemuxEvent {
         loop {
             match self.reader.next_packet() {
@@ -145,24 +146,27 @@ impl Container {
         }
     }
 
-    /// Returns the length in seconds that the container declares, or `None` if it is an estimate or a placeholder.
+    /// Returns the length in seconds that the container declares. Returns `None` if it declares none, or only an
+    /// estimate or a placeholder.
     fn declared_seconds(&self, track: &Track, parameters: &AudioCodecParameters) -> Option<f64> {
         let by_frames = || {
             let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
             Some(track.num_frames? as f64 / f64::from(rate))
         };
         match self.name() {
-            // The length is estimated from the bit rate, unless an encoder's header contains it.
+            // For these formats, symphonia estimates the length from the bit rate, unless a header of the encoder
+            // contains it.
             "adts" => None,
             "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
-            // Programs that write to a pipe leave the largest possible size in the header.
+            // Programs that write to a pipe write the largest possible size into the header, because they do not know
+            // the length.
             "wave" | "aiff" | "caf" => {
                 let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
                 let channels = parameters.channels.as_ref().map_or(1, Channels::count) as u64;
                 let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
                 if bytes > 0x7FFF_0000 { None } else { by_frames() }
             }
-            // This is the length of the whole file, which in a film may be that of the video.
+            // The declared length is that of the whole file. With several tracks, it may be the length of the video.
             "matroska" if self.reader.tracks().len() == 1 => {
                 let media = self.reader.media_info();
                 Some(in_seconds(media.time_base?, media.duration?.get() as f64))
@@ -183,7 +187,7 @@ impl Container {
     }
 }
 
-/// Converts a length or time stamp from ticks to seconds.
+/// Converts a length or time stamp from ticks of `base` to seconds.
 fn in_seconds(base: TimeBase, ticks: f64) -> f64 {
     ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
 }

@@ -1,4 +1,4 @@
-//! Errors of opening and decoding audio.
+//! Errors while opening and decoding audio.
 
 use std::fmt;
 use std::io;
@@ -9,11 +9,11 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {
-    /// `max_seconds`.
+    /// The limit `max_seconds`.
     Seconds,
-    /// `max_sample_rate`, in hertz.
+    /// The limit `max_sample_rate`, in hertz.
     SampleRate,
-    /// `max_channels`.
+    /// The limit `max_channels`.
     Channels,
 }
 
@@ -27,7 +27,8 @@ impl fmt::Display for LimitKind {
     }
 }
 
-/// An error of opening or decoding a file or stream. Every message names the file, and most of them contain a remedy.
+/// An error while opening or decoding a file or stream. Every message contains the name of the file, and most messages
+/// contain a remedy.
 ///
 /// # Examples
 ///
@@ -79,7 +80,7 @@ pub enum AudioError {
         /// Name of the file.
         name: String,
     },
-    /// The container can be read, but contains no audio.
+    /// The container can be read, but contains no audio track.
     #[error("{name} ({container}) has no audio track")]
     NoAudioTrack {
         /// Name of the file.
@@ -109,12 +110,12 @@ pub enum AudioError {
         /// Name of the file.
         name: String,
     },
-    /// Decoding exceeded a resource limit of the decoding process.
+    /// Decoding exceeded the memory, stack or processor time of the decoding process, or crashed that process.
     #[error("{name} is damaged or hostile: {reason}; decoding was stopped, leave the file out")]
     Stopped {
         /// Name of the file.
         name: String,
-        /// Description of the limit that was exceeded.
+        /// Description of the limit that was exceeded, or of the crash.
         reason: String,
     },
     /// The file exceeds a limit of [`Limits`](super::Limits).
@@ -126,9 +127,9 @@ pub enum AudioError {
         name: String,
         /// The limit that is exceeded.
         limit: LimitKind,
-        /// Value that the file has.
+        /// Value of the file.
         found: f64,
-        /// Maximum value.
+        /// Maximum value that the limit allows.
         allowed: f64,
     },
 }

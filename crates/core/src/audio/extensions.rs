@@ -2,7 +2,7 @@
 
 /// File name extensions, in lower case, of the containers that [`AudioReader`](super::AudioReader) opens.
 ///
-/// They are a hint for traversing directories: the format of a file is detected from its content.
+/// They serve to choose files while traversing directories. The format of a file is detected from its content.
 pub const SUPPORTED_EXTENSIONS: &[&str] = &[
     "3gp", "aac", "adts", "aif", "aifc", "aiff", "caf", "flac", "m2t", "m2ts", "m4a", "m4b", "m4r", "m4v",
     "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpa", "mts", "oga", "ogg", "ogv", "opus", "ts", "wav",

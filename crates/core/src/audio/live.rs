@@ -1,4 +1,4 @@
-//! Decodes the frames of a live stream to 44.1 kHz mono, one by one.
+//! Decodes the frames of a live stream, one by one, to 44.1 kHz mono.
 
 use std::io::Cursor;
 
@@ -16,39 +16,40 @@ use super::output::ResamplingBuffer;
 use super::source::ByteSource;
 use super::ts::{self, FrameFormat};
 
-/// An error of decoding a frame.
+/// An error while decoding a frame.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The codec of the frame, or its variant, is not supported. No frame of the same format can be decoded.
+    /// The codec, its variant or the sample rate of the frame is not supported. No frame of the same format can be
+    /// decoded.
     #[error("cannot decode {0}; provide the stream as stereo AAC or MP3")]
     Unsupported(String),
-    /// The frame is damaged. The next one may be valid.
+    /// The frame is damaged. The next frame may be valid.
     #[error("damaged audio frame: {0}")]
     Damaged(String),
 }
 
-/// An audio track of MP4, as described by its initialization section.
+/// An audio track of MP4, as described by an initialization section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mp4Track {
-    /// Track id that the fragments refer to.
+    /// Id of the track, which fragments use to refer to it.
     pub id: u32,
     /// Ticks per second of the time stamps in the fragments.
     pub timescale: u32,
 }
 
-/// The format that a decoder was created for.
+/// The format for which the current decoder was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DecoderFormat {
     Frames(FrameFormat),
     Mp4,
 }
 
-/// A decoder and a resampler for a stream that may run for days and change its codec.
+/// A decoder with a resampler for a live stream, which may run for days and change its codec.
 ///
-/// Decoding a frame allocates no memory. Decoded samples are kept in [`LiveDecoder::ready`] until it is
-/// [cleared](LiveDecoder::clear); [`LiveDecoder::buffered`] more samples of the input so far are buffered in the
-/// resampler.
+/// Decoding a frame allocates no memory. [`LiveDecoder::ready`] returns the decoded samples until
+/// [`LiveDecoder::clear`] discards them. The last samples of the input are still buffered in the resampler;
+/// [`LiveDecoder::buffered`] returns their number.
 ///
 /// # Examples
 ///
@@ -84,16 +85,17 @@ impl std::fmt::Debug for LiveDecoder {
 }
 
 impl LiveDecoder {
-    /// Creates a decoder without a format.
+    /// Creates a decoder without a format. [`LiveDecoder::use_frames`] or [`LiveDecoder::use_mp4`] sets it.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Prepares for frames of this format. Returns true if a new decoder was created for it.
+    /// Prepares for frames of this format. Returns true if a new decoder was created, and false if the format is
+    /// already in use.
     ///
     /// # Errors
-    /// [`FrameError::Unsupported`] if the format cannot be decoded. The decoder has no format then.
+    /// [`FrameError::Unsupported`] if the format cannot be decoded. The decoder has no format after an error.
     pub fn use_frames(&mut self, format: FrameFormat) -> Result<bool, FrameError> {
         let decoder_format = DecoderFormat::Frames(format);
         if self.codec.as_ref().is_some_and(|(of, _)| *of == decoder_format) {
@@ -107,11 +109,12 @@ impl LiveDecoder {
         Ok(true)
     }
 
-    /// Prepares for the packets of the first audio track that an initialization section of MP4 (`ftyp`, `moov`)
-    /// describes.
+    /// Prepares for the packets of an MP4 track: the first supported audio track in the initialization section `init`
+    /// (`ftyp` and `moov`). Returns the properties of this track.
     ///
     /// # Errors
-    /// [`FrameError::Unsupported`] or [`FrameError::Damaged`]. The decoder has no format then.
+    /// [`FrameError::Unsupported`] if the codec cannot be decoded, [`FrameError::Damaged`] if the section is invalid.
+    /// The decoder has no format after an error.
     pub fn use_mp4(&mut self, init: &[u8]) -> Result<Mp4Track, FrameError> {
         /// An empty `mdat` box, which the demuxer expects after the header.
         const EMPTY_DATA: &[u8] = b"\0\0\0\x08mdat";
@@ -138,17 +141,17 @@ impl LiveDecoder {
         Ok(Mp4Track { id, timescale })
     }
 
-    /// Decodes a frame or packet.
+    /// Decodes a frame, or a packet of MP4, and appends its samples to [`LiveDecoder::ready`].
     ///
     /// # Errors
-    /// [`FrameError`] if the frame cannot be decoded. No samples are added for it; the caller must account for its
-    /// length.
+    /// [`FrameError`] if the frame cannot be decoded. No samples are appended then, so the caller must account for the
+    /// missing length.
     pub fn decode(&mut self, data: &[u8]) -> Result<(), FrameError> {
         let Some((_, codec)) = &mut self.codec else {
             return Err(FrameError::Unsupported("frames of an unknown format".to_owned()));
         };
         self.mono.clear();
-        // The decoders do not use the times of packets. The caller places the audio by its own time stamps.
+        // The decoders do not use the times of packets, so they are 0. The caller knows the time stamps of the frames.
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), data);
         let shape = match guarded(|| codec.decode(&packet, &mut self.mono)) {
             Some(Ok(shape)) => shape,
@@ -169,7 +172,8 @@ impl LiveDecoder {
         self.output.push(&self.mono, shape.rate).map_err(FrameError::Damaged)
     }
 
-    /// Takes decoded audio with interleaved channels.
+    /// Mixes and resamples audio that is already decoded, with interleaved channels and a sample rate of `rate` hertz,
+    /// and appends it to [`LiveDecoder::ready`].
     ///
     /// # Errors
     /// [`FrameError::Unsupported`] if the sample rate is out of range or `channels` is 0.
@@ -185,8 +189,8 @@ impl LiveDecoder {
         self.output.push(&self.mono, rate).map_err(FrameError::Unsupported)
     }
 
-    /// Resets the decoder for a splice, so that the next frame does not continue the earlier ones. The decoded audio
-    /// itself continues without a break.
+    /// Resets the decoder for a splice, so that the next frame is decoded without the state of earlier frames. The
+    /// resampler is not reset, so no samples are added or lost.
     pub fn reset(&mut self) {
         if let Some((_, codec)) = &mut self.codec
             && guarded(|| codec.reset()).is_none()
@@ -195,13 +199,14 @@ impl LiveDecoder {
         }
     }
 
-    /// Flushes the samples that are buffered in the resampler. Audio that follows does not continue the audio before.
+    /// Appends the samples that are buffered in the resampler to [`LiveDecoder::ready`]. Later input begins new audio.
     pub fn finish(&mut self) {
-        // Fails only on wrong buffer sizes, which the resampler itself sets; then the last milliseconds are missing.
+        // An error is possible only for wrong buffer sizes, which the resampler itself sets. The last milliseconds
+        // would be missing then.
         _ = self.output.finish();
     }
 
-    /// Returns the decoded samples: 44.1 kHz mono, nominally within ±1.
+    /// Returns the decoded samples since the last [`LiveDecoder::clear`]: 44.1 kHz mono, nominally within ±1.
     #[must_use]
     pub fn ready(&self) -> &[f32] {
         &self.output.ready
@@ -212,14 +217,15 @@ impl LiveDecoder {
         self.output.ready.clear();
     }
 
-    /// Returns the number of samples at 44.1 kHz of the input so far that are not ready yet.
+    /// Returns the number of samples, counted at 44.1 kHz, that are still buffered in the resampler and not in
+    /// [`LiveDecoder::ready`].
     #[must_use]
     pub fn buffered(&self) -> u64 {
         self.output.buffered()
     }
 
-    /// Returns true if the decoder has a format. It has none before the first format, after an unsupported format,
-    /// and after the decoder crashed on a frame.
+    /// Returns true if a format is set. Returns false before the first format, after an unsupported format, and after
+    /// the decoder crashed on a frame.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.codec.is_some()
@@ -231,14 +237,15 @@ impl LiveDecoder {
         self.codec.as_ref().map_or("", |(_, codec)| codec.name())
     }
 
-    /// Returns the sample rate in hertz and the number of channels of the last input; both are 0 before the first
+    /// Returns the sample rate in hertz and the number of channels of the last input. Both are 0 before the first
     /// input.
     #[must_use]
     pub fn shape(&self) -> (u32, usize) {
         (self.rate, self.channels)
     }
 
-    /// Returns the number of samples so far that were NaN, infinite or far out of range and were replaced by 0.
+    /// Returns the number of samples that were replaced by 0 so far because they were NaN, infinite or far out of
+    /// range.
     #[must_use]
     pub fn replaced_samples(&self) -> u64 {
         self.replaced

@@ -3,12 +3,11 @@
 use symphonia::core::audio::sample::{Sample, i24, u24};
 use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
 
-/// Maximum magnitude of a valid sample. The nominal maximum is 1; float files with +30 dB exist, but none with +96 dB.
-/// Larger values would overflow the power spectrum. The limit is between the two by a wide margin, so that half or
-/// twice of it (6 dB) makes no difference for known files.
+/// Maximum magnitude of a valid sample, +96 dB. The nominal maximum is 1, and the loudest known float files reach +30
+/// dB. Much larger values would overflow the power spectrum.
 const MAX_MAGNITUDE: f32 = 65_536.0;
 
-/// Conversion of a sample to the range ±1.
+/// Converts a sample of any format to the range ±1.
 trait Unit: Sample {
     fn unit(self) -> f32;
 }
@@ -25,7 +24,7 @@ macro_rules! unit {
     };
 }
 
-// Integers of more than 24 bits lose their lowest bits in f32, which are inaudible and irrelevant for fingerprints.
+// In f32, integers of more than 24 bits lose their lowest bits. These are inaudible and irrelevant for fingerprints.
 unit! {
     u8: s => (f32::from(s) - 128.0) / 128.0;
     i8: s => f32::from(s) / 128.0;
@@ -39,7 +38,8 @@ unit! {
     f64: s => s as f32;
 }
 
-/// Appends the average of all channels, without `skip` frames at the start and `drop` at the end.
+/// Appends the average of all channels of `buffer` to `mono`, without the first `skip` and the last `drop` samples of
+/// each channel.
 pub(super) fn mix_to_mono(buffer: &GenericAudioBufferRef<'_>, skip: usize, drop: usize, mono: &mut Vec<f32>) {
     match buffer {
         GenericAudioBufferRef::U8(b) => average(b, skip, drop, mono),
@@ -82,7 +82,7 @@ fn average<S: Unit>(buffer: &AudioBuffer<S>, skip: usize, drop: usize, mono: &mu
     }
 }
 
-/// Appends the average of interleaved channels.
+/// Appends the average of interleaved channels to `mono`. `channels` is their number, at least 1.
 pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f32>) {
     let scale = 1.0 / channels as f32;
     mono.extend(samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * scale));
@@ -90,7 +90,8 @@ pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f
 
 /// Replaces invalid samples (NaN, infinity, magnitudes above [`MAX_MAGNITUDE`]) by 0 and returns their number.
 pub(super) fn replace_invalid(mono: &mut [f32]) -> u64 {
-    // Comparisons with NaN are false, so the test is "not within the range". Without a branch it is vectorized.
+    // Comparisons with NaN are false, so `!within` also finds NaN. The loop has no branch, so the compiler vectorizes
+    // it.
     let within = |s: &f32| s.abs() <= MAX_MAGNITUDE;
     if mono.iter().fold(true, |all, s| all & within(s)) {
         return 0;

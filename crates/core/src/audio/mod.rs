@@ -1,19 +1,20 @@
 //! Decodes audio files and byte streams to 44.1 kHz mono.
 //!
-//! [`AudioReader`] opens a file or a stream, selects the first audio track that can be decoded, and returns its audio
-//! in chunks: mixed to mono by averaging, resampled to [`SAMPLE_RATE`], free of NaN and infinity. Memory use is
-//! bounded: a ten-hour file needs no more than a song.
+//! [`AudioReader`] opens a file or a stream, selects the first audio track that can be decoded, and returns the audio
+//! of that track in chunks. The audio is mixed to mono by averaging, resampled to [`SAMPLE_RATE`], and contains no NaN
+//! or infinity. A file of ten hours takes no more memory than a song.
 //!
 //! ```text
 //! bytes ─► source ─► demux (containers, MPEG-TS) ─► codec ─► mix to mono ─► resample ─► chunks
 //! ```
 //!
-//! Damaged packets do not end decoding: a packet that cannot be decoded is replaced by silence of the same length, so
-//! that the times after it stay correct, and [`DecodeReport`] counts it. All quantities that come from the file are
-//! bounded by [`Limits`]; a file that exceeds them is rejected with an [`AudioError`] that names it.
+//! Damaged packets do not end decoding. A packet that cannot be decoded is replaced by silence of the same length, so
+//! that later audio keeps its time, and [`DecodeReport`] counts the packet. [`Limits`] bounds length, sample rate,
+//! number of channels and tags. A file that exceeds a limit, except that of tags, is rejected with an [`AudioError`]
+//! that contains the name of the file.
 //!
-//! For live streams there are push interfaces: [`ts`] takes the bytes of a transport stream and returns timed audio
-//! frames, and [`LiveDecoder`] takes frames and returns samples.
+//! For live streams there are push interfaces: [`ts`] splits the bytes of a transport stream into audio frames with
+//! time stamps, and [`LiveDecoder`] decodes frames to samples.
 
 mod aac_config;
 mod bits;

@@ -15,9 +15,8 @@ use super::track_demuxer::TrackDemuxer;
 use super::ts;
 
 /// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the highest
-/// bit rate, or about a second of a radio stream. At half this value, more of the setup header of Vorbis can be missing
-/// from the check of its codebooks; at twice this value, opening a file from slow storage reads more before a file that
-/// is not audio is rejected.
+/// bit rate, or about a second of a radio stream. At half this value, more Vorbis files have codebooks that are not
+/// checked before decoding. At twice this value, files that are not audio are rejected more slowly.
 const SNIFF_BYTES: usize = 16 << 10;
 
 impl AudioReader {
@@ -59,8 +58,8 @@ impl AudioReader {
         Self::from_seekable(open, metadata.len(), &name, limits)
     }
 
-    /// Opens a seekable source with a length of `length` bytes. `open` returns the source at its start. It may be
-    /// called twice, because a truncated source is read in another way. `name` is the name of the source in messages.
+    /// Opens a seekable source of `length` bytes. `open` must return the source at its start. It can be called twice,
+    /// because a truncated source is read in another way. `name` is the name of the source in messages.
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the source cannot be read or contains no audio that can be decoded.
@@ -94,15 +93,16 @@ impl AudioReader {
         if head.is_empty() {
             return Err(AudioError::Empty { name });
         }
-        // Transport streams have no first bytes of their own, and can begin within a packet. So they are detected
-        // before the formats that begin with fixed bytes.
+        // Transport streams have no fixed first bytes and can begin within a packet. So they are detected before the
+        // formats that begin with fixed bytes.
         if ts::looks_like_ts(&head) {
             file.rewind().map_err(open_error)?;
             return Self::new(TrackDemuxer::ts(ByteSource::stream(Box::new(file)), &name)?, name, limits);
         }
         check_head(&head, &name)?;
         let complete = sniff::is_complete(&mut *file, length, &head);
-        // Opened before the first attempt, so that both attempts read the same file even if it is replaced in between.
+        // The file is opened a second time before the first attempt, so that both attempts read the same file even if
+        // it is replaced in between.
         let reopened = open().map_err(open_error)?;
         let seekable = ByteSource::file(file, length).map_err(open_error)?;
         let forward_only = ByteSource::stream(Box::new(reopened));
@@ -110,13 +110,15 @@ impl AudioReader {
             Container::open(source, &head, &name, limits)
                 .and_then(|container| Self::new(TrackDemuxer::Container(container), name.clone(), limits))
         };
-        // A truncated file often lacks data that a demuxer seeks at the end, but it can be read well from its start.
+        // A truncated file often lacks data that a demuxer looks up at the end of the file, but it can be read from its
+        // start.
         if complete {
             read(seekable).or_else(|error| {
                 if !can_retry_as_stream(&error) {
                     return Err(error);
                 }
-                // The first error is returned, because reading with seeks finds more in a valid file.
+                // If both attempts fail, the first error is returned, because the attempt with seeking describes the
+                // file better.
                 read(forward_only).map(Self::mark_truncated).map_err(|_| error)
             })
         } else {
@@ -125,7 +127,7 @@ impl AudioReader {
     }
 
     /// Opens a stream that is not seekable, such as standard input or a network connection. `name` is the name of the
-    /// stream in messages. MP4 files with the index at the end, and CAF files, cannot be read in this way.
+    /// stream in messages. CAF files, and MP4 files whose index is at the end, cannot be read as a stream.
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the stream cannot be read or contains no audio that can be decoded.
@@ -156,7 +158,7 @@ impl AudioReader {
         }
         check_head(&head, name)?;
         let is_ts = ts::looks_like_ts(&head);
-        // The head was consumed by the detection, and the stream cannot seek back to it.
+        // The detection has consumed the first bytes, and the stream cannot seek back, so they are put before the rest.
         let source = ByteSource::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
             TrackDemuxer::ts(source, name)?
@@ -167,8 +169,8 @@ impl AudioReader {
     }
 }
 
-/// Returns a path for use in messages. Control characters, which can move the cursor or imitate other lines, are
-/// escaped.
+/// Returns a path as text for messages. Control characters are escaped, because they could move the cursor of a
+/// terminal or imitate other lines of output.
 ///
 /// # Examples
 ///
@@ -193,7 +195,7 @@ pub fn display_name(path: &Path) -> String {
     name
 }
 
-/// Checks that the first bytes are not of an unsupported format and can be parsed safely.
+/// Returns an error if the first bytes identify an unsupported format or cannot be parsed safely.
 fn check_head(head: &[u8], name: &str) -> Result<(), AudioError> {
     if let Some(codec) = sniff::unsupported(head) {
         return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });

@@ -1,4 +1,4 @@
-//! Decodes Opus packets (RFC 6716), as contained in Ogg (RFC 7845), Matroska and MP4, to mono at 48 kHz.
+//! Decodes Opus packets (RFC 6716) from Ogg (RFC 7845), Matroska and MP4 to mono at 48 kHz.
 
 use opus_pure::{OpusDecoder, OpusMSDecoder};
 
@@ -7,7 +7,7 @@ use super::mix;
 /// Sample rate of decoded Opus audio, in hertz.
 pub(super) const OPUS_RATE: u32 = 48_000;
 
-/// Content of the identification header (RFC 7845, 5.1).
+/// Content of the identification header of an Opus track (RFC 7845, 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct OpusHead {
     channels: usize,
@@ -33,7 +33,8 @@ impl OpusHead {
 }
 
 enum OpusDecoderKind {
-    /// One stream, decoded directly to mono even if it is stereo, which is cheaper than decoding stereo and mixing.
+    /// One stream, mono or stereo. Stereo is decoded directly to mono, which is faster than decoding both channels and
+    /// mixing.
     Mono(Box<OpusDecoder>),
     Surround(OpusMSDecoder),
 }
@@ -43,17 +44,17 @@ pub(super) struct OpusTrack {
     kind: OpusDecoderKind,
     /// Number of channels of the track.
     channels: usize,
-    /// Number of samples that are still to be dropped at the start.
+    /// Number of samples (48 kHz) of the pre-skip that are still to be dropped.
     skip: usize,
     pcm: Vec<f32>,
 }
 
 impl OpusTrack {
-    /// Creates a decoder for a track with this identification header. An error describes why the track cannot be
-    /// decoded.
+    /// Creates a decoder for a track. `head` is its identification header; without one (`None`), stereo without
+    /// pre-skip and gain is assumed. An error describes why the track cannot be decoded.
     pub(super) fn new(head: Option<&[u8]>) -> Result<Self, String> {
-        // A track without the header can still be decoded: each packet contains its own channel layout. Only pre-skip
-        // and gain are unknown.
+        // A track without this header can be decoded, because each packet declares mono or stereo. Only pre-skip and
+        // gain are unknown.
         let fallback = OpusHead { channels: 2, pre_skip: 0, gain: 0, family: 0 };
         let head = match head {
             Some(data) => OpusHead::read(data).ok_or("Opus with a damaged header")?,
@@ -83,7 +84,7 @@ impl OpusTrack {
         self.channels
     }
 
-    /// Resets the decoder, so that the next packet does not continue the earlier ones.
+    /// Resets the decoder, so that the next packet is decoded without the state of earlier packets.
     pub(super) fn reset(&mut self) {
         // Resetting cannot fail for a decoder that was created successfully.
         match &mut self.kind {
@@ -94,18 +95,19 @@ impl OpusTrack {
         }
     }
 
-    /// Decodes a packet and appends its samples to `mono`, without the last `drop` samples and without the pre-skip
-    /// of the track.
+    /// Decodes a packet and appends its samples (48 kHz) to `mono`, without the last `drop` samples and without the
+    /// pre-skip of the track. An error describes why the packet cannot be decoded; no samples are appended then.
     pub(super) fn decode(&mut self, packet: &[u8], drop: usize, mono: &mut Vec<f32>) -> Result<(), String> {
         let start = mono.len();
         let frames = opus_pure::packet::samples_48k(packet).map_err(|e| e.to_string())?;
-        // A damaged packet can claim more than the 120 ms that the standard permits. The buffer must not grow with it.
+        // A damaged packet can declare more than the 120 ms that the standard permits. The size of the buffer must not
+        // depend on it.
         let frames = frames.min(opus_pure::MAX_PACKET_SAMPLES);
         match &mut self.kind {
             OpusDecoderKind::Mono(decoder) => {
                 mono.resize(start + frames, 0.0);
                 let done = decoder.decode(packet, frames, &mut mono[start..]);
-                // A packet that failed leaves no samples, not the zeros that were reserved for it.
+                // If the packet cannot be decoded, the zeros that were reserved for it are removed.
                 mono.truncate(start + *done.as_ref().unwrap_or(&0).min(&frames));
                 done.map_err(|e| e.to_string())?;
             }
@@ -116,7 +118,7 @@ impl OpusTrack {
             }
         }
         mono.truncate(mono.len().saturating_sub(drop).max(start));
-        // The pre-skip can be longer than the first packet, so the rest is dropped from the following ones.
+        // The pre-skip can be longer than the first packet. Its rest is then dropped from the following packets.
         let skip = self.skip.min(mono.len() - start);
         self.skip -= skip;
         mono.drain(start..start + skip);

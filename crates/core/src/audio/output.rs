@@ -3,24 +3,25 @@
 use super::SAMPLE_RATE;
 use super::resample::Resampler;
 
-/// Minimum number of samples of a chunk, except for the last one: large enough for few calls, small enough to stay in
-/// the first-level cache while it is used. At twice this value, chunks of 64 KiB exceed a first-level cache; at half
-/// this value, the fingerprinter is called twice as often, for blocks of a tenth of a second.
+/// Minimum number of samples of a chunk, except for the last chunk. A chunk of 32 KiB fits into a first-level cache,
+/// and one of 64 KiB would not. At half this value, the fingerprinter is called twice as often, which takes slightly
+/// longer.
 pub(super) const MIN_CHUNK_SAMPLES: usize = 8_192;
 
 /// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.
 #[derive(Default)]
 pub(super) struct ResamplingBuffer {
-    /// Audio at 44.1 kHz that was not returned to the caller yet.
+    /// Resampled audio at 44.1 kHz. The owner of the buffer clears it after use.
     pub(super) ready: Vec<f32>,
     resampler: Option<Resampler>,
 }
 
 impl ResamplingBuffer {
-    /// Takes samples at a sample rate of `rate` hertz. A change of the rate flushes the resampler first.
+    /// Adds samples with a sample rate of `rate` hertz. If the rate differs from that of the last call, the resampler
+    /// is flushed first. An error describes why resampling failed.
     pub(super) fn push(&mut self, mono: &[f32], rate: u32) -> Result<(), String> {
-        // The filter of the old rate still contains audio. It is flushed before the new resampler replaces it, so that
-        // nothing is lost at the change.
+        // The resampler of the old rate still contains audio. It is flushed before it is replaced, so that no audio is
+        // lost.
         if self.resampler.as_ref().map_or(SAMPLE_RATE, Resampler::rate) != rate {
             self.finish()?;
             self.resampler = if rate == SAMPLE_RATE { None } else { Some(Resampler::new(rate)?) };
@@ -34,13 +35,12 @@ impl ResamplingBuffer {
         }
     }
 
-    /// Returns the number of samples at 44.1 kHz that are buffered in the resampler.
+    /// Returns the number of samples, counted at 44.1 kHz, that are still buffered in the resampler and not in `ready`.
     pub(super) fn buffered(&self) -> u64 {
         self.resampler.as_ref().map_or(0, Resampler::buffered)
     }
 
-    /// Flushes the samples that are buffered in the resampler. Audio that is pushed later does not continue the audio
-    /// before.
+    /// Moves the samples that are buffered in the resampler to `ready`. Samples that are pushed later begin new audio.
     pub(super) fn finish(&mut self) -> Result<(), String> {
         self.resampler.as_mut().map_or(Ok(()), |resampler| resampler.finish(&mut self.ready))
     }

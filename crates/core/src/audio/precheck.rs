@@ -1,22 +1,20 @@
-//! Checks the head of a file before it is passed to a parser.
+//! Checks the first bytes of a file (the head) before the file is passed to a parser.
 //!
-//! The parsers of symphonia recurse and allocate memory according to numbers in the file. These checks reject the
-//! known cases with a message that contains the reason. All other cases are caught by the resource limits of the
-//! decoding process.
+//! The parsers of symphonia recurse and allocate memory according to numbers in the file. These checks reject the known
+//! dangerous cases with a message that contains the reason. The resource limits of the decoding process stop all other
+//! cases.
 
 use crate::bits::BitReader;
 
-/// Maximum depth of nested frames in an ID3v2 tag. Files in practice have a depth of one: the title of a chapter. It is
-/// a small multiple of that, and far below the depth at which recursion overflows a stack; half or twice of it only
-/// matters for crafted files.
+/// Maximum depth of nested frames in an ID3v2 tag. Files in practice have a depth of one: the title of a chapter. The
+/// limit is far below the depth at which the recursion of the parser overflows its stack.
 const MAX_ID3_DEPTH: usize = 4;
 
-/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000. At half
-/// this value, the margin to real files is five times; at twice this value, the decoder may allocate twice as much, 16
-/// MiB of 32-bit values.
+/// Maximum number of values in all codebooks of a Vorbis stream: the sum of entries times dimensions. Encoders stay
+/// below 200,000. At this limit, the decoder allocates 8 MiB for them; twice this value would permit 16 MiB.
 const MAX_VORBIS_VALUES: u64 = 1 << 21;
 
-/// Returns the reason for rejecting a file if its head shows that it cannot be decoded safely.
+/// Returns the reason why a file cannot be decoded safely, or `None` if its head passes all checks.
 pub(super) fn reject_reason(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"ID3") && id3_depth(head) > MAX_ID3_DEPTH {
         return Some("the chapters of its ID3 tag are nested too deeply");
@@ -34,19 +32,19 @@ pub(super) fn reject_reason(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Returns the depth of nested frames in an ID3v2 tag, as far as the head contains the tag. Only chapters (CHAP) and
-/// tables of contents (CTOC) contain frames (ID3v2 Chapter Frame Addendum 1.0). Nested frames are found by their
-/// names alone, without their sizes: some parsers also descend into a nested frame with a wrong size.
+/// tables of contents (CTOC) contain frames (ID3v2 Chapter Frame Addendum 1.0). Nested frames are found by their names,
+/// and their sizes are ignored, because some parsers also descend into frames with a wrong size.
 fn id3_depth(head: &[u8]) -> usize {
-    /// Identifier, size and flags of a frame.
+    /// Length in bytes of a frame header: identifier, size and flags.
     const FRAME_HEADER: usize = 10;
     let mut depth = 0;
     let mut at = 10; // after the header of the tag
     while let Some(rest) = head.get(at..).filter(|rest| rest.len() > FRAME_HEADER) {
         let body = rest.get(FRAME_HEADER..).unwrap_or_default();
         let inner = match rest.get(..4) {
-            // Element id, zero, four numbers of 32 bits.
+            // Before the nested frames: element id, a zero byte, four numbers of 32 bits.
             Some(b"CHAP") => body.iter().position(|byte| *byte == 0).map(|end| end + 1 + 16),
-            // Element id, zero, flags, the number of child ids, the child ids.
+            // Before the nested frames: element id, a zero byte, flags, number of child ids, child ids.
             Some(b"CTOC") => contents_header(body),
             _ => None,
         };
@@ -67,8 +65,9 @@ fn contents_header(body: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Returns the sum of entries times dimensions of all codebooks in the setup header of a Vorbis stream (Vorbis I
-/// specification, 3.2.1), as far as the head contains the header, or `None` if it contains no setup header.
+/// Returns the number of values (entries times dimensions) of all codebooks in the setup header of a Vorbis stream
+/// (Vorbis I specification, 3.2.1). Codebooks that the head does not contain completely are left out. Returns `None` if
+/// the head contains no setup header.
 fn vorbis_values(head: &[u8]) -> Option<u64> {
     let packets = ogg_payload(head);
     let at = packets.windows(7).position(|bytes| bytes == b"\x05vorbis")?;
@@ -88,7 +87,8 @@ fn vorbis_values(head: &[u8]) -> Option<u64> {
     Some(values)
 }
 
-/// Reads one codebook and returns its entries times dimensions.
+/// Reads one codebook and returns its number of values: entries times dimensions. Returns `None` if the codebook is
+/// damaged or incomplete.
 fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
     const SYNC: u64 = 0x56_43_42;
     if bits.bits(24)? != SYNC {
@@ -97,13 +97,14 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
     let dimensions = bits.bits(16)?;
     let entries = bits.bits(24)?;
     let values = entries * dimensions.max(1);
-    // The lengths of the entries follow. Reading them is useless if the codebook is rejected anyway.
+    // The lengths of the entries follow. They are not read for a codebook that is too large, because it is rejected
+    // anyway.
     if values > MAX_VORBIS_VALUES {
         return Some(values);
     }
     if bits.bits(1)? == 1 {
         bits.bits(5)?;
-        // Lengths are listed in runs. An empty run still consumes bits, so that the loop ends with the head at the
+        // Lengths are listed in runs. An empty run still consumes bits, so the loop ends at the end of the head at the
         // latest.
         let mut known = 0;
         while known < entries {
@@ -148,7 +149,7 @@ fn lookup1_values(entries: u64, dimensions: u64) -> u64 {
     root
 }
 
-/// Returns the packets of the first logical stream without the page headers.
+/// Returns the content of the consecutive Ogg pages at the start of the head, without the page headers.
 fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
     const PAGE_HEADER: usize = 27;
     let mut payload = Vec::with_capacity(head.len());
@@ -163,14 +164,14 @@ fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Returns true if the packet table of a CAF file has at least one byte for each packet that it lists (Core Audio
-/// Format Specification, Packet Table Chunk), and if its magic cookie is not too large. A file without these chunks
-/// passes.
+/// Returns true if the tables of a CAF file have plausible sizes. The packet table must have at least one byte for each
+/// packet that it lists (Core Audio Format Specification, Packet Table Chunk), and the magic cookie must not be too
+/// large. A file without these chunks passes.
 fn caf_table_fits(head: &[u8]) -> bool {
     const FILE_HEADER: usize = 8;
     const CHUNK_HEADER: usize = 12;
-    /// Maximum size in bytes of a magic cookie, which is allocated at once. The cookies of AAC and ALAC have less than
-    /// 100 bytes. At half or twice of it nothing changes for such files; twice lets a crafted file allocate 2 MiB.
+    /// Maximum size in bytes of a magic cookie. The parser allocates a cookie at once. Cookies of AAC and ALAC have
+    /// less than 100 bytes.
     const MAX_COOKIE_BYTES: i64 = 1 << 20;
     let number =
         |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
@@ -193,7 +194,7 @@ fn caf_table_fits(head: &[u8]) -> bool {
     true
 }
 
-/// Returns the sample rate of a WAV file, or `None` if the format chunk is not the first chunk.
+/// Returns the sample rate of a WAV file in hertz, or `None` if the format chunk is not the first chunk.
 fn wave_rate(head: &[u8]) -> Option<u32> {
     (head.get(12..16)? == b"fmt ").then_some(())?;
     Some(u32::from_le_bytes(head.get(24..28)?.try_into().ok()?))

@@ -1,4 +1,4 @@
-//! The reader of one audio file or stream.
+//! [`AudioReader`], the reader of one audio file or stream.
 
 mod packets;
 
@@ -12,21 +12,23 @@ use super::report::{DecodeReport, Format};
 use super::tags::Tags;
 use super::track_demuxer::TrackDemuxer;
 
-/// Number of consecutive damaged places after which decoding of a file ends. At half this value, long damage ends a
-/// file early; at twice this value, a file without any valid packet is read twice as far.
+/// Number of consecutive damaged places, without a decoded packet in between, after which decoding of a file ends. At
+/// half this value, audio after a long damaged section is lost. At twice this value, a file without any valid packet is
+/// read twice as far.
 const MAX_CONSECUTIVE_DAMAGE: u32 = 4_096;
-/// Audio counts as truncated if it is shorter than declared by more than `TRUNCATION_SECONDS` plus `TRUNCATION_RATIO`
-/// of the declared length. Encoder delays and rounded lengths stay below; at half of both they may not, and at twice
-/// the loss of half a second is not reported.
+/// Audio counts as truncated if it is shorter than declared by more than `TRUNCATION_SECONDS` (in seconds) plus
+/// `TRUNCATION_RATIO` times the declared length. Encoder delays and rounded lengths cause smaller differences. At twice
+/// these values, a loss of half a second is not reported as truncation.
 const TRUNCATION_SECONDS: f64 = 0.25;
 const TRUNCATION_RATIO: f64 = 0.01;
-/// Maximum difference in seconds between declared and decoded length if no frame is missing: less than two frames. At
-/// half this value, an encoder delay counts as loss; at twice this value, the loss of three frames is not reported.
+/// Maximum difference in seconds between declared and decoded length that does not count as lost audio: less than two
+/// frames. At half this value, an encoder delay is reported as lost audio. At twice this value, the loss of three
+/// frames is not reported.
 const ROUNDING_SECONDS: f64 = 0.04;
 
 /// Decodes one file or stream to 44.1 kHz mono, chunk by chunk.
 ///
-/// Opening a reader ([`AudioReader::open`], [`AudioReader::from_source`]) reads the tags and decodes no more than the
+/// [`AudioReader::open`], [`AudioReader::from_seekable`] and [`AudioReader::from_source`] read the tags and decode the
 /// first packets.
 pub struct AudioReader {
     name: String,
@@ -36,17 +38,18 @@ pub struct AudioReader {
     report: DecodeReport,
     demux: TrackDemuxer,
     codec: Codec,
-    /// Sample rate of the last packet in hertz, 0 before the first.
+    /// Sample rate of the last packet in hertz; 0 before the first packet.
     rate: u32,
     mono: Vec<f32>,
     output: ResamplingBuffer,
-    /// True if `output.ready` was returned to the caller.
+    /// True if the samples in `output.ready` were returned to the caller and must be cleared.
     ready_returned: bool,
-    /// Expected start of the next packet, in seconds of the container's clock.
+    /// Expected start of the next packet, in seconds of the container's clock. `None` if unknown, as before the first
+    /// packet.
     next_start: Option<f64>,
     consecutive_damage: u32,
     ended: bool,
-    /// True if the report is complete.
+    /// True if missing audio at the end was already added to the report.
     report_complete: bool,
 }
 
@@ -60,7 +63,8 @@ impl std::fmt::Debug for AudioReader {
 }
 
 impl AudioReader {
-    /// Chooses a track and decodes up to the first samples, so that opening a file without audio fails.
+    /// Selects a track and decodes until the first samples are available, so that opening a file without audio is an
+    /// error.
     pub(super) fn new(mut demux: TrackDemuxer, name: String, limits: &Limits) -> Result<Self, AudioError> {
         let selected = demux.select_track(&name)?;
         let format = Format {
@@ -105,7 +109,7 @@ impl AudioReader {
         self
     }
 
-    /// Returns the next samples (44.1 kHz mono, nominally within ±1, at least one), or `None` at the end.
+    /// Returns the next samples (44.1 kHz mono, nominally within ±1), or `None` at the end. The slice is never empty.
     ///
     /// # Errors
     /// [`AudioError::Read`] if a read fails, [`AudioError::Limit`] if the length, sample rate or number of channels
@@ -164,7 +168,8 @@ impl AudioReader {
         &self.format
     }
 
-    /// Returns counts of decoded and lost audio. They are complete after [`AudioReader::next_chunk`] returned `None`.
+    /// Returns counts of decoded and lost audio. The report is complete after [`AudioReader::next_chunk`] returned
+    /// `None`.
     #[must_use]
     pub fn report(&self) -> &DecodeReport {
         &self.report
@@ -187,7 +192,8 @@ impl AudioReader {
         }
     }
 
-    /// Compares the decoded length with the declared length at the end and records missing audio.
+    /// Compares the decoded length with the declared length at the end of the audio, and records missing audio in the
+    /// report.
     fn record_missing(&mut self) {
         let Some(declared) = self.report.declared_seconds else { return };
         let missing = declared - self.report.seconds;

@@ -1,32 +1,33 @@
-//! Streaming resampling from any sample rate to 44.1 kHz.
+//! Resamples audio in pieces of any size from any sample rate to 44.1 kHz.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
 use super::SAMPLE_RATE;
 
-/// Minimum number of input frames per transform, which is rounded up to a multiple of the common period of the two
-/// rates. 1024 was the fastest size in measurements from 48 kHz, and its filter preserves all frequencies that
-/// fingerprints use. At half this value, the filter is shorter and attenuates more of the upper band; at twice this
-/// value, a live stream is delayed by at least 21 ms more.
+/// Minimum number of input frames per transform. The number is rounded up to a multiple of the common period of both
+/// rates. 1024 was the fastest size for input at 48 kHz, and its filter preserves all frequencies that fingerprints
+/// use. At half this value, the filter attenuates more high frequencies. At twice this value, a live stream is delayed
+/// by at least 21 ms more.
 const MIN_BLOCK_FRAMES: usize = 1024;
 
-/// A streaming resampler whose output is aligned with its input: the delay of the filter is dropped at the start and
-/// flushed at the end. The output does not depend on how the input is split into pushes.
+/// A resampler for audio in pieces of any size. It compensates the delay of its filter, so that input and output begin
+/// and end at the same time. The output does not depend on how the input is split into pushes.
 pub(super) struct Resampler {
     fft: Fft<f32>,
     rate: u32,
     /// Input that does not fill a block yet.
     pending: Vec<f32>,
     block_out: Vec<f32>,
-    /// Number of output samples that are still to be dropped at the start.
+    /// Number of output samples that are still to be dropped at the start, to compensate the delay of the filter.
     delay: usize,
     samples_in: u64,
     samples_out: u64,
 }
 
 impl Resampler {
-    /// Creates a resampler from `rate` hertz.
+    /// Creates a resampler for input with a sample rate of `rate` hertz. An error describes why this rate is not
+    /// possible.
     pub(super) fn new(rate: u32) -> Result<Self, String> {
         // A block contains an even number of whole periods of both rates, so that the delay of the filter is a whole
         // number of output samples.
@@ -45,7 +46,7 @@ impl Resampler {
         self.rate
     }
 
-    /// Takes samples and appends the output that is complete to `out`.
+    /// Adds input samples and appends the output of each complete block to `out`.
     pub(super) fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) -> Result<(), String> {
         self.samples_in += samples.len() as u64;
         let block = self.fft.input_frames_next();
@@ -71,12 +72,12 @@ impl Resampler {
         Ok(())
     }
 
-    /// Returns the number of output samples that are buffered, which [`Resampler::finish`] would append.
+    /// Returns the number of output samples that [`Resampler::finish`] would append now.
     pub(super) fn buffered(&self) -> u64 {
         self.expected_out().saturating_sub(self.samples_out)
     }
 
-    /// Resets the state and keeps the planned filter.
+    /// Resets the state for new audio. The filter is kept.
     fn reset(&mut self) {
         self.fft.reset();
         self.pending.clear();
@@ -84,14 +85,14 @@ impl Resampler {
         (self.samples_in, self.samples_out) = (0, 0);
     }
 
-    /// Returns the number of output samples that correspond to the input so far.
+    /// Returns the total number of output samples for the input so far: its length at 44.1 kHz.
     fn expected_out(&self) -> u64 {
         let (rate, to) = (u64::from(self.rate), u64::from(SAMPLE_RATE));
         (self.samples_in * to + rate / 2) / rate
     }
 
-    /// Ends the audio: appends the remaining samples, so that the whole output is as long as the input. Samples that
-    /// are pushed later belong to other audio.
+    /// Ends the audio: appends the remaining samples to `out`, so that the whole output is as long as the input.
+    /// Samples that are pushed later begin new audio.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
         let expected_out = self.expected_out();
         let silence = vec![0.0; self.fft.input_frames_next()];
@@ -99,7 +100,7 @@ impl Resampler {
             let fill = silence.len() - self.pending.len();
             self.push(&silence[..fill], out)?;
         }
-        // The last block was filled up with silence, so it contains more output than the input corresponds to.
+        // The last block was filled up with silence, whose output is removed.
         let excess = usize::try_from(self.samples_out - expected_out).unwrap_or(0);
         out.truncate(out.len().saturating_sub(excess));
         self.reset();

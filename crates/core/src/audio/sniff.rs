@@ -1,4 +1,4 @@
-//! Detects properties of a file from its bytes without decoding it.
+//! Detects the format, completeness and title of a file from its bytes, without decoding it.
 
 use std::io::{self, Read, SeekFrom};
 
@@ -6,7 +6,7 @@ use super::limits::MAX_TAG_VALUE_BYTES;
 use super::source::Seekable;
 use super::ts::{AudioCoding, FrameFormat, FrameSplitter};
 
-/// First bytes and names of audio formats that are not supported, so that the error message can name the format.
+/// First bytes of audio formats that are not supported, with the name of the format for the error message.
 const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (ASF)"),
     (b"FLV\x01", "Flash Video"),
@@ -25,7 +25,7 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"ADIF", "AAC in ADIF"),
 ];
 
-/// Returns the name of an unsupported format if the first bytes of the file identify it.
+/// Returns the name of the unsupported format that the first bytes of a file identify, or `None` if they identify none.
 pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ") {
         return Some("AVI");
@@ -36,8 +36,8 @@ pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
     UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }
 
-/// Returns false if the container shows that the file is truncated. Returns true for containers that do not declare
-/// their length, and if reading fails.
+/// Returns false if the container (Ogg or MP4) shows that the file is truncated. Returns true for other containers, and
+/// if reading fails.
 pub(super) fn is_complete(file: &mut dyn Seekable, length: u64, head: &[u8]) -> bool {
     let complete = if head.starts_with(b"OggS") {
         ogg_is_complete(file, length)
@@ -51,7 +51,8 @@ pub(super) fn is_complete(file: &mut dyn Seekable, length: u64, head: &[u8]) -> 
 
 /// Returns true if the last page of an Ogg file is marked as the last one (RFC 3533, 6: header type flag 4).
 fn ogg_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
-    /// Number of bytes at the end that are searched: more than the largest page, which has 27 + 255 + 255·255 bytes.
+    /// Number of bytes at the end of the file that are searched for the last page. The largest page has 27 + 255 +
+    /// 255·255 bytes.
     const TAIL_BYTES: u64 = 66 << 10;
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
     let mut tail = Vec::new();
@@ -60,12 +61,11 @@ fn ogg_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
     Ok(last.is_some_and(|page| page[5] & 4 != 0))
 }
 
-/// Returns true if the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
+/// Returns true if the boxes of an MP4 file end exactly at the end of the file (ISO/IEC 14496-12, 4.2).
 fn mp4_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
-    /// Maximum number of boxes that are examined. A fragmented recording has two boxes per fragment. Files with more
-    /// boxes than this are not checked to their end and count as complete. Each box costs a seek and a read. At half
-    /// this value, recordings with more than 1,024 fragments are not checked to their end; at twice this value, opening
-    /// a crafted file takes 8,192 reads.
+    /// Maximum number of boxes that are examined, with a seek and a read for each. A file with more boxes counts as
+    /// complete. A fragmented recording has two boxes per fragment. At half this value, truncated recordings of more
+    /// than 1,024 fragments are not detected. At twice this value, opening a crafted file takes 8,192 reads.
     const MAX_BOXES: usize = 4_096;
     let mut at = 0_u64;
     for _ in 0..MAX_BOXES {
@@ -76,12 +76,12 @@ fn mp4_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
             return Ok(false); // not even a header
         }
         let mut header = [0; 16];
-        // The last box can be shorter than the long form of a header.
+        // The last box can be shorter than the long form of a header, which has 16 bytes.
         let known = usize::try_from(length - at).map_or(16, |remaining| remaining.min(16));
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(&mut header[..known])?;
         let [a, b, c, d, _, _, _, _, large @ ..] = header;
-        // A size below that of the header is invalid. It is raised, so that the loop always moves forward.
+        // A box that is smaller than its header is invalid. Its size is raised, so that the loop always moves forward.
         at = match u32::from_be_bytes([a, b, c, d]) {
             0 => return Ok(true), // the box extends to the end of the file
             1 => at.saturating_add(u64::from_be_bytes(large).max(16)),
@@ -91,8 +91,8 @@ fn mp4_is_complete(file: &mut dyn Seekable, length: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns true if a file that cannot be opened was probably meant to be audio, because it begins like a container or
-/// contains bare frames.
+/// Returns true if a file that cannot be opened is probably a damaged audio file: it begins like a container, or
+/// contains frames without a container.
 pub(super) fn looks_like_audio(head: &[u8]) -> bool {
     const CONTAINERS: [&[u8]; 7] =
         [b"RIFF", b"RF64", b"FORM", b"caff", b"fLaC", b"OggS", b"\x1A\x45\xDF\xA3"];
@@ -103,21 +103,21 @@ pub(super) fn looks_like_audio(head: &[u8]) -> bool {
         || has_frames(head, "adts")
 }
 
-/// Returns true if a head that was detected as bare frames ("mp3", "adts", …) contains valid frames, and for all
-/// other containers. Demuxers search for frame headers, and a few bytes that look like one occur in any program or
-/// picture.
+/// Returns true if the first bytes of a file contain valid audio frames. `container` is the detected format: "mp1",
+/// "mp2", "mp3" or "adts", which consist of frames without a container. For all other formats, returns true without a
+/// check. Demuxers search for frame headers, and bytes that look like one occur in any program or picture.
 pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
-    /// Number of consecutive frames that are not a coincidence. At half this value, programs and pictures are taken for
-    /// audio more often; at twice this value, files of fewer than eight frames that begin within a frame are rejected.
+    /// Number of consecutive frames that prove audio. At half this value, programs and pictures are accepted as audio
+    /// more often. At twice this value, files of fewer than eight frames that begin within a frame are rejected.
     const MIN_FRAMES: usize = 4;
     let coding = match container {
         "adts" => AudioCoding::Adts,
         "mp1" | "mp2" | "mp3" => AudioCoding::Mpeg,
         _ => return true,
     };
-    // Accept an ID3 tag, or a frame at the very start that is not of layer I. Frames of layer I, which is hardly
-    // used, must begin at the very start and follow each other: 0xFF 0xFE is also the byte order mark of UTF-16 text,
-    // and the jump tables of x86 programs are perfect runs of layer I headers.
+    // An ID3 tag is sufficient, or a frame of layer II or III at the first byte. Layer I, which is hardly used, is
+    // accepted only if its frames begin at the first byte and follow each other. Its header bytes 0xFF 0xFE are also
+    // the byte order mark of UTF-16 text, and jump tables of x86 programs look like runs of layer I headers.
     let at_start = matches!(head, [0xFF, second, ..] if second & 0xE0 == 0xE0);
     let layer_1 = matches!(head, [_, second, ..] if second & 6 == 6);
     if head.starts_with(b"ID3") || at_start && !layer_1 {
@@ -136,7 +136,8 @@ pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
     runs.max().unwrap_or(0) >= MIN_FRAMES
 }
 
-/// Returns the title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not return.
+/// Returns the title in the first bytes of a Matroska file (RFC 9559, 5.1.2), which symphonia does not return. Returns
+/// `None` for other files and without a title.
 pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     const HEADER: u64 = 0x1A45_DFA3;
     const SEGMENT: u64 = 0x1853_8067;
@@ -161,8 +162,8 @@ pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     None
 }
 
-/// Reads a number whose first byte defines its length (RFC 8794, 4). Returns the number, which includes the length
-/// marker if `keep_marker` is true, and the bytes after it.
+/// Reads a number whose first byte defines its length (RFC 8794, 4). Returns the number and the bytes after it, or
+/// `None` if it is invalid. If `keep_marker` is true, the number includes the bit that marks its length.
 fn ebml_number(bytes: &[u8], keep_marker: bool) -> Option<(u64, &[u8])> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (number, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;

@@ -5,18 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
-/// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache. At
-/// twice this value, a seek discards more data that was read in vain; at half this value, sequential reading takes
-/// twice as many system calls.
+/// Number of bytes per read from the operating system. At half this value, sequential reading takes twice as many
+/// system calls. At twice this value, a seek discards more data that was already read.
 const READ_BUFFER_BYTES: usize = 128 << 10;
 
-/// Keeps the first I/O error of a source. Decoders wrap, replace or swallow I/O errors; their own errors do not
-/// distinguish a failed read from a file that ends early.
+/// Keeps the first I/O error of a source. It is needed because demuxers and decoders replace or ignore I/O errors, so
+/// that their errors do not distinguish a failed read from a file that ends early.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FirstError(Arc<Mutex<Option<io::Error>>>);
 
 impl FirstError {
-    /// Takes the first error since the last call.
+    /// Returns the first error since the last call, or `None` if no read has failed since then.
     pub(super) fn take(&self) -> Option<io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -27,7 +26,7 @@ impl FirstError {
     }
 
     fn record(&self, error: &io::Error) {
-        // `io::Error` cannot be cloned. The demuxer gets the original, and the copy keeps its code or its text.
+        // `io::Error` cannot be cloned. The demuxer gets the original error, and the copy has the same code or text.
         let copy = error
             .raw_os_error()
             .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error);
@@ -35,10 +34,10 @@ impl FirstError {
     }
 }
 
-/// An untrusted byte stream that cannot seek.
+/// A byte stream with untrusted content that cannot seek.
 pub(super) type ByteStream = Box<dyn Read + Send + Sync>;
 
-/// An untrusted byte source that can seek, such as a file.
+/// A byte source with untrusted content that can seek, such as a file.
 pub trait Seekable: Read + Seek + Send + Sync {}
 
 impl<T: Read + Seek + Send + Sync> Seekable for T {}
@@ -48,15 +47,15 @@ enum SourceBackend {
     ByteStream(BufReader<ByteStream>),
 }
 
-/// A buffered byte source with the interface that the demuxers need.
+/// A buffered byte source with the interface that the demuxers of symphonia need.
 pub(super) struct ByteSource {
     inner: SourceBackend,
     first_error: FirstError,
 }
 
 impl ByteSource {
-    /// Creates a source from the start of a regular file, or of another seekable source, with a length of `length`
-    /// bytes.
+    /// Creates a source that can seek, from a file or another seekable source of `length` bytes. Reading begins at its
+    /// start.
     pub(super) fn file(mut file: Box<dyn Seekable>, length: u64) -> io::Result<Self> {
         file.rewind()?;
         let reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
@@ -66,7 +65,7 @@ impl ByteSource {
         })
     }
 
-    /// Creates a source that cannot seek.
+    /// Creates a source that cannot seek. Its length is unknown.
     pub(super) fn stream(stream: ByteStream) -> Self {
         Self {
             inner: SourceBackend::ByteStream(BufReader::with_capacity(READ_BUFFER_BYTES, stream)),
@@ -94,7 +93,7 @@ impl Read for ByteSource {
                     }
                     return Ok(count);
                 }
-                // Some demuxers take every error for the end of the file, so interrupted reads are repeated here.
+                // Some demuxers treat every error as the end of the file, so interrupted reads are repeated here.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.first_error.record(&error);
@@ -111,8 +110,8 @@ impl Seek for ByteSource {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         };
         match target {
-            // Short jumps, as between the audio packets of a film, stay within the buffer, which `seek` would
-            // discard.
+            // Short jumps, as between the audio packets of a film, stay within the buffer. `seek` would discard the
+            // buffer.
             SeekFrom::Start(to) => match i64::try_from(i128::from(to) - i128::from(*position)) {
                 Ok(offset) => {
                     reader.seek_relative(offset)?;

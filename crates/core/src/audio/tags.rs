@@ -6,8 +6,8 @@ use symphonia::core::meta::{RawTag, RawValue, StandardTag, Tag};
 
 use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 
-/// Metadata of a file. Values are the text in the file without surrounding white space. Their total size is bounded
-/// by [`Limits::max_tag_bytes`](super::Limits).
+/// Metadata of a file. A field is `None` if the file has no such tag. Values are the text in the file without
+/// surrounding white space. Their total size is limited by [`Limits::max_tag_bytes`](super::Limits).
 ///
 /// # Examples
 ///
@@ -25,11 +25,11 @@ use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
-    /// Title of the track.
+    /// Title of the recording.
     pub title: Option<String>,
-    /// Artist. Several artists are joined with "; ".
+    /// Artist, or the artist of the album if the file names no other. Several artists are joined with "; ".
     pub artist: Option<String>,
-    /// Album.
+    /// Title of the album.
     pub album: Option<String>,
     /// Artist of the album.
     pub album_artist: Option<String>,
@@ -39,25 +39,25 @@ pub struct Tags {
     pub label: Option<String>,
     /// Barcode of the release: UPC or EAN.
     pub upc: Option<String>,
-    /// Date of release or recording as written in the file: a year or more.
+    /// Date of release or recording as written in the file: a year, or a more exact date.
     pub date: Option<String>,
     /// Genre. Several genres are joined with "; ".
     pub genre: Option<String>,
-    /// All other text tags: the name that the file uses, and the value.
+    /// All other text tags: the name of the tag in the file, and its value.
     pub other: Vec<(String, String)>,
     /// Number of values that were cut or left out because they exceeded a limit.
     pub dropped: usize,
 }
 
 impl Tags {
-    /// Reads the tags that a demuxer has collected so far.
+    /// Reads the tags of the file and of the track with id `track` that a demuxer has collected so far.
     pub(super) fn read(reader: &mut dyn FormatReader, track: u32, limits: &Limits) -> Self {
         let mut tags = Self::default();
         let mut budget = limits.max_tag_bytes;
         let mut metadata = reader.metadata();
         loop {
-            // Revisions are ordered from the least to the most trusted: ID3v1 at the end of a file, cut to 30
-            // characters, before ID3v2, before the tags of the container.
+            // Revisions are in order of rising quality, and later ones replace values of earlier ones: first ID3v1,
+            // which is cut to 30 characters, then ID3v2, then the tags of the container.
             if let Some(revision) = metadata.current() {
                 let own = revision.per_track.iter().filter(|t| t.track_id == u64::from(track));
                 let all = revision.media.tags.iter().chain(own.flat_map(|t| &t.metadata.tags));
@@ -72,7 +72,8 @@ impl Tags {
         }
     }
 
-    /// Fills missing fields from tags with other names. In Matroska, tags of the whole file belong to the album.
+    /// Fills missing fields from tags with other names. In Matroska, the tags of the whole file describe the album and
+    /// have names such as `ALBUM@DATE`.
     fn fill_missing(&mut self) {
         self.artist = self.artist.take().or_else(|| self.album_artist.clone());
         for (field, name) in [(&mut self.album, "ALBUM@ALBUM"), (&mut self.date, "ALBUM@DATE")] {
@@ -91,7 +92,7 @@ impl Tags {
             return; // the first of several is the main one
         }
         let before = field.as_ref().map_or(0, String::len);
-        // The limit applies to the joined value, so that many small values cannot exceed it.
+        // The size limit applies to the joined value, so that many small values cannot exceed it.
         let (text, cut) = shorten(&value, MAX_TAG_VALUE_BYTES.saturating_sub(before).min(*budget));
         if !text.is_empty() {
             match field {
@@ -106,7 +107,8 @@ impl Tags {
         self.dropped += usize::from(cut);
     }
 
-    /// Returns the field that a standard tag belongs to, its text, and true if several values are joined.
+    /// Returns the field for a standard tag, the text of the tag, and true if several values of this field are joined.
+    /// Returns `None` if [`Tags`] has no field for this tag.
     fn field(&mut self, tag: &StandardTag) -> Option<(&mut Option<String>, String, bool)> {
         use StandardTag as T;
         Some(match tag {
@@ -133,7 +135,7 @@ impl Tags {
             self.isrc = Some(value.trim().to_owned());
             return;
         }
-        // The tags of the file and those of its track often repeat each other.
+        // The file and its track often have the same tags.
         if key.is_empty() || self.other.iter().any(|(name, known)| name == key && *known == value) {
             return;
         }
@@ -149,7 +151,7 @@ impl Tags {
         }
     }
 
-    /// Replaces the values that the newer tags also contain.
+    /// Overwrites fields and other tags with those of `newer`. Values that `newer` does not contain are kept.
     fn overlay(&mut self, newer: Self) {
         let Self { title, artist, album, album_artist, isrc, label, upc, date, genre, other, dropped } =
             newer;
@@ -169,14 +171,14 @@ impl Tags {
                 *field = value;
             }
         }
-        // A name can have several values. All of the older ones are replaced, not only as many as are new.
+        // A name can have several values. All older values of a name are removed if there are newer ones.
         self.other.retain(|(name, _)| !other.iter().any(|(newer, _)| newer == name));
         self.other.extend(other);
         self.dropped += dropped;
     }
 }
 
-/// Returns the name of a tag. The name of a user-defined text of ID3 is its description.
+/// Returns the name of a tag. For a user-defined text of ID3 (TXXX), this is the description in the tag.
 fn name_of(tag: &RawTag) -> &str {
     let fields = tag.sub_fields.iter().flatten().filter(|field| field.field == "DESCRIPTION");
     let mut named = fields.filter_map(|field| match &field.value {
@@ -198,8 +200,8 @@ fn text_of(value: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the text without surrounding white space and zero bytes, cut to at most `limit` bytes, and true if it was
-/// cut.
+/// Returns the text without surrounding white space and zero bytes, cut to at most `limit` bytes. The flag is true if
+/// the text was cut.
 fn shorten(text: &str, limit: usize) -> (&str, bool) {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (&text[..text.floor_char_boundary(limit)], text.len() > limit)

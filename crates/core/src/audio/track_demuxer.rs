@@ -9,30 +9,31 @@ use super::source::ByteSource;
 use super::tags::Tags;
 use super::ts::TsReader;
 
-/// A demuxer.
+/// A demuxer for one file or stream: a container or a transport stream.
 pub(super) enum TrackDemuxer {
     Container(Container),
     Ts(Box<TsReader>),
 }
 
 impl TrackDemuxer {
-    /// Opens a transport stream.
+    /// Opens a transport stream. `name` is its name in messages.
     pub(super) fn ts(source: ByteSource, name: &str) -> Result<Self, AudioError> {
         TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
     }
 
-    /// Returns the next event of the chosen track.
+    /// Returns the next event of the selected track, such as a packet. A panic of the demuxer is returned as
+    /// [`DemuxEvent::Truncated`].
     pub(super) fn next(&mut self) -> DemuxEvent {
         let next = || match self {
             Self::Container(container) => container.next(),
             Self::Ts(reader) => reader.next(),
         };
-        // The state of the demuxer is unknown after a panic, so this event ends the audio and the demuxer is not called
+        // After a panic, the state of the demuxer is unknown. This event ends the audio, so the demuxer is not called
         // again.
         guarded(next).unwrap_or_else(|| DemuxEvent::Truncated("the demuxer crashed on a packet".to_owned()))
     }
 
-    /// Chooses the first audio track that can be decoded.
+    /// Selects the first audio track that can be decoded. `name` is the name of the file in errors.
     pub(super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
         let select_track = || match self {
             Self::Container(container) => container.select_track(name),
@@ -44,7 +45,7 @@ impl TrackDemuxer {
         })
     }
 
-    /// Returns the tags of the file and of the chosen track. Transport streams have no tags.
+    /// Returns the tags of the file and of the selected track. For transport streams, they are empty.
     pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
         match self {
             Self::Container(container) => container.tags(limits),
@@ -52,7 +53,7 @@ impl TrackDemuxer {
         }
     }
 
-    /// Returns the short name of the container.
+    /// Returns the short name of the container, such as "mp4" or "mpeg-ts".
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Container(container) => container.name(),
@@ -60,7 +61,7 @@ impl TrackDemuxer {
         }
     }
 
-    /// Takes the I/O error that ended reading, if there is one.
+    /// Returns the first I/O error of the source since the last call, or `None` if no read has failed.
     pub(super) fn read_error(&self, name: &str) -> Option<AudioError> {
         let first_error = match self {
             Self::Container(container) => container.first_error(),

@@ -1,12 +1,12 @@
-//! The constellation: the record that is stored per track.
+//! The constellation: the record that the catalog stores for each track.
 //!
 //! Packed form, little endian, bits from the lowest up:
 //! ```text
 //! version: u8 | rank bits: u8 | Rice parameter: u8 | samples: u64 | peaks: u32
-//! per peak: Rice(time - time before) | frequency: 12 bits | rank: rank bits
+//! per peak: Rice(time - time of the peak before) | frequency: 12 bits | rank: rank bits
 //! xxh3 of all bytes before, low 32 bits: u32
 //! ```
-//! About 2.3 bytes a peak.
+//! A peak takes about 2.3 bytes.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,22 +17,22 @@ use super::relief::Relief;
 use crate::audio::SAMPLE_RATE;
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 
-/// Version of the packed form and of the numbers in [`super::params`].
+/// Version of the packed form and of the parameters in [`super::params`].
 const FORMAT_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 15;
 const CHECKSUM_BYTES: usize = 4;
 pub(super) const FREQUENCY_BITS: u32 = 12;
 const _: () = assert!((HIGHEST_BIN as u32 + 1) * STEPS_PER_BIN < 1 << FREQUENCY_BITS);
 
-/// One spectral peak.
+/// One spectral peak: a local maximum of the spectrogram that was kept by thinning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peak {
     /// Time of the peak in ticks ([`super::TICKS_PER_SECOND`]).
     pub time: u32,
     /// Frequency of the peak in steps ([`super::STEPS_PER_HERTZ`]).
     pub frequency: u16,
-    /// Number of stronger peaks in its neighbourhood (0.5 s and about a sixth of its frequency to each
-    /// side): 0 is the strongest.
+    /// Number of stronger peaks in the neighbourhood (0.5 s and about a sixth of the frequency to each side). 0 is the
+    /// strongest.
     pub rank: u8,
 }
 
@@ -41,17 +41,19 @@ pub struct Peak {
 pub struct Constellation {
     /// Length of the audio in seconds.
     pub seconds: f64,
-    /// Peaks by time, then frequency.
+    /// Peaks in order of time, then frequency.
     pub peaks: Vec<Peak>,
-    /// Masking depths at the places without peaks. Only set for queries, and not stored.
+    /// Masking depths of a query, for the comparison with peaks that the query lacks. Empty if not known: for
+    /// references, live streams and queries of more than 2 hours, and after reading the packed form, which does not
+    /// contain them.
     pub relief: Relief,
 }
 
-/// An error of reading the packed form of a constellation.
+/// An error while reading the packed form of a constellation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConstellationError {
-    /// The bytes were written by a newer program.
+    /// The bytes have another format version than this program reads.
     #[error("constellation has format version {found}, this program reads up to {supported}; update refrain")]
     Version {
         /// Format version of the bytes.
@@ -59,7 +61,7 @@ pub enum ConstellationError {
         /// Newest version that this program reads.
         supported: u8,
     },
-    /// The bytes are truncated or inconsistent.
+    /// The bytes are truncated, changed or inconsistent. The field describes what is wrong.
     #[error("constellation is damaged ({0}); index the song again")]
     Damaged(&'static str),
 }
@@ -87,11 +89,11 @@ impl Constellation {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let rank_bits = self.peaks.iter().map(|p| u8::BITS - p.rank.leading_zeros()).max().unwrap_or(0);
-        // The gaps between peaks add up to the time of the last one, which gives the mean gap without summing.
+        // The time differences add up to the time of the last peak, so their mean is known without summing them.
         let span = self.peaks.last().map_or(0, |p| u64::from(p.time) + 1);
         let rice = rice_parameter(span, self.peaks.len() as u64);
         let mut bytes = vec![FORMAT_VERSION, rank_bits as u8, rice as u8];
-        // An integer number of samples is exact, so that packing and unpacking return the same length.
+        // An integer number of samples is exact, so the length is the same after packing and unpacking.
         let samples = (self.seconds * f64::from(SAMPLE_RATE)).round() as u64;
         bytes.extend_from_slice(&samples.to_le_bytes());
         bytes.extend_from_slice(&(self.peaks.len() as u32).to_le_bytes());
@@ -109,10 +111,10 @@ impl Constellation {
         bytes
     }
 
-    /// Reads the packed form.
+    /// Reads a constellation from its packed form.
     ///
     /// # Errors
-    /// [`ConstellationError`] if the bytes are of a newer version or damaged.
+    /// [`ConstellationError`] if the bytes have another format version or are damaged.
     ///
     /// # Examples
     ///
@@ -143,20 +145,21 @@ impl Constellation {
         Self::unpack(body).ok_or(Damaged("its content is inconsistent"))
     }
 
-    /// Reads a body with a valid checksum. Its content is not trusted; returns `None` if it is inconsistent.
+    /// Reads the packed form without its checksum, which the caller has verified. The content is not trusted: returns
+    /// `None` if it is inconsistent.
     fn unpack(body: &[u8]) -> Option<Self> {
         let (rank_bits, rice) = (u32::from(body[1]), u32::from(body[2]));
         let samples = u64::from_le_bytes(body.get(3..11)?.try_into().ok()?);
         let count = u32::from_le_bytes(body.get(11..HEADER_BYTES)?.try_into().ok()?) as usize;
         let packed = &body[HEADER_BYTES..];
-        // A peak takes 13 bits or more, so a count of more than one peak per byte is wrong and must not reserve
-        // memory.
+        // A peak takes 13 bits or more. A count of more than one peak per byte is invalid, and no memory is reserved
+        // for it.
         if rank_bits > 8 || rice > 32 || count > packed.len() {
             return None;
         }
         let mut peaks = Vec::with_capacity(count);
         let mut bits = BitReader::new(packed);
-        // 64 bits, because a checksum does not prevent crafted gaps whose sum exceeds 32 bits.
+        // 64 bits, because a crafted file with a valid checksum can contain time differences whose sum exceeds 32 bits.
         let mut time = 0u64;
         for _ in 0..count {
             time = time.checked_add(bits.rice(rice)?)?;

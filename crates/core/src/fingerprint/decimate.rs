@@ -1,5 +1,5 @@
-//! Decimation from 44.1 kHz to 11.025 kHz by overlap-save: one forward transform and one inverse transform of a
-//! quarter of its size per block.
+//! Decimation from 44.1 kHz to 11.025 kHz by the overlap-save method. Each block takes one forward Fourier transform,
+//! and one inverse transform of a quarter of the size.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -9,31 +9,33 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::params::DECIMATION;
 
-/// Size of the forward transform in samples. At half this value, half of each block would be overlap, and the
-/// transforms cost a third more per sample; at twice this value, they cost 7 % less, but the buffers exceed a
-/// first-level cache of 32 kB.
+/// Size of the forward transform in samples. At half this value, half of each block would repeat samples of the block
+/// before, so decimation takes a third more processor time. At twice this value, it takes 7 % fewer operations, but the
+/// buffers exceed a first-level cache of 32 kB.
 const BLOCK_SAMPLES: usize = 2048;
 /// Number of taps of the low-pass filter. It is odd, so that the delay is a whole number of samples. 513 taps give a
-/// transition band of 430 Hz, which fits between the highest bin with peaks and the new Nyquist frequency. At half this
-/// value, the filter would attenuate those bins or let more of the upper band alias; at twice this value, half of each
-/// block would be overlap.
+/// transition band of 430 Hz, which fits between the highest bin with peaks (5.0 kHz) and the new Nyquist frequency
+/// (5.5 kHz). With half as many taps, the filter would attenuate the highest peaks, or alias frequencies above 5.5 kHz
+/// onto them. With twice as many, half of each block would be overlap, so decimation takes longer.
 const TAPS: usize = 513;
 /// Number of new samples per block.
 const STEP_SAMPLES: usize = BLOCK_SAMPLES - TAPS + 1;
 /// Cut-off frequency (-6 dB) as a fraction of the input sample rate: 5.3 kHz. The pass band ends at 5.1 kHz, above the
-/// highest bin with peaks, and the stop band begins at the new Nyquist frequency, 5.5 kHz. A lower frequency attenuates
+/// highest bin with peaks. The stop band begins at the new Nyquist frequency, 5.5 kHz. A lower cut-off attenuates
 /// peaks; a higher one folds frequencies above 5.5 kHz into the spectrogram.
 const CUT_OFF: f64 = 0.1205;
-/// Shape parameter of the Kaiser window, for a stop-band attenuation of about 80 dB. A larger value widens the
-/// transition band, a smaller one lets more of the upper band alias. 80 dB is close to the minimum power of a peak.
+/// Shape parameter of the Kaiser window of the filter, for a stop-band attenuation of about 80 dB, which is close to
+/// the minimum power of a peak (-86 dB). A larger value widens the transition band. A smaller value lets loud
+/// frequencies above 5.5 kHz cause false peaks.
 const KAISER_BETA: f64 = 8.0;
 
-/// A streaming decimator. The constant delay of its filter is compensated.
+/// A decimator for audio in pieces of any size. It compensates the delay of its filter: output sample `n` is at the
+/// time of input sample `4 n`.
 pub(crate) struct Decimator {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     response: Vec<Complex<f32>>,
-    /// The last `TAPS - 1` samples, then the new ones.
+    /// The last `TAPS - 1` samples of the block before, then the new samples.
     input: Vec<f32>,
     filled: usize,
     work: Vec<f32>,
@@ -64,7 +66,7 @@ impl Decimator {
         }
     }
 
-    /// Takes samples and passes decimated samples to `sink` as blocks are complete.
+    /// Processes samples (44.1 kHz). Passes the decimated samples of each block to `sink` when the block is complete.
     pub(crate) fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         while !samples.is_empty() {
             let n = samples.len().min(BLOCK_SAMPLES - self.filled);
@@ -106,7 +108,8 @@ impl Decimator {
     }
 }
 
-/// Returns the spectrum of the filter below the new Nyquist frequency, scaled for both transforms.
+/// Returns the spectrum of the filter from 0 Hz to the new Nyquist frequency, scaled so that forward and inverse
+/// transform together keep the level.
 fn response(forward: &dyn RealToComplex<f32>) -> Vec<Complex<f32>> {
     let middle = (TAPS / 2) as f64;
     let mut taps = forward.make_input_vec();

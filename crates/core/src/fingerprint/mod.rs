@@ -33,7 +33,7 @@ use relief::ReliefBuilder;
 use spectrogram::Spectrogram;
 use thinning::Thinning;
 
-/// Which peaks a [`Fingerprinter`] keeps: references are sparse, queries dense.
+/// The number of peaks that a [`Fingerprinter`] keeps: few for references (tracks of the catalog), many for queries.
 ///
 /// # Examples
 ///
@@ -44,22 +44,24 @@ use thinning::Thinning;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Density {
-    /// Density of the tracks in the catalog: about 30 peaks a second.
+    /// Density of the tracks in the catalog: about 30 peaks per second.
     Reference,
-    /// Density of queries: a superset of the peaks that `Reference` keeps of the same audio.
+    /// Density of queries. It keeps all peaks that `Reference` keeps of the same audio, and more.
     Query,
 }
 
 impl Density {
-    /// Returns the rank limit: peaks with fewer stronger neighbours than this are kept.
+    /// Returns the rank limit: a peak is kept if its rank, the number of stronger peaks in its neighborhood, is below
+    /// this limit.
     #[must_use]
     pub fn rank_limit(self) -> u8 {
         match self {
-            // The number of peaks is about proportional to the limit. At 2, short or noisy clips would share too few
-            // landmarks with their track. At 8, constellations and index would double in size.
+            // The number of peaks is about proportional to the limit. At 2, short or noisy clips would have too few
+            // landmarks in common with their track and would not be found. At 8, constellations and index would double
+            // in size.
             Self::Reference => 4,
             // Noise in a query adds stronger neighbors to the peaks of the track, so queries keep higher ranks. At 10,
-            // noisy queries would lose peaks that the track has. At 40, a search would process twice as many peaks.
+            // a noisy query would lose peaks that its track has. At 40, a search would process twice as many peaks.
             Self::Query => 20,
         }
     }
@@ -98,7 +100,7 @@ struct PeakPipeline {
     finder: PeakFinder,
     thinning: Thinning,
     peaks: Vec<Peak>,
-    /// Builds the relief of queries whose peaks are not taken before the end.
+    /// Builds the relief of a query. `None` for references, and after the first call of [`Fingerprinter::take_ready`].
     relief_builder: Option<ReliefBuilder>,
 }
 
@@ -112,8 +114,8 @@ impl PeakPipeline {
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
 
-    /// Returns the time in ticks before which no more peaks can be found. A peak is at most half a frame away from
-    /// its frame.
+    /// Returns the time in ticks before which all peaks are known. The interpolated time of a peak is at most half a
+    /// frame away from its frame, so half a frame is subtracted.
     fn ready_until(&self) -> u32 {
         self.thinning
             .decided()
@@ -128,8 +130,8 @@ impl PeakPipeline {
     }
 }
 
-/// Returns the sort key of a peak in a constellation. It includes the rank, because adjacent cells of equal power can
-/// give two peaks with the same time and frequency.
+/// Returns the sort key of a peak in a constellation. The key includes the rank, because adjacent bins or frames of
+/// equal power can give two peaks with the same time and frequency.
 fn order(peak: &Peak) -> (u32, u16, u8) {
     (peak.time, peak.frequency, peak.rank)
 }
@@ -155,7 +157,7 @@ impl Fingerprinter {
         }
     }
 
-    /// Takes the next samples: 44.1 kHz mono, nominally within ±1.
+    /// Processes the next samples: 44.1 kHz mono, nominally within ±1.
     pub fn push(&mut self, samples: &[f32]) {
         self.samples += samples.len() as u64;
         let Self { decimator, spectrogram, pipeline, .. } = self;
@@ -168,12 +170,13 @@ impl Fingerprinter {
         self.pipeline.ready_until()
     }
 
-    /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time,
-    /// then frequency. The taken peaks and the peaks that [`Self::finish`] returns are together the constellation of
-    /// the whole audio.
+    /// Moves the peaks before [`Self::ready_until`] out of this fingerprinter and appends them to `out`, in order of
+    /// time, then frequency. Each peak is returned once: by one call of this method, or by [`Self::finish`]. Together
+    /// these peaks are the constellation of the whole audio.
     ///
-    /// If peaks are taken after each push, audio can be pushed without end (for 288 days, until ticks exceed 32
-    /// bits): no more than a second of peaks is kept, and no relief.
+    /// A caller that takes the peaks after each push can process a live stream in constant memory. The fingerprinter
+    /// then keeps the peaks of at most about one second, and no relief. After 288 days of audio, the time in ticks
+    /// exceeds 32 bits.
     ///
     /// # Examples
     ///
@@ -194,17 +197,18 @@ impl Fingerprinter {
     /// assert!(taken > 0 && peaks.is_sorted_by_key(|peak| peak.time));
     /// ```
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
-        // A relief contains every frame of the audio, which would grow without limit in a stream.
+        // A relief contains every frame of the audio, so for a stream it would grow without limit.
         self.pipeline.relief_builder = None;
         let until = self.ready_until();
         let peaks = &mut self.pipeline.peaks;
-        // Within a frame, peaks are decided band by band, and interpolation gives them different times.
+        // Thinning passes on the peaks of a frame band by band, and interpolation gives them different times. So the
+        // peaks are not yet in order.
         peaks.sort_unstable_by_key(order);
         let ready = peaks.partition_point(|p| p.time < until);
         out.extend(peaks.drain(..ready));
     }
 
-    /// Ends the audio and returns its constellation, without the peaks that were taken before.
+    /// Ends the audio and returns its constellation, without the peaks that [`Self::take_ready`] returned before.
     #[must_use]
     pub fn finish(self) -> Constellation {
         let Self { mut decimator, mut spectrogram, mut pipeline, samples } = self;
@@ -215,7 +219,7 @@ impl Fingerprinter {
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
         let PeakPipeline { mut peaks, relief_builder, .. } = pipeline;
         let end = (seconds * TICKS_PER_SECOND) as u32;
-        // The change to silence is a click, which can cause peaks after the end.
+        // The step from the last sample to silence is a click, which can cause peaks after the end.
         peaks.retain(|p| p.time <= end);
         peaks.sort_unstable_by_key(order);
         Constellation {
@@ -225,7 +229,7 @@ impl Fingerprinter {
         }
     }
 
-    /// Returns the constellation of a whole recording.
+    /// Returns the constellation of a whole recording. `samples` are 44.1 kHz mono.
     #[must_use]
     pub fn fingerprint(density: Density, samples: &[f32]) -> Constellation {
         let mut fingerprinter = Self::new(density);

@@ -1,25 +1,25 @@
-//! Local maxima of the spectrogram: the candidates for a constellation.
+//! Finds the local maxima of the spectrogram. They are candidates for the peaks of a constellation.
 
 use super::maximum::{raise, running_maximum};
 use super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW_BINS;
 
-/// A candidate is the strongest power within this many frames before and after it (46 ms) and within
-/// `PEAK_RADIUS_BINS`. The window of 93 ms covers four hops, so closer maxima are the same event. At 1, one event gives
-/// several peaks; at 4, fast notes of one pitch lose their peaks.
+/// Time radius of a local maximum: a candidate has the strongest power within this many frames (46 ms) before and after
+/// it, and within `PEAK_RADIUS_BINS`. A window of 93 ms covers four hops, so closer maxima have the same cause. At 1,
+/// one note gives several peaks. At 4, fast repeated notes of one pitch lose peaks.
 const PEAK_RADIUS_FRAMES: usize = 2;
-/// A candidate is the strongest power within this many bins on both sides (32 Hz): the main lobe of the window is not
-/// wider. At 1, sidelobes become peaks; at 7, a note displaces others within 75 Hz, which are different notes below 1
-/// kHz.
+/// Frequency radius of a local maximum: a candidate has the strongest power within this many bins (32 Hz) on both
+/// sides. The main lobe of the Hann window is not wider. At 1, sidelobes of one tone become peaks. At 7, a note removes
+/// the peaks of other notes within 75 Hz, which is several notes below 1 kHz.
 const PEAK_RADIUS_BINS: usize = 3;
-/// Number of rows that are needed to search one frame.
+/// Number of rows of the spectrogram that are needed to find the candidates of one frame.
 const ROWS: usize = 2 * PEAK_RADIUS_FRAMES + 1;
 /// Minimum power of a candidate: -86 dB relative to a full-scale sine in its bin, close to the resolution of 16-bit
-/// samples. Lower powers count as silence. At half this value, sines with an amplitude of one step of 16-bit samples
-/// count, where rounding distorts the signal; at twice this value, fade-outs lose their peaks 3 dB earlier.
+/// samples. Lower powers count as silence. At half this value, rounding noise of 16-bit samples can cause peaks. At
+/// twice this value, fade-outs lose their peaks 3 dB earlier.
 const MIN_POWER: f32 = 2.5e-9;
 
-/// A local maximum, before thinning.
+/// A local maximum of the spectrogram, before thinning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeakCandidate {
     pub(crate) frame: u32,
@@ -30,9 +30,9 @@ pub(crate) struct PeakCandidate {
     pub(crate) frequency: u16,
 }
 
-/// Streaming search for local maxima, two frames behind its input.
+/// Finds local maxima in the rows of a spectrogram. The candidates of a frame are known two frames after its row.
 pub(crate) struct PeakFinder {
-    /// Ring buffers of the last `ROWS` rows and of their maxima over `PEAK_RADIUS_BINS`.
+    /// Ring buffer of the last `ROWS` rows. `maxima` contains the maxima of the same rows over `PEAK_RADIUS_BINS`.
     rows: [Vec<f32>; ROWS],
     maxima: [Vec<f32>; ROWS],
     above: Vec<f32>,
@@ -45,7 +45,7 @@ impl PeakFinder {
         Self { rows: blank(), maxima: blank(), above: vec![0.0; ROW_BINS], frame: 0 }
     }
 
-    /// Takes the row of the next frame and passes the candidates of the frame `PEAK_RADIUS_FRAMES` before it to `sink`.
+    /// Adds the row of the next frame. Passes the candidates of the frame `PEAK_RADIUS_FRAMES` earlier to `sink`.
     pub(crate) fn push(&mut self, row: &[f32], sink: impl FnMut(PeakCandidate)) {
         let slot = self.frame as usize % ROWS;
         self.rows[slot].copy_from_slice(row);
@@ -61,7 +61,7 @@ impl PeakFinder {
         self.frame.saturating_sub(PEAK_RADIUS_FRAMES as u32)
     }
 
-    /// Searches the last frames, as if silence followed.
+    /// Passes the candidates of the last frames to `sink`, as if silence followed.
     pub(crate) fn flush(&mut self, mut sink: impl FnMut(PeakCandidate)) {
         let silence = [0.0; ROW_BINS];
         for _ in 0..PEAK_RADIUS_FRAMES {
@@ -78,13 +78,13 @@ impl PeakFinder {
         let row = &self.rows[at(0)];
         for bin in LOWEST_BIN..HIGHEST_BIN {
             let power = row[bin];
-            // All comparisons with NaN are false, so NaN would pass the other two tests.
+            // All comparisons with NaN are false, so without the first test NaN would become a candidate.
             if power.is_nan() || power < self.above[bin] || power < MIN_POWER {
                 continue;
             }
             let across = vertex(row[bin - 1], power, row[bin + 1]);
             let along = vertex(self.rows[at(ROWS - 1)][bin], power, self.rows[at(1)][bin]);
-            // Computed in f64, because the frame numbers of long audio have more digits than f32 represents.
+            // Computed in f64, because f32 cannot represent the frame numbers of long audio exactly.
             let time = (f64::from(frame) + f64::from(along)) * f64::from(TICKS_PER_FRAME);
             let frequency = (bin as f32 + across) * STEPS_PER_BIN as f32;
             sink(PeakCandidate {
@@ -97,11 +97,12 @@ impl PeakFinder {
     }
 }
 
-/// Returns the offset of the vertex of the parabola through three log powers (Smith and Serra, PARSHL, 1987). The
-/// middle power is the largest, so the offset is within ±0.5.
+/// Returns the interpolated position of a maximum, relative to the middle of three adjacent powers. It is the vertex of
+/// the parabola through their logarithms (Smith and Serra, PARSHL, 1987). The middle power is the largest, so the
+/// position is within ±0.5.
 fn vertex(before: f32, middle: f32, after: f32) -> f32 {
-    // Digital silence next to a peak has no logarithm. 1e-20 is below the power of a sine of one step of 32-bit
-    // samples.
+    // Digital silence next to a peak has no logarithm, so powers are at least 1e-20. This is below the power of a sine
+    // with an amplitude of one step of 32-bit samples.
     let (a, b, c) = (before.max(1e-20).ln(), middle.max(1e-20).ln(), after.max(1e-20).ln());
     let bend = a - 2.0 * b + c;
     // Three nearly equal powers have no vertex; the division would amplify rounding errors.

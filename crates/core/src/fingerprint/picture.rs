@@ -1,14 +1,13 @@
-//! The spectrogram as a picture for display: the powers that peaks are chosen from.
+//! The spectrogram as a picture for display. It shows the same powers from which peaks are chosen.
 
 use super::decimate::Decimator;
 use super::maximum::raise;
 use super::params::{ANALYSIS_RATE, DECIMATION, HOP, WINDOW};
 use super::spectrogram::{ROW_BINS, Spectrogram};
 
-/// Frames of the spectrogram per second.
+/// Frames of the spectrogram per second: about 43.
 const FRAMES_PER_SECOND: f64 = ANALYSIS_RATE / HOP as f64;
-/// Minimum number of columns of a painter: a picture needs more than one, and halving needs two. It is a lower bound
-/// for a parameter, not a tuned value.
+/// Lower limit of the parameter `max_columns` of [`PictureBuilder::new`], because merging pairs of columns needs two.
 const MIN_COLUMNS: usize = 2;
 
 /// Power over time and frequency of a section of audio.
@@ -24,7 +23,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Returns the number of columns. It is 0 if the audio ended before the section began.
+    /// Returns the number of columns; 0 if the audio ended before the section began.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.powers.len() / ROW_BINS
@@ -42,8 +41,8 @@ impl Picture {
         self.powers.chunks_exact(ROW_BINS).nth(index).unwrap_or_default()
     }
 
-    /// Returns the position of a time (seconds) on the axis of columns: 0.0 is the middle of the first column, 0.5
-    /// its end.
+    /// Returns the position of a time (seconds from the start of the audio) on the axis of columns: 0.0 is the middle
+    /// of the first column, 0.5 its end. The position of a time before the section is negative.
     #[must_use]
     pub fn column_at(&self, seconds: f64) -> f64 {
         let per_column = self.frames_per_column as f64;
@@ -57,10 +56,10 @@ impl Picture {
     }
 }
 
-/// Makes a [`Picture`] of pushed PCM. The result does not depend on how the audio is split into chunks.
+/// Makes a [`Picture`] from pushed PCM. The result does not depend on how the audio is split into chunks.
 ///
-/// Memory is bounded by the number of columns, regardless of the length of the audio: if there are too many columns,
-/// pairs of neighbours are merged.
+/// Memory is limited by the number of columns, regardless of the length of the audio. If there would be more columns
+/// than the maximum, pairs of adjacent columns are merged.
 ///
 /// # Examples
 ///
@@ -90,7 +89,7 @@ struct ColumnMerger {
     /// Number of the next frame.
     frame: u64,
     first: u64,
-    /// First frame after the section.
+    /// Number of the first frame after the section.
     end: u64,
     max_columns: usize,
     per_column: u64,
@@ -98,8 +97,8 @@ struct ColumnMerger {
 }
 
 impl PictureBuilder {
-    /// Creates a painter of the section between two times (seconds from the start of the audio) with at most
-    /// `max_columns` columns.
+    /// Creates a builder for the section from `from` to `to`, in seconds from the start of the audio. The picture has
+    /// at most `max_columns` columns (at least 2).
     #[must_use]
     pub fn new(from: f64, to: f64, max_columns: usize) -> Self {
         let first = (from * FRAMES_PER_SECOND).floor().max(0.0) as u64;
@@ -119,7 +118,7 @@ impl PictureBuilder {
         }
     }
 
-    /// Takes the next samples: 44.1 kHz mono, nominally within ±1.
+    /// Processes the next samples: 44.1 kHz mono, nominally within ±1.
     pub fn push(&mut self, samples: &[f32]) {
         self.samples += samples.len() as u64;
         let Self { decimator, spectrogram, column_merger, .. } = self;
@@ -133,7 +132,7 @@ impl PictureBuilder {
     #[must_use]
     pub fn finish(self) -> Picture {
         let Self { mut decimator, mut spectrogram, mut column_merger, samples } = self;
-        // Frames with their middle after the end of the audio would show silence that is not part of the recording.
+        // Frames whose middle is after the end of the audio would show silence that is not part of the recording.
         column_merger.end = column_merger.end.min(samples.div_ceil((DECIMATION * HOP) as u64));
         decimator.flush(|block| spectrogram.push(block, |row| column_merger.row(row)));
         spectrogram.push(&[0.0; WINDOW], |row| column_merger.row(row));
@@ -157,7 +156,7 @@ impl ColumnMerger {
         if starts_column(self.per_column) && self.powers.len() / ROW_BINS == self.max_columns {
             self.halve();
         }
-        // Halving an odd number of columns leaves the last one half full.
+        // After merging an odd number of columns, the last one contains only half of its frames.
         if starts_column(self.per_column) {
             self.powers.extend_from_slice(row);
         } else {

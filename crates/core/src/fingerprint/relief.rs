@@ -1,10 +1,10 @@
-//! The relief (masking-depth map) of a query: how far the power at each place is below the loudest power nearby.
+//! The relief (masking-depth map) of a query. For each place (bin and frame), it contains the distance in level from
+//! the loudest power nearby.
 //!
-//! If a query contains a track, each peak of the track that is missing from the query was masked by something louder:
-//! the power of the query at its place is at least the power of the peak. This is the observation behind missing-data
-//! speech recognition (Cooke, Green, Josifovski and Vizinho 2001): the masking power is an upper bound of the masked
-//! one. Peaks alone do not show the masking power. The relief does, with four bits for each bin of each frame, which
-//! are 10 kB a second.
+//! If a query contains a track, each peak of the track that is missing from the query was masked by a louder sound. So
+//! the power of the query at the place of the missing peak is at least the power of that peak. Missing-data speech
+//! recognition is based on the same observation (Cooke, Green, Josifovski and Vizinho 2001). The peaks of the query do
+//! not show this power. The relief does, with four bits for each bin of each frame: 10 kB per second of audio.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,39 +12,40 @@ use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW_BINS;
 
-/// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s, as for ranks ([`super::thinning`]),
-/// because depths are compared with the levels of peaks among their neighbours. Frames are processed in pairs. At half
-/// this value, the sound that set the rank of a peak is often outside, and places look masked; at twice this value, a
-/// loud sound that did not compete with the peak makes places look unmasked.
+/// Neighbourhood in time: this many pairs of frames (0.5 s) before and after a pair. Frames are processed in pairs. The
+/// reach is that of ranks ([`super::thinning`]), because depths are compared with levels of peaks within that
+/// neighbourhood. At half this value, depths of missing peaks are too small, so false matches look more probable. At
+/// twice this value, depths are too large, so true matches look less probable.
 const NEIGHBORHOOD_PAIRS: usize = 10;
-/// Neighbourhood in frequency: this many bins on both sides, 160 Hz, about as for ranks. At half or twice of it, depths
-/// are wrong as for [`NEIGHBORHOOD_PAIRS`]. One more must be a power of two, as `running_maximum` requires.
+/// Neighbourhood in frequency: this many bins (160 Hz) on both sides, about the reach of ranks. A wrong value has the
+/// same effect as for [`NEIGHBORHOOD_PAIRS`]. The value plus one must be a power of two, as `running_maximum` requires.
 const NEIGHBORHOOD_BINS: usize = 15;
-/// Number of pairs that are needed to compute a depth.
+/// Number of pairs of frames in a neighbourhood, which are needed to compute a depth.
 const SPAN_PAIRS: usize = 2 * NEIGHBORHOOD_PAIRS + 1;
-/// Number of pairs whose places are kept: the newest pair, and the pairs that wait for it.
+/// Number of pairs whose local maxima are kept: the newest pair, and the pairs whose neighbourhood is not complete yet.
 const PENDING_PAIRS: usize = NEIGHBORHOOD_PAIRS + 1;
-/// Number of running maxima: over 1, 2, 4, 8 and 16 consecutive pairs. Two of the longest cover all `SPAN_PAIRS` pairs.
+/// Number of ring buffers of maxima: over 1, 2, 4, 8 and 16 consecutive pairs. Two of the longest ranges cover all
+/// `SPAN_PAIRS` pairs.
 const DOUBLINGS: usize = SPAN_PAIRS.ilog2() as usize + 1;
-/// Number of pairs whose maxima are kept: from the oldest pair that is read up to the newest one.
+/// Number of pairs whose range maxima are kept, which is the length of the longest range.
 const RING_PAIRS: usize = 1 << (DOUBLINGS - 1);
 const _: () = assert!(SPAN_PAIRS - RING_PAIRS < RING_PAIRS);
-/// Decibels from one depth to the next, which is a factor of two in power: the exponent of a floating-point ratio is
-/// the depth. 15 steps reach 45 dB. At half this value, depths would end at 22 dB; at twice this value, levels 5 dB
-/// apart would have the same depth.
+/// Decibels per unit of depth: a factor of two in power, so that the exponent of a floating-point ratio of powers is
+/// the depth. 15 units are 45 dB. At half this value, depths end at 22 dB. At twice this value, levels up to 6 dB apart
+/// have the same depth.
 pub(crate) const DEPTH_STEP_DB: f64 = 3.010_3;
-/// Maximum depth. It is also the depth of places that are not known.
+/// Maximum depth. Places outside of the query, and all places of an empty relief, also have this depth.
 pub(crate) const MAX_DEPTH: u8 = 15;
-/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB. At twice this
-/// value, a query of hours may take 140 MB; at half this value, recordings of over an hour are verified without masking
-/// depths.
+/// Maximum number of frames: 2 hours. It limits the memory of a relief to 70 MB. Longer audio has no relief and is
+/// verified without masking depths.
 const MAX_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW_BINS.is_multiple_of(2));
 
-/// Depths below the loudest power nearby, for every frame and bin of a query. Empty if they are not known.
+/// Masking depths of a query: for every frame and bin, how far the power is below the loudest power nearby, in 16 steps
+/// of 3 dB. Empty if the depths are not known.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relief {
-    /// Two bins per byte, the lower one in the lower half.
+    /// Depths by frame, then bin. A byte contains two bins, the lower bin in its lower half.
     #[serde(with = "serde_bytes")]
     cells: Vec<u8>,
 }
@@ -65,12 +66,12 @@ impl Relief {
         self.cells.is_empty()
     }
 
-    /// Returns the depth at a time (ticks) and a frequency (steps). It is that of the loudest of the nine places
-    /// around.
+    /// Returns the depth at a time (ticks) and a frequency (steps), from 0 to [`MAX_DEPTH`]. It is the depth of the
+    /// loudest of nine places: the given one and its eight neighbours. Returns [`MAX_DEPTH`] outside of the query.
     pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
         let index = Self::frame(time) * ROW_BINS + bin;
-        // A frequency above the row would read the next frame.
+        // Without this filter, a frequency above the highest bin would read the next frame.
         let pair = self.cells.get(index / 2).filter(|_| bin < ROW_BINS);
         pair.map_or(MAX_DEPTH, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
     }
@@ -80,7 +81,8 @@ impl Relief {
         (time / f64::from(TICKS_PER_FRAME)).round() as usize
     }
 
-    /// Returns the depths of all bins for each frame between two times (ticks).
+    /// Returns the depths of all bins, for each frame from time `from` up to time `to` (ticks, excluded). Frames
+    /// outside of the query are left out.
     pub(crate) fn frames(&self, (from, to): (f64, f64)) -> impl Iterator<Item = [u8; ROW_BINS]> {
         let at = |time: f64| (Self::frame(time) * ROW_BINS / 2).min(self.cells.len());
         let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW_BINS / 2);
@@ -97,12 +99,14 @@ impl Relief {
 /// Builds a relief from the rows of a spectrogram.
 pub(super) struct ReliefBuilder {
     relief: Relief,
-    /// The last three rows. Each value is the maximum of a bin and its neighbours.
+    /// The last three rows. Each value is the maximum of a bin and its two neighbours.
     rows: [Vec<f32>; 3],
     frames: usize,
-    /// Ring buffer of pairs of frames: the maximum around each place, the second frame after the first one.
+    /// Ring buffer of the last pairs of frames: for each place, the maximum of it and its eight neighbours. Each entry
+    /// contains the first frame of a pair, then the second.
     local_maxima: Vec<Vec<f32>>,
-    /// Ring buffers of maxima over both frames of a pair within `NEIGHBORHOOD_BINS`: entry `n` over the last 2^n pairs.
+    /// Ring buffers of maxima over `NEIGHBORHOOD_BINS` on both sides: buffer `n` contains the maxima over 2^n
+    /// consecutive pairs.
     range_max: [Vec<Vec<f32>>; DOUBLINGS],
     both: Vec<f32>,
     work: Vec<f32>,
@@ -123,9 +127,10 @@ impl ReliefBuilder {
         }
     }
 
-    /// Takes the powers of the next frame.
+    /// Adds the powers of the next frame.
     pub(super) fn push(&mut self, powers: &[f32]) {
-        // The relief of the first hours is freed too: a query is judged with depths for all of its peaks or for none.
+        // The relief of the first two hours is freed too: a query is verified with depths for all of its peaks, or for
+        // none.
         if self.frames > MAX_FRAMES {
             self.relief.cells = Vec::new();
             return;
@@ -136,7 +141,8 @@ impl ReliefBuilder {
     fn add(&mut self, powers: &[f32]) {
         running_maximum::<1>(powers, &mut self.work, &mut self.rows[self.frames % 3]);
         self.frames += 1;
-        // A place needs the frame after it. The first frame has none before it.
+        // The maximum around a place needs the next frame, so it is computed one frame late. The row before the first
+        // frame is zero.
         let Some(frame) = self.frames.checked_sub(2) else { return };
         let slot = self.pairs % PENDING_PAIRS;
         let local_max = &mut self.local_maxima[slot][frame % 2 * ROW_BINS..][..ROW_BINS];
@@ -176,8 +182,8 @@ impl ReliefBuilder {
                 &shorter_ranges[doubling - 1][(self.pairs + RING_PAIRS - pairs_ago) % RING_PAIRS]
             };
             let range_max = &mut longer_ranges[0][self.pairs % RING_PAIRS];
-            // The maximum over 2^n pairs is that of two ranges of half the length, so each pair costs `DOUBLINGS`
-            // passes instead of `SPAN_PAIRS`.
+            // The maximum over 2^n pairs is the maximum of two ranges of half the length, so each pair takes
+            // `DOUBLINGS` passes instead of `SPAN_PAIRS`.
             range_max.copy_from_slice(half(0));
             raise(range_max, half(1 << (doubling - 1)));
         }

@@ -1,20 +1,22 @@
 //! The warped frequency scale of landmarks and neighbourhoods.
 //!
-//! The frequency of a peak is known to a fraction of a bin at low frequencies and to a fraction of a per cent at high
-//! ones. The scale is linear where the first limit dominates and logarithmic where the second one does, so that one
-//! unit is about one resolvable step everywhere, and a change of speed is a shift above the corner.
+//! The accuracy of a peak's frequency is a fraction of a bin at low frequencies, and a fraction of a per cent at high
+//! ones. So the scale is linear below a corner frequency and logarithmic above it. One unit is about one resolvable
+//! step everywhere. Above the corner, a change of speed shifts all positions by the same distance.
 
 use std::sync::LazyLock;
 
 use super::constellation::FREQUENCY_BITS;
 use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
-/// Bin at which the scale changes from linear to logarithmic: 904 Hz. At half this value, one unit is 2.4 % above the
-/// corner, and hashes distinguish fewer frequencies; at twice this value, the top of the band is at 338 units, which do
-/// not fit into the bits of a hash, and a speed change of 1 % moves peaks by 1.7 units instead of 0.8.
+/// Bin at which the scale changes from linear to logarithmic: 904 Hz. At half this value, one unit above the corner is
+/// 2.4 %, so hashes distinguish fewer frequencies and a search reads more postings. At twice this value, the top of the
+/// band is at 338 units, which do not fit into the bits of a hash. A speed change of 1 % then moves peaks by 1.7 units
+/// instead of 0.8.
 pub(crate) const CORNER_BIN: f32 = 84.0;
 
-/// Returns the position of a bin on the warped scale, in units of one bin below the corner and of 1.19 % above it.
+/// Returns the position of a bin on the warped scale. One unit is one bin below the corner, and 1.19 % of the frequency
+/// above it.
 pub(crate) fn warp_bin(bin: f32) -> f32 {
     if bin <= CORNER_BIN { bin } else { CORNER_BIN * (1.0 + (bin / CORNER_BIN).ln()) }
 }
@@ -28,7 +30,8 @@ pub(crate) fn warp_steps(steps: f32) -> f32 {
 static WARPED_POSITIONS: LazyLock<Vec<f32>> =
     LazyLock::new(|| (0..1u16 << FREQUENCY_BITS).map(|steps| warp_steps(f32::from(steps))).collect());
 
-/// Returns [`warp_steps`] of the frequency of a peak.
+/// Returns the position of a peak's frequency (steps) on the warped scale. The result equals [`warp_steps`], but is
+/// read from a table.
 #[inline]
 pub(crate) fn warp_frequency(steps: u16) -> f32 {
     WARPED_POSITIONS.get(usize::from(steps)).copied().unwrap_or_else(|| warp_steps(f32::from(steps)))
@@ -37,8 +40,8 @@ pub(crate) fn warp_frequency(steps: u16) -> f32 {
 /// Width of one bin in hertz.
 const BIN_HERTZ: f64 = ANALYSIS_RATE / WINDOW as f64;
 
-/// Returns the position of a frequency (hertz) on the warped scale, for the axes of pictures: linear below 904 Hz,
-/// logarithmic above.
+/// Returns the position of a frequency (hertz) on the warped scale, for the axes of pictures. The scale is linear below
+/// 904 Hz and logarithmic above.
 ///
 /// # Examples
 ///

@@ -7,11 +7,12 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use super::params::{HIGHEST_BIN, HOP, WINDOW};
 
-/// Number of bins of a row: some more than the highest bin with peaks, for interpolation and maxima. The number is
-/// even, because a relief stores two bins per byte.
+/// Number of bins of a row. The bins above the highest bin with peaks serve interpolation and running maxima. The
+/// number is even, because a relief stores two bins per byte.
 pub(crate) const ROW_BINS: usize = HIGHEST_BIN + 4;
 
-/// Streaming short-time Fourier transform with a Hann window. Frame `t` is centred on sample `t · HOP`.
+/// Short-time Fourier transform with a Hann window, for samples in pieces of any size. Frame `t` is centred on
+/// decimated sample `t · HOP`.
 pub(crate) struct Spectrogram {
     fft: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -46,7 +47,8 @@ impl Spectrogram {
         }
     }
 
-    /// Takes decimated samples and passes one row of powers (1 is a full-scale sine) per frame to `sink`.
+    /// Processes decimated samples (11.025 kHz). Passes one row of powers per frame to `sink`; a full-scale sine has
+    /// power 1.
     pub(crate) fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         while !samples.is_empty() {
             let n = samples.len().min(WINDOW - self.filled);

@@ -1,4 +1,4 @@
-//! Manages the files of the index: opens them, checks them and replaces them by their next state.
+//! Manages the files of the index: opens and checks them, and replaces them when tracks are added or removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,32 +12,30 @@ use super::snapshot::Snapshot;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Number of runs from which on they are merged even if further changes follow. It bounds the number of runs that a
-/// lookup reads while a large index is being built. At half this value, a build merges twice as often and rewrites more
-/// postings; at twice this value, a search during a build reads up to 512 runs.
+/// Number of runs at which [`Cache::apply_part`] merges them, although further changes follow. It limits the number of
+/// runs that a search reads while a large index is being built. At half this value, a build takes longer, because it
+/// merges twice as often. At twice this value, a search during a build reads up to 512 runs.
 const MAX_UNMERGED_RUNS: usize = 256;
-/// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the manifest
-/// was read. An attempt fails only if a merge ends between reading the manifest and opening the files. With half of
-/// them, several merges in a row could make this cache discard valid files; twice only delays the report of a missing
-/// file.
+/// Number of attempts to read the manifest and open its run files. An attempt fails if another process deletes merged
+/// files between these two steps. Fewer attempts can cause an unnecessary rebuild if merges follow quickly.
 const MAX_OPEN_ATTEMPTS: usize = 5;
 
 /// State of the files when [`Cache::open`] opened them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheState {
-    /// The files are valid. Their position is [`Cache::position`].
+    /// The files are valid. [`Cache::position`] is the change of the catalog up to which they are complete.
     Ready,
-    /// There are no files yet. The cache is empty at position 0.
+    /// No files exist yet. The cache is empty, and its position is 0.
     Missing,
-    /// The files were of another version, damaged, or of another catalog, and were deleted. The cache is empty at
-    /// position 0. The text is the reason, for one line on standard error.
+    /// The files were damaged, or belonged to another version or catalog, and were deleted. The cache is empty, and its
+    /// position is 0. The text is the reason, one line for standard error.
     Discarded(String),
 }
 
 /// The index files of one catalog.
 ///
 /// Files are named `PREFIX-index` (the manifest, replaced atomically) and `PREFIX-run-N`. Several processes can open
-/// the same cache: a writer takes a lock, and readers keep the files that they have mapped.
+/// the same cache. A writer takes a lock. A reader can still use files that it has mapped and that were deleted since.
 ///
 /// # Examples
 ///
@@ -71,11 +69,12 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the files at `prefix`. `catalog` identifies the catalog that they must belong to.
+    /// Opens the files whose paths begin with `prefix`. `catalog` is the identity of the catalog that the files must
+    /// belong to.
     ///
     /// # Errors
-    /// [`IndexError::Io`] if the system refuses access to the files. Invalid files are discarded and reported in
-    /// [`CacheState`].
+    /// [`IndexError::Io`] if the operating system refuses access to the files. Invalid files are not an error: they are
+    /// discarded and reported in [`CacheState`].
     ///
     /// # Examples
     ///
@@ -100,8 +99,8 @@ impl Cache {
         let state = match cache.reload() {
             Ok(true) => CacheState::Ready,
             Ok(false) => CacheState::Missing,
-            // Nothing can be searched without the track table and the counts of a run, so this is the one place where
-            // an inconsistent file is replaced. It happens once per open, never during a search.
+            // Without the track table and the counts of a run, nothing can be searched. So inconsistent files are
+            // discarded here, once for each `open`, and never during a search.
             Err(
                 error @ (IndexError::Damaged { .. }
                 | IndexError::Unusable { .. }
@@ -115,7 +114,7 @@ impl Cache {
         Ok((cache, state))
     }
 
-    /// Returns the change number of the catalog up to which the cache is complete; 0 if it is empty.
+    /// Returns the number of the change of the catalog up to which the cache is complete; 0 if it is empty.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.manifest.position
@@ -127,15 +126,15 @@ impl Cache {
         Arc::clone(&self.snapshot)
     }
 
-    /// Applies the changes from [`Cache::position`] up to `position`: new tracks become searchable, and removed ones
-    /// disappear. Both are in the files when this returns. Numbers of tracks are never reused, so a track that is in
-    /// both lists is not added.
+    /// Applies the changes of the catalog after [`Cache::position`] up to `position`: `added` tracks become searchable,
+    /// and `removed` tracks are no longer found. The files contain both when this method returns. Track numbers are
+    /// never reused, so a track that is in both lists is not added.
     ///
-    /// If another process has changed the files in the meantime, its state is loaded and the changes are not applied.
-    /// Check [`Cache::position`] afterwards.
+    /// If another process has changed the files, this method loads them and does not apply the changes. Callers must
+    /// check [`Cache::position`] afterwards.
     ///
     /// # Errors
-    /// [`IndexError`] if the files cannot be written. The cache is not changed then.
+    /// [`IndexError`] if the files cannot be written. The cache is not changed in this case.
     pub fn apply(
         &mut self,
         added: &[(TrackNumber, Constellation)],
@@ -145,8 +144,8 @@ impl Cache {
         self.update(added, removed, position, false)
     }
 
-    /// Works like [`Cache::apply`], for a caller with further changes: runs are not merged yet, so that building a
-    /// large index writes each posting twice instead of many times.
+    /// Works like [`Cache::apply`], but merges runs only if there are 256 or more. It is for callers that apply further
+    /// changes immediately: building a large index then writes each posting about twice instead of many times.
     ///
     /// # Errors
     /// The errors of [`Cache::apply`].
@@ -170,8 +169,8 @@ impl Cache {
         if self.reload_if_changed() {
             return Ok(());
         }
-        // Files were compared with the manifest under the lock above, so no other writer can change them until this
-        // function returns.
+        // The manifest was compared under the lock above, so no other writer can change the files until this function
+        // returns.
         let mut next = Draft::of(&self.files, &self.manifest, &self.runs);
         let result = next
             .extend(added, removed, position)
@@ -187,12 +186,11 @@ impl Cache {
         result
     }
 
-    /// Deletes the files, because a search found a wrong checksum or a rebuild was requested. The cache is then empty
-    /// at position 0, or at the position of new files that another process has written in the meantime.
+    /// Deletes the files, for a rebuild of the index. The cache is then empty, and its position is 0. If another
+    /// process has changed the files, this method loads them instead.
     pub fn discard(&mut self) {
         let lock = self.lock();
-        // Without the lock another process may be writing, so only this process forgets the files and the next writer
-        // checks them again.
+        // Without the lock, another process may be writing. So only the state in memory is cleared.
         if lock.is_err() {
             self.reset();
         } else if !self.reload_if_changed() {
@@ -200,7 +198,8 @@ impl Cache {
         }
     }
 
-    /// Takes the lock of writers. It is released when the file is closed, also by a crash.
+    /// Takes the lock of writers, and blocks until it is free. The lock is released when the returned file is closed,
+    /// also by a crash.
     fn lock(&self) -> Result<File, IndexError> {
         let path = self.files.lock();
         let open = || {
@@ -213,8 +212,8 @@ impl Cache {
         open().map_err(|source| IndexError::Io { action: "lock", path: path.clone(), source })
     }
 
-    /// Returns true if another process has changed the files, and loads its state. If it has deleted the files, this
-    /// cache becomes empty, because its runs were deleted with them.
+    /// Returns true if another process has changed or deleted the files. Changed files are loaded. If the manifest was
+    /// deleted or belongs to another catalog, this cache becomes empty, because its run files were deleted too.
     fn reload_if_changed(&mut self) -> bool {
         match self.files.read_manifest() {
             Ok(Some(manifest)) if manifest == self.manifest => false,
@@ -231,8 +230,8 @@ impl Cache {
 
     /// Reads the manifest and the runs. Returns false if the manifest does not exist.
     fn reload(&mut self) -> Result<bool, IndexError> {
-        // A run that is missing is not damage: a merge may have deleted it after the manifest was read, so the manifest
-        // is read again.
+        // A missing run file is not damage: a merge may have deleted it after the manifest was read. So the manifest is
+        // read again.
         for attempt in 1.. {
             let Some(manifest) = self.files.read_manifest()? else { return Ok(false) };
             if manifest.catalog != self.manifest.catalog {
@@ -266,7 +265,7 @@ impl Cache {
             // Numbers continue, so that a new run never gets the name of one that is still mapped.
             self.manifest.next = self.manifest.next.max(old.next);
         }
-        // Errors are ignored: a file that cannot be deleted is found and discarded again when it is opened.
+        // Errors are ignored: a file that cannot be deleted is discarded again by the next `open`.
         let _ = fs::remove_file(self.files.manifest());
         self.reset();
     }
@@ -282,15 +281,15 @@ impl Cache {
 
     fn publish(&mut self, draft: &Draft) -> Result<(), IndexError> {
         let runs: Vec<_> = draft.runs.iter().map(|(_, run)| Arc::clone(run)).collect();
-        // Created before the manifest is written, so that a run that cannot be read fails the change and not the next
-        // search.
+        // The snapshot is created before the manifest is written. So a run that cannot be read causes an error of the
+        // change, and not of the next search.
         let snapshot = Snapshot::new(runs.clone(), Arc::new(draft.manifest.removed.clone()))?;
         let manifest = Manifest {
             runs: draft.runs.iter().map(|(number, _)| *number).collect(),
             ..draft.manifest.clone()
         };
-        // The manifest is the commit. Old runs are deleted after it, so a crash in between leaves unused files and
-        // never missing ones.
+        // Writing the manifest commits the change. Old runs are deleted afterwards, so a crash in between leaves unused
+        // files, but no manifest with missing files.
         self.files.write_manifest(&manifest)?;
         for number in self.manifest.runs.iter().chain(&draft.new_files) {
             if !manifest.runs.contains(number) {

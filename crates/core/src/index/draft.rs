@@ -1,4 +1,4 @@
-//! The next state of the index files: adds, removes and merges tracks.
+//! Prepares the next state of the index files: adds and removes tracks, and merges runs.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,16 +14,17 @@ use super::write::write_tracks;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB. At half this value, memory
-/// halves and a first build writes twice as many runs, which are merged later; at twice this value, memory is about 800
-/// MB.
+/// Maximum number of peaks of one new run. It limits the memory for building an index to about 400 MB. At twice this
+/// value, memory is about 800 MB. At half this value, a first build writes twice as many runs, which must be merged
+/// later.
 const MAX_PEAKS_PER_RUN: usize = 16 << 20;
-/// A run is merged with all smaller ones if it has at most this many times their postings, so that the number of runs
-/// grows with the logarithm of the catalog. At half this value, more runs remain and every lookup reads more of them;
-/// at twice this value, runs are merged earlier and each posting is rewritten more often as the catalog grows.
+/// A run is merged with all smaller runs if it has at most this many times the sum of their postings. So the number of
+/// runs grows with the logarithm of the number of tracks. At half this value, more runs remain, and every search reads
+/// all of them. At twice this value, runs are merged earlier, and adding tracks takes longer.
 const MERGE_RATIO: u64 = 2;
-/// A run is rewritten on its own if at least one of this many tracks is removed. At 2, removed tracks may take half of
-/// the space of a run; at 8, removing an eighth of the tracks rewrites the whole run.
+/// A run is rewritten without its removed tracks if at least one in this many of its tracks (a quarter) is removed. At
+/// 2, removed tracks may take half of the space of a run. At 8, removing an eighth of the tracks rewrites the whole
+/// run.
 const REWRITE_REMOVED_RATIO: usize = 4;
 
 /// The next state of a [`super::Cache`], until it is published.
@@ -32,18 +33,18 @@ pub(super) struct Draft {
     pub(super) manifest: Manifest,
     /// Open runs with their numbers.
     pub(super) runs: Vec<(u64, Arc<Run>)>,
-    /// Numbers of the run files that were written for this state.
+    /// Numbers of the run files that this draft has written.
     pub(super) new_files: Vec<u64>,
 }
 
 impl Draft {
-    /// Creates a draft from the current state of these files. `runs` are its open runs in the order of the manifest.
+    /// Creates a draft from the current state of `files`. `runs` are the open runs in the order of the manifest.
     pub(super) fn of(files: &CacheFiles, manifest: &Manifest, runs: &[Arc<Run>]) -> Self {
         let runs = manifest.runs.iter().copied().zip(runs.iter().cloned()).collect();
         Self { files: files.clone(), manifest: manifest.clone(), runs, new_files: Vec::new() }
     }
 
-    /// Adds and removes tracks. `position` is the change of the catalog that the files then include.
+    /// Adds and removes tracks. `position` is the change of the catalog up to which the files are then complete.
     pub(super) fn extend(
         &mut self,
         added: &[(TrackNumber, Constellation)],
@@ -51,7 +52,8 @@ impl Draft {
         position: u64,
     ) -> Result<(), IndexError> {
         self.manifest.position = position;
-        // Before the additions, so that a number that is in both lists is only marked if an old run contains it.
+        // Removal comes first, so that a track that is in both lists is marked as removed only if an old run contains
+        // it.
         self.remove(removed)?;
         let removed: HashSet<_> = removed.iter().collect();
         let added: Vec<_> = added.iter().filter(|(number, _)| !removed.contains(number)).cloned().collect();
@@ -62,7 +64,7 @@ impl Draft {
                 peaks += constellation.peaks.len();
                 peaks <= MAX_PEAKS_PER_RUN
             });
-            // At least one track: a single one with more peaks than the limit must still make progress.
+            // At least one track, so that a single track with more peaks than the limit is written too.
             let now = fitting.count().max(1);
             let catalog = self.manifest.catalog;
             let fitted = self.write(|out| {
@@ -70,7 +72,7 @@ impl Draft {
                 Ok((out, fitted))
             })?;
             if fitted == 0 {
-                // A single track of more than three years, which no catalog contains.
+                // Only a track of more than three years does not fit.
                 return Err(IndexError::Unusable { path: self.files.manifest(), reason: "too long" });
             }
             rest = &rest[fitted..];
@@ -78,7 +80,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Marks tracks as removed that are in a run.
+    /// Marks those of the `removed` tracks as removed that an existing run contains.
     fn remove(&mut self, removed: &[TrackNumber]) -> Result<(), IndexError> {
         if removed.is_empty() {
             return Ok(());
@@ -113,11 +115,12 @@ impl Draft {
         Ok(())
     }
 
-    /// Returns the numbers of the runs to merge next: the smallest runs up to the first one that is much larger than
-    /// all smaller ones together, or one run with many removed tracks.
+    /// Returns the numbers of the runs to merge next: the smallest runs, up to the first run that is much larger than
+    /// all smaller ones together. If that is less than two runs, returns one run with many removed tracks. Returns
+    /// `None` if no run needs a merge.
     fn runs_to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
         let mut by_size: Vec<_> = self.runs.iter().collect();
-        // The number of the run breaks ties, so that the choice does not depend on the order of the manifest.
+        // Runs of equal size are ordered by number, so that the choice does not depend on the order of the manifest.
         by_size.sort_by_key(|(number, run)| (run.postings(), *number));
         let (mut mergeable, mut postings) = (0, 0);
         for (i, (_, run)) in by_size.iter().enumerate() {
@@ -150,14 +153,15 @@ impl Draft {
         Ok(None)
     }
 
-    /// Writes a run file under a temporary name, renames it and opens it.
+    /// Writes a run file under a temporary name, renames it and opens it. Returns the value that `write` returned with
+    /// its output.
     fn write<T>(
         &mut self,
         write: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, T), WriteError>,
     ) -> Result<T, IndexError> {
         let number = self.manifest.next;
-        // The number is used up even if writing fails, so no file ever gets the name of one that a reader may have
-        // mapped.
+        // The number is not used again, even if writing fails. So no new file gets the name of a file that a reader may
+        // have mapped.
         self.manifest.next += 1;
         let path = self.files.run(number);
         let mut temporary = path.clone().into_os_string();
@@ -179,15 +183,15 @@ impl Draft {
         })?;
         self.new_files.push(number);
         let run = Run::open(&path, self.manifest.catalog)?;
-        // A merge of only removed tracks leaves an empty run. Its file is in `new_files` and is deleted when the draft
-        // is published.
+        // A merge whose tracks are all removed writes an empty run. The file of that run is in `new_files` and is
+        // deleted when the draft is published.
         if run.tracks() > 0 {
             self.runs.push((number, Arc::new(run)));
         }
         Ok(value)
     }
 
-    /// Deletes the files that were written for this state.
+    /// Deletes the files that this draft has written.
     pub(super) fn delete_new_files(&self) {
         for number in &self.new_files {
             let _ = fs::remove_file(self.files.run(*number));

@@ -1,5 +1,5 @@
-//! Entry points for fuzzing the files of the index. Checksums are corrected first, because random bytes would be
-//! rejected by them.
+//! Entry points for fuzzing the files of the index. They correct the checksums of an input first, because otherwise
+//! nearly every input would be rejected for a wrong checksum.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -12,29 +12,30 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::HASH_BITS;
 
-/// Bytes of a word of the footer.
+/// Length of a word of the footer in bytes.
 const WORD_BYTES: usize = 8;
 
-/// Word of the footer that holds the number of bytes under checksums.
+/// Index of the footer word that contains the number of bytes covered by checksums.
 const COVERED_WORD: usize = 4;
 
-/// Word of the footer that holds the checksum of the table of checksums.
+/// Index of the footer word that contains the checksum of the table of checksums.
 const TABLE_CHECKSUM_WORD: usize = 5;
 
-/// Maximum number of postings of a run for which all postings are visited. It bounds the time of one fuzz input. At
-/// half this value, larger runs are only opened; at twice this value, one input takes up to twice as long.
+/// Maximum number of postings of a run whose postings are all read. It limits the time for one fuzz input.
 const MAX_VISITED_POSTINGS: u64 = 1_000_000;
 
-/// Returns a run file with these tracks, as the cache writes it, for the corpus, or `None` if writing fails.
+/// Returns a run file with these tracks, as the cache writes it, for the fuzzing corpus. Returns `None` if writing
+/// fails.
 #[must_use]
 pub fn write_run(tracks: &[(TrackNumber, Constellation)], catalog: u128) -> Option<Vec<u8>> {
     write_tracks(Vec::new(), catalog, tracks).ok().map(|(bytes, _)| bytes)
 }
 
-/// Corrects magic and checksums of a run file, opens it and reads everything in it.
+/// Corrects the magic number and checksums of a run file, opens it and reads its groups, tracks, constellations and
+/// postings.
 ///
 /// # Errors
-/// [`IndexError`] that describes why the file is rejected.
+/// [`IndexError`] with the reason if the file is rejected.
 pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
     fix_checksums(&mut bytes);
     let catalog = Footer::from_file(&bytes).map_or(0, |footer| footer.catalog);
@@ -52,7 +53,7 @@ pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Reads a manifest whose checksum is right; returns true if this version can read it.
+/// Reads the text of a manifest without its checksum line. Returns true if this version can read it.
 #[must_use]
 pub fn read_manifest(text: &str) -> bool {
     Manifest::parse(&format!("{text}checksum 0\n")).is_some()
@@ -64,7 +65,7 @@ fn fix_checksums(bytes: &mut [u8]) -> Option<()> {
     let covered = usize::try_from(u64::from_le_bytes(covered)).ok()?;
     let (body, footer) = bytes.split_at_mut(footer_at);
     footer.first_chunk_mut().map(|magic| *magic = *MAGIC)?;
-    // If the table does not fit, the file is left as it is: the reader must reject it by itself.
+    // If the table does not fit, the file is not corrected further, and the reader must reject it.
     if let Some((content, table)) = body.split_at_mut_checked(covered) {
         for (page, entry) in content.chunks(PAGE_BYTES).zip(table.chunks_exact_mut(4)) {
             entry.copy_from_slice(&page_checksum(page).to_le_bytes());

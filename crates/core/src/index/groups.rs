@@ -1,9 +1,10 @@
-//! Numbers of postings of the groups of hashes of a run, and their packed form.
+//! Counts the postings of each group of hashes of a run, and packs these counts.
 
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, group};
 
-/// Returns the number of postings of each group of hashes that has any. The postings must be sorted.
+/// Returns the number of each group of hashes that has postings, with the number of its postings. The postings must be
+/// sorted.
 pub(crate) fn count_groups(postings: &[u64]) -> Vec<(usize, u32)> {
     let mut counts = Vec::new();
     let mut rest = postings;
@@ -21,7 +22,7 @@ fn groups_rice(postings: u64) -> u32 {
     rice_parameter(postings, GROUPS as u64)
 }
 
-/// Packs the number of postings of each group. `postings` is their sum.
+/// Packs the number of postings of each group. `postings` is the sum over all groups.
 pub(crate) fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
     let mut out = BitWriter::default();
     for count in groups {
@@ -30,7 +31,7 @@ pub(crate) fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads the output of [`pack_groups`]. Returns `None` if the bytes are invalid.
+/// Reads the output of [`pack_groups`]. `postings` must be the same sum. Returns `None` if the bytes are invalid.
 pub(crate) fn unpack_groups(bytes: &[u8], postings: u64) -> Option<Vec<u32>> {
     let mut bits = BitReader::new(bytes);
     (0..GROUPS).map(|_| u32::try_from(bits.rice(groups_rice(postings))?).ok()).collect()

@@ -3,11 +3,11 @@
 //! magic: 8 bytes
 //! constellations, packed, one after the other
 //! postings: buckets by rising hash
-//! groups: postings of each group of hashes, Rice codes with one parameter
-//! directory: offset of each bucket in the postings, and their end: 5 bytes each
+//! groups: number of postings of each group of hashes, Rice codes with one parameter
+//! directory: offset of each bucket in the postings, then the end of the postings: 5 bytes each
 //! tracks: 32 bytes each, by rising start
-//! checksum of each 4096-byte page of all before: 4 bytes each
-//! footer: 16 words of 8 bytes, the last one their checksum
+//! checksum of each 4096-byte page of all sections before: 4 bytes each
+//! footer: 16 words of 8 bytes, the last one is the checksum of the others
 //! ```
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -23,28 +23,29 @@ pub(crate) const DIRECTORY_ENTRY_BYTES: usize = 5;
 pub(crate) const TRACK_ENTRY_BYTES: usize = 32;
 
 /// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification uses
-/// the exact times of the peaks. Part of the file format. At half this value each posting needs one more bit of time;
-/// at twice this value, offsets are only exact to 46 ms and votes of unrelated landmarks coincide more often.
+/// the exact times of the peaks. At half this value, each posting takes one more bit. At twice this value, offsets are
+/// exact to 46 ms only, so searches find more false candidates. Part of the file format.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
-/// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than the windows of
-/// files (15 s), so that an offset identifies its track. In the live window of 18 s, a track that begins in the last 2
-/// s is not found. At a scale above 1 a window is longer on the time line: in a window of 15 s at 1.5 times the speed,
-/// a track that begins in the last 4 s is not found. At half this value, a window that begins more than 8 s before a
-/// track would be assigned to the track before it; at twice this value, each track takes 16 s more of the time line,
-/// and more positions are counted as hypotheses. Part of the file format.
+/// Margin: silence before each track on the time line, in units of a posting's time (16 s). It is longer than the
+/// windows of files (15 s), so that an offset identifies its track. A track that begins near the end of a longer window
+/// is not found in that window. Such windows are the live window (18 s: the last 2 s are affected) and windows at a
+/// higher speed (15 s at 1.5 times the speed: the last 4 s). At half this value, a track that begins later than 8 s in
+/// a window is not found. At twice this value, the time line is longer, so searches count more hypotheses and need
+/// stronger matches. Part of the file format.
 pub(crate) const TRACK_MARGIN_UNITS: u32 = 690;
-/// Maximum length of the time line of one run. Further tracks are written to another run.
+/// Maximum length of the time line of one run, in units of a posting's time: about three years. Further tracks are
+/// written to another run.
 pub(crate) const MAX_RUN_UNITS: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN_UNITS as u64;
-/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin, so
-/// that the counts do not depend on how tracks are distributed over runs. At half this value, the votes of one offset
-/// are split over more bins, because query and track are framed independently; at twice this value, more unrelated
-/// votes share a bin. Part of the file format.
+/// Length of an offset bin, in which votes are counted, in units of a posting's time (46 ms). Tracks begin at the start
+/// of a bin, so that the counts do not depend on the distribution of tracks over runs. At half this value, the votes
+/// for one position are split over more bins, so weak matches are missed. At twice this value, more unrelated votes
+/// fall into the same bin. Part of the file format.
 pub(crate) const BIN_UNITS: u32 = 2;
 /// Target for the average number of postings in a bucket. At half this value, the directory (5 bytes for each bucket)
-/// doubles; at twice this value, a probe decodes about twice as many postings that it does not need.
+/// takes twice the space. At twice this value, a search decodes about twice as many postings that it does not need.
 const BUCKET_POSTINGS: u64 = 24;
 
-/// Content of the footer.
+/// Content of the footer of a run file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Footer {
     pub(crate) catalog: u128,
@@ -62,8 +63,8 @@ pub(crate) struct Footer {
 
 impl Footer {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        // The hashes of landmarks have their own version, because a change of them makes postings useless even if the
-        // layout is the same.
+        // The hashes of landmarks have a separate version, because a change of hashes makes all postings invalid even
+        // if the layout is the same.
         let versions = u64::from(FORMAT_VERSION) << 32 | u64::from(SCHEME_VERSION);
         let words = [
             u64::from_le_bytes(*MAGIC),
@@ -88,7 +89,8 @@ impl Footer {
         bytes
     }
 
-    /// Reads the footer at the end of a file. An error describes what is wrong with the file.
+    /// Reads the footer at the end of a file. The error is the reason why the file cannot be used, such as "of another
+    /// version".
     pub(crate) fn from_file(file: &[u8]) -> Result<Self, &'static str> {
         let footer = file.len().checked_sub(FOOTER_BYTES).and_then(|at| file.get(at..)).ok_or("too short")?;
         let word = |i: usize| {
@@ -119,28 +121,28 @@ impl Footer {
             time_bits: word(12) as u32,
             groups_at: word(13),
         };
-        // Both are used as shift counts. A valid checksum does not prove that the writer was correct.
+        // Both numbers are used as shift counts, and a valid checksum does not prove that they are in range.
         if this.bucket_bits > HASH_BITS || this.time_bits > 32 { Err("damaged") } else { Ok(this) }
     }
 }
 
-/// Returns the number of bits of a hash that number its bucket, for a run with `postings` postings.
+/// Returns the number of high bits of a hash that are the number of its bucket, for a run with `postings` postings.
 pub(crate) fn bucket_bits(postings: u64) -> u32 {
     (postings / BUCKET_POSTINGS).checked_ilog2().unwrap_or(0).min(HASH_BITS)
 }
 
-/// Returns the number of bits of a time on a time line of this length.
+/// Returns the number of bits of a time on a time line of `length` units: 1 to 32.
 pub(crate) fn time_bits(length: u64) -> u32 {
     (u64::BITS - length.leading_zeros()).clamp(1, 32)
 }
 
-/// Position of a track in a run.
+/// Entry of a track in the track table of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrackEntry {
     pub(crate) number: u32,
     /// Start on the time line of the run, in units of a posting's time.
     pub(crate) start: u32,
-    /// Length in the same units.
+    /// Length on the time line, in units of a posting's time.
     pub(crate) length: u32,
     /// Length of the packed constellation in bytes.
     pub(crate) constellation_bytes: u32,
@@ -150,7 +152,8 @@ pub(crate) struct TrackEntry {
     pub(crate) postings: u32,
 }
 
-/// Returns the number of units that a track of this length takes on a time line, including the silence before it.
+/// Returns the number of units that a track of `length` units takes on a time line, including the margin before it and
+/// rounding to whole bins.
 pub(crate) fn units_taken(length: u32) -> u64 {
     u64::from(length).next_multiple_of(u64::from(BIN_UNITS)) + u64::from(TRACK_MARGIN_UNITS)
 }

@@ -1,6 +1,6 @@
-//! The manifest lists the run files of the cache and the change of the catalog up to which it is complete.
+//! The manifest lists the run files of a cache, and the change of the catalog up to which they are complete.
 //!
-//! It is a text that is replaced atomically by renaming, so that a reader sees either the old or the new one:
+//! It is a text file that is replaced atomically by renaming, so that a reader sees either the old or the new content:
 //! ```text
 //! refrain-index 1
 //! catalog 0123…
@@ -22,21 +22,21 @@ use super::{IndexError, TrackNumber};
 
 const HEADING: &str = "refrain-index 1";
 
-/// Content of the manifest.
+/// Content of the manifest file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) catalog: u128,
-    /// Change of the catalog up to which the cache is complete.
+    /// Number of the change of the catalog up to which the cache is complete; 0 for an empty cache.
     pub(crate) position: u64,
-    /// Number of the next run file.
+    /// Number of the next run file to write. Numbers are never reused.
     pub(crate) next: u64,
-    /// Numbers of the run files.
+    /// Numbers of the run files of the cache.
     pub(crate) runs: Vec<u64>,
-    /// Removed tracks whose data is still in a file.
+    /// Removed tracks whose data is still in a run file.
     pub(crate) removed: HashSet<TrackNumber>,
 }
 
-/// Paths of the files of a cache.
+/// Makes the paths of the files of a cache, which all begin with the same prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheFiles {
     prefix: PathBuf,
@@ -65,7 +65,7 @@ impl CacheFiles {
         self.with(&format!("-run-{number}"))
     }
 
-    /// Reads the manifest. Returns `None` if the file does not exist yet.
+    /// Reads the manifest. Returns `None` if the file does not exist.
     pub(crate) fn read_manifest(&self) -> Result<Option<Manifest>, IndexError> {
         let path = self.manifest();
         match fs::read(&path) {
@@ -130,7 +130,8 @@ impl Manifest {
         Self::split(text).is_some_and(|(body, checksum)| checksum == xxh3_64(body.as_bytes()))
     }
 
-    /// Reads an intact text. Returns `None` if it contains lines that this version does not support.
+    /// Reads the text of a manifest without verifying the checksum. Returns `None` if the text is not a manifest or
+    /// contains lines that this version does not support.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (body, _) = Self::split(text)?;
         let mut lines = body.lines();

@@ -1,4 +1,4 @@
-//! Merges several runs into one run.
+//! Merges several run files into one.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -14,12 +14,13 @@ use super::{IndexError, TrackNumber};
 /// A run to merge, with the new positions of its tracks.
 struct MergeInput<'a> {
     run: &'a Run,
-    /// For each track: its old start, and the number to add to its times, or `None` if the track is removed.
+    /// For each track: its old start, and the number to add to the times of its postings, or `None` if the track is
+    /// removed.
     moves: Vec<(u32, Option<i64>)>,
 }
 
 impl MergeInput<'_> {
-    /// Returns the shift of the track that is at `time` on the time line of the run.
+    /// Returns the section and shift of the track that contains `time` on the time line of the run.
     fn at(&self, time: u32) -> TimeShift {
         let next = self.moves.partition_point(|(start, _)| *start <= time);
         let to = self.moves.get(next).map_or(u32::MAX, |(start, _)| *start);
@@ -30,8 +31,8 @@ impl MergeInput<'_> {
     }
 }
 
-/// A section (`from..to`) of the time line of a run to merge, and the number to add to the times of its postings
-/// (`shift`; `None` if they are removed).
+/// A section (`from..to`) of the time line of a run to merge. `shift` is the number to add to the times of its
+/// postings, or `None` if these postings are removed.
 #[derive(Debug, Clone, Copy, Default)]
 struct TimeShift {
     from: u32,
@@ -62,7 +63,7 @@ pub(crate) fn write_merged<W: Write>(
             let packed = run.packed_constellation(&track)?;
             track.constellation_at = out.position();
             out.write(packed)?;
-            // The caller merges only runs that fit: see `fits`.
+            // The caller merges only runs that fit onto one time line: see `fits`.
             let Some(start) = layout.place(track) else { break };
             moves.push((old, Some(i64::from(start) - i64::from(old))));
         }
@@ -73,7 +74,8 @@ pub(crate) fn write_merged<W: Write>(
         for source in &sources {
             let mut current = TimeShift::default();
             source.run.visit_postings(low, high, |hash, time| {
-                // Times within a hash ascend, so the same track often follows and the binary search is skipped.
+                // Times of equal hashes ascend, so the next posting is often of the same track, and the binary search
+                // is skipped.
                 if !(current.from..current.to).contains(&time) {
                     current = source.at(time);
                 }
@@ -82,13 +84,14 @@ pub(crate) fn write_merged<W: Write>(
                 }
             })?;
         }
-        // The tracks of each run follow those of the run before, so the times are already ascending within a hash.
+        // On the new time line, the tracks of each run follow those of the run before. So the times of equal hashes
+        // already ascend.
         sort_by_hash(sink, low, (high - low + 1).ilog2(), &mut Vec::new());
         Ok(())
     })
 }
 
-/// Returns true if the runs fit onto one time line.
+/// Returns true if all runs together fit onto one time line.
 pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
     let mut end = 0;
     for run in runs {

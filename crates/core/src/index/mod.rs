@@ -1,8 +1,9 @@
-//! The index: a cache of posting runs that are built from constellations and searched through a [`Snapshot`].
+//! The index: runs of postings that are built from constellations and searched through a [`Snapshot`]. It is a cache:
+//! it can always be built again from the catalog.
 //!
-//! A run is immutable. It contains the postings of some tracks, sorted by hash, and the constellations of these
-//! tracks. New tracks make a new run. Runs are merged as their number grows, which also removes the data of removed
-//! tracks from the files. [`Cache`] manages the files, and a [`Snapshot`] is the view of them that a search uses.
+//! A run is immutable. It contains the postings of some tracks, sorted by hash, and the constellations of these tracks.
+//! New tracks are written as a new run. Runs are merged as their number grows, and a merge also deletes the data of
+//! removed tracks. [`Cache`] manages the files, and a [`Snapshot`] is the view of them that a search uses.
 
 mod cache;
 mod draft;
@@ -35,7 +36,7 @@ pub use snapshot::Snapshot;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackNumber(pub u32);
 
-/// An error of reading or writing the index. The catalog is not affected.
+/// An error while reading or writing the index. The catalog is not affected.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -56,8 +57,8 @@ pub enum IndexError {
         /// Path of the file.
         path: PathBuf,
     },
-    /// The checksums of the file are valid, but its content is inconsistent or was read at a wrong offset. This is a
-    /// bug of this program or of the one that wrote the file. The file is not changed.
+    /// The checksums of the file are valid, but its content is inconsistent or was read at a wrong offset. The cause is
+    /// a bug of this program or of the program that wrote the file. The file is not changed.
     #[error(
         "index file {path} passes its checksums but is inconsistent: this is a bug, please report it; \
          `refrain tracks reindex` builds the index again from the catalog"
@@ -74,15 +75,16 @@ pub enum IndexError {
         /// The reason, after the words "index file … is", such as "of another version".
         reason: &'static str,
     },
-    /// A row of the index in the database is damaged.
+    /// A row of the search index in the database is damaged. An administrator must rebuild the index.
     #[error(
         "the search index in the database is damaged; `refrain tracks reindex` builds it again from the catalog"
     )]
     DamagedRow,
-    /// Other processes have merged the runs that were being searched; open the index again and repeat the search.
+    /// Another process has merged the runs in the database during the search. Open the index again and repeat the
+    /// search.
     #[error("the search index in the database changed during the search; repeat the search")]
     Stale,
-    /// The database failed to return the rows.
+    /// The database failed to return the rows of the index.
     #[error("cannot read the search index in the database: {source}")]
     Rows {
         /// Error of the database.

@@ -1,5 +1,5 @@
-//! A file of pages with checksums. Each page is checked when it is first read, so that damage is detected without
-//! reading a large index completely.
+//! Files that consist of pages with checksums. A page is checked when it is first read. So a large index can be opened
+//! without reading it completely, and damage is still detected before use.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::IndexError;
 
-/// Number of bytes that one checksum covers. Part of the file format. It equals the page size of common processors, so
-/// checking a page reads no more from disk than using it. At half this value the table of checksums doubles (to 0.2 %
-/// of the file); at twice this value, a lookup of one bucket hashes twice as much.
+/// Number of bytes that one checksum covers. It equals the page size of common processors, so checking a page reads no
+/// more from disk than using it. At half this value, the table of checksums takes 0.2 % of the file instead of 0.1 %.
+/// At twice this value, the first read of a bucket checks twice as many bytes. Part of the file format.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
 /// Returns the checksum of a page as it is stored in the table of checksums.
@@ -21,17 +21,17 @@ pub(super) fn page_checksum(page: &[u8]) -> u32 {
     xxh3_64(page) as u32
 }
 
-/// Storage of the bytes of a file.
+/// The bytes of a file.
 #[derive(Debug)]
 pub(crate) enum Storage {
-    /// Mapped from a file that never changes: runs are written once, then only deleted.
+    /// Mapped from a file that never changes: run files are written once, and later only deleted.
     Mapped(Mmap),
-    /// In memory.
+    /// Held in memory.
     Owned(Vec<u8>),
 }
 
 impl Storage {
-    /// Maps a file.
+    /// Maps a file into memory.
     pub(crate) fn map(path: &Path) -> Result<Self, IndexError> {
         let fail = |source| IndexError::Io { action: "read", path: path.to_owned(), source };
         let file = File::open(path).map_err(fail)?;
@@ -51,24 +51,25 @@ impl Storage {
     }
 }
 
-/// Pages that are checked against their checksums.
+/// Reads bytes of a file after checking the pages that contain them.
 #[derive(Debug)]
 pub(crate) struct Pages {
     storage: Storage,
-    /// Path for messages; empty for storage in memory.
+    /// Path of the file for messages; empty for bytes in memory.
     path: PathBuf,
     /// Number of bytes from the start of the file that checksums cover.
     covered: usize,
-    /// Set of the pages that were checked, one bit per page.
+    /// One bit for each page: 1 if the page was checked.
     checked_pages: Vec<AtomicU64>,
 }
 
 impl Pages {
-    /// Takes a storage whose first `covered` bytes are followed by the table of their checksums. Returns `None` if
-    /// the table does not fit or its own checksum is not `table_checksum`.
+    /// Creates the pages of a file. The first `covered` bytes of `storage` are the pages, and the table of their
+    /// checksums follows. Returns `None` if the file is too short for the table, or if the checksum of the table is not
+    /// `table_checksum`.
     pub(crate) fn new(storage: Storage, path: &Path, covered: usize, table_checksum: u64) -> Option<Self> {
         let pages = covered.div_ceil(PAGE_BYTES);
-        // Checked arithmetic, because `covered` comes from the file.
+        // The arithmetic checks for overflow, because `covered` comes from the file.
         let table = storage.bytes().get(covered..covered.checked_add(pages.checked_mul(4)?)?)?;
         if xxh3_64(table) != table_checksum {
             return None;
@@ -80,17 +81,18 @@ impl Pages {
     /// Returns the bytes `from .. from + len` after checking their pages.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if the checksum of a page is wrong. [`IndexError::Inconsistent`] if the bytes are
-    /// outside of the pages: the file may be intact, and the place is wrong.
+    /// [`IndexError::Damaged`] if the checksum of a page is wrong. [`IndexError::Inconsistent`] if the requested bytes
+    /// are outside of the pages, which means that the offset is wrong.
     #[inline]
     pub(crate) fn get(&self, from: usize, len: usize) -> Result<&[u8], IndexError> {
-        // An offset that overflows or is outside comes from inconsistent content, so it is not reported as damage.
+        // An offset outside of the pages comes from inconsistent content with valid checksums, so it is not reported as
+        // damage.
         let end = from.checked_add(len).filter(|end| *end <= self.covered);
         let Some(end) = end else { return Err(self.inconsistent()) };
         for page in from / PAGE_BYTES..end.div_ceil(PAGE_BYTES) {
             let mask = 1 << (page % 64);
-            // Relaxed is sufficient: a bit only says that a check has succeeded, the bytes never change, and a lost
-            // update only repeats a check.
+            // Relaxed ordering is sufficient. A bit only records that a check has succeeded, the bytes never change,
+            // and a lost update only repeats a check.
             if self.checked_pages[page / 64].load(Ordering::Relaxed) & mask == 0 {
                 self.check(page)?;
                 self.checked_pages[page / 64].fetch_or(mask, Ordering::Relaxed);
@@ -99,7 +101,7 @@ impl Pages {
         Ok(&self.storage.bytes()[from..end])
     }
 
-    /// Checks every page now.
+    /// Checks all pages that were not checked yet.
     pub(crate) fn check_all(&self) -> Result<(), IndexError> {
         self.get(0, self.covered).map(|_| ())
     }
@@ -116,14 +118,14 @@ impl Pages {
         }
     }
 
-    /// Returns the error for inconsistent content with valid checksums.
+    /// Returns the error for a file with valid checksums and inconsistent content.
     #[cold]
     pub(crate) fn inconsistent(&self) -> IndexError {
         IndexError::Inconsistent { path: self.path.clone() }
     }
 }
 
-/// Writes bytes and computes the checksums of their pages.
+/// Writes a file of pages: passes bytes on to `inner` and computes the checksum of each page.
 pub(crate) struct PageWriter<W> {
     inner: W,
     written: u64,
@@ -163,8 +165,8 @@ impl<W: Write> PageWriter<W> {
         self.in_page = 0;
     }
 
-    /// Writes the table of checksums. Returns the inner writer, the number of covered bytes and the checksum of the
-    /// table.
+    /// Writes the table of checksums after the pages. Returns the inner writer, the number of bytes in the pages and
+    /// the checksum of the table.
     pub(crate) fn finish(mut self) -> io::Result<(W, u64, u64)> {
         // The last page may be shorter; its checksum covers only the bytes that exist.
         if self.in_page > 0 {

@@ -1,16 +1,17 @@
-//! The posting codec, which encodes the sorted (hash, time) pairs of a bucket as bytes.
+//! The posting codec: encodes the postings of a bucket, which are pairs of hash and time, as bytes.
 //!
-//! A bucket contains the postings whose hashes share their high bits. Each posting is one integer: the low bits of
-//! the hash above the time. The integers are sorted, and their gaps are stored as Rice codes with a parameter that
-//! follows from the number of postings. A random set costs about 1.5 bits a posting more than its entropy.
+//! A bucket contains the postings whose hashes have the same high bits. Each posting is one integer: the low bits of
+//! the hash, followed by the bits of the time. The integers are sorted, and the differences between them are stored as
+//! Rice codes. The Rice parameter is computed from the number of postings. Random postings take about 1.5 bits per
+//! posting more than the theoretical minimum.
 //! ```text
-//! Rice(count, 4) | per posting: Rice(gap, k)
+//! Rice(count, 4) | per posting: Rice(difference, k)
 //! ```
 
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 
-/// Rice parameter of the number of postings of a bucket. It suits counts of about 16 to 32, the target of a bucket; at
-/// half or twice of it a count takes a few bits more. Part of the file format.
+/// Rice parameter for the number of postings of a bucket. It suits counts of about 16 to 32, the target for a bucket.
+/// Part of the file format.
 const COUNT_RICE: u32 = 4;
 
 /// Returns a posting as one sortable integer: the hash in the high 32 bits, the time in the low 32 bits.
@@ -21,9 +22,9 @@ pub(crate) fn posting(hash: u32, time: u32) -> u64 {
 /// Parameters of the encoding of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BucketShape {
-    /// Number of low bits of the hash that are stored. The high bits are implied by the number of the bucket.
+    /// Number of low bits of the hash that are stored. The number of the bucket contains the other bits.
     pub(crate) hash_bits: u32,
-    /// Number of bits of a time.
+    /// Number of bits of the time of a posting.
     pub(crate) time_bits: u32,
 }
 
@@ -32,8 +33,8 @@ impl BucketShape {
         rice_parameter(1u64 << (self.hash_bits + self.time_bits).min(63), count)
     }
 
-    /// Appends the encoded postings of one bucket, which must be sorted, to `bytes`. No postings are encoded as no
-    /// bytes.
+    /// Appends the encoded postings of one bucket to `bytes` and returns the vector. The postings must be sorted. An
+    /// empty bucket is encoded as no bytes.
     pub(crate) fn encode(self, postings: &[u64], bytes: Vec<u8>) -> Vec<u8> {
         if postings.is_empty() {
             return bytes;
@@ -45,15 +46,17 @@ impl BucketShape {
         for posting in postings {
             let hash = (posting >> 32) & ((1 << self.hash_bits) - 1);
             let key = hash << self.time_bits | (posting & u64::from(u32::MAX));
-            // Equal postings are allowed and give a gap of 0; unsorted ones would underflow, so callers sort.
+            // Equal postings give a difference of 0. For unsorted postings the subtraction would underflow, so callers
+            // must sort.
             out.rice(key - before, rice);
             before = key;
         }
         out.finish()
     }
 
-    /// Calls `visit`, in order, with the low bits of the hash and the time of every posting whose low bits are in the
-    /// range `low ..= high`. Returns `None` if the bytes are not a valid bucket. Other bytes may follow the bucket.
+    /// Decodes a bucket. Calls `visit` in order with the low bits of the hash and the time of every posting whose low
+    /// bits are in `low ..= high`. Returns `None` if `bytes` does not begin with a valid bucket. Further bytes after
+    /// the bucket are ignored.
     #[inline]
     pub(crate) fn decode(
         self,
@@ -67,13 +70,13 @@ impl BucketShape {
         }
         let mut bits = BitReader::new(bytes);
         let count = bits.rice(COUNT_RICE)?;
-        // The parameter follows from the count, so it is not stored. Encoder and decoder must compute it from the same
-        // numbers.
+        // The Rice parameter is not stored. Encoder and decoder compute it from the same numbers.
         let rice = self.rice(count);
         let mask = (1u64 << self.time_bits) - 1;
         let mut key = 0u64;
         bits.rices(count, rice, |gap| {
-            // Damaged bytes can hold gaps of any size, which must end the decoding and not wrap to a small key.
+            // Damaged bytes can contain differences of any size. An overflow must end the decoding instead of wrapping
+            // to a small key.
             key = key.checked_add(gap)?;
             let hash = (key >> self.time_bits) as u32;
             if (low..=high).contains(&hash) {

@@ -1,4 +1,4 @@
-//! An immutable run: the postings and constellations of some tracks, searchable.
+//! Reads an immutable run: the postings and constellations of some tracks.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 
-/// Maximum size in bytes of a file that is checked completely when it is opened; larger files are checked page by page
-/// as they are read. At half this value, damage in files of 16 to 32 MB is found only by a search that reads it; at
-/// twice this value, opening reads up to 64 MB of each run.
+/// Maximum size in bytes of a file whose checksums are all checked when it is opened. The pages of larger files are
+/// checked when a search first reads them. At half this value, damage in files of 16 to 32 MB is found only by a
+/// search. At twice this value, opening an index can read up to 64 MB of each run.
 const CHECKED_AT_OPEN_BYTES: u64 = 32 << 20;
 
-/// A bucket is read with this many bytes of the next one, or of the section after the last one, so that bits can always
-/// be read from whole words.
+/// Number of bytes after a bucket that are read with it, so that the last bits of a bucket can be read in whole words.
+/// The section after the last bucket is long enough.
 const WORD_BYTES: usize = 8;
 
-/// A run that is open for searching.
+/// A run that is open for reading.
 #[derive(Debug)]
 pub(crate) struct Run {
     pages: Pages,
@@ -28,16 +28,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Opens a run file of a catalog.
+    /// Opens a run file that must belong to `catalog`.
     ///
     /// # Errors
-    /// [`IndexError::Unusable`] if it is of another version or catalog or its footer is inconsistent,
-    /// [`IndexError::Damaged`] if a checksum is wrong, or [`IndexError::Io`].
+    /// [`IndexError::Unusable`] if the file belongs to another version or catalog or its footer is invalid.
+    /// [`IndexError::Damaged`] if a checksum is wrong. [`IndexError::Io`] if the file cannot be read.
     pub(crate) fn open(path: &Path, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::map(path)?, path, catalog)
     }
 
-    /// Opens a run in memory.
+    /// Opens a run whose file content is in memory.
     pub(crate) fn from_bytes(bytes: Vec<u8>, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::Owned(bytes), Path::new(""), catalog)
     }
@@ -51,7 +51,7 @@ impl Run {
         let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY_BYTES as u64;
         let tracks =
             footer.tracks.checked_mul(TRACK_ENTRY_BYTES as u64).ok_or_else(|| unusable("inconsistent"))?;
-        // All sections are checked once here, so that later reads need no check of their own beyond the bounds of the
+        // The order and lengths of all sections are checked here once. Later reads only check that they are within the
         // pages.
         let sections =
             [footer.postings_at, footer.groups_at, footer.directory_at, footer.tracks_at, footer.covered];
@@ -79,20 +79,21 @@ impl Run {
         self.footer.postings
     }
 
-    /// Returns the number of postings of each group of hashes.
+    /// Returns the number of postings of each group of hashes, indexed by group.
     pub(crate) fn groups(&self) -> Result<Vec<u32>, IndexError> {
         let (from, to) = (self.footer.groups_at as usize, self.footer.directory_at as usize);
         unpack_groups(self.pages.get(from, to - from)?, self.footer.postings)
             .ok_or_else(|| self.pages.inconsistent())
     }
 
-    /// Returns the track at an index below [`Run::tracks`].
+    /// Returns the entry of the track at `index`, which must be below [`Run::tracks`].
     pub(crate) fn track(&self, index: usize) -> Result<TrackEntry, IndexError> {
         let at = self.footer.tracks_at as usize + index * TRACK_ENTRY_BYTES;
         Ok(TrackEntry::from_bytes(self.pages.get(at, TRACK_ENTRY_BYTES)?))
     }
 
-    /// Returns the index of the last track that starts at or before a time on the time line of the run.
+    /// Returns the index of the last track that starts at or before `time` on the time line of the run, or `None` if
+    /// all tracks start later.
     pub(crate) fn track_at(&self, time: u32) -> Result<Option<usize>, IndexError> {
         let (mut low, mut high) = (0, self.tracks());
         while low < high {
@@ -127,8 +128,8 @@ impl Run {
         self.visit_postings(low, high, |_, time| visit(time))
     }
 
-    /// Calls `visit` with the hash and the time of every posting whose hash is in `low ..= high`, by bucket, in order.
-    /// Hashes that no landmark can have match nothing.
+    /// Calls `visit` with the hash and the time of every posting whose hash is in `low ..= high`, in order of hash,
+    /// then time. Numbers in the range that are not valid hashes are ignored.
     ///
     /// # Errors
     /// [`IndexError::Damaged`] if the checksum of a page is wrong, [`IndexError::Inconsistent`] if pages with valid
@@ -164,8 +165,8 @@ impl Run {
         Ok(())
     }
 
-    /// Calls `visit` with each probe and the time of every posting whose hash is in its range. The probes must be
-    /// sorted by their first hash. Those that share a bucket decode it once, into `buffer`.
+    /// Calls `visit` for each probe with the time of every posting whose hash is in the range of the probe. The probes
+    /// must be sorted by their first hash. A bucket that several probes need is decoded once, into `buffer`.
     #[inline]
     pub(crate) fn visit_all(
         &self,
@@ -175,7 +176,7 @@ impl Run {
     ) -> Result<(), IndexError> {
         let bucket = |probe: &Probe| probe.low >> self.shape.hash_bits;
         for group in probes.chunk_by(|a, b| bucket(a) == bucket(b)) {
-            // The common case: a single probe needs no buffer for its postings.
+            // Most often a single probe needs the bucket. Then its postings are passed on without a buffer.
             if let [probe] = group {
                 self.visit(probe.low, probe.high, |time| visit(probe, time))?;
                 continue;
@@ -185,8 +186,8 @@ impl Run {
             self.visit_postings(group[0].low, high, |hash, time| buffer.push((hash, time)))?;
             let mut rest = buffer.as_slice();
             for probe in group {
-                // Only postings below the first hash of this probe are dropped: ranges of probes may overlap, so those
-                // of the previous probe can match again.
+                // Only postings below the first hash of this probe are dropped. Ranges of probes may overlap, so
+                // postings of the previous probe can match again.
                 while rest.first().is_some_and(|(hash, _)| *hash < probe.low) {
                     rest = &rest[1..];
                 }
@@ -198,7 +199,8 @@ impl Run {
         Ok(())
     }
 
-    /// Returns the directory entries of the buckets of `low ..= high`, which must be hashes, and the entry after them.
+    /// Returns the directory entries of the buckets that contain the hashes `low ..= high`, and the next entry after
+    /// them. Both numbers must be valid hashes.
     #[inline]
     fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
         let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);
@@ -206,13 +208,13 @@ impl Run {
         self.pages.get(at, (last - first + 2) as usize * DIRECTORY_ENTRY_BYTES)
     }
 
-    /// Returns the number of the track at an index.
+    /// Returns the number of the track at `index`, which must be below [`Run::tracks`].
     pub(crate) fn number(&self, index: usize) -> Result<TrackNumber, IndexError> {
         Ok(TrackNumber(self.track(index)?.number))
     }
 }
 
-/// Returns the start of a bucket within the postings, from its directory entry.
+/// Reads a directory entry: the offset of a bucket from the start of the postings, in bytes.
 #[inline]
 fn offset(entry: &[u8]) -> u64 {
     let mut word = [0; 8];

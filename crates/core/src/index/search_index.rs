@@ -1,31 +1,32 @@
-//! Interface between a search and the index, independent of where postings and constellations are stored.
+//! Interface between a search and the index. It is the same for index files and for index rows.
 //!
-//! Results do not depend on the storage, nor on how tracks are distributed over runs.
+//! Results depend neither on the kind of index, nor on the distribution of tracks over runs.
 
 use super::layout::{BIN_UNITS, POSTING_TICKS, TRACK_MARGIN_UNITS};
 use super::{IndexError, Snapshot, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::Probe;
 
-/// An index that can be searched.
+/// An index that can be searched: index files ([`Snapshot`]) or index rows ([`RowIndex`](super::rows::RowIndex)).
 pub(crate) trait SearchIndex: Sync {
-    /// Returns the length of all indexed audio in seconds, including margins. It is a measure of the number of places
-    /// where a match can occur.
+    /// Returns the length of all indexed audio in seconds, including the margins between tracks. It measures the number
+    /// of positions at which a match can occur.
     fn seconds(&self) -> f64;
 
-    /// Returns the number of postings of each group of hashes in the whole index. Can be empty if the index is empty.
+    /// Returns the number of postings of each group of hashes in the whole index. The slice can be empty if the index
+    /// is empty.
     fn groups(&self) -> &[u32];
 
-    /// Starts a search session.
+    /// Starts a search session for the calling thread.
     fn session(&self) -> Box<dyn SearchSession + '_>;
 }
 
-/// A search session of one thread.
+/// A search session: the state of one thread while it searches an index.
 pub(crate) trait SearchSession {
-    /// Reads the postings of the probes of several lookups. The probes must be sorted by their first hash, so that
-    /// each bucket is decoded once for all lookups. For each run, clears the lists in `votes`, one per lookup, fills
-    /// them with the bins of the offsets that the postings of the run vote for, and passes the index of the run and
-    /// the lists to `count`, which may change their order.
+    /// Collects the votes of several lookups. `probes` contains the probes of all lookups, sorted by their first hash,
+    /// so that each bucket is decoded once. `votes` contains one list for each lookup, as a buffer. For each run, the
+    /// lists are cleared and filled with one offset bin per posting. Then `count` is called with the index of the run
+    /// and the lists, which it may reorder.
     fn vote(
         &mut self,
         probes: &[Probe],
@@ -33,9 +34,9 @@ pub(crate) trait SearchSession {
         count: &mut dyn FnMut(usize, &mut [Vec<u32>]),
     ) -> Result<(), IndexError>;
 
-    /// Returns the `max_candidates` best candidates of each list of offset peaks, which must be sorted by falling
-    /// votes. Candidates with equal votes are in order of track and position. Candidates in removed tracks are left
-    /// out.
+    /// Returns the `max_candidates` best candidates for each list of offset peaks, best first. The offset peaks must be
+    /// sorted by falling votes. Candidates with equal votes are in order of track, then position. Candidates in removed
+    /// tracks are left out.
     fn locate(
         &mut self,
         lists: &[&[OffsetPeak]],
@@ -46,29 +47,30 @@ pub(crate) trait SearchSession {
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError>;
 }
 
-/// An offset on the time line of a run that has votes.
+/// A position on the time line of a run, with the number of its votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OffsetPeak {
     pub(crate) run: usize,
-    /// Time on the time line of the run at the start of the window, in units of a posting's time.
+    /// Position on the time line of the run that corresponds to the start of the window, in units of a posting's time.
     pub(crate) offset: u32,
     pub(crate) votes: u32,
 }
 
-/// A position in a track that is to be verified.
+/// A position in a track at which the window may match. Candidates are verified later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) track: TrackNumber,
-    /// Time in the track at the start of the window, in units of a posting's time. Negative if the window starts
-    /// before the track.
+    /// Position in the track that corresponds to the start of the window, in units of a posting's time. Negative if the
+    /// window starts before the track.
     pub(crate) at: i64,
     pub(crate) votes: u32,
-    /// Index of the run in a snapshot, and index of the track in the run.
+    /// For candidates of index files: index of the run in the snapshot, and index of the track in the run. For index
+    /// rows: zeros.
     pub(crate) file_entry: (usize, usize),
 }
 
 impl Candidate {
-    /// Returns the sort key, which does not depend on the distribution of tracks over runs.
+    /// Returns the sort key of a candidate, which does not depend on the distribution of tracks over runs.
     fn rank(&self) -> (std::cmp::Reverse<u32>, TrackNumber, i64) {
         (std::cmp::Reverse(self.votes), self.track, self.at)
     }
@@ -88,17 +90,17 @@ impl SearchIndex for Snapshot {
     }
 }
 
-/// A search session in runs that are mapped into memory.
+/// A search session in the run files of a snapshot.
 struct FileSession<'a> {
     snapshot: &'a Snapshot,
-    /// Hashes and times of the bucket that is being read.
+    /// Buffer for the hashes and times of the bucket that is being read.
     postings: Vec<(u32, u32)>,
 }
 
 impl FileSession<'_> {
     fn candidate(&self, offset_peak: &OffsetPeak) -> Result<Option<Candidate>, IndexError> {
         let run = &self.snapshot.runs()[offset_peak.run];
-        // The window may begin up to a margin before the track, and nothing else is within the margin.
+        // A window may begin before its track, by up to one margin. The margin before a track contains no other track.
         let Some(index) = run.track_at(offset_peak.offset.saturating_add(TRACK_MARGIN_UNITS))? else {
             return Ok(None);
         };
@@ -107,7 +109,8 @@ impl FileSession<'_> {
         let at = i64::from(offset_peak.offset) - i64::from(entry.start);
         let candidate =
             Candidate { track, at, votes: offset_peak.votes, file_entry: (offset_peak.run, index) };
-        // Removed here and not during voting, which would need the track of every posting.
+        // Removed tracks are left out here and not during voting, because voting does not look up the track of each
+        // posting.
         Ok(Some(candidate).filter(|_| !self.snapshot.is_removed(track)))
     }
 
@@ -119,8 +122,8 @@ impl FileSession<'_> {
                 best.extend(self.candidate(offset_peak)?);
             }
             best[from..].sort_unstable_by_key(Candidate::rank);
-            // Groups of equal votes are always completed before this test, so that ties at the limit are resolved by
-            // track and position, and not by the order of the runs.
+            // All candidates with equal votes are added before this test. So ties at the limit are resolved by track
+            // and position, and not by the order of the runs.
             if best.len() >= max_candidates {
                 break;
             }
@@ -140,8 +143,8 @@ impl SearchSession for FileSession<'_> {
         for (index, run) in self.snapshot.runs().iter().enumerate() {
             votes.iter_mut().for_each(Vec::clear);
             run.visit_all(probes, &mut self.postings, |probe, posting| {
-                // A track can begin before the window, so the difference may wrap. Both storages wrap alike, so their
-                // results stay equal.
+                // The difference can be negative and wraps then. Index rows wrap in the same way, so the results are
+                // equal.
                 votes[probe.lookup as usize]
                     .push(posting.wrapping_sub(probe.time / POSTING_TICKS) / BIN_UNITS);
             })?;

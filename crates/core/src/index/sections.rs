@@ -1,4 +1,4 @@
-//! Sections of a run file: the time line of its tracks, and everything after their constellations.
+//! Writes the sections of a run file that follow the constellations, and places the tracks on the time line.
 
 use std::io::{self, Write};
 
@@ -14,12 +14,11 @@ use super::pages::PageWriter;
 use super::postings::BucketShape;
 use crate::fingerprint::landmark::{GROUPS, HASH_BITS};
 
-/// Number of buckets that are packed in one piece of parallel work. About 25,000 postings. At half this value, the
-/// scheduling of tasks costs more; at twice this value, few cores can share a small run, and each task takes twice the
-/// memory.
+/// Number of buckets that one parallel task packs: about 25,000 postings. At half this value, scheduling tasks takes
+/// more time. At twice this value, a small run uses fewer cores, and each task takes twice the memory.
 const BUCKETS_PER_TASK: u32 = 1 << 10;
 
-/// An error of writing a run.
+/// An error while writing a run.
 #[derive(Debug)]
 pub(crate) enum WriteError {
     /// The new file could not be written.
@@ -40,7 +39,7 @@ impl From<IndexError> for WriteError {
     }
 }
 
-/// Places tracks on the time line of a run.
+/// The tracks of a run and their places on the time line.
 pub(super) struct Layout {
     pub(super) tracks: Vec<TrackEntry>,
     end: u64,
@@ -65,7 +64,7 @@ impl Layout {
     }
 }
 
-/// The part of a run file after the constellations.
+/// Content of a run file after the constellations.
 pub(super) struct RunSections<W> {
     pub(super) out: PageWriter<W>,
     pub(super) catalog: u128,
@@ -74,8 +73,8 @@ pub(super) struct RunSections<W> {
 }
 
 impl<W: Write> RunSections<W> {
-    /// Writes postings, groups, directory, tracks and footer. `source` gets the first and the last hash of a range and
-    /// a vector, and appends the sorted postings of these hashes to the vector.
+    /// Writes postings, groups, directory, tracks, checksums and footer. `source` is called with the first and last
+    /// hash of a range and a vector, and must append the sorted postings of these hashes to the vector.
     pub(super) fn write(
         self,
         source: impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync,
@@ -87,7 +86,7 @@ impl<W: Write> RunSections<W> {
         let buckets = 1u32 << bucket_bits;
         let mut directory = Vec::with_capacity(buckets as usize + 1);
         let mut groups = vec![0; GROUPS];
-        // A few tasks at a time keep memory bounded and the file in order.
+        // Only a few tasks run at a time, which limits memory. Their results are written in the order of the buckets.
         let tasks: Vec<u32> = (0..buckets).step_by(BUCKETS_PER_TASK as usize).collect();
         for group in tasks.chunks(4 * rayon::current_num_threads()) {
             let pack =
@@ -132,16 +131,16 @@ impl<W: Write> RunSections<W> {
     }
 }
 
-/// Encoded buckets in the layout of the file.
+/// Consecutive buckets in encoded form.
 struct PackedBuckets {
-    /// Offset of each bucket in the bytes.
+    /// Offset of each bucket in `bytes`.
     starts: Vec<u64>,
     bytes: Vec<u8>,
-    /// Number of postings of each group of hashes that has any.
+    /// Number of each group of hashes that has postings in these buckets, with the number of its postings.
     group_counts: Vec<(usize, u32)>,
 }
 
-/// Packs buckets `first .. end`.
+/// Encodes the buckets `first .. end`. `source` is that of [`RunSections::write`].
 fn pack_buckets(
     first: u32,
     end: u32,

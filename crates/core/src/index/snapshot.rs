@@ -11,14 +11,14 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::GROUPS;
 
-/// Immutable view of all searchable tracks. It is cheap to clone and stays valid while the cache changes.
+/// Immutable view of all searchable tracks. A snapshot is cheap to clone and stays valid while the cache changes.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     runs: Vec<Arc<Run>>,
     removed: Arc<HashSet<TrackNumber>>,
     tracks: usize,
     seconds: f64,
-    /// Number of postings of each group of hashes; empty in the default snapshot.
+    /// Number of postings of each group of hashes in all runs; empty in the default snapshot.
     groups: Arc<[u32]>,
     /// Identity of this snapshot, which it shares only with its clones.
     identity: Arc<()>,
@@ -30,13 +30,13 @@ impl Snapshot {
         let mut groups = vec![0u32; GROUPS];
         for run in &runs {
             tracks += run.tracks();
-            // The end of the last track without one margin: each track has its margin before it, and the first margin
-            // is in its start.
+            // The sum of what all tracks take is the end of the last track. `start` already contains the margin of that
+            // track, so one margin is subtracted.
             if let Some(last) = run.tracks().checked_sub(1) {
                 let last = run.track(last)?;
                 units += u64::from(last.start) + units_taken(last.length) - u64::from(TRACK_MARGIN_UNITS);
             }
-            // Saturating, because the counts only rank hashes by how common they are.
+            // A saturated sum is exact enough, because the counts only rank groups by how common they are.
             groups.iter_mut().zip(run.groups()?).for_each(|(sum, count)| *sum = sum.saturating_add(count));
             if !removed.is_empty() {
                 units -= removed_units(run, &removed)?;
@@ -78,19 +78,19 @@ impl Snapshot {
         Self::new(vec![Arc::new(Run::from_bytes(bytes, 0)?)], Arc::default())
     }
 
-    /// Returns the number of tracks that can be found.
+    /// Returns the number of tracks that can be found, without removed ones.
     #[must_use]
     pub fn tracks(&self) -> usize {
         self.tracks
     }
 
-    /// Returns the number of postings in all runs.
+    /// Returns the number of postings in all runs, including those of removed tracks.
     #[must_use]
     pub fn postings(&self) -> u64 {
         self.runs.iter().map(|r| r.postings()).sum()
     }
 
-    /// Returns the number of runs. Each lookup reads all of them.
+    /// Returns the number of runs. Each lookup reads all runs.
     #[must_use]
     pub fn runs_count(&self) -> usize {
         self.runs.len()
@@ -108,12 +108,14 @@ impl Snapshot {
         &self.groups
     }
 
-    /// Returns the identity of this snapshot, which differs from that of every other snapshot except its clones.
+    /// Returns the identity of this snapshot. Clones of a snapshot have the same identity (`Arc::ptr_eq`), other
+    /// snapshots a different one.
     pub(crate) fn identity(&self) -> &Arc<()> {
         &self.identity
     }
 
-    /// Returns the length of a track in seconds, or `None` if the track is unknown or its entry cannot be read.
+    /// Returns the length of a track in seconds. Returns `None` if the track is unknown or removed, or if its entry
+    /// cannot be read.
     #[must_use]
     pub fn track_seconds(&self, track: TrackNumber) -> Option<f64> {
         let (_, entry) = self.find(track).ok().flatten()?;
@@ -126,7 +128,7 @@ impl Snapshot {
         if self.is_removed(track) {
             return Ok(None);
         }
-        // Runs are searched one by one: no search calls this for each candidate, and an index by number would
+        // All track tables are scanned, because this method is called seldom, and a map from numbers to entries would
         // need memory for every track.
         for run in &self.runs {
             for index in 0..run.tracks() {
@@ -139,14 +141,15 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Returns the length of all indexed audio in seconds, including margins. It is a measure of the number of places
-    /// where a match can occur.
+    /// Returns the length of all indexed audio in seconds, including the margins between tracks. It measures the number
+    /// of positions at which a match can occur.
     pub(crate) fn seconds(&self) -> f64 {
         self.seconds
     }
 }
 
-/// Returns the number of units on the time line of a run that belong to removed tracks.
+/// Returns the length that removed tracks take on the time line of a run, including their margins, in units of a
+/// posting's time.
 fn removed_units(run: &Run, removed: &HashSet<TrackNumber>) -> Result<u64, IndexError> {
     let mut units = 0;
     for index in 0..run.tracks() {

@@ -1,19 +1,20 @@
-//! Sorts postings by hash. The input is in order of time, and sorting keeps this order within each hash.
+//! Sorts postings by hash. The input is in order of time, and sorting keeps the order of postings with equal hashes.
 //!
-//! A counting sort of each digit, the least significant one first (LSD radix sort), takes a tenth of the time of a
-//! sort by comparisons.
+//! A radix sort, which sorts by one digit of the hash after another by counting, takes a tenth of the time of a
+//! comparison sort.
 
 use rayon::prelude::*;
 
-/// Number of bits of a digit: 2,048 write positions fit into the first-level cache. A hash has 21 bits, so two passes
-/// sort it. With 10 bits a third pass is needed; with 12 bits the write positions take twice the cache.
+/// Number of bits of a digit. A hash has 21 bits, so two passes sort it; with 10 bits, a third pass would be needed.
+/// The 2,048 write positions of a pass fit into the first-level cache; with 12 bits, they would take twice as much of
+/// it.
 const DIGIT_BITS: u32 = 11;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// Position of the lowest bit of the hash in a posting.
 const HASH_SHIFT: u32 = u32::BITS;
 
-/// Sorts postings by hash. All hashes must be within `low .. low + 2^bits`. Postings of equal hash keep their order.
-/// `spare` is a buffer.
+/// Sorts postings by hash, in one thread. All hashes must be within `low .. low + 2^bits`. Postings of equal hash keep
+/// their order. `spare` is a buffer.
 pub(crate) fn sort_by_hash(postings: &mut Vec<u64>, low: u32, bits: u32, spare: &mut Vec<u64>) {
     spare.clear();
     spare.resize(postings.len(), 0);
@@ -31,7 +32,8 @@ pub(crate) fn par_sort_by_hash(postings: &mut [u64], bits: u32) {
     let shift = bits.saturating_sub(DIGIT_BITS);
     let mut spare = vec![0; postings.len()];
     let high = |posting: u64| ((posting >> HASH_SHIFT) as u32 >> shift) as usize % DIGITS;
-    // The high digit first, in one thread: its parts are disjoint and can be sorted in parallel without another merge.
+    // One thread sorts by the high digit first. Then each digit has its own part of the postings, and the parts are
+    // sorted in parallel without a merge.
     let ends = scatter(postings, &mut spare, high);
     let mut parts = Vec::with_capacity(DIGITS);
     let (mut from, mut to, mut start) = (spare.as_mut_slice(), postings, 0);
@@ -42,14 +44,14 @@ pub(crate) fn par_sort_by_hash(postings: &mut [u64], bits: u32) {
         (from, to, start) = (later, rest, end);
     }
     parts.into_par_iter().for_each(|(source, target)| {
-        // The remaining low bits are less than one digit.
+        // The remaining low bits fit into one digit.
         let low = |posting: u64| ((posting >> HASH_SHIFT) as usize) & ((1 << shift) - 1);
         scatter(source, target, low);
     });
 }
 
-/// Writes numbers to `target` in order of their digit. Numbers of equal digit keep their order. Returns the end of
-/// each digit.
+/// Writes the numbers of `source` to `target`, sorted by the result of `digit`. Numbers of equal digit keep their
+/// order. Returns for each digit the index in `target` after its last number.
 fn scatter(source: &[u64], target: &mut [u64], digit: impl Fn(u64) -> usize) -> [usize; DIGITS] {
     let mut ends = [0usize; DIGITS];
     for number in source {

@@ -1,4 +1,4 @@
-//! Writes a run of constellations.
+//! Writes a run file from constellations.
 
 use std::io::Write;
 
@@ -13,11 +13,12 @@ use super::sort::par_sort_by_hash;
 use crate::fingerprint::landmark::{HASH_BITS, landmarks};
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
-/// Number of tracks whose postings are computed in one piece of parallel work. It bounds the packed constellations in
-/// memory to some MB. At half this value, cores wait more often for the slowest track of a batch; at twice this value,
-/// memory doubles.
+/// Number of tracks whose postings are computed in parallel before they are written. It limits the memory for packed
+/// constellations to some MB. At half this value, cores are idle more often while the slowest track of a batch is
+/// computed. At twice this value, this memory doubles.
 const TRACKS_PER_BATCH: usize = 128;
-/// Writes a run of these tracks. Returns `out` and the number of tracks that fit onto its time line.
+/// Writes a run of `tracks` to `out`. Returns `out` and the number of written tracks: the first ones, as many as fit
+/// onto the time line of a run.
 pub(crate) fn write_tracks<W: Write>(
     out: W,
     catalog: u128,
@@ -39,8 +40,8 @@ pub(crate) fn write_tracks<W: Write>(
                 constellation_at: out.position(),
                 postings: own.len() as u32,
             };
-            // The constellation is written after its place is known, so a track that does not fit leaves no bytes
-            // behind.
+            // The constellation is written after the track was placed, so nothing is written for a track that does not
+            // fit.
             let Some(start) = layout.place(entry) else { break 'groups };
             postings.extend(own.into_iter().map(|posting| posting + u64::from(start)));
             out.write(&packed)?;
@@ -59,7 +60,7 @@ pub(crate) fn write_tracks<W: Write>(
     Ok((out, fitted))
 }
 
-/// Returns the postings of a track that starts at 0, in order of time.
+/// Returns the postings of a track in order of time. Times are counted from the start of the track.
 pub(crate) fn postings_of(constellation: &Constellation) -> Vec<u64> {
     let peaks = &constellation.peaks;
     let mut postings = Vec::with_capacity(3 * peaks.len());
@@ -67,7 +68,8 @@ pub(crate) fn postings_of(constellation: &Constellation) -> Vec<u64> {
     postings
 }
 
-/// Returns the length of a track on the time line, which includes its audio and its last peak.
+/// Returns the length of a track on the time line, in units of a posting's time (23 ms). It includes all audio and the
+/// last peak.
 pub(crate) fn length(constellation: &Constellation) -> u32 {
     let ticks = (constellation.seconds * TICKS_PER_SECOND) as u32;
     ticks.max(constellation.peaks.last().map_or(0, |p| p.time)) / POSTING_TICKS + 1

@@ -1,5 +1,5 @@
 //! Airings: combines the results of the windows and reports each play of a recording once, as the track that explains
-//! it best.
+//! the play best.
 //!
 //! Each track is followed separately. Stretches of a track that continue each other are one play of the track; plays of
 //! one recording at the same time are versions of one airing. Recordings then compete for the query's peaks, the best
@@ -15,11 +15,12 @@ use super::trace::Trace;
 use super::window::WindowMatches;
 use crate::index::TrackNumber;
 
-/// Additional evidence (natural logarithm) that a song needs if it plays at the same time as another one for most of
-/// its length: it is a thousand times less likely than a song alone. At half this value, the factor is 32, so more
-/// second matches of shared material are reported; at twice this value, it is a million.
+/// Additional evidence (natural logarithm) that a song needs if another song plays for most of its time, because two
+/// songs at the same time are a thousand times less likely than one. At half this value, the factor is 32, so more
+/// wrong second songs are reported where two songs share material; at twice this value, the factor is a million, so
+/// masked second songs are missed.
 const SIMULTANEOUS_LOG_P: f64 = -6.9;
-/// Returns all airings of a query, in order of time.
+/// Returns all airings of a query, in order of time. `limit` is the highest accepted log-probability of chance.
 pub(crate) fn airings<'a>(
     windows: &'a [Window<'a>],
     found: &'a [WindowMatches],
@@ -64,7 +65,7 @@ fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [WindowMatches]) -> Vec<Accep
     seeds
 }
 
-/// Follows the alignments of one track to both ends. Each line is followed once.
+/// Follows the alignments of one track to both ends of its airings. Each line is followed once.
 fn follow<'a>(
     seeds: &[AcceptedAlignment<'a>],
     query: &Query<'_>,
@@ -78,7 +79,8 @@ fn follow<'a>(
         }
         if let Some(mut trace) = Trace::follow((seed.one, seed.log_p), seed.window, query, &free) {
             if is_single_window {
-                // The only window is the whole query, so its evidence is already corrected for the choice of the ends.
+                // The only window is the whole query, so the evidence of the trace is already corrected for the choice
+                // of the ends.
                 trace.choices = 1.0;
             }
             followed.push(FollowedTrace { trace, seed: *seed });
@@ -88,8 +90,10 @@ fn follow<'a>(
     followed
 }
 
-/// Returns the plays of one track. A track plays only once at a time, but a repetitive one also fits a beat too early
-/// or too late, by peaks that its sparse constellation leaves out. Peaks marked in `used` belong to other tracks.
+/// Returns the plays of one track. A track plays only once at a time, so each stretch is followed without the time of
+/// the stretches before it in the list, which have more evidence. Otherwise a repetitive track would also match a beat
+/// too early or too late, with peaks of the query that its sparse constellation does not contain. Peaks marked in
+/// `used` belong to other tracks.
 fn track_plays<'a>(
     followed: Vec<FollowedTrace<'a>>,
     query: &Query<'_>,
@@ -104,7 +108,8 @@ fn track_plays<'a>(
             .for_each(|other| mark_stretch(&mut excluded, query, (other.trace.from, other.trace.to)));
         let explained =
             |trace: &Trace| trace.outcomes.iter().filter_map(|o| o.query).all(|q| !excluded[q as usize]);
-        // Followed again without the peaks of others, a stretch may become shorter or disappear.
+        // A stretch that uses excluded peaks is followed again without them. The stretch may become shorter or
+        // disappear.
         let remaining = if explained(&trace) {
             Some(trace)
         } else {
@@ -114,7 +119,7 @@ fn track_plays<'a>(
             continue;
         };
         match pieces.iter_mut().find(|other| other.trace.continues(&trace)) {
-            // Only a fade or noise separates the two: they are one stretch.
+            // Only a fade or noise separates the two traces, so they are one stretch.
             Some(other) => other.trace.join(&trace),
             None => pieces.push(FollowedTrace { trace, seed }),
         }
@@ -122,7 +127,7 @@ fn track_plays<'a>(
     splice(pieces)
 }
 
-/// Combines stretches of one track into plays.
+/// Combines stretches of one track into plays: stretches that continue each other are one play.
 fn splice(mut pieces: Vec<FollowedTrace<'_>>) -> Vec<TrackPlay<'_>> {
     pieces.sort_by(|a, b| a.trace.from.total_cmp(&b.trace.from));
     let mut track_plays: Vec<TrackPlay<'_>> = Vec::new();
@@ -147,8 +152,8 @@ fn mark_stretch(excluded: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)
     excluded[from..to.max(from)].fill(true);
 }
 
-/// Adds a play of a track to the plays of which it is a version; these become one. Without such plays, starts a new
-/// one.
+/// Adds a play of a track to `plays`, a list of groups of plays of one recording. All groups of which the play is a
+/// version become one group with the play. Without such groups, the play starts a new one.
 fn add_to_plays<'a>(
     plays: &mut Vec<Vec<TrackPlay<'a>>>,
     track_play: TrackPlay<'a>,
@@ -164,8 +169,8 @@ fn add_to_plays<'a>(
     plays.push(play);
 }
 
-/// Merges plays of one recording, as a comparison along the followed lines shows. The windows miss this if a copy at
-/// another speed was not worth fitting.
+/// Merges groups of plays of one recording, which are recognized by a comparison of the tracks along the followed
+/// lines. The comparison in the windows misses a copy at another speed whose line was not fitted.
 fn merge_versions(plays: Vec<Vec<TrackPlay<'_>>>) -> Vec<Vec<TrackPlay<'_>>> {
     let mut merged: Vec<Vec<TrackPlay<'_>>> = Vec::new();
     let mut outcomes = Vec::new();
@@ -183,8 +188,8 @@ fn merge_versions(plays: Vec<Vec<TrackPlay<'_>>>) -> Vec<Vec<TrackPlay<'_>>> {
     merged
 }
 
-/// Assigns peaks that several recordings explain to the best one. The others are followed again without these peaks,
-/// and without the whole time in which their own recording already plays.
+/// Assigns peaks that several recordings explain to the best recording, and returns the airings. The other recordings
+/// are followed again without these peaks, and without the whole time in which their own recording already plays.
 fn share_peaks<'a>(
     mut plays: Vec<Vec<TrackPlay<'a>>>,
     recordings: &Recordings,
@@ -226,8 +231,8 @@ fn share_peaks<'a>(
     airings
 }
 
-/// Lets airings that follow each other without a gap meet at one time within the bounds of both. The airings must be in
-/// order of time.
+/// If one airing follows another one without a gap, sets the end of the first and the start of the second to the same
+/// time, within the bounds of both. The airings must be in order of time.
 pub(crate) fn join_neighbors(airings: &mut [AiringVersions<'_>]) {
     for i in 1..airings.len() {
         let (before, after) = airings.split_at_mut(i);

@@ -10,18 +10,19 @@ use super::verify::Alignment;
 use super::window::WindowMatches;
 use super::{Alternative, Match, Rejected};
 
-/// Maximum number of rejected candidates that are reported. They only explain why a query has no match; half or twice
-/// of it changes the length of a report.
+/// Maximum number of rejected candidates in a report. They explain why a query has no match. The value changes only the
+/// length of the report.
 const MAX_REJECTED: usize = 5;
-/// Maximum number of other recordings that are reported for one match. Half or twice of it changes the length of a
-/// report, and no match.
+/// Maximum number of other recordings that are reported as alternatives of one match. The value changes only the length
+/// of the report.
 const MAX_PER_MATCH: usize = 5;
 /// Maximum number of alignments of a query that are followed to find alternatives. It bounds the time for a long mix.
-/// At half this value, alternatives of its weakest windows are missing; at twice this value, reports of long mixes take
-/// longer.
+/// At half this value, the weakest alternatives of a long mix are not reported; at twice this value, reports of long
+/// mixes take longer.
 const MAX_FOLLOWED: usize = 200;
 /// Minimum fraction of an alternative's stretch that the match must cover. At half this value, a neighboring song that
-/// overlaps a fade is reported as an alternative; near 1, an alternative that covers a part of the match is left out.
+/// overlaps a fade is reported as an alternative; near 1, an alternative that extends a little beyond the match is not
+/// reported.
 const MIN_COVERED_FRACTION: f64 = 0.5;
 
 /// All results of the windows, from which alternatives and rejected candidates are selected.
@@ -34,7 +35,8 @@ pub(crate) struct WindowResults<'a> {
 impl WindowResults<'_> {
     /// Returns the alternatives of the airings, in the order of the airings, and the rejected candidates. The
     /// alternatives of an airing are all other tracks that carry the recording, then a few other recordings. For each
-    /// recording only its best rejected candidate is considered.
+    /// recording, only the best rejected candidate is considered. `correction` is the natural logarithm of the number
+    /// of hypotheses; `limit` is the highest accepted log-probability of chance.
     pub(crate) fn of(
         &self,
         airings: &[AiringVersions<'_>],
@@ -55,8 +57,9 @@ impl WindowResults<'_> {
         (alternatives, rejected)
     }
 
-    /// Returns the alignments that are not part of an airing, best first. Alignments of a recording that has an airing
-    /// at the same time are excluded.
+    /// Returns the alignments that are not part of an airing, best first, each with its log-probability of chance after
+    /// discounting competitors, and its window. Alignments of a recording that has an airing at the same time are
+    /// excluded.
     fn rest(&self, airings: &[AiringVersions<'_>]) -> Vec<(&Alignment, f64, &Window<'_>)> {
         let plays = |one: &Alignment, window: &Window<'_>| {
             airings.iter().any(|airing| {
@@ -73,7 +76,8 @@ impl WindowResults<'_> {
         rest
     }
 
-    /// Returns the best rejected candidate of each recording that is not an alternative.
+    /// Returns the best rejected candidate of each recording that is not an alternative: the best of these, at most
+    /// [`MAX_REJECTED`], best first.
     fn rejected(
         &self,
         mut rest: Vec<(&Alignment, f64, &Window<'_>)>,
@@ -83,7 +87,7 @@ impl WindowResults<'_> {
         let mut tracks: HashSet<_> =
             alternatives.iter().map(|other| self.recordings.of(other.best.track)).collect();
         rest.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.log_p().total_cmp(&b.0.log_p())));
-        // Sorted before, so that the best candidate of each recording stays.
+        // The list is sorted first, so that the best candidate of each recording stays.
         rest.retain(|(one, ..)| tracks.insert(self.recordings.of(one.reference.number)));
         rest.truncate(MAX_REJECTED);
         let best = rest.iter().map(|(one, log_p, window)| one.report(*log_p, correction, window));
@@ -91,8 +95,8 @@ impl WindowResults<'_> {
     }
 }
 
-/// Adds recordings that would be airings if the better ones were not in the catalog: a remix, a song with the same
-/// sample.
+/// Adds to `all` the other recordings that would be airings if the catalog did not contain the recordings of `airings`:
+/// a remix, or a song with the same sample.
 fn add_other_recordings(
     all: &mut Vec<Alternative>,
     rest: &[(&Alignment, f64, &Window<'_>)],
@@ -107,7 +111,7 @@ fn add_other_recordings(
             followed.extend(Trace::follow((one, one.log_p()), window, query, &free));
         }
     }
-    // An alternative must pass the same threshold as a match, because it claims that it would be one.
+    // An alternative must pass the same threshold as a match, because it is reported as a possible match.
     followed.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
     let mut counts = vec![0; airings.len()];
     for trace in followed {

@@ -1,17 +1,17 @@
 //! The claimed probability that a match arose by chance, and the evidence that a claim requires.
 //!
-//! The evidence that remains after [`super::competitors`] and [`super::masking`] is a p-value for one hypothesis. It is
-//! multiplied by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows how
-//! accurate the claims are.
+//! The evidence that remains after [`super::competitors`] and [`super::masking`] is a p-value for one hypothesis. This
+//! p-value is multiplied by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows
+//! how accurate the claimed probabilities are.
 
-/// Returns the claimed probability for evidence `log_p`. `hypotheses` is the logarithm of the number of hypotheses that
-/// were tried.
+/// Returns the probability, at most 1, that is claimed for a match whose log-probability of chance is `log_p`.
+/// `hypotheses` is the natural logarithm of the number of hypotheses that were tried.
 pub(super) fn claimed(log_p: f64, hypotheses: f64) -> f64 {
     (log_p + hypotheses).min(0.0).exp()
 }
 
-/// Returns the log-probability that a match needs for a claim of this probability. `hypotheses` is the logarithm of the
-/// number of hypotheses that were tried.
+/// Returns the highest log-probability of chance with which a match can be claimed at `probability`. `hypotheses` is
+/// the natural logarithm of the number of hypotheses that were tried.
 pub(super) fn needed(probability: f64, hypotheses: f64) -> f64 {
     probability.max(f64::MIN_POSITIVE).ln() - hypotheses
 }

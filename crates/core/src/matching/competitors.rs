@@ -2,14 +2,15 @@
 //!
 //! Many pieces share beats, loops and samples. So an alignment can arise by chance in several ways: a piece that is not
 //! indexed agrees with several tracks, and with several places of one track, where the beats coincide. A true match has
-//! no competitors apart from its own repetitions. So a match must be significant by peaks that no other track explains,
-//! and by more than the best other track reaches in the same query, because chance can reach as much there.
+//! no competitors apart from its own repetitions. So a match must be significant by peaks that no other track explains.
+//! Its evidence must also exceed that of the best other track in the same query, because chance can give as much
+//! evidence as that track has.
 //!
 //! Other places of the same track need a different rule. Under noise only the loudest sounds of a song are found, such
-//! as a beat that it repeats, so its other places explain nearly as much. The same holds if an unknown piece has that
-//! beat. But the unknown piece agrees a little with each place in peaks that the other places do not explain, while a
-//! song does so only with its own place. The evidence of a competitor alone distinguishes the two cases
-//! ([`SelfSimilarity`]).
+//! as a repeated beat, so other places of the song explain nearly as many peaks as the right place. An unknown piece
+//! with the same beat gives the same result. The two cases differ in the peaks that only one place explains: in an
+//! unknown piece every place has some, in the song only the right place has them. So the evidence that only a competing
+//! place has distinguishes the two cases ([`SelfSimilarity`]).
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
@@ -23,52 +24,53 @@ use super::query::Window;
 use super::significance::Chance;
 use super::verify::Alignment;
 
-/// Maximum number of competitors whose peaks are discounted. At half this value, repetitive unknown music keeps
-/// evidence that further places explain; at twice this value, judging repetitive songs costs up to twice as much.
+/// Maximum number of competitors whose peaks are discounted. At half this value, repetitive unknown music matches more
+/// often, because further places are not discounted; at twice this value, judging repetitive songs costs up to twice as
+/// much.
 const MAX_DISCOUNTED: usize = 16;
-/// Alignments with a log-probability of chance (natural logarithm) above this do not compete. Nearer to 0, alignments
-/// are compared that cannot take away evidence; at twice this value, weak competitors are ignored, which together show
-/// a coincidence.
+/// Alignments with a log-probability of chance (natural logarithm) above this do not compete. Nearer to 0, time is
+/// spent on alignments that cannot take away evidence; at twice this value, weak competitors that together show a
+/// coincidence are ignored, so wrong matches are accepted.
 const MAX_COMPETING_LOG_P: f64 = -3.0;
-/// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting its peaks. It can take away
-/// about as much evidence as it has. At half this value, more competitors are computed that change little; at twice
-/// this value, competitors with up to a fifth of the evidence are ignored.
+/// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting the competitor's peaks. A
+/// competitor can take away about as much evidence as it has. At half this value, more competitors are computed that
+/// change little; at twice this value, competitors with up to a fifth of the evidence are ignored.
 const MIN_DISCOUNT_FRACTION: f64 = 0.1;
 /// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track,
-/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half this value, coincidences with several tracks
-/// match; at twice this value, songs that share material with another track are lost.
+/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half this value, unknown music that coincides
+/// with several tracks matches; at twice this value, songs that share material with another track are lost.
 const OTHER_TRACK_WEIGHT: f64 = 1.3;
 /// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins. At
-/// half this value, a song that overlaps by a third competes with all of its evidence; near 1, competitors in the same
-/// stretch would only count in part.
+/// half this value, a song that overlaps the match by a third competes with all of its evidence; near 1, competitors in
+/// the same stretch compete with only a part of their evidence.
 const MIN_SHARED_FRACTION: f64 = 0.5;
-/// Log-probability of chance below which a competitor is a song that ends where the match begins, or the reverse. Few
-/// coincidences reach it. At half this value, coincidences count as neighboring songs and compete too little; at twice
-/// this value, the neighboring song takes evidence from the match.
+/// Log-probability of chance below which a competitor in a separate stretch counts as a neighboring song: it ends where
+/// the match begins, or the reverse. Few coincidences reach this value. At half this value, coincidences count as
+/// neighboring songs and compete too little; at twice this value, the neighboring song takes evidence from the match.
 const SONG_LOG_P: f64 = -50.0;
-/// Log-probability of chance that no coincidence reaches: below it, another song is audible at the same time. At half
-/// this value, strong coincidences are excused as a second song; at twice this value, two songs played at once suppress
-/// each other.
+/// Log-probability of chance below which a competitor is another song that is audible at the same time. No coincidence
+/// reaches this value. At half this value, strong coincidences count as a second song; at twice this value, two songs
+/// played at once suppress each other.
 const SECOND_SONG_LOG_P: f64 = -250.0;
-/// Places in one track nearer than this, in ticks, count as the same: sustained notes also match a little early and
-/// late. At half this value, a line that is a beat off competes with its own match; at twice this value, real
-/// repetitions within 2 s are not discounted.
+/// Two places in one track that are nearer to each other than this, in ticks, count as the same: sustained notes also
+/// match a little early and late. At half this value, a line that is a beat off competes with its own match; at twice
+/// this value, real repetitions within 2 s are not discounted.
 const SAME_PLACE_TICKS: f64 = TICKS_PER_SECOND;
-/// Probability that a peak which a competitor explains is caused by the competitor. At 1, all shared peaks would be
-/// lost, also to a competitor that is there by chance; at half this value, unknown music with the same beat keeps most
-/// of its evidence.
+/// Probability that a peak which a competitor explains is caused by the competitor. At 1, a match loses all peaks that
+/// it shares with a competitor, even if the competitor is a coincidence; at half this value, unknown music with the
+/// same beat keeps most of its evidence.
 const EXPLAINED_PROBABILITY: f32 = 0.7;
 
 /// Weights for discounting other places of the same track. Peaks that the other places do not explain always count in
 /// full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SelfSimilarity {
-    /// Weight of the evidence that other places explain, too. It counts because under noise only the loudest sounds of
-    /// a song, which it repeats, are found.
+    /// Weight, 0 to 1, of the evidence that other places of the recording explain, too. Such evidence counts, because
+    /// under noise only the loudest sounds of a song are found, and a song repeats them.
     pub(crate) shared: f64,
     /// Factor on the evidence that the best other place has in peaks that the match does not explain; the product is
-    /// subtracted from the shared evidence. It is zero for a true match, but positive for unknown music with the same
-    /// beat.
+    /// subtracted from the shared evidence. This evidence is zero for a true match, but positive for unknown music with
+    /// the same beat.
     pub(crate) unshared: f64,
     /// Fraction of the evidence of the best other place that is subtracted.
     pub(crate) reached: f64,
@@ -77,14 +79,14 @@ pub(crate) struct SelfSimilarity {
 impl SelfSimilarity {
     /// Weights for files, where the masking of missing peaks is checked as well ([`super::masking`]).
     pub(crate) const IN_FILES: Self = Self { shared: 0.8, unshared: 5.0, reached: 0.0 };
-    /// Weights for streams.
+    /// Weights for streams, where the masking of missing peaks is not checked.
     pub(crate) const IN_STREAMS: Self = Self { shared: 0.5, unshared: 5.0, reached: 0.5 };
 
-    /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the evidence
-    /// of those that are found has more weight.
+    /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the other
+    /// places that are found have more weight.
     fn at(self, line: &Line) -> Self {
         // At half this value, unknown music matches more often at changed scales; at twice this value, repetitive songs
-        // are lost there.
+        // at changed scales are not found.
         const CHANGED: f64 = 0.2;
         if line.is_changed() {
             Self { shared: 0.0, reached: self.reached.max(CHANGED), ..self }
@@ -94,11 +96,11 @@ impl SelfSimilarity {
     }
 }
 
-/// Returns the log-probability of chance of a match after discounting its competitors, which must be sorted best first.
-/// A result above `limit` may be inexact. Only the query's peaks for which `counts` is true are used. A place in a copy
-/// of the track, according to `recordings`, is another place of the same recording; `place_in` returns the place of the
-/// match in a track. Tracks are compared last, because that is the most expensive condition; further competitors can
-/// only raise the value, so the search for them ends above `limit`.
+/// Returns the log-probability of chance of the match `one` after discounting its competitors, which must be sorted
+/// best first. Only the query's peaks for which `counts` is true are used. A place in a copy of the track, according to
+/// `recordings`, is another place of the same recording. `place_in` returns the alignment of the match in a given
+/// track. Two tracks are compared last, because that is the most expensive condition. Further competitors can only
+/// raise the result, so the search for them ends above `limit`, and a result above `limit` may be too low.
 pub(crate) fn discount_alternatives<'a>(
     (one, place_in): (&Alignment, &dyn Fn(TrackNumber) -> &'a Alignment),
     competitors: &[&Alignment],
@@ -110,13 +112,13 @@ pub(crate) fn discount_alternatives<'a>(
 ) -> f64 {
     let self_similarity = self_similarity.at(&one.line);
     let own = one.compute_score(window.peaks, chance, counts, |_| 0.0).log_p + one.tried;
-    // Computed only if the track repeats itself.
+    // This set is computed only if the track repeats itself.
     let own_peaks = LazyCell::new(|| explained(one));
     let mut residual = ResidualEvidence::new(own);
     let mut discounted = 0;
     for competitor in competitors.iter().filter(|competitor| competitor.score <= MAX_COMPETING_LOG_P) {
         let score = if competitor.score < SONG_LOG_P && is_separate(one.part, competitor.part) {
-            // A song that is audible before or after the match competes only with the evidence it has within the match.
+            // A song that is audible before or after the match competes only with its evidence within the match.
             competitor.score_within(one.part, window.peaks, chance)
         } else {
             competitor.score
@@ -159,19 +161,21 @@ pub(crate) fn discount_alternatives<'a>(
     residual.log_p(&self_similarity).min(0.0)
 }
 
-/// Evidence that remains for a match, as logarithms of probabilities of chance.
+/// Evidence that remains for a match. All values are log-probabilities of chance: lower values are more evidence.
 struct ResidualEvidence {
-    /// Without competitors.
+    /// Value of the match with all of its peaks, before any competitor is discounted.
     own: f64,
-    /// Without the peaks that another track explains.
+    /// Value of the match without the peaks of the other track that takes away the most evidence.
     without_other_tracks: f64,
-    /// Without the peaks that another place of the same recording explains.
+    /// Value of the match without the peaks of the repetition (another place of the same recording) that takes away the
+    /// most evidence.
     without_repeats: f64,
-    /// Best value that another track reaches.
+    /// Best value of another track; 0 if there is none.
     other: f64,
-    /// Best value that another place of the same recording reaches.
+    /// Best value of another place of the same recording; 0 if there is none.
     best_repeat: f64,
-    /// Best value of another place of the same recording, without the peaks that the match explains.
+    /// Best value of another place of the same recording, without the peaks that the match explains; 0 if there is
+    /// none.
     unshared: f64,
 }
 
@@ -197,7 +201,7 @@ impl ResidualEvidence {
     }
 }
 
-/// Returns the query's peaks that an alignment explains.
+/// Returns the indices of the query's peaks that an alignment explains.
 fn explained(one: &Alignment) -> HashSet<u32> {
     one.outcomes.iter().filter_map(|o| o.query).collect()
 }
@@ -208,8 +212,8 @@ fn is_separate(one: (f64, f64), other: (f64, f64)) -> bool {
     shared < (one.1 - one.0).min(other.1 - other.0) * MIN_SHARED_FRACTION
 }
 
-/// Returns true if another alignment plays the same audio at this place: the same line, a copy of the track, or an
-/// exact repetition.
+/// Returns true if two alignments play the same audio in a window: along nearly the same line, from a copy of the
+/// track, or from an exact repetition.
 fn plays_the_same(one: &Alignment, other: &Alignment, window: &Window<'_>) -> bool {
     let middle = (window.from + window.to) / 2.0;
     let apart = (one.line.reference(middle) - other.line.reference(middle)).abs();

@@ -14,47 +14,50 @@ use super::reference::Reference;
 use super::verify::Alignment;
 
 /// Minimum fraction of peaks in which two tracks agree if one is a copy or a version of the other. Tracks that share
-/// only a beat agree in fewer peaks. At half this value, tracks with the same beat are taken for copies, and then
-/// support each other; at twice this value, versions without the voice (about half of the peaks agree) compete with
+/// only a beat agree in fewer peaks. At half this value, tracks with the same beat count as copies and support each
+/// other's wrong matches; at twice this value, versions without the voice (about half of the peaks agree) compete with
 /// their original.
 const MIN_COPY_AGREEMENT: f64 = 0.35;
-/// Minimum number of peaks in the common stretch for a comparison. About half a second of audio. At half this value, a
-/// few common notes make two tracks copies; at twice this value, copies that overlap for less than a second are not
-/// recognized.
+/// Minimum number of peaks in the common stretch of two tracks for a comparison: about half a second of audio. At half
+/// this value, a few common notes make two tracks copies; at twice this value, copies that overlap for less than a
+/// second are not recognized.
 const MIN_COMPARED_PEAKS: usize = 12;
-/// Minimum fraction of the query's peaks that two alignments must both explain before the tracks are compared.
-/// Unrelated alignments share fewer peaks, and this test costs a hundredth of the comparison. At half this value, more
-/// unrelated pairs are compared in vain; at twice this value, copies in noise, which explain different peaks, may be
-/// missed.
+/// Minimum fraction of explained peaks that two alignments have in common before their tracks are compared, relative to
+/// the alignment that explains fewer peaks. Unrelated alignments share fewer peaks, and this test costs a hundredth of
+/// the comparison. At half this value, more unrelated tracks are compared without result; at twice this value, copies
+/// in noise, which explain different peaks, may be missed.
 const MIN_SHARED_PEAKS: f64 = 0.15;
 
-/// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes. A
-/// bin of votes is 8 ticks. At half this value, offsets at the border of a bin are not found; at twice this value,
-/// chance hits pull the fit.
+/// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes (8
+/// ticks). At half this value, offsets at the border of a bin are not found; at twice this value, chance hits distort
+/// the fit.
 const COARSE: Tolerance = Tolerance { time: 8.0, frequency: 8.0, relative: 0.004 };
 
-/// Returns the line from the times of one track to those of another, where both tracks are aligned with one query.
+/// Returns the line that maps times of the track `other` to times of the track `one`, given the lines of both tracks in
+/// the same query.
 fn between(one: &Line, other: &Line) -> Line {
     let speed = one.speed / other.speed;
     Line { offset: one.offset - speed * other.offset, speed, pitch: one.pitch / other.pitch }
 }
 
-/// Returns the line of another track in a query, given the line of one track and the line between the two tracks.
+/// Returns the line of another track in a query, given the line `one` of the first track in the query, and the line
+/// `between` the two tracks.
 fn through(one: &Line, between: &Line) -> Line {
     let speed = one.speed / between.speed;
     Line { offset: (one.offset - between.offset) / between.speed, speed, pitch: one.pitch / between.pitch }
 }
 
 /// Returns the fraction of the peaks of one track that another track has, too, between two times of the query (ticks).
-/// Both tracks are aligned with the query. Only times that both tracks have are compared; `None` if they contain too
-/// few peaks.
+/// Both tracks are aligned with the query. Only the time in which both tracks have audio is compared; `None` if this
+/// time contains too few peaks.
 pub(crate) fn agreement(
     (one, one_line): (&Reference, &Line),
     (other, other_line): (&Reference, &Line),
     span: (f64, f64),
     outcomes: &mut Vec<PeakOutcome>,
 ) -> Option<f64> {
-    // An edit may lack audio that the other track has. Where one of them has none, missing peaks would say nothing.
+    // An edit may lack audio that the other track has. Where one of the two tracks has no audio, missing peaks are not
+    // evidence.
     let from = span.0.max(one_line.query(0.0)).max(other_line.query(0.0));
     let to = span.1.min(one_line.query(one.ticks)).min(other_line.query(other.ticks));
     if to <= from {
@@ -69,13 +72,13 @@ pub(crate) fn agreement(
     Some(found as f64 / outcomes.len() as f64)
 }
 
-/// Returns true if an agreement is high enough for copies or versions of one recording.
+/// Returns true if an agreement is high enough for copies or versions of one recording; false for `None`.
 pub(crate) fn is_same_audio(agreement: Option<f64>) -> bool {
     agreement.is_some_and(|part| part >= MIN_COPY_AGREEMENT)
 }
 
-/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. Each
-/// peak is a bit of the sets.
+/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. `one`
+/// and `other` are the sets of these peaks, with one bit per peak.
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
     let shared = shared_peaks(one, other);
@@ -105,8 +108,8 @@ pub(crate) fn line_of_copy(
 }
 
 /// Returns the agreement of two alignments of different tracks that play the same recording at the same place, or
-/// `None` if they do not. It is the fraction of peaks that agree where both alignments are significant. In noise each
-/// line was fitted separately, so the lines may differ by some ticks.
+/// `None` if they do not. The agreement is the fraction of peaks that agree in the part where both alignments are
+/// significant. Each line was fitted to the noisy query separately, so the lines may differ by some ticks.
 pub(crate) fn copy_agreement(
     one: &Alignment,
     other: &Alignment,
@@ -121,7 +124,7 @@ pub(crate) fn copy_agreement(
         .or_else(|| Some(line_of_copy(one, (&other.reference, &other.line), span, outcomes)?.1))
 }
 
-/// The tracks that carry the same recording, as far as a search has found out (union-find).
+/// The tracks that carry the same recording, as far as a search knows (union-find).
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Recordings {
     parents: HashMap<TrackNumber, TrackNumber>,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::fingerprint::Peak;
 
 /// Smallest relative change of speed or pitch that counts as a change. At half this value, slow turntables and drifting
-/// clocks count as changed and get the stricter rules; at twice this value, recordings at 1.5 % count as unchanged,
+/// clocks count as changed and need more evidence; at twice this value, recordings at 1.5 % count as unchanged,
 /// although the first passes can fit them only partly.
 const MIN_CHANGE: f64 = 0.01;
 
@@ -56,7 +56,8 @@ impl Line {
     }
 }
 
-/// A peak that was found in the query.
+/// Deviation of a found peak of the query from the expected place of a peak of the track, and the rank of the found
+/// peak.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PeakDeviation {
     /// Deviation from the expected time, in ticks; positive if late.
@@ -70,16 +71,16 @@ pub(crate) struct PeakDeviation {
 /// Largest accepted deviation of a peak from its expected place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tolerance {
-    /// Time, in ticks.
+    /// Largest deviation of the time, in ticks.
     pub(crate) time: f64,
-    /// Frequency, in steps.
+    /// Largest deviation of the frequency, in steps.
     pub(crate) frequency: f64,
     /// Additional frequency tolerance, as a fraction of the expected frequency.
     pub(crate) relative: f64,
 }
 
 /// Final tolerance of a peak's place: about three standard errors after a codec. At half this value, a tenth and more
-/// of the true peaks fall outside; at twice this value, chance finds about four times as many.
+/// of the true peaks fall outside; at twice this value, chance finds about four times as many wrong peaks.
 pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
 
 /// Result of looking up one peak of the track in the query.
@@ -100,7 +101,7 @@ const TIME_PARTS: i64 = 8;
 pub(crate) struct ExpectedPlace {
     /// Expected time, in units of 1/[`TIME_PARTS`] tick.
     time: i64,
-    /// Time tolerance, in the same unit.
+    /// Time tolerance, in units of 1/[`TIME_PARTS`] tick.
     time_reach: i64,
     /// Expected frequency, in steps.
     frequency: f32,
@@ -135,12 +136,12 @@ impl ExpectedPlace {
         ((self.frequency - self.reach).max(0.0) as u16, (self.frequency + self.reach) as u16)
     }
 
-    /// Returns true if the expected time with its tolerance ends before a peak of the query.
+    /// Returns true if the latest accepted time is before a peak of the query.
     fn is_before(&self, peak: &Peak) -> bool {
         i64::from(peak.time) * TIME_PARTS > self.time + self.time_reach
     }
 
-    /// Returns true if the expected time with its tolerance begins after a peak of the query.
+    /// Returns true if the earliest accepted time is after a peak of the query.
     fn is_behind(&self, peak: &Peak) -> bool {
         i64::from(peak.time) * TIME_PARTS < self.time - self.time_reach
     }
@@ -151,7 +152,7 @@ impl ExpectedPlace {
     pub(crate) fn distance(&self, peak: &Peak) -> f32 {
         let time_error = (i64::from(peak.time) * TIME_PARTS - self.time).abs();
         let frequency_error = (f32::from(peak.frequency) - self.frequency).abs();
-        // Compared before dividing, so that places at the very tolerance count alike for all callers.
+        // Compared before dividing, so that all callers treat a deviation equal to the tolerance in the same way.
         if time_error > self.time_reach || frequency_error > self.reach {
             return f32::INFINITY;
         }
@@ -195,7 +196,8 @@ pub(crate) fn compare_range(
     look_up(reference, range, (peaks, low), line, tolerance, out);
 }
 
-/// Looks up the track's peaks of an index range in the query's peaks from index `low` on.
+/// Looks up the track's peaks with the indices in `range` in the query's peaks from index `low` on. Replaces `out` by
+/// one outcome per peak of the track, in order.
 fn look_up(
     reference: &[Peak],
     range: Range<usize>,
@@ -261,7 +263,7 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[PeakOutcome], 
     Line { offset, speed, pitch: products / squares.max(1.0) }
 }
 
-/// Strength of the ridge regularization, in squared ticks: the variance of a peak's time error of a few ticks, divided
-/// by the variance of a prior of the speed error of a few tenths of a per cent. At half this value, short stretches
-/// follow chance hits; at twice this value, a wrong speed needs another round of fitting.
+/// Strength of the ridge regularization, in squared ticks. It is the variance of a peak's time error (a few ticks),
+/// divided by the prior variance of the speed error (a few tenths of a per cent). At half this value, chance hits
+/// change the speed of short stretches; at twice this value, a wrong speed needs another round of fitting.
 const RIDGE: f64 = 2.0e5;

@@ -5,9 +5,9 @@
 //! 2001). If another piece with the same beat is playing, the places of the missing peaks have the same depths as any
 //! other place. So the depth of a place ([`Relief`]) is modeled as the smaller one of two depths: the depth of the
 //! track's peak, which has a logistic distribution around the level, and the depth of the other audio, as measured over
-//! the window. Found peaks determine the level; missing peaks show if that level is plausible. Each gives a likelihood
-//! ratio. The result only counts against a track: music that shares a beat also has loud places in common, so masked
-//! peaks are no evidence for a track.
+//! the window. Found peaks determine the level; missing peaks show if that level is plausible. Each of these peaks
+//! gives a likelihood ratio. The result only counts against a track: music that shares a beat also has loud places in
+//! common, so masked peaks are no evidence for a track.
 
 mod likelihood;
 
@@ -24,27 +24,28 @@ use super::verify::Alignment;
 use likelihood::{DEPTHS, Depths, LEVEL_TRANSITIONS, PerLevel, masked, normalized, unmasked};
 
 /// Number of bins on each side of a found peak that belong to the peak. At 0, the slopes of a peak count as places
-/// without one; at 2, other sounds are removed.
+/// without one; at 2, other sounds are counted as part of the peak.
 const PEAK_RADIUS_BINS: usize = 1;
-/// Number of frames that belong to a found peak. It is about the length of the transform in frames (4 of 23 ms). At
-/// half or twice of it, too little or too much of a peak is subtracted from the places without peaks.
+/// Number of frames that belong to a found peak. It is about the length of the transform (4 frames of 23 ms). If the
+/// value is too small or too large, places without peaks are counted as too loud or too quiet, and the check is less
+/// exact.
 const PEAK_FRAMES: f32 = 3.0;
 /// Weight of the band's distribution in the distribution of each of its bins, in frames. 40 frames are about one
 /// second, compared with the 10 s of a window. At half this value, rare depths of single bins are noisy; at twice this
 /// value, sustained notes are not accounted for.
 const PRIOR_FRAMES: f32 = 40.0;
 
-/// Number of kinds of moments. During a drum stroke all places are loud, and another piece with the same beat has its
-/// peaks there. So depths are counted separately by the loudness of the band in a frame: the quietest third of the
-/// frames, the middle one, the loudest. With one kind, beats are not separated from the rest; with six, each has too
-/// few frames.
+/// Number of kinds of moments, by loudness. During a drum stroke all places are loud, and another piece with the same
+/// beat has its peaks there. So depths are counted separately by the loudness of the band in a frame: the quietest
+/// third of the frames, the middle one, the loudest. With one kind, unknown music with the same beat passes the check
+/// more often; with six, each kind has too few frames.
 const MOMENTS: usize = 3;
 
 /// Distribution of the depths in a window. Owns reusable buffers. Empty if the relief is unknown.
 #[derive(Debug, Default)]
 pub(crate) struct MaskingModel {
-    /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all such
-    /// moments, so notes that the query sustains are accounted for.
+    /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all moments of
+    /// the kind, so notes that the query sustains are accounted for.
     places: Vec<[Depths; MOMENTS]>,
     /// First frame of the window.
     first: usize,
@@ -57,7 +58,7 @@ pub(crate) struct MaskingModel {
 }
 
 impl MaskingModel {
-    /// Removes the measurements.
+    /// Removes the measurements, so that the next call of [`Self::measure`] measures its window.
     pub(crate) fn clear(&mut self) {
         self.places.clear();
         self.bands.clear();
@@ -85,7 +86,7 @@ impl MaskingModel {
                 add(&mut places[usize::from(kinds[*band])], depth, 1.0);
             }
         }
-        // One of each depth in advance (Laplace), so that no probability is 0.
+        // Each depth is counted once in advance (Laplace smoothing), so that no probability is 0.
         let mut peak_depths = [[1.0; DEPTHS]; BANDS];
         for peak in window.own_peaks() {
             let depth = relief.depth(f64::from(peak.time), f64::from(peak.frequency));
@@ -123,7 +124,7 @@ impl MaskingModel {
         all
     }
 
-    /// Classifies the frames by the mean depth of each band.
+    /// Determines the kind of moment of each frame and band, by the mean depth of the band in the frame.
     fn classify_moments(&mut self, relief: &Relief, stretch: (f64, f64)) {
         let Self { means, moments, first, .. } = self;
         *first = Relief::frame(stretch.0);
@@ -155,8 +156,9 @@ impl MaskingModel {
         }
     }
 
-    /// Returns the logarithm of the likelihood ratio by which the depths at the places of a track's peaks count against
-    /// the track; 0 if they do not. Found peaks of the query are used only if `counts` is true for them.
+    /// Returns the penalty for missing peaks that nothing masks: the log-likelihood ratio against the track, from the
+    /// depths at the expected places of its peaks; 0 if the depths do not count against the track. Found peaks of the
+    /// query are used only if `counts` is true for them.
     pub(crate) fn unmasked_penalty(
         &self,
         one: &Alignment,
@@ -176,8 +178,9 @@ impl MaskingModel {
         -f64::from(mean(&sums, &LEVEL_TRANSITIONS, one.evidence.power())).min(0.0)
     }
 
-    /// Returns the log-likelihood ratios of a track's peak at a time (ticks) and a frequency (steps) of the query, or
-    /// `None` if the depth there is unknown or too deep.
+    /// Returns, for each level, the log-likelihood ratio of a track's peak that is expected at a time (ticks) and a
+    /// frequency (steps) of the query. `is_found` is true if the query has the peak. `None` if the depth is unknown or
+    /// too deep.
     fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<PerLevel> {
         let depth = usize::from(depth);
         if depth >= DEPTHS {
@@ -200,6 +203,6 @@ fn add(counts: &mut Depths, depth: u8, n: f32) {
     }
 }
 
-/// Band of each bin.
+/// Frequency band of each bin of the relief.
 static BAND_OF: LazyLock<[usize; ROW_BINS]> =
     LazyLock::new(|| std::array::from_fn(|bin| band((bin as u32 * STEPS_PER_BIN) as u16)));

@@ -46,16 +46,17 @@ pub struct Match {
     pub speed: f64,
     /// Pitch shift relative to the track, in cents: 100 is one semitone up.
     pub pitch_cents: f64,
-    /// Probability that the match arose by chance, corrected for all hypotheses that were tested.
+    /// Probability, 0 to 1, that the match arose by chance, corrected for all hypotheses that were tested.
     pub false_positive_probability: f64,
-    /// Number of landmarks of the track within the stretch both of whose peaks were found in the query.
+    /// Number of landmarks of the track within the stretch whose two peaks were both found in the query; 0 for a
+    /// rejected candidate.
     pub aligned_landmarks: u32,
     /// Number of peaks of the track within the stretch.
     pub expected_peaks: u32,
-    /// Number of peaks of the track that were found in the query at their expected place.
+    /// Number of peaks of the track that were found in the query at their expected time and frequency.
     pub matched_peaks: u32,
     /// Segments of the match, in order of time. A match has several segments where audio is missing or repeated in the
-    /// query. Empty if only the whole stretch is known.
+    /// query. Empty for a rejected candidate, whose segments are not determined.
     pub segments: Vec<Segment>,
 }
 
@@ -68,7 +69,7 @@ pub struct Segment {
     pub query_end: f64,
     /// Position in the track at `query_start`, in seconds.
     pub reference_start: f64,
-    /// Playback speed relative to the track.
+    /// Playback speed relative to the track: 1.02 is 2 % too fast.
     pub speed: f64,
 }
 
@@ -110,35 +111,35 @@ impl Match {
     }
 }
 
-/// Another explanation of the audio of a match: a copy of the track, a remix, or a song with the same sample. It would
-/// be reported as a match if the better match were not in the catalog.
+/// Another explanation of the audio of a match: a copy of the track, a remix, or a song with the same sample. The
+/// alternative would be a match if the catalog did not contain the track of the reported match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
-    /// Track of the match that this is an alternative to.
+    /// Track of the reported match to which this alternative belongs.
     pub of: TrackNumber,
-    /// Index of that match in [`Matches::found`].
+    /// Index of the reported match in [`Matches::found`].
     pub index: usize,
-    /// Match that the other track would give.
+    /// Match of the other track, with its own start and end.
     pub best: Match,
 }
 
 /// A candidate that was rejected because chance or other tracks explain the same peaks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejected {
-    /// Best match that the candidate gives.
+    /// Match that the candidate would have been.
     pub best: Match,
 }
 
 /// All matches found in one query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Matches {
-    /// Matches in order of their start in the query. Each second is explained by one match, unless two recordings are
-    /// audible at the same time.
+    /// Matches in order of their start in the query. A second of the query belongs to at most one match, unless two
+    /// recordings are audible at the same time. Empty if no recording was found.
     pub found: Vec<Match>,
-    /// Other explanations of the same stretches, in the order of the matches. For each match: all other tracks that
-    /// carry the recording, best first, then at most 5 other recordings.
+    /// Other explanations of the same stretches, in the order of the matches. For each match, the list has all other
+    /// tracks that carry the recording, the longest match first, and then at most 5 other recordings.
     pub alternatives: Vec<Alternative>,
-    /// Best rejected candidates, best first, at most 5. They explain why a query has no match.
+    /// Best rejected candidates, best first, at most 5. These candidates explain why a query has no match.
     pub rejected: Vec<Rejected>,
     /// Number of peaks in the query; 0 if the query is silent or has no tonal content.
     pub query_peaks: usize,

@@ -1,8 +1,8 @@
 //! A grid of the peaks of a window.
 //!
-//! Thousands of alignments are verified in a window, and each looks up peaks at some hundred places. So the peaks are
-//! sorted into tiles of time and frequency. One or two tiles contain all peaks that can match at a place; without
-//! frequencies, about a dozen peaks would have to be compared.
+//! Thousands of alignments are verified in a window, and each looks up peaks at some hundred expected places. So the
+//! peaks are sorted into tiles of time and frequency. One or two tiles contain all peaks that can match at an expected
+//! place. If the peaks were sorted by time only, about a dozen would have to be compared.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
@@ -10,14 +10,15 @@ use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 use super::line::{ExpectedPlace, Line, PeakOutcome, Tolerance, within};
 use super::query::Window;
 
-/// Size of a tile: ticks (0.37 s) and steps (43 Hz). A place with its tolerances seldom overlaps more than two tiles.
-/// At half of either, places overlap more tiles; at twice this value, each place is compared with twice as many peaks.
-/// The results are the same.
+/// Size of a tile, in ticks (0.37 s) and in frequency steps (43 Hz). A place with its tolerances seldom overlaps more
+/// than two tiles. The sizes change only the time of verification: in smaller tiles, a place overlaps more of them; in
+/// larger tiles, a place is compared with more peaks.
 const TILE_TICKS: i64 = 64;
 const TILE_STEPS: u16 = 32;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / TILE_STEPS as usize + 1;
 /// Largest time tolerance, in ticks: peaks up to this distance outside of the window are included. It must be at least
-/// the widest tolerance of a fit (checked in `verify.rs`). A larger one only sorts more peaks.
+/// the widest tolerance of a fit (checked in `verify.rs`). A larger value costs time to sort more peaks and changes no
+/// result.
 pub(crate) const MAX_TIME_TOLERANCE_TICKS: f64 = 16.0;
 
 /// The peaks of a window, sorted by tile. Owns reusable buffers.
@@ -29,12 +30,12 @@ pub(crate) struct PeakGrid {
     rows: usize,
     /// Index of the first peak of each tile, row by row, followed by the number of peaks.
     starts: Vec<u32>,
-    /// Peaks by tile, each with its index in the window's peaks.
+    /// Peaks in order of their tiles, each with its index in [`Window::peaks`].
     peaks: Vec<(Peak, u32)>,
 }
 
 impl PeakGrid {
-    /// Sorts the peaks of a window into tiles and replaces the previous window.
+    /// Sorts the peaks of a window into tiles, which replace those of the previous window.
     pub(crate) fn map(&mut self, window: &Window<'_>) {
         let index = |time: f64| window.peaks.partition_point(|p| f64::from(p.time) < time);
         let (first, end) =
@@ -57,8 +58,8 @@ impl PeakGrid {
         }
         self.peaks.clear();
         self.peaks.resize(peaks.len(), (Peak { time: 0, frequency: 0, rank: 0 }, 0));
-        // From the last peak to the first, because each start is counted down from the end of its tile; so peaks stay
-        // in order of time.
+        // The peaks are placed from the last to the first, because each start is counted down from the end of its tile.
+        // So the peaks of a tile stay in order of time.
         for (i, peak) in peaks.iter().enumerate().rev() {
             let tile = self.tile(peak);
             self.starts[tile] -= 1;
@@ -66,8 +67,8 @@ impl PeakGrid {
         }
     }
 
-    /// Looks up the peaks of a track that are expected between two times of the window (ticks), in order. The result is
-    /// the same as that of [`super::line::compare`].
+    /// Looks up the peaks of a track that are expected between two times of the query (ticks). Replaces `out` by one
+    /// outcome per peak of the track, in order. The result is the same as that of [`super::line::compare`].
     pub(crate) fn compare(
         &self,
         reference: &[Peak],
@@ -86,6 +87,7 @@ impl PeakGrid {
     }
 
     /// Returns the index of the peak that is nearest to an expected place; among equally near peaks, the first one.
+    /// Returns `None` if no peak is within the tolerance.
     fn nearest(&self, place: &ExpectedPlace) -> Option<u32> {
         let (from, to) = place.times();
         let (lowest, highest) = place.frequencies();
@@ -109,7 +111,8 @@ impl PeakGrid {
     }
 
     fn row(&self, tick: i64) -> usize {
-        // A place outside of the window falls into the first or last row; its distance excludes all peaks there.
+        // A place outside of the window is assigned to the first or last row. Peaks there that are too far away do not
+        // match, because their distance is infinite.
         ((tick - self.origin).max(0) / TILE_TICKS).min(self.rows as i64 - 1) as usize
     }
 }

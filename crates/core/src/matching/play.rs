@@ -7,8 +7,9 @@ use super::trace::Trace;
 use super::verify::Alignment;
 use crate::index::TrackNumber;
 
-/// Minimum fraction of the shorter of two plays that they share if they are versions of one airing. At half this value,
-/// neighboring plays with a long fade become one; near 1, shorter versions become plays of their own.
+/// Minimum overlap of two plays of one recording that are versions of one airing, as a fraction of the shorter play. At
+/// half this value, two plays that a long fade connects are reported as one airing; near 1, an edit that is shorter
+/// than the airing is reported as a second airing.
 const MIN_SHARED_TIME: f64 = 0.5;
 
 /// An alignment that a window accepted, with its log-probability of chance.
@@ -19,24 +20,24 @@ pub(super) struct AcceptedAlignment<'a> {
     pub(super) window: &'a Window<'a>,
 }
 
-/// A stretch along one line, with the alignment from which it was followed.
+/// A stretch of the query that matches a track along one line, with the alignment from which the stretch was traced.
 #[derive(Debug, Clone)]
 pub(crate) struct FollowedTrace<'a> {
     pub(crate) trace: Trace,
     pub(super) seed: AcceptedAlignment<'a>,
 }
 
-/// One play of a track: stretches in order of time, each of which continues the one before it.
+/// One play of a track: at least one stretch of the query, in order of time. Each stretch continues the one before it.
 #[derive(Debug, Clone)]
 pub(crate) struct TrackPlay<'a> {
     pub(crate) pieces: Vec<FollowedTrace<'a>>,
 }
 
-/// One play of a recording.
+/// One airing of a recording: the play of its primary track, and the plays of other tracks that carry the recording.
 #[derive(Debug)]
 pub(crate) struct AiringVersions<'a> {
     pub(crate) primary: TrackPlay<'a>,
-    /// The same play as explained by other tracks.
+    /// Plays of the other tracks, one per track, the longest first; empty if no other track carries the recording.
     pub(crate) versions: Vec<TrackPlay<'a>>,
 }
 
@@ -53,17 +54,18 @@ impl TrackPlay<'_> {
         self.pieces[self.pieces.len() - 1].trace.to
     }
 
-    /// Returns the log-probability of chance of the best stretch.
+    /// Returns the lowest log-probability of chance among the stretches of the play.
     pub(crate) fn log_p(&self) -> f64 {
         self.pieces.iter().map(|piece| piece.trace.log_p()).fold(0.0, f64::min)
     }
 
-    /// Returns the query's peaks that the play explains.
+    /// Returns the indices of the query's peaks that the play explains.
     pub(super) fn explained(&self) -> impl Iterator<Item = u32> + '_ {
         self.pieces.iter().flat_map(|piece| piece.trace.outcomes.iter().filter_map(|o| o.query))
     }
 
-    /// Returns true if two plays of different tracks play the same recording at the same place while they overlap.
+    /// Returns true if two plays of different tracks are simultaneous and have the same audio in their longest common
+    /// stretch.
     pub(super) fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<PeakOutcome>) -> bool {
         let pairs = self.pieces.iter().flat_map(|one| other.pieces.iter().map(move |other| (one, other)));
         let shared = |(one, other): &(&FollowedTrace<'_>, &FollowedTrace<'_>)| {
@@ -89,12 +91,12 @@ impl TrackPlay<'_> {
         self.to().min(other.to()) - self.from().max(other.from())
     }
 
-    /// Returns true if another play covers most of the time of this one.
+    /// Returns true if the play `other` covers at least half of the time of this play.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.shared(other) >= MIN_SHARED_TIME * self.length()
     }
 
-    /// Returns true if two plays share most of the time of the shorter one.
+    /// Returns true if two plays share at least half of the time of the shorter play.
     pub(crate) fn is_simultaneous(&self, other: &Self) -> bool {
         self.shared(other) >= MIN_SHARED_TIME * self.length().min(other.length())
     }

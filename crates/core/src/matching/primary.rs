@@ -1,9 +1,10 @@
-//! Selection of the primary track: the track that an airing is reported as, if several tracks carry its recording.
+//! Selection of the primary track: if several tracks carry the recording of an airing, the primary is the track that is
+//! reported.
 //!
 //! The choice is the same for different clips of a recording and for any order of the candidates. The criteria are, in
 //! this order:
 //!
-//! 1. The fraction of the track's peaks that are found must be about as high as that of the best track: a version
+//! 1. The fraction of the track's peaks that are found must be about as high as that of the best track. So a version
 //!    without the voice is not reported if the version with the voice is played.
 //! 2. The longest explanation.
 //! 3. The fewest pieces: an edit is reported if the edit is played, not the original with a jump.
@@ -18,29 +19,30 @@ use super::trace::Trace;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 
-/// Minimum ratio of a track's found fraction to the best track's for the same quality. Other encodings of a recording
-/// agree in nine tenths of their peaks, versions in half. At half this value, a version without the voice can be
-/// reported for the original; near 1, noise decides between equal encodings.
+/// Minimum fraction of found peaks with which a track counts as equally good, relative to that of the best track. Other
+/// encodings of a recording agree in nine tenths of their peaks, versions in half. At half this value, a version
+/// without the voice can be reported for the original; near 1, noise decides between equal encodings.
 const MIN_FOUND_RATIO: f64 = 0.75;
 /// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long. At half
-/// this value, an edge that noise hides decides between copies; at twice this value, an edit with an intro of up to 2 s
-/// more is not preferred.
+/// this value, an edge that noise hides decides between copies; at twice this value, an edit that explains up to 2 s
+/// more of the airing is not preferred.
 const LENGTH_TOLERANCE_TICKS: f64 = TICKS_PER_SECOND;
 /// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long. At half
-/// this value, silence and encoders decide between copies; at twice this value, versions that differ by one bar count
-/// as equal, and the first one indexed is reported.
+/// this value, silence and differences between encoders decide between copies; at twice this value, versions that
+/// differ by one bar count as equal, and the first one indexed is reported.
 const AUDIO_TOLERANCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 
-/// Properties of a track on which the choice depends.
+/// Properties of a track's play on which the choice of the primary depends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice {
     pub(crate) track: TrackNumber,
     /// Fraction of the track's expected peaks that were found.
     pub(crate) found: f64,
-    /// Time from the first to the last peak that it explains, in ticks; silence at the start of a copy does not count.
+    /// Time from the first to the last peak that the play explains, in ticks; silence at the start of a copy does not
+    /// count.
     pub(crate) length: f64,
     pub(crate) pieces: usize,
-    /// True if speed or pitch differ from those of the track.
+    /// True if speed or pitch differ from those of the track by more than 1 %.
     pub(crate) is_changed: bool,
     /// Time from the track's first to its last peak, in ticks.
     pub(crate) audio_ticks: f64,
@@ -88,8 +90,8 @@ pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
     Some(best.0)
 }
 
-/// Makes an airing of the tracks' plays of one recording: the primary, and the longest play of each other track as a
-/// version. Also returns the plays that do not belong to the airing. Returns `None` if none can be the primary.
+/// Combines plays of the tracks of one recording into an airing: the primary, and the longest simultaneous play of each
+/// other track as a version. Also returns the plays at other times. Returns `None` if no play can be the primary.
 pub(crate) fn choose(
     mut track_plays: Vec<TrackPlay<'_>>,
 ) -> Option<(AiringVersions<'_>, Vec<TrackPlay<'_>>)> {

@@ -1,20 +1,20 @@
-//! The query during a search: its peaks, and windows of it.
+//! The query as a search uses it: the peaks, and the windows that are searched one by one.
 
 use crate::fingerprint::{Peak, Relief};
 
 use super::significance::Chance;
 
-/// Query data that all of its traces share.
+/// Data of a query that all traces of the query share.
 pub(crate) struct Query<'a> {
     pub(crate) peaks: &'a [Peak],
-    /// Start and end of the part of the query that is available, in ticks.
+    /// Start and end of the available part of the query, in ticks. For a stream, this is the history of its last 60 s.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Chance measured over the whole query.
+    /// Probabilities of chance hits, measured over the whole query, or over the last 10 s of a stream.
     pub(crate) chance: &'a Chance,
 }
 
-/// A stretch of the query.
+/// A stretch of the query that is searched at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window<'a> {
     /// All peaks of the query.
@@ -22,7 +22,7 @@ pub(crate) struct Window<'a> {
     /// Start and end, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Masking depth of places without peaks; empty if unknown.
+    /// Masking depth of each bin and frame of the query; empty if unknown, as for streams.
     pub(crate) relief: &'a Relief,
 }
 

@@ -1,4 +1,4 @@
-//! Tracks as needed by verification, unpacked once for many candidates.
+//! Unpacked tracks for verification: each track is unpacked once and used for many candidates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::index::{Candidate, IndexError, POSTING_TICKS, SearchSession, TrackNumber};
 
-/// An unpacked track.
+/// A track with the peaks of its constellation, unpacked.
 #[derive(Debug)]
 pub(crate) struct Reference {
     pub(crate) number: TrackNumber,
@@ -26,7 +26,8 @@ pub(crate) struct ReferenceCache {
 }
 
 impl ReferenceCache {
-    /// Returns the track of a candidate and the time in the track at the start of the window, in ticks.
+    /// Returns the track of a candidate, unpacked if it is not in the cache, and the time in the track at the start of
+    /// the window, in ticks.
     pub(crate) fn of(
         &mut self,
         session: &mut dyn SearchSession,
@@ -40,7 +41,8 @@ impl ReferenceCache {
         let constellation = session.constellation(candidate)?;
         let ticks = constellation.seconds * TICKS_PER_SECOND;
         let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
-        // Emptied completely instead of evicting the oldest: it happens rarely, and needs no order of use.
+        // The whole cache is emptied instead of the oldest track: this happens rarely, and no order of use has to be
+        // stored.
         if self.loaded.len() >= MAX_LOADED_TRACKS {
             self.loaded.clear();
         }
@@ -48,8 +50,8 @@ impl ReferenceCache {
         Ok((reference, at))
     }
 
-    /// Empties the cache if it has more than `max_tracks` tracks. Call it only between searches, because within a
-    /// search each track must keep its identity.
+    /// Empties the cache if it has more than `max_tracks` tracks. Call it only between searches, because a search
+    /// compares tracks by the address of their [`Reference`].
     pub(crate) fn trim(&mut self, max_tracks: usize) {
         if self.loaded.len() > max_tracks {
             self.loaded.clear();

@@ -1,7 +1,8 @@
 //! Screening: a cheap score that selects the candidates worth verifying.
 //!
-//! A map of the window contains, for every place, the gain if a peak of a track is expected there. The score of a
-//! candidate is the sum over the track's peaks, which costs one memory access per peak.
+//! A map of the window contains a gain for each cell of time and frequency. The gain is the amount by which the score
+//! rises if a peak of a track is expected in this cell. The score of a candidate is the sum over the track's peaks,
+//! which costs one memory access per peak.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
@@ -11,20 +12,22 @@ use super::query::Window;
 use super::reference::Reference;
 use super::significance::{Chance, MISSING_PEAK_SCORE, screening_score};
 
-/// Size of a cell: 4 ticks (23 ms) and 4 steps. With the neighboring cells, a peak counts one to two cells away, which
-/// is about the final tolerance. At half this value, the map has four times as many cells and misses lines that are
-/// slightly off; at twice this value, unrelated peaks count, and the screening selects worse.
+/// Size of a cell: 4 ticks (23 ms) and 4 frequency steps. A peak also counts in the neighboring cells, so it counts up
+/// to a distance of one or two cells, which is about the final tolerance. At half this value, true tracks whose line is
+/// slightly off get a low score and can be lost; at twice this value, unrelated peaks count, and wrong candidates can
+/// displace the right one.
 const CELL_TICKS: u32 = 4;
 const CELL_STEPS: u32 = 4;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / CELL_STEPS as usize + 1;
 /// Number of neighboring cells on each side in which a peak also counts. At 0, a peak near the border of a cell is
-/// missed; at 2, five instead of three cells to each dimension count, so chance finds nearly three times as many.
+/// missed; at 2, five instead of three cells in each dimension count, so nearly three times as many peaks are found by
+/// chance.
 const REACH_CELLS: usize = 1;
-/// Gains are stored in integer units of 1/16. A byte holds gains up to 16. At half this value, gains are rounded to
+/// Number of integer units per unit of gain. A byte then holds gains up to 16. At half this value, gains are rounded to
 /// 1/8, which changes the order of some candidates; at twice this value, gains above 8 are cut.
 const GAIN_PARTS: f32 = 16.0;
 
-/// Map of the gains of a window. Owns a reusable buffer.
+/// Gains of a window, by cell of time and frequency. Owns a reusable buffer.
 #[derive(Debug, Default)]
 pub(crate) struct ScreeningMap {
     cells: Vec<u8>,
@@ -32,7 +35,7 @@ pub(crate) struct ScreeningMap {
 }
 
 impl ScreeningMap {
-    /// Maps the peaks of a window.
+    /// Replaces the map by the gains of the peaks of a window.
     pub(crate) fn map(&mut self, peaks: &[Peak], window: &Window<'_>, chance: &Chance) {
         self.rows = ((window.to - window.from).max(0.0) as usize) / CELL_TICKS as usize + 1;
         self.cells.clear();
@@ -48,14 +51,15 @@ impl ScreeningMap {
                 for cell in
                     &mut cells[column.saturating_sub(REACH_CELLS)..=(column + REACH_CELLS).min(COLUMNS - 1)]
                 {
-                    // The maximum and not the sum: a place can hold only one peak of the track.
+                    // The maximum and not the sum, because a peak of the track can match only one peak of the query.
                     *cell = (*cell).max(gain);
                 }
             }
         }
     }
 
-    /// Returns the score of a track along a line: the sum of log-likelihood ratios of its peaks.
+    /// Returns the score of a track along a line: the sum of the log-likelihood ratios of its peaks that are expected
+    /// in the window.
     pub(crate) fn screening_score(&self, reference: &Reference, line: &Line, window: &Window<'_>) -> f32 {
         let at = |time: f64| reference.peaks.partition_point(|p| f64::from(p.time) < line.reference(time));
         let peaks = &reference.peaks[at(window.from)..at(window.to).max(at(window.from))];

@@ -1,8 +1,8 @@
 //! Candidate search: offsets at which many landmarks of a query and of a track agree (Wang 2003).
 //!
 //! All tracks of a run share one time line, so a vote is a single number: the time of the posting minus the time of the
-//! query's probe. It identifies both the track and the offset. The candidates and their order do not depend on how
-//! tracks are distributed over runs.
+//! query's probe. This number identifies both the track and the offset. The candidates and their order do not depend on
+//! how tracks are distributed over runs.
 
 mod offset_histogram;
 
@@ -16,21 +16,22 @@ use offset_histogram::OffsetHistogram;
 /// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most
 /// common hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect
 /// from some thousands of tracks on and keeps the cost of a search from growing with the catalog. At half this value,
-/// searches of large catalogs leave out more probes and lose votes of degraded audio; at twice this value, they read up
-/// to twice as many postings.
+/// searches of large catalogs leave out more probes and miss more degraded recordings; at twice this value, lookups
+/// read up to twice as many postings.
 const POSTINGS_PER_PROBE: u64 = 64;
-/// Lower bound of the number of postings that a lookup may read. It lets short queries, which have few probes, use all
-/// of them. At half this value, short queries lose votes in smaller catalogs; at twice this value, they cost up to
-/// twice as much.
+/// Lower bound of the limit on the postings that a lookup reads. It lets short queries, which have few probes, use all
+/// of them. At half this value, short clips are missed more often in smaller catalogs; at twice this value, short
+/// queries cost up to twice as much.
 const MIN_POSTINGS_PER_LOOKUP: u64 = 150_000;
-/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half this
-/// value, deep lookups of large catalogs lose votes; at twice this value, they take up to twice the time.
+/// Upper bound of the limit on the postings that a lookup reads, which bounds the time of a deep lookup. At half this
+/// value, more recordings under noise are missed in large catalogs; at twice this value, deep lookups take up to twice
+/// the time.
 const MAX_POSTINGS_PER_LOOKUP: u64 = 2_500_000;
 
 /// Parameters of one lookup.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CandidateLookup {
-    /// Ranks and pairs of the query's peaks that are looked up.
+    /// Depth of the lookup: the ranks of the query's peaks that are used, and the number of pairs per peak.
     pub(crate) depth: Depth,
     /// Scale of the query; the query's peaks are rescaled to the original speed and pitch before the lookup.
     pub(crate) scale: Scale,
@@ -54,9 +55,9 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Returns the best candidates for a window, at most `max_candidates` for each lookup, best first. The window is
-    /// given by its peaks and its start in ticks, from which times are counted. `groups` has the number of postings of
-    /// each group of hashes in the index.
+    /// Returns one list of candidates per lookup: the best ones, at most `max_candidates`, best first. The window is
+    /// given by its peaks and its start in ticks; the times of candidates refer to this start. `groups` contains the
+    /// number of postings of each group of hashes in the index.
     pub(crate) fn candidates(
         &mut self,
         session: &mut dyn SearchSession,
@@ -73,8 +74,8 @@ impl Search {
         for (i, CandidateLookup { depth, scale, .. }) in lookups.iter().enumerate() {
             lookup_probes.clear();
             prober.probes(window, *depth, scale.to_original(), i as u32, lookup_probes);
-            // Per lookup and before the lists are joined, so that the limit of one scale does not depend on the other
-            // scales.
+            // The probes are limited per lookup, before the lists are joined, so that the limit of one scale does not
+            // depend on the other scales.
             retain_rarest(lookup_probes, groups);
             probes.append(lookup_probes);
         }
@@ -87,7 +88,7 @@ impl Search {
             }
         })?;
         for offset_peaks in offset_peaks.iter_mut() {
-            // Offsets of several runs come in order of the runs. The sort and `locate` remove this dependence.
+            // The offsets are in order of the runs. This sort and `locate` make the result independent of that order.
             offset_peaks.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
         }
         let lists: Vec<&[OffsetPeak]> = offset_peaks.iter().map(Vec::as_slice).collect();
@@ -95,13 +96,13 @@ impl Search {
     }
 }
 
-/// Removes the probes of the most common hashes until the lookup reads no more postings than allowed.
+/// Removes the probes of the most common hashes until the lookup reads no more postings than its limit.
 fn retain_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
     let allowed = (probes.len() as u64 * POSTINGS_PER_PROBE)
         .clamp(MIN_POSTINGS_PER_LOOKUP, MAX_POSTINGS_PER_LOOKUP)
         * u64::from(GROUP_HASHES);
     let cost = |p: &Probe| {
-        // The index stores counts for groups only, so a probe is charged with the mean of its group.
+        // The index stores counts for groups only, so the cost of a probe is estimated by the mean of its group.
         let postings = groups.get(group(p.low)).copied().unwrap_or(0);
         u64::from(postings) * u64::from(p.high - p.low + 1)
     };

@@ -21,13 +21,14 @@ pub struct MatchSettings {
     /// Accepted probability that a query whose recordings are not in the catalog gives a match, above 0 and below 1.
     /// The default accepts about one false match in a thousand such queries.
     pub false_positive_rate: f64,
-    /// Effort of the search where the first pass finds nothing obvious.
+    /// Effort of the search after its first pass. If the first pass finds an obvious match, the search ends and the
+    /// effort has no effect.
     pub effort: Effort,
     /// Ranges of the changes of speed, tempo and pitch that are searched.
     pub ranges: Ranges,
-    /// Number of scales of the ladder to try per second of audio; `None` tries all scales on every window. With a
-    /// budget, consecutive windows try different parts of the ladder, so that together they try all of it. This limits
-    /// the cost of a live stream.
+    /// Number of scales (changed speeds, tempi or pitches) of the scale ladder that a search tries per second of audio;
+    /// 0 tries only the original scale, and `None` tries all scales in every window. With a limit, consecutive windows
+    /// try different parts of the ladder, and together they try all of it. The limit bounds the cost of a live stream.
     pub steps_per_second: Option<f64>,
 }
 
@@ -51,13 +52,14 @@ pub enum Effort {
     /// [`MatchSettings::ranges`].
     #[default]
     Normal,
-    /// Uses smaller steps of the ladder and more peaks at each step, to find recordings that are both degraded and
-    /// changed in speed, tempo or pitch. Costs about five times as much as [`Effort::Normal`].
+    /// Searches in smaller steps of speed, tempo and pitch, and with more peaks at each step, to find recordings that
+    /// are both degraded and changed. Costs about five times as much as [`Effort::Normal`].
     Thorough,
 }
 
-/// Ranges of the changes of a song that are searched. A change is a factor: a range of 0.5 covers 1 / 1.5 (two thirds)
-/// to 1.5 times the original. A range of 0 turns the search for that change off.
+/// Ranges of speed, tempo and pitch within which changed recordings are searched. Speed and tempo are factors: a range
+/// of 0.5 covers 1 / 1.5 (two thirds) to 1.5 times the original. The pitch is in cents. A range of 0 turns the search
+/// for that change off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
     /// Range of the speed, which changes tempo and pitch by the same factor; 0 to [`Ranges::MAX_CHANGE`].
@@ -71,7 +73,8 @@ pub struct Ranges {
 impl Ranges {
     /// Largest range of speed and tempo.
     pub const MAX_CHANGE: f64 = 0.5;
-    /// Largest range of the pitch, in cents. This is about the same factor of 1.5.
+    /// Largest range of the pitch, in cents. It is about a factor of 1.5 in frequency, the same as [`Self::MAX_CHANGE`]
+    /// allows for speed.
     pub const MAX_PITCH_CENTS: f64 = 700.0;
 
     /// Returns the ranges limited to their maxima. Negative values and NaN become 0.
@@ -87,7 +90,7 @@ impl Ranges {
 
 impl Default for Ranges {
     /// Returns ranges for common edits: nightcore and slowed edits play at 1 / 1.5 to 1.5 times the original speed;
-    /// stations and mixes change tempo or pitch alone by less.
+    /// radio stations and DJ mixes change only the tempo or only the pitch, by smaller amounts.
     fn default() -> Self {
         Self { speed: 0.5, tempo: 0.14, pitch_cents: 200.0 }
     }

@@ -21,12 +21,13 @@ const RESTART_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 /// repeated. At half this value, a beginning that is sent twice becomes two airings; at twice this value, a song that
 /// is started again after 10 to 20 s stays one airing.
 const MIN_PLAYED_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// A stretch that reaches this distance from the track's end (1 s, in ticks) ends the airing, if the next stretch
-/// begins earlier in the track by more than the same distance. At half this value, a loop whose end is masked continues
-/// one airing; at twice this value, a repetition of the last second starts a new one.
+/// A track counts as played to its end if a stretch ends less than this before the end of the track (1 s, in ticks). If
+/// the next stretch begins earlier in the track than the played stretch ended, by more than this distance, the next
+/// stretch is a new airing. At half this value, repetitions of a looping track whose end is masked become one airing;
+/// at twice this value, a repetition of audio near the end of the track is more often a new airing.
 const AT_END_TICKS: f64 = TICKS_PER_SECOND;
 /// Largest overlap of two stretches of one airing (1 s, in ticks). At half this value, inexact edges separate stretches
-/// that belong together; at twice this value, two lines through the same audio can be joined.
+/// that belong together; at twice this value, two lines that explain the same audio can be joined into one airing.
 const MAX_OVERLAP_TICKS: f64 = TICKS_PER_SECOND;
 
 /// A stretch of a query along a line of a track.
@@ -47,7 +48,8 @@ pub(crate) fn jump(before: LineStretch<'_>, after: LineStretch<'_>, length: f64)
     near.then(|| jump_across_clocks(before, after, length)).flatten()
 }
 
-/// Like [`jump`], for two stretches whose times come from different clocks, which may differ by some seconds.
+/// Like [`jump`], for two stretches whose times come from different clocks. The clocks may differ by some seconds, so
+/// the pause between the stretches is not checked.
 pub(crate) fn jump_across_clocks(
     before: LineStretch<'_>,
     after: LineStretch<'_>,

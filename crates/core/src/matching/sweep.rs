@@ -1,8 +1,8 @@
-//! The ladder of speeds, tempi and pitches at which a query is looked up.
+//! The scale ladder: the speeds, tempi and pitches at which a query is looked up.
 //!
 //! A hash tolerates a change of about two per cent in both directions, so about forty steps cover a wide range without
 //! growing the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint).
-//! Steps with outstanding votes are searched again in smaller steps.
+//! The scales with the most votes are searched again in smaller steps.
 
 use crate::fingerprint::landmark::Rescaling;
 
@@ -26,7 +26,7 @@ impl Scale {
         Rescaling { time: self.speed as f32, frequency: (1.0 / self.pitch) as f32 }
     }
 
-    /// Returns this scale and scales that differ by small steps up and down. A factor of exactly 1 stays 1.
+    /// Returns this scale with each of the [`FINE_CHANGES`]. A factor of exactly 1 stays 1.
     pub(crate) fn fine(self) -> [Self; FINE_CHANGES.len()] {
         FINE_CHANGES.map(|step| Self {
             speed: if self.speed == 1.0 { 1.0 } else { self.speed * (1.0 + step) },
@@ -37,15 +37,15 @@ impl Scale {
 
 /// Factor between neighboring scales of the ladder. A hash tolerates half a step in both directions at any scale. The
 /// steps are geometric because a change is a shift on a logarithmic scale. At half of the step, the ladder has twice as
-/// many scales and costs twice as much; at twice this value, scales between two steps are not found. The test of the
-/// ladder checks that all ranges are covered.
+/// many scales and costs twice as much; at twice this value, recordings whose speed is between two steps are not found.
+/// The test of the ladder checks that all ranges are covered.
 const STEP_FACTOR: f64 = 1.03;
 /// Factor between neighboring scales of the ladder for [`Effort::Thorough`]. It is about two thirds of the normal step:
 /// lookups at the border of the tolerance get more votes, at one and a half times the cost.
 const SMALL_STEP_FACTOR: f64 = 1.02;
-/// Relative changes at which the best scales are tried again. The remaining error is a quarter to half of a per cent.
-/// They cover half of a step of the ladder to each side. With half of them, the line to fit is off by up to 0.6 %; with
-/// twice as many, the second pass costs twice as much, while the fit corrects one per cent anyway.
+/// Relative changes with which the best scales are tried again. They cover half of a step of the ladder to each side,
+/// so the remaining error is about 0.3 %. With half as many, the remaining error is about 0.6 %; with twice as many,
+/// the second round of lookups costs twice as much, although the fit of a line corrects errors up to one per cent.
 const FINE_CHANGES: [f64; 5] = [-0.012, -0.006, 0.0, 0.006, 0.012];
 /// Cents per octave.
 const CENTS_PER_OCTAVE: f64 = 1200.0;
@@ -75,9 +75,9 @@ pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     steps.into_iter().map(|(_, scale)| scale).collect()
 }
 
-/// Returns the scales that a window of `seconds` beginning at `from` (seconds) may try within the budget
-/// [`MatchSettings::steps_per_second`]. Consecutive windows continue in the ladder, so that together they try all
-/// scales.
+/// Returns the scales that a window may try within the budget [`MatchSettings::steps_per_second`]; all scales if the
+/// budget is `None`. The window begins at `from` and has the length `seconds`, both in seconds. Each window continues
+/// in the ladder after the scales of the previous one, so that together the windows try all scales.
 pub(crate) fn within_budget(
     ladder: &[Scale],
     settings: &MatchSettings,
@@ -85,8 +85,8 @@ pub(crate) fn within_budget(
 ) -> Vec<Scale> {
     let Some(steps_per_second) = settings.steps_per_second else { return ladder.to_vec() };
     let count = (steps_per_second.max(0.0) * seconds).round() as usize;
-    // Derived from the time of the window, not from a counter, so that windows can be searched in parallel and
-    // repeatably.
+    // The first scale is derived from the time of the window, not from a counter, so that windows can be searched in
+    // parallel and repeatably.
     let first = (from * steps_per_second.max(0.0)).round() as usize;
     ladder.iter().cycle().skip(first % ladder.len().max(1)).take(count.min(ladder.len())).copied().collect()
 }

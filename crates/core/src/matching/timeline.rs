@@ -22,7 +22,7 @@ use super::{Match, MatchSettings, Matches, Segment};
 
 /// Length of a window, in ticks. At half this value, windows have half of the evidence and songs in noise are lost; at
 /// twice this value, short songs share their window with others, and the window exceeds the margin between tracks in
-/// the index.
+/// the index (16 s).
 const WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Distance between the starts of neighboring windows, in ticks. At half this value, long queries cost twice as much;
 /// at twice this value, windows do not overlap, and a song that is played for 10 s may fill no window.
@@ -161,7 +161,8 @@ fn identify_at(
     found.iter().for_each(|found| recordings.add(&found.recordings));
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
-    // Measured again over the whole query: a trace can cover it all, while windows were judged by their own statistics.
+    // Chance is measured again over the whole query, because a trace can cover all of it. Windows use their own
+    // statistics.
     chance.measure(&query.peaks, ticks, FINE);
     let query = Query { peaks: &query.peaks, from: 0.0, to: ticks, chance: &chance };
     let mut airings = airings(&windows, &found, &recordings, &query, limit);
@@ -213,8 +214,8 @@ fn search(
 
 impl Trace {
     /// Returns the logarithm of the probability that chance gives as much evidence: the higher one of two values. The
-    /// first is from the best window, where all alternatives were compared. The second is from the whole stretch,
-    /// corrected for the choice of its ends.
+    /// first is from the window in which the alignment was found, where all alternatives were compared. The second is
+    /// from the whole stretch, corrected for the choice of its ends.
     pub(crate) fn log_p(&self) -> f64 {
         // Each end was selected among all peaks on its side.
         let whole = self.evidence.log_p() + self.tried + 2.0 * (self.choices / 2.0).max(1.0).ln();
@@ -231,7 +232,7 @@ impl Trace {
         }
     }
 
-    /// Returns the number of the track's landmarks both of whose peaks were found.
+    /// Returns the number of the track's landmarks whose two peaks were both found.
     fn aligned_landmarks(&self) -> u32 {
         let (Some(first), Some(last)) = (self.outcomes.first(), self.outcomes.last()) else { return 0 };
         let peaks = &self.reference.peaks[first.reference as usize..=last.reference as usize];
@@ -240,20 +241,20 @@ impl Trace {
 }
 
 impl Trace {
-    /// Returns the match for this trace alone.
+    /// Returns the match for this trace alone. `correction` is the natural logarithm of the number of hypotheses.
     pub(crate) fn report(&self, correction: f64) -> Match {
         report(std::iter::once(self), claimed(self.log_p(), correction))
     }
 }
 
 impl TrackPlay<'_> {
-    /// Returns the match for the play.
+    /// Returns the match for the whole play. `correction` is the natural logarithm of the number of hypotheses.
     pub(crate) fn report(&self, correction: f64) -> Match {
         report(self.pieces.iter().map(|piece| &piece.trace), claimed(self.log_p(), correction))
     }
 }
 
-/// Returns the match for a nonempty list of stretches of one track.
+/// Returns the match for a list of one or more stretches of one track, in order of time.
 fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64) -> Match {
     let segments: Vec<Segment> = traces.clone().map(Trace::segment).collect();
     let longest = traces.clone().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)));
@@ -274,7 +275,7 @@ fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64)
     }
 }
 
-/// Returns the number of landmarks of a stretch of a track both of whose peaks were found.
+/// Returns the number of landmarks of a stretch of a track whose two peaks were both found, according to `found`.
 pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> u32 {
     let mut aligned = 0;
     landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));

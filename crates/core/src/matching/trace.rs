@@ -12,13 +12,14 @@ use super::significance::{PeakEvidence, Survival};
 use super::verify::Alignment;
 
 /// Minimum length by which a line is extended per round (10 s, in ticks). At half this value, a trace stops at a break
-/// that a longer round would cross; at twice this value, short airings are compared with much audio that is not theirs.
+/// that a longer round would cross; at twice this value, short airings are compared with much audio outside of them,
+/// which costs time.
 const MIN_ROUND_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Maximum number of rounds. Each round extends the trace by its current length, so that the rounds reach from 10 s to
-/// 11 hours.
+/// Maximum number of rounds in which a trace is extended. Each round extends the trace by its current length in both
+/// directions, so an airing of 11 hours is followed to its ends.
 const MAX_ROUNDS: usize = 12;
 /// Tolerance while the line is still being fitted; it is a little wider than the final one. At half this value, a line
-/// that drifts loses its peaks before it can be fitted; at twice this value, chance hits pull the line.
+/// that drifts loses its peaks before it can be fitted; at twice this value, chance hits distort the line.
 pub(crate) const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
 /// A line is settled if a round moves it by less than this at both ends, in ticks. At half this value, some airings
 /// need another round; at twice this value, the ends of long airings can be off by 2 ticks.
@@ -31,16 +32,18 @@ pub(crate) struct Trace {
     /// Start and end in the query, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Bounds of the start and of the end.
+    /// Bounds of the start and of the end in the query.
     pub(crate) ends: [EdgeBounds; 2],
     pub(crate) evidence: PeakEvidence,
     /// Outcomes of the track's peaks within the stretch.
     pub(crate) outcomes: Vec<PeakOutcome>,
-    /// Number of outcomes from which the stretch was selected; its ends are corrected for this choice.
+    /// Number of outcomes among which the two ends were selected. The probability of chance is corrected for this
+    /// choice.
     pub(crate) choices: f64,
-    /// Logarithm of the probability of chance in the window alone, after discounting competing alignments.
+    /// Natural logarithm of the probability of chance in the window where the alignment was found, after discounting
+    /// competing alignments.
     pub(crate) window_log_p: f64,
-    /// Logarithm of the number of scales that were tried for such a line.
+    /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     pub(crate) tried: f64,
 }
 
@@ -49,19 +52,20 @@ pub(crate) struct Trace {
 pub(crate) struct TraceStart<'a> {
     pub(crate) reference: &'a Arc<Reference>,
     pub(crate) line: Line,
-    /// Stretch of the query that is known to belong to the airing, in ticks.
+    /// Start and end of the stretch of the query that is known to belong to the airing, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) survival: Survival,
-    /// Logarithm of the probability of chance in the window alone, after discounting competing alignments.
+    /// Natural logarithm of the probability of chance in the window where the alignment was found, after discounting
+    /// competing alignments.
     pub(crate) window_log_p: f64,
-    /// Logarithm of the number of scales that were tried for such a line.
+    /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     pub(crate) tried: f64,
 }
 
 impl Trace {
-    /// Follows an alignment of a window in both directions. Peaks marked in `used` belong to other airings. Returns
-    /// `None` if nothing supports the alignment.
+    /// Follows an alignment of a window in both directions. Peaks of the query that are marked in `used` belong to
+    /// other airings and do not count. Returns `None` if no peaks support the alignment.
     pub(crate) fn follow(
         (seed, window_log_p): (&Alignment, f64),
         window: &Window<'_>,
@@ -90,13 +94,15 @@ impl Trace {
             let span = ((from - step).max(query.from), (to + step).min(query.to));
             compare(&reference.peaks, query.peaks, &line, span, FOLLOWING, &mut outcomes);
             outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
-            // Before the fit, because peaks outside of the airing are chance hits and would turn the line.
+            // The stretch is selected before the fit, because peaks outside of the airing are chance hits and would
+            // turn the line.
             let (first, end) = stretch(reference, &outcomes, &line, query, survival)?;
             choices = outcomes.len() as f64;
             let before = line;
             line = fit(&reference.peaks, query.peaks, &outcomes[first..end], &line);
             let turned = [span.0, span.1].map(|time| (line.reference(time) - before.reference(time)).abs());
-            // Judged at the ends of the searched span, where an error of the speed has the largest effect.
+            // The change is measured at the ends of the searched span, where an error of the speed has the largest
+            // effect.
             let settled = turned.iter().all(|ticks| *ticks < SETTLED_TICKS);
             survival = evidence_of(reference, &outcomes[first..end], &line, query).survival();
             let time = |i: usize| line.query(f64::from(reference.peaks[outcomes[i].reference as usize].time));
@@ -140,12 +146,13 @@ impl Trace {
         Some(())
     }
 
-    /// Returns true if this trace is of the same track as an alignment and overlaps its window.
+    /// Returns true if this trace overlaps the window of an alignment of the same track.
     pub(crate) fn overlaps_window(&self, other: &Alignment, window: &Window<'_>) -> bool {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
-    /// Returns the times in the query of the first and the last peak that the trace explains, in ticks.
+    /// Returns the times in the query of the first and the last peak of the track within the trace, in ticks; `None` if
+    /// the trace contains no peak.
     pub(crate) fn peaks_span(&self) -> Option<(f64, f64)> {
         let time = |outcome: &PeakOutcome| {
             self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
@@ -153,12 +160,13 @@ impl Trace {
         Some((time(self.outcomes.first()?), time(self.outcomes.last()?)))
     }
 
-    /// Returns true if the trace is long enough to be an airing.
+    /// Returns true if the trace is at least 1 s long, the length of the shortest airing.
     pub(crate) fn is_airing(&self) -> bool {
         self.to - self.from >= MIN_AIRING_TICKS
     }
 
-    /// Returns true if another stretch continues this one along the same line, before it or after it.
+    /// Returns true if the trace `other` continues this trace along the same line of the same track, before or after
+    /// this trace, with a gap of less than 1 s.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         let middle = (other.from + other.to) / 2.0;
         self.reference.number == other.reference.number
@@ -167,7 +175,7 @@ impl Trace {
             && (self.line.reference(middle) - other.line.reference(middle)).abs() <= SAME_TICKS
     }
 
-    /// Extends this stretch by one that continues it.
+    /// Extends this trace to the outer ends of `other`, which continues this trace.
     pub(crate) fn join(&mut self, other: &Self) {
         if other.from < self.from {
             (self.from, self.ends[0]) = (other.from, other.ends[0]);
@@ -177,7 +185,7 @@ impl Trace {
         }
     }
 
-    /// Returns true if an alignment of a window is a part of this trace.
+    /// Returns true if an alignment of a window is along the line of this trace, in the same track and within its time.
     pub(crate) fn covers(&self, other: &Alignment, window: &Window<'_>) -> bool {
         let middle = (window.from.max(self.from) + window.to.min(self.to)) / 2.0;
         self.reference.number == other.reference.number
@@ -203,26 +211,28 @@ pub(crate) fn evidence_of(
 }
 
 /// Largest gap between two stretches of one airing along the same line, in ticks. At half this value, short fades and
-/// noise divide a stretch in two; at twice this value, gaps are hidden that a splice would report.
+/// noise divide a stretch in two; at twice this value, the report does not show gaps of 1 to 2 s.
 const MAX_GAP_TICKS: f64 = TICKS_PER_SECOND;
 /// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll. At half this value,
 /// coincidences of single chords are reported; at twice this value, clips of 1 to 2 s are not.
 const MIN_AIRING_TICKS: f64 = TICKS_PER_SECOND;
-/// Largest distance between lines of one track that count as the same, in ticks. 58 ms. At half this value, inexact
+/// Largest distance between lines of one track that count as the same, in ticks (58 ms). At half this value, inexact
 /// lines of one play count as two; at twice this value, a loop that is repeated after 0.1 s counts as one.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
-/// Numbers of rate steps by which an airing may be masked more than on average: speech starts and stops. With one
-/// level, speech over a beginning cuts it off; with more or larger steps, unrelated audio can be bridged.
+/// Levels of masking within an airing, because speech starts and stops: numbers of steps by which the survival rates
+/// are lower than on average. With one level, a beginning under speech is cut off; with more or larger steps, an airing
+/// can extend across unrelated audio.
 const MASKING_STEPS: [u8; 3] = [0, 1, 2];
 /// Logarithm of the probability that the masking changes at a peak: about once per second. At half this value, the
 /// level changes at single peaks, so noise extends airings; at twice this value, speech of less than about a second
-/// still cuts off an edge.
+/// shortens the airing at its start or end.
 const MASKING_CHANGE_LOG_P: f64 = -3.4;
 
 /// Returns the stretch of outcomes that is most likely to be the airing: the stretch with the highest sum of
 /// log-likelihood ratios (Kadane's algorithm, with a state for each level of masking: Viterbi 1967). The result is the
-/// index of its first outcome and the index after its last one; both of these outcomes were found.
+/// index of its first outcome and the index after its last one; both of these outcomes were found. `None` if no stretch
+/// has a positive sum.
 pub(crate) fn stretch(
     reference: &Reference,
     outcomes: &[PeakOutcome],
@@ -237,7 +247,7 @@ pub(crate) fn stretch(
         let peak = &reference.peaks[outcome.reference as usize];
         let found = outcome.query.map(|q| line.deviation(peak, &query.peaks[q as usize]));
         let chance = query.chance.of(peak, line);
-        // A change of the level may also start a new stretch: the sum 0 beginning at this outcome.
+        // Instead of a change of the level, a new stretch may begin at this outcome, with the sum 0.
         let highest = sums.iter().copied().fold((0.0, i), |a, b| if b.0 > a.0 { b } else { a });
         let change = if highest.0 + MASKING_CHANGE_LOG_P > 0.0 {
             (highest.0 + MASKING_CHANGE_LOG_P, highest.1)

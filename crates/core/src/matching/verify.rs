@@ -1,5 +1,5 @@
-//! Verification: compares the peaks of a track, aligned by a line, with the query and accepts or rejects a candidate
-//! (Sonnleitner and Widmer 2016, VI-C).
+//! Verification: compares the peaks of a track, aligned by a line, with the query, and computes the significance of a
+//! candidate (Sonnleitner and Widmer 2016, VI-C).
 
 use std::f64::consts::LN_2;
 use std::ops::Range;
@@ -13,28 +13,28 @@ use super::query::Window;
 use super::reference::Reference;
 use super::significance::{BANDS, Chance, PeakEvidence, Survival, band};
 
-/// Rounds of fitting for a line that is nearly right. A little wider than the final tolerance, because votes give the
-/// offset only to a bin of 8 ticks. At half this value, the fit starts from too few peaks; at twice this value, chance
-/// hits pull the line.
+/// Tolerance of the fit of a line that is nearly right. It is a little wider than the final tolerance, because votes
+/// give the offset only to a bin of 8 ticks. At half this value, the fit starts from too few peaks and true lines are
+/// lost; at twice this value, chance hits distort the line.
 const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
-/// Rounds of fitting for a line whose speed may be off by one per cent. The first round covers an error of one per cent
-/// over half a window of 10 s (9 ticks), and each round uses the better line of the one before. At half of the first
-/// tolerance, such lines are not found; at twice this value, chance hits outnumber true ones.
+/// Tolerances of the rounds of fitting a line whose speed may be off by one per cent. The first round covers an error
+/// of one per cent over half a window of 10 s (9 ticks), and each round starts from the line of the round before. At
+/// half of the first tolerance, such lines are not found; at twice this value, chance hits outnumber true ones.
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
-/// Round of fitting for a line that is right. The time tolerance is the final one. At twice this value, a line that is
-/// right moves towards chance hits.
+/// Tolerance of the fit of a line that is right. The time tolerance is the final one. At twice this value, chance hits
+/// move a line that is right.
 const REFIT: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 const _: () = assert!(WIDE[0].time <= MAX_TIME_TOLERANCE_TICKS);
 
-/// Maximum number of additional fits. A fit that no longer improves ends the loop earlier. At half or twice of it, only
-/// few lines at changed scales differ.
+/// Maximum number of additional fits. The fits end earlier when the line no longer improves. The value affects only a
+/// few lines at changed scales.
 const MAX_EXTRA_FITS: usize = 8;
-/// An additional fit continues only if it lowers the quick log-probability of chance by at least this. At half or twice
-/// of it, refinement takes more or fewer rounds; the kept line is the best one in any case.
+/// Minimum decrease of the quick log-probability of chance in a fit for which another fit is made. The value changes
+/// the number of fits; the best line is kept in any case.
 const MIN_FIT_GAIN: f64 = 2.0;
 
 /// Statistics of a window that verification needs.
@@ -51,18 +51,18 @@ pub(crate) struct WindowStatistics<'a> {
 pub(crate) struct Alignment {
     pub(crate) reference: Arc<Reference>,
     pub(crate) line: Line,
-    /// Logarithm of the number of scales that were tried for such a line.
+    /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     pub(crate) tried: f64,
     pub(crate) evidence: PeakEvidence,
     /// Log-probability that chance gives as much evidence, at one place and scale.
     pub(crate) score: f64,
     /// Part of the window that `score` applies to, in ticks of the query.
     pub(crate) part: (f64, f64),
-    /// A cheap approximation of `score` (Chernoff's bound), for selecting the alignments to weigh.
+    /// A cheap approximation of `score` (Chernoff's bound), for selecting the alignments whose score is computed.
     pub(crate) quick_log_p: f64,
     /// Outcomes of the track's peaks that are expected within the window.
     pub(crate) outcomes: Vec<PeakOutcome>,
-    /// Probability of finding each of them by chance.
+    /// Probability of finding each of these peaks by chance, in the order of `outcomes`.
     chances: Vec<f32>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct AlignmentScore {
     /// Logarithm of the probability that chance gives as much evidence.
     pub(crate) log_p: f64,
     evidence: PeakEvidence,
-    /// Range of outcomes that it applies to, or `None` for all.
+    /// Range of outcomes to which the score applies, or `None` for all outcomes.
     part: Option<Range<usize>>,
 }
 
@@ -80,12 +80,12 @@ pub(crate) struct AlignmentScore {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InitialAlignment {
     pub(crate) line: Line,
-    /// Logarithm of the number of scales that were tried for such a line.
+    /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     pub(crate) tried: f64,
 }
 
 impl Alignment {
-    /// Aligns a track in a window along a line that may be off by a few ticks.
+    /// Aligns a track with a window, starting from a line that may be off by a few ticks.
     pub(crate) fn near(
         reference: &Arc<Reference>,
         initial: InitialAlignment,
@@ -95,9 +95,10 @@ impl Alignment {
         Self::along(reference, initial, &NARROW, false, window, statistics)
     }
 
-    /// Aligns a track in a window along a line whose speed and pitch may be off by one per cent. It fits them
-    /// independently and tied to the same factor, as on a fast turntable. In the tied fit the times determine the
-    /// pitch, because high notes are too far off at first.
+    /// Aligns a track with a window, starting from a line whose speed and pitch may be off by one per cent. Speed and
+    /// pitch are fitted twice, independently and tied to the same factor (as on a fast turntable); the better fit is
+    /// returned. In the tied fit, the times determine the pitch, because the frequencies of high notes are too far off
+    /// at first.
     pub(crate) fn far(
         reference: &Arc<Reference>,
         initial: InitialAlignment,
@@ -109,8 +110,8 @@ impl Alignment {
         if tied.quick_log_p < free.quick_log_p { tied } else { free }
     }
 
-    /// Fits the line until the fit no longer improves, then computes its significance. If speed or pitch are off, few
-    /// peaks are found at first and more in each round.
+    /// Returns this alignment after fitting its line until the fit no longer improves, with its significance. If speed
+    /// or pitch are off, few peaks are found at first and more in each round.
     pub(crate) fn refined(&self, window: &Window<'_>, statistics: WindowStatistics<'_>) -> Self {
         let mut best = self.clone();
         for _ in 0..MAX_EXTRA_FITS {
@@ -134,7 +135,8 @@ impl Alignment {
         best
     }
 
-    /// Fits a line in several rounds and looks up the track's peaks.
+    /// Fits a line in several rounds and looks up the track's peaks. If `tied` is true, pitch and speed change by the
+    /// same factor. The score is not computed.
     fn along(
         reference: &Arc<Reference>,
         initial: InitialAlignment,
@@ -172,7 +174,7 @@ impl Alignment {
         }
     }
 
-    /// Returns the logarithm of the probability that chance gives as much evidence at one of the places and scales.
+    /// Returns the log-probability that chance gives as much evidence at any of the scales that were tried; at most 0.
     pub(crate) fn log_p(&self) -> f64 {
         (self.score + self.tried).min(0.0)
     }
@@ -190,9 +192,9 @@ impl Alignment {
         self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
     }
 
-    /// Returns the significance of the whole window, or of its best part if the song begins or ends within. Only the
-    /// query's peaks for which `counts` is true are used; `competitor` is the probability that a competing alignment
-    /// explains a peak.
+    /// Returns the significance of the whole window, or of its best part if the song begins or ends within the window.
+    /// Only the query's peaks for which `counts` is true are used; `competitor` is the probability that a competing
+    /// alignment explains a peak.
     pub(crate) fn compute_score(
         &self,
         peaks: &[Peak],

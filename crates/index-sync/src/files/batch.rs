@@ -21,11 +21,12 @@ pub(crate) fn remaining_additions(changes: &[Change]) -> Vec<TrackNumber> {
     tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()
 }
 
-/// Splits changes into batches in order, each with at most `limit` bytes of packed constellations (or one track).
+/// Splits changes into batches in order, each with at most `limit` bytes of packed constellations (or a single larger
+/// track).
 ///
-/// `sizes` contains the sizes in bytes of the tracks of [`remaining_additions`]. A track without a size has been
-/// removed since; its removal follows in a later page. A track that is added and removed within the page is in no
-/// batch.
+/// `sizes` contains the sizes in bytes of the tracks of [`remaining_additions`]. An added track without a size has been
+/// removed since the page was read; its removal follows in a later page. A track that is added and removed within the
+/// page is in no batch.
 pub(crate) fn split_into_batches(
     changes: &[Change],
     sizes: &HashMap<TrackNumber, u64>,
@@ -47,14 +48,14 @@ pub(crate) fn split_into_batches(
                     batch.added.push(change.track);
                 }
             }
-            // Such a track has no size and is in no batch, so the index never had it.
+            // A track that the same page adds is in no batch, so there is nothing to remove from the index.
             ChangeKind::Removed if added.contains(&change.track) => {}
             ChangeKind::Removed => batch.removed.push(change.track),
             ChangeKind::Relabeled => {}
         }
         batch.position = change.position;
     }
-    // Also if it is empty: it carries the position to which the index advances.
+    // The last batch is kept even if it is empty, because the index advances to its position.
     batches.push(batch);
     batches
 }

@@ -1,4 +1,4 @@
-//! Keeps a sync in step with its catalog in the background.
+//! Keeps an index in step with its catalog in the background.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use super::view::IndexView;
 use crate::result::{SyncError, SyncReport};
 use refrain_catalog::Catalog;
 
-/// Maximum duration of one wait for a change. When it elapses, the wait is repeated, and the round applies what a lost
-/// notification announced. Both backends also poll, so neither half nor twice of it changes the delay of a change.
+/// Maximum duration of one wait for a change. After that, the follower reads the changes and waits again. Both backends
+/// also poll, so half or twice this value does not change the time after which a change is noticed.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Pause after a change is noticed, to collect further ones. Otherwise a busy indexer would produce one index run per
-/// track. It is a tenth of the two seconds that [`IndexFollower`] promises. At half this value, an indexer that adds
-/// ten songs per second causes twice as many runs; at twice this value, every change is searchable 200 ms later.
+/// track. The pause is a tenth of the two seconds that [`IndexFollower`] promises. At half this value, an indexer that
+/// adds ten songs per second causes twice as many runs; at twice this value, every change is searchable 200 ms later.
 const COALESCE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Pause after the first failure; each further failure doubles it. At half this value, the maximum is reached one
-/// failure later; at twice this value, recovery from a short failure takes 250 ms longer.
+/// Pause after the first failure; each further failure doubles it. At half this value, an unavailable server receives
+/// one more attempt before the maximum pause; at twice this value, recovery from a short failure takes 250 ms longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Maximum pause between two attempts. At half this value, a server that is unavailable receives twice as many
 /// attempts; at twice this value, the index is up to 20 s late after the server is back.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Keeps an [`IndexSync`] in step with its catalog while a process runs: a change by any process is searchable here
-/// within two seconds. Dropping it ends the task.
+/// Keeps an [`IndexSync`] in step with its catalog while a process runs: a change by any process is searchable in this
+/// process within two seconds. Dropping the follower ends its background task.
 ///
-/// Searches take an [`IndexFollower::snapshot`] and keep it; they do not wait for an index that is being built.
+/// A search takes an [`IndexFollower::snapshot`] and keeps it. It does not wait for an index that is being built.
 pub struct IndexFollower {
     state: Arc<FollowerState>,
     task: JoinHandle<()>,
@@ -42,7 +42,8 @@ pub struct IndexFollower {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FollowEvent<'a> {
-    /// Changes were applied to the index. Data about the tracks that they name must be dropped from caches.
+    /// Changes were applied to the index. The listener must drop cached data about the tracks in
+    /// [`SyncReport::changes`].
     Changed(&'a SyncReport),
     /// The catalog could not be read, or the index could not be updated. The last snapshot can still be searched. The
     /// follower retries after the pause, without a limit.
@@ -58,7 +59,7 @@ pub enum FollowEvent<'a> {
     Recovered,
 }
 
-/// Receives the events; it is called in the background, so it must not block.
+/// The function that receives the events. It is called in the background task, so it must not block.
 type EventCallback = dyn Fn(FollowEvent<'_>) + Send + Sync;
 
 struct FollowerState {
@@ -69,7 +70,7 @@ struct FollowerState {
 }
 
 impl IndexFollower {
-    /// Starts to follow the catalog at the position of the sync, in a task of the current tokio runtime.
+    /// Starts to follow the catalog at the position of `sync`, in a task of the current tokio runtime.
     #[must_use]
     pub fn start(sync: IndexSync, on_event: impl Fn(FollowEvent<'_>) + Send + Sync + 'static) -> Self {
         let state = Arc::new(FollowerState {
@@ -88,8 +89,8 @@ impl IndexFollower {
         self.state.view.snapshot()
     }
 
-    /// Returns the change number of the catalog that the index has reached. It is behind that of
-    /// [`IndexFollower::snapshot`] while the index is being rebuilt.
+    /// Returns the change number of the catalog that the index has reached. While the index is being rebuilt, this
+    /// number is lower than the change up to which [`IndexFollower::snapshot`] is complete.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.state.view.position()
@@ -101,8 +102,8 @@ impl IndexFollower {
         &self.state.catalog
     }
 
-    /// Rebuilds the index because a search found a file of the snapshot `damaged` to be damaged, unless the snapshot
-    /// has been replaced already. Other searches continue with the intact part of the old index.
+    /// Rebuilds the index after a search has found a damaged file of the snapshot `damaged`. Does nothing if that
+    /// snapshot has been replaced already. Other searches continue with the intact part of the old index.
     ///
     /// # Errors
     /// The error that prevented the rebuild. The follower continues in any case.
@@ -126,8 +127,8 @@ impl Drop for IndexFollower {
 async fn follow(state: Arc<FollowerState>) {
     let mut failures = 0u32;
     loop {
-        // Errors never end the task: searches continue with the last snapshot, and the catalog may come back at any
-        // time.
+        // Errors never end the task: searches continue with the last snapshot, and the catalog may become available
+        // again at any time.
         let Err(error) = state.round(failures > 0).await else {
             if failures > 0 {
                 (state.on_event)(FollowEvent::Recovered);
@@ -174,7 +175,8 @@ impl FollowerState {
     /// applied.
     async fn catch_up(&self, sync: &mut IndexSync) -> Result<(), SyncError> {
         loop {
-            // The error is returned after the report: changes that were applied before it must leave the caches.
+            // An error is returned after the report, because changes that were applied before it must be dropped from
+            // caches.
             let more = sync.step().await;
             let refreshed = sync.take_pending();
             if refreshed != SyncReport::default() {

@@ -34,11 +34,12 @@ pub struct IndexSync {
     catalog: Arc<dyn Catalog>,
     /// Shared with the thread that applies changes, which completes its work even if the refresh is dropped.
     cache: Arc<Mutex<Cache>>,
-    /// Snapshot and position that this thread has produced so far.
+    /// Snapshot and position that the thread that applies changes has produced so far.
     view: Arc<IndexView>,
-    /// Position of the last change that was reported. Changes before the sync was opened count as reported.
+    /// Position of the last change that was reported. Changes from before the opening of this `IndexSync` count as
+    /// reported.
     reported: u64,
-    /// Work that is done and not yet reported, because an error or a drop occurred in between.
+    /// Work that is done and not yet reported, because an error occurred or the call was dropped before the report.
     pending: SyncReport,
     /// Limits the number of concurrent queries for constellations.
     read_permits: Arc<Semaphore>,
@@ -64,7 +65,8 @@ impl IndexSync {
         let view = Arc::new(IndexView::of(&cache));
         let cache = Arc::new(Mutex::new(cache));
         let read_permits = Arc::new(Semaphore::new(MAX_CONCURRENT_READS));
-        // `discard_if_ahead` lowers it to the newest change, so that nothing from before the opening is reported.
+        // `discard_if_ahead` lowers `reported` to the newest change, so that no change from before the opening is
+        // reported.
         let mut sync =
             Self { catalog, cache, view, reported: u64::MAX, pending: SyncReport::default(), read_permits };
         let discarded = sync.discard_if_ahead().await?;
@@ -72,10 +74,11 @@ impl IndexSync {
     }
 
     /// Discards the index if it is ahead of the catalog. The catalog was then restored from an older copy, and will
-    /// give the same change numbers to other changes.
+    /// give the same change numbers to other changes. Returns the reason as a [`CacheState`], or `None` if the index
+    /// was kept.
     async fn discard_if_ahead(&mut self) -> Result<Option<CacheState>, SyncError> {
-        // Reads the index first: another process can advance both at any time, and advances the catalog before the
-        // index.
+        // The position of the index is read first: another process can advance both positions at any time, and advances
+        // the catalog before the index.
         let (index_position, newest) = (self.position(), self.catalog.position().await?);
         // Changes after the position of an older copy get the same numbers again and have to be reported.
         self.reported = self.reported.min(newest);
@@ -91,12 +94,12 @@ impl IndexSync {
     /// Discards the index because a search found it damaged. The next refresh rebuilds it.
     ///
     /// # Errors
-    /// [`SyncError::Thread`].
+    /// [`SyncError::Thread`] if the task that discards the index fails.
     pub async fn discard(&mut self) -> Result<(), SyncError> {
         self.discard_with(IndexView::reset).await
     }
 
-    /// Discards the index, but keeps showing the old snapshot until the next refresh has built a new one.
+    /// Discards the index, but keeps the old snapshot for searches until the next refresh has built a new one.
     async fn discard_keeping_snapshot(&mut self) -> Result<(), SyncError> {
         self.discard_with(IndexView::advance).await
     }
@@ -104,7 +107,8 @@ impl IndexSync {
     async fn discard_with(&mut self, show: fn(&IndexView, &Cache)) -> Result<(), SyncError> {
         let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
         let work = move || {
-            // The view is changed under the lock of the cache, so that a build cannot publish the old state after it.
+            // The view is changed under the lock of the cache, so that a running build cannot publish the old state
+            // after this change.
             let mut cache = lock(&cache);
             cache.discard();
             show(&view, &cache);
@@ -112,8 +116,8 @@ impl IndexSync {
         tokio::task::spawn_blocking(work).await.map_err(task_failed)
     }
 
-    /// Returns the snapshot to search. It does not wait for a running refresh, and never contains less than an earlier
-    /// snapshot unless the index was discarded.
+    /// Returns the snapshot to search. The call does not wait for a running refresh. A snapshot never contains less
+    /// than an earlier one unless the index was discarded.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.view.snapshot()

@@ -17,14 +17,15 @@ use refrain_catalog::{CatalogError, Change};
 /// tracks needs twice as many pages, each of which ends with a smaller batch; at twice this value, a page takes 1.6 MB.
 const REFRESH_PAGE_CHANGES: u32 = 50_000;
 
-/// Maximum number of bytes of packed constellations in memory; unpacked they take about three times as much. Two
-/// batches exist at the same time, the one that is applied and the next one. At half this value, a build writes twice
-/// as many runs, which have to be merged; at twice this value, it needs up to 250 MB more memory (docs/scale.md).
+/// Maximum number of bytes of packed constellations in a batch; unpacked they take about three times as much memory.
+/// Two batches are in memory at the same time: the one that is applied and the next one. At half this value, a build
+/// writes twice as many runs, which have to be merged; at twice this value, it needs up to 250 MB more memory
+/// (docs/scale.md).
 const REFRESH_BATCH_BYTES: u64 = 64 << 20;
 
 /// Number of constellations per query, about 7 MB for songs; several such queries run concurrently. At half this value,
-/// there are twice as many round trips; at twice this value, a batch of 64 MB has too few queries to run several
-/// concurrently at its end.
+/// a build waits for twice as many round trips; at twice this value, a batch of 64 MB has too few queries to run
+/// several concurrently at its end.
 const TRACKS_PER_QUERY: usize = 512;
 
 /// A track with its packed constellation.
@@ -34,7 +35,7 @@ impl IndexSync {
     /// Reads the changes of the catalog until there are no more, and makes them searchable.
     ///
     /// A constellation that cannot be read is reported and does not stop the others. Changes that were applied before
-    /// an error stay applied; the next refresh continues from there and reports them.
+    /// an error stay applied; the next refresh continues after them and reports them.
     ///
     /// # Errors
     /// If the catalog cannot be read or the index files cannot be written.
@@ -43,21 +44,22 @@ impl IndexSync {
         Ok(self.take_pending())
     }
 
-    /// Returns the work that was done since the last call.
+    /// Returns the work that was done since the last call of this function.
     pub(super) fn take_pending(&mut self) -> SyncReport {
         std::mem::take(&mut self.pending)
     }
 
-    /// Applies a page of changes; returns false if there are no more.
+    /// Applies the next page of changes; returns false if there are no more changes.
     pub(super) async fn step(&mut self) -> Result<bool, SyncError> {
-        // Another process may have advanced the shared files beyond what was reported here, or discarded them.
+        // Another process may have advanced the shared files beyond the changes that this process has reported, or
+        // discarded them.
         let from = self.position().min(self.reported);
         let changes = self.catalog.changes_after(from, REFRESH_PAGE_CHANGES).await?;
         let Some(last) = changes.last().map(|change| change.position) else { return Ok(false) };
         let more = changes.len() == REFRESH_PAGE_CHANGES as usize;
         self.catch_up(after(&changes, self.position()), more).await?;
-        // Otherwise another process has changed the position of the files, and this page may not contain the changes
-        // that they lack.
+        // If the position is lower, another process has changed the files, and they may lack changes of earlier pages.
+        // This page is then not reported yet.
         if self.position() >= last {
             self.pending.changes.extend_from_slice(after(&changes, self.reported));
             self.reported = self.reported.max(last);
@@ -105,7 +107,8 @@ impl IndexSync {
         PendingReads(parts)
     }
 
-    /// Applies a batch. Returns false if another process has changed the position of the index in the meantime.
+    /// Applies a batch. Returns false if another process has changed the position of the index in the meantime. `more`
+    /// is true if another batch follows.
     async fn take(
         &mut self,
         batch: ChangeBatch,
@@ -125,7 +128,7 @@ impl IndexSync {
             } else {
                 cache.apply(&added, &batch.removed, position)
             };
-            // Also after an error, because a part of the changes may have been applied.
+            // The view advances even after an error, because a part of the changes may have been applied.
             view.advance(&cache);
             applied.map(|()| skipped)
         };
@@ -140,7 +143,7 @@ impl IndexSync {
     }
 }
 
-/// Queries for constellations that are running. Dropping it cancels them.
+/// Running queries for constellations. Dropping the value cancels the queries.
 struct PendingReads(JoinSet<Result<Vec<PackedTrack>, CatalogError>>);
 
 impl PendingReads {
@@ -158,7 +161,8 @@ fn after(changes: &[Change], position: u64) -> &[Change] {
     &changes[changes.partition_point(|change| change.position <= position)..]
 }
 
-/// Unpacks constellations on all cores, ordered by track.
+/// Unpacks constellations on all cores. Returns the tracks in order of their numbers, and the tracks with invalid
+/// constellations.
 pub(crate) fn unpack(mut packed: Vec<PackedTrack>) -> (Vec<(TrackNumber, Constellation)>, Vec<SkippedTrack>) {
     // The database returns any order. Runs are written in ascending order of tracks, so that their bytes are
     // reproducible.

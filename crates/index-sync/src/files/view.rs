@@ -1,11 +1,11 @@
-//! The part of an index that searches use while it is being built.
+//! The state of an index that searches use while the index is being built.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use refrain_core::index::{Cache, Snapshot};
 
-/// The snapshot to search, and the position of the index. Reading it never waits for a build: a build locks the cache
-/// for seconds, but this lock only while two values are replaced.
+/// The snapshot to search, and the position of the index. Reading them never waits for a build: a build locks the cache
+/// for seconds, but the view only while it replaces two values.
 #[derive(Debug)]
 pub(super) struct IndexView {
     state: Mutex<ViewState>,
@@ -41,7 +41,7 @@ impl IndexView {
     }
 
     /// Adopts the state of the cache, but keeps the current snapshot if the new one is behind it: while the index is
-    /// being rebuilt, searches use the old one.
+    /// being rebuilt, searches use the old snapshot.
     pub(super) fn advance(&self, cache: &Cache) {
         let mut state = self.lock();
         state.position = cache.position();

@@ -2,24 +2,24 @@
 
 use refrain_core::index::rows::MAX_RUN_POSTINGS;
 
-/// Number of runs of similar size from which they are merged into one. Each posting is then rewritten rarely, and the
-/// number of runs grows with the logarithm of the size of the catalog. With 4, a posting is rewritten at 1.5 times as
-/// many levels; with 16, a search reads rows of twice as many runs (docs/scale.md).
+/// Minimum number of runs of similar size that are merged into one. Each posting is then rewritten rarely, and the
+/// number of runs grows with the logarithm of the size of the catalog. With 4, each posting is rewritten 1.5 times as
+/// often; with 16, a search reads rows of twice as many runs (docs/scale.md).
 const MIN_MERGE_RUNS: usize = 8;
-/// Width of a size class in bits of the number of postings: sizes in a class differ by a factor below eight, the number
-/// of runs that are merged, so that a merged run is in the next class. With 1 or 2, it skips classes, and more runs
+/// Width of a size class, in bits of the number of postings. Sizes in a class differ by a factor below eight. Eight
+/// runs are merged, so the merged run is in the next class. With 1 or 2, a merged run skips classes, and more runs
 /// remain; with 6, large runs are rewritten together with much smaller ones.
 const SIZE_CLASS_BITS: u32 = 3;
 /// A run is rewritten alone if at least one in this many of its tracks is removed. A search reads the postings of
-/// removed tracks until then. With 2, half of the rows that it reads can be useless; with 8, runs are rewritten twice
-/// as often.
+/// removed tracks until then. With 2, half of the postings that a search reads can be of removed tracks; with 8, runs
+/// are rewritten twice as often.
 const REWRITE_DIVISOR: i32 = 4;
 
 /// A row of `refrain.runs`: number, bucket bits, time bits, postings, tracks, removed tracks.
 pub(super) type RunRecord = (i32, i16, i16, i64, i32, i32);
 
 /// Chooses the runs to merge next from all runs in ascending order of size: the smallest ones of similar size if there
-/// are enough of them, or else one run with many removed tracks.
+/// are enough of them, or else one run with many removed tracks. Returns an empty list if nothing has to be merged.
 pub(super) fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
     let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_CLASS_BITS;
     // From the smallest class: merging small runs reduces the number of runs most for the least writing.

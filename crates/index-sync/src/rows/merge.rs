@@ -14,8 +14,8 @@ use super::{
 use crate::result::{SyncError, task_failed};
 
 /// Number of buckets whose old rows are deleted in one statement, about 65,000 rows or 100 MB per run. The statement
-/// time limit applies to each statement. At half this value, there are twice as many round trips; at twice this value,
-/// slow disks come nearer to the limit.
+/// time limit applies to each statement. At half this value, a merge waits for twice as many round trips; at twice this
+/// value, a statement on a slow disk can exceed that limit.
 const SWEEP_BUCKETS: usize = 1 << 16;
 
 impl IndexRows {
@@ -27,7 +27,8 @@ impl IndexRows {
     /// [`SyncError`] if the database is unavailable or denies access.
     pub async fn merge(&self) -> Result<bool, SyncError> {
         // Servers that share the rows do not commit at the same moment, so the old rows are deleted only after the new
-        // run has replaced them: even after a crash, a search finds all rows of one or the other.
+        // run has replaced them. Even after a crash, a search then finds all rows of the old runs or all rows of the
+        // new one.
         let swept = self.sweep().await?;
         let merged = self.replace_runs().await?;
         if merged {
@@ -42,7 +43,7 @@ impl IndexRows {
     async fn replace_runs(&self) -> Result<bool, SyncError> {
         let mut transaction = self.catalog.begin().await?;
         let fail = |error| self.catalog.error(error);
-        // Not waiting for the lock: the process that has it does the same work.
+        // Does not wait for the lock, because the process that holds it does the same work.
         let has_lock = self.try_lock(&mut transaction).await?;
         let runs: Vec<RunRecord> = sqlx::query_as(
             "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs WHERE NOT dropped ORDER BY postings, run",
@@ -144,7 +145,7 @@ impl IndexRows {
         Ok((sources, removed))
     }
 
-    /// Adds the new rows next to the old ones, chunk by chunk.
+    /// Writes the rows of the merged run chunk by chunk. The old rows stay until the runs are replaced.
     async fn merge_chunks(
         &self,
         transaction: &mut Transaction,
@@ -207,7 +208,8 @@ impl IndexRows {
         number: i32,
         merged: &Merged,
     ) -> Result<(), CatalogError> {
-        // Only for the exchange of the runs, so that packing waits for milliseconds instead of the whole merge.
+        // The lock is held only while the runs are exchanged, so that packing waits for milliseconds instead of the
+        // whole merge.
         self.lock(transaction, PACK_LOCK).await?;
         let fail = |error| self.catalog.error(error);
         let old: Vec<i32> = chosen.iter().map(|record| record.0).collect();

@@ -1,9 +1,9 @@
 //! The search index as rows of `refrain.postings`.
 //!
-//! `pack` makes a run of new tracks and `merge` makes one run of several, both in one transaction, so that a reader
+//! `pack` makes a run of new tracks and `merge` makes one run of several, each in one transaction, so that a reader
 //! sees all of a run or nothing. Packing and merging hold different locks, so that new tracks need not wait for a
-//! merge. Statements here are not prepared under a name: they are rare, and behind PgBouncer a session is shared with
-//! other clients.
+//! merge. The statements of this module are not prepared under a name: they are rare, and behind PgBouncer a session is
+//! shared with other clients.
 
 mod choose;
 mod merge;
@@ -19,8 +19,9 @@ use sqlx::PgConnection;
 
 use crate::result::SyncError;
 
-/// Keys of the advisory locks: "refrunsP" for packing, "refrunsM" for merging.
+/// Key of the advisory lock for packing: "refrunsP".
 const PACK_LOCK: i64 = i64::from_be_bytes(*b"refrunsP");
+/// Key of the advisory lock for merging: "refrunsM".
 const MERGE_LOCK: i64 = i64::from_be_bytes(*b"refrunsM");
 
 /// An index whose rows are in the database of the catalog. A search blocks its thread while it waits for the database,
@@ -41,8 +42,8 @@ impl IndexRows {
         Some(Self { catalog: Arc::clone(catalog).postgres()? })
     }
 
-    /// Opens the index for searching. Returns it together with the change number that it has reached. Must be called
-    /// within the runtime in which the catalog was opened.
+    /// Opens the index for searching. Returns the index and the change number that the index has reached. Must be
+    /// called within the runtime in which the catalog was opened.
     ///
     /// # Errors
     /// [`CatalogError`] if the database is unavailable.
@@ -117,11 +118,12 @@ async fn insert_run(
     .map(drop)
 }
 
-/// Number of rows from which they are copied, about 1.5 MB. The end of a copy takes 40 ms. At half this value, small
-/// batches pay this pause; at twice this value, batches of up to 3 MB do not use the faster copy.
+/// Number of rows, about 1.5 MB, from which they are written by `COPY` and not by `INSERT`. The end of a copy takes 40
+/// ms. At half this value, small batches have this pause too; at twice this value, batches of up to 3 MB do not use the
+/// faster copy.
 const COPY_MIN_ROWS: usize = 1000;
-/// Number of rows per statement if they are not copied, about 15 MB. At half this value, there are twice as many round
-/// trips; at twice this value, the driver and the server each hold 30 MB for the parameters.
+/// Maximum number of rows per `INSERT`, about 15 MB. At half this value, a batch takes twice as many round trips; at
+/// twice this value, the driver and the server each hold 30 MB for the parameters.
 const MAX_INSERT_ROWS: usize = 10_000;
 
 /// Writes rows of a run.
@@ -145,15 +147,15 @@ async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> R
     Ok(())
 }
 
-/// Returns true if partitions are on other servers. Before PostgreSQL 16, a copy sends each row to them separately and
-/// waits for it.
+/// Returns true if partitions are on other servers. Before PostgreSQL 16, a copy sends each row to such a partition
+/// separately and waits for the response.
 async fn is_spread(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_foreign_table f \
          ON f.ftrelid = i.inhrelid WHERE i.inhparent = 'refrain.postings'::regclass)";
     sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await
 }
 
-/// Encodes the groups as they are stored in `refrain.search`.
+/// Encodes the number of postings of each group of buckets, as it is stored in `refrain.search`.
 fn groups_to_bytes(groups: &[u32]) -> Vec<u8> {
     groups.iter().flat_map(|count| count.to_le_bytes()).collect()
 }

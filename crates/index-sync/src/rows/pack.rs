@@ -11,14 +11,14 @@ use super::{IndexRows, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_row
 use crate::files::{ChangeBatch, remaining_additions, split_into_batches, unpack};
 use crate::result::{SkippedTrack, SyncError, SyncReport, task_failed};
 
-/// Maximum number of changes per query. One batch uses only the first part of them, so a larger page is read in vain: a
-/// batch has about 1,100 songs. At half this value, a page of many updates is cut more often; at twice this value, the
-/// sizes of twice as many constellations are queried for each batch.
+/// Maximum number of changes per query. A batch applies only the first of them, with about 1,100 songs; the others are
+/// read again for the next batch. At half this value, many updates of metadata take twice as many transactions; at
+/// twice this value, the sizes of twice as many constellations are queried for each batch.
 const PACK_PAGE_CHANGES: u32 = 10_000;
 
-/// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory. At
-/// half this value, an import makes twice as many runs, which have to be merged; at twice this value, packing needs
-/// about 500 MB, and holds its lock for twice as long (docs/scale.md).
+/// Maximum number of bytes of packed constellations per run; the postings of the run take about fifteen times as much
+/// memory. At half this value, an import makes twice as many runs, which have to be merged; at twice this value,
+/// packing needs about 500 MB, and holds its lock for twice as long (docs/scale.md).
 const RUN_BATCH_BYTES: u64 = 16 << 20;
 
 /// The columns of the row of `refrain.search` that packing changes.
@@ -57,7 +57,8 @@ impl IndexRows {
         // Before the position is read: the next process continues after the changes that this transaction applies.
         self.lock(&mut transaction, PACK_LOCK).await?;
         let state = self.state(&mut transaction).await?;
-        // An empty index has no rows of another version. `reset` takes the lock itself, so it is released first.
+        // An empty index has no rows of another version. `reset` takes the lock itself, so this transaction releases it
+        // first.
         if state.position > 0 && state.scheme != ROWS_VERSION {
             self.catalog.commit(transaction).await?;
             self.reset().await?;
@@ -86,7 +87,7 @@ impl IndexRows {
         };
         let (track_count, run, rows, skipped) =
             tokio::task::spawn_blocking(work).await.map_err(task_failed)?;
-        // A batch has a few hundred tracks, and a timeline can hold three years.
+        // A batch has about a thousand tracks, and the time line of a run can hold three years of audio.
         if run.tracks.len() < track_count {
             return Err(self.catalog.invalid("tracks to pack are longer than three years in total").into());
         }
@@ -157,8 +158,8 @@ impl IndexRows {
         .map_err(fail)
     }
 
-    /// Marks tracks as removed in their runs, for a later merge to drop them. Returns their number and their total of
-    /// units.
+    /// Marks tracks as removed in their runs, for a later merge to drop them. Returns the number of tracks that were
+    /// marked, and the sum of their units on the time lines.
     async fn mark_removed(
         &self,
         transaction: &mut Transaction,

@@ -16,16 +16,16 @@ use super::DatabaseIndex;
 use super::groups_from_bytes;
 use crate::result::SyncError;
 
-/// The rows of the index, for threads that may block.
+/// Reads the rows of the index for searches, whose threads may block.
 struct PostgresRowStore {
     catalog: Arc<PostgresCatalog>,
     runtime: Handle,
-    /// Generation of the runs that the index was opened with.
+    /// Generation of the index at the time when it was opened.
     generation: i64,
 }
 
 pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex, u64), SyncError> {
-    // Retried, because a single query changes nothing.
+    // The query can be retried, because it changes nothing.
     let row = catalog.retried(|| read_state(&catalog)).await?;
     let fail = |error| catalog.error(error);
     let (numbers, buckets, times): (Vec<i32>, Vec<i16>, Vec<i16>) = (
@@ -80,12 +80,12 @@ impl RowStore for PostgresRowStore {
     }
 }
 
-/// The result of a query, or `None` if the runs have been replaced.
+/// The result of a query, or `None` if the runs have been replaced since the index was opened.
 type RowsResult<T> = Result<Option<T>, CatalogError>;
 
 impl PostgresRowStore {
     fn wait<T, F: Future<Output = RowsResult<T>>>(&self, statement: impl Fn() -> F) -> Result<T, RowError> {
-        // Blocking is allowed here, because searches run on threads outside of the runtime.
+        // Blocking is allowed, because searches run on threads outside of the runtime.
         match self.runtime.block_on(self.catalog.retried(statement)) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(RowError::Stale),
@@ -93,7 +93,7 @@ impl PostgresRowStore {
         }
     }
 
-    /// Reads rows without a transaction, because a single statement takes one round trip.
+    /// Reads rows and the generation with one statement, so that both are consistent.
     async fn read_rows(&self, buckets: &[i32]) -> RowsResult<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";
@@ -149,7 +149,8 @@ impl PostgresRowStore {
         self.current(&rows, read)
     }
 
-    /// Converts rows whose first column is the generation; returns `None` if it differs from that of the index.
+    /// Converts rows whose first column is the generation; returns `None` if a row has another generation than the
+    /// opened index.
     fn current<T>(
         &self,
         rows: &[PgRow],

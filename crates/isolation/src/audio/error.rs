@@ -1,11 +1,11 @@
-//! Encoding of [`AudioError`] in messages.
+//! Converts [`AudioError`] to and from the form that is sent between parent and child.
 
 use std::io;
 
 use refrain_core::audio::{AudioError, LimitKind};
 use serde::{Deserialize, Serialize};
 
-/// An [`AudioError`] that can be sent between processes.
+/// An [`AudioError`] in a form that can be sent between processes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WireError {
     name: String,
@@ -59,7 +59,7 @@ impl From<AudioError> for WireError {
                 };
                 (name, WireErrorKind::Limit(exceeded, found, allowed))
             }
-            // `AudioError` is non-exhaustive: an unknown variant keeps only its text.
+            // `AudioError` is non-exhaustive. Of a variant that is unknown here, only the text is sent.
             other => (String::new(), WireErrorKind::Damaged(other.to_string())),
         };
         Self { name, kind }
@@ -91,7 +91,7 @@ impl From<WireError> for AudioError {
     }
 }
 
-/// Creates an I/O error from the error code of the system, or from `text` if `code` is `None`.
+/// Creates an I/O error from the error code of the operating system, or from `text` if `code` is `None`.
 pub(crate) fn system_error(code: Option<i32>, text: String) -> io::Error {
     code.map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error)
 }

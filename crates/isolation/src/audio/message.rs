@@ -1,4 +1,4 @@
-//! Messages between parent and child about one input.
+//! Content of the messages between parent and child about one input: a file or byte stream to decode.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use refrain_core::audio::{DecodeReport, Format, Limits, Tags};
 use refrain_core::fingerprint::Constellation;
 use serde::{Deserialize, Serialize};
 
-/// An input to open.
+/// A request to open an input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OpenRequest {
     pub(crate) source: InputKind,
@@ -15,27 +15,27 @@ pub(crate) struct OpenRequest {
     pub(crate) limits: Limits,
 }
 
-/// Where the child reads the input.
+/// The way in which the child reads the input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InputKind {
-    /// A file that it opens itself.
+    /// The child opens the file with this path itself.
     Path(PathBuf),
-    /// Bytes with random access, which the parent reads. Contains their length in bytes.
+    /// The parent reads bytes at any offset for the child. Contains the length of the input in bytes.
     Seekable(u64),
-    /// Bytes that the parent reads once, from their start to their end.
+    /// The parent reads bytes for the child, only once and in order.
     Stream,
 }
 
-/// A child's request for bytes of the input.
+/// A request of the child for bytes of the input.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct ReadRequest {
-    /// Offset of the first byte; `None` for a stream, which is read in order.
+    /// Offset of the first byte from the start of the input. `None` for a stream, which is read in order.
     pub(crate) offset: Option<u64>,
-    /// Maximum number of bytes.
+    /// Maximum number of bytes that the child accepts.
     pub(crate) length: u32,
 }
 
-/// Metadata, format and decode report of an open input. They describe the part that was read so far.
+/// Tags, format and decode report of an open input. The report describes the part that was decoded so far.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OpenedAudio {
     pub(crate) tags: Tags,
@@ -43,15 +43,15 @@ pub(crate) struct OpenedAudio {
     pub(crate) report: DecodeReport,
 }
 
-/// An input that was decoded to its end.
+/// Result of decoding an input to its end: its fingerprint, decode report and tags.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fingerprinted {
-    /// Peaks of the fingerprint.
+    /// The fingerprint of the input.
     pub constellation: Constellation,
-    /// Greatest absolute sample; full scale is 1.
+    /// Greatest absolute value of a sample after mixing and resampling. Full scale is 1; 0 means silence.
     pub peak: f32,
-    /// Decoded and lost parts of the input.
+    /// Statistics of decoded and lost audio.
     pub report: DecodeReport,
-    /// Metadata of the input.
+    /// Tags (metadata) of the input.
     pub tags: Tags,
 }

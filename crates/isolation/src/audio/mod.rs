@@ -1,4 +1,4 @@
-//! Files and byte streams that are decoded in a child.
+//! Decodes files and byte streams in a child process.
 
 mod error;
 mod message;

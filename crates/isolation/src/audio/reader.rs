@@ -1,4 +1,4 @@
-//! Common interface to inputs that are decoded in this process or in a child.
+//! Opens inputs. [`Reader`] is the common interface to inputs that are decoded in this process or in a child process.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,11 +13,12 @@ use super::message::{Fingerprinted, InputKind};
 use super::remote::{RemoteReader, RemoteSource};
 use crate::supervisor;
 
-/// Maximum number of symbolic links that are followed, as in Linux. At half this value, long but legal chains are
-/// treated as plain files; twice is never reached, because the system refuses to open such a path.
+/// Maximum number of symbolic links that are followed to find the target of a path. Linux has the same limit for
+/// opening a file.
 const MAX_SYMLINKS: usize = 40;
 
-/// An open input. It has the interface of [`AudioReader`].
+/// An open input: a file or byte stream. It has the methods of [`AudioReader`]. After [`enable`](crate::enable), a
+/// child process decodes it.
 #[derive(Debug)]
 pub struct Reader {
     inner: ReaderBackend,
@@ -29,10 +30,10 @@ enum ReaderBackend {
     Remote(Box<RemoteReader>),
 }
 
-/// Opens a file.
+/// Opens a file, or a pipe or device.
 ///
 /// # Errors
-/// As [`AudioReader::open`]; [`AudioError::Stopped`] if the file exceeds a limit of the child.
+/// The errors of [`AudioReader::open`], and [`AudioError::Stopped`] if the child exceeds a limit or crashes.
 ///
 /// # Examples
 ///
@@ -53,11 +54,11 @@ pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     let Some(supervisor) = supervisor::get() else {
         return AudioReader::open(path, limits).map(Reader::local);
     };
-    // Missing files and directories are left to the child, which returns the same error as a reader in this process.
+    // For missing files and directories, the child returns the same error as a reader in this process would.
     let metadata = path.metadata().ok().filter(|metadata| !metadata.is_dir());
     if let Some(metadata) = metadata
-        // The child has descriptors of its own and runs in another process group, so pipes, terminals and descriptors
-        // are opened here.
+        // The child has other file descriptors and another process group. So this process opens pipes, terminals and
+        // paths of descriptors.
         && (!metadata.is_file() || refers_to_descriptor(path))
     {
         let open = || File::open(path);
@@ -72,8 +73,8 @@ pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     RemoteReader::open(supervisor, kind, RemoteSource::None, display_name(path), limits).map(Reader::remote)
 }
 
-/// Returns true if a path can refer to another file in another process, as `/dev/stdin` and `/proc/self/fd/3` do, or is
-/// a symbolic link to such a path. A child that opened it would read its own connection to this process.
+/// Returns true if a path, or the target of a symbolic link, can refer to a file descriptor of this process, such as
+/// `/dev/stdin` or `/proc/self/fd/3`. The same path in the child would refer to a descriptor of the child.
 fn refers_to_descriptor(path: &Path) -> bool {
     let mut path = path.to_owned();
     for _ in 0..MAX_SYMLINKS {
@@ -81,17 +82,18 @@ fn refers_to_descriptor(path: &Path) -> bool {
             return true;
         }
         let Ok(target) = path.read_link() else { return false };
-        // A relative target is relative to the folder of the link. `join` replaces the whole path for an absolute one.
+        // A relative target is relative to the folder of the link. If the target is absolute, `join` returns the
+        // target.
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
     false
 }
 
-/// Opens an input of `length` bytes with random access. `open` returns a reader at its start and may be called several
-/// times; error messages contain `name`.
+/// Opens a seekable input of `length` bytes. `open` must return the input at its start, and may be called several
+/// times. `name` is the name of the input in messages.
 ///
 /// # Errors
-/// As [`AudioReader::from_seekable`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+/// The errors of [`AudioReader::from_seekable`], and [`AudioError::Stopped`] if the child exceeds a limit or crashes.
 pub fn open_seekable(
     open: impl Fn() -> io::Result<Box<dyn Seekable>>,
     length: u64,
@@ -107,10 +109,10 @@ pub fn open_seekable(
         .map(Reader::remote)
 }
 
-/// Opens an input that can be read only once, from its start to its end.
+/// Opens an input that can be read only once, from its start to its end. `name` is the name of the input in messages.
 ///
 /// # Errors
-/// As [`AudioReader::from_source`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+/// The errors of [`AudioReader::from_source`], and [`AudioError::Stopped`] if the child exceeds a limit or crashes.
 pub fn open_stream(
     source: Box<dyn Read + Send + Sync>,
     name: &str,
@@ -132,10 +134,10 @@ impl Reader {
         Self { inner: ReaderBackend::Remote(Box::new(reader)) }
     }
 
-    /// Returns the next samples: 44.1 kHz mono, nominally within ±1, at least one; `None` at the end.
+    /// Returns the next samples (44.1 kHz mono, nominally within ±1), or `None` at the end. The slice is never empty.
     ///
     /// # Errors
-    /// As [`AudioReader::next_chunk`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+    /// The errors of [`AudioReader::next_chunk`], and [`AudioError::Stopped`] if the child exceeds a limit or crashes.
     pub fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
         match &mut self.inner {
             ReaderBackend::Local(reader) => reader.next_chunk(),
@@ -143,7 +145,7 @@ impl Reader {
         }
     }
 
-    /// Returns the metadata of the input.
+    /// Returns the tags (metadata) of the input.
     #[must_use]
     pub fn tags(&self) -> &Tags {
         match &self.inner {
@@ -152,7 +154,7 @@ impl Reader {
         }
     }
 
-    /// Returns container, codec, sample rate and channels of the input.
+    /// Returns the container, codec, sample rate and number of channels of the input.
     #[must_use]
     pub fn format(&self) -> &Format {
         match &self.inner {
@@ -161,8 +163,8 @@ impl Reader {
         }
     }
 
-    /// Returns a report of the audio decoded and lost so far. It is complete after [`Reader::next_chunk`] returned
-    /// `None`.
+    /// Returns counts of the audio that was decoded and lost so far. The report is complete after
+    /// [`Reader::next_chunk`] returned `None`.
     #[must_use]
     pub fn report(&self) -> &DecodeReport {
         match &self.inner {
@@ -171,11 +173,11 @@ impl Reader {
         }
     }
 
-    /// Decodes to the end and fingerprints, in the process that decodes the input: no samples are copied between
-    /// processes.
+    /// Decodes the rest of the input and returns its fingerprint. The process that decodes the input also makes the
+    /// fingerprint, so no samples are copied between processes.
     ///
     /// # Errors
-    /// As [`Reader::next_chunk`].
+    /// The errors of [`Reader::next_chunk`].
     ///
     /// # Examples
     ///
@@ -198,11 +200,11 @@ impl Reader {
         }
     }
 
-    /// Decodes to the end and fingerprints in this process; holds one chunk of samples at a time, and passes each to
-    /// `tap`.
+    /// Decodes the rest of the input, makes its fingerprint in this process, and passes each chunk of samples to `tap`.
+    /// Only one chunk is in memory at a time.
     ///
     /// # Errors
-    /// As [`Reader::next_chunk`].
+    /// The errors of [`Reader::next_chunk`].
     pub fn fingerprint_with(
         &mut self,
         density: Density,

@@ -1,4 +1,4 @@
-//! The parent's side of an input that is decoded in a child.
+//! An input that is decoded in a child, as used by the parent.
 
 use std::fmt;
 use std::io::{self, Read, SeekFrom};
@@ -11,14 +11,13 @@ use crate::child::Child;
 use crate::protocol::{ChildReply, ChildRequest};
 use crate::supervisor::Supervisor;
 
-/// Maximum number of bytes that are sent to a child at once. The child reads blocks of 128 KiB, so valid requests stay
-/// below. At half this value, they still fit; at twice this value, a compromised child makes this process allocate
-/// twice as much per request.
+/// Maximum number of bytes that are sent to a child in one message. Valid requests of a child are at most 128 KiB. The
+/// limit bounds the memory that a compromised child can make this process allocate.
 const MAX_READ_BYTES: u32 = 256 << 10;
 
-/// Source of the bytes that the parent reads for the child.
+/// Source of the bytes of an input that the parent reads for the child.
 pub(super) enum RemoteSource {
-    /// The child reads the file itself.
+    /// The child reads the file itself, so the parent reads nothing.
     None,
     Seekable(Box<dyn Seekable>),
     Stream(Box<dyn Read + Send + Sync>),
@@ -27,7 +26,7 @@ pub(super) enum RemoteSource {
 /// An input that is decoded in a child.
 pub(super) struct RemoteReader {
     supervisor: &'static Supervisor,
-    /// The child. `None` after the input ended or killed the child.
+    /// The child. `None` after the end of the input, and after the child died.
     child: Option<Child>,
     source: RemoteSource,
     name: String,
@@ -75,7 +74,8 @@ impl RemoteReader {
                 self.info = *info;
                 let (samples, _) = bytes.as_chunks();
                 self.samples.extend(samples.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-                // An empty chunk marks the end. The child is returned at once and can decode another input.
+                // An empty chunk marks the end of the input. The child is returned at once, so that it can decode
+                // another input.
                 if self.samples.is_empty() {
                     self.end();
                 }
@@ -96,7 +96,8 @@ impl RemoteReader {
         }
     }
 
-    /// Sends a request; `None` after the end of the input.
+    /// Sends a request to the child and returns its reply. Returns `None` after the end of the input, or after the
+    /// child died.
     fn request(&mut self, request: &ChildRequest) -> Result<Option<ChildReply>, AudioError> {
         let Some(child) = &mut self.child else { return Ok(None) };
         match exchange(child, &mut self.source, request) {
@@ -105,7 +106,7 @@ impl RemoteReader {
                 Err(error.into())
             }
             Ok(reply) => Ok(Some(reply)),
-            // The child is dead and must not be returned to the supervisor.
+            // The child has died and must not be returned to the supervisor.
             Err(reason) => {
                 self.child = None;
                 Err(AudioError::Stopped { name: self.name.clone(), reason })
@@ -113,7 +114,7 @@ impl RemoteReader {
         }
     }
 
-    /// Ends the input in the child, which is free for another one.
+    /// Closes the input in the child, and returns the child to the supervisor for another input.
     fn end(&mut self) {
         if let Some(mut child) = self.child.take()
             && child.send(&ChildRequest::Close).is_ok()
@@ -134,10 +135,11 @@ impl Drop for RemoteReader {
     }
 }
 
-/// Reason for a reply that does not belong to its request.
+/// Reason in the error for a reply of the child that does not belong to the request.
 const UNEXPECTED_REPLY: &str = "its decoder sent another message than expected";
 
-/// Sends a request, answers the child's requests for bytes of the input, and returns the result.
+/// Sends a request to the child, handles the requests of the child for bytes of the input, and returns the reply. An
+/// error is the reason why the child died.
 fn exchange(
     child: &mut Child,
     source: &mut RemoteSource,
@@ -149,8 +151,8 @@ fn exchange(
             ChildReply::Read(read) => {
                 let bytes_reply = match source.read(read) {
                     Ok(bytes) => ChildRequest::Bytes(bytes),
-                    // The child needs the code to create the same error, so that messages do not depend on where an
-                    // input is decoded.
+                    // The child needs the error code to create the same error, so that messages do not depend on the
+                    // process that decodes an input.
                     Err(error) => ChildRequest::ReadError(error.raw_os_error(), error.to_string()),
                 };
                 child.send(&bytes_reply)?;
@@ -162,7 +164,7 @@ fn exchange(
 
 impl RemoteSource {
     fn read(&mut self, request: ReadRequest) -> io::Result<Vec<u8>> {
-        // The child is not trusted, so the length that it requests is limited.
+        // The child is not trusted, so the requested length is limited.
         let mut bytes = vec![0; request.length.min(MAX_READ_BYTES) as usize];
         let read = |from: &mut dyn Read, bytes: &mut [u8]| loop {
             match from.read(bytes) {

@@ -1,4 +1,4 @@
-//! The child's side of an input.
+//! Decodes an input in the child.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,11 @@ use crate::lock::lock;
 use crate::parent_channel::ParentChannel;
 use crate::protocol::{ChildReply, ChildRequest};
 
-/// Opens an input and serves the parent's requests for it until the input is closed.
+/// Opens an input and handles the requests of the parent for this input until the parent closes it.
 ///
 /// # Errors
-/// Returns errors of the pipes, which mean that the parent has exited.
+/// Returns errors of the pipes, which mean that the parent has exited. If the input cannot be opened or decoded, the
+/// parent receives the error.
 pub(crate) fn serve_input(channel: &Arc<Mutex<ParentChannel>>, open: &OpenRequest) -> io::Result<()> {
     let mut reader = match open_reader(channel, open) {
         Ok(reader) => Reader::local(reader),
@@ -25,7 +26,7 @@ pub(crate) fn serve_input(channel: &Arc<Mutex<ParentChannel>>, open: &OpenReques
     lock(channel).send(&ChildReply::Opened(Box::new(info(&reader))))?;
     let mut budget = CpuBudget::default();
     loop {
-        // The channel must not stay locked while the reader decodes, because `ParentSource` uses it to request bytes.
+        // The channel must not stay locked while the reader decodes, because `ParentSource` locks it to request bytes.
         let request = lock(channel).receive::<ChildRequest>()?;
         let reply = match request {
             Some(ChildRequest::Next) => match reader.next_chunk() {
@@ -43,15 +44,15 @@ pub(crate) fn serve_input(channel: &Arc<Mutex<ParentChannel>>, open: &OpenReques
                     Err(error) => ChildReply::Failed(error.into()),
                 }
             }
-            // `Close`, the end of the pipe, or a message that does not belong to an input: the caller continues with
-            // the next one.
+            // `Close`, the end of the pipe, or a message that does not belong to an input. The caller continues with
+            // the next message.
             _ => return Ok(()),
         };
         lock(channel).send(&reply)?;
     }
 }
 
-/// Extends the limit of processor time while samples are decoded.
+/// Extends the limit of processor time each time [`SAMPLES_PER_CPU_GRANT`] samples were decoded.
 #[derive(Default)]
 struct CpuBudget {
     samples: u64,
@@ -87,10 +88,10 @@ fn open_reader(channel: &Arc<Mutex<ParentChannel>>, open: &OpenRequest) -> Resul
     }
 }
 
-/// An input whose bytes the parent reads for this process.
+/// A byte source that requests the bytes of the input from the parent.
 struct ParentSource {
     channel: Arc<Mutex<ParentChannel>>,
-    /// Length in bytes of a source with random access; `None` for a stream.
+    /// Length in bytes of a seekable input; `None` for a stream.
     length: Option<u64>,
     position: u64,
 }
@@ -99,13 +100,13 @@ impl Read for ParentSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let request = ReadRequest { offset: self.length.map(|_| self.position), length };
-        // The lock covers request and reply, so that no other message comes between them.
+        // The channel stays locked for request and reply, so that no other message is sent between them.
         let mut channel = lock(&self.channel);
         channel.send(&ChildReply::Read(request))?;
         match channel.receive::<ChildRequest>()? {
             Some(ChildRequest::Bytes(bytes)) => {
-                // The parent sends no more than was requested, but a length from another process is not used without a
-                // check.
+                // The parent sends no more bytes than requested, but the length comes from another process and is
+                // checked.
                 let count = bytes.len().min(buffer.len());
                 if let (Some(to), Some(from)) = (buffer.get_mut(..count), bytes.get(..count)) {
                     to.copy_from_slice(from);
@@ -123,7 +124,7 @@ impl Seek for ParentSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            // The parent is not informed: the next read sends its offset, so that a seek costs no message.
+            // No message is sent for a seek, because the next read request contains the offset.
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
             SeekFrom::End(by) => self.length.and_then(|length| length.checked_add_signed(by)),
         };

@@ -8,7 +8,7 @@ use refrain_stream::DecoderSettings;
 use super::local::LocalDecoder;
 use super::{DecodeRequest, DecodeResponse, encode};
 
-/// The decoders of all streams of a child process, for [`refrain_isolation::run_child`].
+/// The decoders of all streams that one child process decodes, for [`refrain_isolation::run_child`].
 #[derive(Default)]
 pub struct ChildDecoders {
     decoders: HashMap<u64, LocalDecoder>,
@@ -19,7 +19,8 @@ impl SessionHandler for ChildDecoders {
         let mut pieces = Vec::new();
         // A request that cannot be read gets an empty response, which the parent rejects.
         let Ok(request) = postcard::from_bytes::<DecodeRequest>(request) else { return Vec::new() };
-        // A session whose `Open` was lost still decodes, from the start of a stream, instead of failing repeatedly.
+        // If the `Open` request of a session was lost, its decoder begins as at the start of a stream. Otherwise all
+        // later requests would fail.
         let new = || LocalDecoder::new(DecoderSettings::default());
         match request {
             DecodeRequest::Open(state, anchor) => {
@@ -31,7 +32,7 @@ impl SessionHandler for ChildDecoders {
             }
             DecodeRequest::Process { now, splices, delivery } => {
                 let decoder = self.decoders.entry(session).or_insert_with(new);
-                // Before the delivery, because the report of this response must contain them.
+                // Splices are counted before the delivery, because the report in this response must contain them.
                 splices.into_iter().for_each(|seconds| decoder.count_splice(seconds));
                 decoder.process(*delivery, now, &mut pieces);
             }

@@ -1,4 +1,4 @@
-//! The decoder of a stream in the process that runs it.
+//! Decodes and fingerprints a stream in the current process.
 
 use std::time::Instant;
 
@@ -13,30 +13,32 @@ use serde::{Deserialize, Serialize};
 use super::super::stage_times::StageTimes;
 use super::piece::{FingerprintedSpan, PeakBatch};
 
-/// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap a new fingerprinter
-/// begins. Silence costs as much as audio. At half this value, each lost segment of 2 s restarts the fingerprinter,
-/// which costs its lead; at twice this value, gaps cost twice the time before they are skipped.
+/// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap, a new fingerprinter
+/// begins with 1 s of silence. Silence takes as much processor time as audio. At half this value, each lost segment of
+/// 2 s replaces the fingerprinter; at twice this value, a gap of 4 s takes the processor time of 4 s of audio instead
+/// of 1 s.
 const MAX_SILENCE_SAMPLES: u64 = 2 * SAMPLE_RATE as u64;
 
-/// Samples of silence before the audio that follows a long gap: 1 s. This is more than the fingerprinter looks back
-/// (half a second for ranks), so that peaks after the gap are the same as in a stream with silence. At half this value,
-/// the first ranks can differ; at twice this value, each long gap costs 1 s more of transforms.
+/// Samples of silence before the audio that follows a long gap: 1 s. A peak gets its rank from peaks at most half a
+/// second earlier, so the peaks after the gap are the same as in a stream with silence. At half this value, the ranks
+/// of the first peaks after a gap can differ; at twice this value, each long gap takes the processor time of one more
+/// second of audio.
 const LEAD_SAMPLES: u64 = SAMPLE_RATE as u64;
 
-/// Samples of a frame of the spectrogram, 4 ticks. A new fingerprinter begins at the border of a frame.
+/// Samples of a frame of the spectrogram, which are 4 ticks. A new fingerprinter begins at the start of a frame.
 const FRAME_SAMPLES: u64 = 1_024;
 const TICKS_PER_FRAME: u64 = 4;
 
-/// Silence that is pushed in one call: a buffer in the binary, so that no gap allocates memory. The size changes no
-/// peak.
+/// Silence that is pushed in one call. It is a constant in the binary, so that no gap allocates memory. Its size has no
+/// effect on the peaks.
 const SILENCE: [f32; 4_096] = [0.0; 4_096];
 
-/// The state that a decoder in another process needs to continue.
+/// The state from which a decoder in another process continues the stream.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct LocalDecoderState {
     pub(super) decoder: DecoderState,
     pub(super) anchor: Option<ClockAnchor>,
-    /// Samples that were fingerprinted, gaps included.
+    /// Samples at 44.1 kHz that were fingerprinted, gaps included.
     pub(super) position: u64,
     pub(super) times: StageTimes,
 }
@@ -53,9 +55,10 @@ impl LocalDecoder {
         Self { decoder: StreamDecoder::new(settings), fingerprints: Fingerprints::new() }
     }
 
-    /// Creates a decoder that continues at the state of a decoder that was lost.
+    /// Creates a decoder that continues from `state`, the last state of a decoder that was lost.
     pub(super) fn resume(settings: DecoderSettings, state: LocalDecoderState) -> Self {
-        // Nothing was decoded, so the decoder may keep a clock anchor and place its first audio freely.
+        // The lost decoder had decoded nothing. A new decoder can still accept a clock anchor and place its first audio
+        // freely.
         if state.position == 0 {
             return Self::new(settings);
         }
@@ -65,15 +68,15 @@ impl LocalDecoder {
         Self { decoder: StreamDecoder::resume(settings, state.decoder), fingerprints }
     }
 
-    /// Decodes a delivery that was received at `now`, seconds since 1970.
+    /// Decodes a delivery that was received at `now`, seconds since 1970. Adds the resulting spans to `out`, in order.
     pub(super) fn process(&mut self, delivery: Delivery, now: f64, out: &mut Vec<FingerprintedSpan>) {
         let (started_at, before) = (Instant::now(), self.fingerprints.times);
-        // Fingerprinted in the callback, so that the samples of a segment are never collected.
+        // Audio is fingerprinted in the callback, so that the samples of a whole segment are never in memory.
         self.decoder.process_at(delivery, now, |sound| out.push(self.fingerprints.process(&sound)));
         self.fingerprints.count_decoding(started_at, before);
     }
 
-    /// Ends the stream and adds the remaining pieces to `out`.
+    /// Ends the stream and adds the remaining spans to `out`.
     pub(super) fn finish(&mut self, out: &mut Vec<FingerprintedSpan>) {
         let (started_at, before) = (Instant::now(), self.fingerprints.times);
         self.decoder.finish(|sound| out.push(self.fingerprints.process(&sound)));
@@ -123,12 +126,12 @@ impl LocalDecoder {
     }
 }
 
-/// Fingerprints a stream that contains gaps.
+/// Fingerprints the audio and the gaps of one stream.
 struct Fingerprints {
     fingerprinter: Fingerprinter,
-    /// Ticks of the stream before the fingerprinter's first sample.
+    /// Stream time of the fingerprinter's first sample, in ticks.
     base: u64,
-    /// Samples that were pushed, gaps included.
+    /// Samples of the stream that were processed, gaps included.
     position: u64,
     times: StageTimes,
 }
@@ -178,29 +181,31 @@ impl Fingerprints {
         }
     }
 
-    /// Skips a gap without transforming silence, because it can be hours long.
+    /// Skips a gap of `samples` samples. Most of the gap is not fingerprinted as silence, because it can be hours long.
     fn skip(&mut self, samples: u64, out: &mut Vec<PeakBatch>) {
         out.push(self.flush());
         self.silent_lead(self.position + samples, out);
     }
 
-    /// Continues at a position, in samples, without the fingerprinter before it.
+    /// Sets the position of the next sample in the stream, in samples. The fingerprinter must be new.
     fn begin_at(&mut self, position: u64) {
         self.silent_lead(position, &mut Vec::new());
     }
 
-    /// Begins at the border of a frame at least [`LEAD_SAMPLES`] samples before `end`, and pushes silence up to there.
+    /// Begins at the start of a frame that is at least [`LEAD_SAMPLES`] samples before the position `end`, and pushes
+    /// silence up to `end`.
     fn silent_lead(&mut self, end: u64, out: &mut Vec<PeakBatch>) {
-        // At the border of a frame, so that the frames have the same positions as in a stream without the gap.
+        // The lead begins at the start of a frame, so that the frames have the same positions as in a stream without
+        // the gap.
         let begin = end.saturating_sub(LEAD_SAMPLES) / FRAME_SAMPLES * FRAME_SAMPLES;
         self.position = begin;
         self.base = begin / FRAME_SAMPLES * TICKS_PER_FRAME;
-        // An empty entry informs the search that no peaks precede the new base.
+        // An empty batch informs the search that no peaks precede the new base.
         add(out, self.base, Vec::new(), self.base);
         self.push_silence(end - begin, out);
     }
 
-    /// Takes the last peaks out of the fingerprinter and replaces it.
+    /// Returns the last peaks of the fingerprinter, and replaces the fingerprinter by a new one.
     fn flush(&mut self) -> PeakBatch {
         let next = Fingerprinter::new(Density::Query);
         let rest = std::mem::replace(&mut self.fingerprinter, next).finish();
@@ -208,14 +213,16 @@ impl Fingerprints {
         PeakBatch { base: self.base, peaks: rest.peaks, until }
     }
 
-    /// Adds the time since `started_at`, without the time of fingerprinting, to the time of decoding.
+    /// Adds the time since `started_at` to the time of decoding. The time of fingerprinting since then is subtracted;
+    /// `before` are the times at `started_at`.
     fn count_decoding(&mut self, started_at: Instant, before: StageTimes) {
         let fingerprint = self.times.fingerprint - before.fingerprint;
         self.times.decode += started_at.elapsed().saturating_sub(fingerprint);
     }
 }
 
-/// Adds peaks. Peaks of the same fingerprinter that follow each other become one entry.
+/// Adds peaks to `out`. If the last batch is from the same fingerprinter, which has the same `base`, the peaks are
+/// added to this batch.
 fn add(out: &mut Vec<PeakBatch>, base: u64, peaks: Vec<Peak>, until: u64) {
     match out.last_mut().filter(|last| last.base == base) {
         Some(last) => {

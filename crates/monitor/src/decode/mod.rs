@@ -5,7 +5,8 @@
 //!                              └─ DecoderSession ─► child: LocalDecoder ───────┘
 //! ```
 //!
-//! Samples do not leave the process that decodes. Peaks are less than a hundredth of their size.
+//! Samples stay in the process that decodes. The result is peaks, which have less than a hundredth of the size of the
+//! samples.
 
 mod child;
 mod local;
@@ -23,15 +24,16 @@ use local::{LocalDecoder, LocalDecoderState};
 pub use child::ChildDecoders;
 pub(super) use piece::{FingerprintedSpan, PeakBatch};
 
-/// Decodes and fingerprints one stream.
+/// Decodes and fingerprints one stream, in this process or in a child process.
 pub(super) struct IsolatedDecoder {
     settings: DecoderSettings,
     inner: DecoderBackend,
-    /// Clock of an earlier worker, for a decoder in a child process.
+    /// Clock of an earlier worker, which is sent when a decoder in a child process is opened. `None` if there is no
+    /// such clock, and for a decoder in this process.
     anchor: Option<ClockAnchor>,
-    /// Number of consecutive deliveries that killed the process which decoded them.
+    /// Number of consecutive deliveries that killed the decoder process, up to the last delivery.
     deaths: u32,
-    /// Bytes that arrived since audio was decoded last.
+    /// Bytes without a segment that were processed since the last decoded audio.
     silent_bytes: usize,
 }
 
@@ -43,18 +45,19 @@ enum DecoderBackend {
 struct RemoteDecoder {
     session: DecoderSession,
     state: LocalDecoderState,
-    /// Seconds of splices that have not been sent to the child yet.
+    /// Length in seconds of each splice that has not been sent to the child yet.
     splices: Vec<f64>,
 }
 
 /// A message from the parent to the child.
 #[derive(Serialize, Deserialize)]
 enum DecodeRequest {
-    /// Creates the decoder.
+    /// Creates the decoder from the last state that a child returned, and the clock of an earlier worker (`None` if
+    /// there is none).
     Open(Box<LocalDecoderState>, Option<ClockAnchor>),
     /// Decodes a delivery.
     Process {
-        /// Time when it was received, seconds since 1970.
+        /// Time when the parent sent the delivery, seconds since 1970.
         now: f64,
         splices: Vec<f64>,
         delivery: Box<Delivery>,
@@ -70,27 +73,27 @@ struct DecodeResponse {
     state: LocalDecoderState,
 }
 
-/// Maximum number of consecutive deliveries that may kill the process which decodes them. Each can take seconds of
-/// processor time, and the other streams in the process must open their decoders again. At half this value, one bad
-/// segment and a kill by the operating system end a stream; at twice this value, a hostile stream disturbs the others
-/// twice as long.
+/// Number of consecutive deliveries that kill the decoder process before the stream fails. Each death can take seconds
+/// of processor time, and the other streams in that process must open their decoders again. At half this value, one bad
+/// segment and one kill by the operating system end a stream; at twice this value, a hostile stream disturbs the other
+/// streams twice as long.
 const MAX_CONSECUTIVE_DEATHS: u32 = 3;
 
-/// Maximum number of bytes without any audio in a stream without segments. The start of a stream contains at most a
-/// picture, and the longest gap in a station's audio is seconds. At half this value, large cover pictures or the video
-/// of a transport stream (10 Mbit/s for 3 s) can end a stream; at twice this value, a download of another file takes
-/// twice as long to be noticed.
+/// Maximum number of bytes without any audio in a stream without segments, after which the stream fails. The start of a
+/// stream contains at most a picture, and the longest gap in a station's audio is seconds. At half this value, large
+/// cover pictures or the video of a transport stream (10 Mbit/s for 3 s) can end a valid stream. At twice this value,
+/// the address of a file that contains no audio is noticed after twice the download.
 const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
 
-/// The reason why a stream is not decoded any more.
+/// The reason why a stream cannot be decoded any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Several deliveries in a row killed the process that decodes them.
+    /// Several consecutive deliveries killed the decoder process. The text is the reason of the last death.
     #[error(
         "{MAX_CONSECUTIVE_DEATHS} segments in a row killed the decoder process: {0}; the stream is damaged or hostile"
     )]
     Hostile(String),
-    /// The stream contains something other than audio.
+    /// A stream without segments contained no audio in several megabytes.
     #[error("{} MiB without any audio; check the address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
     NoAudio,
     /// The decoder process cannot be started.
@@ -119,11 +122,11 @@ impl IsolatedDecoder {
         }
     }
 
-    /// Decodes a delivery and adds the result to `out`, in order. A delivery that killed the process which decoded it
-    /// becomes a gap.
+    /// Decodes a delivery and adds the resulting spans to `out`, in order. A delivery that kills the decoder process
+    /// becomes a gap, or is skipped if its duration is unknown.
     ///
     /// # Errors
-    /// [`DecodeError`], after which the stream should end.
+    /// Returns [`DecodeError`] if the stream cannot be decoded any more. The caller should end the stream.
     pub(super) fn process(
         &mut self,
         delivery: Delivery,
@@ -133,19 +136,19 @@ impl IsolatedDecoder {
         match self.try_process(delivery, out) {
             Ok(()) => {
                 self.deaths = 0;
-                // Compared by the audio that was emitted, because bytes of a picture or of video are valid input too.
+                // The emitted audio is compared, because bytes of a picture or of video are valid input too.
                 let is_silent = bytes == 0 || self.report().seconds <= before;
                 self.silent_bytes = if is_silent { self.silent_bytes + bytes } else { 0 };
                 if self.silent_bytes > MAX_BYTES_WITHOUT_AUDIO { Err(DecodeError::NoAudio) } else { Ok(()) }
             }
             Err(SessionError::Died(reason)) => {
                 self.deaths += 1;
-                tracing::warn!(reason, deaths = self.deaths, "decoder process died, delivery skipped");
+                tracing::warn!(reason, deaths = self.deaths, "decoder process died, skipping the media");
                 if self.deaths >= MAX_CONSECUTIVE_DEATHS {
                     return Err(DecodeError::Hostile(reason));
                 }
-                // The gap keeps later positions right. Media without a known duration is placed by its time stamps or
-                // arrival.
+                // The gap keeps the positions of later audio right. If the duration is unknown, later audio is placed
+                // by its time stamps or arrival.
                 if seconds > 0.0 {
                     let reason = GapReason::Unreadable;
                     let gap = Gap { seconds, reason, program_date_time: None };
@@ -157,12 +160,13 @@ impl IsolatedDecoder {
         }
     }
 
-    /// Ends the stream and adds the remaining pieces to `out`.
+    /// Ends the stream and adds the remaining spans to `out`.
     pub(super) fn finish(&mut self, out: &mut Vec<FingerprintedSpan>) {
         match &mut self.inner {
             DecoderBackend::Local(decoder) => decoder.finish(out),
             DecoderBackend::RemoteDecoder(remote) => {
-                // Not retried: only the audio that was held back is lost, and the stream is over.
+                // The request is not retried: the stream is over, and only the audio that the decoder held back is
+                // lost.
                 if let Err(error) = remote.call(&DecodeRequest::Finish, self.anchor, out) {
                     tracing::warn!(%error, "decoder process died at the end of a stream");
                 }
@@ -194,7 +198,8 @@ impl IsolatedDecoder {
         }
     }
 
-    /// Returns the state that another worker needs to continue the clock.
+    /// Returns the state that another worker needs to continue the clock. Returns `None` if the stream has dates, which
+    /// are the same for every worker, or no time stamps.
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
         match &self.inner {
             DecoderBackend::Local(decoder) => decoder.clock_anchor(),
@@ -223,7 +228,7 @@ impl IsolatedDecoder {
         delivery: Delivery,
         out: &mut Vec<FingerprintedSpan>,
     ) -> Result<(), SessionError> {
-        // Read in the parent, because a delivery can wait before a child processes it.
+        // The time is read in the parent, because a delivery can wait until a child processes it.
         let now = (self.settings.wall_clock)();
         match &mut self.inner {
             DecoderBackend::Local(decoder) => {
@@ -246,14 +251,14 @@ impl RemoteDecoder {
         out: &mut Vec<FingerprintedSpan>,
     ) -> Result<(), SessionError> {
         let state = &self.state;
-        // The session calls this only if the child is new; the state is that of the last successful response.
+        // The session calls `open` only if the child is new. The state is that of the last successful response.
         let open = || encode(&DecodeRequest::Open(Box::new(state.clone()), anchor));
         let response = self.session.call(encode(request), open)?;
         let response: DecodeResponse = postcard::from_bytes(&response).map_err(|error| {
             SessionError::Died(format!("the decoder process sent an invalid response ({error})"))
         })?;
         out.extend(response.pieces);
-        // Replaced only after a complete response, so a death repeats nothing and loses one delivery.
+        // The state is replaced only after a complete response, so a death loses one delivery and repeats none.
         self.state = response.state;
         Ok(())
     }
@@ -264,7 +269,7 @@ fn encode(message: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(message).unwrap_or_default()
 }
 
-/// Returns the seconds of audio that a delivery contains if they are known before it is decoded, otherwise 0.
+/// Returns the duration of a delivery in seconds; 0 if the duration is unknown before the delivery is decoded.
 fn duration(delivery: &Delivery) -> f64 {
     match delivery {
         Delivery::HlsSegment(segment) => segment.seconds,
@@ -273,7 +278,7 @@ fn duration(delivery: &Delivery) -> f64 {
     }
 }
 
-/// Returns the bytes of a delivery of a stream without segments, otherwise 0.
+/// Returns the size of a delivery in bytes if it contains encoded audio of a stream without segments, otherwise 0.
 fn size(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Bytes(bytes) => bytes.len(),

@@ -5,45 +5,46 @@ use refrain_core::fingerprint::Peak;
 use refrain_stream::Sound;
 use serde::{Deserialize, Serialize};
 
-/// A stretch of a stream, fingerprinted. Each begins where the one before it ended.
+/// A fingerprinted stretch of a stream: audio or a gap. Each span begins where the previous one ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FingerprintedSpan {
-    /// Samples at 44.1 kHz from the stream's first one to the start of this stretch, gaps included.
+    /// Start of this span in samples at 44.1 kHz after the first sample of the stream, gaps included.
     pub(crate) position: u64,
-    /// Time of its start, seconds since 1970.
+    /// Time of the start of this span, seconds since 1970.
     pub(crate) epoch: f64,
-    /// True if every worker of the stream has this clock.
+    /// True if every worker of the stream gets the same time in `epoch`, from dates of the stream or from the clock of
+    /// an earlier worker.
     pub(crate) shared_clock: bool,
-    /// Length in samples of media that is missing; 0 for audio.
+    /// Length of the gap in samples; 0 if this span is audio.
     pub(crate) missing: u64,
-    /// Peaks that are complete by its end, which may be those of audio before it.
+    /// Peaks that became complete with this span. Some of them can belong to earlier audio.
     pub(crate) ready: Vec<PeakBatch>,
 }
 
-/// Peaks of one fingerprinter.
+/// Peaks of one fingerprinter. After a long gap, another fingerprinter continues the stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PeakBatch {
-    /// Ticks of the stream before the first sample of the fingerprinter.
+    /// Stream time of the first sample of the fingerprinter, in ticks.
     pub(crate) base: u64,
-    /// Peaks in order of time; their times count from `base`.
+    /// Peaks in order of time. Their times are ticks since `base`.
     pub(crate) peaks: Vec<Peak>,
-    /// Ticks of the stream before which all peaks are known.
+    /// Stream time before which all peaks are known, in ticks.
     pub(crate) until: u64,
 }
 
 impl FingerprintedSpan {
-    /// Creates a stretch without peaks.
+    /// Creates a span without peaks. `missing` is the length of the gap in samples, 0 for audio.
     pub(super) fn new(sound: &Sound<'_>, missing: u64) -> Self {
         let Sound { position, epoch, shared_clock, .. } = *sound;
         Self { position, epoch, shared_clock, missing, ready: Vec::new() }
     }
 
-    /// Returns the seconds from the stream's first sample to the start of this stretch.
+    /// Returns the start of this span, in seconds since the first sample of the stream.
     pub(crate) fn seconds(&self) -> f64 {
         seconds(self.position)
     }
 
-    /// Returns the seconds of missing media.
+    /// Returns the length of the gap in seconds; 0 if this span is audio.
     pub(crate) fn missing_seconds(&self) -> f64 {
         seconds(self.missing)
     }

@@ -1,4 +1,4 @@
-//! Channels of a live platform (IVS).
+//! Interface to the channels of a live platform (IVS).
 
 use async_trait::async_trait;
 
@@ -13,7 +13,7 @@ pub struct ChannelStream {
     pub stream_id: String,
     /// URL of the master playlist; `None` in the results of [`Channels::live`].
     pub playback_url: Option<String>,
-    /// Time when it started, in milliseconds since 1970.
+    /// Time when the stream started, in milliseconds since 1970; `None` if the platform did not report it.
     pub started_at: Option<i64>,
 }
 
@@ -31,12 +31,13 @@ pub struct Channel {
 /// Access to channels.
 #[async_trait]
 pub trait Channels: Send + Sync {
-    /// Returns the live stream of a channel (GetStream); `None` if the channel exists and sends nothing.
+    /// Returns the live stream of a channel (GetStream), or `None` if the channel exists but sends no stream. A channel
+    /// that does not exist is an error of the kind `NotFound`.
     async fn stream(&self, channel: &str) -> Result<Option<ChannelStream>, CloudError>;
 
-    /// Returns all streams that are live (ListStreams, every page).
+    /// Returns the live streams of all channels (ListStreams, all pages).
     async fn live(&self) -> Result<Vec<ChannelStream>, CloudError>;
 
-    /// Returns the channel itself (GetChannel).
+    /// Returns the configuration of a channel (GetChannel).
     async fn channel(&self, channel: &str) -> Result<Channel, CloudError>;
 }

@@ -1,18 +1,18 @@
 //! Errors of external services.
 
-/// Kind of a failure. How the failure is handled depends only on it.
+/// Kind of a failure. Callers decide by the kind alone if they retry the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloudErrorKind {
     /// The object does not exist.
     NotFound,
-    /// The object exists already, or has been replaced.
+    /// A write found that the object exists already, or a read found that the object has been replaced.
     Conflict,
     /// Access is denied.
     Denied,
-    /// The request is rejected permanently.
+    /// The service rejects the request permanently: the same request would be rejected again.
     Invalid,
-    /// There were too many calls. A later call succeeds.
+    /// The service rejected the call because there were too many calls. A later call can succeed.
     Throttled,
     /// The service is not reachable, too slow, or has an internal failure. A later call may succeed.
     Unavailable,
@@ -44,8 +44,8 @@ impl CloudError {
     /// Returns true if the same operation may succeed later without intervention.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        // Missing rights are not transient: a retry within seconds would fail the same way. Callers that wait for
-        // people decide by the kind.
+        // Denied access is not transient: a retry within seconds fails in the same way. A caller that retries until a
+        // person has granted the access checks the kind instead.
         matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Unavailable)
     }
 }

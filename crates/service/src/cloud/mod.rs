@@ -15,7 +15,7 @@ pub use objects::{ListedObject, ObjectFacts, ObjectName, Objects, Put};
 pub use queue::{Queue, QueueFacts, QueueMessage};
 pub use topics::Topics;
 
-/// The external services of a process; `None` if a service is not configured.
+/// The external services of a process. A field is `None` if the settings do not contain that service.
 #[derive(Clone, Default)]
 pub struct CloudServices {
     /// Queue of events "IVS Stream State Change".

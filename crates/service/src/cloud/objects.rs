@@ -24,18 +24,18 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// Properties of an object that are known without reading it.
+/// Properties of an object that a bucket returns without the content of the object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectFacts {
     /// Size in bytes.
     pub size: u64,
-    /// Entity tag, which identifies the content.
+    /// Entity tag, which identifies the content; `None` if the store has none.
     pub etag: Option<String>,
-    /// Value of `Content-Type`.
+    /// Value of `Content-Type`; `None` if the object has none.
     pub content_type: Option<String>,
     /// User metadata. The names are in lower case, without `x-amz-meta-`.
     pub metadata: BTreeMap<String, String>,
-    /// Time of the last write, in milliseconds since 1970.
+    /// Time of the last write, in milliseconds since 1970; `None` if the store does not report it.
     pub modified_at: Option<i64>,
 }
 
@@ -46,7 +46,7 @@ pub struct ListedObject {
     pub key: String,
     /// Size in bytes.
     pub size: u64,
-    /// Time of the last write, in milliseconds since 1970.
+    /// Time of the last write, in milliseconds since 1970; `None` if the store does not report it.
     pub modified_at: Option<i64>,
 }
 
@@ -65,8 +65,8 @@ pub trait Objects: Send + Sync {
     /// Returns the properties of an object.
     async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, CloudError>;
 
-    /// Reads a range of an object. The result is shorter only at the end of the object. With an `etag`, fails with an
-    /// error of the kind `Conflict` if the object has been replaced.
+    /// Reads a range of the bytes of an object. The result is shorter than `range` only if the object ends earlier. If
+    /// `etag` is given and the object has another entity tag now, the result is an error of the kind `Conflict`.
     async fn read(
         &self,
         object: &ObjectName,
@@ -86,8 +86,8 @@ pub trait Objects: Send + Sync {
         put: Put,
     ) -> Result<(), CloudError>;
 
-    /// Returns a page of up to 1,000 objects under a prefix, in the order of their keys, after the key `after`; empty
-    /// at the end.
+    /// Returns a page of up to 1,000 objects whose keys begin with `prefix`, in the order of their keys. The page
+    /// begins after the key `after`; with `None`, at the first object. An empty page means that no objects are left.
     async fn list(
         &self,
         bucket: &str,
@@ -98,6 +98,6 @@ pub trait Objects: Send + Sync {
     /// Deletes an object. Deleting a missing object succeeds.
     async fn delete(&self, object: &ObjectName) -> Result<(), CloudError>;
 
-    /// Checks that the bucket exists and may be accessed.
+    /// Returns an error if the bucket does not exist, or if this process may not access it.
     async fn check_bucket(&self, bucket: &str) -> Result<(), CloudError>;
 }

@@ -10,8 +10,8 @@ pub trait Topics: Send + Sync {
     /// Sends a message to all subscribers of a topic.
     async fn publish(&self, topic: &str, message: &str) -> Result<(), CloudError>;
 
-    /// Reads the topic's attributes and tries to publish an invalid message, which the topic rejects: nothing is
-    /// published.
+    /// Checks that a topic exists and that this process may publish to it. Reads the attributes of the topic and
+    /// publishes an invalid message, which the topic rejects, so that no subscriber receives it.
     ///
     /// # Errors
     /// Fails if the topic does not exist, or if this process may not publish to it.

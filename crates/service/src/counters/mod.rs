@@ -1,4 +1,4 @@
-//! Counters of the service. Each part increments them; `/metrics` and CloudWatch report them.
+//! Counters of the service. All components increment them; `/metrics` and the metrics for CloudWatch report them.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -56,17 +56,17 @@ pub struct Counters {
     pub streams: Gauge,
     /// Streams of the whole service that no process follows.
     pub streams_waiting: Gauge,
-    /// Streams that were taken over from another process.
+    /// Streams that this process took over from another process.
     pub streams_taken_over: Counter,
     /// Streams that failed permanently.
     pub streams_failed: Counter,
-    /// Leases of streams that were lost.
+    /// Leases of streams that this process lost to another process.
     pub leases_lost: Counter,
     /// Airings that were detected.
     pub airings: Counter,
     /// Files that were checked.
     pub files_checked: Counter,
-    /// Files that were indexed.
+    /// Files that were indexed as new tracks or with new content.
     pub files_indexed: Counter,
     /// Files whose check or indexing failed permanently.
     pub files_failed: Counter,

@@ -15,19 +15,21 @@ use crate::cloud::CloudServices;
 use crate::counters::Counters;
 use crate::settings::OutboxSettings;
 
-/// Delivers the messages of the outbox. Each sink is served independently: one that is down does not delay the others.
+/// Delivers the messages of the outbox. Each sink is served independently: a sink that is down does not delay the
+/// messages to other sinks.
 ///
 /// Any number of dispatchers may work on one outbox; each message is claimed by one of them. If a process is killed
-/// before it has recorded a delivery, another process claims the message after the claim has expired. So a sink may
-/// receive a message twice and has to recognize it by its name. Messages to sinks that are not configured stay in the
-/// outbox.
+/// before it has recorded a delivery, another process claims the message after the claim has expired. So a sink can
+/// receive a message twice, and has to recognize the second one by the name of the message. Messages to sinks that are
+/// not configured stay in the outbox until the retention job marks them as dead.
 pub struct OutboxDispatcher {
     workers: Vec<SinkWorker>,
     waker: Waker,
 }
 
 impl OutboxDispatcher {
-    /// Creates a dispatcher for the sinks of `settings`. After a stop it has the time `drain` to finish.
+    /// Creates a dispatcher for the sinks of `settings`. `drain` is the time that the dispatcher has to finish after a
+    /// stop.
     ///
     /// # Errors
     /// [`SinkConfigError`] if a sink cannot be used as it is configured.
@@ -41,10 +43,10 @@ impl OutboxDispatcher {
         Self::with_lines(catalog, settings, cloud, drain, counters, SharedLineWriter::default())
     }
 
-    /// As [`OutboxDispatcher::new`], with `lines` in place of standard output.
+    /// Creates a dispatcher as [`OutboxDispatcher::new`] does, with `lines` in place of standard output.
     ///
     /// # Errors
-    /// As [`OutboxDispatcher::new`].
+    /// The same as those of [`OutboxDispatcher::new`].
     pub fn with_lines(
         catalog: &Arc<dyn Catalog>,
         settings: &OutboxSettings,
@@ -75,8 +77,8 @@ impl OutboxDispatcher {
         self.waker.clone()
     }
 
-    /// Delivers until `stop` is cancelled. Then it still delivers due messages as far as the drain time allows, and
-    /// releases the claims of the others.
+    /// Delivers messages until `stop` is cancelled. Then continues with the messages that are due until the drain time
+    /// is over, and releases the claims of undelivered messages.
     pub async fn run(self, stop: CancellationToken) {
         // One task per sink: a sink that hangs blocks only its own task, and a panic in one does not stop the others.
         let mut workers = JoinSet::new();

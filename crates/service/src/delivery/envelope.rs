@@ -12,14 +12,14 @@ const VERSION: u32 = 1;
 /// {"version": 1, "event": "start", "stream": "st-1", "key": "st-1/st-1_2026_11_21T10_57_55+0000.json", "body": "{…}"}
 /// ```
 ///
-/// `key` is the key of an object or the path below a folder; messages to other kinds of sinks have none. `body` is the
-/// text that is delivered, byte for byte.
+/// `key` is the key of the object in a bucket, or the path of the file below a folder. It is missing for other kinds of
+/// sinks. `body` is the text that is delivered, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Envelope {
     version: u32,
     /// Type of the event: `start`, `update`, `final` or `change`.
     pub(super) event: String,
-    /// The `unknownAssetID` of the response.
+    /// Name of the stream or file: the `unknownAssetID` of the response.
     pub(super) stream: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<String>,
@@ -50,8 +50,8 @@ impl Envelope {
     }
 
     pub(super) fn parse(json: &str) -> Result<Self, EnvelopeError> {
-        // The fields are parsed before the version is compared, so a version must keep these fields. Otherwise a newer
-        // message would count as damaged and be dropped instead of retried.
+        // The fields are parsed before the version is compared, so each later version must keep these fields. Without
+        // them, a message of a later version would count as damaged and be dropped instead of retried.
         let envelope: Self = serde_json::from_str(json)?;
         if envelope.version > VERSION { Err(EnvelopeError::Newer(envelope.version)) } else { Ok(envelope) }
     }

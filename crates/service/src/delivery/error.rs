@@ -13,7 +13,7 @@ pub enum SinkConfigError {
     MissingCloudService {
         /// Name of the sink.
         sink: String,
-        /// The AWS resources that it needs: buckets or topics.
+        /// The AWS resources that the sink needs: buckets or topics.
         what: &'static str,
     },
     /// The URL of the sink is invalid.

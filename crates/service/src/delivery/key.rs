@@ -8,17 +8,18 @@ use refrain_app::response::{file_name, safe_name};
 /// Maximum length of a key, in bytes. This is the limit of S3.
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// Maximum length of a part between two slashes, in bytes. File systems allow 255 (`NAME_MAX` of Linux). The rest is
-/// for the number of a further result. At twice this value, the folder sink could not create the file; at half this
-/// value, long names of streams are cut although they fit.
+/// Maximum length of a part of a key between two slashes, in bytes. File systems allow 255 bytes (`NAME_MAX` of Linux);
+/// the other 15 are for the number that is added if the key is in use. At twice this value, the folder sink could not
+/// create the file. At half this value, names of streams with more than 120 bytes are cut, although file systems can
+/// store them.
 const MAX_PART_BYTES: usize = 240;
 
-/// Bytes that are reserved for the number of a further result with the same key: `_` and six digits. The number is at
-/// most `MAX_KEY_NUMBER` (five digits), so one digit is spare. With fewer bytes, a numbered key could exceed
-/// [`MAX_KEY_BYTES`].
+/// Bytes that are reserved for the number that distinguishes results with the same key: `_` and six digits. The highest
+/// number, `MAX_KEY_NUMBER`, has five digits, so one digit is spare. With fewer bytes, a numbered key could be longer
+/// than [`MAX_KEY_BYTES`].
 const NUMBER_SUFFIX_BYTES: usize = 7;
 
-/// Template of sinks whose settings have none.
+/// Default template of keys.
 pub const DEFAULT_KEY: &str = "{stream_id}/{file}";
 
 /// Placeholders of templates, with the maximum length of their values in bytes.
@@ -33,8 +34,8 @@ const FIELDS: [(&str, Field, usize); 6] = [
 
 /// A template of keys, for example `{date}/{stream_id}/{file}`.
 ///
-/// Whatever the values of the placeholders are, the key has at most [`MAX_KEY_BYTES`] bytes, does not begin with a
-/// slash, and has no part that is empty, `.` or `..`: it cannot lead out of a folder.
+/// For all values of the placeholders, the key has at most [`MAX_KEY_BYTES`] bytes, does not begin with a slash, and
+/// has no part that is empty, `.` or `..`. So the path of a file never leaves the folder of its sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate(Vec<TemplatePiece>);
 
@@ -58,28 +59,28 @@ enum Field {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyTemplateError {
-    /// The name in braces is unknown.
+    /// The template contains an unknown name in braces.
     #[error(
         "unknown name {{{0}}}; use {{stream_id}}, {{file}}, {{date}}, {{channel}}, {{detection}} or {{event}}"
     )]
     Unknown(String),
-    /// An opening brace without a closing one, or the reverse.
+    /// A brace has no matching brace.
     #[error("unmatched brace; placeholders are written in braces, for example {{file}}")]
     Brace,
-    /// A character that is not allowed in keys.
+    /// The template contains a character that is not allowed in keys.
     #[error("invalid character {0:?}")]
     Character(char),
-    /// A part between slashes that is empty, `.` or `..`.
+    /// A part between two slashes is empty, `.` or `..`.
     #[error(
         "no part between slashes may be empty, `.` or `..`, and the key may not begin or end with a slash"
     )]
     Part,
-    /// No placeholder that makes the keys of different results different.
+    /// The template has no placeholder that distinguishes results, so all results would have the same key.
     #[error(
         "the template has neither {{file}} nor {{detection}}, so that every result would have the same name"
     )]
     NotUnique,
-    /// Keys could be longer than [`MAX_KEY_BYTES`].
+    /// The keys can be longer than [`MAX_KEY_BYTES`]. The value is their maximum length in bytes.
     #[error("keys could have {0} bytes, including room for a number; the maximum is {MAX_KEY_BYTES}")]
     TooLong(usize),
 }
@@ -88,8 +89,9 @@ pub enum KeyTemplateError {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyValues<'a> {
     pub(super) stream_id: &'a str,
-    /// ARN of the channel.
+    /// ARN of the channel; `None` if the stream has no channel.
     pub(super) channel: Option<&'a str>,
+    /// Id of the airing; `None` for results without an airing.
     pub(super) detection: Option<DetectionId>,
     pub(super) event: &'a str,
     pub(super) at: DateTime<Local>,
@@ -99,7 +101,7 @@ impl KeyTemplate {
     /// Parses and checks a template.
     ///
     /// # Errors
-    /// [`KeyTemplateError`], with a message for the author of the template.
+    /// [`KeyTemplateError`] with the reason why the template is invalid.
     pub fn parse(text: &str) -> Result<Self, KeyTemplateError> {
         if let Some(bad) = text.chars().find(|c| c.is_control() || *c == '\\') {
             return Err(KeyTemplateError::Character(bad));
@@ -113,8 +115,8 @@ impl KeyTemplate {
         if !pieces.iter().any(|piece| distinguishing.contains(piece)) {
             return Err(KeyTemplateError::NotUnique);
         }
-        // The sum of the maximum lengths is checked once, for the template. So no value of a placeholder can cause an
-        // error at the time of a delivery, when nobody could correct it.
+        // The maximum length is checked when the template is parsed, so that an operator sees the error at the start.
+        // Then no value of a placeholder can cause an error during a delivery.
         let max_len = pieces.iter().map(TemplatePiece::max_len).sum::<usize>() + NUMBER_SUFFIX_BYTES;
         if max_len > MAX_KEY_BYTES {
             return Err(KeyTemplateError::TooLong(max_len));
@@ -122,7 +124,7 @@ impl KeyTemplate {
         Ok(Self(pieces))
     }
 
-    /// Returns the key without a number.
+    /// Fills in the placeholders. Returns the key without the number that a sink adds if the key is in use.
     pub(super) fn fill(&self, with: &KeyValues<'_>) -> String {
         let mut key = String::new();
         for piece in &self.0 {
@@ -175,7 +177,7 @@ fn pieces(text: &str) -> Result<Vec<TemplatePiece>, KeyTemplateError> {
 }
 
 impl TemplatePiece {
-    /// Returns the maximum length of its text, in bytes.
+    /// Returns the maximum length in bytes of the text that this piece adds to a key.
     fn max_len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -191,16 +193,16 @@ impl Field {
     fn value(self, with: &KeyValues<'_>) -> String {
         match self {
             Self::StreamId => safe_name(with.stream_id),
-            // Always the first number: the sink itself counts up if another result has the name. Only the sink can find
+            // The number is always 1. If the name is in use, the sink chooses a higher number: only the sink can find
             // out which names are in use.
             Self::File => file_name(with.stream_id, &with.at, 1),
-            // UTC, because processes in different time zones share one bucket, and a day must not depend on the process
-            // that delivers.
+            // The date is in UTC: processes in different time zones share one bucket, and the date in a key must not
+            // depend on the process that delivers.
             Self::Date => with.at.with_timezone(&Utc).format("%Y%m%d").to_string(),
             Self::Channel => match with.channel.and_then(|arn| arn.rsplit(['/', ':']).next()) {
                 Some(name) if !name.is_empty() => safe_name(name),
-                // A stream without a channel must not have an empty part in its key, which S3 shows as a nameless
-                // folder.
+                // A stream without a channel has its own name in place of the channel: S3 shows an empty part of a key
+                // as a folder without a name.
                 _ => safe_name(with.stream_id),
             },
             Self::Detection => with.detection.map_or_else(|| "none".to_owned(), |id| id.to_string()),
@@ -209,7 +211,7 @@ impl Field {
     }
 }
 
-/// Shortens a part that is too long for file systems. The ending `.json` is kept.
+/// Cuts a part of a key to at most [`MAX_PART_BYTES`] bytes. The ending `.json` is kept.
 fn short(part: &str) -> String {
     if part.len() <= MAX_PART_BYTES {
         return part.to_owned();
@@ -219,8 +221,8 @@ fn short(part: &str) -> String {
     format!("{}{ending}", &stem[..stem.floor_char_boundary(max_stem)])
 }
 
-/// Returns the key of the `number`th result with this key: the first has no number, the others `_2`, `_3` … before
-/// `.json`.
+/// Returns the key for the `number`th result that has the key `key`. The first result has no number; the others have
+/// `_2`, `_3` … before `.json`.
 pub(super) fn numbered(key: &str, number: u32) -> String {
     if number < 2 {
         return key.to_owned();

@@ -1,5 +1,5 @@
-//! Delivery of events to sinks: events are first recorded in the outbox, then delivered until that succeeds or they
-//! expire.
+//! Delivery of events to sinks. An event is first recorded in the outbox, as one message per sink. Each message is then
+//! delivered, with retries, until the delivery succeeds or the message expires.
 //!
 //! ```text
 //! DetectionEvent ─► OutboxPlanner ─► messages ─► Detections::record (one transaction with the detection)

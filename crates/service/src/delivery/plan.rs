@@ -14,60 +14,61 @@ use super::waker::Waker;
 use crate::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings};
 
 /// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below
-/// the limit of the journal for indexed text. Longer names are cut and completed by a hash, so at half this value only
-/// more names are hashed; at twice this value, the journal rejects the message.
+/// the limit of the journal for indexed text: at twice this value, the journal rejects the message. A longer name is
+/// cut, and a hash of the whole name is appended.
 const MAX_NAME_BYTES: usize = 1_500;
 
-/// The event that only sinks of format `song` receive.
+/// Type of an event that reports only the song of a stream. Only sinks of the format `song` receive it.
 const CHANGE: &str = "change";
 
-/// Title that is reported for a stream that starts without a song, as in the AWS sample.
+/// Title that sinks of the format `song` receive if a stream starts without a song, as in the AWS sample.
 const NOT_RECOGNIZED: &str = "Not Recognized";
 
-/// An event of an airing that is to be reported.
+/// An event that is to be reported to the sinks: of an airing, of a stream, or the result of a file.
 #[derive(Debug)]
 pub struct DetectionEvent<'a> {
     /// Kind of the source: live stream, archive or file.
     pub from: DetectionOrigin,
-    /// The `unknownAssetID`, which fills `{stream_id}` in keys.
+    /// The `unknownAssetID` of the response, and the value of `{stream_id}` in keys.
     pub stream_id: &'a str,
-    /// ARN of the channel, if there is one.
+    /// ARN of the channel; `None` if the source has no channel.
     pub channel: Option<&'a str>,
-    /// The airing. `None` if nothing was detected: at the beginning of a stream without a song, and for files.
+    /// The airing. `None` for the report that a stream begins without a song, and for the result of a file.
     pub detection: Option<DetectionId>,
-    /// Type of the event: `start`, `update` or `final`; `change` if only the song of a stream is reported.
+    /// Type of the event: `start`, `update` or `final`; `change` if only the song of a stream is reported. The result
+    /// of a file is `final`.
     pub event: &'a str,
-    /// Distinguishes the updates of one airing: the stream time of the decision, in milliseconds; 0 for other events of
-    /// an airing. Without a detection it distinguishes the sessions of a stream by their start, in milliseconds, and
-    /// the uploads of a file.
+    /// Number that distinguishes events of the same airing and type. For updates and changes it is the stream time of
+    /// the decision in milliseconds, for a start and a final event it is 0. Without an airing it is the start of the
+    /// session in milliseconds since 1970, or a number made from the content of the file.
     pub number: u64,
-    /// Time of the event, used in the names of files.
+    /// Time of the event. Names of files and dates in keys contain it.
     pub at: DateTime<Local>,
     /// The response for the event, as JSON.
     pub response: &'a str,
-    /// For sinks of format `song`: the new song if this event changes the song of the stream, otherwise `None`.
+    /// The new song, for sinks of the format `song`. `None` if this event does not change the song of the stream.
     pub song: Option<CurrentSong<'a>>,
 }
 
-/// The song of a stream, with the fields of the AWS sample.
+/// The current song of a stream, as sinks of the format `song` receive it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurrentSong<'a> {
-    /// Title of the song. `None` if no song is recognized any more.
+    /// Title of the song; `None` if no song plays.
     pub song: Option<&'a str>,
-    /// Score of the match: the number of matched peaks.
+    /// Score of the match, the number of matched peaks; 0 if no song plays.
     pub score: u32,
-    /// True at the beginning of the stream.
+    /// True if this is the first report of the session.
     pub begins: bool,
 }
 
-/// Creates the outbox messages for each configured sink.
+/// Creates the outbox messages of an event, one for each sink that receives the event.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxPlanner {
     sinks: Arc<[PlannedSink]>,
     waker: Option<Waker>,
 }
 
-/// The settings of a sink that messages depend on.
+/// The settings of a sink that its messages depend on.
 #[derive(Debug)]
 struct PlannedSink {
     name: String,
@@ -77,8 +78,8 @@ struct PlannedSink {
 }
 
 impl OutboxPlanner {
-    /// Creates a planner for these sinks. Their key templates should have been checked with [`KeyTemplate::parse`]; an
-    /// invalid template is replaced by the default.
+    /// Creates a planner for these sinks. An invalid key template is logged and replaced by the default;
+    /// [`KeyTemplate::parse`] checks a template.
     #[must_use]
     pub fn new(sinks: &[SinkSettings]) -> Self {
         Self { sinks: sinks.iter().map(PlannedSink::of).collect(), waker: None }
@@ -91,8 +92,8 @@ impl OutboxPlanner {
         Self { waker: Some(waker), ..self }
     }
 
-    /// Wakes the dispatcher, if there is one. Call this after messages were recorded: they are then delivered at once
-    /// and not at the dispatcher's next poll.
+    /// Wakes the dispatcher, so that it delivers new messages at once and not at its next poll. Call this after
+    /// messages were recorded. Does nothing if the planner has no waker.
     pub fn wake_dispatcher(&self) {
         if let Some(waker) = &self.waker {
             waker.wake();
@@ -138,8 +139,8 @@ impl PlannedSink {
 }
 
 fn template(sink: &str, text: &str) -> KeyTemplate {
-    // Settings were checked at the start, so this is a second line of defense. A wrong name is better than a lost
-    // detection.
+    // Templates are checked at the start, so an invalid one is a bug. A file with the default name is better than a
+    // lost detection.
     KeyTemplate::parse(text).unwrap_or_else(|error| {
         tracing::error!(sink, %error, "invalid key template of a sink, using the default names");
         KeyTemplate::default()
@@ -156,29 +157,30 @@ fn key_values<'a>(detection_event: &'a DetectionEvent<'_>) -> KeyValues<'a> {
     }
 }
 
-/// Returns the name of the message in the outbox. It is the same for the same event.
+/// Returns the name of the message in the outbox. The same event always has the same name.
 fn name(detection_event: &DetectionEvent<'_>, format: SinkFormat) -> String {
-    // The name must not contain the time of the event: a worker that repeats the event after a crash has another time,
-    // and the same name is what makes the journal ignore the second message.
+    // After a crash, another worker repeats the event at a later time. The journal ignores the second message because
+    // it has the same name, so the name must not contain the time.
     let of =
         detection_event.detection.map_or_else(|| detection_event.stream_id.to_owned(), |id| id.to_string());
     let mut name = format!("{of}/{}/{}", detection_event.event, detection_event.number);
     if let (SinkFormat::Song, Some(now)) = (format, detection_event.song) {
-        // The start and the end of a song can both be changes of the same airing.
+        // The start and the end of an airing can both change the song of the stream, so their messages need different
+        // names.
         name.push_str(if now.song.is_some() { "/song" } else { "/none" });
     }
     if name.len() <= MAX_NAME_BYTES {
         return name;
     }
     let hash = digest(&SHA256, name.as_bytes());
-    // The hash covers the whole name. Two names that differ only after the cut would otherwise count as one message,
-    // and the second one would be lost.
+    // The hash covers the whole name. Otherwise, two names that differ only in the cut part would count as one message,
+    // and the second message would be lost.
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES - 1 - 2 * hash.as_ref().len()));
     name.push('/');
     name + &hexadecimal(hash.as_ref())
 }
 
-/// A message in the format of the stream check of the AWS sample.
+/// A message in the format `song`, with the fields of the stream check in the AWS sample.
 #[derive(Serialize)]
 struct SongMessage<'a> {
     stream: &'a str,

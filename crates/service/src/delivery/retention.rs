@@ -10,37 +10,37 @@ use super::retry::milliseconds;
 use crate::clock::{Clock, SystemClock};
 use crate::settings::RetentionSettings;
 
-/// Mean interval between two rounds. Retention times are days, so an hour is exact enough. At half this value, the idle
-/// database has twice the queries; at twice this value, a round deletes twice the rows, still in batches.
+/// Mean interval between two rounds of deletion. Retention times are days, so an hour is exact enough. At half this
+/// value, an idle database gets twice the queries; at twice this value, expired rows stay up to two hours longer.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Minimum delay of the first round; the actual delay is up to twice as long. A process has more important work when it
-/// starts: it opens the index and claims streams. At half this value, rounds run into that phase; at twice this value,
-/// a process that restarts every two minutes never deletes anything.
+/// Minimum delay of the first round after the start of a process; the actual delay is random, up to twice as long. A
+/// process that starts opens the index and claims streams first. At half this value, rounds slow down that start; at
+/// twice this value, a process that restarts every two minutes never deletes anything.
 const FIRST_ROUND_DELAY: Duration = Duration::from_secs(60);
 
-/// Maximum number of rows of each kind that one transaction deletes. It takes some 50 ms, for which it holds locks.
-/// With twice the rows, other writers wait twice as long (on SQLite all of them); with half, deleting a backlog takes
-/// twice the number of pauses.
+/// Maximum number of rows of each kind that one transaction deletes. Such a transaction holds its locks for some 50 ms.
+/// With twice the rows, other writers wait twice as long (on SQLite all of them). With half the rows, the deletion of a
+/// backlog has twice the number of pauses.
 const MAX_BATCH_ROWS: u32 = 1_000;
 
-/// Messages that have been due for this time without being claimed by any process are marked dead: their sink was
-/// removed from the settings. Messages of sinks that are down are claimed, and expire according to the settings of the
-/// outbox. Two weeks are longer than any rollback of the settings. At half this value, a sink that returns after ten
-/// days has lost its messages; at twice this value, dead rows stay a month.
+/// Messages that no process has claimed for this time since they were due are marked as dead: their sink was removed
+/// from the settings. Messages to sinks that are down are claimed, and expire according to the settings of the outbox.
+/// Two weeks are longer than any rollback of the settings. At half this value, a sink that returns after ten days has
+/// lost its messages; at twice this value, such messages are listed as waiting for a month.
 const UNCLAIMED_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// Attempts and ends of sessions are kept for this time. Queues keep messages for at most half of it (SQS: 14 days). At
-/// half this value, a message of maximum age could start an ended session again; at twice this value, the tables only
-/// have twice the rows.
+/// Retention time of attempts to process objects, and of the ends of sessions. Queues keep messages for at most half of
+/// it (SQS: 14 days). At half this value, a message of that age could start an ended session again; at twice this
+/// value, the tables have twice the rows.
 const STATE_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Pause between two transactions, in which other transactions can run. With a batch of some 50 ms, the job uses a
-/// third of the time. At half this value, a backlog is deleted by a third faster and delays writers more; at twice this
-/// value, the reverse.
+/// Pause between two transactions, in which other transactions can run. With transactions of some 50 ms, the deletion
+/// uses a third of the time. At half this value, a backlog is deleted in two thirds of the time, but other writers wait
+/// more often; at twice this value, the deletion takes two thirds longer.
 const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Deletes expired rows about once per hour. Any number of these jobs may work on one database.
+/// Deletes expired rows about once per hour. Any number of processes may run this job on one database.
 pub struct RetentionJob {
     catalog: Arc<dyn Catalog>,
     retention: RetentionSettings,
@@ -55,7 +55,7 @@ impl RetentionJob {
 
     /// Deletes expired rows until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        // Random, so that processes that start together do not run their rounds at the same time.
+        // The delay is random, so that processes that start together do not run their rounds at the same time.
         let mut wait = FIRST_ROUND_DELAY.mul_f64(1.0 + fastrand::f64());
         while !is_over(&stop, wait).await {
             match self.clean(&stop).await {
@@ -67,17 +67,17 @@ impl RetentionJob {
                     tracing::warn!(%error, "cannot delete expired rows, retrying in the next round");
                 }
             }
-            // The random part keeps several processes from drifting into the same moment: their deletions would lock
-            // the same rows.
+            // The interval is random, so that several processes do not run their rounds at the same time: their
+            // deletions would lock the same rows.
             wait = ROUND_INTERVAL.mul_f64(0.9 + 0.2 * fastrand::f64());
         }
     }
 
-    /// Deletes all rows that have expired by now, batch by batch, until `stop` is cancelled. Returns the numbers of
-    /// deleted detections, deliveries and streams.
+    /// Deletes all rows that have expired by now, in batches. Stops early if `stop` is cancelled. Returns the numbers
+    /// of deleted detections, deliveries and streams.
     ///
     /// # Errors
-    /// If the database fails. Rows that were deleted before stay deleted.
+    /// [`CatalogError`] if the database fails. The rows of earlier batches stay deleted.
     pub async fn clean(&self, stop: &CancellationToken) -> Result<PruneCounts, CatalogError> {
         self.expire_unclaimed(stop).await?;
         let state_before = SystemClock.now().saturating_sub(milliseconds(STATE_RETENTION));
@@ -98,7 +98,7 @@ impl RetentionJob {
             all.detections += pruned.detections;
             all.deliveries += pruned.deliveries;
             all.streams += pruned.streams;
-            // A batch that is not full was the last one. Comparing with zero would need one more transaction.
+            // A batch that is not full was the last one. A loop until a batch is empty would need one more transaction.
             if pruned.max() < u64::from(MAX_BATCH_ROWS) || is_over(stop, BATCH_PAUSE).await {
                 return Ok(all);
             }
@@ -107,7 +107,7 @@ impl RetentionJob {
 }
 
 impl RetentionJob {
-    /// Marks messages as dead whose sink was removed from the settings.
+    /// Marks messages as dead whose sink was removed from the settings. See [`UNCLAIMED_AFTER`].
     async fn expire_unclaimed(&self, stop: &CancellationToken) -> Result<(), CatalogError> {
         let mut expired = 0;
         loop {

@@ -5,32 +5,32 @@ use std::time::Duration;
 
 use refrain_catalog::{AfterFailure, OutboxMessage};
 
-/// Pause after the first failure of a message, a sink or the database. Each further pause is twice as long. Short
-/// failures such as a restart of the receiver end within a few of them. At half this value, the first five attempts end
+/// Pause after the first failure of a message, a sink or the database. Each further pause is twice as long. A restart
+/// of a receiver takes a few seconds, so it ends within a few pauses. At half this value, the first five attempts end
 /// after 7 s instead of 15 s; at twice this value, a message that failed once is delivered 2 s late.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Maximum relative deviation of a pause, so that deliveries that failed together are not retried together. At 0.1,
-/// retries of one outage arrive within a fifth of the pause; at 0.4, within most of it, but single pauses become as
-/// short as 0.6 of the intended one.
+/// Maximum deviation of a pause from its intended length, as a fraction of that length. Deliveries that failed at the
+/// same time are then retried at different times. At half this value, all retries after an outage reach the receiver
+/// within a fifth of the pause; at twice this value, single pauses are as short as 0.6 of the intended one.
 const JITTER: f64 = 0.2;
 
-/// Minimum number of attempts before a message is marked dead, independent of its age. The message may have waited
-/// behind others for a sink that was down, or may have been made due again with `refrain outbox retry`. With 2, such a
-/// message could be dead after seconds; with 10, it is retried for some 8 minutes more.
+/// Minimum number of attempts before a message is marked as dead, whatever its age. An old message may have had few
+/// attempts: it waited behind others for a sink that was down, or `refrain outbox retry` made it due again. With 2,
+/// such a message could be dead after seconds; with 10, it is retried for some 8 minutes more.
 const MIN_ATTEMPTS: u32 = 5;
 
-/// A sink counts as down after failures of this many different messages without a success in between. One message that
-/// fails again and again says nothing about the sink. With 2, two bad messages stop the others; with 10, ten messages
-/// lose an attempt before an outage is noticed.
+/// Number of different messages that must fail without a success in between before their sink counts as down. A message
+/// that fails repeatedly counts once, because the message itself can be the reason. With 2, two bad messages delay all
+/// others; with 10, ten messages lose an attempt before an outage is noticed.
 const MAX_FAILED_MESSAGES: usize = 5;
 
-/// Longest pause between two attempts to reach a sink that is down. It is the longest additional delay after the sink
-/// is back. At half this value, a sink that is down gets twice the probes; at twice this value, deliveries continue up
-/// to 30 s late.
+/// Maximum pause between two attempts to reach a sink that is down. After the sink has recovered, deliveries continue
+/// at most this time later. At half this value, a sink that is down gets twice the attempts; at twice this value,
+/// deliveries continue up to 30 s late.
 const MAX_PROBE_PAUSE: Duration = Duration::from_secs(15);
 
-/// Returns the pause after this number of failures: 1 s, 2 s, 4 s … with jitter, at most `max_pause`.
+/// Returns the pause after `failures` failures in a row: 1 s, 2 s, 4 s … with jitter, at most `max_pause`.
 pub(super) fn pause(failures: u32, max_pause: Duration) -> Duration {
     let doubled =
         FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -39,8 +39,9 @@ pub(super) fn pause(failures: u32, max_pause: Duration) -> Duration {
     doubled.min(max_pause).mul_f64(jitter).min(max_pause)
 }
 
-/// Returns what follows an attempt that failed at `now`, in milliseconds since 1970. The pause is at least `min_pause`,
-/// which the sink requested, even if that is more than `max_pause`.
+/// Decides if a message is retried or dead after an attempt that failed at `now`, in milliseconds since 1970. A message
+/// is dead if it is older than `give_up` and has had at least [`MIN_ATTEMPTS`] attempts. The pause before a retry is at
+/// least `min_pause`, which the sink requested, even if that is more than `max_pause`.
 pub(super) fn after(
     delivery: &OutboxMessage,
     now: i64,
@@ -52,8 +53,8 @@ pub(super) fn after(
     if delivery.attempts >= MIN_ATTEMPTS && age >= give_up.as_millis() {
         return AfterFailure::Dead;
     }
-    // The requested pause wins over the maximum: a receiver that answers with `Retry-After` would count an earlier
-    // attempt against its quota.
+    // The requested pause takes precedence over the maximum: a receiver that answers with `Retry-After` would count an
+    // earlier attempt against its quota.
     AfterFailure::RetryAfter(pause(delivery.attempts, max_pause).max(min_pause))
 }
 
@@ -61,32 +62,34 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Circuit breaker of a sink. A sink that is down gets one message at a time, with pauses, until it accepts one. So the
-/// other messages keep their attempts.
+/// Circuit breaker of a sink. A sink that is down gets one message at a time, with pauses, until it accepts one. The
+/// attempts of the other messages are not used up during this time.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
-    /// Failures since the last success.
+    /// Number of failures since the last success.
     failures: u32,
-    /// The messages that failed since the last success, at most [`MAX_FAILED_MESSAGES`].
+    /// Ids of the messages that failed since the last success, at most [`MAX_FAILED_MESSAGES`].
     failed: BTreeSet<i64>,
-    /// Value of `failures` when the sink was taken to be down.
+    /// Value of `failures` when the sink was considered down; until then, equal to `failures`.
     failures_when_opened: u32,
 }
 
 impl Circuit {
-    /// Returns true if the sink is taken to be down.
+    /// Returns true if the sink is considered down.
     pub(super) fn is_open(&self) -> bool {
         self.failed.len() >= MAX_FAILED_MESSAGES
     }
 
-    /// Notes that the sink answered. Returns true if it was taken to be down before.
+    /// Records that the sink accepted or rejected a message, so that it is reachable. Returns true if the sink was
+    /// considered down before.
     pub(super) fn succeeded(&mut self) -> bool {
         let was_down = self.is_open();
         *self = Self::default();
         was_down
     }
 
-    /// Notes that the delivery of `message` failed. Returns true if the sink is taken to be down from now on.
+    /// Records a failed delivery of `message`. Returns true if the sink is considered down because of this failure, and
+    /// false if it already was or still is not.
     pub(super) fn failed(&mut self, message: i64) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() {

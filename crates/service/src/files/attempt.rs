@@ -1,10 +1,9 @@
-//! Attempts to process an object, counted in the database so that an object that kills the process is not retried
-//! forever.
+//! Attempts to process an object. They are counted in the database, so that an object that kills the process is
+//! quarantined after some retries.
 //!
-//! An attempt is counted when a thread is free for it, before the first byte is decoded, and forgotten when the work
-//! ends, whatever its result. So the attempts that remain are those of objects that were being decoded when a process
-//! died. These objects are retried one at a time: an object that only shared its process with one that kills it
-//! succeeds then.
+//! An attempt is counted when a thread is free for it, before the first byte is decoded. It is deleted when the work
+//! ends, with any result. So the remaining attempts are those of objects that were being decoded when a process died.
+//! These objects are retried one at a time: then an object that was not the cause of the death succeeds.
 
 use std::sync::Arc;
 
@@ -18,14 +17,14 @@ use crate::cloud::{ObjectFacts, ObjectName};
 /// Origin of a request to process an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requester {
-    /// A message of a queue, which can be received again.
+    /// A message of a queue. It is received again after a failure.
     Queue,
-    /// A person. Attempts that were counted before are forgotten.
+    /// A person. The attempts that were counted before are deleted.
     Person,
 }
 
-/// An attempt in progress. If it is dropped before [`Attempt::end`] is called, it is ended in the background, because
-/// its process is alive.
+/// An attempt in progress. If it is dropped before [`Attempt::end`] is called, a background task records its end, so
+/// that canceled work does not count as the death of a process.
 pub(super) struct Attempt {
     shared: Arc<FilesContext>,
     object: ObjectVersion,
@@ -52,8 +51,8 @@ impl Attempt {
         if requester == Requester::Person {
             journal.end_attempt(&version).await?;
         }
-        // The lock comes before the slot: a task that has a slot never waits for the lock, so that no two wait for each
-        // other.
+        // The lock is acquired before the slot. A task that has a slot never waits for the lock, so no two tasks wait
+        // for each other.
         let alone = match journal.attempts(&version).await? {
             0 => None,
             deaths => {
@@ -75,7 +74,7 @@ impl Attempt {
         self.is_ended = true;
         if let Err(error) = self.shared.journal().end_attempt(&self.object).await {
             let ObjectVersion { bucket, key, .. } = &self.object;
-            // The attempt counts as a death then, which alone does not quarantine the object.
+            // The attempt then counts as a death. One death alone does not quarantine the object.
             tracing::warn!(bucket, key, %error, max_deaths = MAX_DEATHS, "cannot store that an attempt has ended");
         }
     }
@@ -86,8 +85,7 @@ impl Drop for Attempt {
         if self.is_ended {
             return;
         }
-        // Without a runtime the process is ending. The attempt stays counted then and costs the object one of its
-        // tries.
+        // Without a runtime the process is ending. The attempt then stays in the database and counts as a death.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (shared, object) = (Arc::clone(&self.shared), self.object.clone());
             runtime.spawn(async move { shared.journal().end_attempt(&object).await });
@@ -95,8 +93,8 @@ impl Drop for Attempt {
     }
 }
 
-/// Returns the identity of an object's content. It includes the time of the upload, because uploading the same bytes
-/// again is a person's decision to try again.
+/// Returns the identity of an object's content. The identity includes the time of the upload, because uploading the
+/// same bytes again is a person's decision to try again.
 fn version_of(object: &ObjectName, facts: &ObjectFacts) -> ObjectVersion {
     // Size and time complete the ETag, because stores other than S3 can lack it.
     let etag = facts.etag.as_deref().unwrap_or_default();

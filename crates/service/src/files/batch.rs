@@ -12,9 +12,9 @@ use super::index_object::{Indexed, index_object};
 use super::object_key::extension;
 use crate::cloud::{CloudErrorKind, ObjectName};
 
-/// Objects that are prepared while all threads are busy, so that their requests to the bucket are done when a thread is
-/// free. With 1, a thread waits for a request now and then; with 4, more requests and their results are held for no
-/// gain.
+/// Number of objects that are prepared while all threads are busy, so that their requests to the bucket are done when a
+/// thread is free. With 1, a thread sometimes waits for a request; with 4, more results of requests are kept in memory,
+/// and the processing is not faster.
 const PREPARED_OBJECTS: usize = 2;
 
 /// An object, or all objects under a prefix.
@@ -50,7 +50,7 @@ pub struct ProcessedObject<T> {
 impl Files {
     /// Returns the objects of a target and their sizes in bytes, in the order of their keys. A path that does not end
     /// with `/` may be a key as well: if an object has this key, it is the only result, whatever its name. Under a
-    /// prefix, objects without the extension of an audio format are left out, so also reports and metadata.
+    /// prefix, objects without the extension of an audio format are left out, for example reports and metadata.
     ///
     /// # Errors
     /// [`FilesError::Cloud`] if the bucket cannot be listed, of the kind `NotFound` if no object was found.
@@ -80,8 +80,8 @@ impl Files {
         Ok(all)
     }
 
-    /// Checks objects, including objects that have reports, as many at once as there are threads. Calls the callback
-    /// for each object when it is done, in the order of completion.
+    /// Checks objects, as many at once as there are threads. Objects that have reports are checked again. Calls
+    /// `on_done` for each object when it is done, in the order of completion.
     pub async fn check_all(
         &self,
         objects: Vec<(ObjectName, u64)>,
@@ -94,8 +94,8 @@ impl Files {
         self.each(objects, one, on_done).await;
     }
 
-    /// Indexes objects, as many at once as there are threads. Tracks without a rule get `rule`. Calls the callback for
-    /// each object when it is done, in the order of completion.
+    /// Indexes objects, as many at once as there are threads. Tracks without a rule get `rule`; `None` leaves them
+    /// without one. Calls `on_done` for each object when it is done, in the order of completion.
     pub async fn index_all(
         &self,
         objects: Vec<(ObjectName, u64)>,

@@ -32,12 +32,12 @@ pub enum Checked {
         response: String,
         /// Number of songs that were found.
         found: usize,
-        /// Duration of its audio in seconds; 0 if it has none.
+        /// Duration of the decoded audio in seconds; 0 if nothing was decoded.
         seconds: f64,
-        /// Reason of the failure, if the object could not be checked.
+        /// Reason why the object could not be checked; `None` if it was checked.
         failed: Option<String>,
     },
-    /// A report on this content exists already.
+    /// The content of the object has not changed since an earlier check, whose report exists.
     Known {
         /// The object of the report.
         report: ObjectName,
@@ -49,16 +49,17 @@ pub enum Checked {
 /// Reason why an object has no result: the code of the response, and a message.
 type CheckFailure = (u16, String);
 
-/// An object and the facts that distinguish its contents.
+/// An object and the facts that identify its content.
 pub(super) struct ObjectContent<'a> {
     object: &'a ObjectName,
     facts: &'a ObjectFacts,
 }
 
-/// Checks an object and writes its report. For a person, it does so even if a report on this content exists.
+/// Checks an object and writes its report. If a report on the same content exists, only a request of a person repeats
+/// the check.
 ///
-/// If it is interrupted between two steps, repeating it repeats no step: the names of detections and messages depend
-/// only on the content, and the report, which is written last, shows that all is done.
+/// If the check is interrupted and repeated, it reports nothing twice: the names of detections and messages depend only
+/// on the content, and the report is written last.
 pub(super) async fn check(
     shared: &Arc<FilesContext>,
     object: &ObjectName,
@@ -71,7 +72,7 @@ pub(super) async fn check(
         return Ok(Checked::Known { report: location.name });
     }
     let (identification, quarantined) = match identification(shared, object, &facts, requester).await {
-        // The report contains the reason, too. Then the message moves to the dead-letter queue.
+        // The report contains this reason too. The error then moves the message to the dead-letter queue.
         Err(error @ FilesError::Quarantined(_)) => (Err((INTERNAL, error.to_string())), Some(error)),
         identification => (identification?, None),
     };
@@ -101,7 +102,7 @@ pub(super) async fn check(
     Ok(Checked::Reported { report, response: json, found, seconds, failed })
 }
 
-/// Decodes an object and identifies its songs. The inner error is a failure that belongs into the report.
+/// Decodes an object and identifies its songs. The inner error is a failure that the report contains.
 async fn identification(
     shared: &Arc<FilesContext>,
     object: &ObjectName,
@@ -122,7 +123,7 @@ async fn identification(
     }
 }
 
-/// Returns the reason if an object is too large.
+/// Returns the error text if an object is larger than the limit, else `None`.
 pub(super) fn too_large(shared: &FilesContext, object: &ObjectName, facts: &ObjectFacts) -> Option<String> {
     let (size, max) = (facts.size as f64 / 1e9, shared.settings.max_object_bytes as f64 / 1e9);
     (facts.size > shared.settings.max_object_bytes).then(|| {
@@ -144,7 +145,8 @@ fn identify(
     Ok(Ok(Identification::new(&decoded, matches)))
 }
 
-/// Decodes and fingerprints an object, on a thread of the pool. The outer error is a failure to read from the bucket.
+/// Decodes and fingerprints an object. Must run on a thread of the pool. The outer error is a failure to read from the
+/// bucket.
 pub(super) fn decode(
     source: &ObjectSource,
     density: Density,
@@ -153,7 +155,7 @@ pub(super) fn decode(
     let limits = audio_file::limits();
     let reader = open_seekable(|| Ok(source.searchable()), source.size(), &name, &limits);
     let decoded = reader.and_then(|reader| reader.fingerprint(density));
-    // Decoders interpret a failed read as the end of the file.
+    // Decoders treat a failed read as the end of the file, so the source is asked for the error.
     source.failure().map_or(Ok(decoded), |error| Err(error.into()))
 }
 
@@ -188,7 +190,7 @@ fn to_json(response: &Response<'_>) -> String {
     serde_json::to_string(response).unwrap_or_default()
 }
 
-/// Stores the detections.
+/// Stores a detection for each match.
 async fn record(
     shared: &FilesContext,
     content: &ObjectContent<'_>,
@@ -287,8 +289,8 @@ impl ObjectContent<'_> {
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
-    /// Returns the id of a match, which is the same in each process and each repetition: a UUID of version 7, with the
-    /// time of the object instead of the current time, and a hash instead of random bits.
+    /// Returns the id of a match, which is the same in each process and each repetition. It is a UUID of version 7,
+    /// with the time of the object instead of the current time, and a hash instead of random bits.
     fn detection(&self, track: &Track, number: usize) -> DetectionId {
         let hash = self.hash(&[track.id.0.as_bytes(), &(number as u64).to_le_bytes()]);
         let mut random = [0; 10];

@@ -1,8 +1,8 @@
-//! Comparison of new tracks with earlier ones.
+//! Compares new tracks with earlier ones, and stores links between tracks with the same audio.
 //!
-//! The catalog stores with each new track that its comparison is pending. The comparison is possible when the index has
-//! the track, and with it all earlier ones. Its result, and that it is done, are stored in one transaction, so no
-//! interruption loses a link.
+//! The catalog stores with each new track that its comparison is pending. The comparison is possible when the index
+//! contains the track, because the index then also contains all earlier ones. The links and the end of the comparison
+//! are stored in one transaction, so no interruption loses a link.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +18,29 @@ use super::shared::FilesContext;
 use crate::cloud::ObjectName;
 use refrain_app::audio_file::{format_duration, is_near_duplicate, shared_audio};
 
-/// Interval at which the index is checked for tracks that it does not have yet. The index follows the catalog within a
-/// second, so a track is compared after a few checks. At half this value, waiting costs twice the queries; at twice
-/// this value, a link is stored up to a second late.
+/// Interval at which this process checks if the index contains its new tracks. The index follows the catalog within a
+/// second, so a track is compared after a few checks. At half this value, each check costs the same queries twice as
+/// often; at twice this value, a link is stored up to a second late.
 const INDEX_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Interval at which one of all processes looks for comparisons that other processes have left. It is only needed after
-/// a crash. At half this value, the database has twice the queries; at twice this value, links of a killed process are
-/// stored a minute later.
+/// Interval at which one of all processes makes pending comparisons of other processes, which may have been killed. At
+/// half this value, the database has twice the queries; at twice this value, links of a killed process are stored a
+/// minute later.
 const OTHERS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Name of this periodic job for [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "compare new tracks";
 
-/// Number of tracks per page of pending comparisons. A page is a list of numbers, some kilobytes. Half or twice the
-/// value only changes the number of queries after a large import.
+/// Number of tracks per query for pending comparisons. The result of a query is a list of numbers, some kilobytes. The
+/// value only matters after a large import: at half this value, it needs twice the queries.
 const PAGE_ROWS: u32 = 1_000;
 
-/// Time that a command that indexes objects waits until the index has its tracks. Other processes compare the rest
-/// later. The index usually has them within seconds. At half this value, a command leaves more comparisons to the
-/// service; at twice this value, it hangs for two minutes if no index is updated.
+/// Maximum time that a command that indexes objects waits until the index contains its tracks; usually that takes
+/// seconds. Other processes compare the remaining tracks later. At half this value, a command leaves more comparisons
+/// to the service; at twice this value, it hangs for two minutes if no index is updated.
 const INDEX_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Compares until `stop` is cancelled.
+/// Compares new tracks until `stop` is cancelled.
 pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
     loop {
         let done = tokio::select! {
@@ -55,8 +55,8 @@ pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
         let pause = if is_waiting { INDEX_POLL_INTERVAL } else { OTHERS_INTERVAL };
         tokio::select! {
             () = stop.cancelled() => return,
-            // While tracks wait for the index, a new track does not shorten the pause: the index does not have it yet
-            // either.
+            // While tracks wait for the index, a new track does not shorten the pause: the index does not contain the
+            // new track yet either.
             () = shared.comparisons.added(), if !is_waiting => {}
             () = sleep(pause) => {}
         }
@@ -81,7 +81,7 @@ async fn round(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     }
 }
 
-/// Compares the tracks that this process has added, as far as the index has them.
+/// Compares the tracks that this process has added, if the index contains them.
 async fn compare_own(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     for track in shared.comparisons.own() {
         if compare(shared, track).await? {
@@ -91,7 +91,8 @@ async fn compare_own(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     Ok(())
 }
 
-/// Compares the tracks that this process has added. Those that the index does not get in time stay pending.
+/// Compares the tracks that this process has added. Tracks that the index does not contain within [`INDEX_TIMEOUT`]
+/// stay pending.
 pub(super) async fn compare_before_exit(shared: &Arc<FilesContext>) -> Result<(), FilesError> {
     let until = Instant::now() + INDEX_TIMEOUT;
     loop {
@@ -103,7 +104,7 @@ pub(super) async fn compare_before_exit(shared: &Arc<FilesContext>) -> Result<()
     }
 }
 
-/// Compares one track. Returns false if the index does not have it yet.
+/// Compares one track. Returns false if the index does not contain the track yet.
 async fn compare(shared: &Arc<FilesContext>, number: TrackNumber) -> Result<bool, FilesError> {
     let track = shared.catalog.by_numbers(&[number]).await?.pop().filter(|track| track.removed_at.is_none());
     let packed = shared.catalog.constellations(&[number]).await?.pop();

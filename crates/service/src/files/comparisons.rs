@@ -25,12 +25,12 @@ impl Comparisons {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// Removes a track that was compared, or that another process has removed.
+    /// Removes a track after it was compared, or after it was removed from the catalog.
     pub(super) fn forget(&self, track: TrackNumber) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).remove(&track);
     }
 
-    /// Waits until a track is added. A track that was added since the last call counts.
+    /// Waits until a track is added. Returns at once if a track was added since the last call.
     pub(super) async fn added(&self) {
         self.added.notified().await;
     }

@@ -4,22 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use refrain_catalog::ContentHash;
 
-/// A hash of bytes that are read in any order. Clones share one hash.
+/// A hash of the content of an object, whose bytes may be read in any order. Clones share one hash.
 ///
-/// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes
-/// behind a jump count when they are read again.
+/// Only bytes that directly follow the hashed ones are hashed. Decoders read most formats from the start to the end
+/// with a few jumps, so nearly all bytes are hashed while they are decoded. Bytes behind a jump have to be read again.
 #[derive(Clone, Default)]
 pub(super) struct Digest(Arc<Mutex<DigestState>>);
 
 #[derive(Default)]
 struct DigestState {
     hasher: blake3::Hasher,
-    /// Number of bytes from the start that are hashed.
+    /// Number of bytes from the start of the object that are hashed.
     hashed: u64,
 }
 
 impl Digest {
-    /// Adds bytes that were read at `position`, as far as they continue what is hashed.
+    /// Adds bytes that were read at `position`. Only those that directly follow the hashed bytes are hashed.
     pub(super) fn add(&self, position: u64, bytes: &[u8]) {
         let mut state = self.lock();
         let hashed_already = state.hashed.checked_sub(position).and_then(|count| usize::try_from(count).ok());
@@ -30,7 +30,7 @@ impl Digest {
         state.hashed += new.len() as u64;
     }
 
-    /// Number of bytes from the start that are hashed.
+    /// Returns the number of bytes from the start of the object that are hashed.
     pub(super) fn hashed(&self) -> u64 {
         self.lock().hashed
     }

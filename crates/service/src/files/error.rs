@@ -19,8 +19,8 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(30);
 const REPLACED_PAUSE: Duration = Duration::from_secs(5);
 
 /// Pause before a retry if access was denied: a person has to grant a permission first. With a maximum of five
-/// receives, a message is retried for some 25 minutes before it is a dead letter. At half this value, for 12 minutes;
-/// at twice this value, files wait 10 minutes after the permission was granted.
+/// receives, a message is retried for some 25 minutes before the queue dead-letters it. At half this value, these are
+/// 12 minutes; at twice this value, files wait up to 10 minutes after the permission was granted.
 const DENIED_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// A file could not be checked or indexed.
@@ -45,14 +45,14 @@ pub enum FilesError {
          (`refrain identify` or `refrain index` with its s3:// address), to try again"
     )]
     Quarantined(ObjectName),
-    /// The keys for its report belong to other files.
+    /// Both keys that the report could have are in use by other files.
     #[error("{object}: cannot write its report, {taken} and {also_taken} are other files; move one away")]
     NoReportLocation {
         /// The object.
         object: ObjectName,
-        /// Preferred key of the report.
+        /// First key, in use by another file.
         taken: String,
-        /// Alternative key of the report.
+        /// Second key, in use by another file.
         also_taken: String,
     },
     /// The processing of the object panicked.

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::cloud::ObjectName;
 
-/// Maximum nesting depth of messages, for example an EventBridge event in an SNS message in another one. Known setups
-/// have two levels. The limit bounds the recursion for messages of strangers: at half this value, a topic behind a
-/// topic fails; at twice this value, nothing changes for valid messages.
+/// Maximum nesting depth of messages, for example an EventBridge event in an SNS message in another SNS message. Known
+/// setups have two levels. The limit bounds the recursion for messages of untrusted senders. At half this value, only
+/// the known setups work; at twice this value, nothing changes for them.
 const MAX_NESTING: usize = 4;
 
 /// An event about an object.
@@ -15,7 +15,7 @@ const MAX_NESTING: usize = 4;
 pub(super) struct ObjectEvent {
     /// The object, with its key decoded.
     pub(super) object: ObjectName,
-    /// True if the object was created or replaced. Other events are ignored.
+    /// True if the object was created or replaced. Events with false are ignored.
     pub(super) created: bool,
 }
 
@@ -54,8 +54,8 @@ struct Object {
 
 /// Returns the events of a message; a test message has none.
 ///
-/// Sequencers, sizes and entity tags in events are ignored: the state of an object is requested when the object is
-/// processed. So an event that is late, or older than one that was handled, leads to the newest content, too.
+/// Sequencers, sizes and entity tags in events are ignored: the state of an object is requested from the bucket when
+/// the object is processed. So a late event, or one that is older than a handled one, also leads to the newest content.
 ///
 /// # Errors
 /// The reason why the message is invalid.
@@ -65,7 +65,7 @@ pub(super) fn parse(body: &str) -> Result<Vec<ObjectEvent>, String> {
 }
 
 fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
-    // The recursion has to be bounded, because the body comes from a queue that strangers may be allowed to write to.
+    // The recursion has to be bounded, because untrusted senders may be allowed to write to the queue.
     if depth > MAX_NESTING {
         return Err("messages are nested too deeply".to_owned());
     }
@@ -75,7 +75,7 @@ fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
         return nested(inner, depth + 1);
     }
     if let Some(Value::Array(records)) = value.get("Records") {
-        // One invalid record makes the whole message invalid. The caller cannot know which object it named.
+        // One invalid record makes the whole message invalid: the object that the record is about is unknown.
         return records.iter().map(record).collect();
     }
     if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {

@@ -7,16 +7,16 @@ use refrain_core::matching::MatchSettings;
 use super::{event, route};
 use crate::settings::FilesSettings;
 
-/// Reads a message of S3, EventBridge or SNS; returns bucket and key of the objects that it names.
+/// Reads a message of S3, EventBridge or SNS; returns bucket and key of the objects that the message is about.
 ///
 /// # Errors
-/// Returns the reason for which the message is refused.
+/// Returns the reason why the message is invalid.
 pub fn object_events(body: &str) -> Result<Vec<(String, String)>, String> {
     let events = event::parse(body)?;
     Ok(events.into_iter().map(|event| (event.object.bucket, event.object.key)).collect())
 }
 
-/// Decides by its key which work an object needs; returns the decision as text.
+/// Returns the route of an object with this key as text: how the object is processed.
 #[must_use]
 pub fn object_route(key: &str) -> String {
     let settings = FilesSettings {

@@ -17,7 +17,7 @@ use crate::cloud::ObjectName;
 use crate::queue_consumer::{Disposition, Handler};
 use crate::settings::Roles;
 
-/// Checks, indexes or labels the objects that messages are about.
+/// Handles messages about objects: checks or indexes the objects, or applies metadata files.
 pub(super) struct FilesHandler {
     pub(super) shared: Arc<FilesContext>,
     pub(super) archive: Arc<Archive>,
@@ -31,7 +31,7 @@ impl Handler for FilesHandler {
             Ok(events) => events,
             Err(why) => return Disposition::DeadLetter(why),
         };
-        // The shutdown waits for this token before it aborts reading.
+        // A shutdown waits until this token is dropped, at most for a grace period, and then aborts reading.
         let _working = self.shared.working.token();
         let mut worst = Disposition::Ack;
         for event in events {
@@ -39,7 +39,7 @@ impl Handler for FilesHandler {
             // objects without harm.
             worst = worse(worst, self.event(&event).await);
         }
-        // The process is ending, which aborts reading. The next receiver of the message can start at once.
+        // If the process is ending, reading was aborted. Another process can handle the message at once.
         match worst {
             Disposition::Retry(_) if self.shared.stop.is_cancelled() => Disposition::Retry(Duration::ZERO),
             worst => worst,
@@ -47,8 +47,8 @@ impl Handler for FilesHandler {
     }
 }
 
-/// Returns what happens to a message with two events: a retry takes precedence over dead-lettering, and that over
-/// success.
+/// Returns what happens to a message with two events. A retry takes precedence over dead-lettering, and dead-lettering
+/// over success. Of two retries, the one with the shorter pause is made.
 fn worse(one: Disposition, other: Disposition) -> Disposition {
     match (one, other) {
         (Disposition::Retry(one), Disposition::Retry(other)) => Disposition::Retry(one.min(other)),

@@ -26,14 +26,14 @@ pub enum Indexed {
     Added {
         /// The track.
         track: Track,
-        /// Description of the parts that could not be read, if any.
+        /// Description of the parts that could not be read; `None` if all were read.
         damage: Option<String>,
     },
     /// The object had other content before. The track has the same id and a new number.
     Replaced {
         /// The track.
         track: Track,
-        /// Description of the parts that could not be read, if any.
+        /// Description of the parts that could not be read; `None` if all were read.
         damage: Option<String>,
     },
     /// The catalog has this content already.
@@ -49,11 +49,13 @@ pub enum Indexed {
 
 /// Result of reading an object on a thread of the pool.
 enum ReadObject {
+    /// The catalog has this content already, as this track.
     Known(Box<Track>),
+    /// The object has new content.
     New(Box<IndexedTrack>),
 }
 
-/// Indexes an object. A track without a rule gets `rule`.
+/// Indexes an object. A track without a rule gets `rule`; `None` leaves it without one.
 pub(super) async fn index_object(
     shared: &Arc<FilesContext>,
     object: &ObjectName,
@@ -70,7 +72,7 @@ pub(super) async fn index_object(
     indexed
 }
 
-/// Writes a report that says why an object was not indexed. If that fails, only the log has the reason.
+/// Writes a report with the reason why an object was not indexed. If that fails, only the log has the reason.
 async fn report_failure(shared: &FilesContext, object: &ObjectName, facts: &ObjectFacts, why: &str) {
     match report::write_failure(shared, object, facts.etag.as_deref(), why).await {
         Ok(report) => tracing::debug!(%object, %report, "reported why the object is not indexed"),
@@ -89,7 +91,7 @@ async fn index_content(
         return Err(FilesError::Unusable(why));
     }
     let metadata = song_metadata(shared, object, facts).await?;
-    // Read before the thread is taken: the thread should only wait for the bucket.
+    // The catalog is read before a thread is taken, because the thread should wait only for the bucket.
     let known = shared.catalog.find_by_source(&object.to_string()).await?;
     let work = {
         let (source, fields, rule) = (shared.source(object, facts), metadata.fields.clone(), rule.cloned());
@@ -105,7 +107,7 @@ async fn index_content(
         }
         ReadObject::New(indexed_track) => add(shared, *indexed_track).await?,
     };
-    // A metadata file that was written during the indexing found no track to label.
+    // If a metadata file was written during the indexing, its own event found no track. So the metadata is read again.
     let now = sidecar_metadata(shared, object).await?;
     if now.is_newer_than(&metadata) {
         reapply_metadata(shared, indexed, now.fields).await
@@ -149,8 +151,8 @@ async fn change(
     Ok(shared.catalog.update(id, update).await?.unwrap_or(track))
 }
 
-/// Decodes an object and computes its hash in the same pass. Must run on a thread of the pool. If the catalog has a
-/// track of this name, the hash comes first, because the object is usually unchanged.
+/// Decodes an object and computes its hash in the same pass. Must run on a thread of the pool. If `known` is a track of
+/// this object, the hash is computed first, because the content is usually unchanged.
 fn read_object(
     source: &ObjectSource,
     known: Option<Track>,
@@ -192,13 +194,13 @@ async fn add(shared: &FilesContext, indexed_track: IndexedTrack) -> Result<Index
         AddOutcome::Unchanged(track) => return Ok(Indexed::Unchanged { track, relabelled: false }),
     };
     shared.counters.files_indexed.add(1);
-    // Only to start the comparison soon. The catalog has stored with the track that it is pending.
+    // This only makes the comparison start soon: the catalog has stored with the track that its comparison is pending.
     shared.comparisons.add(track.number);
     Ok(if is_new { Indexed::Added { track, damage } } else { Indexed::Replaced { track, damage } })
 }
 
-/// Applies a metadata file to the songs next to it that are already indexed; others get it when they are indexed.
-/// Returns the number of tracks that changed.
+/// Applies a metadata file to the songs next to it that are already indexed. Other songs get the metadata when they are
+/// indexed. Returns the number of tracks that changed.
 pub(super) async fn apply_sidecar(shared: &FilesContext, file: &ObjectName) -> Result<usize, FilesError> {
     let Some(stem) = file.key.get(..file.key.len().saturating_sub(".json".len())) else { return Ok(0) };
     let mut keys = vec![stem.to_owned()];

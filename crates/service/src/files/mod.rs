@@ -6,9 +6,9 @@
 //!                                       └► segment: new object of a stream ─► lease ─► its objects in order ─► events
 //! ```
 //!
-//! An event only says that an object has changed. Its state is requested from the bucket when the object is processed.
-//! So events may arrive late, twice and out of order, and two processes may process one object. Objects are read in
-//! parts, decoded on dedicated threads, and never held in memory as a whole.
+//! An event only means that an object may have changed: its state is requested from the bucket when the object is
+//! processed. So events may arrive late, twice and out of order, and two processes may process one object. Objects are
+//! read in parts, decoded on dedicated threads, and never held in memory as a whole.
 
 mod archive;
 mod attempt;
@@ -62,9 +62,10 @@ use crate::queue_consumer::Handler;
 use crate::settings::{FilesSettings, Roles};
 use refrain_monitor::{EventKind, SnapshotSource};
 
-/// Time to finish the files that are being processed when the process ends. Most are finished earlier, which ends the
-/// wait. It is below the share of a stage in the default drain time of 25 s. At half this value, more files are decoded
-/// twice; at twice this value, the stage is aborted before its messages are released.
+/// Maximum time to finish the files that are being processed when the process ends. The wait ends when all are
+/// finished. The value is below the share of a stage in the default drain time of 25 s. At half this value, more files
+/// are aborted and decoded again by another process; at twice this value, the stage is aborted before its messages are
+/// released.
 const LAST_READING: Duration = Duration::from_secs(8);
 
 /// Dependencies of [`Files`].
@@ -79,9 +80,9 @@ pub struct FilesParts {
     pub planner: OutboxPlanner,
     /// Counters of this process.
     pub counters: Arc<Counters>,
-    /// Names this process in leases of streams of segments.
+    /// Identity of this process as an owner of the leases of streams of segments.
     pub instance: Arc<Instance>,
-    /// The time of day.
+    /// Clock of the process.
     pub clock: Arc<dyn Clock>,
     /// Lease duration of streams of segments.
     pub lease: Duration,
@@ -162,8 +163,8 @@ impl Files {
                 compare::run(Arc::clone(&self.shared), stop.clone()).await;
             }
         };
-        // The streams end first, because their leases have to be released early. Files that are being decoded have
-        // their own time.
+        // The streams end first, because their leases have to be released early. Files that are being decoded then have
+        // a separate time limit.
         tokio::join!(archive, compare, stop.cancelled());
         self.shared.working.close();
         let _ = timeout(LAST_READING, self.shared.working.wait()).await;

@@ -1,6 +1,6 @@
 //! Parts of the keys of objects.
 
-/// Returns the extension of a key's last part, if it has one.
+/// Returns the extension of a key's last part; `None` if it has no extension.
 pub(super) fn extension(key: &str) -> Option<&str> {
     let name = key.rsplit('/').next()?;
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)

@@ -1,4 +1,4 @@
-//! Threads that decode and match files, so that this does not block the threads of tokio.
+//! Threads that decode and match files, so that these long computations do not block the threads of tokio.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A fixed number of threads. They end when the pool is dropped, each after its current job.
+/// A fixed number of threads. When the pool is dropped, each thread ends after its current job.
 pub(super) struct DecodePool {
     jobs: Mutex<Sender<Job>>,
 }
@@ -35,7 +35,7 @@ impl DecodePool {
     /// Runs `work` as soon as a thread is free, and returns its result.
     ///
     /// # Errors
-    /// [`JobPanicked`] if it panics.
+    /// [`JobPanicked`] if `work` panics.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -43,7 +43,7 @@ impl DecodePool {
         // The result goes through a channel, because a thread outside of the runtime cannot be awaited.
         let (result_sender, done) = oneshot::channel();
         let job = Box::new(move || {
-            // Fails if the caller was dropped. After a panic nothing is sent.
+            // Sending fails if the caller was dropped. After a panic of `work`, nothing is sent.
             let _ = result_sender.send(work());
         });
         // Does not fail, because the threads live as long as the pool.

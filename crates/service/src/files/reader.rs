@@ -16,20 +16,21 @@ use tokio_util::sync::CancellationToken;
 use super::digest::Digest;
 use crate::cloud::{CloudError, CloudErrorKind, ObjectFacts, ObjectName, Objects};
 
-/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again. At half this
-/// value, a header needs two requests; at twice this value, each jump fetches bytes that nobody reads.
+/// Size of the first part after a jump, in bytes. Demuxers often read a few bytes there and jump again. At half this
+/// value, a header needs two requests; at twice this value, each jump fetches more bytes that are never read.
 const FIRST_PART_BYTES: u64 = 128 << 10;
 
-/// Maximum size of a part, in bytes. Each further part in a row has four times the size of the previous one. There are
-/// never more than five parts: the current one, the next one, one whose fetch a jump has left in progress, and two of a
-/// dropped reader. At twice the size, a thread holds up to 20 MB; at half this value, a file needs twice the requests.
+/// Maximum size of a part, in bytes. Each part that follows without a jump has four times the size of the previous one.
+/// There are at most five parts: the current one, the next one, one whose fetch a jump has left in progress, and two of
+/// a dropped reader. At twice this value, a thread holds up to 20 MB; at half this value, a file needs twice the
+/// requests.
 const MAX_PART_BYTES: u64 = 2 << 20;
 
-/// Maximum number of attempts to fetch a part. With the pauses below they last some 3 s; after that the message is
-/// retried.
+/// Maximum number of attempts to fetch a part. All attempts and their pauses last some 3 s; then reading fails and the
+/// message is retried.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// Shortest and longest pause between two attempts. A thread of the pool waits meanwhile, so they are short.
+/// Minimum and maximum pause between two attempts. They are short, because a thread of the pool waits during a pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// An object in the version that its facts describe. Reading fails as soon as the object has been replaced.
@@ -43,7 +44,7 @@ pub(super) struct ObjectSource {
     stop: CancellationToken,
     failure: Arc<Mutex<Option<CloudError>>>,
     digest: Digest,
-    /// Parts of a reader that was dropped. The next reader usually continues there.
+    /// Parts of a reader that was dropped, if there is one. The next reader usually continues there.
     leftover: Arc<Mutex<Option<FetchedParts>>>,
 }
 
@@ -84,7 +85,7 @@ impl ObjectSource {
         ObjectReader { source: self.clone(), position: 0, parts: FetchedParts::default() }
     }
 
-    /// As [`Self::open`], in the form that decoders accept.
+    /// Returns a reader as [`Self::open`] does, in the form that decoders accept.
     pub(super) fn searchable(&self) -> Box<dyn Seekable> {
         Box::new(self.open())
     }
@@ -101,7 +102,7 @@ impl ObjectSource {
         Ok(self.digest.value())
     }
 
-    /// Returns the error of the first read that failed, if any. Decoders do not report it.
+    /// Returns the error of the first read that failed, if any. Decoders do not return this error.
     pub(super) fn failure(&self) -> Option<CloudError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -168,7 +169,7 @@ struct FetchedPart {
 }
 
 impl FetchedPart {
-    /// Returns its bytes from a position on; empty if the position is outside the part.
+    /// Returns the bytes of the part from a position in the object on; empty if the position is outside the part.
     fn from(&self, position: u64) -> &[u8] {
         let within = position.checked_sub(self.start).and_then(|offset| usize::try_from(offset).ok());
         within.and_then(|offset| self.bytes.get(offset..)).unwrap_or_default()
@@ -241,7 +242,7 @@ impl ObjectReader {
         Ok(())
     }
 
-    /// Takes the parts of a dropped reader if they have the bytes that this one lacks.
+    /// Takes the parts of a dropped reader if they contain the current position and the parts of this reader do not.
     fn continue_dropped_reader(&mut self) {
         let mut leftover = self.source.leftover.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.parts.contain(self.position)
@@ -251,8 +252,8 @@ impl ObjectReader {
         }
     }
 
-    /// Starts to fetch the next part when half of the current one is read: a header alone is usually followed by a
-    /// jump.
+    /// Starts to fetch the next part when half of the current one is read. Earlier is often useless: after a header
+    /// alone, a decoder usually jumps.
     fn fetch_ahead(&mut self) {
         let FetchedPart { start, bytes } = &self.parts.current;
         let (half, next) = (start + bytes.len() as u64 / 2, start + bytes.len() as u64);

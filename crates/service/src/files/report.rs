@@ -18,9 +18,8 @@ const MAX_REPORT_BYTES: u64 = 16 << 20;
 /// Media type of reports.
 const CONTENT_TYPE: &str = "application/json";
 
-/// Maximum number of attempts to write a report if others write to its location at the same time. Each attempt reads
-/// the location again. Two writers need two attempts; more than five mean that something else keeps writing there, and
-/// the message is retried later.
+/// Maximum number of attempts to write a report while other processes write to the same key. Each attempt determines
+/// the key again. Two writers need two attempts; if five are not enough, the message is retried later.
 const MAX_ATTEMPTS: usize = 5;
 
 /// The fields of a report that identify the file and the content that it is about.
@@ -37,14 +36,16 @@ struct ReportHeader {
 pub(super) struct ReportLocation {
     /// The object of the report.
     pub(super) name: ObjectName,
-    /// True if the object is a report on the current content already.
+    /// True if the object exists and is a report on the current content.
     pub(super) is_current: bool,
+    /// Behavior of the write if the object exists.
     put: Put,
 }
 
 /// Finds the location of the report on the content of `object` with this ETag. The report is next to the object, named
 /// after its stem. If that key belongs to the report on another file, or to a file that is not a report, the report is
-/// named after the full name of the object. So no other file is overwritten.
+/// named after the full name of the object. So no other file is overwritten. Without an ETag, an existing report never
+/// counts as current.
 pub(super) async fn location(
     shared: &FilesContext,
     object: &ObjectName,
@@ -94,7 +95,8 @@ pub(super) async fn write_failure(
     Ok(name)
 }
 
-/// Writes the report. Returns its name.
+/// Writes a report to its location, and finds the location again if another process has used it. Returns the name of
+/// the report.
 pub(super) async fn write(
     shared: &FilesContext,
     object: &ObjectName,
@@ -106,11 +108,12 @@ pub(super) async fn write(
     for _ in 0..MAX_ATTEMPTS {
         match shared.objects.write(&location.name, body.clone(), CONTENT_TYPE, location.put).await {
             Ok(()) => return Ok(location.name),
-            // The report on another file with this stem, or another process, has taken the key.
+            // Another report was written to this key first: of another file with this stem, or by another process.
             Err(error) if error.kind() == CloudErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
-        // Read again after a conflict. The other writer may have written the report on the same content.
+        // After a conflict, the location is determined again: the other writer may have written the report on the same
+        // content.
         location = self::location(shared, object, etag).await?;
         if location.is_current {
             return Ok(location.name);

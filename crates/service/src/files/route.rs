@@ -1,4 +1,4 @@
-//! Decides by its key how an object is processed.
+//! Chooses by the key of an object how the object is processed.
 
 use refrain_core::audio::supported_extension;
 
@@ -6,8 +6,8 @@ use super::object_key::extension;
 use super::segment::{SegmentName, segment_name};
 use crate::settings::FilesSettings;
 
-/// End of the key of the report that an object was not indexed. It differs from the keys of metadata files, which are
-/// read together with a song.
+/// Suffix of the key of a report that an object was not indexed. With this suffix, the report is not taken for a
+/// metadata file of a song.
 pub(super) const FAILURE_REPORT: &str = ".failed.json";
 
 /// How an object is processed.
@@ -31,7 +31,7 @@ pub(super) enum ObjectRoute {
 pub(super) fn route(key: &str, settings: &FilesSettings) -> ObjectRoute {
     let FilesSettings { index_prefix, check_prefix, streams_prefix, .. } = settings;
     let prefixes = [index_prefix, check_prefix, streams_prefix].map(String::as_str);
-    // The longest prefix wins, so the inner one of nested folders. Of equal prefixes the last one wins.
+    // The longest matching prefix wins: of nested folders, the inner one. Of equal prefixes, the last one wins.
     let matching = prefixes.into_iter().enumerate().filter(|(_, prefix)| rest(key, prefix).is_some());
     let Some((index, prefix)) = matching.max_by_key(|(_, prefix)| prefix.len()) else {
         return ObjectRoute::Nothing("it is not below any of the prefixes");
@@ -56,7 +56,8 @@ pub(super) fn route(key: &str, settings: &FilesSettings) -> ObjectRoute {
     }
 }
 
-/// Returns the part of a key after a prefix, which is compared without regard to case.
+/// Returns the part of a key after a prefix, or `None` if the key does not begin with it. Upper and lower case are
+/// equal.
 fn rest<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = key.split_at_checked(prefix.len())?;
     (start.to_lowercase() == prefix.to_lowercase()).then_some(rest)

@@ -2,8 +2,9 @@
 
 use super::object_key::without_extension;
 
-/// Number of digits of a counter. MediaLive writes six, and more when these are used up: seven digits are enough for
-/// 115 days of segments of one second. A wider range would take dates in names of other files for counters.
+/// Accepted numbers of digits of a counter. MediaLive writes six, and seven when these are used up. Seven digits are
+/// enough for 115 days of segments of one second. With eight digits, a date in the name of another file would be taken
+/// for a counter.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=7;
 
 /// The parsed name of a segment.
@@ -17,8 +18,8 @@ pub(super) struct SegmentName {
     pub(super) counter: u64,
 }
 
-/// Parses the key of a segment after the first `folder` bytes, the folder of streams. Returns `None` if the key is not
-/// that of a segment.
+/// Parses the key of a segment. Its first `folder` bytes are the folder of streams, and `modifier` is the name modifier
+/// of MediaLive. Returns `None` if the key is not that of a segment.
 pub(super) fn segment_name(key: &str, folder: usize, modifier: &str) -> Option<SegmentName> {
     let (before, digits) = without_extension(key).rsplit_once('.')?;
     if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

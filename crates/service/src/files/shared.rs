@@ -21,7 +21,7 @@ use crate::delivery::OutboxPlanner;
 use crate::settings::FilesSettings;
 use refrain_monitor::SnapshotSource;
 
-/// Dependencies, settings and threads.
+/// Dependencies, settings and threads that the processing of all files shares.
 pub(super) struct FilesContext {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) index: Arc<dyn SnapshotSource>,
@@ -33,7 +33,8 @@ pub(super) struct FilesContext {
     pub(super) pool: DecodePool,
     /// One permit per thread of the pool, for the processing of untrusted input.
     pub(super) slots: Arc<Semaphore>,
-    /// Held while an object is decoded that was being decoded when a process died.
+    /// Locked while an object is decoded that was being decoded when a process died, so that such objects are decoded
+    /// one at a time.
     pub(super) suspects: Arc<Mutex<()>>,
     /// New tracks that are still to be compared.
     pub(super) comparisons: Comparisons,
@@ -70,16 +71,16 @@ impl FilesContext {
         self.pool.run(work).await.map_err(|JobPanicked| FilesError::Internal(object.clone()))
     }
 
-    /// Identifies the songs in this audio. Takes long, so it must run on a thread of the pool.
+    /// Identifies the songs in a fingerprint. The search takes long, so it must run on a thread of the pool.
     pub(super) fn search(&self, query: &Constellation) -> Result<Matches, IndexError> {
         self.search_with(query, self.settings.matching.effort)
     }
 
-    /// As [`Self::search`], with another effort.
+    /// Does the same as [`Self::search`], with the effort `effort` instead of that of the settings.
     pub(super) fn search_with(&self, query: &Constellation, effort: Effort) -> Result<Matches, IndexError> {
         let snapshot: Arc<Snapshot> = self.index.snapshot();
         identify(&snapshot, query, &MatchSettings { effort, ..self.settings.matching.clone() })
-            // The index is rebuilt in the background. This search fails, and its message is retried.
+            // If the index is damaged, it is rebuilt in the background. This search fails, and its message is retried.
             .inspect_err(|error| self.index.report_damage(&snapshot, error))
     }
 }

@@ -6,27 +6,27 @@ use refrain_app::metadata::{Fields, json_cells, normalized_name};
 use super::object_key::without_extension;
 use super::shared::FilesContext;
 
-/// Maximum size of a metadata file in bytes. A file has some kilobytes. Larger ones are ignored, because they are read
-/// into memory. At half this value, nothing changes in practice; at twice this value, a thread can hold 2 MiB more.
+/// Maximum size of a metadata file in bytes. A file has some kilobytes. Larger files are ignored, because a file is
+/// read into memory as a whole: at twice this value, a thread can need 2 MiB for it.
 const MAX_METADATA_BYTES: u64 = 1 << 20;
 
 /// Metadata of a song, and the versions of the files that it was read from.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SongMetadata {
     pub(super) fields: Fields,
-    /// ETags of the files next to the song.
+    /// ETags of the files next to the song, in the order in which they were read. `None` for a missing file.
     read: Vec<Option<String>>,
 }
 
 impl SongMetadata {
-    /// Returns true if files next to the song were added or changed since `other` was read.
+    /// Returns true if the files next to the song have changed since `other` was read, or if files were added.
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
         self.read != other.read
     }
 }
 
-/// Returns all metadata of a song. The files next to it take precedence over metadata of the object, and these over its
-/// tags.
+/// Returns all metadata of a song. The files next to the song take precedence over the metadata of its object, and this
+/// metadata over the tags of the object.
 ///
 /// Invalid values are logged and ignored, because the song can be indexed without them.
 pub(super) async fn song_metadata(
@@ -51,13 +51,13 @@ pub(super) async fn sidecar_metadata(
         let name = ObjectName { bucket: object.bucket.clone(), key };
         let (fields, etag) = file(shared, &name).await?;
         all.fields = all.fields.over(fields);
-        // Also pushed for a missing file: a file that appears later is a change.
+        // A missing file is recorded as well, because a file that appears later is a change.
         all.read.push(etag);
     }
     Ok(all)
 }
 
-/// Reads one metadata file. Returns its fields and its ETag, or nothing if it does not exist.
+/// Reads one metadata file. Returns its fields and its ETag; no fields and `None` if the file does not exist.
 async fn file(shared: &FilesContext, name: &ObjectName) -> Result<(Fields, Option<String>), CloudError> {
     let nothing = (Fields::default(), None);
     let Some(facts) = shared.facts(name).await? else { return Ok(nothing) };
@@ -66,7 +66,7 @@ async fn file(shared: &FilesContext, name: &ObjectName) -> Result<(Fields, Optio
         return Ok((Fields::default(), facts.etag));
     }
     let bytes = match shared.objects.read(name, 0..facts.size, facts.etag.as_deref()).await {
-        // Deleted between both calls.
+        // The file was deleted between the two requests.
         Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(nothing),
         bytes => bytes?,
     };
@@ -98,8 +98,8 @@ async fn tags(shared: &FilesContext, object: &ObjectName) -> Result<Fields, Clou
     }
 }
 
-/// Returns the fields that the catalog has columns for. Other names serve other purposes of the bucket, for example
-/// cost allocation.
+/// Returns the fields that the catalog has columns for. Other names are ignored: they serve other purposes of the
+/// bucket, for example cost allocation.
 fn known_fields<'a>(
     object: &ObjectName,
     what: &str,

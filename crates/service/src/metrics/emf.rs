@@ -16,7 +16,8 @@ const MAX_METRICS_PER_LINE: usize = 100;
 /// Name, unit and value of a metric.
 type Metric = (&'static str, &'static str, f64);
 
-/// Converts readings to lines. For a value that only increases, a line contains the increase since the previous line.
+/// Converts snapshots of the metrics to log lines. For a value that only increases, a line contains the increase since
+/// the previous snapshot.
 #[derive(Debug)]
 pub struct Emf {
     settings: EmfSettings,
@@ -24,7 +25,7 @@ pub struct Emf {
     streams: HashMap<String, StreamSeconds>,
 }
 
-/// Counters at the time of a reading.
+/// Values of counters in a snapshot. The next snapshot is compared with them.
 #[derive(Debug, Default, Clone, Copy)]
 struct CounterValues {
     matches: u64,
@@ -47,13 +48,13 @@ impl Emf {
         Self { settings, before: CounterValues::default(), streams: HashMap::new() }
     }
 
-    /// Returns the lines of a reading; `now` is in milliseconds since 1970.
+    /// Returns the log lines of a snapshot; `now` is in milliseconds since 1970.
     pub fn lines(&mut self, metrics_snapshot: &MetricsSnapshot, now: i64) -> Vec<String> {
         let increase = self.increase(metrics_snapshot);
         let silence = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.silence);
         let late = increase.iter().fold(0.0, |sum, (_, stream_seconds)| sum + stream_seconds.dropped);
         let mut lines = vec![self.line(now, None, &self.process(metrics_snapshot, silence, late))];
-        // The lines are made first, because they contain the increase since the values that are replaced here.
+        // The line above contains the increase since the old values, so they are replaced after it is made.
         self.count(metrics_snapshot);
         if self.settings.per_channel {
             for ((id, status), (_, stream_seconds)) in metrics_snapshot.streams.iter().zip(&increase) {
@@ -90,11 +91,10 @@ impl Emf {
         metrics
     }
 
-    /// Returns the increase of each stream's values since the previous reading. For a restarted stream this is its
-    /// value.
+    /// Returns the increase of each stream's values since the previous snapshot. If a stream has restarted, its values
+    /// are themselves the increase.
     fn increase(&self, metrics_snapshot: &MetricsSnapshot) -> Vec<(String, StreamSeconds)> {
-        // A restarted stream counts from zero again. Its value is the increase then; a negative one would be wrong in
-        // every sum.
+        // The values of a restarted stream start at zero again. A negative increase would be wrong in every sum.
         let since = |now: f64, before: f64| if now >= before { now - before } else { now };
         let of = |(id, status): &(String, StreamStatus)| {
             let before = self.streams.get(id).copied().unwrap_or_default();

@@ -13,15 +13,15 @@ use refrain_monitor::StreamStatus;
 pub use emf::Emf;
 pub use prometheus::{CONTENT_TYPE, text};
 
-/// Returns the id and status of every stream that this process follows.
+/// Function that returns the id and status of every stream that this process follows.
 pub type Statuses = Arc<dyn Fn() -> Vec<(String, StreamStatus)> + Send + Sync>;
 
-/// Fill level of the outbox.
+/// Number and age of the messages in the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OutboxLevel {
     /// Number of messages that wait for delivery.
     pub due: u64,
-    /// Age of the oldest of these messages, in seconds.
+    /// Age of the oldest of these messages, in seconds; 0 if no message waits.
     pub oldest_seconds: f64,
     /// Number of messages whose delivery failed permanently.
     pub dead: u64,
@@ -32,7 +32,7 @@ pub struct OutboxLevel {
 pub struct MetricsSnapshot {
     /// True if the process is ready.
     pub ready: bool,
-    /// Maximum number of streams of the process.
+    /// Maximum number of streams of the process; 0 without the role `monitor`.
     pub capacity: u32,
     /// Counters of the process.
     pub counters: Arc<Counters>,
@@ -53,7 +53,8 @@ impl MetricsSnapshot {
     }
 }
 
-/// Returns the seconds of audio that were dropped because the machine was too slow, or because they arrived too late.
+/// Returns the duration of the audio that was dropped because the machine was too slow, or because the audio arrived
+/// too late, in seconds.
 fn dropped(status: &StreamStatus) -> f64 {
     status.decoder.gaps.of(GapReason::Dropped).seconds
 }

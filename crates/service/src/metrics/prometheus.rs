@@ -18,14 +18,14 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Milliseconds in a second.
 const MILLISECONDS: f64 = 1000.0;
 
-/// Returns all metrics of a reading.
+/// Returns all metrics of a snapshot.
 ///
 /// # Errors
 /// Only if memory allocation fails.
 pub fn text(metrics_snapshot: &MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("refrain");
-    // A registry per request: the metrics of a stream must disappear with the stream, and labels of a registry that
-    // lives on would stay.
+    // Each request has its own registry: the metrics of a stream must disappear with the stream, but a permanent
+    // registry would keep their labels.
     registry.register_collector(Box::new(metrics_snapshot.clone()));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -156,7 +156,7 @@ impl MetricsSnapshot {
 const GAUGE: MetricType = MetricType::Gauge;
 const COUNTER: MetricType = MetricType::Counter;
 
-/// Writes one metric after the other.
+/// Writes metrics, one after the other.
 struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 
 impl Writer<'_, '_> {
@@ -168,7 +168,7 @@ impl Writer<'_, '_> {
         ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, COUNTER)?)
     }
 
-    /// Writes a metric with the value of each stream that has one.
+    /// Writes a metric that has one value per stream. A stream without a value (`None`) is left out.
     fn each(
         &mut self,
         name: &str,
@@ -186,7 +186,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// Writes the state of each stream: a sample of 1 with the current state as a label.
+    /// Writes the state of each stream: a sample with the value 1 and the current state as a label.
     fn states(&mut self, streams: &[(String, StreamStatus)]) -> fmt::Result {
         let mut metric =
             self.0.encode_descriptor("stream_state", "1 for the current state of the stream", None, GAUGE)?;

@@ -18,31 +18,32 @@ use crate::counters::Counters;
 /// Maximum number of messages per receive: the limit of [`Queue::receive`], which is that of SQS.
 const MAX_RECEIVED_MESSAGES: u32 = 10;
 
-/// Time that a receive waits for the first message: the maximum of SQS. An idle queue then costs three requests per
-/// minute and receiver. At half this value, it costs twice as many; a longer wait is refused.
+/// Maximum time that a receive waits for the first message: the maximum of SQS, which rejects a longer wait. An idle
+/// queue costs three requests per minute and receiver; at half this value, it costs twice as many.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// Number of concurrent receives, so that others poll the queue while the messages of one are dispatched. With 1, a
-/// burst waits for one request after the other; with 6, an idle queue costs twice the requests.
+/// Number of concurrent receive requests, so that the queue is polled while the messages of another request are
+/// started. With 1, a burst waits for one request after the other; with 6, an idle queue costs twice the requests.
 const RECEIVERS: usize = 3;
 
 /// Default of the maximum number of messages that are handled at once. Handlers mostly wait for the platform or the
 /// database; decoding has its own limit of threads. At half this value, a burst of starts takes twice as long; at twice
-/// this value, more messages are hidden in a process that may die. See [`Consumer::parallel`].
+/// this value, a process that dies delays twice the messages until they become visible again. See
+/// [`Consumer::parallel`].
 const DEFAULT_PARALLEL_MESSAGES: usize = 64;
 
-/// Shortest and longest pause after a failed receive. The longest one bounds the delay of messages after an outage of
-/// the queue; at half this value, an outage causes twice the log lines.
+/// Minimum and maximum pause after a failed receive. After an outage of the queue, messages are received at most the
+/// maximum pause late. At half of it, an outage causes twice the log lines.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// Visibility timeout that is assumed if that of the queue cannot be read: the default of SQS. If the queue has a
-/// shorter one, long work is received twice, which handlers must allow; if it has a longer one, extensions shorten it
-/// and are repeated in time.
+/// Visibility timeout that is assumed if that of the queue cannot be read: the default of SQS. If the timeout of the
+/// queue is shorter, a message that takes long is received twice, which handlers must allow. If it is longer, each
+/// extension sets this value instead, and the next extension follows in time.
 const DEFAULT_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Maximum number of receipts that wait for deletion. When it is reached, handlers wait, so a slow queue slows the
-/// receivers down. It is far above [`DEFAULT_PARALLEL_MESSAGES`]: at half this value nothing changes; at twice this
-/// value, more handled messages can become visible again before they are deleted.
+/// receivers down. It is far above [`DEFAULT_PARALLEL_MESSAGES`], so handlers rarely wait. At twice this value, more
+/// handled messages can become visible again before they are deleted, and are then handled twice.
 const MAX_QUEUED_RECEIPTS: usize = 1_000;
 
 /// Receives messages from a queue and passes them to a handler.
@@ -66,8 +67,8 @@ impl Consumer {
         Self { parallel: messages.max(1), ..self }
     }
 
-    /// Receives messages until `stop` is cancelled. Then messages that are being handled are finished, and others are
-    /// made visible at once.
+    /// Receives messages until `stop` is cancelled. Then finishes the messages that are being handled, and makes
+    /// received messages that are not handled yet visible at once.
     pub async fn run(self, stop: CancellationToken) {
         let Some(visibility_timeout) = self.visibility_timeout(&stop).await else { return };
         let (receipts, done) = mpsc::channel(MAX_QUEUED_RECEIPTS);
@@ -115,12 +116,12 @@ impl Consumer {
     }
 }
 
-/// Receives messages and starts their handling, never more than there are free slots. At the end it waits for the last
-/// one.
+/// Receives messages and starts their handling, never more than there are free slots. After a stop, waits until the
+/// started messages are handled.
 async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: CancellationToken) {
     let (mut backoff, mut tasks) = (Backoff::new(PAUSES), JoinSet::new());
-    // Slots are taken before messages are received. A message without a slot would be hidden without being worked on,
-    // and expire in the meantime.
+    // Slots are taken before messages are received. A message without a slot would be hidden from other processes
+    // although no handler works on it.
     while let Some(mut free_slots) = free_slots(&slots, &stop).await {
         // Finished tasks are removed here, or the set would grow with each message.
         while tasks.try_join_next().is_some() {}
@@ -144,7 +145,8 @@ async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: Cancellati
             }
         };
         backoff.reset();
-        // The messages arrived together with the stop. Releasing them lets another process handle them at once.
+        // The messages arrived at the same time as the stop. After their release, another process can handle them at
+        // once.
         if stop.is_cancelled() {
             release(&*work.queue, &messages).await;
             break;
@@ -161,7 +163,7 @@ async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: Cancellati
     while tasks.join_next().await.is_some() {}
 }
 
-/// Waits for a free slot. Returns the slots for at least one message and at most a batch; `None` after a stop.
+/// Waits for a free slot, then takes all free slots up to [`MAX_RECEIVED_MESSAGES`]. Returns `None` after a stop.
 async fn free_slots(slots: &Arc<Semaphore>, stop: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
         biased;

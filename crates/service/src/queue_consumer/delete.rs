@@ -9,23 +9,24 @@ use tokio::time::sleep;
 
 use crate::cloud::Queue;
 
-/// Maximum number of messages that one call deletes. SQS deletes 10 per request, so this is up to 10 requests. More
-/// messages would need more requests anyway; with fewer, a burst is deleted in more calls one after the other.
+/// Maximum number of messages that one call deletes. SQS deletes 10 per request, so this is up to 10 requests. A larger
+/// value saves no requests; with a smaller one, a burst is deleted in more calls one after the other.
 const MAX_DELETED_MESSAGES: usize = 100;
 
 /// Maximum number of attempts to delete. A message that is not deleted is received and handled again, without harm.
-/// With 2, a short outage repeats more work; with 8, receipts of later messages expire meanwhile.
+/// With 2, more messages are handled twice after a short outage; with 8, receipts of later messages can expire during
+/// the attempts.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// Shortest and longest pause between two attempts. All attempts together take about a second and a half, far below the
-/// visibility timeout of the messages that are collected meanwhile.
+/// Minimum and maximum pause between two attempts. All attempts together take about a second and a half, far below the
+/// visibility timeout of the messages that are collected during this time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// Deletes messages until all senders are dropped. While one batch is deleted, the next one is collected.
 pub(super) async fn delete_all(queue: Arc<dyn Queue>, mut done: mpsc::Receiver<String>) {
     let mut batch = Vec::new();
-    // Takes what is there, without waiting for a full batch: a single receipt is deleted at once, and a burst is
-    // deleted together.
+    // Takes the receipts that are available, without waiting for a full batch: a single receipt is deleted at once, and
+    // a burst is deleted together.
     while done.recv_many(&mut batch, MAX_DELETED_MESSAGES).await > 0 {
         delete(&*queue, &batch).await;
         batch.clear();

@@ -33,7 +33,7 @@ pub enum Disposition {
 /// Handles messages of a queue.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Handles a message. This may take as long as necessary. The same message may be received again, also at the same
-    /// time.
+    /// Handles a message. The duration is not limited, because the message stays hidden until the handler returns. The
+    /// same message can be received again, even while it is being handled.
     async fn handle(&self, body: &str) -> Disposition;
 }

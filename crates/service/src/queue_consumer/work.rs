@@ -14,14 +14,14 @@ use super::{Disposition, Handler};
 use crate::cloud::{CloudErrorKind, Queue, QueueMessage};
 use crate::counters::Counters;
 
-/// Part of the visibility timeout after which the timeout of a message is extended: one over this number. With 3, one
-/// extension can fail before the message becomes visible. With 2, a single slow call has it received twice; with 6, a
-/// long job sends twice the requests.
+/// Number of extensions of a message within its visibility timeout, while it is being handled. With 3, one extension
+/// can fail before the message becomes visible. With 2, a single slow call lets another process receive the message;
+/// with 6, a long job sends twice the requests.
 const EXTENSIONS_PER_TIMEOUT: u32 = 3;
 
 /// Time for which a message that can never be handled is hidden if the queue has no dead-letter queue. It is half of
-/// the maximum of SQS (12 h). At half this value, the message is handled in vain twice as often; at twice this value,
-/// it is seen again only after half a day, when somebody may have corrected its cause.
+/// the maximum of SQS (12 h). At half this value, the message is handled in vain twice as often; at twice this value, a
+/// message whose cause a person has corrected is handled up to half a day late.
 const UNHANDLED_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Pause before a retry if a message could not be moved to the dead-letter queue. The handler runs again, which is
@@ -29,14 +29,13 @@ const UNHANDLED_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 /// the message is moved up to a minute late.
 const DEAD_LETTER_RETRY_PAUSE: Duration = Duration::from_secs(30);
 
-/// Pause before a message whose handler panicked is retried. A panic is a bug that mostly occurs again, so the retries
-/// are slow and the maximum number of receives of the queue ends them. At half this value, the log has twice the
-/// errors; at twice this value, a message that only met a passing state is handled a minute later.
+/// Pause before a message whose handler panicked is retried. A panic is a bug that mostly occurs again, so the pause is
+/// long, and the maximum number of receives of the queue ends the retries. At half this value, the log has twice the
+/// errors; at twice this value, a message whose handler does not panic again is handled a minute later.
 const PANIC_RETRY_PAUSE: Duration = Duration::from_secs(60);
 
-/// Maximum number of messages whose ids are remembered, so that each is logged once. An id has some 40 bytes, so all
-/// have below 1 MB. When it is exceeded, all are forgotten and logged once more; half or twice the value only changes
-/// how often.
+/// Maximum number of message ids in memory, with which each message is logged only once. An id has some 40 bytes, so
+/// all have below 1 MB. When the number is reached, all ids are removed, and their messages are logged once more.
 const MAX_LOGGED_IDS: usize = 10_000;
 
 /// State that the handling of all messages of a queue shares.
@@ -78,10 +77,11 @@ impl MessageTask {
         }
     }
 
-    /// Runs the handler and returns its outcome. The message stays hidden while the handler runs.
+    /// Runs the handler and returns its outcome. While the handler runs, the visibility timeout of the message is
+    /// extended.
     async fn disposition(&self, message: &QueueMessage) -> Disposition {
-        // A panic of one handler must not end the consumer: its other messages would stay hidden until they expire.
-        // Handlers share no state that a panic could leave inconsistent.
+        // A panic of one handler must not end the consumer: its other messages would stay hidden until their timeout
+        // expires. Handlers share no state that a panic could leave inconsistent.
         let work = AssertUnwindSafe(self.handler.handle(&message.body)).catch_unwind();
         let mut work = pin!(work);
         let every = (self.visibility_timeout / EXTENSIONS_PER_TIMEOUT).max(Duration::from_millis(100));
@@ -133,11 +133,11 @@ impl MessageTask {
         }
     }
 
-    /// Returns true if a message was not logged yet.
+    /// Returns true if no message with this id was logged yet. Remembers the id.
     fn is_first_log(&self, id: &str) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.len() >= MAX_LOGGED_IDS {
-            // Forgetting all of them is simpler than an order of age, and costs at most one more log line per message.
+            // Removing all ids is simpler than an order of age, and costs at most one more log line per message.
             logged.clear();
         }
         logged.insert(id.to_owned())

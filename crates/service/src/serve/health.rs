@@ -3,24 +3,26 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// If the database refuses the login for this time, only a new process helps, because it reads the password again. A
-/// rotation of the password can be refused for a short time until all servers have it. At half this value, such a
-/// rotation restarts processes; at twice this value, a process with an old password is useless for 10 minutes.
+/// After the database has refused the login for this time, the process counts as broken and is restarted by the
+/// platform: a new process reads the password again. During a rotation of the password, logins can be refused for a
+/// short time until all servers have the new one. At half this value, such a rotation restarts processes; at twice this
+/// value, a process with an old password is useless for 10 minutes.
 pub(super) const MAX_LOGIN_REFUSED: Duration = Duration::from_secs(5 * 60);
 
-/// Health of the process. All parts report to it; `/healthz` and `/readyz` read it.
+/// Health of the process. The components of the process report their state to it; `/healthz` and `/readyz` read it.
 #[derive(Debug, Default)]
 pub struct ProcessHealth(Mutex<HealthState>);
 
 #[derive(Debug, Default)]
 struct HealthState {
     database: ComponentStatus,
-    /// Time of the first refused login since the database answered last.
+    /// Time of the first refused login since the database answered last; `None` if the database does not refuse the
+    /// login now.
     refused_since: Option<Instant>,
     index: ComponentStatus,
     queue_consumers: ComponentStatus,
     draining: bool,
-    /// The reason why only a restart of the process helps.
+    /// The reason why only a restart of the process helps; `None` if no restart is needed.
     broken: Option<String>,
 }
 
@@ -42,14 +44,16 @@ impl ProcessHealth {
         state.refused_since = None;
     }
 
-    /// Reports that the database does not answer. `refused` is true if it refused the login.
+    /// Reports that the database does not answer, for the reason `why`. `refused` is true if the database refused the
+    /// login.
     pub fn set_database_unavailable(&self, why: &str, refused: bool) {
         let mut state = self.lock();
         state.database = ComponentStatus(Some(why.to_owned()));
         state.refused_since = match refused {
-            // The start of the first refusal counts. Each further one must not restart the time.
+            // The time of the first refusal is kept. A further refusal must not restart it.
             true => state.refused_since.or_else(|| Some(Instant::now())),
-            // An unreachable database says nothing about the password. A restart of the process would not help.
+            // If the database is unreachable, its answer about the password is unknown. A restart of the process would
+            // not help.
             false => None,
         };
     }
@@ -74,7 +78,7 @@ impl ProcessHealth {
         self.lock().broken = why;
     }
 
-    /// Returns `Ok` if the process can continue.
+    /// Returns `Ok` if the process can continue without a restart.
     ///
     /// # Errors
     /// The reason why only a restart of the process helps.

@@ -1,4 +1,4 @@
-//! The index that streams and files are searched in. It follows the changes of the catalog.
+//! The index in which the audio of streams and files is searched. It is updated when the catalog changes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{ProcessHealth, ServeError};
 use crate::counters::Counters;
 use refrain_monitor::FollowedIndex;
 
-/// Pause before another attempt to build the index. The database was reachable a moment ago, so the outage is usually
+/// Pause before another attempt to build the index. The database was reachable shortly before, so the outage is usually
 /// short. At half this value, a database that fails over gets twice the attempts; at twice this value, the process is
 /// ready up to 4 s late.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -38,7 +38,8 @@ pub(super) async fn follow(
         };
         match built {
             Ok(library) => {
-                // Ready before the changes are followed: a search may miss the newest tracks, but not the others.
+                // The process is ready before it follows the changes: a search can miss the newest tracks until then,
+                // but no others.
                 health.index(None);
                 let counters = Arc::clone(counters);
                 counters.index_tracks.set(library.snapshot().tracks() as i64);

@@ -1,4 +1,5 @@
-//! A whole process: its parts by role, in the order in which they start and end.
+//! A whole process: its parts by role, in the order in which they start and end. A part is a component that runs as a
+//! separate task, for example the dispatcher of the outbox or a queue consumer.
 //!
 //! ```text
 //! HTTP ─► catalog (retried) ─► index ─► outbox, streams, files ─► queue consumers
@@ -40,12 +41,12 @@ use watch::Watch;
 /// Folder of the lock files of processes, next to the files of the index.
 const INSTANCES: &str = "instances";
 
-/// Opens the catalog. It is called again while the server of the catalog is unavailable.
+/// Function that opens the catalog. It is called again while the server of the catalog is unavailable.
 pub type CatalogOpener = Box<
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<Arc<dyn Catalog>, CatalogError>> + Send>> + Send + Sync,
 >;
 
-/// Receives lines for standard error that are not log lines.
+/// Receives lines for standard error that are not log lines: the metrics for CloudWatch.
 pub type StderrLines = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Everything that a process is created from.
@@ -54,11 +55,11 @@ pub struct ProcessPlan {
     pub settings: ServiceSettings,
     /// Queues, buckets, topics and channels.
     pub cloud: CloudServices,
-    /// Opens the catalog.
+    /// Function that opens the catalog.
     pub open: CatalogOpener,
     /// Path prefix of the files of the index.
     pub index_prefix: PathBuf,
-    /// Receiver of the metrics for CloudWatch.
+    /// Receiver of the lines with the metrics for CloudWatch.
     pub lines: StderrLines,
 }
 
@@ -124,8 +125,7 @@ pub async fn serve(
     http: HttpServer,
     stop: CancellationToken,
 ) -> Result<ShutdownOutcome, ServeError> {
-    // Errors in the settings come before the address is bound, so that a wrong configuration never passes a health
-    // check.
+    // The settings are checked before the address is bound, so that a wrong configuration never passes a health check.
     parts::check(&plan.settings, &plan.cloud)?;
     let shared = ProcessContext::new(&plan);
     let http_stop = CancellationToken::new();
@@ -140,17 +140,17 @@ pub async fn serve(
     };
     let drain = plan.settings.drain;
     let outcome = run_parts(plan, &shared, &stop).await;
-    // HTTP ends last. Load balancers read from `/readyz` that the process is draining, and requests that arrive until
-    // then are answered.
+    // HTTP ends last: load balancers read from `/readyz` that the process is draining, and requests that arrive during
+    // the shutdown are answered.
     http_stop.cancel();
     if let Some(server) = server {
-        // Connections that stay open without a request are closed after this time.
+        // Connections that are still open after this time are closed.
         let _ = tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT.min(drain), server).await;
     }
     outcome
 }
 
-/// State that the HTTP side and the parts share.
+/// State that the HTTP server and the parts share.
 struct ProcessContext {
     health: Arc<ProcessHealth>,
     counters: Arc<Counters>,
@@ -185,7 +185,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     Ok(listener)
 }
 
-/// Runs everything except the HTTP side.
+/// Runs all parts, without the HTTP server, until `stop` is cancelled, and then ends them.
 async fn run_parts(
     plan: ProcessPlan,
     shared: &ProcessContext,
@@ -194,7 +194,7 @@ async fn run_parts(
     let Some(catalog) = open::open_catalog(&plan.open, &shared.health, stop).await? else {
         return Ok(ShutdownOutcome::InTime);
     };
-    // Set before the index is built: the API only needs the catalog, and building can take minutes.
+    // The catalog is set before the index is built: the API only needs the catalog, and building can take minutes.
     let _ = shared.catalog.set(Arc::clone(&catalog));
     let Some(index) =
         index::follow(&catalog, &plan.index_prefix, &shared.health, &shared.counters, stop).await?
@@ -212,7 +212,8 @@ async fn run_parts(
         name = stages.unexpected_end() => Some(name),
     };
     shared.health.set_draining();
-    // Reported before the first part ends, so that no load balancer counts on this process while its parts end.
+    // The state is reported before the first part ends, so that no load balancer sends requests to this process while
+    // its parts end.
     shared.health.queue_consumers(Some("stopped".to_owned()));
     tracing::info!(seconds = drain.as_secs(), "shutting down");
     let ended = stages.end(Instant::now() + drain).await;
@@ -223,8 +224,8 @@ async fn run_parts(
     }
 }
 
-/// Returns the identity of this process as an owner of leases. It finds its predecessors next to the files of the index
-/// if this folder is writable.
+/// Returns the identity of this process as an owner of leases, with a lock file next to the files of the index. If this
+/// folder is not writable, the identity has no lock file.
 fn instance(plan: &ProcessPlan) -> Instance {
     let name = &plan.settings.name;
     let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };
@@ -234,7 +235,7 @@ fn instance(plan: &ProcessPlan) -> Instance {
     })
 }
 
-/// Closes the catalog. Data that was written is safe in any case.
+/// Closes the catalog. If that fails, no data is lost, because each write is a complete transaction.
 async fn close(catalog: &dyn Catalog) {
     match tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT, catalog.close()).await {
         Ok(Ok(())) => {}

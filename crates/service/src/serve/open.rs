@@ -9,13 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::{CatalogOpener, ProcessHealth};
 
 /// Pause before the second attempt to open the catalog. Each further pause is twice as long. A database that starts
-/// together with the service needs a few seconds, which is six attempts. Half or twice the value changes the number of
-/// attempts by one.
+/// together with the service needs a few seconds, which is six attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Maximum pause between two attempts. It is the longest time that a process stays unready after its database is back.
-/// At half this value, a long outage causes twice the log lines; at twice this value, the process is ready up to 10 s
-/// late.
+/// Maximum pause between two attempts. After the database is available again, the process is ready at most this time
+/// later. At half this value, a long outage causes twice the log lines; at twice this value, the process is ready up to
+/// 10 s late.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens the catalog. Retries without a time limit while its server is unavailable. Returns `None` if `stop` is

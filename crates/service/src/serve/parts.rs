@@ -15,7 +15,7 @@ use crate::settings::{ServiceSettings, SinkKind};
 use crate::streams::{self, Streams};
 use refrain_monitor::{FollowedIndex, Monitor};
 
-/// Returns an error if a role or a sink lacks a queue, buckets, an address or AWS.
+/// Returns an error if a role or a sink lacks something that it needs: a queue, a bucket, an address or AWS.
 pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result<(), ServeError> {
     let needs = |role: &str, what: &str| Err(ServeError::Needs(format!("{role} needs {what}")));
     let roles = settings.roles;
@@ -64,9 +64,10 @@ pub(super) struct ProcessParts<'a> {
 }
 
 impl ProcessParts<'_> {
-    /// Starts all parts that this process has. Parts that deliver are started before parts that produce detections.
+    /// Starts all parts that the roles of this process need. Parts that deliver are started before parts that produce
+    /// detections.
     pub(super) fn start(self) -> Result<Stages, ServeError> {
-        // The outbox starts first: the others get a planner that wakes it.
+        // The outbox starts first: the other parts get a planner that wakes the dispatcher.
         let mut stages = Stages::new();
         self.watch(&mut stages);
         let planner = self.deliver(&mut stages)?;
@@ -91,9 +92,9 @@ impl ProcessParts<'_> {
     /// Starts the retention job and the dispatcher. Returns the planner of messages, which wakes the dispatcher.
     fn deliver(&self, stages: &mut Stages) -> Result<OutboxPlanner, ServeError> {
         let ProcessPlan { settings, cloud, .. } = &self.plan;
-        // The dispatcher ends last. The streams and the files leave it at least half of the time.
-        // The dispatcher stops within its own time, whatever the stage has left, so that its claims are released before
-        // the task is aborted.
+        // The dispatcher ends last. Its drain time is fixed, and does not depend on the time that is left for its
+        // stage. If the earlier stages leave half of the time, all claims are released before the task of the
+        // dispatcher is aborted.
         let drain = settings.drain / 2;
         let retention = RetentionJob::new(Arc::clone(&self.catalog), settings.retention.clone());
         stages.start(ShutdownStage::QueueConsumers, "janitor", |stop| retention.run(stop));
@@ -123,7 +124,7 @@ impl ProcessParts<'_> {
         };
         let streams = Streams::new(parts, settings.streams.clone())
             .map_err(|error| ServeError::Settings(error.to_string()))?;
-        // The HTTP server was started without the streams, so their status is passed on when they exist.
+        // The HTTP server started before the streams existed, so the source of their status is set now.
         let status_source = streams.clone();
         self.shared.watch.set_statuses(Arc::new(move || status_source.statuses()));
         let handler = streams.handler();
@@ -167,13 +168,13 @@ impl ProcessParts<'_> {
         let index = cloud.index.as_ref().filter(|_| settings.roles.index);
         self.consume(stages, ShutdownStage::Files, "queues.check", check, &handler);
         self.consume(stages, ShutdownStage::Files, "queues.index", index, &handler);
-        // The part runs without the role `check` too: it does not follow streams of segments then, but ends the
-        // indexing of files.
+        // This part also runs without the role `check`: it then follows no streams of segments, but compares new
+        // tracks, and finishes files at the shutdown.
         stages.start(ShutdownStage::Files, "files", |stop| files.run(stop));
         Ok(())
     }
 
-    /// Starts a consumer of the queue, if there is one.
+    /// Starts a consumer of the queue. Does nothing if the queue is `None`.
     fn consume(
         &self,
         stages: &mut Stages,

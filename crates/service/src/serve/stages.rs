@@ -15,7 +15,7 @@ use super::ShutdownOutcome;
 /// delays each shutdown by 2 s, on top of the drain time.
 pub(super) const FINAL_RESPONSES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum share of the remaining time that a stage may take, because later stages need some too. The last two stages
+/// Maximum share of the remaining time that a stage may take, because later stages also need time. The last two stages
 /// may take all of it. With the default of 25 s, the first stage gets 15 s and the second at least 6 s. At 0.3, streams
 /// are aborted while they write their last events; at 0.9, a stage that hangs leaves the outbox almost no time.
 const MAX_STAGE_SHARE: f64 = 0.6;
@@ -47,7 +47,7 @@ pub(super) struct Stages {
     dead: mpsc::UnboundedReceiver<&'static str>,
 }
 
-/// Reports that a part has ended when it is dropped, also by a panic of the part.
+/// Reports the end of a part when this value is dropped, even if the part panicked.
 struct EndNotice(mpsc::UnboundedSender<&'static str>, &'static str);
 
 impl Drop for EndNotice {
@@ -73,14 +73,15 @@ impl Stages {
         found.map(|(_, stop)| stop.clone()).unwrap_or_default()
     }
 
-    /// Starts a part. It is stopped with its stage.
+    /// Starts a part. The part is stopped with the other parts of its stage.
     pub(super) fn start<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         stage: ShutdownStage,
         name: &'static str,
         part: impl FnOnce(CancellationToken) -> F,
     ) {
-        // The notice is sent when the task drops it. A message after `part.await` would be missing after a panic.
+        // The task drops the notice when it ends, which sends the message. A message after `part.await` would be
+        // missing after a panic.
         let notice = EndNotice(self.ended.clone(), name);
         let part = part(self.stop(stage));
         let task = tokio::spawn(async move {
@@ -99,9 +100,11 @@ impl Stages {
         }
     }
 
-    /// Stops all parts, stage by stage, until `deadline`.
+    /// Stops all parts, one stage after the other. Aborts parts that are still running when the time of their stage or
+    /// `deadline` is over.
     pub(super) async fn end(self, deadline: Instant) -> ShutdownOutcome {
-        // The message of each file is released or the file is finished while streams release their leases.
+        // The files are stopped first: while the streams release their leases, each file is finished or its message is
+        // released.
         self.stop(ShutdownStage::Files).cancel();
         let mut ended = ShutdownOutcome::InTime;
         let mut tasks = self.tasks;
@@ -129,10 +132,10 @@ async fn wait(tasks: Vec<(ShutdownStage, &'static str, JoinHandle<()>)>, until: 
     let mut in_time = true;
     for (_, name, mut task) in tasks {
         match tokio::time::timeout_at(until, &mut task).await {
-            Ok(Ok(())) => tracing::debug!(part = name, "part ended"),
-            Ok(Err(error)) => tracing::error!(part = name, %error, "part panicked"),
+            Ok(Ok(())) => tracing::debug!(part = name, "part of the service ended"),
+            Ok(Err(error)) => tracing::error!(part = name, %error, "part of the service panicked"),
             Err(_) => {
-                tracing::warn!(part = name, "part did not end in time, aborting it");
+                tracing::warn!(part = name, "part of the service did not end in time, aborting it");
                 // An aborted part leaves leases and claims that expire. So its work is repeated, not lost.
                 task.abort();
                 in_time = false;

@@ -1,4 +1,4 @@
-//! The interface to the HTTP endpoints.
+//! The part of the service that its HTTP endpoints can use.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ pub struct ServiceView {
     pub metrics_snapshot: Arc<dyn Fn() -> MetricsSnapshot + Send + Sync>,
     /// Returns the streams that this process follows.
     pub statuses: Statuses,
-    /// The catalog, once it is open.
+    /// The catalog. Empty until the catalog is open.
     pub catalog: Arc<OnceLock<Arc<dyn Catalog>>>,
 }
 

@@ -16,18 +16,19 @@ use crate::metrics::{Emf, MetricsSnapshot, OutboxLevel, Statuses};
 use crate::settings::EmfSettings;
 use refrain_monitor::StreamStatus;
 
-/// Interval of the checks of the database. It is the delay after which `/readyz` reports an outage. At half this value,
-/// each idle process causes twice the queries; at twice this value, load balancers send requests to an unready process
-/// for 10 s.
+/// Interval of the checks of the database. `/readyz` reports an outage at most this time late. At half this value, each
+/// idle process causes twice the queries; at twice this value, load balancers send requests to an unready process for
+/// 10 s.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Timeout of a call to the database. It is below [`CHECK_INTERVAL`], so that a database that hangs is noticed in each
-/// interval. At half this value, a busy database counts as unavailable; above the interval, checks come late.
+/// interval. At half this value, a busy database counts as unavailable; at twice this value, `/readyz` reports a
+/// database that hangs 4 s later.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The outbox is counted at each check of the database whose number is a multiple of this, so every 15 s. Counting
-/// reads an index of all waiting messages. With 1, it costs three times as much; with 6, the metrics of the outbox are
-/// up to 30 s old.
+/// Number of checks of the database per count of the outbox, so the outbox is counted every 15 s. Counting reads an
+/// index of all waiting messages. With 1, counting costs three times as much; with 6, the metrics of the outbox are up
+/// to 30 s old.
 const CHECKS_PER_COUNT: u32 = 3;
 
 /// If a stream has queued audio and none of it is processed for this time, the threads are considered to hang, and
@@ -36,7 +37,7 @@ const CHECKS_PER_COUNT: u32 = 3;
 /// minutes of audio.
 const HANG_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// State of the monitoring.
+/// Monitors the process, and keeps the last results.
 pub(super) struct Watch {
     health: Arc<ProcessHealth>,
     counters: Arc<Counters>,
@@ -45,11 +46,11 @@ pub(super) struct Watch {
     outbox: Mutex<Option<OutboxLevel>>,
     /// Names of the sinks of the settings.
     sinks: Vec<String>,
-    /// True if messages for other sinks were logged.
+    /// True if it was logged that messages wait for sinks that are not in the settings.
     is_warned: AtomicBool,
 }
 
-/// Position of each stream with queued audio, and the time since which it has not changed.
+/// Position of each stream with queued audio, and the time since which the position has not changed.
 #[derive(Default)]
 struct DecodeProgress(HashMap<String, (f64, Instant)>);
 
@@ -64,7 +65,8 @@ impl Watch {
         Self { health, counters, capacity, statuses, outbox, sinks, is_warned }
     }
 
-    /// Sets the source of the streams that are monitored.
+    /// Sets the function that returns the followed streams. Before this call, the process counts as following no
+    /// stream.
     pub(super) fn set_statuses(&self, statuses: Statuses) {
         *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(statuses);
     }
@@ -95,7 +97,8 @@ impl Watch {
                 self.count(&*catalog).await;
             }
             round = round.wrapping_add(1);
-            // While the database is unavailable, no event can be written, so streams wait: their threads do not hang.
+            // While the database is unavailable, no event can be written, so streams do not continue. This does not
+            // mean that their threads hang.
             let hangs = answered && progress.hangs(&self.streams(), Instant::now());
             self.health.set_broken(hangs.then(|| "the threads that process audio hang".to_owned()));
             tokio::select! {
@@ -130,8 +133,8 @@ impl Watch {
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
     }
 
-    /// Sums the messages of the sinks in the settings. Messages of a sink that was removed are not delivered and expire: an
-    /// alarm on their age could never end.
+    /// Sums the messages of the sinks in the settings; of all sinks if the settings have none. Messages of a removed
+    /// sink are never delivered, so an alarm on their age would last until they expire.
     fn outbox(&self, all: &[SinkBacklog]) -> OutboxLevel {
         let (configured, unconfigured): (Vec<_>, Vec<_>) =
             all.iter().partition(|one| self.sinks.contains(&one.sink));
@@ -158,7 +161,7 @@ impl Watch {
         }
     }
 
-    /// Writes the metrics for CloudWatch at each interval until `stop` is cancelled, and once more then.
+    /// Writes the metrics for CloudWatch at each interval until `stop` is cancelled, and once more at the end.
     pub(super) async fn emf(
         self: Arc<Self>,
         settings: EmfSettings,
@@ -183,7 +186,7 @@ impl Watch {
 }
 
 impl DecodeProgress {
-    /// Returns true if no stream with queued audio has made progress for too long.
+    /// Returns true if streams have queued audio, and none of them has made progress for [`HANG_TIMEOUT`].
     fn hangs(&mut self, streams: &[(String, StreamStatus)], now: Instant) -> bool {
         let waiting = streams.iter().filter(|(_, status)| status.queued_seconds > 0.0 && !status.is_over);
         let mut next = HashMap::new();

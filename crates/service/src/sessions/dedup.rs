@@ -9,10 +9,11 @@ use super::reported::ReportedDetections;
 /// The rule by which a recorder recognizes an airing that was reported before.
 #[derive(Debug)]
 pub(crate) enum Dedup {
-    /// For live streams: the events of a repeated airing are dropped. A worker decodes the last segments of its predecessor
-    /// again, whose positions differ by the difference of two clocks.
+    /// For live streams: the events of a repeated airing are dropped. After a take-over, a worker decodes the last
+    /// segments of its predecessor again. The two workers have different clocks, so the positions of an airing differ.
     Reported(ReportedDetections),
-    /// For segments: a repeated airing continues the reported one. Segments that are decoded again have the same positions.
+    /// For segments: a repeated airing continues the reported one. Segments that are decoded again have the same
+    /// positions.
     Redecoded(RedecodedDetections),
 }
 
@@ -23,7 +24,7 @@ pub(crate) enum AiringIdentity {
     Repeat,
     /// The airing with this id.
     Airing(DetectionId),
-    /// An airing that was reported before and begins again. It keeps its stored values.
+    /// An airing that was reported before, in audio that is decoded again. It keeps its stored values.
     Known(Box<Detection>),
 }
 
@@ -45,7 +46,7 @@ impl Dedup {
         }
     }
 
-    /// Adds the final state of an airing.
+    /// Adds an airing that has ended, so that its repetition is recognized.
     pub(super) fn add_final(&mut self, detection: Detection) {
         if let Self::Reported(reported) = self {
             reported.add_final(detection);

@@ -1,11 +1,12 @@
-//! Reasons why a session ends. Only this file makes their texts.
+//! Reasons why a session ends. All their texts are made in this file.
 
 use std::borrow::Cow;
 
 use refrain_catalog::{MAX_DEATHS, StreamState};
 use refrain_monitor::{StreamEnd, StreamPhase};
 
-/// The kind of a reason. The catalog itself ends streams that killed their workers.
+/// The kind of a reason. The kinds do not include the death of workers: the catalog itself ends streams that killed
+/// their workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndCode {
     /// The playlist has an end tag.
@@ -16,7 +17,7 @@ pub enum EndCode {
     ReadToEnd,
     /// The radio station closed the connection.
     StationEnded,
-    /// The session was stopped by its handle.
+    /// This program stopped the session by its stream handle.
     Stopped,
     /// The source was closed without a reason.
     SourceClosed,
@@ -112,12 +113,14 @@ impl EndReason {
         }
     }
 
-    /// Returns the reason for the quarantine of a stream whose decoder has died [`MAX_DEATHS`] times, at last with `end`.
+    /// Returns the reason for the quarantine of a stream whose decoder has died [`MAX_DEATHS`] times. `end` describes
+    /// the last death.
     pub(crate) fn quarantined(end: &StreamPhase) -> Self {
         Self { detail: Some(end.to_string()), ..Self::of(EndCode::DecoderDied) }
     }
 
-    /// Returns the same reason for a stream that has ended on its platform. An error after that end is no failure.
+    /// Returns the same reason with the state `ended`, for a stream that has ended on its platform. An error after that
+    /// end is no failure.
     pub(crate) fn ended(self) -> Self {
         Self { state: StreamState::Ended, ..self }
     }
@@ -134,7 +137,7 @@ impl EndReason {
         self.state
     }
 
-    /// Returns the text for people, [`refrain_catalog::Stream::reason`].
+    /// Returns the text of the reason for people. The catalog stores it in [`refrain_catalog::Stream::reason`].
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match (self.code, self.detail.as_deref()) {

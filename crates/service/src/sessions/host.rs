@@ -15,7 +15,8 @@ use crate::instance::Instance;
 /// Kind of sessions. Each kind has its own claims and its own owner of leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionKind {
-    /// Sessions of live streams. Each claim counts a death, because the media of a stream can kill the process.
+    /// Sessions of live streams. Each claim counts as a death until the stream is confirmed to work, because the media
+    /// of a stream can kill the process.
     Live,
     /// Sessions of streams whose segments are objects. Claims count no deaths: each object has attempts of its own.
     Segments,
@@ -36,14 +37,15 @@ pub(crate) struct KeeperContext {
 /// Follows the sessions whose leases a keeper holds.
 #[async_trait]
 pub(crate) trait SessionHost: Send + Sync + 'static {
-    /// Follows a session until it has ended or an order ends the task. The keeper aborts the task if another process
-    /// holds the lease.
+    /// Follows a session until it has ended or an order ends the task. If another process holds the lease, the keeper
+    /// aborts the task.
     async fn follow(self: Arc<Self>, stream: Stream, orders: watch::Receiver<TaskOrder>);
 
     /// Returns the order for a session whose row contains an end that this process did not write.
     fn order_after_end(&self, row: &Stream) -> TaskOrder;
 
-    /// Waits for an event that may have started a session. The keeper then claims without delay.
+    /// Waits for an event that may have started a session. The keeper then claims without delay. The default
+    /// implementation never returns.
     async fn started(&self) {
         pending::<()>().await;
     }

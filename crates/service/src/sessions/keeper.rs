@@ -9,30 +9,31 @@ use tokio_util::sync::CancellationToken;
 use super::host::{KeeperContext, SessionHost, SessionKind};
 use super::leases::Leases;
 
-/// Maximum interval of rounds. Short leases have shorter rounds. It bounds the delay of a renewal after it is due; at
-/// half or twice the value, that changes by a quarter of a second or half a second.
+/// Maximum interval between two rounds. In a round, leases are renewed if that is due, and sessions are claimed. Short
+/// leases have more frequent rounds. A renewal is at most this time late: at twice this value, one second.
 const MAX_ROUND_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Live streams are claimed in each round whose number is a multiple of this, so once per second. Claims lock rows of
-/// other processes. With 1, many processes compete more; with 4, a new stream starts up to 2 s late.
+/// Number of rounds per claim of live streams, so they are claimed once per second. A claim locks rows that other
+/// processes also claim. With 1, many processes compete more; with 4, a new stream starts up to 2 s late.
 const ROUNDS_PER_LIVE_CLAIM: u32 = 2;
 
-/// The same for streams of segments, so once in 4 s. The event about a segment causes a claim at once, so this is only
-/// the delay after another process has died. With 4, idle processes send twice the queries; with 16, the streams of a
-/// process that was killed are idle for up to 4 s more.
+/// Number of rounds per claim of streams of segments, so they are claimed once in 4 s. The event about a segment causes
+/// a claim at once, so this is only the delay after another process has died. With 4, idle processes send twice the
+/// queries; with 16, the streams of a process that was killed are idle for up to 4 s more.
 const ROUNDS_PER_SEGMENTS_CLAIM: u32 = 8;
 
 /// Number of renewals within the duration of a lease. A failed renewal is repeated in each round, so a lease survives
 /// an outage of two thirds of its duration. With 2, it survives half of it; with 6, each worker sends twice the writes.
 const RENEWALS_PER_LEASE: u32 = 3;
 
-/// Time limit for leaving the sessions at the end. Tasks that have not ended by then are aborted. Writing the last
-/// events takes well below a second if the database answers. At half this value, a slow database loses updates of
-/// airings, which the next worker reports; at twice this value, the stage exceeds its share of the drain time.
+/// Time limit for leaving all sessions when the process ends. Tasks that have not ended by then are aborted. Writing
+/// the last events takes well below a second if the database answers. At half this value, a slow database loses updates
+/// of airings, which the next worker reports. At twice this value, the shutdown stage exceeds its share of the drain
+/// time and is aborted.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Time limit for releasing the leases at the end. Leases that are not released expire. At half this value, a slow
-/// database delays the take-over by the rest of a lease; at twice this value, the shutdown may exceed its limit.
+/// Time limit for releasing the leases when the process ends. Leases that are not released expire. At half this value,
+/// a slow database delays the take-over by the rest of a lease; at twice this value, the shutdown may exceed its limit.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Holds the leases of the sessions of one kind, and a task for each session.
@@ -88,7 +89,7 @@ impl LeaseKeeper {
 
     /// Renews the leases if that is due, and claims streams if there is capacity.
     async fn round(&mut self, claims: bool) {
-        // The calls themselves wait for the database longer than a lease lasts.
+        // Without this limit, a call could wait for the database longer than a lease lasts.
         let limit = self.context.lease / RENEWALS_PER_LEASE;
         if self.leases.database_is_down() || self.renewed.elapsed() >= limit {
             if timeout(limit, self.leases.renew()).await.is_err() {
@@ -101,8 +102,9 @@ impl LeaseKeeper {
         }
     }
 
-    /// Releases the lease of the stream `id` of segments, whose task has ended. It has no effect if the session itself has
-    /// ended. Returns true if streams have to be claimed without delay: this one, after an error or with its next session.
+    /// Releases the lease of the stream of segments `id`, whose task has ended. If `id` is `None`, or if the session
+    /// has ended too, nothing is released. Returns true if streams have to be claimed without delay, so that the stream
+    /// continues after an error or starts its next session. Returns false for live streams.
     async fn release_ended(&self, id: Option<String>) -> bool {
         if self.context.kind == SessionKind::Live {
             // The row contains the end, or the next renewal finds a lease without a task and releases it.
@@ -135,13 +137,14 @@ impl LeaseKeeper {
         let released = self.context.journal().release(self.context.owner(), None);
         match timeout(RELEASE_TIMEOUT, released).await {
             Ok(Ok(count)) => tracing::info!(count, "leases released"),
-            Ok(Err(error)) => tracing::warn!(%error, "cannot release the leases, they expire"),
-            Err(_) => tracing::warn!("leases not released in time, they expire"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot release the leases, they expire later"),
+            Err(_) => tracing::warn!("leases not released in time, they expire later"),
         }
         self.count_streams(0);
     }
 
-    /// Sets the metric of live streams. Capacity is planned by it, and streams of segments are idle most of the time.
+    /// Sets the metric of followed live streams. Operators plan the capacity by this metric, so streams of segments do
+    /// not count: they are idle most of the time.
     fn count_streams(&self, count: usize) {
         if self.context.kind == SessionKind::Live {
             self.context.counters.streams.set(i64::try_from(count).unwrap_or(i64::MAX));

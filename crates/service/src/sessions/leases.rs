@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::host::{KeeperContext, SessionHost, SessionKind};
 use super::order::TaskOrder;
 
-/// After the database was unavailable, this worker does not claim streams for this time. Workers that continued
-/// decoding renew their leases first, so that each stream stays with the worker that has its state. All workers notice
-/// the recovery within a renewal, some 3 s. At half this value, a worker that is slow to notice it loses its streams;
-/// at twice this value, streams of a worker that died in the outage wait 10 s longer.
+/// After an outage of the database, this worker does not claim streams for this time. Workers that continued decoding
+/// renew their leases first, so that each stream stays with the worker that has its state. All workers notice the end
+/// of the outage within the interval of renewals, some 3 s. At half this value, a worker that is slow to notice it
+/// loses its streams; at twice this value, streams of a worker that died in the outage wait 10 s longer.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
 /// A session that this process follows.
@@ -26,15 +26,15 @@ struct LeasedSession {
     finishing: bool,
 }
 
-/// The sessions that this process follows. Dropping it aborts all work on them.
+/// The sessions that this process follows. Dropping this value aborts all work on them.
 pub(super) struct Leases {
     context: Arc<KeeperContext>,
     host: Arc<dyn SessionHost>,
     leased: HashMap<SessionKey, LeasedSession>,
     tasks: JoinSet<()>,
-    /// True if the last call to the database failed. It is logged once per outage.
+    /// True if the last call to the database failed. An outage is logged once.
     is_database_down: bool,
-    /// Streams are claimed from this time on.
+    /// Time before which no streams are claimed.
     claims_from: Instant,
 }
 
@@ -54,8 +54,8 @@ impl Leases {
         self.is_database_down
     }
 
-    /// Records that the database did not answer in time. Decoding continues and events are buffered until the database answers.
-    /// Then the leases are renewed, unless other workers have claimed the streams.
+    /// Records that the database did not answer in time. Decoding continues and events are buffered until the database
+    /// answers. Then the leases are renewed, unless other workers have claimed the streams.
     pub(super) fn database_timed_out(&mut self) {
         if !std::mem::replace(&mut self.is_database_down, true) {
             tracing::warn!("database does not answer, decoding continues, retrying");
@@ -70,8 +70,8 @@ impl Leases {
         }
     }
 
-    /// Waits until the task of a session has ended. Returns the id of its stream, unless another session of the stream is
-    /// followed. Cancel-safe.
+    /// Waits until the task of a session has ended. Returns the id of its stream; `None` if another session of the
+    /// stream is followed, or if the session was removed before. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Option<String> {
         let task = match self.tasks.join_next_with_id().await {
             Some(Ok((task, ()))) => task,
@@ -83,7 +83,7 @@ impl Leases {
             }
             None => std::future::pending().await,
         };
-        // By its task, because this process may have claimed the same session again.
+        // The session is found by its task, because this process may have claimed the same session again.
         let session = self.leased.iter().find(|(_, leased)| leased.task.id() == task)?.0.clone();
         self.leased.remove(&session);
         self.leased.keys().all(|other| other.id != session.id).then_some(session.id)
@@ -106,16 +106,16 @@ impl Leases {
             self.handle_lost_lease(session).await;
         }
         for id in ids {
-            // The stream was claimed by a call whose response was lost, or its task ended without an end in the row. After the
-            // release it can be claimed again.
+            // The stream was claimed by a call whose response was lost, or its task ended without an end in the row.
+            // After the release, the stream can be claimed again.
             if !self.leased.keys().any(|leased| leased.id == id) {
                 let _ = self.context.journal().release(&owner, Some(&id)).await;
             }
         }
     }
 
-    /// Handles a lost lease. If the stream has ended, its last events are written; if another worker follows it, that worker
-    /// reports them.
+    /// Handles a lost lease. If the stream has ended, its last events are written. If another worker follows it, the
+    /// task is aborted, because that worker reports the events.
     async fn handle_lost_lease(&mut self, session: SessionKey) {
         let row = match self.context.journal().stream(&session.id).await {
             Ok(row) => row,
@@ -128,7 +128,8 @@ impl Leases {
             None => return leased.end(TaskOrder::Finish),
             Some(row) if row.started_at != session.started_at => return leased.end(TaskOrder::Finish),
             Some(row) if row.ended_at.is_some() => return leased.end(self.host.order_after_end(&row)),
-            // Another worker holds the stream, or held it and released it. That worker reports the events of the stream.
+            // Another worker holds the stream, or held it and released it. That worker reports the events of the
+            // stream.
             Some(_) => {}
         }
         tracing::warn!(stream = session.id, "stream lease lost, aborting the work on the stream");
@@ -153,7 +154,7 @@ impl Leases {
         }
     }
 
-    /// Marks streams as failed that have killed too many processes.
+    /// Marks live streams as failed that have killed [`MAX_WORKER_DEATHS`] processes.
     async fn quarantine(&self) {
         match self.context.journal().quarantine_streams().await {
             Ok(streams) => {
@@ -182,7 +183,8 @@ impl Leases {
         self.leased.insert(session, LeasedSession { order, task, finishing: false });
     }
 
-    /// Leaves every stream: pending events are written and airings stay open. Tasks that take longer than `limit` are aborted.
+    /// Leaves every stream: pending events are written and airings stay open. Tasks that take longer than `limit` are
+    /// aborted.
     pub(super) async fn release_all(&mut self, limit: Duration) {
         for leased in self.leased.values() {
             leased.order.send_replace(if leased.finishing { TaskOrder::Finish } else { TaskOrder::HandOver });
@@ -204,7 +206,7 @@ impl Leases {
 }
 
 impl LeasedSession {
-    /// Orders the task to finish because the stream has ended.
+    /// Sends the task the order `order`, which ends it because the stream has ended.
     fn end(&mut self, order: TaskOrder) {
         self.finishing = true;
         self.order.send_replace(order);

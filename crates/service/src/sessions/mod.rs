@@ -1,9 +1,9 @@
-//! Leases, tasks and recorders of sessions, for live streams and streams of segments. A session is a run of a stream, from its
-//! start to its end.
+//! Leases, tasks and recorders of sessions, for live streams and streams of segments. A session is one broadcast of a
+//! stream, from its start to its end.
 //!
 //! `LeaseKeeper` claims the sessions of one kind, renews their leases and starts a task for each of them, which a
-//! `SessionHost` provides. When a session ends, is lost or has to be left, the keeper sends the task an order or aborts it.
-//! The task records the detections of its session with a `Recorder`.
+//! `SessionHost` provides. When a session ends, its lease is lost, or the process ends, the keeper sends the task an
+//! order or aborts it. The task records the detections of its session with a `Recorder`.
 
 mod dedup;
 mod end;

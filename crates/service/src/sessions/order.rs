@@ -13,7 +13,7 @@ pub(crate) enum TaskOrder {
     Drain,
     /// The session has ended: end its airings.
     Finish,
-    /// Another worker continues the session: leave its airings open.
+    /// Another worker continues the session: end the task and leave the airings open.
     HandOver,
 }
 

@@ -1,21 +1,21 @@
-//! Recognizes airings in segments that are decoded again, because a process recorded them and was killed before it stored
-//! its position.
+//! Recognizes airings in segments that are decoded again. This happens if a process recorded the airings and was killed
+//! before it stored its position.
 
 use std::collections::HashMap;
 
 use refrain_catalog::{Detection, DetectionId};
 use refrain_monitor::{EventKind, StreamEvent};
 
-/// Two detections of one track whose starts differ by less than this are the same airing, in seconds. At half this
-/// value, an airing whose start moves by 2 s when it is decoded from another segment on is reported twice; at twice
-/// this value, a jingle that is repeated within 6 s is one airing.
+/// Maximum difference between the starts of two detections of one track that count as the same airing, in seconds. The
+/// start of an airing can move when it is decoded from another segment on. At half this value, an airing whose start
+/// moves by 2 s is reported twice; at twice this value, a jingle that is repeated within 6 s is one airing.
 const SAME_START_SECONDS: f64 = 3.0;
 
-/// Detections in audio that is decoded again.
+/// Stored detections in audio that is decoded again.
 #[derive(Debug, Default)]
 pub(crate) struct RedecodedDetections {
     known: Vec<Detection>,
-    /// Airings that were detected again, with their original ids.
+    /// Original ids of the airings that were detected again, by their new ids.
     original_ids: HashMap<DetectionId, DetectionId>,
 }
 
@@ -25,7 +25,8 @@ impl RedecodedDetections {
         Self { known, original_ids: HashMap::new() }
     }
 
-    /// Returns the known detection that begins again with an event. Each detection is returned once.
+    /// Returns the stored detection that `event` detects again; `None` if there is none. Each detection is returned
+    /// once.
     pub(super) fn find_again(&mut self, event: &StreamEvent) -> Option<Detection> {
         let is_same_airing = |known: &Detection| {
             let apart = known.start_at as f64 / 1000.0 - event.epoch;
@@ -37,7 +38,7 @@ impl RedecodedDetections {
         Some(known)
     }
 
-    /// Returns the id with which an airing was reported first.
+    /// Returns the id with which an airing was reported first; `airing` itself if it was not reported before.
     pub(super) fn original(&self, airing: DetectionId) -> DetectionId {
         self.original_ids.get(&airing).copied().unwrap_or(airing)
     }

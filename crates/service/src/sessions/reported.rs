@@ -7,9 +7,9 @@ use refrain_catalog::{Detection, DetectionId};
 
 use refrain_monitor::{EventKind, StreamEvent};
 
-/// Maximum number of final airings that are kept. Only those of the last minutes can be found again, so 16 suffice also
-/// for short jingles. At half this value, one of many jingles could be reported twice; at twice this value, each start
-/// event compares with more airings.
+/// Maximum number of final airings that are kept. Only airings of the last minutes can be detected again, so 16 are
+/// enough even for short jingles. At half this value, one of many jingles could be reported twice; at twice this value,
+/// each start event is compared with more airings.
 const MAX_FINALS: usize = 16;
 
 /// Maximum difference in seconds of two alignments of a track that count as the same. If a playlist has no dates, the
@@ -23,7 +23,7 @@ const ALIGNMENT_TOLERANCE_SECONDS: f64 = 8.0;
 /// within 4 s of its end is dropped.
 const CLOCK_TOLERANCE_SECONDS: f64 = 2.0;
 
-/// Maximum interruption of a stream in the middle of an airing, in seconds. If the stream continues later, the song can
+/// Maximum interruption of a stream in the middle of an airing, in seconds. After a longer interruption, the song can
 /// be another airing. At half this value, a song that continues after an outage of 40 s is reported twice; at twice
 /// this value, a song that is played again within two minutes can be lost.
 const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
@@ -32,15 +32,16 @@ const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
 #[derive(Debug, Default)]
 pub(crate) struct ReportedDetections {
     finals: VecDeque<Detection>,
-    /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued
-    /// them.
+    /// Airings that were open when the stream was taken over. Their audio can be detected as new airings before the
+    /// matcher has continued them.
     taken_over: Vec<Detection>,
     /// Ids of airings that repeat a reported one. Their events are dropped.
     duplicates: Vec<DetectionId>,
 }
 
 impl ReportedDetections {
-    /// Creates the set from the final airings of earlier workers and the open ones.
+    /// Creates the set. `finals` are the airings that earlier workers have ended; `taken_over` are those that were
+    /// still open.
     pub(crate) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
         let mut reported = Self { taken_over, ..Self::default() };
         finals.into_iter().for_each(|one| reported.add_final(one));
@@ -77,9 +78,9 @@ impl ReportedDetections {
     }
 }
 
-/// Returns true if an event begins an airing that repeats the airing `one`: it begins before `one` ends, or before
-/// `until` in the same alignment. A track is played once at a time; in a track that repeats itself, it may be found at
-/// another position.
+/// Returns true if `event` reports the airing `one` again: its track is the same, and it begins before the end of
+/// `one`, or before `until` (seconds since 1970) in the alignment of `one`. Before the end of `one`, the alignment may
+/// differ: a track is played once at a time, but a track that repeats itself can be found at another position.
 fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
     let overlaps = event.epoch < end(one) - CLOCK_TOLERANCE_SECONDS;
     one.track == event.detected.track
@@ -87,8 +88,8 @@ fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
         && (overlaps || event.epoch < until && continues_alignment(one, event))
 }
 
-/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after it, the
-/// position in the track is behind the clock by at most the time since then, up to [`MAX_INTERRUPTION_SECONDS`].
+/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after `one`, the
+/// position in the track may be late by the time since the end of `one`, up to [`MAX_INTERRUPTION_SECONDS`].
 fn continues_alignment(one: &Detection, event: &StreamEvent) -> bool {
     let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
     let ahead = event.detected.reference_start - expected;
@@ -96,12 +97,12 @@ fn continues_alignment(one: &Detection, event: &StreamEvent) -> bool {
     (-ALIGNMENT_TOLERANCE_SECONDS - interruption..ALIGNMENT_TOLERANCE_SECONDS).contains(&ahead)
 }
 
-/// Start of an airing, seconds since 1970.
+/// Returns the start of an airing, in seconds since 1970.
 fn start(one: &Detection) -> f64 {
     one.start_at as f64 / 1000.0
 }
 
-/// Last known end of an airing, seconds since 1970.
+/// Returns the last known end of an airing, in seconds since 1970.
 fn end(one: &Detection) -> f64 {
     one.end_at as f64 / 1000.0
 }

@@ -8,7 +8,8 @@ use refrain_monitor::EventKind;
 /// The songs that are playing, and the song that was reported last.
 #[derive(Debug, Default, Clone)]
 pub(super) struct SongState {
-    /// Open airings in the order in which they were found. The last one is the song of the stream.
+    /// Id, song and score of the open airings, in the order in which they were found. The last one is the song of the
+    /// stream.
     playing: Vec<(DetectionId, String, u32)>,
     /// The song that was reported last; `Some(None)`: the last report was that no song plays. `None`: this session has
     /// no report yet.
@@ -31,16 +32,16 @@ impl SongState {
     pub(super) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
         let known = self.playing.iter_mut().find(|(known, ..)| *known == id);
         match (kind, known) {
-            // The song before it becomes the current one again if it still plays.
+            // The previous song becomes the current one again if it still plays.
             (EventKind::Final, _) => self.playing.retain(|(known, ..)| *known != id),
             (_, Some(known)) => known.2 = score,
-            // Also for an update without a start, so that a song is reported even if its start was not seen here.
+            // An update without a start also adds the song: this worker may not have received the start.
             (_, None) => self.playing.push((id, song.to_owned(), score)),
         }
         self
     }
 
-    /// Returns the change to report, if the current song differs from the one that was reported last.
+    /// Returns the change to report; `None` if the current song is the one that was reported last.
     pub(super) fn change(&self) -> Option<CurrentSong<'_>> {
         let now = self.playing.last();
         let (song, score) = (now.map(|(_, song, _)| song.as_str()), now.map_or(0, |(.., score)| *score));

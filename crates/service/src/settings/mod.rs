@@ -62,13 +62,14 @@ pub struct StreamsSettings {
     pub channels: Vec<String>,
     /// Interval of calls to ListStreams; `None`: it is never called.
     pub reconcile: Option<Duration>,
-    /// Private half of the key for private channels, in PEM. It is never shown.
+    /// Private half of the key for private channels, in PEM; `None`: private channels cannot be followed. It is never
+    /// shown.
     pub private_key: Option<Secret>,
     /// Validity of a token for a private channel.
     pub token: Duration,
-    /// Maximum number of calls to the API of the channels per second.
+    /// Maximum number of calls per second to the API of IVS.
     pub calls_per_second: f64,
-    /// URL to follow while a MediaLive channel runs, by the ARN of the channel.
+    /// URLs to follow while a MediaLive channel runs, by the ARN of the channel.
     pub medialive: BTreeMap<String, String>,
     /// Id and URL of streams that are always followed.
     pub fixed: Vec<(String, String)>,
@@ -109,11 +110,12 @@ pub struct FilesSettings {
     pub check_prefix: String,
     /// Prefix of the segments of streams.
     pub streams_prefix: String,
-    /// MediaLive's name modifier: a suffix after the counter in the name of a segment. It is removed from the name.
+    /// MediaLive's name modifier: the end of the name of a segment, before the counter. It is not part of the name of
+    /// the stream. Empty: none.
     pub name_modifier: String,
     /// Maximum size of an object, in bytes.
     pub max_object_bytes: u64,
-    /// Time to wait for a missing segment.
+    /// Time to wait for a missing segment before it is skipped.
     pub segment_wait: Duration,
     /// A stream of segments ends if no new one arrives for this time.
     pub stream_end: Duration,
@@ -129,7 +131,7 @@ pub struct FilesSettings {
 pub enum DetectionOrigin {
     /// A live stream.
     Live,
-    /// Segments of an archive.
+    /// Segments in objects that an archive output writes.
     Archive,
     /// A file.
     File,
@@ -177,7 +179,7 @@ pub enum SinkKind {
     Webhook {
         /// Destination; can contain a token.
         url: Secret,
-        /// Key that signs the body.
+        /// Key that signs the body; `None`: the requests have no signature.
         secret: Option<Secret>,
         /// Timeout of a request.
         timeout: Duration,
@@ -222,7 +224,7 @@ pub struct RetentionSettings {
 pub struct HttpServiceSettings {
     /// Address and port to listen on; `None`: there is no HTTP server.
     pub listen: Option<std::net::SocketAddr>,
-    /// Bearer token of requests to the API. Without it, only requests from loopback addresses are accepted.
+    /// Bearer token of requests to the API; `None`: only requests from loopback addresses are accepted.
     pub api_token: Option<Secret>,
 }
 
@@ -235,6 +237,6 @@ pub struct EmfSettings {
     pub service: String,
     /// Interval at which each metric is written.
     pub interval: Duration,
-    /// True if each channel has metrics of its own.
+    /// True if metrics are also written for each channel.
     pub per_channel: bool,
 }

@@ -4,9 +4,9 @@ use refrain_stream::ClockAnchor;
 use serde::{Deserialize, Serialize};
 
 /// Maximum difference in seconds of two clocks that count as the same. The row is not written for a smaller difference.
-/// Rounding of time stamps and of dates in playlists stays below it. At half this value, dates that vary by a few
-/// hundredths of a second can cause a write per segment; at twice this value, the next worker starts with a clock that
-/// is 0.1 s off.
+/// Rounding of time stamps and of dates in playlists stays below this value. At half this value, dates that vary by a
+/// few hundredths of a second can cause a write per segment. At twice this value, the next worker starts with a clock
+/// that is 0.1 s off.
 const SAME_CLOCK_SECONDS: f64 = 0.05;
 
 /// The JSON text in the row. Unknown fields are ignored, so that different versions of the program can share a stream.
@@ -14,7 +14,7 @@ const SAME_CLOCK_SECONDS: f64 = 0.05;
 struct AnchorRow {
     /// Time stamp of a frame, in seconds.
     stamp: f64,
-    /// Seconds after which time stamps start at 0 again.
+    /// Seconds after which time stamps start at 0 again; `None` if they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wrap: Option<f64>,
     /// Time of day of that frame, seconds since 1970.
@@ -37,7 +37,8 @@ pub(super) fn write(anchor: &ClockAnchor) -> String {
 pub(super) fn is_same_clock(one: &ClockAnchor, other: &ClockAnchor) -> bool {
     let difference = (other.epoch - one.epoch) - (other.stamp - one.stamp);
     let difference = match one.wrap.filter(|wrap| *wrap > 0.0) {
-        // The stamps may have restarted between both anchors. A difference of whole periods is the same clock.
+        // The time stamps may have started at 0 again between both anchors, so a difference of whole periods is the
+        // same clock.
         Some(wrap) => difference - wrap * (difference / wrap).round(),
         None => difference,
     };

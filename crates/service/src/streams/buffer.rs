@@ -1,5 +1,5 @@
-//! Buffers events between the monitor and the database. While the database is unavailable, decoding continues and the events
-//! are kept here.
+//! Buffers events between the monitor and the database. While the database is unavailable, decoding continues and the
+//! buffer keeps the events.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,12 @@ use crate::clock::Clock;
 use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a
-/// final are kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits. At
-/// half this value, outages of the database of half the length stop decoding; at twice this value, a stream can need 8
-/// MB.
+/// final event are kept of each airing, so the buffer has space for days of songs. When it is full, decoding of the
+/// stream waits. At half this value, that happens in outages of the database of half the length; at twice this value, a
+/// stream can need 8 MB.
 const MAX_BUFFERED_EVENTS: usize = 4_096;
 
-/// An event with the local time of its decision.
+/// An event with the local time at which it was decided.
 pub(super) type TimedEvent = (StreamEvent, DateTime<Local>);
 
 #[derive(Default)]
@@ -35,14 +35,15 @@ struct EventQueue {
     taken: Notify,
 }
 
-/// Receives events from a channel without delay and keeps them until they are taken. Dropping it drops the kept events.
+/// Receives events from a channel without delay and keeps them until [`EventBuffer::next`] returns them. Dropping the
+/// buffer drops these events.
 pub(super) struct EventBuffer {
     shared: Arc<EventQueue>,
     pump: AbortHandle,
 }
 
 impl EventBuffer {
-    /// Starts to receive the events of a channel. `clock` gives the time of their decision.
+    /// Starts to receive the events of a channel. `clock` gives the time at which an event was decided.
     pub(super) fn new(events: mpsc::Receiver<StreamEvent>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::<EventQueue>::default();
         let pump = tokio::spawn(pump(Arc::clone(&shared), events, clock)).abort_handle();
@@ -81,13 +82,14 @@ impl EventQueue {
 }
 
 impl BufferState {
-    /// Adds an event. A later update or the final replaces an update of the same airing that was not written yet. The database
-    /// then stores the same, and sinks do not get an update that is outdated when it is sent.
+    /// Adds an event. A later update or final event replaces an update of the same airing that was not written yet. The
+    /// database then has the same result, and sinks do not get an update that is outdated when it is sent.
     fn add(&mut self, event: StreamEvent, at: DateTime<Local>) {
         let is_outdated = |(older, _): &TimedEvent| {
             older.airing == event.airing && older.kind == EventKind::Update && event.kind != EventKind::Start
         };
-        // If events are written without delay, the buffer contains no older event of the airing.
+        // If events are written without delay, the buffer contains no older event of the airing, and nothing is
+        // removed.
         self.events.retain(|older| !is_outdated(older));
         self.events.push_back((event, at));
     }
@@ -155,7 +157,7 @@ mod tests {
         send.send(event(EventKind::Start, b, 1_002.0)).await.unwrap();
         send.send(event(EventKind::Update, b, 1_003.0)).await.unwrap();
         drop(send);
-        // No event is taken before all are in the buffer.
+        // All events are in the buffer before the first one is taken.
         while !buffer.shared.lock().is_closed {
             tokio::task::yield_now().await;
         }

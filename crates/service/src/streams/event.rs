@@ -18,9 +18,9 @@ pub enum PlatformEvent {
         channel: String,
         /// What happened to the stream.
         change: StreamChange,
-        /// Id of the stream; `None` for a session without a stream.
+        /// Id of the stream; `None` if the event is about a session without a stream.
         stream_id: Option<String>,
-        /// Time of the event, milliseconds since 1970.
+        /// Time of the event, milliseconds since 1970; `None` if the event has no valid time.
         at: Option<i64>,
     },
     /// Event of a MediaLive channel.
@@ -29,7 +29,7 @@ pub enum PlatformEvent {
         channel: String,
         /// What happened to the channel.
         change: MediaLiveChange,
-        /// Time of the event, milliseconds since 1970.
+        /// Time of the event, milliseconds since 1970; `None` if the event has no valid time.
         at: Option<i64>,
     },
 }
@@ -62,7 +62,7 @@ pub enum MediaLiveChange {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// The message is not an event.
+    /// The message is not an event, for this reason.
     #[error("the message is not an EventBridge event: {0}")]
     NotAnEvent(String),
     /// The event is of another type.
@@ -139,7 +139,8 @@ impl PlatformEvent {
                     .ok_or(EventError::NoChannel)?,
                 at,
             }),
-            // Cut, because the text comes from outside and goes to the log and to the dead-letter queue.
+            // The text is cut, because it comes from an untrusted sender and goes to the log and to the dead-letter
+            // queue.
             other => Err(EventError::Unsupported(other.chars().take(100).collect())),
         }
     }

@@ -1,8 +1,8 @@
 //! Converts the events of platforms to rows of streams.
 //!
 //! Events arrive twice, late and out of order. A start event is therefore only a reason to query the channel for its
-//! current stream (GetStream). An end event that arrives before its start creates a row of an ended session; the late
-//! start is known then and changes nothing.
+//! current stream (GetStream). An end event that arrives before the start event of its session creates a row of an
+//! ended session. When the start event arrives, its session is known and nothing changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::cloud::CloudError;
 use crate::queue_consumer::{Disposition, Handler};
 use crate::sessions::{EndCode, EndReason};
 
-/// A message is received again after this time if the platform or the database was unavailable. At half this value,
+/// Pause before a message is received again if the platform or the database was unavailable. At half this value,
 /// throttling by the platform gets worse and the maximum number of receives is reached sooner; at twice this value, a
 /// stream starts up to 20 s late.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) enum PlatformEventError {
 }
 
 impl PlatformEventError {
-    /// Returns what to do with the message. Missing rights and wrong settings can be corrected, so these messages are
+    /// Returns what to do with the message. People can correct missing rights and wrong settings, so these messages are
     /// retried; the queue itself moves a message to its dead-letter queue after its maximum number of receives.
     fn disposition(&self) -> Disposition {
         match self {
@@ -106,7 +106,7 @@ impl PlatformEventHandler {
                 let journal = self.shared.journal();
                 let is_running = journal.stream(channel).await?.is_some_and(|row| row.ended_at.is_none());
                 if !is_running {
-                    // The row makes a late start event of this run a known one.
+                    // With this row, a late start event of the broadcast that has ended has no effect.
                     journal.start_stream(&new(at)).await?;
                 }
                 let why = EndReason::of(EndCode::ChannelStopped);
@@ -143,8 +143,9 @@ impl Handler for PlatformEventHandler {
     }
 }
 
-/// Starts the stream that a channel sends now, whatever session the event reported. Does nothing if that session is
-/// known or the channel sends nothing.
+/// Starts the stream that a channel sends now. It can have another session than `session`, which the event reported.
+/// Does nothing if `session` is known already, or if the channel sends no stream. If the platform reports no start
+/// time, the stream started at `at` (milliseconds since 1970).
 pub(super) async fn start(
     shared: &StreamsContext,
     channel: &str,
@@ -174,7 +175,8 @@ pub(super) async fn start(
     Ok(())
 }
 
-/// Ends a session of a channel. Does not end another session of the same channel.
+/// Ends the session `session` of a channel at the time `at`, in milliseconds since 1970; `None`: the current session.
+/// Does not end another session of the same channel.
 pub(super) async fn end(
     shared: &StreamsContext,
     channel: &str,
@@ -185,9 +187,9 @@ pub(super) async fn end(
     let known = journal.stream(channel).await?;
     let of_session = |row: &Stream| session.is_none() || row.session.as_deref() == session;
     let at = match known {
-        // The times of events are whole seconds, so the end can appear to be before the start.
+        // Events have times in whole seconds, so the end can appear to be before the start.
         Some(row) if of_session(&row) => at.max(row.started_at),
-        // An event ends its own session only, also if it arrives during a later one.
+        // An event ends only its own session, even if it arrives during a later session.
         Some(_) => {
             tracing::debug!(channel, session, "storing the end of a session that is not the current one");
             if let Some(session) = session {
@@ -215,7 +217,7 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// Ends a failed session if the channel does not send it any more.
+/// Ends a session that failed, unless the channel still sends it.
 async fn failed(
     shared: &StreamsContext,
     channel: &str,

@@ -13,16 +13,15 @@ use super::events::log_start;
 use super::shared::StreamsContext;
 use crate::sessions::{EndCode, EndReason};
 
-/// Shortest and longest pause before a write to the database is repeated. The worker claims no streams before the first
-/// success, so at twice the longest one it starts up to a minute after the database is back.
+/// Minimum and maximum pause before a write to the database is repeated. The worker claims no streams before the first
+/// success. At twice the maximum, it starts up to a minute after the database is available again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Number of rows that are read in one query. A row has below 1 kB. Half or twice the value only changes the number of
-/// queries at the start.
+/// Number of rows that are read in one query. A row has below 1 kB, so a page has below 1 MB.
 const PAGE_ROWS: u32 = 1_000;
 
-/// Starts the streams that are in the settings, and ends those that were removed from them. Retries until the database has
-/// stored it or `stop` is cancelled.
+/// Starts the streams that are in the settings, and ends those that were removed from them. Retries until the database
+/// has stored the changes or `stop` is cancelled.
 pub(super) async fn sync_until_stored(shared: &StreamsContext, stop: &CancellationToken) {
     let mut backoff = Backoff::new(PAUSES);
     while let Err(error) = tokio::select! {
@@ -60,7 +59,7 @@ async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError>
     Ok(())
 }
 
-/// Starts a stream. If it is followed with another URL, its old session is ended first.
+/// Starts a stream. If the stream is followed with another URL, its old session is ended first.
 async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), CatalogError> {
     let journal = shared.journal();
     let known = journal.stream(id).await?;

@@ -6,14 +6,15 @@ use refrain_catalog::StreamHealth;
 
 use refrain_monitor::StreamStatus;
 
-/// A stream that sends no media counts as working after this time, because without media it cannot kill the process. A
-/// first segment arrives within seconds. At half this value, a slow first segment that kills the process is not
-/// counted; at twice this value, an empty stream counts as suspect for longer, and suspects are claimed one at a time.
+/// Time after its claim at which a stream without media counts as working: without media, it cannot kill the process. A
+/// first segment arrives within seconds. At half this value, the death of a process by a first segment that arrives
+/// after 5 s is not counted. At twice this value, a stream without media delays others: a worker claims a stream with
+/// [`SUSPECT_DEATHS`](refrain_catalog::SUSPECT_DEATHS) deaths only after its previous such stream counts as working.
 const CONFIRM_AFTER: Duration = Duration::from_secs(10);
 
-/// After a stream was decoded for this time it is healthy, and earlier deaths of its decoder do not count any more. At
-/// half this value, a stream that kills its decoder every six minutes is never quarantined; at twice this value, rare
-/// deaths of a good stream add up to a quarantine.
+/// Time after which a decoded stream is healthy: earlier deaths of its decoder do not count any more. At half this
+/// value, a stream that kills its decoder every six minutes is never quarantined; at twice this value, rare deaths of a
+/// good stream add up to a quarantine.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Decides when a stream works and when it is healthy.
@@ -29,19 +30,19 @@ impl HealthTracker {
         Self { started: Instant::now(), known: None, has_decoder_deaths: decoder_deaths > 0 }
     }
 
-    /// Returns true if it has been written to the database that the stream works.
+    /// Returns true if the database contains that the stream works.
     pub(super) fn is_confirmed(&self) -> bool {
         self.known.is_some()
     }
 
-    /// Returns the health that must be written now, if there is one.
+    /// Returns the health that must be written to the database now; `None` if nothing must be written.
     pub(super) fn pending(&self, status: &StreamStatus) -> Option<StreamHealth> {
-        // Healthy comes before confirmed: it includes it, and one write is enough.
+        // `Healthy` is checked first: it includes `Works`, and one write is enough.
         if self.has_decoder_deaths && self.started.elapsed() >= HEALTHY_AFTER {
             return Some(StreamHealth::Healthy);
         }
-        // Everything that has arrived was decoded without killing the process.
-        // Queued audio could contain the segment that kills the process, so an empty queue is part of the evidence.
+        // All audio that has arrived was decoded without killing the process. Queued audio could contain the segment
+        // that kills the process, so the queue must be empty.
         let is_decoded = status.position > 0.0 && status.queued_seconds <= 0.0;
         let is_confirmed = self.known.is_none() && (is_decoded || self.started.elapsed() >= CONFIRM_AFTER);
         is_confirmed.then_some(StreamHealth::Works)

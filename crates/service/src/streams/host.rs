@@ -11,7 +11,7 @@ use super::shared::{StreamsContext, channel_of, stream_asset_id, was_followed};
 use super::stream_task::follow;
 use crate::sessions::{KeeperContext, LeaseKeeper, SessionHost, SessionKind, TaskOrder};
 
-/// Follows live streams until `stop` is cancelled. Then it leaves every stream and releases its lease.
+/// Follows live streams until `stop` is cancelled. Then leaves every stream and releases its lease.
 pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
     let context = KeeperContext {
         kind: SessionKind::Live,
@@ -40,7 +40,7 @@ impl SessionHost for StreamsContext {
     }
 
     fn order_after_end(&self, row: &Stream) -> TaskOrder {
-        // The last media of a channel arrives after the event about its end.
+        // The last media of a channel arrives after the event about the end of its stream.
         if channel_of(row).is_some() { TaskOrder::Drain } else { TaskOrder::Finish }
     }
 }

@@ -1,4 +1,5 @@
-//! Live streams: their registry in the database, the leases of the workers that follow them, and the recording of detections.
+//! Live streams: their registry in the database, the leases of the workers that follow them, and the recording of their
+//! detections.
 //!
 //! ```text
 //! queue ─► Events ─┐
@@ -6,9 +7,9 @@
 //! settings ────────┘    (the journal)        leases                    Recorder: detections, outbox ◄─ events
 //! ```
 //!
-//! Each row of the journal is a stream. The worker that holds the lease of the row follows the stream. The id of a stream is
-//! the ARN of its channel or the id in the settings. Results name a stream by its session if its sessions have names, as those
-//! of IVS do.
+//! Each row of the journal is a stream. The worker that holds the lease of the row follows the stream. The id of a
+//! stream is the ARN of its channel or the id in the settings. In results, a stream has the name of its session if it
+//! has one, as in IVS; otherwise its id.
 
 mod anchor;
 mod buffer;
@@ -66,26 +67,26 @@ pub struct StreamsParts {
     pub catalog: Arc<dyn Catalog>,
     /// The monitor that follows the streams, created with [`StreamsSettings::monitor`].
     pub monitor: Monitor,
-    /// Access to IVS, if it is configured.
+    /// Access to IVS; `None` if it is not configured.
     pub channels: Option<Arc<dyn Channels>>,
-    /// Plans the deliveries of events.
+    /// Creates the outbox messages for events.
     pub planner: OutboxPlanner,
     /// Counters of the process.
     pub counters: Arc<Counters>,
     /// Identity of this process as an owner of leases.
     pub instance: Arc<Instance>,
-    /// The time of day.
+    /// Clock of the process.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The work of a process on live streams. Clones share their state.
+/// Follows the live streams of a process. Clones share their state.
 #[derive(Clone)]
 pub struct Streams {
     shared: Arc<StreamsContext>,
 }
 
 impl Streams {
-    /// Creates the work from these parts and settings.
+    /// Creates the value from its dependencies and settings.
     ///
     /// # Errors
     /// [`SigningKeyError`] if the private key in the settings is invalid.
@@ -99,13 +100,14 @@ impl Streams {
         Arc::new(PlatformEventHandler::new(Arc::clone(&self.shared)))
     }
 
-    /// Returns the state and the counters of every stream that this process follows, with its [`refrain_catalog::Stream::id`].
+    /// Returns the state and the counters of every stream that this process follows, with the id of the stream
+    /// ([`refrain_catalog::Stream::id`]).
     #[must_use]
     pub fn statuses(&self) -> Vec<(String, StreamStatus)> {
         self.shared.statuses()
     }
 
-    /// Follows streams until `stop` is cancelled. Then it releases the leases at once and leaves the airings open for the
+    /// Follows streams until `stop` is cancelled. Then releases the leases at once, and leaves the airings open for the
     /// workers that continue the streams.
     pub async fn run(self, stop: CancellationToken) {
         fixed::sync_until_stored(&self.shared, &stop).await;

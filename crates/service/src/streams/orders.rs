@@ -10,17 +10,17 @@ use crate::sessions::TaskOrder;
 use crate::wait::at;
 use refrain_monitor::StreamHandle;
 
-/// The event that ends a stream on its platform arrives before the last segments of the stream. They are decoded if
-/// they arrive within this time and the playlist does not end before. It is the length of three segments of 5 s. At
-/// half this value, the last seconds of a song can be missing; at twice this value, final events of streams without an
-/// end in the playlist are 15 s later.
+/// Time for which a stream is followed after its platform has reported its end: that event arrives before the last
+/// segments of the stream. If the playlist ends earlier, the stream ends with it. The value is the length of three
+/// segments of 5 s. At half this value, the last seconds of a song can be missing; at twice this value, final events of
+/// streams without an end in the playlist are 15 s later.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The orders to a task. Each is passed on once.
+/// Passes the orders to a task on to the monitor, each order once.
 pub(super) struct OrderForwarder {
     receiver: watch::Receiver<TaskOrder>,
     known: TaskOrder,
-    /// Time at which a stream is stopped after [`TaskOrder::Drain`].
+    /// Time at which the stream is stopped after [`TaskOrder::Drain`]; `None` without this order.
     drain_deadline: Option<time::Instant>,
 }
 
@@ -29,7 +29,7 @@ impl OrderForwarder {
         Self { receiver, known: TaskOrder::Follow, drain_deadline: None }
     }
 
-    /// Passes the orders on to the stream as long as it is polled. Never returns.
+    /// Passes the orders on to the stream as long as the returned future is polled. Never returns.
     pub(super) async fn forward(&mut self, handle: &StreamHandle) {
         loop {
             // Copied, because the closure below must not borrow `self` across the wait.
@@ -38,7 +38,7 @@ impl OrderForwarder {
                 new_order = self.receiver.wait_for(|order| *order != known) => new_order.ok().map(|order| *order),
                 () = at(self.drain_deadline) => {
                     self.drain_deadline = None;
-                    // The playlist of some platforms never ends. Without this limit, the session would stay open.
+                    // The playlists of some platforms have no end tag. Without this limit, the session would stay open.
                     handle.stop();
                     continue;
                 }

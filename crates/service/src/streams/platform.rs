@@ -1,4 +1,4 @@
-//! Queries the platform of a stream: its URL, and if it continues.
+//! Queries the platform of a stream for the URL of the stream, and for its state after an end.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ pub(super) enum EndAction {
     Reopen,
 }
 
-/// Returns the stream that a channel sends now, with its URL. Returns `None` if it sends nothing or does not exist.
+/// Returns the stream that a channel sends now, with its URL. Returns `None` if the channel sends no stream or does not
+/// exist.
 ///
 /// # Errors
 /// [`CloudError`] if the platform cannot be queried.
@@ -49,7 +50,8 @@ pub(super) async fn resolve(
     Ok(Some(stream))
 }
 
-/// Returns the input by which the monitor follows a stream.
+/// Returns the input by which the monitor follows a stream. If the playlist requires tokens, each request gets a new
+/// one.
 pub(super) fn input_of(shared: &StreamsContext, stream: &Stream) -> StreamInput {
     let private = Url::parse(&stream.url).ok().filter(|url| url.fragment() == Some(AUTHORIZED));
     let (Some(mut url), Some(signer)) = (private, &shared.signer) else {
@@ -65,7 +67,8 @@ pub(super) fn input_of(shared: &StreamsContext, stream: &Stream) -> StreamInput 
     })))
 }
 
-/// Returns the action after the monitor has reported the end of a stream. Can change the URL of the stream.
+/// Returns the action after the monitor has reported the end of a stream. If the stream continues with another URL,
+/// sets the URL of `stream`.
 pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end: &StreamPhase) -> EndAction {
     let ended = || EndAction::End(EndReason::of_phase(end));
     match stream.origin.as_str() {
@@ -85,7 +88,7 @@ pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end
                 }
                 EndAction::Reopen
             }
-            // The platform decides: a playlist that is missing after the end of the stream is not a failure.
+            // The platform decides: if the stream has ended there, a missing playlist is not a failure.
             Ok(_) => EndAction::End(EndReason::of_phase(end).ended()),
             Err(error) if error.is_transient() => EndAction::Reopen,
             Err(error) => {

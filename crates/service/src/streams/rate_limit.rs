@@ -17,7 +17,7 @@ pub(super) struct RateLimitedChannels {
 }
 
 impl RateLimitedChannels {
-    /// Creates a limit of `calls_per_second`.
+    /// Limits the calls to `channels` to `calls_per_second`.
     pub(super) fn new(channels: Arc<dyn Channels>, calls_per_second: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / calls_per_second).unwrap_or(Duration::from_secs(1));
         Self { channels, interval, next: Mutex::new(Instant::now()) }

@@ -1,8 +1,8 @@
 //! Reconciles the rows of streams with the list of live streams of the platform.
 //!
-//! Events can be missing. One of all processes reads the list at regular intervals. A listed stream that has no row is
-//! started. A stream that is not listed any more is ended, unless it started less than a minute ago or its channel
-//! still sends it: the list lags.
+//! Events can be lost, so one of all processes reads the list at regular intervals. A listed stream that has no row is
+//! started. A stream that is not listed any more is ended. The list lags, so a stream is not ended if it started less
+//! than a minute ago or if its channel still sends it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,20 +20,21 @@ use crate::cloud::ChannelStream;
 /// Name of the periodic job; see [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "reconcile ivs";
 
-/// Number of times within an interval that each process checks if it has to do the job. With 2, the job can be late by
-/// half an interval if the process that did it has died; with 8, it costs twice the queries.
+/// Number of times within an interval that each process checks if the job is due and if it has to do the job. With 2,
+/// the job can be late by half an interval if the process that did it last has died; with 8, these checks cost twice
+/// the queries.
 const CHECKS_PER_INTERVAL: u32 = 4;
 
-/// A stream that started less than this time ago may not be listed yet, in milliseconds. At half this value, a list
-/// that lags by more than 30 s costs a needless GetStream per new stream; at twice this value, a stream whose end event
-/// was lost is ended a minute later.
+/// Age in milliseconds below which a stream may not be listed yet. At half this value, a list that lags by more than 30
+/// s costs a needless GetStream per new stream. At twice this value, a stream whose end event was lost is ended a
+/// minute later.
 const MIN_AGE_MS: i64 = 60_000;
 
-/// Number of rows that are read in one query. A row has below 1 kB. Half or twice the value only changes the number of
-/// queries.
+/// Number of rows that are read in one query. A row has below 1 kB, so a page has below 1 MB.
 const PAGE_ROWS: u32 = 1_000;
 
-/// Reconciles at once and then at each interval, if it is this process's turn, until `stop` is cancelled.
+/// Reconciles at the start and then at each interval, until `stop` is cancelled. At each time, one of all processes
+/// does the job.
 pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
     let (Some(every), true) = (shared.settings.reconcile, shared.channels.is_some()) else { return };
     // Each process checks more often than the job is due. So the job continues in time when the process that did it
@@ -71,7 +72,7 @@ async fn reconcile(shared: &StreamsContext) -> Result<(), PlatformEventError> {
         .filter(|stream| shared.includes_channel(&stream.channel))
         .map(|stream| (stream.channel.as_str(), stream))
         .collect();
-    tracing::debug!(live = live.len(), "comparing streams");
+    tracing::debug!(live = live.len(), "comparing the live channels with the stored streams");
     // Ends come first: a channel that sends another stream now is started below.
     for (channel, session) in missing(shared, &live).await? {
         if let Err(error) = close(shared, &channel, session.as_deref()).await {
@@ -87,7 +88,7 @@ async fn reconcile(shared: &StreamsContext) -> Result<(), PlatformEventError> {
     Ok(())
 }
 
-/// Returns the channels and sessions that have a row but are not listed.
+/// Returns the channels and sessions that have a row but are not in the list `live`.
 async fn missing(
     shared: &StreamsContext,
     live: &BTreeMap<&str, &ChannelStream>,
@@ -110,17 +111,17 @@ async fn missing(
     }
 }
 
-/// Ends a session if its channel does not send it any more.
+/// Ends a session, unless its channel still sends it.
 async fn close(
     shared: &StreamsContext,
     channel: &str,
     session: Option<&str>,
 ) -> Result<(), PlatformEventError> {
     let sent = resolve(shared, channel).await?;
-    // The list can lag behind the platform in both directions, so GetStream has the last word.
+    // The list can lag behind the platform in both directions, so the result of GetStream decides.
     if sent.is_some_and(|sent| session.is_none_or(|session| session == sent.stream_id)) {
         return Ok(());
     }
-    tracing::info!(channel, session, "ending a stream without an end event");
+    tracing::info!(channel, session, "stream is no longer live, ending it although no end event arrived");
     end(shared, channel, session, shared.now()).await
 }

@@ -1,4 +1,4 @@
-//! Records the detections in a live stream, with retries: an outage of the database never stops the decoding.
+//! Records the detections in a live stream, with retries. Decoding does not wait for the database: events are buffered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,12 @@ use crate::sessions::{
 use crate::settings::DetectionOrigin;
 use refrain_monitor::StreamEvent;
 
-/// Shortest and longest pause before a write to the database is repeated. Events are buffered meanwhile, so the longest
-/// one only delays them after an outage; at half this value, an outage causes twice the log lines per stream.
+/// Minimum and maximum pause before a write to the database is repeated. Events are buffered during an outage, and are
+/// written at most the maximum pause after its end. At half of it, an outage causes twice the log lines per stream.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections.
+/// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections; `None`
+/// if it has neither.
 fn first_sample(stream: &Stream, opened: &EarlierDetections) -> Option<f64> {
     let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
     let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
@@ -63,21 +64,23 @@ pub(super) fn new_recorder(
 pub(super) async fn record(recorder: &mut Recorder, event: &StreamEvent, at: DateTime<Local>) {
     let mut backoff = Backoff::new(PAUSES);
     let event = in_session(recorder, event);
-    // After another worker has taken the stream over, the recorder stores nothing: that worker reports the same airings.
+    // After another worker has taken over the stream, the recorder stores nothing: that worker reports the same
+    // airings.
     while let Err(error) = recorder.record(event.clone(), at).await {
         tracing::warn!(stream = recorder.name(), airing = %event.airing, %error, "cannot write a detection, retrying");
         sleep(backoff.next()).await;
     }
 }
 
-/// Reports that the stream begins without a song, if that is the case. After an error, the next call tries again.
+/// Reports that the stream begins without a song, if its first `seconds` seconds contain none. After an error, the next
+/// call tries again.
 pub(super) async fn record_progress(recorder: &mut Recorder, seconds: f64) {
     if let Err(error) = recorder.record_progress(seconds).await {
         tracing::warn!(stream = recorder.name(), %error, "cannot write a message to the outbox, retrying");
     }
 }
 
-/// Returns the event with times since the first sample of the session, because the stream time of each worker starts at 0.
+/// Returns the event with times since the first sample of the session: the stream time of each worker starts at 0.
 fn in_session(recorder: &mut Recorder, event: &StreamEvent) -> StreamEvent {
     let origin = event.epoch - event.detected.query_start;
     let shift = origin - recorder.epoch_or(origin);

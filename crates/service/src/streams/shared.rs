@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::settings::StreamsSettings;
 use refrain_monitor::{Monitor, StreamStatus};
 
-/// Status by session. An earlier session of a stream may still be finishing while the next one runs.
+/// Status of each followed session. An earlier session of a stream may still be finishing while the next one runs.
 type StatusBySession = BTreeMap<SessionKey, watch::Receiver<StreamStatus>>;
 
 /// State that all parts of the work on streams share.
@@ -73,7 +73,7 @@ impl StreamsContext {
         self.clock.now()
     }
 
-    /// Returns true if the settings include the channel.
+    /// Returns true if the settings include the channel. Settings without channels include all.
     pub(super) fn includes_channel(&self, channel: &str) -> bool {
         let wanted = &self.settings.channels;
         wanted.is_empty() || wanted.iter().any(|known| known == channel)
@@ -96,19 +96,20 @@ impl StreamsContext {
     }
 }
 
-/// Returns the name of a stream in results: its session if sessions have names, else its id. It is the `unknownAssetID` of
-/// responses, the `{stream_id}` of keys and the name in [`refrain_catalog::DetectionSource::Stream`].
+/// Returns the name of a stream in results: its session if its sessions have names, else its id. This name is the
+/// `unknownAssetID` of responses, the `{stream_id}` of keys and the name in
+/// [`refrain_catalog::DetectionSource::Stream`].
 #[must_use]
 pub fn stream_asset_id(stream: &Stream) -> &str {
     stream.session.as_deref().unwrap_or(&stream.id)
 }
 
-/// Returns true if the session of a claimed stream was followed before.
+/// Returns true if a worker has followed the session of a claimed stream before this claim.
 pub(super) fn was_followed(stream: &Stream) -> bool {
     stream.attempts > 1 || stream.state != StreamState::Starting
 }
 
-/// Returns the ARN of the channel that a stream comes from, if it has one.
+/// Returns the ARN of the channel that a stream comes from; `None` if the stream has no channel.
 pub(super) fn channel_of(stream: &Stream) -> Option<&str> {
     matches!(stream.origin.as_str(), ORIGIN_IVS | ORIGIN_MEDIALIVE).then_some(stream.id.as_str())
 }

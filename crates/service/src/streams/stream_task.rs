@@ -23,20 +23,20 @@ use crate::clock::milliseconds;
 use crate::sessions::{EndReason, Recorder, TaskOrder, end_ordered};
 use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
-/// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay, so the value has no
-/// measurable effect.
+/// Capacity of the channel from the monitor to the buffer. The buffer receives events without delay, so the value has
+/// no measurable effect.
 const EVENT_CHANNEL_CAPACITY: usize = 64;
 
-/// Interval at which the state of a stream is checked. It is the delay of its state in the row. At half this value,
+/// Interval at which the state of a stream is checked and written to its row if it has changed. At half this value,
 /// hundreds of streams wake twice as often; at twice this value, the row is 2 s late.
 const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shortest and longest pause before a stream that ended or failed is opened again. At half of the longest one, a dead
-/// station gets twice the requests; at twice this value, a fixed stream that is back is followed up to 10 minutes late.
+/// Minimum and maximum pause before a stream that ended or failed is opened again. At half the maximum, a dead station
+/// gets twice the requests; at twice the maximum, a fixed stream that is back is followed up to 10 minutes late.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
-/// After a stream was followed for this time, the next pause is the shortest one again. Shorter, a stream that fails
-/// after each start is reopened every 2 s.
+/// After a stream was followed for this time, the next pause is the shortest one again. With a much shorter time, a
+/// stream that fails soon after each start is reopened every 2 s.
 const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(60);
 
 /// The task of one stream.
@@ -155,8 +155,8 @@ impl StreamFollower {
                         () = orders.forward(&followed.0) => {}
                     }
                 }
-                // Only until the stream is confirmed to work. If the process is killed before, this counts as a death
-                // caused by the stream.
+                // This applies until the stream is confirmed to work. If the process is killed before, this counts as a
+                // death caused by the stream.
                 () = changed(&mut changes), if !self.health.is_confirmed() => {
                     let now = status.borrow().clone();
                     tokio::select! {
@@ -197,12 +197,12 @@ impl StreamFollower {
             // If another worker holds the stream now, the next renewal notices it.
             Ok(_) => self.health.set_written(health),
             Err(error) => {
-                tracing::debug!(stream = self.stream.id, %error, "cannot clear the deaths of the stream, retrying");
+                tracing::debug!(stream = self.stream.id, %error, "cannot reset the stream's death count, retrying");
             }
         }
     }
 
-    /// Counts a death of the decoder. Returns true if the stream has reached the maximum number.
+    /// Counts a death of the decoder. Returns true if the stream has reached the maximum number of deaths.
     async fn is_quarantined(&mut self) -> bool {
         self.health.decoder_died();
         let session = (self.stream.id.as_str(), self.stream.started_at);
@@ -217,8 +217,8 @@ impl StreamFollower {
         self.stream.decoder_deaths >= MAX_DEATHS
     }
 
-    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers
-    /// count from it too.
+    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers use
+    /// the same time.
     fn update_epoch(&mut self, status: &StreamStatus) -> bool {
         let Some((until, _)) = status.processed_until.filter(|_| self.stream.epoch.is_none()) else {
             return false;
@@ -229,8 +229,8 @@ impl StreamFollower {
         true
     }
 
-    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. While a
-    /// clock advances evenly, its state does not change.
+    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. The state
+    /// does not change while the clock advances evenly.
     fn update_clock_anchor(&mut self, status: &StreamStatus) -> bool {
         let Some(now) = status.clock_anchor else { return false };
         let known = self.stream.clock_anchor.as_deref().and_then(anchor::read);

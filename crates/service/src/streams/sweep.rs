@@ -17,16 +17,17 @@ use refrain_monitor::{EventKind, StreamEvent, response};
 /// half this value, the database has twice the queries; at twice this value, a final event comes up to a minute late.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Name of the periodic job that ends these airings; see [`refrain_catalog::StreamLeases::claim_turn`].
+/// Name of the periodic job that ends abandoned airings; see [`refrain_catalog::StreamLeases::claim_turn`].
 const JOB_NAME: &str = "end left detections";
 
-/// An airing is ended if it had no event during three update intervals, and at least during this time, in milliseconds.
-/// It has to be longer than a take-over: lease, claim and reopening take some 15 s. At half this value, a slow
-/// take-over finds its airing ended; at twice this value, the final event of an abandoned airing is a minute later.
+/// Minimum time without an event after which an abandoned airing is ended, in milliseconds; three update intervals if
+/// these are longer. It has to be longer than a take-over: lease, claim and reopening take some 15 s. At half this
+/// value, a slow take-over cannot continue its airings; at twice this value, the final event of an abandoned airing is
+/// a minute later.
 const ABANDONED_AFTER_MS: i64 = 60_000;
 
-/// Maximum number of airings that are ended in one check. Each is one transaction. The rest is ended in the next check,
-/// so half or twice the value only matters after an outage of a whole service.
+/// Maximum number of airings that are ended in one check. Each is one transaction. More airings are only abandoned in
+/// an outage of the whole service; they are ended in the next checks.
 const MAX_AIRINGS: u32 = 1_000;
 
 /// Runs the checks until `stop` is cancelled.
@@ -64,14 +65,14 @@ async fn check(shared: &StreamsContext) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// Counts the streams that no worker follows. The condition and the clock are those of claims.
+/// Counts the streams that no process follows, by the same condition and clock as a claim.
 async fn count_waiting(shared: &StreamsContext) -> Result<(), CatalogError> {
     let waiting = shared.journal().count_waiting_streams().await?;
     shared.counters.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     Ok(())
 }
 
-/// Ends an airing at the end of its last event.
+/// Ends an airing at the end that its last event reported.
 async fn end(shared: &StreamsContext, mut detection: Detection) -> Result<(), CatalogError> {
     tracing::info!(airing = %detection.id, "ending an airing that no worker continues");
     detection.is_final = true;

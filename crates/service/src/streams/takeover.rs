@@ -11,28 +11,28 @@ use tokio::time::sleep;
 use super::shared::{StreamsContext, stream_asset_id, was_followed};
 use refrain_monitor::OpenAiring;
 
-/// Shortest and longest pause before the database is queried again. The stream is not decoded meanwhile, so the pauses
-/// are short: at twice the longest one, it starts up to 10 s late.
+/// Minimum and maximum pause before the database is queried again. The stream is not decoded during a pause, so the
+/// pauses are short: at twice the maximum, the stream starts up to 10 s late.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// Maximum age of final detections that are read, in milliseconds. It covers the window of a playlist and the delay of
-/// the stream. At half this value, a long DVR window can report an ended song twice; at twice this value, at most
-/// [`MAX_FINALS`] rows are read anyway.
+/// the stream. At half this value, a song that ended can be reported twice in a stream with a long DVR window. At twice
+/// this value, usually no more rows are read, because of [`MAX_FINALS`].
 const RECENT_FINALS_MS: i64 = 5 * 60_000;
 
 /// Maximum number of final detections that are read. Within [`RECENT_FINALS_MS`] a stream plays few songs; 16 allow for
-/// jingles. At half this value, a series of jingles can be reported twice; at twice this value, only the query is
-/// larger.
+/// jingles. At half this value, a series of jingles can be reported twice; at twice this value, the query returns more
+/// rows.
 const MAX_FINALS: u32 = 16;
 
-/// The open airings of a stream as they are stored, and its latest final ones.
+/// The open airings of a stream, and its latest final ones, as earlier workers stored them.
 #[derive(Debug, Default)]
 pub(super) struct EarlierDetections {
     /// Open airings in the form that the monitor needs, ordered by start.
     pub(super) airings: Vec<OpenAiring>,
     /// Open airings as they are stored, in the same order.
     pub(super) detections: Vec<Detection>,
-    /// Their tracks, in no order.
+    /// Tracks of the open airings, in no particular order.
     pub(super) tracks: Vec<Track>,
     /// Airings that ended within the last [`RECENT_FINALS_MS`] milliseconds.
     pub(super) finals: Vec<Detection>,
@@ -65,7 +65,7 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     } else {
         Vec::new()
     };
-    // Spares the query for tracks, which most take-overs do not need.
+    // Without open airings, the query for their tracks is not needed.
     if detections.is_empty() {
         return Ok(EarlierDetections { finals, ..EarlierDetections::default() });
     }
@@ -78,8 +78,8 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     Ok(EarlierDetections { airings, detections, tracks, finals })
 }
 
-/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is not
-/// stored.
+/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is 0,
+/// because it is not stored.
 pub(super) fn match_of(detection: &Detection) -> Match {
     Match {
         track: detection.track,

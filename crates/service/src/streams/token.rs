@@ -52,9 +52,8 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    /// Creates a signer of tokens that are valid for the duration `validity`. `pem` is a private key on P-384, as SEC 1
-    /// or PKCS
-    /// #8.
+    /// Creates a signer of tokens that are valid for the duration `validity`. `pem` is a private key on P-384, in the
+    /// format SEC1 or PKCS8.
     ///
     /// # Errors
     /// [`SigningKeyError`] if the key is invalid.

@@ -1,65 +1,66 @@
 //! Correction of a clock by the arrival times of audio.
 //!
-//! Audio that was received at a time cannot be newer than that time. So each arrival bounds the time of its position
-//! from above, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
+//! Audio that was received at a time cannot be newer than that time. So each arrival is an upper bound for the time of
+//! its position, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
 //! worse.
 
 use serde::{Deserialize, Serialize};
 
-/// Smallest correction that is made, in seconds. It is below the accuracy that responses need and above the jitter of a
-/// local network. At half this value, the clock gets twice as many sections for no visible gain; at twice this value,
-/// times stay up to 0.1 s late.
+/// Smallest correction that is made, in seconds. It is below the accuracy that reported times need and above the jitter
+/// of a local network. At half this value, the clock gets twice as many sections for no visible gain; at twice this
+/// value, times stay up to 0.1 s late.
 const MIN_CORRECTION_SECONDS: f64 = 0.05;
 
-/// Shortest distance of two corrections in the stream, in seconds. The first arrivals of a connection improve the bound
-/// often; collecting them keeps the sections of the clock few. At half this value, `MAX_PIECES` sections cover half the
-/// time; at twice this value, the first times of a stream stay late for longer.
+/// Shortest distance between two corrections in the stream, in seconds. The first arrivals of a connection improve the
+/// bound often; combining them keeps the sections of the clock few. At half this value, the sections that the clock
+/// keeps cover half the time; at twice this value, the first times of a stream stay late for longer.
 const CORRECTION_INTERVAL_SECONDS: f64 = 5.0;
 
 /// Largest sum of the corrections of an estimate to earlier times, in seconds. A stream that needs more is delivered
-/// faster than it plays, so that its arrival times say nothing about its time. At half this value, the estimate cannot
-/// leave a burst of 30 s of a radio server; at twice this value, a fast file moves the clock a minute into the past.
+/// faster than real time, so its arrival times do not show its time. At half this value, the times after a burst of 30
+/// s of a radio server stay too late; at twice this value, a fast file moves the clock a minute into the past.
 const MAX_CORRECTIONS_SECONDS: f64 = 30.0;
 
 /// Delay in seconds above which an arrival is late. If all arrivals of [`LATE_WINDOW_SECONDS`] are late, the stream
-/// itself has paused. Jitter of the network is below it. At half this value, a congested line looks like a pause; at
-/// twice this value, a pause of up to 2 s makes all later times early by its length.
+/// itself has paused. Jitter of the network is below this delay. At half this value, a congested line looks like a
+/// pause; at twice this value, after a pause of up to 2 s all times stay too early by the length of the pause.
 const LATE_SECONDS: f64 = 1.0;
 /// Time in seconds for which all arrivals must be late. Stations send in pieces of some seconds at most, so several
-/// arrivals fall into it. At half this value, one congestion is taken for a pause; at twice this value, the clock is
-/// wrong for 40 s after a pause.
+/// arrivals fall into this time. At half this value, a single congestion counts as a pause; at twice this value, the
+/// clock is wrong for 40 s after a pause.
 const LATE_WINDOW_SECONDS: f64 = 20.0;
 
-/// Correction of an estimate: the difference of time and position in seconds that holds from now on.
+/// Correction of the clock. Contains the new difference between time (since 1970) and position, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Correction {
-    /// The audio is older than estimated.
+    /// The audio is older than the clock shows.
     Earlier(f64),
-    /// The stream has paused.
+    /// The stream has paused, so its times are later than the clock shows.
     Later(f64),
 }
 
-/// Arrivals since the estimate was made.
+/// Arrivals since the clock was last set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arrivals {
     /// Least difference of arrival time and position since the last correction, seconds.
     min_difference: f64,
     /// Position of the last correction, seconds.
     corrected_at: f64,
-    /// Seconds by which the estimate was moved to earlier times.
+    /// Total seconds by which arrivals have moved the clock to earlier times.
     corrected: f64,
-    /// Start time and least difference of the current window, seconds.
+    /// Start time and least difference of the current window of [`LATE_WINDOW_SECONDS`], seconds; `None` between two
+    /// windows.
     window: Option<(f64, f64)>,
 }
 
 impl Arrivals {
-    /// Creates the arrivals of an estimate that begins at a position, in seconds.
+    /// Creates the arrivals of a clock that was last set at `position`, in seconds.
     pub(super) fn at(position: f64) -> Self {
         Self { min_difference: f64::INFINITY, corrected_at: position, corrected: 0.0, window: None }
     }
 
-    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference of time and position that
-    /// is estimated now, or will be when the last correction is complete. Returns a correction if one is due.
+    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference between time and position
+    /// that the clock has after its last correction is complete. Returns a correction if one is due, otherwise `None`.
     pub(super) fn take(&mut self, position: f64, time: f64, offset: f64) -> Option<Correction> {
         let difference = time - position;
         // Network and server only add delay, so the least difference is the best estimate; an average would include
@@ -77,7 +78,7 @@ impl Arrivals {
             }
         }
         let allowed = MAX_CORRECTIONS_SECONDS - self.corrected;
-        // Clamped, so that a source that always sends too fast cannot move the clock without end.
+        // Limited, so that a source that always sends too fast cannot move the clock without end.
         let error = (offset - self.min_difference).min(allowed);
         let due = position - self.corrected_at >= CORRECTION_INTERVAL_SECONDS;
         if !due || error < MIN_CORRECTION_SECONDS {

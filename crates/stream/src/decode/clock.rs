@@ -14,31 +14,34 @@ const JITTER_SECONDS: f64 = 1.0;
 
 /// Seconds over which a difference is corrected. This is slow enough to average over the jitter of many segments. The
 /// time never runs backwards, because at most a second ([`JITTER_SECONDS`]) is corrected in a minute. At half this
-/// value, jitter of the dates shows twice as much in the times; at twice this value, a drift is followed half as fast.
+/// value, jitter of the dates changes the reported times twice as much; at twice this value, the clock follows a drift
+/// half as fast.
 const SMOOTHING_SECONDS: f64 = 60.0;
 
 /// Largest delay of an arrival, in seconds, that the network or the server can cause: a few segments. After a longer
 /// delay, the stream itself must have paused. At half this value, a slow segment of 6 s moves the clock; at twice this
-/// value, the times after a pause of 15 s stay early by its length.
+/// value, the times after a pause of 15 s stay 15 s too early.
 const LATE_ARRIVAL_SECONDS: f64 = 10.0;
 
-/// Largest difference, in seconds, between the jumps of two successive dates at which the jump is accepted. One wrong
-/// date never moves the clock. Dates jitter by some 100 ms; at half this value, a jump of a jittering stream is
-/// accepted late or never; at twice this value, two unrelated wrong dates agree more often.
+/// Largest difference, in seconds, between the errors of two successive dates that count as the same jump, which the
+/// clock then follows. One wrong date alone does not move the clock. Dates jitter by some 100 ms. At half this value,
+/// the clock follows a jump of a jittering stream late or never; at twice this value, two unrelated wrong dates move
+/// the clock more often.
 const JUMP_AGREEMENT_SECONDS: f64 = 0.5;
 
-/// Largest difference that is ignored, in seconds, because dates are given in milliseconds: two roundings. At half this
-/// value, rounding alone adds a section to the clock for each segment; at twice this value, nothing changes visibly.
+/// Largest difference between a date and the clock that is ignored, in seconds: two roundings, because dates are given
+/// in milliseconds. At half this value, rounding alone adds a section to the clock for each segment; at twice this
+/// value, nothing changes visibly.
 const MIN_ERROR_SECONDS: f64 = 0.002;
 
 /// Largest distance of a valid time from 1970, in seconds: 30,000 years. Larger numbers of seconds lose their
 /// fractions.
 const MAX_EPOCH_SECONDS: f64 = 1e12;
 
-/// Largest difference between the estimates of two workers, in seconds: a long segment. Each estimates from its own
-/// first arrival, which may be late by a segment. At half this value, streams with long segments lose their common
-/// clock at a hand-over; at twice this value, the clock continues through an encoder restart whose time stamps fit by
-/// chance.
+/// Largest difference between the times that two workers estimate for the same audio, in seconds: a long segment. Each
+/// worker estimates from the first arrival that it receives, which may be late by a segment. At half this value,
+/// streams with long segments lose their common clock at a take-over; at twice this value, the clock continues through
+/// an encoder restart whose time stamps fit by chance.
 const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
 
 /// Largest correction to earlier times within [`SMOOTHING_SECONDS`], in seconds. It is half of that time, so the clock
@@ -47,9 +50,9 @@ const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
 const MAX_SLOWING_SECONDS: f64 = 30.0;
 
 /// Maximum number of sections that are kept, so that positions of the last minutes keep their times. Corrections by
-/// arrival come at least 5 s apart, dates with each segment: 64 sections are two minutes of 2-s segments. At half this
-/// value, events whose start is older than a minute get a time that is off by the jitter; at twice this value, a state
-/// message grows by 1.5 kB.
+/// arrival are at least 5 s apart, and each segment with a date can add a section: 64 sections are two minutes of 2-s
+/// segments. At half this value, the times of events that began more than a minute ago are off by the jitter; at twice
+/// this value, a message with the decoder state grows by 1.5 kB.
 const MAX_PIECES: usize = 64;
 
 /// Origin of the times of a [`StreamClock`].
@@ -66,7 +69,7 @@ pub enum ClockSource {
 struct ClockSection {
     position: f64,
     epoch: f64,
-    /// Seconds that are added gradually over the next [`SMOOTHING_SECONDS`] seconds.
+    /// Seconds that are added gradually over the first [`SMOOTHING_SECONDS`] seconds of the section.
     correction: f64,
 }
 
@@ -82,15 +85,15 @@ impl ClockSection {
 pub struct ClockAnchor {
     /// Time stamp of a frame in the container (PTS, `tfdt`), seconds.
     pub stamp: f64,
-    /// Seconds after which time stamps wrap to 0, if they do.
+    /// Seconds after which time stamps wrap to 0; `None` if they do not wrap.
     pub wrap: Option<f64>,
     /// Time of that frame, seconds since 1970.
     pub epoch: f64,
 }
 
 impl ClockAnchor {
-    /// Returns the time of a frame with this time stamp. Returns `None` if that is far from `estimate`, because the
-    /// time stamps have restarted.
+    /// Returns the time of a frame with the time stamp `stamp`. Returns `None` if that time differs by more than
+    /// [`MAX_ANCHOR_ERROR_SECONDS`] from `estimate`, because the time stamps have then restarted.
     fn epoch_of(&self, stamp: f64, estimate: f64) -> Option<f64> {
         let epoch = self.epoch + stamp - self.stamp;
         let wrap = self.wrap.filter(|wrap| *wrap > 0.0);
@@ -103,8 +106,8 @@ impl ClockAnchor {
 /// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier
 /// times.
 ///
-/// The clock follows if the dates of the stream jump forward. If they are set back, it continues from its last time,
-/// and [`StreamClock::set_back`] returns the difference.
+/// If the dates of the stream jump forward, the clock follows. If the dates are set back, the clock continues from its
+/// last time, and [`StreamClock::set_back`] returns the difference.
 ///
 /// # Examples
 /// ```
@@ -123,26 +126,29 @@ pub struct StreamClock {
     source: Option<ClockSource>,
     set_back: f64,
     arrival_offset: Option<f64>,
-    /// Arrivals since the estimate was made.
+    /// Arrivals since the clock was last set; `None` before the first audio.
     arrivals: Option<Arrivals>,
-    /// Anchor of the clock of an earlier worker, until the first audio.
+    /// Anchor of the clock of an earlier worker, which the first arrival uses; `None` if there is none, or after its
+    /// use.
     inherited: Option<ClockAnchor>,
     /// True if this clock continues that of an earlier worker.
     continued: bool,
-    /// Difference between the date of the last segment and this clock, in seconds, if it was above [`JITTER_SECONDS`].
+    /// Difference between the date of the last segment and this clock, in seconds, if it was above [`JITTER_SECONDS`]
+    /// and the clock did not follow; otherwise `None`.
     suspect: Option<f64>,
 }
 
 impl StreamClock {
-    /// Returns the time of a position, or `None` before the first audio. Positions of the last minutes keep their
-    /// times.
+    /// Returns the time of a position, seconds since 1970, or `None` before the first audio. The times of the positions
+    /// of the last minutes do not change.
     #[must_use]
     pub fn epoch(&self, position: f64) -> Option<f64> {
         let behind = self.pieces.partition_point(|piece| piece.position <= position);
         self.pieces.get(behind.saturating_sub(1)).map(|piece| piece.at(position))
     }
 
-    /// Returns true if every worker of the stream has this clock.
+    /// Returns true if other workers of the stream have the same clock: it uses dates, or continues the clock of an
+    /// earlier worker.
     pub(super) fn is_shared(&self) -> bool {
         self.continued || self.source == Some(ClockSource::ProgramDateTime)
     }
@@ -153,21 +159,23 @@ impl StreamClock {
         self.source
     }
 
-    /// Returns the seconds from the date of the end of the newest segment to the time when it was first seen here, by
-    /// this machine's clock. This is the delay of the stream plus the difference of both clocks.
+    /// Returns the seconds from the date of the end of the newest segment to the time when a playlist first listed that
+    /// end, by this machine's clock. This is the delay of the stream plus the difference of both clocks. `None` if no
+    /// segment had a date.
     #[must_use]
     pub fn arrival_offset(&self) -> Option<f64> {
         self.arrival_offset
     }
 
-    /// Returns the seconds by which the times of this clock are later than the dates of the stream because those were
-    /// set back, or 0.
+    /// Returns the seconds by which the times of this clock are later than the dates of the stream. The value is 0
+    /// unless the dates were set back.
     #[must_use]
     pub fn set_back(&self) -> f64 {
         self.set_back
     }
 
-    /// Adjusts the clock to the date of a position. `certain` is true if dates are known to restart at this position.
+    /// Adjusts the clock to the date `time` (seconds since 1970) of `position` (seconds). `certain` is true if dates
+    /// are known to restart at this position.
     pub(super) fn program_date_time(&mut self, position: f64, time: f64, certain: bool) {
         if !is_time(time) {
             return;
@@ -184,15 +192,15 @@ impl StreamClock {
         if first || (jump && (certain || agrees)) || (certain && error > MIN_ERROR_SECONDS) {
             self.set_back = (now - time).max(0.0);
             self.suspect = None;
-            // `time + set_back` could be a rounding error earlier than a time that was already reported.
+            // `time + set_back` could be earlier than a reported time by a rounding error.
             self.start(position, if self.set_back > 0.0 { now } else { time });
         } else if jump {
-            // Not followed yet: a packager can write one wrong date.
+            // The clock does not follow yet, because a packager can write one wrong date.
             self.suspect = Some(error);
         } else {
             self.suspect = None;
-            // A section with a correction must be ended even by an exact date, otherwise it would be corrected beyond
-            // it.
+            // Even an exact date must end a section with a correction; otherwise the correction would continue beyond
+            // the date.
             if error.abs() > MIN_ERROR_SECONDS
                 || self.pieces.back().is_some_and(|piece| piece.correction != 0.0)
             {
@@ -206,10 +214,10 @@ impl StreamClock {
         self.inherited = Some(anchor).filter(|anchor| is_time(anchor.epoch) && is_time(anchor.stamp));
     }
 
-    /// Records that `position` (seconds), whose frame has the time stamp `stamp`, arrived at `time` (seconds since
-    /// 1970). This sets the clock if it has no time yet, or if `time` is so late that audio must have been lost.
-    /// `certain` is true after a connection was lost, where a shorter delay is enough. Has no effect if the stream has
-    /// dates.
+    /// Records that the frame at `position` (seconds) arrived at `time` (seconds since 1970). Sets the clock if it has
+    /// no time yet, or if `time` is so late that audio must have been lost. `certain` is true after a reconnect, where
+    /// a shorter delay is sufficient evidence. `stamp` is the time stamp of the frame in seconds, or `None` without
+    /// one. Has no effect if the stream has dates.
     pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool, stamp: Option<f64>) {
         if self.source == Some(ClockSource::ProgramDateTime) {
             return;
@@ -217,7 +225,7 @@ impl StreamClock {
         // Audio must have a time, even if its arrival time is invalid.
         let time = if is_time(time) { time } else { 0.0 };
         self.source = Some(ClockSource::Arrival);
-        // A reconnect explains a gap, so a smaller delay is sufficient evidence there.
+        // A reconnect explains a gap, so a smaller delay is then sufficient evidence.
         let late = if certain { JITTER_SECONDS } else { LATE_ARRIVAL_SECONDS };
         match self.epoch(position) {
             None => {
@@ -232,14 +240,14 @@ impl StreamClock {
     }
 
     /// Records that the audio at `position` (seconds) of a live stream was received at `time` (seconds since 1970). The
-    /// audio cannot be newer than that. `steady` is true for sources that send evenly: if all their arrivals are late
-    /// for some time, the clock moves to later times. It is false for segments, which do not arrive evenly.
+    /// audio cannot be newer than `time`. `steady` is true for sources that send evenly: if all their arrivals are late
+    /// for some time, the clock moves to later times. `steady` is false for segments, which do not arrive evenly.
     pub(super) fn received(&mut self, position: f64, time: f64, steady: bool) {
         if self.source != Some(ClockSource::Arrival) || !is_time(time) {
             return;
         }
         let Some(last) = self.pieces.back() else { return };
-        // The offset after the running correction, so that the same error is not corrected twice.
+        // This is the offset after the running correction, so that the same error is not corrected twice.
         let offset = last.epoch + last.correction - last.position;
         let arrivals = self.arrivals.get_or_insert_with(|| Arrivals::at(f64::NEG_INFINITY));
         match (arrivals.take(position, time, offset), self.epoch(position)) {
@@ -256,7 +264,8 @@ impl StreamClock {
         }
     }
 
-    /// Notes that a segment whose end has the date `end` was first seen here at `first_listed`.
+    /// Records that a segment whose end has the date `end` was first listed at `first_listed`, both in seconds since
+    /// 1970.
     pub(super) fn first_listed(&mut self, end: f64, first_listed: f64) {
         self.arrival_offset = Some(first_listed - end).filter(|offset| offset.is_finite());
     }
@@ -276,7 +285,8 @@ impl StreamClock {
     }
 }
 
-/// Returns true if a number of seconds since 1970 is a valid time.
+/// Returns true if a number of seconds since 1970 is a valid time: not NaN, and at most [`MAX_EPOCH_SECONDS`] from
+/// 1970.
 pub(super) fn is_time(seconds: f64) -> bool {
     (-MAX_EPOCH_SECONDS..=MAX_EPOCH_SECONDS).contains(&seconds)
 }

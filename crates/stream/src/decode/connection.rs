@@ -7,13 +7,13 @@ use super::sound::{samples, seconds};
 use crate::delivery::GapReason;
 
 /// Smallest time between the audio before and after a reconnect that counts as a gap, in seconds: about four frames,
-/// the jitter of arrivals. At half this value, each reconnect inserts a gap of jitter; at twice this value, up to 0.2 s
+/// the jitter of arrivals. At half this value, jitter inserts a gap at each reconnect; at twice this value, up to 0.2 s
 /// of missing audio shifts all later positions.
 const MIN_GAP_SECONDS: f64 = 0.1;
 
 /// Shortest repetition, in seconds, that is left out if only the clock shows it. A shorter one may be jitter of
 /// arrivals. At half this value, jitter removes new audio; at twice this value, up to a second of audio is decoded
-/// twice after a reconnect to a server that encodes again.
+/// twice after a reconnect to a server that encodes each connection separately.
 const MIN_REPEATED_SECONDS: f64 = 0.5;
 
 /// Shortest time without data on an open connection, in seconds, that counts as a pause of the station itself. Stations
@@ -22,11 +22,11 @@ const MIN_REPEATED_SECONDS: f64 = 0.5;
 const MIN_SILENCE_SECONDS: f64 = 1.0;
 
 impl Playback {
-    /// Notes that all audio of a live stream so far had arrived at `time`. If audio is held back and its burst has
-    /// ended, places it.
+    /// Records that all audio so far of a live stream without segments had arrived by `time`, seconds since 1970. If
+    /// audio is held back and its burst has ended, places that audio.
     pub(super) fn arrived(&mut self, time: f64, sink: SoundSink<'_>) {
         match &mut self.join {
-            // While audio is held back, its time is not known, so the clock must not learn from these arrivals.
+            // While audio is held back, its time is not known, so its arrivals must not correct the clock.
             Some(join) => {
                 join.arrived(time);
                 if join.is_settled() {
@@ -37,7 +37,7 @@ impl Playback {
             None => {
                 let head = self.head();
                 let more = self.last_arrival.is_none_or(|last| last.head != head);
-                // An arrival without new audio bounds nothing: its position was received earlier.
+                // An arrival without new audio gives no bound: its position was received earlier.
                 if more {
                     self.clock.received(seconds(head), time, true);
                 }
@@ -46,7 +46,7 @@ impl Playback {
         }
     }
 
-    /// Notes that everything placed so far had arrived at `time`, or that nothing more had.
+    /// Records that all placed audio had arrived by `time`, or that no audio was added until `time`.
     fn note_arrival(&mut self, time: f64) {
         let head = self.head();
         match &mut self.last_arrival {
@@ -55,7 +55,8 @@ impl Playback {
         }
     }
 
-    /// Places the audio of a connection that is held back.
+    /// Places the audio that is held back at the start of a connection: after the earlier audio or a gap, without
+    /// repeated frames.
     pub(super) fn place_connection(&mut self, sink: SoundSink<'_>) {
         let Some(join) = self.join.take_if(|join| !join.is_empty()) else { return };
         let (start, head) = (join.start(), seconds(self.head()));
@@ -70,7 +71,7 @@ impl Playback {
                 let (last, ended) = join.before.unwrap_or((now, now));
                 let silence = (ended - last).max(0.0);
                 let missing = start - now.min(last) - silence;
-                // A station that paused continues where it was, even if it took a moment to reconnect.
+                // A station that paused continues its program after the pause, even if the reconnect took a moment.
                 let was_paused = silence > MIN_SILENCE_SECONDS;
                 let min_gap = if was_paused { MIN_SILENCE_SECONDS } else { MIN_GAP_SECONDS };
                 if was_paused {
@@ -95,7 +96,7 @@ impl Playback {
             }
         }
         for (index, buffered) in join.frames.iter().enumerate() {
-            // These frames are the audio that was received before, by their hashes, so no time stamp is needed.
+            // Their hashes show that these frames were received before, so no time stamp is needed.
             if index < repeated {
                 self.report.repeated_seconds += buffered.seconds;
             } else {
@@ -107,7 +108,8 @@ impl Playback {
         }
     }
 
-    /// Returns true if a frame of a live stream was received before. Remembers it otherwise.
+    /// Returns true if a frame of a live stream without segments was received before; otherwise stores its hash.
+    /// Returns false for other streams.
     pub(super) fn is_repeated(&mut self, frame: &Frame<'_>) -> bool {
         if !self.is_live {
             return false;
@@ -115,18 +117,18 @@ impl Playback {
         if self.recent.repeats(frame.data) {
             return true;
         }
-        // Half a frame: the remainder is then nearer to one more frame than to none.
+        // The limit is half a frame: the remaining duration is then nearer to one more frame than to none.
         if self.repeated > frame.seconds / 2.0 {
             self.repeated -= frame.seconds;
             return true;
         }
         self.repeated = 0.0;
-        // Only frames that are placed are remembered, so that the history is the stream in its order.
+        // Only the hashes of placed frames are stored, so that the history is the stream in its order.
         self.recent.push(frame.data);
         false
     }
 
-    /// Returns decoded audio without its repeated start.
+    /// Returns the decoded audio `sound` without its repeated start. The result is empty if all of it is repeated.
     pub(super) fn without_repeated<'a>(&mut self, sound: &'a [f32]) -> &'a [f32] {
         let skipped = sound.len().min(usize::try_from(samples(self.repeated)).unwrap_or(usize::MAX));
         let length = seconds(skipped as u64);

@@ -14,38 +14,39 @@ use super::report::DecoderReport;
 use super::timeline::StampTimeline;
 use crate::delivery::{HlsSegment, InitSection};
 
-/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. At twice this value, more frames of
-/// a segment are in memory at once; at half this value, more calls are made for the same bytes. The output is the same
-/// for every size.
+/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. The output is the same for every
+/// size. At half this value, more calls are made for the same bytes; at twice this value, more frames of a segment are
+/// in memory at once.
 const SLICE_BYTES: usize = 8 << 10;
 
 /// Bytes at the start of a segment by which its format is recognized. MPEG-TS needs a few packets, bare frames several
-/// headers in a row; a frame has at most 1.5 kB at usual rates. At half this value, large frames are recognized less
-/// surely; at twice this value, no further format is recognized.
+/// headers in a row; a frame has at most 1.5 kB at usual rates. At half this value, segments with large frames are more
+/// often rejected as unreadable; at twice this value, no further format is recognized.
 const HEAD_BYTES: usize = 8 << 10;
 
 /// Bytes at the start of a stream without segments by which its format is recognized. Radio of the lowest bit rate (16
-/// kbit/s) sends them in a second. At half this value, fewer frame headers confirm the format; at twice this value,
-/// such radio starts a second later.
+/// kbit/s) sends this amount in a second. At half this value, other data is more often mistaken for audio; at twice
+/// this value, such radio starts a second later.
 const START_BYTES: usize = 2 << 10;
 
-/// Bytes of a stream without segments that are searched for audio before all but the last [`HEAD_BYTES`] of them are
-/// discarded. A picture in a tag before the audio can be larger, but is skipped piece by piece. At half this value, the
-/// search is the same with more copying; at twice this value, each stream without audio keeps twice the memory.
+/// Maximum number of bytes that are kept during the search for audio in a stream without segments. If there are more,
+/// all but the last [`HEAD_BYTES`] are discarded. A picture in a tag before the audio can be larger; it is skipped
+/// piece by piece. At half this value, bytes are copied more often; at twice this value, each stream without audio uses
+/// twice the memory.
 const MAX_SEARCH_BYTES: usize = 64 << 10;
 
 /// Shortest piece of MPEG-TS that can be recognized, in bytes: five packets and the rest of a truncated one.
 const SHORT_TS_BYTES: usize = 6 * 188;
 
-/// Maximum number of frames after a loss that wait for a time stamp: about three seconds, more than the distance
-/// between two time stamps (ISO/IEC 13818-1 permits 0.7 s). At half this value, slow streams place frames without a
-/// time stamp; at twice this value, a stream without time stamps is delayed by 6 s after a loss.
+/// Maximum number of frames that are held back until a time stamp follows: about three seconds, more than the distance
+/// between two time stamps (ISO/IEC 13818-1 permits 0.7 s). At half this value, frames of streams with rare time stamps
+/// are placed without one; at twice this value, a stream without time stamps is delayed by 6 s after a loss.
 const MAX_UNSTAMPED_FRAMES: usize = 128;
 
 /// Content of a segment, recognized by its bytes.
 pub(super) enum SegmentContent<'a> {
     MediaFormat(MediaFormat<'a>),
-    /// No media: an error page, subtitles, encrypted bytes, or no bytes.
+    /// Bytes without media: an error page, subtitles, encrypted bytes, or no bytes.
     Nothing,
 }
 
@@ -67,15 +68,15 @@ enum ActiveDemuxer {
     Mp4(Fragments),
 }
 
-/// Demuxer of one stream.
+/// Demuxer of one stream: recognizes its format, and passes its frames to the playback.
 #[derive(Debug, Default)]
 pub(super) struct StreamDemuxer {
     kind: ActiveDemuxer,
-    /// Initialization section of MPEG-TS that was read last.
+    /// Initialization section of MPEG-TS that was read last; `None` if there was none.
     tables: Option<Arc<InitSection>>,
     /// Start of a stream without segments, until its format is recognized.
     head: Vec<u8>,
-    /// Frames without time stamps, after a loss.
+    /// Frames without time stamps that are held back until a time stamp follows.
     unstamped: VecDeque<AudioFrame>,
     /// Lost packets and damaged frames that earlier demuxers of the stream counted.
     damage: (u64, u64),
@@ -88,7 +89,8 @@ impl StreamDemuxer {
     pub(super) fn content<'a>(&self, segment: &'a HlsSegment) -> SegmentContent<'a> {
         let bytes = &segment.bytes[..];
         let head = &bytes[..bytes.len().min(HEAD_BYTES)];
-        // Parts of a segment can be shorter than the sync check needs; a stream that was MPEG-TS before stays it.
+        // Parts of a segment can be shorter than the sync check needs; a stream that was MPEG-TS before still counts as
+        // MPEG-TS.
         let continues_ts =
             matches!(self.kind, ActiveDemuxer::Ts(_)) && !bytes.is_empty() && bytes.len() < SHORT_TS_BYTES;
         if ts::looks_like_ts(head) || continues_ts {
@@ -105,7 +107,7 @@ impl StreamDemuxer {
         }
     }
 
-    /// Demuxes a segment.
+    /// Demuxes a segment of the format `media` and passes its frames to `playback`.
     pub(super) fn segment(
         &mut self,
         media: MediaFormat<'_>,
@@ -118,7 +120,7 @@ impl StreamDemuxer {
                 if !matches!(self.kind, ActiveDemuxer::Ts(_)) {
                     self.change(ActiveDemuxer::Ts(Box::default()), playback, sink);
                 }
-                // Announced before the bytes are pushed: some packagers restart the continuity counters in each
+                // The segment is announced before its bytes: some packagers restart the continuity counters in each
                 // segment, which is not a loss.
                 if let ActiveDemuxer::Ts(demuxer) = &mut self.kind {
                     demuxer.begin_segment(&segment.bytes);
@@ -142,9 +144,9 @@ impl StreamDemuxer {
         }
     }
 
-    /// Demuxes bytes of a stream without segments.
+    /// Demuxes the next bytes of a stream without segments and passes complete frames to `playback`.
     pub(super) fn bytes(&mut self, bytes: &[u8], playback: &mut Playback, sink: SoundSink<'_>) {
-        // MP4 cannot occur in a stream without segments, so it is recognized again like an unknown format.
+        // MP4 cannot occur in a stream without segments, so after MP4 the format is recognized again.
         if !matches!(self.kind, ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_)) {
             return self.push(bytes, None, playback, sink);
         }
@@ -154,7 +156,7 @@ impl StreamDemuxer {
         }
     }
 
-    /// Notes that media is missing. Incomplete frames are discarded.
+    /// Records that media is missing after the bytes so far, and discards incomplete frames.
     pub(super) fn interrupt(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
         match &mut self.kind {
             ActiveDemuxer::Ts(demuxer) => demuxer.interrupt(),
@@ -165,7 +167,7 @@ impl StreamDemuxer {
         self.release(None, playback, sink);
     }
 
-    /// Ends a section of the stream whose time stamps and frames are not continued by the next one.
+    /// Ends a section of the stream: the next section does not continue its time stamps and frames.
     pub(super) fn end(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
         if !self.head.is_empty() {
             self.recognize(playback, sink);
@@ -180,7 +182,7 @@ impl StreamDemuxer {
         self.change(ActiveDemuxer::Unknown, playback, sink);
     }
 
-    /// Adds new damage of the transport to the report.
+    /// Adds the lost packets and damaged frames since the last call to the report.
     pub(super) fn count(&mut self, report: &mut DecoderReport) {
         let (packets, frames) = self.damage();
         report.lost_packets += packets.saturating_sub(self.reported.0);
@@ -210,7 +212,7 @@ impl StreamDemuxer {
         playback.restart(StampTimeline::new(wraps));
     }
 
-    /// Recognizes the format of a stream without segments.
+    /// Recognizes the format of a stream without segments from the bytes in `head`.
     fn recognize(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
         let head = std::mem::take(&mut self.head);
         let audio = id3::split(&head).audio;
@@ -219,7 +221,7 @@ impl StreamDemuxer {
         } else if let Some(coding) = FrameSplitter::sniff(audio) {
             self.change(ActiveDemuxer::Frames(FrameSplitter::new(coding)), playback, sink);
         } else {
-            // The tail stays, because a frame header may be split between two pieces.
+            // The end is kept, because a frame header may be split between two pieces.
             let keep = if head.len() > MAX_SEARCH_BYTES { head.len() - HEAD_BYTES } else { 0 };
             self.head = head.get(keep..).unwrap_or_default().to_vec();
             return;
@@ -239,7 +241,8 @@ impl StreamDemuxer {
         }
     }
 
-    /// Passes complete frames on. Frames without a time stamp wait for the next one that has one.
+    /// Passes complete frames to `playback`. Frames without a time stamp are held back until one with a time stamp
+    /// follows.
     fn drain(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
         loop {
             let frame = match &mut self.kind {
@@ -265,7 +268,8 @@ impl StreamDemuxer {
         }
     }
 
-    /// Passes on the frames that waited for a time stamp. `next` is the time stamp directly after them, in seconds.
+    /// Passes the frames that are held back to `playback`. `next` is the time stamp directly after them in seconds;
+    /// with `None`, they get no time stamps.
     fn release(&mut self, next: Option<f64>, playback: &mut Playback, sink: SoundSink<'_>) {
         let mut before: f64 = self.unstamped.iter().map(length).sum();
         while let Some(frame) = self.unstamped.pop_front() {
@@ -285,7 +289,7 @@ impl StreamDemuxer {
     }
 }
 
-/// Converts a frame of a demuxer. `time` is its time stamp in seconds.
+/// Converts a frame of a demuxer. `time` is its time stamp in seconds, or `None` if it has none.
 fn of(frame: &AudioFrame, time: Option<f64>) -> Frame<'_> {
     let (format, after_loss) = (Some(frame.format), frame.after_gap);
     Frame { data: &frame.data, format, seconds: length(frame), time, after_loss }

@@ -1,18 +1,18 @@
 //! Parser of MP4 fragments, which finds the packets of a track and their times (ISO/IEC 14496-12, 8.8).
 //!
-//! The codec's configuration is read by the engine's own MP4 demuxer. That demuxer cannot read single fragments and ignores
-//! their time (`tfdt`).
+//! The MP4 demuxer of `refrain-core` reads the configuration of the codec. It cannot read single fragments and ignores
+//! their time (`tfdt`), so this parser reads them.
 
 /// Names of the boxes with which a segment or an initialization section can begin.
 const FIRST_BOXES: [&[u8; 4]; 11] =
     [b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"mdat", b"free", b"skip", b"uuid"];
 
-/// Returns true if bytes begin like a segment of MP4.
+/// Returns true if `bytes` begin like a segment or an initialization section of MP4.
 pub(super) fn looks_like_mp4(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|name| FIRST_BOXES.iter().any(|first| *first == name))
 }
 
-/// Returns the part of a segment before its first fragment if that part describes the tracks (`moov`).
+/// Returns the bytes of a segment before its first fragment if they describe the tracks (`moov`); otherwise `None`.
 pub(super) fn embedded_init(segment: &[u8]) -> Option<&[u8]> {
     let mut described = false;
     for found in Boxes::new(segment) {
@@ -25,18 +25,18 @@ pub(super) fn embedded_init(segment: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// One packet of a track.
+/// One MP4 sample of a track: a packet of the codec, not an audio sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mp4Sample<'a> {
     /// Bytes of the packet.
     pub(super) data: &'a [u8],
-    /// Start in ticks of the track; `None` if the fragment does not contain it.
+    /// Start in ticks of the track; `None` if the fragment contains no start time.
     pub(super) time: Option<u64>,
     /// Duration in ticks of the track.
     pub(super) duration: u32,
 }
 
-/// Duration and size of a track's samples where a fragment does not contain them.
+/// Default duration (ticks) and size (bytes) of the MP4 samples of a track, for fragments without these values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Defaults {
     duration: u32,
@@ -44,7 +44,8 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    /// Reads `trex` of a track from an initialization section.
+    /// Reads the defaults of a track (`trex`) from an initialization section. Both are 0 if the section has none for
+    /// the track.
     pub(super) fn read(init: &[u8], track: u32) -> Self {
         let trex =
             child(init, b"moov").and_then(|moov| child(moov, b"mvex")).into_iter().flat_map(Boxes::new);
@@ -60,9 +61,9 @@ impl Defaults {
     }
 }
 
-/// Passes the samples of a track in a segment to `emit`, in order. Damage ends its fragment. All samples together have at most
-/// as many bytes as the segment: otherwise runs that point to the same bytes repeatedly could turn a megabyte into days of
-/// work.
+/// Passes the MP4 samples of a track in a segment to `emit`, in order. After damage, the rest of the track fragment is
+/// skipped. All samples together have at most as many bytes as the segment: otherwise, track runs (`trun`) that
+/// repeatedly refer to the same bytes could turn a megabyte into days of work.
 pub(super) fn samples<'a>(
     segment: &'a [u8],
     track: u32,
@@ -86,7 +87,7 @@ pub(super) fn samples<'a>(
     }
 }
 
-/// `tfhd` and `tfdt` of a track fragment.
+/// Header (`tfhd`) and start time (`tfdt`) of a track fragment.
 struct Fragment {
     track: u32,
     /// Position in the segment to which data offsets are relative.
@@ -118,7 +119,8 @@ impl Fragment {
         Some(Self { track, base, time, defaults })
     }
 
-    /// Passes the samples of all runs to `emit` as long as bytes are `remaining`. Returns the end of the last sample's data.
+    /// Passes the samples of all track runs (`trun`) to `emit`, with at most `remaining` bytes in total. Returns the
+    /// end of the data of the last sample, or `None` after damage or if `remaining` is exceeded.
     fn run<'a>(
         &self,
         traf: &[u8],
@@ -141,7 +143,7 @@ impl Fragment {
                 fields.skip(if flags & 0x400 != 0 { 4 } else { 0 })?;
                 fields.skip(if flags & 0x800 != 0 { 4 } else { 0 })?;
                 let end = at.checked_add(usize::try_from(size).ok()?)?;
-                // Without this check, an attacker could announce four billion samples of no bytes.
+                // Without this check, an attacker could declare four billion empty samples.
                 let data = segment.get(at..end).filter(|data| !data.is_empty())?;
                 *remaining = remaining.checked_sub(data.len())?;
                 emit(Mp4Sample { data, time, duration });
@@ -156,7 +158,7 @@ impl Fragment {
 /// An MP4 box.
 struct Mp4Box<'a> {
     name: [u8; 4],
-    /// Position of its header.
+    /// Position of the header of the box.
     start: usize,
     body: &'a [u8],
 }
@@ -199,7 +201,7 @@ fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     Boxes::new(bytes).find(|found| &found.name == name).map(|found| found.body)
 }
 
-/// Reads numbers with the most significant byte first. Returns `None` after the end.
+/// Reads numbers whose most significant byte is first. The methods return `None` if too few bytes are left.
 struct BigEndianReader<'a>(&'a [u8]);
 
 impl BigEndianReader<'_> {
@@ -233,7 +235,8 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// A segment of two tracks, one fragment each, with sizes and durations in every place where they are allowed.
+    /// Returns a segment of two tracks, one fragment each, with sizes and durations in every place where they are
+    /// allowed.
     fn segment() -> Vec<u8> {
         let build = |data: u32| {
             let video = [

@@ -9,28 +9,30 @@ use super::frame::Frame;
 use super::playback::{Playback, SoundSink};
 use crate::delivery::{HlsSegment, InitSection};
 
-/// Limit of the total duration of a segment's samples: a factor of the duration in the playlist, and seconds that are
-/// added. Otherwise one damaged duration would create a gap of days. Playlists round durations and parts are short,
-/// hence the added second. At half the factor, correct segments of packagers that round up are cut; at twice this
-/// value, damage can insert three more durations of a segment.
+/// Limit of the total duration of the MP4 samples of a segment: a factor of the duration in the playlist, and seconds
+/// that are added. Without this limit, one damaged duration would create a gap of days. Playlists round durations and
+/// parts are short, hence the added second. At half the factor, segments that are over a second longer than the
+/// playlist states are cut; at twice the factor, damage can insert up to three extra durations of a segment.
 const MAX_DURATION: (f64, f64) = (2.0, 1.0);
 
-/// The track that a section describes.
+/// The track that an initialization section describes.
 #[derive(Debug)]
 pub(super) struct Fragments {
     /// Initialization section: `ftyp` and `moov`.
     init: Vec<u8>,
-    /// Initialization section as it was delivered, so that it can be compared by its pointer first.
+    /// Initialization section as it was delivered, to compare it by its pointer first; `None` if the segment came
+    /// without one.
     delivered: Option<Arc<InitSection>>,
-    /// The opened track, or `None` if it was not opened yet.
+    /// The opened track, or the error of opening it; `None` before the first attempt.
     track: Option<Result<(Mp4Track, Defaults), FrameError>>,
 }
 
 impl Fragments {
-    /// Returns the track of a segment, described by its own header or by the section that was delivered with it.
+    /// Creates the track of a segment from the initialization section within the segment, or else from the section that
+    /// was delivered with it.
     pub(super) fn of(segment: &HlsSegment) -> Self {
         let delivered = segment.init.clone();
-        // The own header is preferred: some servers deliver an outdated section with a segment that describes itself.
+        // The section within the segment is preferred: some servers deliver an outdated section with such a segment.
         let init = fmp4::embedded_init(&segment.bytes).or(delivered.as_ref().map(|init| &init.bytes[..]));
         Self { init: init.unwrap_or_default().to_vec(), delivered, track: None }
     }
@@ -38,7 +40,8 @@ impl Fragments {
     /// Returns true if a segment belongs to this track.
     pub(super) fn describes(&self, segment: &HlsSegment) -> bool {
         let same = |init: &Arc<InitSection>| {
-            // Sections are usually the same `Arc`; after the process boundary they are copies, so the bytes decide.
+            // Sections are usually the same `Arc`. If deliveries come from another process, the sections are copies,
+            // which are compared by their bytes.
             self.delivered.as_ref().is_some_and(|known| Arc::ptr_eq(known, init)) || self.init == init.bytes
         };
         match fmp4::embedded_init(&segment.bytes) {
@@ -47,9 +50,9 @@ impl Fragments {
         }
     }
 
-    /// Decodes the samples of a segment.
+    /// Passes the MP4 samples of a segment to `playback`.
     pub(super) fn process(&mut self, segment: &HlsSegment, playback: &mut Playback, sink: SoundSink<'_>) {
-        // A decoder that panicked was dropped, so it has to be opened again.
+        // A decoder that panicked was dropped, so the track has to be opened again.
         let lost = matches!(self.track, Some(Ok(_))) && !playback.decoder.is_open();
         if self.track.is_none() || lost {
             let opened = playback.decoder.use_mp4(&self.init);
@@ -63,7 +66,7 @@ impl Fragments {
                 let mut remaining = factor * segment.seconds.max(0.0) + more;
                 fmp4::samples(&segment.bytes, track.id, *defaults, &mut |sample| {
                     let time = sample.time.map(|time| time as f64 / ticks);
-                    // Clamped to what is left, so that the sum of damaged durations is bounded as well.
+                    // Limited to the remaining duration, so that the sum of damaged durations is bounded as well.
                     let seconds = (f64::from(sample.duration) / ticks).min(remaining);
                     remaining -= seconds;
                     let frame = Frame { data: sample.data, format: None, seconds, time, after_loss: false };

@@ -1,29 +1,30 @@
-//! Frames between the demuxer and the playback.
+//! Frames that the demuxer passes to the playback, and the times that apply to them.
 
 use refrain_core::audio::ts::FrameFormat;
 
-/// An encoded frame with its properties.
+/// An encoded audio frame with its format, duration and time stamp.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
     pub(super) data: &'a [u8],
-    /// Format of the frame; `None` if the decoder was opened for its track.
+    /// Format of the frame; `None` for MP4, where the decoder is opened for the whole track.
     pub(super) format: Option<FrameFormat>,
     pub(super) seconds: f64,
-    /// Time stamp in seconds.
+    /// Time stamp in seconds; `None` if the frame has none.
     pub(super) time: Option<f64>,
     /// True if data was lost directly before the frame.
     pub(super) after_loss: bool,
 }
 
-/// Time of the next frame, from its segment or its connection.
+/// Time of the next frame, derived from its segment or its connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeMark {
-    /// EXT-X-PROGRAM-DATE-TIME, seconds since 1970.
+    /// EXT-X-PROGRAM-DATE-TIME, seconds since 1970; `None` if there is no date.
     pub(super) program_date_time: Option<f64>,
-    /// Time of reception less the durations of the segment and the media after it, seconds since 1970: an upper bound.
+    /// Latest possible time of the frame by arrival, seconds since 1970. For a segment, it is the time of its first
+    /// listing minus the durations of the segment and of the media listed after it.
     pub(super) arrival: f64,
-    /// True if the media was received as soon after its production as the source allows.
+    /// True for a segment of a live playlist, whose `arrival` may correct the clock.
     pub(super) live: bool,
-    /// True if the times are known to restart with this frame.
+    /// True if times are known to restart with this frame: after a discontinuity or at the start of a connection.
     pub(super) certain: bool,
 }

@@ -1,21 +1,22 @@
-//! The tag before packed audio, with the time stamp of its first frame (RFC 8216, 3.4; ID3v2.4.0 structure, 3 and 4).
+//! Parser of the ID3 tags before packed audio, one of which contains the time stamp of the first frame (RFC 8216, 3.4;
+//! ID3v2.4.0 structure, 3 and 4).
 
-/// Length of the header of a tag and of a frame, in bytes.
+/// Length of the header of an ID3 tag, and of the header of each ID3 frame in it, in bytes.
 const HEADER_BYTES: usize = 10;
 
 /// Owner identifier of the PRIV frame that contains the time stamp.
 const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 
-/// Packed audio and the time stamp in its tags.
+/// Packed audio, and the time stamp in the ID3 tags before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TaggedAudio<'a> {
-    /// Time stamp of the first frame, 33 bits of 90 kHz.
+    /// Time stamp of the first audio frame, 33 bits at 90 kHz; `None` if no tag contains one.
     pub(super) pts: Option<u64>,
     /// Audio after the tags.
     pub(super) audio: &'a [u8],
 }
 
-/// Separates packed audio from its tags.
+/// Separates packed audio from the ID3 tags before it.
 pub(super) fn split(mut bytes: &[u8]) -> TaggedAudio<'_> {
     let mut pts = None;
     // Some packagers write a second tag with metadata before or after the one with the time stamp.
@@ -28,7 +29,8 @@ pub(super) fn split(mut bytes: &[u8]) -> TaggedAudio<'_> {
     TaggedAudio { pts, audio: bytes }
 }
 
-/// Returns the length in bytes and the frames of the tag at the start.
+/// Returns the length in bytes of the ID3 tag at the start of `bytes`, and the ID3 frames in it; `None` if there is no
+/// valid tag.
 fn tag(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let [b'I', b'D', b'3', _, _, flags, a, b, c, d, rest @ ..] = bytes else { return None };
     let size = synchsafe([*a, *b, *c, *d])?;
@@ -36,7 +38,7 @@ fn tag(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((HEADER_BYTES + size + footer, rest.get(..size).unwrap_or(rest)))
 }
 
-/// Returns the time stamp in the PRIV frame of [`OWNER`].
+/// Returns the time stamp in the PRIV frame of [`OWNER`]; `None` if there is no such frame.
 fn time_stamp(mut frames: &[u8]) -> Option<u64> {
     loop {
         let [name @ .., a, b, c, d, _, _] = frames.get(..HEADER_BYTES)? else { return None };
@@ -51,7 +53,7 @@ fn time_stamp(mut frames: &[u8]) -> Option<u64> {
     }
 }
 
-/// Decodes an integer of 28 bits, seven in each byte.
+/// Decodes an integer of 28 bits, seven in each byte; `None` if a byte has more than seven bits.
 fn synchsafe(bytes: [u8; 4]) -> Option<usize> {
     bytes.iter().try_fold(0, |value, &byte| (byte < 0x80).then_some(value << 7 | usize::from(byte)))
 }

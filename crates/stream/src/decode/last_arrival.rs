@@ -1,18 +1,19 @@
-//! Time of the last arrival of a live stream without segments.
+//! Last arrival of audio on a live stream without segments.
 
-/// The last arrival of audio.
+/// The last arrival of new audio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LastArrival {
-    /// Samples of the stream up to this arrival.
+    /// End of the audio that had arrived, in samples at 44.1 kHz since the first sample of the stream.
     pub(super) head: u64,
-    /// Time of the arrival, seconds since 1970.
+    /// Time of this arrival, seconds since 1970.
     pub(super) time: f64,
-    /// Time until which nothing more is known to have arrived, seconds since 1970.
+    /// Latest time at which it is known that no further audio had arrived, seconds since 1970.
     pub(super) until: f64,
 }
 
 impl LastArrival {
-    /// Returns the time when the last audio arrived and the time until which nothing more did, in seconds since 1970.
+    /// Returns `time` and `until`: when the last audio arrived, and until when no further audio arrived, in seconds
+    /// since 1970.
     pub(super) fn span(&self) -> (f64, f64) {
         (self.time, self.until)
     }

@@ -5,8 +5,7 @@ use refrain_core::audio::SAMPLE_RATE;
 use super::report::DecoderReport;
 
 /// Samples of a block whose power is measured: a tenth of a second, two periods of the lowest note of 20 Hz. At half
-/// this value, the power of a block depends on the phase of low notes; at twice this value, short pauses do not count
-/// as silence.
+/// this value, the measured power of low notes fluctuates; at twice this value, short pauses do not count as silence.
 const BLOCK_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 
 /// Mean square below which a block is silence: −60 dBFS, which is below the noise of any room and above that of a
@@ -28,7 +27,7 @@ pub(super) struct LevelMeter {
     /// Sum of squares of the block that is not full yet.
     sum: f64,
     count: usize,
-    /// Smoothed mean square.
+    /// Smoothed mean square; `None` before the first full block.
     power: Option<f64>,
 }
 
@@ -37,7 +36,7 @@ impl LevelMeter {
     pub(super) fn push(&mut self, mut samples: &[f32], report: &mut DecoderReport) {
         while !samples.is_empty() {
             let (now, rest) = samples.split_at(samples.len().min(BLOCK_SAMPLES - self.count));
-            // Summed as `f64` per block:  the rounding errors of `f32` would add up over a long block.
+            // The sum is kept as `f64`: the rounding errors of `f32` would add up over a long block.
             self.sum += f64::from(now.iter().map(|s| s * s).sum::<f32>());
             self.count += now.len();
             samples = rest;

@@ -5,13 +5,13 @@ use super::sound::{Media, samples, seconds};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Longest duration of one gap that is accepted, in seconds: a day. Playlists and dates are untrusted input, and a gap
-/// moves all later positions. At half this value, an outage over a night is cut; at twice this value, one wrong date
-/// moves the positions by two days.
+/// Longest duration of one gap, in seconds: a day. A longer gap is shortened to it. Playlists and dates are untrusted
+/// input, and a gap moves all later positions. At half this value, an outage of more than 12 hours is reported too
+/// short; at twice this value, one wrong date moves the positions by two days.
 const MAX_GAP_SECONDS: f64 = 86_400.0;
 
 impl Playback {
-    /// Notes that media is missing before the next frame.
+    /// Records that `seconds` of media are missing before the next frame.
     pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
         if let Some(missing) = self.missing.get_mut(reason as usize)
             && seconds.is_finite()
@@ -26,16 +26,17 @@ impl Playback {
         self.missing.iter().map(|missing| missing.seconds).sum()
     }
 
-    /// Emits gaps of `gap` seconds in total, divided among the known reasons, and keeps `rest` seconds for later.
+    /// Emits gaps of `gap` seconds in total, divided among the recorded reasons in proportion to their missing media.
+    /// Keeps `rest` seconds of missing media for later.
     pub(super) fn emit_gaps(&mut self, gap: f64, rest: f64, sink: SoundSink<'_>) {
         let waiting = self.waiting();
         if gap > 0.0 {
             // The audio before the gap is completed first, because positions follow the order of emission. The decoder
-            // then starts again: a frame that continues one from before the gap would be decoded wrongly.
+            // then restarts: a frame that depends on the frame before the gap would be decoded wrongly.
             self.decoder.finish();
             self.emit(sink);
             self.decoder.reset();
-            // Only the time stamps show this gap, so no reason was announced for it.
+            // If only the time stamps show this gap, no reason was recorded for it.
             if waiting == 0.0 {
                 self.emit_gap(GapReason::Lost, Gaps { count: 1, seconds: gap }, sink);
             }
@@ -47,7 +48,8 @@ impl Playback {
                 }
             }
         }
-        // The count was reported with the emitted part; a rest is the same gap, which must not be counted twice.
+        // The count was reported with the emitted gap. The rest belongs to the same gap, which must not be counted
+        // twice.
         for part in &mut self.missing {
             *part =
                 Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };

@@ -47,12 +47,13 @@ pub use settings::DecoderSettings;
 pub use sound::{Media, Sound};
 pub use state::DecoderState;
 
-/// Shortest segment, in seconds, that counts as unreadable if none of its frames was decoded: a few frames. A shorter
-/// one can consist of the frames with which a decoder settles. At half this value, correct last segments count as
-/// unreadable; at twice this value, unreadable ones up to 0.2 s are not counted.
+/// Shortest segment, in seconds, that counts as unreadable if none of its frames was decoded: a few frames. The first
+/// frames after the start of a decoder can fail, and a shorter segment may contain no others. At half this value, short
+/// segments without a fault count as unreadable; at twice this value, unreadable segments of up to 0.2 s are not
+/// counted.
 const MIN_UNREADABLE_SECONDS: f64 = 0.1;
 
-/// Decoder of one stream.
+/// Decoder of one stream: converts its deliveries to timed audio and gaps.
 ///
 /// # Examples
 /// ```
@@ -82,7 +83,7 @@ pub struct StreamDecoder {
     playback: Playback,
     /// True if the next bytes are the first of a connection.
     connected: bool,
-    /// Time of day that the caller gave for the current delivery, seconds since 1970.
+    /// Time of day that the caller gave for the current delivery, seconds since 1970; `None` if it gave none.
     now: Option<f64>,
 }
 
@@ -115,7 +116,8 @@ impl StreamDecoder {
         DecoderState { position: *emitted, clock: clock.clone(), report: report.clone() }
     }
 
-    /// Decodes a delivery that another process received at `now`, seconds since 1970. Otherwise like [`Self::process`].
+    /// Decodes a delivery that another process received at `now`, seconds since 1970. Apart from that, this method does
+    /// the same as [`Self::process`].
     pub fn process_at(&mut self, delivery: Delivery, now: f64, sink: impl FnMut(Sound<'_>)) {
         self.now = Some(now);
         self.process(delivery, sink);
@@ -142,14 +144,14 @@ impl StreamDecoder {
             }
             Delivery::Gap(gap) => self.gap(&gap, sink),
             Delivery::Reconnected => {
-                // The frames that are buffered belong to the old connection and are placed before the next one begins.
+                // The buffered frames belong to the old connection and are placed before the next connection begins.
                 self.demux.end(&mut self.playback, sink);
                 self.playback.place_connection(sink);
                 self.playback.report.discontinuities += 1;
                 self.connected = true;
             }
         }
-        // Counted before the audio is emitted, so that a report that a consumer reads with it is complete.
+        // Counted before the audio is emitted, so that the report is complete when the consumer receives the audio.
         self.demux.count(&mut self.playback.report);
         self.playback.settle(sink);
     }
@@ -175,7 +177,7 @@ impl StreamDecoder {
         self.playback.clock_anchor()
     }
 
-    /// Counts `seconds` of audio that are missing or repeated although the time stamps do not show it.
+    /// Counts a splice: `seconds` of audio that are missing or repeated although the time stamps are continuous.
     pub fn count_splice(&mut self, seconds: f64) {
         self.playback.report.gaps.add(GapReason::Spliced, Gaps { count: 1, seconds });
     }
@@ -186,20 +188,20 @@ impl StreamDecoder {
         &self.playback.report
     }
 
-    /// Returns the map from position to time of day.
+    /// Returns the clock, which maps positions to the time of day.
     #[must_use]
     pub fn clock(&self) -> &StreamClock {
         &self.playback.clock
     }
 
-    /// Returns the number of samples at 44.1 kHz from the first one of the stream to the end of the received media.
-    /// Some of them may not be emitted yet.
+    /// Returns the end of the received media, in samples at 44.1 kHz since the first sample of the stream. Some of
+    /// these samples may not be emitted yet.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.playback.position()
     }
 
-    /// Ends the connection of a live stream without segments: the following deliveries do not belong to it.
+    /// Ends the connection of a live stream without segments and places its audio that is held back.
     fn end_live(&mut self, sink: SoundSink<'_>) {
         if std::mem::take(&mut self.playback.is_live) {
             self.playback.place_connection(sink);
@@ -229,7 +231,7 @@ impl StreamDecoder {
             self.playback.clock.first_listed(start + segment.seconds, segment.first_listed - backlog);
         }
         let (frames, decoded) = self.playback.frames();
-        // By its bytes and not by a file extension or type: servers deliver error pages with the status 200.
+        // The bytes and not a file extension or type decide: servers deliver error pages with the status 200.
         let content = self.demux.content(segment);
         let is_media = matches!(content, SegmentContent::MediaFormat(_));
         match content {
@@ -263,9 +265,9 @@ impl StreamDecoder {
         self.playback.miss(gap.reason, gap.seconds);
     }
 
-    /// Decodes audio of a live stream without segments.
+    /// Decodes a piece of a live stream without segments.
     fn live(&mut self, chunk: &LiveChunk, sink: SoundSink<'_>) {
-        // Without a valid arrival neither the burst nor a gap can be placed.
+        // Without a valid arrival time, neither the burst nor a gap can be placed.
         if !clock::is_time(chunk.arrived) {
             return;
         }
@@ -281,7 +283,8 @@ impl StreamDecoder {
         self.playback.arrived(chunk.arrived, sink);
     }
 
-    /// Marks the first bytes of a connection with the time of day, for streams without segments that are not live.
+    /// Marks the first bytes of a connection with the time of day. This is for streams with neither segments nor
+    /// arrival times.
     fn connect(&mut self, sink: SoundSink<'_>) {
         self.end_live(sink);
         if std::mem::take(&mut self.connected) {

@@ -13,19 +13,20 @@ use super::timeline::{FramePlacement, StampTimeline};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Samples that are collected before they are emitted within one delivery: 0.19 s. At half this value, the
+/// Number of decoded samples at which they are emitted before the end of a delivery: 0.19 s. At half this value, the
 /// fingerprinter is called twice as often; at twice this value, a child process holds more samples of each stream.
 const CHUNK_SAMPLES: usize = 8_192;
 
-/// Seconds of missing media that are not emitted before the time stamps after them show their exact length. Beyond
-/// this, missing media is emitted at once, so that the output does not stall. At half this value, a missing segment of
-/// 6 s already gets the length of the playlist; at twice this value, events stall for 20 s in an outage.
+/// Maximum duration of missing media, in seconds, that is held back until the time stamps after it show its exact
+/// length. Missing media beyond this duration is emitted at once, so that the output does not stall. At half this
+/// value, a missing segment of 6 s is a gap of the rounded length in the playlist; at twice this value, events stall
+/// for 20 s in an outage.
 const MAX_WAITING_SECONDS: f64 = 10.0;
 
-/// Callback that receives the audio and gaps.
+/// Callback that receives the decoded audio and the gaps, in order.
 pub(super) type SoundSink<'a> = &'a mut dyn FnMut(Sound<'_>);
 
-/// All processing after the demuxer.
+/// Processes the frames of the demuxer: places them in time, decodes them, and emits audio and gaps.
 #[derive(Debug, Default)]
 pub(super) struct Playback {
     pub(super) decoder: LiveDecoder,
@@ -34,32 +35,33 @@ pub(super) struct Playback {
     pub(super) report: DecoderReport,
     pub(super) ad: bool,
     meter: LevelMeter,
-    /// Samples emitted so far, gaps included.
+    /// Samples at 44.1 kHz emitted so far, gaps included.
     pub(super) emitted: u64,
     /// Missing media before the next frame, by reason.
     pub(super) missing: [Gaps; GapReason::ALL.len()],
-    /// Mark of the next frame, and seconds of frames that were skipped since the mark was set.
+    /// Mark of the next frame, and seconds of frames that were skipped since the mark was set; `None` if the next frame
+    /// has no mark.
     mark: Option<(TimeMark, f64)>,
-    /// Frames received, repeated ones included, and frames decoded.
+    /// Number of frames received, repeated ones included, and number of frames decoded.
     frames: (u64, u64),
-    /// The last time stamp and its position, seconds.
+    /// The last time stamp and its position, in seconds; `None` if there is none since the time stamps restarted.
     stamp: Option<(f64, f64)>,
-    /// The start of a connection of a live stream, whose frames are not placed yet.
+    /// The start of a connection of a live stream without segments. While it is set, new audio is held back in it.
     pub(super) join: Option<ConnectionStart>,
-    /// Frames that the connections of a live stream delivered last.
+    /// Hashes of the last frames of a live stream without segments.
     pub(super) recent: RecentFrames,
     /// Seconds of repeated audio that are still to be left out.
     pub(super) repeated: f64,
     /// True for a live stream without segments.
     pub(super) is_live: bool,
-    /// Last arrival of audio of a live stream.
+    /// Last arrival of audio of a live stream without segments; `None` before the first one.
     pub(super) last_arrival: Option<LastArrival>,
     /// True if the decoder must be reset, because the next frame does not continue the one before.
     pub(super) reset_due: bool,
 }
 
 impl Playback {
-    /// Creates a playback that continues at a position, in samples.
+    /// Creates a playback that continues at `position`, in samples at 44.1 kHz since the first sample of the stream.
     pub(super) fn at(position: u64, clock: StreamClock, report: DecoderReport) -> Self {
         Self { emitted: position, clock, report, ..Self::default() }
     }
@@ -74,7 +76,7 @@ impl Playback {
         self.frames
     }
 
-    /// Returns the end of the received media in samples, including gaps that are not emitted yet.
+    /// Returns the end of the received media in samples at 44.1 kHz, including gaps that are not emitted yet.
     pub(super) fn position(&self) -> u64 {
         let head = self.head();
         head + if head > 0 { samples(self.waiting()) } else { 0 }
@@ -87,14 +89,15 @@ impl Playback {
         self.reset_due = true;
     }
 
-    /// Returns a time stamp with its time for another worker; `None` if the stream has dates, or no time stamps.
+    /// Returns a time stamp with its time, for another worker. Returns `None` if the stream has dates or no time
+    /// stamps.
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
         let (stamp, position) = self.stamp.filter(|_| self.clock.source() == Some(ClockSource::Arrival))?;
         let epoch = self.clock.epoch(position)?;
         Some(ClockAnchor { stamp, wrap: self.timeline.wrap(), epoch })
     }
 
-    /// Processes a frame. At the start of a connection of a live stream it is held back.
+    /// Processes a frame. At the start of a connection of a live stream without segments, the frame is held back.
     pub(super) fn process(&mut self, frame: Frame<'_>, sink: SoundSink<'_>) {
         self.frames.0 += 1;
         if let Some(join) = &mut self.join {
@@ -103,7 +106,7 @@ impl Playback {
         self.place(frame, sink);
     }
 
-    /// Places a frame in the stream and decodes it.
+    /// Places a frame in the stream and decodes it. Leaves out a repeated frame.
     pub(super) fn place(&mut self, frame: Frame<'_>, sink: SoundSink<'_>) {
         if self.is_repeated(&frame) {
             self.report.repeated_seconds += frame.seconds;
@@ -135,7 +138,7 @@ impl Playback {
         self.anchor(head + gap, frame.time);
         self.stamp = frame.time.map(|time| (time, head + gap)).or(self.stamp);
         self.emit_gaps(gap, 0.0, sink);
-        // Counted after the gap, so that the counters of a report never include audio behind the emitted position.
+        // Counted after the gap, so that a report never includes frames after the emitted position.
         self.report.frames += 1;
         match self.decode(frame) {
             Ok(()) => self.frames.1 += 1,
@@ -159,7 +162,7 @@ impl Playback {
         }
     }
 
-    /// Processes audio that is decoded already: 44.1 kHz mono.
+    /// Processes audio that the source has decoded: 44.1 kHz mono.
     pub(super) fn process_samples(&mut self, sound: &[f32], sink: SoundSink<'_>) {
         if let Some(join) = &mut self.join {
             return join.hold_samples(sound, seconds(sound.len() as u64));
@@ -172,7 +175,7 @@ impl Playback {
         let gap = self.waiting();
         self.anchor(seconds(self.head()) + gap, None);
         self.emit_gaps(gap, 0.0, sink);
-        // This cannot fail for mono audio of the engine's own sample rate.
+        // `push` cannot fail for mono audio at 44.1 kHz.
         _ = self.decoder.push(sound, 1, SAMPLE_RATE);
     }
 
@@ -195,7 +198,7 @@ impl Playback {
         self.emit(sink);
     }
 
-    /// Discards media that is missing before the first audio, because the stream starts with its first audio.
+    /// Discards the record of media missing before the first audio, because the stream starts with its first audio.
     fn begin(&mut self) {
         if self.head() == 0 {
             // Otherwise the position of the first sample would depend on what was missing before the stream was joined.
@@ -204,20 +207,21 @@ impl Playback {
         }
     }
 
-    /// Returns the end of the placed audio in samples.
+    /// Returns the end of the placed audio in samples at 44.1 kHz since the first sample of the stream.
     pub(super) fn head(&self) -> u64 {
         self.emitted + self.decoder.ready().len() as u64 + self.decoder.buffered()
     }
 
-    /// Notes that `seconds` of the marked media were skipped. They are added to the time of the mark for the next
-    /// frame.
+    /// Records that `seconds` of media after the mark were skipped. The time of the mark is later by this duration for
+    /// the next frame.
     fn pass(&mut self, seconds: f64) {
         if let Some((_, passed)) = &mut self.mark {
             *passed += seconds;
         }
     }
 
-    /// Adjusts the clock by the mark, for a frame at `position`, in seconds.
+    /// Adjusts the clock by the mark, which is then cleared, for a frame at `position` (seconds). `stamp` is the time
+    /// stamp of the frame in seconds, or `None` without one.
     fn anchor(&mut self, position: f64, stamp: Option<f64>) {
         let Some((mark, passed)) = self.mark.take() else { return };
         let arrival = mark.arrival + passed;

@@ -7,7 +7,7 @@ use crate::gaps::GapCounts;
 /// Counters of one stream since its start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecoderReport {
-    /// Segments received. Each part of a segment is counted as well.
+    /// Segments received. Each part of a segment counts as one.
     pub segments: u64,
     /// Segments without audio: empty, truncated, encrypted, without an audio track, or not media.
     pub unreadable_segments: u64,
@@ -27,23 +27,23 @@ pub struct DecoderReport {
     pub repeated_seconds: f64,
     /// Number of times that time stamps restarted, announced or not, plus reconnects.
     pub discontinuities: u64,
-    /// Number of times that a decoder was created for another format than before.
+    /// Number of times that the format changed, so that another decoder was created.
     pub format_changes: u64,
-    /// Codec, sample rate in hertz and channels of the last audio.
+    /// Codec, sample rate in hertz and channels of the last audio; `None` before there is audio.
     pub format: Option<(String, u32, usize)>,
-    /// The last codec that cannot be decoded, if there was one.
+    /// The last codec that cannot be decoded; `None` if there was none.
     pub unsupported: Option<String>,
-    /// The last title that a radio station announced.
+    /// The last title that a radio station announced; `None` if there was none.
     pub title: Option<Title>,
-    /// Missing media that was emitted as gaps, and splices.
+    /// Missing media that was emitted as gaps, and splices, by reason.
     pub gaps: GapCounts,
 }
 
-/// A title that a radio station announced.
+/// A title that a radio station announced, with its position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Title {
     /// Text of the title.
     pub text: String,
-    /// Position in the stream at which it was announced, seconds from the first sample.
+    /// Position in the stream at which the title was announced, seconds from the first sample.
     pub position: f64,
 }

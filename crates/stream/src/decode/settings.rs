@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Settings of a [`StreamDecoder`](super::StreamDecoder).
 #[derive(Debug, Clone)]
 pub struct DecoderSettings {
-    /// Returns the time of day, seconds since 1970. It is called only for streams without segments, when the first byte
-    /// of a connection arrives. Default: this machine's clock.
+    /// Function that returns the time of day, seconds since 1970. Default: this machine's clock.
+    /// [`StreamDecoder::process`](super::StreamDecoder::process) calls it at the first bytes of a connection, only for
+    /// streams with neither segments nor arrival times.
     pub wall_clock: fn() -> f64,
 }
 

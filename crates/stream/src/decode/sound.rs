@@ -8,28 +8,28 @@ use crate::delivery::GapReason;
 /// ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sound<'a> {
-    /// Samples at 44.1 kHz from the first one of the stream to the start of this piece, gaps included.
+    /// Position of the start of this piece: samples at 44.1 kHz since the first sample of the stream, gaps included.
     pub position: u64,
-    /// Time of the start of this piece, seconds since 1970, from the dates of the stream or from its arrival.
+    /// Time of the start of this piece, seconds since 1970, from the dates of the stream or from arrival times.
     pub epoch: f64,
-    /// True if every worker of the stream has this clock: it uses the dates of the stream, or it continues the clock of
-    /// an earlier worker by time stamps.
+    /// True if another worker of the stream computes the same `epoch`: the clock uses the dates of the stream, or it
+    /// continues the clock of an earlier worker by time stamps.
     pub shared_clock: bool,
     /// True if the playlist marks the piece as an advertisement. The boundaries are exact except for the samples that a
     /// resampler holds back.
     pub ad: bool,
-    /// The audio or the gap.
+    /// The audio of this piece, or the gap.
     pub media: Media<'a>,
 }
 
 impl Sound<'_> {
-    /// Returns the position in the stream, seconds from the first sample.
+    /// Returns the position of the start of this piece, in seconds since the first sample of the stream.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         seconds(self.position)
     }
 
-    /// Returns the length in samples at 44.1 kHz.
+    /// Returns the length of this piece in samples at 44.1 kHz.
     #[must_use]
     pub fn length(&self) -> u64 {
         match self.media {
@@ -44,7 +44,7 @@ impl Sound<'_> {
 pub enum Media<'a> {
     /// 44.1 kHz mono samples, nominally within ±1, without NaN and infinity.
     Samples(&'a [f32]),
-    /// Missing media. It has no samples, only a length, because it can last hours.
+    /// Missing media. Only its length is given, because a gap can last hours.
     Gap {
         /// Length in samples at 44.1 kHz.
         samples: u64,

@@ -1,4 +1,4 @@
-//! Position of a frame in the stream, from its time stamp and the audio before it.
+//! Computes the position of a frame in the stream from its time stamp and the audio before it.
 
 use refrain_core::audio::ts::{PTS_CLOCK, PTS_WRAP};
 
@@ -9,16 +9,16 @@ use refrain_core::audio::ts::{PTS_CLOCK, PTS_WRAP};
 /// lost frames are not noticed until more are lost.
 const JITTER_SECONDS: f64 = 0.1;
 
-/// Like [`JITTER_SECONDS`], for places where frames are known to be damaged or lost, in seconds. It is longer than a
-/// frame of 20 ms, because a packager that restarts its packet counters in each segment looks like a loss at each
+/// Like [`JITTER_SECONDS`], but for frames directly after damaged or lost ones, in seconds. It is longer than a frame
+/// of 20 ms, because a packager that restarts its packet counters in each segment appears to lose packets at each
 /// segment. At half this value, such packagers cause a gap per segment; at twice this value, the loss of one frame is
 /// ignored.
 const MIN_LOSS_SECONDS: f64 = 0.03;
 
 /// Longest gap that is derived from time stamps alone, and largest difference between time stamps and announced gaps,
 /// in seconds: a few segments. A larger jump means that the time stamps have restarted. At half this value, the loss of
-/// two long segments looks like a restart and its length is unknown; at twice this value, a restarted encoder more
-/// often becomes a gap.
+/// two long segments looks like a restart and its length is unknown; at twice this value, the restart of an encoder is
+/// more often reported as a gap.
 const MAX_GAP_SECONDS: f64 = 30.0;
 
 /// Longest repetition, in seconds: a segment. A larger step back means that the time stamps have restarted. At half
@@ -36,38 +36,40 @@ const IN_PLACE_SECONDS: f64 = 0.012;
 pub(super) enum FramePlacement {
     /// Directly after the audio before it.
     Next,
-    /// After this many missing seconds.
+    /// After a gap of this number of seconds.
     After(f64),
-    /// The frame was decoded already.
+    /// The frame repeats audio that was decoded already.
     Repeated,
-    /// Unknown, because the time stamps have restarted.
+    /// Unknown, because the time stamps have restarted. The frame is placed directly after the audio and gaps before
+    /// it.
     Restarted,
 }
 
-/// The clock of a stream's time stamps, from one discontinuity to the next. All times are seconds.
+/// Maps the time stamps of a stream to positions in it, from one discontinuity to the next. All times are seconds.
 #[derive(Debug, Default)]
 pub(super) struct StampTimeline {
-    /// A time stamp and its position in the stream.
+    /// A time stamp and its position in the stream; `None` before the first time stamp.
     anchor: Option<(f64, f64)>,
-    /// Time after which the time stamps wrap to 0.
+    /// Time after which the time stamps wrap to 0; `None` if they do not wrap.
     wrap: Option<f64>,
     /// True while repeated audio is left out.
     repeating: bool,
 }
 
 impl StampTimeline {
-    /// Creates a timeline without an anchor. `wraps` is true for time stamps of MPEG-TS: 33 bits of 90 kHz.
+    /// Creates a timeline without an anchor. `wraps` is true for the time stamps of MPEG-TS, which have 33 bits at 90
+    /// kHz.
     pub(super) fn new(wraps: bool) -> Self {
         let wrap = wraps.then(|| PTS_WRAP as f64 / f64::from(PTS_CLOCK));
         Self { anchor: None, wrap, repeating: false }
     }
 
-    /// Forgets the anchor. The next time stamp becomes the new one.
+    /// Removes the anchor. The next time stamp becomes the new anchor.
     pub(super) fn forget(&mut self) {
         self.anchor = None;
     }
 
-    /// Returns the seconds after which time stamps wrap to 0, if they do.
+    /// Returns the seconds after which time stamps wrap to 0; `None` if they do not wrap.
     pub(super) fn wrap(&self) -> Option<f64> {
         self.wrap
     }
@@ -85,11 +87,12 @@ impl StampTimeline {
             return if announced > 0.0 { FramePlacement::After(announced) } else { FramePlacement::Next };
         };
         let expected = from + (head + announced - at);
-        // The nearest of all possible wraps is taken: a stream that runs for days wraps every 26.5 hours.
+        // Of all possible wraps, the one nearest to the expected time is used: a stream that runs for days wraps every
+        // 26.5 hours.
         let time = self.wrap.map_or(time, |wrap| time + wrap * ((expected - time) / wrap).round());
         let missing = time - expected + announced;
-        // While a repetition is left out, audio continues exactly at its position; the jitter limit would let repeated
-        // frames in.
+        // While repeated audio is left out, new audio must begin exactly at its position; the larger jitter limit would
+        // let repeated frames pass.
         let min_missing = if self.repeating { -IN_PLACE_SECONDS } else { -JITTER_SECONDS };
         // After an announced gap, the time stamps give its exact length, so that even half a frame counts.
         let known = match damaged {

@@ -7,27 +7,27 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The next item of a stream.
+/// One item of a stream, which a source passes to the decoder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Delivery {
     /// A decrypted HLS segment, or a piece of one.
     HlsSegment(HlsSegment),
-    /// The next bytes of a stream without segments: standard input, UDP, or a file at a URL.
+    /// The next bytes of a stream that has neither segments nor arrival times: standard input, UDP, or a file at a URL.
     Bytes(#[serde(with = "serial::bytes")] Bytes),
-    /// The next audio of a live stream without segments: radio.
+    /// The next audio of a radio station, with its arrival time.
     Live(LiveChunk),
-    /// Samples that the source decoded itself: 44.1 kHz mono.
+    /// Samples that the source has already decoded: 44.1 kHz mono.
     Decoded(Vec<f32>),
-    /// Title that a radio station announces for the audio from here on. It is a hint, often late or wrong.
+    /// Title that a radio station announces for the audio after this item. It is a hint, often late or wrong.
     Title(String),
-    /// Media that is missing.
+    /// Missing media, with its length and reason.
     Gap(Gap),
-    /// The items after this one come from a new connection. Incomplete data of the old connection cannot be continued,
-    /// and the time between both connections is unknown.
+    /// The source has reconnected. The items after this one come from the new connection and do not complete data that
+    /// was incomplete at the end of the old connection. The time between both connections is unknown.
     Reconnected,
 }
 
-/// A piece of a live stream with its arrival time.
+/// A piece of a live stream without segments (radio), with its arrival time.
 ///
 /// A server may send buffered audio when a connection begins. The arrival time is therefore only an upper bound for the
 /// time of the audio.
@@ -35,7 +35,7 @@ pub enum Delivery {
 pub struct LiveChunk {
     /// Arrival time by this machine's clock, seconds since 1970.
     pub arrived: f64,
-    /// The audio that arrived.
+    /// The audio that arrived: encoded bytes or decoded samples.
     pub audio: LiveAudio,
 }
 
@@ -52,71 +52,74 @@ pub enum LiveAudio {
 /// part cannot be fetched, the remaining bytes of the segment follow as one piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HlsSegment {
-    /// MPEG-TS, fragments of MP4, or packed audio. The format can be recognized only from the bytes.
+    /// Decrypted content: MPEG-TS, fragments of MP4, or packed audio. No field names the format; the decoder recognizes
+    /// it from the bytes.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
-    /// EXT-X-MAP section that the segment needs, if any. A source uses the same `Arc` as long as the section is the
-    /// same.
+    /// EXT-X-MAP section that the segment needs; `None` if it needs none. As long as the section is the same, a source
+    /// passes the same `Arc`.
     #[serde(with = "serial::shared")]
     pub init: Option<Arc<InitSection>>,
-    /// Media sequence number.
+    /// Media sequence number of the segment. It differs from the number in the playlist if the server has changed its
+    /// numbering.
     pub sequence: u64,
-    /// Duration in seconds, from the playlist.
+    /// Duration of this segment or piece in seconds, from the playlist.
     pub seconds: f64,
     /// True if time stamps or the encoding change with this segment (EXT-X-DISCONTINUITY, another rendition).
     pub discontinuity: bool,
     /// EXT-X-PROGRAM-DATE-TIME of the first sample, seconds since 1970: from the playlist, or extrapolated from another
-    /// segment.
+    /// segment. `None` if no date is known.
     pub program_date_time: Option<f64>,
     /// Time at which a loaded playlist first listed the segment, by this machine's clock, seconds since 1970.
     pub first_listed: f64,
-    /// Seconds of media that the playlist listed after this segment at the time `first_listed`, parts included. The end
-    /// of a live playlist is "now", so the end of this segment was `backlog` seconds before `first_listed`. `None` if
-    /// the playlist was complete when the stream was joined, because a recording has no "now".
+    /// Seconds of media, parts included, that the playlist listed after this segment at the time `first_listed`. The
+    /// end of a live playlist is the present, so this segment ended `backlog` seconds before `first_listed`. `None` if
+    /// the playlist was complete when the source joined the stream: the end of a recording is not the present.
     pub backlog: Option<f64>,
     /// True if the playlist marks the segment as an advertisement.
     pub ad: bool,
-    /// True if this is one of the parts of a segment, so that more parts may follow. A part need not contain a whole
+    /// True if this item is a part of a segment, so that more parts of the segment can follow. A part can end within a
     /// frame.
     pub part: bool,
 }
 
-/// An EXT-X-MAP section.
+/// An EXT-X-MAP section (initialization section), which a decoder needs before the segments.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitSection {
-    /// `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
+    /// Content of the section: `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
 }
 
-/// Media that is missing.
+/// Missing media, with its length and reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
     /// Length in seconds.
     pub seconds: f64,
     /// Reason why the media is missing.
     pub reason: GapReason,
-    /// EXT-X-PROGRAM-DATE-TIME of the start of the gap, seconds since 1970, if known.
+    /// EXT-X-PROGRAM-DATE-TIME of the start of the gap, seconds since 1970; `None` if no date is known.
     pub program_date_time: Option<f64>,
 }
 
 /// Reason why media is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapReason {
-    /// The playlist marks it as missing (EXT-X-GAP).
+    /// The playlist marks the media as missing (EXT-X-GAP).
     Marked,
-    /// The server did not deliver it in time.
+    /// The server did not deliver the media in time.
     NotFetched,
-    /// It left the playlist before the playlist was loaded again, or it was sent while there was no connection.
+    /// The media left the playlist before the source loaded the playlist again, or it was sent while there was no
+    /// connection.
     Missed,
-    /// It could not be decrypted or decoded.
+    /// The media could not be decrypted or decoded.
     Unreadable,
-    /// This machine could not keep up and dropped it.
+    /// The media was dropped because this machine could not keep up.
     Dropped,
-    /// It is missing inside the received media: time stamps jump.
+    /// Audio is missing within the received media: the time stamps jump.
     Lost,
-    /// Audio is missing or repeated although the time stamps are continuous: a detected song jumps. This reason is only
-    /// counted, never delivered as a gap.
+    /// Audio is missing or repeated although the time stamps are continuous: the matched position in a song jumps. Such
+    /// gaps are only counted; no source delivers them.
     Spliced,
 }
 

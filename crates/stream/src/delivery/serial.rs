@@ -1,4 +1,4 @@
-//! Serialization of the bytes and shared sections of a delivery, which is sent to the process that decodes it.
+//! Serialization of byte buffers and shared sections, for deliveries that are sent to the process that decodes them.
 
 /// Serializes [`bytes::Bytes`] as one byte string.
 pub(super) mod bytes {
@@ -14,7 +14,8 @@ pub(super) mod bytes {
     }
 }
 
-/// Serializes a section that segments share. Each message contains the whole section, so receivers compare its bytes.
+/// Serializes a section that several segments share. Each message contains the whole section, so a receiver compares
+/// sections by their bytes.
 pub(super) mod shared {
     use std::sync::Arc;
 

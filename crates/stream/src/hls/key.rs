@@ -8,7 +8,7 @@ pub(super) const KEY_BYTES: usize = 16;
 
 /// Decrypts a segment. Returns `None` if the key is wrong or the segment is damaged.
 ///
-/// Without `iv`, the media sequence number `sequence` is the initialization vector.
+/// If `iv` is `None`, the media sequence number `sequence` is the initialization vector.
 pub(super) fn decrypt(
     bytes: &Bytes,
     key: [u8; KEY_BYTES],
@@ -17,7 +17,7 @@ pub(super) fn decrypt(
 ) -> Option<Bytes> {
     let iv = iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes());
     let cipher = cbc::Decryptor::<aes::Aes128>::new(&key.into(), &iv.into());
-    // A wrong key is recognized by the padding in 255 of 256 cases; the decoder finds no audio in the rest.
+    // In 255 of 256 cases, a wrong key is recognized by invalid padding. In the other case, the decoder finds no audio.
     cipher.decrypt_padded_vec::<Pkcs7>(bytes).ok().map(Bytes::from)
 }
 

@@ -1,10 +1,10 @@
 //! Live and recorded HLS (RFC 8216, and the parts of RFC 8216bis that Low-Latency HLS needs).
 //!
 //! [`HlsSource`] follows a playlist: it chooses a rendition, loads the playlist at the intervals of the specification,
-//! fetches each segment once, decrypts it, and delivers segments and gaps in order. At the live edge of Low-Latency HLS
-//! the segment that the server is still producing is delivered part by part. Errors of the server do not end the source
-//! once it has received a playlist; the [`SourceStatus`] reports its state. It ends with the playlist, or after a long
-//! time without new segments.
+//! fetches each segment once, decrypts it, and delivers segments and gaps in order. At the live edge of Low-Latency
+//! HLS, the segment that the server is still producing is delivered part by part. Errors of the server do not end the
+//! source once it has received a playlist; the [`SourceStatus`] reports its state. The source ends at the end of the
+//! playlist, or after a long time without new segments.
 
 mod entry;
 mod follow;

@@ -8,16 +8,16 @@ use super::settings::RenditionChoice;
 /// The chosen rendition.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ChosenRendition {
-    /// URL of its media playlist.
+    /// URL of the media playlist of the rendition.
     pub(super) url: Url,
-    /// Name, to display it and to recognize the rendition later.
+    /// Name of the rendition, to display it and to detect a change of the rendition.
     pub(super) label: String,
 }
 
-/// Returns the rendition that `choice` selects, or `None` if it does not exist.
+/// Returns the rendition of `master` that `choice` selects, or `None` if there is no such rendition.
 ///
-/// Only audio is needed. So the automatic choice is a variant without video, else an audio rendition with a separate
-/// playlist, else the variant with the lowest bandwidth.
+/// Only audio is needed, so the automatic choice is a variant without video. If there is none, it is an audio rendition
+/// with a separate playlist, or else the variant with the lowest bandwidth.
 pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<ChosenRendition> {
     match choice {
         RenditionChoice::Automatic => automatic(master),
@@ -42,7 +42,7 @@ fn automatic(master: &MasterPlaylist) -> Option<ChosenRendition> {
     if let Some(variant) = lowest(master.variants.iter().filter(|variant| is_audio_only(variant))) {
         return Some(audio_of(master, variant));
     }
-    // Audio renditions of one group usually have the same content for all variants, so the smallest variant decides.
+    // Audio renditions usually have the same content for all variants, so the group of the smallest variant is used.
     let cheapest = lowest(master.variants.iter());
     let group = cheapest.and_then(|variant| variant.audio.as_deref());
     let alone = |media: &&AudioMedia| media.url.is_some() && group.is_none_or(|group| media.group == group);
@@ -61,7 +61,7 @@ fn named(master: &MasterPlaylist, name: &str) -> Option<ChosenRendition> {
     variant.map(|variant| audio_of(master, variant)).or_else(|| audio().find_map(of_audio))
 }
 
-/// Returns the audio rendition of the variant if it has a separate playlist, else the variant.
+/// Returns the audio rendition of the variant if it has a separate playlist, otherwise the variant itself.
 fn audio_of(master: &MasterPlaylist, variant: &Variant) -> ChosenRendition {
     let in_group = || master.audio.iter().filter(|media| Some(&media.group) == variant.audio.as_ref());
     // A member of the group without a URL means that its audio is in the variant.

@@ -54,7 +54,7 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// Error of following a playlist.
+/// Error of an HLS source while it follows a playlist.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HlsError {
@@ -66,7 +66,7 @@ pub enum HlsError {
     Playlist {
         /// URL of the response.
         url: refrain_net::ShownUrl,
-        /// Reason why it cannot be used.
+        /// Reason why the response is not a usable playlist.
         error: PlaylistError,
     },
     /// The URL of a rendition returned a master playlist in place of a media playlist.
@@ -77,7 +77,7 @@ pub enum HlsError {
     NoRendition {
         /// URL of the master playlist.
         url: refrain_net::ShownUrl,
-        /// The requested choice.
+        /// The requested rendition, as text.
         wanted: String,
         /// Names of the available renditions.
         found: String,
@@ -88,7 +88,7 @@ pub enum HlsError {
 }
 
 impl HlsError {
-    /// Returns true if another request can succeed.
+    /// Returns true if a later request can succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => error.is_transient(),
@@ -97,7 +97,7 @@ impl HlsError {
         }
     }
 
-    /// Returns the HTTP status of the response, if the error is an unsuccessful response.
+    /// Returns the HTTP status if the error is an unsuccessful response, otherwise `None`.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Http(error) => error.status(),
@@ -113,7 +113,7 @@ pub struct SourceStatus {
     pub state: SourceState,
     /// True if the playlist is complete (EXT-X-ENDLIST), so that no segment gets lost if the consumer is slow.
     pub recorded: bool,
-    /// Segments delivered completely: whole, as parts, or with the rest after some parts.
+    /// Segments delivered completely: as a whole, by all their parts, or by some parts and the rest.
     pub segments: u64,
     /// Parts of segments delivered.
     pub parts: u64,
@@ -127,24 +127,24 @@ pub struct SourceStatus {
     pub gaps: GapCounts,
     /// Requests that were repeated after a failure.
     pub retries: u64,
-    /// Loads that returned a media playlist.
+    /// Number of loads that returned a media playlist.
     pub playlist_loads: u64,
-    /// Loads with the response 304 (not modified).
+    /// Number of loads with the response 304 (not modified).
     pub not_modified: u64,
-    /// Loads that failed.
+    /// Number of playlist loads that failed.
     pub playlist_errors: u64,
-    /// Resolutions of the master playlist after the first one.
+    /// Number of resolutions of the master playlist after the first one.
     pub resolutions: u64,
-    /// Number of restarts of the playlist.
+    /// Number of times that the playlist restarted, with segments that do not continue the earlier ones.
     pub resets: u64,
-    /// Name or bandwidth of the rendition that is followed, once it is chosen.
+    /// Name or bandwidth of the followed rendition; `None` before the choice, or if the stream has no master playlist.
     pub rendition: Option<String>,
-    /// The last error.
+    /// The last error; `None` if there was none.
     pub last_error: Option<HlsError>,
 }
 
 impl SourceStatus {
-    /// Counts a delivery.
+    /// Adds a delivery to the counters.
     pub(super) fn count(&mut self, delivery: &Delivery) {
         match delivery {
             Delivery::HlsSegment(segment) => {

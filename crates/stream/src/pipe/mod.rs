@@ -1,7 +1,7 @@
-//! Standard input and other blocking readers: `ffmpeg -i anything … | refrain monitor -`.
+//! Reads standard input and other blocking readers: `ffmpeg -i anything … | refrain monitor -`.
 //!
-//! A separate thread reads, because reading blocks. It also decodes everything except MPEG-TS. It is at most a few
-//! pieces ahead of the consumer of the deliveries.
+//! A separate thread reads, because reading blocks. The thread also decodes everything except MPEG-TS. It is at most a
+//! few deliveries ahead of the consumer.
 
 mod pcm;
 
@@ -17,27 +17,27 @@ use crate::delivery::Delivery;
 
 pub use pcm::{PcmError, PcmFormat, SampleEncoding};
 
-/// Maximum number of bytes per read: half of the usual capacity of a pipe. At half this value, twice as many system
-/// calls are made; at twice this value, a slow pipe is not read in larger pieces, because a read returns what is
-/// available.
+/// Maximum number of bytes per read: half of the usual capacity of a pipe. At half this value, fast input needs twice
+/// as many system calls; at twice this value, slow input gains nothing, because a read returns only the available
+/// bytes.
 const READ_BYTES: usize = 32 << 10;
 
 /// Number of initial bytes from which a transport stream is recognized: 21 packets. At half this value, the sync bytes
 /// of 10 packets still suffice; at twice this value, a slow stream starts later.
 const HEAD_BYTES: usize = 4 << 10;
 
-/// Capacity of the channel of deliveries. It decouples reading from decoding by some pieces; a full channel blocks the
-/// thread and thus the writer of the pipe. At half this value, the pipe stalls while a piece is processed; at twice
-/// this value, more decoded audio is in memory.
+/// Capacity of the channel of deliveries. Reading continues while up to this number of deliveries are not yet
+/// processed; a full channel blocks the thread, and then the writer of the pipe. At half this value, the writer is
+/// blocked more often; at twice this value, each pipe keeps more decoded audio in memory.
 const QUEUE_CAPACITY: usize = 4;
 
 /// Name of a pipe in error messages.
 const NAME: &str = "the piped stream";
 
-/// Format of the input.
+/// Format of the input of a [`PipeSource`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PipeContent {
-    /// Any container, or bare frames, that the engine can read as a stream.
+    /// Any container, or frames without a container, that can be decoded without seeking.
     Container,
     /// Raw PCM in this format.
     Pcm(PcmFormat),
@@ -50,7 +50,7 @@ pub enum PipeError {
     /// The input cannot be read or decoded.
     #[error(transparent)]
     Audio(#[from] AudioError),
-    /// The PCM format cannot be resampled to the engine's rate.
+    /// The PCM format cannot be resampled to 44.1 kHz.
     #[error(transparent)]
     Pcm(#[from] FrameError),
     /// The reader thread could not be started.
@@ -66,7 +66,7 @@ pub struct PipeSource {
 }
 
 impl PipeSource {
-    /// Starts a thread that reads `source`.
+    /// Starts a thread that reads `source`, whose format is `content`.
     ///
     /// # Errors
     /// [`PipeError::Thread`] if the thread cannot be started.
@@ -78,7 +78,7 @@ impl PipeSource {
                 PipeContent::Pcm(format) => read_pcm(source, format, &sender),
                 PipeContent::Container => read_container(Box::new(source), NAME, &sender),
             };
-            // The receiver may have been dropped; then the outcome is not needed.
+            // Sending fails if the [`PipeSource`] was dropped; the outcome is then not needed.
             _ = outcome_sender.send(done);
         };
         thread::Builder::new().name("pipe".to_owned()).spawn(run).map_err(PipeError::Thread)?;
@@ -90,8 +90,8 @@ impl PipeSource {
         self.deliveries.recv().await
     }
 
-    /// Returns the result of reading the input. Call it after [`PipeSource::next`] has returned `None`; deliveries that
-    /// were not taken before are dropped.
+    /// Returns the result of reading the input. Call this method after [`PipeSource::next`] has returned `None`:
+    /// deliveries that [`PipeSource::next`] has not returned yet are dropped.
     ///
     /// # Errors
     /// [`PipeError`] if the input could not be read or decoded to its end.
@@ -102,14 +102,14 @@ impl PipeSource {
 }
 
 /// Reads any container. A transport stream is delivered as bytes, because [`crate::StreamDecoder`] uses its time
-/// stamps; everything else is decoded here. `name` is the name of the input in errors.
+/// stamps; this function decodes everything else and delivers samples. `name` is the name of the input in errors.
 pub(crate) fn read_container(
     mut source: Box<dyn Read + Send + Sync>,
     name: &str,
     sender: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    // A short input ends here without an error, so that an empty or tiny file is named by the decoder.
+    // An input shorter than the head is no error here: the decoder reports an empty or tiny file by name.
     source
         .by_ref()
         .take(HEAD_BYTES as u64)
@@ -162,7 +162,7 @@ fn read_pcm(
             Some(read) => bytes.extend_from_slice(read),
             None => ended = true,
         }
-        // A read can end within a sample; its rest is kept for the next block.
+        // A read can end within a frame of PCM. The incomplete frame is kept for the next block.
         let whole = bytes.len() - bytes.len() % format.frame();
         samples.clear();
         format.read(bytes.get(..whole).unwrap_or_default(), &mut samples);

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Supported sample rates in Hz: from telephone codecs to the highest rate of studio interfaces. Outside of it, a
-/// typing error is more likely than audio, and the resampler would need very long filters.
+/// Supported sample rates in Hz: from telephone codecs to the highest rate of studio interfaces. A rate outside this
+/// range is more likely a typing error than a real rate, and resampling it would need very long filters.
 const SAMPLE_RATES_HZ: std::ops::RangeInclusive<u32> = 2_000..=384_000;
 
-/// Maximum number of channels: those of the largest digital audio interfaces (MADI). It bounds the size of a frame,
-/// because the format is input of the user.
+/// Maximum number of channels: that of the largest digital audio interfaces (MADI). The number of channels comes from
+/// the user, so this limit bounds the size of a frame.
 const MAX_CHANNELS: usize = 64;
 
 /// Encoding of one sample.
@@ -60,7 +60,7 @@ pub struct PcmFormat {
     pub channels: usize,
 }
 
-/// The text is not a valid raw PCM format.
+/// Error of parsing a [`PcmFormat`]: the text is not a valid raw PCM format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid PCM format {0:?}; write ENCODING:RATE:CHANNELS, for example s16le:48000:2, with the encoding u8, s16le, s16be, \
@@ -147,8 +147,8 @@ impl PcmFormat {
     }
 }
 
-/// Appends the value of each word of N bytes to `samples`. `value` receives the word in little-endian order. If `big`
-/// is true, the words in `bytes` are big-endian.
+/// Appends the value of each word of `N` bytes to `samples`; an incomplete word at the end is ignored. `value` receives
+/// the word in little-endian order. If `big` is true, the words in `bytes` are big-endian.
 fn words<const N: usize>(bytes: &[u8], big: bool, samples: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
     let (words, _) = bytes.as_chunks::<N>();
     samples.extend(words.iter().map(|&word| {

@@ -13,12 +13,13 @@ use super::icy::{IcyHeader, IcySplitter};
 use super::list;
 use refrain_net::AddressPolicy;
 
-/// Maximum nesting depth of playlists that refer to playlists. Directories link to a PLS that links to an M3U: two. At
-/// half this value, such links fail; at twice this value, a cycle costs more requests, up to [`MAX_REQUESTS`].
+/// Maximum nesting depth of playlists that refer to playlists. Station directories link to a PLS, which links to an
+/// M3U: depth two. At half this value, such links fail; at twice this value, a cycle costs more requests, up to
+/// [`MAX_REQUESTS`].
 const MAX_DEPTH: u32 = 3;
 
 /// Maximum number of HTTP requests per connection attempt, over all playlists and their entries. At half this value, a
-/// playlist whose first five servers are full fails; at twice this value, a cycle of playlists costs 20 requests in
+/// playlist whose first four servers are full fails; at twice this value, a cycle of playlists costs 20 requests in
 /// each attempt.
 const MAX_REQUESTS: usize = 10;
 
@@ -27,7 +28,8 @@ const MAX_REQUESTS: usize = 10;
 pub(super) struct Connection {
     response: reqwest::Response,
     pub(super) splitter: IcySplitter,
-    /// Body bytes that were read together with the `ICY 200 OK` header, not yet returned by [`Connection::chunk`].
+    /// Body bytes that were read together with the `ICY 200 OK` header; `None` if there are none, or after
+    /// [`Connection::chunk`] has returned them.
     first: Option<Bytes>,
     host: String,
     read_timeout: Duration,
@@ -38,16 +40,16 @@ pub(super) struct Connection {
 /// Response headers that describe a station.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Station {
-    /// Name of the station (`icy-name`).
+    /// Name of the station (`icy-name`); `None` if the server does not send it.
     pub name: Option<String>,
-    /// Declared media type (`Content-Type`).
+    /// Declared media type (`Content-Type`); `None` if the server does not send it.
     pub content_type: Option<String>,
 }
 
-/// Result of one request.
+/// Result of one request: a stream or a playlist.
 enum StationResponse {
     Station(Box<Connection>, Station),
-    /// A playlist with these URLs.
+    /// A playlist. Contains its URLs.
     List(Vec<Url>),
 }
 
@@ -68,7 +70,7 @@ pub(super) async fn connect(
             Ok(StationResponse::List(_)) if depth == MAX_DEPTH => {
                 failure = none("playlists are nested too deeply");
             }
-            // In reverse, because the last element is taken first: the order of the playlist is kept.
+            // The URLs are added in reverse, because the last element of `to_try` is tried first.
             Ok(StationResponse::List(entries)) => {
                 to_try.extend(entries.into_iter().rev().map(|url| (url, depth + 1)));
             }
@@ -103,7 +105,7 @@ async fn request_url(
     let text = |name: &str| field(response.headers(), name);
     let station = Station { name: text("icy-name"), content_type: text(CONTENT_TYPE.as_str()) };
     let interval = text("icy-metaint").and_then(|value| value.trim().parse().ok());
-    // The oldest servers answer `ICY 200 OK`, which the client reads as HTTP/0.9 without headers.
+    // The oldest servers respond with `ICY 200 OK`, which the client reads as HTTP/0.9 without headers.
     let old = response.version() == reqwest::Version::HTTP_09;
     let file_bytes = file_length(response.headers());
     let base = response.url().clone();
@@ -112,7 +114,7 @@ async fn request_url(
     let mut connection =
         Connection { response, splitter, first: None, host: host.clone(), read_timeout, file_bytes };
     let kind = station.content_type.as_deref();
-    // By the URL after redirects: stations redirect from a page to a playlist and from a `.pls` to the audio.
+    // The URL after redirects is used: stations redirect from a page to a playlist and from a `.pls` to the audio.
     if list::is_list(&base, kind) {
         let text = timeout(settings.response_timeout, connection.read_list());
         let text = text.await.map_err(|_| unreachable("playlist not complete within the time limit"))??;
@@ -127,14 +129,16 @@ async fn request_url(
     Ok(StationResponse::Station(Box::new(connection), station))
 }
 
-/// Returns the URLs of a playlist that `policy` permits. Fails if `policy` refuses all of them.
+/// Returns the URLs of the playlist `text` that `policy` permits. Fails if `policy` refuses all of them, or if `text`
+/// is an HLS playlist.
 fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, RadioError> {
     let host = base.host_str().unwrap_or_default().to_owned();
     if list::is_hls(text) {
         return Err(RadioError::NotAudio { host, kind: "an HLS playlist".to_owned() });
     }
     let (mut found, mut refused) = (list::entries(text, base), None);
-    // Checked before the request, because the client of the source checks names only when they are resolved.
+    // Literal addresses are checked before the request, because the HTTP client checks addresses only when it resolves
+    // a name.
     found.retain(|url| match refrain_net::check_address(url, policy) {
         Ok(()) => true,
         Err(failure) => {
@@ -161,7 +165,7 @@ fn file_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Connection {
-    /// Returns the next bytes of the body. Fails if no byte arrives within `read_timeout` or the body ends.
+    /// Returns the next bytes of the body. Fails if no byte arrives within `read_timeout`, or if the body has ended.
     pub(super) async fn chunk(&mut self) -> Result<Bytes, RadioError> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -175,7 +179,7 @@ impl Connection {
         }
     }
 
-    /// Reads the body as the text of a playlist, at most [`list::MAX_BYTES`] bytes.
+    /// Reads the body as the text of a playlist. Fails if it has more than [`list::MAX_BYTES`] bytes.
     async fn read_list(&mut self) -> Result<String, RadioError> {
         let mut body = Vec::new();
         loop {
@@ -227,8 +231,8 @@ fn is_no_audio(kind: &str) -> bool {
     ["text/html", "text/xml", "json", "image/"].iter().any(|other| kind.contains(other))
 }
 
-/// Returns the message of the innermost error. The message of the outermost one contains the URL, which may
-/// hold credentials.
+/// Returns the message of the innermost error. The message of `error` itself contains the URL, which can contain
+/// credentials.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {

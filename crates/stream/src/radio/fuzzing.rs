@@ -26,7 +26,7 @@ pub fn icy_header(body: &[u8]) -> Option<usize> {
     IcyHeader::read(body).ok().flatten().map(|header| header.length)
 }
 
-/// Parses a PLS or M3U playlist of a station. Returns its URLs; none for an HLS playlist.
+/// Parses a PLS or M3U playlist of a station. Returns its URLs, or no URL for an HLS playlist.
 #[must_use]
 pub fn station_list(text: &str, base: &Url) -> Vec<Url> {
     if list::is_hls(text) { Vec::new() } else { list::entries(text, base) }

@@ -1,8 +1,9 @@
-//! SHOUTcast metadata between the audio (`icy-metaint`), and the `ICY 200 OK` header of the oldest servers.
+//! Parser of the SHOUTcast metadata between the audio (`icy-metaint`), and of the `ICY 200 OK` header of the oldest
+//! servers.
 
 use bytes::{Bytes, BytesMut};
 
-/// Unit of the length byte of a metadata block, in bytes.
+/// Unit of the length byte of a metadata block: a length of 1 means this number of bytes.
 const METADATA_UNIT_BYTES: usize = 16;
 
 /// A part of the body: audio or metadata.
@@ -34,7 +35,8 @@ pub(super) struct IcySplitter {
 }
 
 impl IcySplitter {
-    /// Creates a splitter for the start of a body. `interval` is the `icy-metaint` value of the response, in bytes.
+    /// Creates a splitter for the start of a body. `interval` is the `icy-metaint` value of the response, in bytes;
+    /// `None` or 0 means that the body has no metadata.
     pub(super) fn new(interval: Option<usize>) -> Self {
         let interval = interval.filter(|&bytes| bytes > 0);
         Self {
@@ -100,9 +102,9 @@ fn title(metadata: &[u8]) -> Option<String> {
 /// Header of a response that starts with `ICY 200 OK`. HTTP libraries do not recognize it as a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IcyHeader {
-    /// Length in bytes, including the empty line at the end.
+    /// Length of the header in bytes, including the empty line at the end.
     pub(super) length: usize,
-    /// Value of `icy-metaint`: bytes of audio between metadata blocks.
+    /// Value of `icy-metaint`: bytes of audio between metadata blocks; `None` if it is missing or invalid.
     pub(super) interval: Option<usize>,
 }
 

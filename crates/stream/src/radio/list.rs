@@ -2,16 +2,16 @@
 
 use url::Url;
 
-/// Maximum size of a station's playlist, in bytes. Playlists of stations have less than 1 kB. At half or twice, only
-/// the size at which audio with the type of a playlist is rejected changes.
+/// Maximum size of a station's playlist, in bytes. Playlists of stations have less than 1 kB. Another value changes
+/// only how many bytes are read before audio with the media type of a playlist is rejected.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// Maximum number of URLs of a playlist that are tried. Stations list two to four servers. At half this value, the last
 /// servers are never used; at twice this value, a failed attempt lasts up to twice as long.
 const MAX_ENTRIES: usize = 5;
 
-/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides; if it is missing or generic, the
-/// file extension of `url` does, the URL that the response came from, after redirects.
+/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides. If `kind` is missing or generic, the
+/// file extension of `url` decides, which is the URL of the response after redirects.
 pub(super) fn is_list(url: &Url, kind: Option<&str>) -> bool {
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let path = url.path().to_ascii_lowercase();
@@ -26,7 +26,7 @@ pub(super) fn is_hls(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("#EXT-X-"))
 }
 
-/// Returns the first [`MAX_ENTRIES`] URLs of a playlist in order, resolved against its own URL `base`.
+/// Returns the first [`MAX_ENTRIES`] URLs of a playlist in order, resolved against `base`, the URL of the playlist.
 pub(super) fn entries(text: &str, base: &Url) -> Vec<Url> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     // PLS lines have a key before the URL, and M3U lines do not, so the header of PLS decides.
@@ -40,7 +40,7 @@ pub(super) fn entries(text: &str, base: &Url) -> Vec<Url> {
         .collect()
 }
 
-/// Returns the URL in a PLS line of the form `File1=http://…`.
+/// Returns the URL in a PLS line of the form `File1=http://…`, or `None` for another line.
 fn file_of(line: &str) -> Option<String> {
     let (name, address) = line.split_once('=')?;
     let number = name.trim().to_ascii_lowercase();

@@ -1,8 +1,8 @@
 //! HTTP radio (Icecast, SHOUTcast), and audio files at a URL, which are played once.
 //!
 //! MP3 and AAC are delivered as received, which is cheap enough for thousands of stations. Files and other containers
-//! (Ogg, native FLAC) are decoded on a thread. When a connection fails, the source reconnects with increasing pauses; a
-//! playlist (PLS, M3U) is loaded again for each connection and its URLs are tried in order.
+//! (Ogg, native FLAC) are decoded on a separate thread. When a connection fails, the source reconnects after increasing
+//! pauses. A playlist (PLS, M3U) is loaded again for each connection, and its URLs are tried in order.
 
 mod connect;
 mod error;
@@ -36,9 +36,9 @@ pub use settings::{RadioSettings, RadioStatus};
 /// Number of initial bytes that identify the containers in [`CONTAINERS`].
 const MAGIC_BYTES: usize = 4;
 
-/// Number of consecutive undecodable connections after which the source ends. Each may use up the limits of a decoder.
-/// At half this value, a station ends during a short fault of its encoder; at twice this value, hostile audio costs
-/// twice the processor time.
+/// Number of consecutive undecodable connections after which the source ends, because each one costs processor time. At
+/// half this value, a station ends during a short fault of its encoder; at twice this value, hostile audio costs twice
+/// the processor time.
 const MAX_UNDECODABLE: u32 = 5;
 
 /// First bytes of containers that cannot be split into frames: Ogg, FLAC, Matroska/WebM, RIFF.
@@ -46,13 +46,14 @@ const CONTAINERS: [&[u8; MAGIC_BYTES]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA
 
 #[derive(Debug)]
 enum StationState {
-    /// The next connection attempt starts at this time.
+    /// No connection. The next attempt starts at this time.
     Waiting(Instant),
     Connected(Box<Connection>),
     Ended,
 }
 
-/// Processing of the audio of a connection: `Pushed` delivers bytes as received, `PullDecoder` decodes them on a thread.
+/// Processing of the audio of a connection: `Pushed` delivers bytes as received, and `PullDecoder` decodes them on a
+/// thread.
 #[derive(Debug)]
 enum AudioPath {
     /// The format is not known yet. Holds the first bytes of the audio.
@@ -70,11 +71,11 @@ pub struct RadioSource {
     status: RadioStatus,
     state: StationState,
     audio_path: AudioPath,
-    /// Reason why the connection ended, while its remaining bytes are still being decoded.
+    /// Reason why the connection ended, while its remaining bytes are still being decoded; otherwise `None`.
     broken: Option<RadioError>,
     /// Deliveries that [`RadioSource::next`] has not returned yet.
     ready: VecDeque<Delivery>,
-    /// Failed attempts since audio last began to arrive.
+    /// Pauses between attempts, and the number of failed attempts since audio last arrived.
     backoff: Backoff,
     last_byte: Instant,
     pace: ReadLimiter,
@@ -83,7 +84,7 @@ pub struct RadioSource {
 }
 
 impl RadioSource {
-    /// Opens the station or file at `url`. The first connection is made in [`RadioSource::next`]. If `client` is built with
+    /// Opens the station or file at `url`. [`RadioSource::next`] makes the first connection. If `client` is built with
     /// `http09_responses`, the oldest servers, which respond with `ICY 200 OK`, are supported too.
     ///
     /// # Errors
@@ -110,7 +111,8 @@ impl RadioSource {
         })
     }
 
-    /// Waits for the next delivery; `None` at the end, with the error in [`RadioStatus::last_error`]. Cancel safe.
+    /// Waits for the next delivery. Returns `None` at the end; [`RadioStatus::last_error`] contains the error. Cancel
+    /// safe.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
             if let Some(delivery) = self.ready.pop_front() {
@@ -258,7 +260,7 @@ impl RadioSource {
         }
     }
 
-    /// Handles a failed attempt or a broken connection. Schedules another attempt unless the error is permanent or the next
+    /// Handles a failed attempt or a broken connection. Schedules another attempt unless the error is permanent or that
     /// attempt would begin more than `give_up_after` after the last byte.
     fn fail(&mut self, error: RadioError) {
         self.status.failures += 1;
@@ -292,7 +294,8 @@ fn received(audio: LiveAudio) -> Delivery {
     Delivery::Live(LiveChunk { arrived, audio })
 }
 
-/// Converts decoded samples of a station into live audio that arrived now.
+/// Converts decoded samples of a station to live audio with the current time as its arrival time. Returns other
+/// deliveries unchanged.
 fn live(delivery: Delivery) -> Delivery {
     match delivery {
         Delivery::Decoded(samples) => received(LiveAudio::Samples(samples)),

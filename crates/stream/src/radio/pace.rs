@@ -11,20 +11,20 @@ const MAX_BYTES_PER_SECOND: f64 = 2e6;
 
 /// Maximum burst in bytes: several times the amount that servers send at the start of a connection (30 s at 320 kbit/s
 /// are 1.2 MB). At half this value, bursts of lossless stations are delayed; at twice this value, a hostile server can
-/// place 32 MB at once.
+/// send 32 MB at once.
 const MAX_BURST_BYTES: f64 = 16e6;
 
-/// Token bucket that limits the bytes read from a station. A station that sends faster is read more slowly, so that it
-/// uses no more memory and processor time than others.
+/// Token bucket that limits the bytes read from a station. If a station sends faster than the limit, its data is read
+/// more slowly, so that the station uses no more memory and processor time than others.
 #[derive(Debug)]
 pub(super) struct ReadLimiter {
-    /// Bytes that may be read at time `since`. Negative if more bytes than permitted were read.
+    /// Bytes that may be read at the time `since`; negative if more bytes than permitted were read.
     budget: f64,
     since: Instant,
 }
 
 impl ReadLimiter {
-    /// Creates a full bucket.
+    /// Creates a full bucket: a burst is permitted at once.
     pub(super) fn new(now: Instant) -> Self {
         Self { budget: MAX_BURST_BYTES, since: now }
     }

@@ -1,4 +1,5 @@
-//! Decoding of containers whose decoder reads its input itself. It runs on a thread that blocks until bytes arrive.
+//! Decoding of containers whose decoder reads its input with blocking calls. The decoder runs on a thread that blocks
+//! until bytes arrive.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -10,22 +11,22 @@ use tokio::sync::{mpsc, oneshot};
 use crate::delivery::Delivery;
 use crate::pipe::{self, PipeError};
 
-/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it. At half
-/// this value, the thread waits for the network more often; at twice this value, each station keeps more audio in
-/// memory.
+/// Capacity of each of the two channels: pieces of a few kilobytes from the network to the thread, and decoded audio
+/// from the thread. At half this value, the thread waits for the network more often; at twice this value, each station
+/// keeps more audio in memory.
 const QUEUE_CAPACITY: usize = 8;
 
-/// Kind of input.
+/// Kind of the input of a [`PullDecoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PullInput {
-    /// A container of unlimited duration.
+    /// A stream of unlimited duration in a container.
     Station,
     /// A complete file of any format.
     File,
 }
 
 impl PullInput {
-    /// Returns the name of the input in errors, which also contain the host.
+    /// Returns the name of the input for error messages, which also contain the host.
     fn name(self) -> &'static str {
         match self {
             Self::Station => "the stream of the station",
@@ -37,7 +38,7 @@ impl PullInput {
 /// A decoder on a separate thread.
 #[derive(Debug)]
 pub(super) struct PullDecoder {
-    /// Sender of bytes to the thread; `None` once all bytes have been sent.
+    /// Sender of bytes to the thread; `None` after all bytes were sent.
     bytes: Option<mpsc::Sender<Bytes>>,
     /// Bytes that do not fit into the channel to the thread yet.
     waiting: VecDeque<Bytes>,
@@ -48,7 +49,7 @@ pub(super) struct PullDecoder {
 }
 
 impl PullDecoder {
-    /// Starts the thread. Returns the reason if that fails.
+    /// Starts the decoder thread. If that fails, returns the message of the operating system's error.
     pub(super) fn start(content: PullInput) -> Result<Self, String> {
         let (bytes, incoming) = mpsc::channel(QUEUE_CAPACITY);
         let (sender, sound) = mpsc::channel(QUEUE_CAPACITY);
@@ -72,7 +73,8 @@ impl PullDecoder {
     /// Queues bytes for the thread and sends as many as its channel has capacity for.
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.waiting.push_back(bytes);
-        // Without waiting: the task also has to take decoded audio, and the thread may wait for exactly that.
+        // This does not wait for capacity: the calling task must also receive decoded audio, and the thread may be
+        // blocked until it does.
         while let Some(sender) = &self.bytes
             && let Ok(permit) = sender.try_reserve()
             && let Some(bytes) = self.waiting.pop_front()
@@ -86,11 +88,11 @@ impl PullDecoder {
         self.closing = true;
     }
 
-    /// Waits for the next decoded audio. Returns `None` when a queued piece has been sent to the thread, so that there
-    /// may be room again. Returns an error when the thread has ended, with the reason if it could not decode
-    /// everything. This method is cancel safe.
+    /// Waits for the next decoded audio. Returns `Ok(None)` after a queued piece was sent to the thread, so that the
+    /// queue may have capacity again. Returns an error when the thread has ended: the reason if it could not decode
+    /// everything, otherwise `None`. This method is cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>, Option<String>> {
-        // Dropping the sender is the end of the input for the thread.
+        // For the thread, the input ends when the sender is dropped.
         if self.closing && self.waiting.is_empty() {
             self.bytes = None;
         }
@@ -120,7 +122,7 @@ impl PullDecoder {
     }
 }
 
-/// Blocking reader of the bytes that were received. It ends when the sender is dropped.
+/// Blocking reader of the received bytes. The input ends when the sender is dropped.
 struct Incoming {
     bytes: mpsc::Receiver<Bytes>,
     current: Bytes,

@@ -26,13 +26,14 @@ impl Default for RadioSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            // A station answers at once or is overloaded. At half this value, overloaded ones fail more often; at twice
-            // this value, a dead server delays the next entry of the playlist by 20 s.
+            // A station responds at once or is overloaded. At half this value, requests to overloaded stations fail
+            // more often; at twice this value, a dead server delays the next entry of the playlist by 20 s.
             response_timeout: seconds(10),
-            // Stations send several times a second. At half this value, a congested line reconnects and repeats its
-            // burst; at twice this value, a dead connection costs 20 s of audio.
+            // Stations send several times a second. At half this value, a congested line causes reconnects, after which
+            // the server repeats its burst; at twice this value, a dead connection costs 20 s of audio.
             read_timeout: seconds(10),
-            // The first retry is soon, because most losses are short; 30 s spare a server that is down for hours.
+            // The first pause is short, because most losses are short. The longest pause, 30 s, limits the load on a
+            // server that is down for hours.
             retry: (Duration::from_millis(500), seconds(30)),
             give_up_after: crate::GIVE_UP_AFTER,
             policy: AddressPolicy::PublicOnly,
@@ -47,7 +48,7 @@ pub struct RadioStatus {
     pub live: bool,
     /// Number of connections that delivered audio.
     pub connections: u64,
-    /// Number of failed attempts and broken connections.
+    /// Number of failed connection attempts and broken connections.
     pub failures: u64,
     /// Bytes received, including metadata.
     pub bytes: u64,
@@ -55,6 +56,6 @@ pub struct RadioStatus {
     pub station: Station,
     /// Length in bytes if the URL is a file, which is played once; `None` for a station.
     pub file_bytes: Option<u64>,
-    /// The last error.
+    /// The last error; `None` if there was none.
     pub last_error: Option<RadioError>,
 }

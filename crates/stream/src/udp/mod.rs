@@ -1,6 +1,6 @@
 //! MPEG-TS over UDP, unicast or multicast, with or without RTP (RFC 2250, RFC 3550).
 //!
-//! Datagrams are delivered in the order of their arrival. [`crate::StreamDecoder`] detects lost ones from the
+//! Datagrams are delivered in the order of their arrival. [`crate::StreamDecoder`] detects lost datagrams from the
 //! continuity counters and time stamps of the MPEG-TS packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,18 +13,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::delivery::Delivery;
 
-/// Maximum size of a datagram, in bytes: that of UDP. MPEG-TS uses 1,316 bytes (seven packets), but a larger datagram
-/// must not be cut.
+/// Maximum size of a datagram in bytes: the limit of UDP. MPEG-TS uses 1,316 bytes (seven packets), but a larger
+/// datagram must not be cut.
 const MAX_DATAGRAM_BYTES: usize = 64 << 10;
 
-/// Number of collected bytes from which they are delivered without waiting for [`FLUSH_INTERVAL`] to elapse. At half
-/// this value, a video stream is delivered in twice as many pieces; at twice this value, each source keeps up to 64
-/// KiB.
+/// Number of collected bytes at which they are delivered before [`FLUSH_INTERVAL`] has elapsed. At half this value, a
+/// video stream is delivered in twice as many pieces; at twice this value, each source keeps up to 64 KiB in memory.
 const FLUSH_BYTES: usize = 32 << 10;
 
 /// Time for which datagrams are collected into one delivery, so that a stream with a high bit rate does not wake the
 /// consumer five hundred times a second. At half this value, there are twice as many deliveries; at twice this value,
-/// events are up to 0.1 s later.
+/// detections are reported up to 0.1 s later.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// First byte of an MPEG-TS packet.
@@ -33,8 +32,8 @@ const SYNC: u8 = 0x47;
 /// Settings of a [`UdpSource`].
 #[derive(Debug, Clone)]
 pub struct UdpSettings {
-    /// Network interface on which a multicast group is joined: its IPv4 address, and its index for IPv6. Default: the
-    /// system's choice.
+    /// Network interface on which a multicast group is joined: its address for IPv4 groups, and its index for IPv6
+    /// groups. With the defaults, the unspecified address and index 0, the system chooses the interface.
     pub interface: (Ipv4Addr, u32),
     /// Size of the socket's receive buffer in bytes; the system may grant less. Default: 2 MiB, which is one second of
     /// a video at a high bit rate.
@@ -47,11 +46,11 @@ impl Default for UdpSettings {
     }
 }
 
-/// Reason why a stream cannot be received.
+/// Reason why a [`UdpSource`] cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpError {
-    /// The address is invalid.
+    /// The address has an invalid format. Contains the address as it was given.
     #[error(
         "invalid UDP address {0:?}; write udp://ADDRESS:PORT, like udp://239.1.2.3:5000 or udp://0.0.0.0:5000"
     )]
@@ -66,7 +65,7 @@ pub enum UdpError {
     },
 }
 
-/// Counters of a stream.
+/// Counters of a [`UdpSource`] since it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UdpStatus {
     /// Datagrams received.
@@ -92,7 +91,8 @@ pub struct UdpSource {
 
 impl UdpSource {
     /// Starts receiving on `address`: an IP address and a port, optionally after `udp://` or `rtp://` and `@`. A query
-    /// is ignored. If the IP address is a multicast group, it is joined. Must be called on a tokio runtime.
+    /// in the address is ignored. If the IP address is a multicast group, the socket joins the group. Call this
+    /// function on a tokio runtime.
     ///
     /// # Errors
     /// [`UdpError`] if `address` is invalid or the system refuses to receive on it.
@@ -112,7 +112,8 @@ impl UdpSource {
         })
     }
 
-    /// Returns the local address of the socket. If port 0 was requested, it has the port that the system chose.
+    /// Returns the local address of the socket, or `None` if the system does not provide it. If the source was opened
+    /// with port 0, the address contains the port that the system chose.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
@@ -127,7 +128,7 @@ impl UdpSource {
     /// Waits for the next delivery. This method is cancel safe.
     pub async fn next(&mut self) -> Delivery {
         loop {
-            // Created in each round: dropping the future of `recv` loses no datagram.
+            // The future is created in each round: dropping the future of `recv` loses no datagram.
             let receive = self.socket.recv(&mut self.datagram);
             let received = match self.due {
                 None => receive.await,
@@ -174,14 +175,14 @@ impl UdpSource {
 /// Opens a socket that receives the datagrams sent to `at`.
 fn bind(at: SocketAddr, settings: &UdpSettings) -> std::io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
-    // Several sockets of one machine may receive the same group.
+    // Several sockets of one machine can receive the same group.
     if at.ip().is_multicast() {
         socket.set_reuse_address(true)?;
     }
     // The system's limit may be lower. The stream can be received with a smaller buffer too, so the error is ignored.
     _ = socket.set_recv_buffer_size(settings.receive_buffer);
     // A socket bound to the group's address does not receive other groups on the same port. Windows does not support
-    // this.
+    // binding to that address.
     let local =
         if at.ip().is_multicast() && cfg!(windows) { SocketAddr::new(any(at.ip()), at.port()) } else { at };
     socket.bind(&SockAddr::from(local))?;
@@ -205,8 +206,8 @@ fn any(like: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the MPEG-TS packets in a datagram without the RTP header (RFC 3550, 5.1) and padding, if it has them.
-/// Returns `None` if it does not contain MPEG-TS.
+/// Returns the MPEG-TS packets in a datagram, without RTP header (RFC 3550, 5.1) and RTP padding. Returns `None` if the
+/// datagram does not contain MPEG-TS.
 fn packets(datagram: &[u8]) -> Option<&[u8]> {
     let &[first, ..] = datagram else { return None };
     if first == SYNC {

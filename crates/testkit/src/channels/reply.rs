@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 /// A simulated failure that replaces the regular response of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IvsFault {
-    /// 429 `ThrottlingException`.
+    /// Responds with 429 `ThrottlingException`.
     Throttled,
-    /// 403 `AccessDeniedException`.
+    /// Responds with 403 `AccessDeniedException`.
     Denied,
-    /// 500 `InternalServerException`.
+    /// Responds with 500 `InternalServerException`.
     Broken,
-    /// 200 with a page of HTML.
+    /// Responds with 200 and a page of HTML.
     Html,
-    /// The connection is closed without a response.
+    /// Closes the connection without a response.
     Closed,
 }
 
-/// A response: status, error type (for errors), and body.
+/// A response: status, error type (`None` for a success), and body.
 #[derive(Debug, Clone)]
 pub(super) struct ApiReply {
     status: u16,
@@ -38,7 +38,8 @@ impl ApiReply {
         Self { status, error: Some(error), body: json!({ "exceptionMessage": message }).to_string() }
     }
 
-    /// Returns the response for a simulated failure; `None` if the connection is to be closed without one.
+    /// Returns the response for a simulated failure of `call`; `None` if the connection must be closed without a
+    /// response.
     pub(super) fn fault(fault: IvsFault, call: &str) -> Option<Self> {
         Some(match fault {
             IvsFault::Throttled => Self::error(429, "ThrottlingException", "Rate exceeded"),

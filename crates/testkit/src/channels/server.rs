@@ -41,7 +41,7 @@ impl std::fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 impl Ivs {
-    /// Starts on a free port, on the current tokio runtime.
+    /// Starts a server on a free port of 127.0.0.1, on the current tokio runtime.
     ///
     /// # Errors
     /// Returns an error if no port is available.
@@ -74,25 +74,26 @@ impl Ivs {
         self.state().channels.insert(arn.to_owned(), channel);
     }
 
-    /// Removes a channel.
+    /// Removes the channel with this ARN and its stream. Does nothing if the channel does not exist.
     pub fn remove_channel(&self, arn: &str) {
         self.state().channels.remove(arn);
     }
 
-    /// Starts a stream of a channel. It replaces an existing stream. Does nothing if the channel does not exist.
+    /// Starts a stream of a channel now. The new stream replaces an existing one. Does nothing if the channel does not
+    /// exist.
     pub fn start_stream(&self, arn: &str, stream_id: &str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
         self.start_stream_at(arn, stream_id, now);
     }
 
-    /// Like [`Self::start_stream`], with a start time in milliseconds since 1970.
+    /// Like [`Self::start_stream`], but `started_at` is the start time in milliseconds since 1970.
     pub fn start_stream_at(&self, arn: &str, stream_id: &str, started_at: u64) {
         if let Some(channel) = self.state().channels.get_mut(arn) {
             channel.stream = Some(IvsStream { id: stream_id.to_owned(), started_at, live: true });
         }
     }
 
-    /// Ends the stream of a channel.
+    /// Ends the stream of a channel. The API then reports that the channel is not broadcasting.
     pub fn end_stream(&self, arn: &str) {
         if let Some(channel) = self.state().channels.get_mut(arn) {
             channel.stream = None;
@@ -106,7 +107,8 @@ impl Ivs {
         }
     }
 
-    /// Simulates a failure of a call (`GetStream`, `ListStreams`, `GetChannel`, or `*` for all).
+    /// Makes the call `call` fail (`GetStream`, `ListStreams`, `GetChannel`, or `*` for all) for the given number of
+    /// requests.
     pub fn fault(&self, call: &str, fault: IvsFault, times: Times) {
         self.state().faults.push((call.to_owned(), fault, times));
     }
@@ -121,7 +123,7 @@ impl Ivs {
         self.state().page = Some(streams);
     }
 
-    /// Returns how often a call was received, including calls with a simulated failure.
+    /// Returns the number of requests of a call, including those with a simulated failure.
     #[must_use]
     pub fn calls(&self, call: &str) -> usize {
         self.state().calls.get(call).copied().unwrap_or(0)

@@ -20,11 +20,12 @@ pub(super) struct IvsState {
     pub(super) channels: BTreeMap<String, IvsChannel>,
     pub(super) faults: Vec<(String, IvsFault, Times)>,
     pub(super) calls: BTreeMap<String, usize>,
-    /// Maximum number of streams per page that a test has set. It also limits the number that a caller requests.
+    /// Maximum number of streams per page that a test has set; `None` if it has not. It also limits the number that a
+    /// caller requests.
     pub(super) page: Option<usize>,
 }
 
-/// A channel.
+/// A channel and its stream; `None` if the channel is not broadcasting.
 #[derive(Debug, Clone)]
 pub(super) struct IvsChannel {
     pub(super) playback_url: String,
@@ -42,7 +43,8 @@ pub(super) struct IvsStream {
 }
 
 impl IvsState {
-    /// Returns the simulated failure for a call, if any, and decrements its remaining count.
+    /// Returns the simulated failure for a call, and decrements the remaining count of the failure. Returns `None` if
+    /// no failure is simulated.
     pub(super) fn fault(&mut self, call: &str) -> Option<IvsFault> {
         let at = self.faults.iter().position(|(pattern, ..)| pattern == call || pattern == "*")?;
         let (_, fault, times) = self.faults.get_mut(at)?;
@@ -75,7 +77,7 @@ impl IvsState {
         ApiReply::right(&json!({ "stream": to_json }))
     }
 
-    /// Returns a page of streams. The token of the next page is the last channel of this page.
+    /// Returns a page of streams. The token of the next page is the ARN of the last channel of this page.
     fn list_streams(&self, request_body: &Value) -> ApiReply {
         let wanted = request_body
             .get("maxResults")

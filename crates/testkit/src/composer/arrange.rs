@@ -40,7 +40,7 @@ impl Theme {
     }
 }
 
-/// The players of a section, and its energy from 0 (quiet) to 1 (full).
+/// The players that play in a section, and the energy of the section from 0 (quiet) to 1 (full).
 #[derive(Debug, Clone, Copy, Default)]
 struct Band {
     drums: bool,
@@ -53,7 +53,7 @@ struct Band {
     energy: f64,
 }
 
-/// Writes the score of a song of at least `seconds`.
+/// Returns the score of a song of at least `seconds` seconds, and the sections of the song.
 pub(super) fn write(
     style: &Style,
     clock: &SongClock,

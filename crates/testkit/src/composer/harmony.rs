@@ -11,7 +11,8 @@ pub(super) struct Chord {
 }
 
 impl Chord {
-    /// Creates the chord on scale degree `degree` (0..7). With probability `color` it gets an added or suspended note.
+    /// Creates the chord on scale degree `degree` (0..7). With probability `color`, the chord gets an added or
+    /// suspended note.
     fn on_degree(mode: Mode, degree: usize, color: f64, rng: &mut Rng) -> Self {
         let scale = mode.scale();
         let at = |step: usize| scale[(degree + step) % 7];
@@ -48,7 +49,8 @@ impl Chord {
 /// The chords of one bar, each with the sixteenth on which it starts.
 pub(super) type BarChords = Vec<(u32, Chord)>;
 
-/// Weights of the degrees that follow each degree (row), in bright modes. `DARK` is the table of dark modes.
+/// Weights of the degrees that can follow each degree, in bright modes: the row is the current degree, and the column
+/// the next one. `DARK` is the table of dark modes.
 const BRIGHT: [[f64; 7]; 7] = [
     [0.5, 1.5, 1.0, 4.0, 4.0, 3.0, 0.2],
     [1.0, 0.0, 0.5, 1.0, 5.0, 0.5, 0.5],

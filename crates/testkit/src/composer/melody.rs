@@ -67,7 +67,8 @@ pub(super) fn draw(beats: u32, density: f64, rng: &mut Rng) -> Motif {
     motif
 }
 
-/// Returns a random next degree: mostly a step, sometimes a leap, reversed if it would leave −3 to 9.
+/// Returns a random next degree: mostly a step, sometimes a leap. A move that would leave the range −3 to 9 is
+/// reversed.
 fn walk(degree: i32, rng: &mut Rng) -> i32 {
     let leap = [1, -1, 2, -2, 0, 4, -3][rng.weighted(&[4.0, 4.0, 2.0, 2.0, 1.2, 0.6, 0.6])];
     let next = degree + leap;
@@ -133,7 +134,8 @@ pub(super) fn phrase(first: &Motif, second: &Motif, amount: f64, rng: &mut Rng) 
     [statement, answer, departure, close]
 }
 
-/// Returns the MIDI note of a scale degree above MIDI note `tonic`. If `strong`, moves it to a near note of `chord`.
+/// Returns the MIDI note of a scale degree above MIDI note `tonic`. If `strong` is true, the note is moved to a note of
+/// `chord` that is at most two degrees away, if there is one.
 pub(super) fn pitch(degree: i32, key: Key, tonic: i32, chord: &Chord, strong: bool) -> i32 {
     let scale = key.mode.scale();
     let semitones = |d: i32| scale[d.rem_euclid(7) as usize] + 12 * d.div_euclid(7);

@@ -11,8 +11,8 @@ use crate::{RATE, RATE_F};
 /// Duration of the fade at the end of every song in seconds. Songs are cut at their duration. Without a fade, they
 /// would end with a click in the middle of notes.
 const FADE_SECONDS: f64 = 2.5;
-/// Root mean square of a finished song, in dB below full scale. It is similar to that of popular music; much higher,
-/// the limiter would distort audibly.
+/// Root mean square of a finished song, in dB relative to full scale. It is similar to that of popular music. At a much
+/// higher value, the limiter would distort audibly.
 const LOUDNESS_DB: f64 = -17.0;
 
 /// Audio with two channels.
@@ -49,7 +49,7 @@ struct Strip {
     echo: f64,
 }
 
-/// Renders `score` to `samples` samples.
+/// Renders `score` to `samples` samples for each channel.
 pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng) -> Stereo {
     let mut out = Stereo::silent(samples);
     let mut room = vec![0.0; samples];
@@ -145,22 +145,23 @@ fn tremolo(patch: &Patch, bus: &mut Stereo) {
     }
 }
 
-/// Adds echoes that alternate between left and right.
+/// Adds echoes that alternate between left and right. `delay` is the time between two echoes in samples.
 fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
     if level <= 0.0 {
         return;
     }
     let level = level as f32;
     for i in delay..bus.left.len() {
-        // The channels are exchanged, so that echoes alternate between the sides. They repeat, because the bus already
-        // contains them.
+        // The channels are exchanged, so that echoes alternate between the sides. Each echo is added to the bus, so
+        // that it also causes an echo.
         let (left, right) = (bus.left[i - delay], bus.right[i - delay]);
         bus.left[i] += level * right;
         bus.right[i] += level * left;
     }
 }
 
-/// Scales a bus to its level, measured only in blocks with sound, and adds it to the mix and to the reverberation's input.
+/// Scales a bus to the level of `strip`, and adds it to the mix `out` and to the input of the reverberation, `room`.
+/// The level of the bus is measured only in blocks with sound.
 fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
     let blocks = bus.left.chunks(4096).zip(bus.right.chunks(4096));
     // Silent blocks are ignored, or a part that seldom plays would become louder than the others.
@@ -181,7 +182,7 @@ fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
 
 /// Removes inaudible low frequencies: modulation and narrow pulses produce a DC offset.
 fn block_dc(samples: &mut [f32]) {
-    // Below the range of hearing and below all notes.
+    // This frequency is below the range of hearing and below all notes.
     const CORNER_HZ: f64 = 18.0;
     let keep = (1.0 - std::f64::consts::TAU * CORNER_HZ / RATE_F) as f32;
     let (mut before, mut after) = (0.0, 0.0);

@@ -1,10 +1,10 @@
 //! A composer that generates a song from a seed.
 //!
-//! The seed draws a [style](Key) (key, tempo, swing, band), three themes (verse, chorus, bridge: each a chord
-//! progression, two motifs, a groove) and a form. Every performance of a section varies its theme: chords are
-//! coloured and substituted, motifs transposed, inverted, split; timing and velocity of each note vary at
-//! random; the tempo drifts; oscillators start at a random phase. So nothing in a song repeats exactly, and
-//! songs of different seeds have at most the scale in common.
+//! The seed determines a style ([key](Key), tempo, swing, instruments), three themes and a form. The themes are those
+//! of verse, chorus and bridge; each has a chord progression, two motifs and a groove. Every performance of a section
+//! varies its theme: chords are coloured and substituted; motifs are transposed, inverted and split. The timing and
+//! velocity of each note vary at random, the tempo drifts, and oscillators start at a random phase. So nothing in a
+//! song repeats exactly, and songs of different seeds have at most the scale in common.
 //!
 //! Layers, from notes to audio: `style` → `arrange` (form) → `players`, `beat`, `melody`, `harmony` (notes)
 //! → `synth` (instruments) → `mix`.
@@ -75,7 +75,7 @@ pub struct StereoSong {
 
 /// Composes `seconds` of music from `seed`. The result has the same bits on every machine.
 ///
-/// The song fills its time and fades out at the end. Another length gives the same piece with another mix,
+/// The song lasts the whole time and fades out at the end. Another length gives the same piece with another mix,
 /// because levels and fade depend on the length. To get matching excerpts, cut them from one long song.
 #[must_use]
 pub fn compose(seed: u64, seconds: f64) -> Song {

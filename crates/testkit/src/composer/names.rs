@@ -1,4 +1,4 @@
-//! Titles and artists that do not exist in any catalog.
+//! Invented titles of songs and names of artists.
 
 use crate::rng::Rng;
 

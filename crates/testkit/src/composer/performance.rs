@@ -5,7 +5,7 @@ use super::score::SongClock;
 use super::style::Style;
 use crate::rng::Rng;
 
-/// One performance of a section.
+/// One performance of a section: its bars, its chords, and the style and clock of the song.
 pub(super) struct Performance<'a> {
     pub(super) style: &'a Style,
     pub(super) clock: &'a SongClock,
@@ -29,7 +29,7 @@ impl Performance<'_> {
         self.clock.step_seconds(self.first_bar + bar) * steps
     }
 
-    /// Returns a random velocity around `mean`, which is lower in sections with less energy.
+    /// Returns a random velocity around `mean`, from 0.08 to 1. Sections with less energy have lower velocities.
     pub(super) fn velocity(&self, mean: f64, rng: &mut Rng) -> f64 {
         ((mean + rng.normal() * 0.08) * (0.75 + 0.25 * self.energy)).clamp(0.08, 1.0)
     }

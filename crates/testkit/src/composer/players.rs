@@ -6,7 +6,7 @@ use super::performance::Performance;
 use super::score::{Note, Score, Voice};
 use crate::rng::Rng;
 
-/// Rhythm of the chords.
+/// Rhythm in which the chords of a section are played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comp {
     Held,
@@ -72,7 +72,8 @@ impl BassShape {
         ])
     }
 
-    /// Returns the notes in two beats (8 sixteenths), as start, length and role: 0 root, 1 fifth, 2 octave, 3 passing note.
+    /// Returns the notes in two beats (8 sixteenths), as start, length and role: 0 root, 1 fifth, 2 octave, 3 passing
+    /// note.
     fn notes(self) -> &'static [(u32, u32, u8)] {
         match self {
             Self::Roots => &[(0, 7, 0)],
@@ -160,7 +161,8 @@ pub(super) fn comp(performance: &Performance<'_>, comp: Comp, score: &mut Score,
     }
 }
 
-/// Adds `notes` almost at the same time, or one after the other if `strum`, as on a guitar.
+/// Adds a chord of `notes`. The notes start almost at the same time, or one after the other as on a guitar if `strum`
+/// is true.
 fn strike(
     performance: &Performance<'_>,
     (bar, step, length): (usize, u32, u32),

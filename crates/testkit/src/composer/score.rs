@@ -2,7 +2,7 @@
 
 use crate::rng::Rng;
 
-/// The instrument that plays a note.
+/// The part of the band that plays a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Voice {
     Bass,
@@ -68,7 +68,7 @@ pub(super) struct SongClock {
 }
 
 impl SongClock {
-    /// Creates a clock for at least `seconds`, and about 20 more bars.
+    /// Creates a clock for a song of `seconds` seconds and 20 more bars.
     pub(super) fn new(tempo_bpm: f64, beats_per_bar: u32, swing: f64, seconds: f64, rng: &mut Rng) -> Self {
         let nominal = 60.0 / tempo_bpm * f64::from(beats_per_bar);
         let mut bar_starts = vec![0.08];

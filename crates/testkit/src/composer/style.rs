@@ -74,7 +74,7 @@ pub(super) struct Style {
     pub(super) key: Key,
     pub(super) tempo_bpm: f64,
     pub(super) beats_per_bar: u32,
-    /// Share of the first note in a swung pair of notes: 0.5 is straight.
+    /// Share of the first note in the length of two swung eighth notes: 0.5 is straight.
     pub(super) swing: f64,
     /// Deviation of the tuning from A = 440 Hz in cents.
     pub(super) tuning_cents: f64,
@@ -140,7 +140,7 @@ fn draw_groove(rng: &mut Rng, tempo_bpm: f64, beats_per_bar: u32) -> Groove {
     if beats_per_bar == 3 {
         return rng.pick(&[Groove::Brushes, Groove::Rock, Groove::None]);
     }
-    // Bossa and brushes are not played at such a tempo.
+    // Bossa and brushes are not played at tempi above 140 beats per minute.
     if tempo_bpm > 140.0 {
         return rng.pick(&[Groove::HalfTime, Groove::Rock, Groove::FourOnFloor, Groove::Broken]);
     }

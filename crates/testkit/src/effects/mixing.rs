@@ -16,7 +16,7 @@ pub struct MixClip<'a> {
     pub fade: f64,
 }
 
-/// Time of a clip in a mix: the ground truth. Times are exact to the sample.
+/// Times of a clip in a mix, exact to the sample. They are the ground truth for tests of recognition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipTiming {
     /// Index of the clip, from 0.
@@ -31,12 +31,12 @@ pub struct ClipTiming {
     pub fades: (f64, f64),
 }
 
-/// A sequence of songs.
+/// A mix of several songs, with the times of each song.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mix {
-    /// Samples: 44.1 kHz mono. The whole mix is scaled to ±1 if the sum exceeds it.
+    /// Samples: 44.1 kHz mono. The whole mix is scaled to ±1 if the sum of the clips exceeds ±1.
     pub samples: Vec<f32>,
-    /// Times of the clips, in order.
+    /// Times of the clips, in order of the clips.
     pub airings: Vec<ClipTiming>,
 }
 
@@ -80,8 +80,8 @@ pub fn mix(clips: &[MixClip<'_>]) -> Mix {
     Mix { samples, airings }
 }
 
-/// Adds `top`, amplified by `gain_db` decibels, to `base` from `at` seconds on. The result is as long as
-/// `base`. It is scaled as a whole to ±1 if the sum exceeds it.
+/// Adds `top`, amplified by `gain_db` decibels, to `base` from `at` seconds on. The result is as long as `base`. The
+/// whole result is scaled to ±1 if the sum exceeds ±1.
 #[must_use]
 pub fn overlay(base: &[f32], top: &[f32], at: f64, gain_db: f64) -> Vec<f32> {
     let gain = db_to_gain(gain_db) as f32;
@@ -99,7 +99,8 @@ fn cut<'a>(clip: &MixClip<'a>) -> (usize, &'a [f32]) {
     (start, &clip.samples[start..end])
 }
 
-/// Returns the gain after `into` samples of a fade of `fade` samples. Its square increases linearly (equal power).
+/// Returns the gain after `into` samples of a fade of `fade` samples. The square of the gain increases linearly (equal
+/// power).
 fn power(into: usize, fade: usize) -> f32 {
     if into >= fade { 1.0 } else { ((into as f32 + 0.5) / fade as f32).sqrt() }
 }

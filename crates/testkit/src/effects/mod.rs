@@ -1,4 +1,5 @@
-//! Effects that simulate how songs are distorted before they are recognized: noise, rooms, telephones, speed changes, mixes.
+//! Effects that simulate how songs are distorted before they are recognized: noise, rooms, telephones, speed changes,
+//! mixes.
 //!
 //! Every effect takes 44.1 kHz mono samples and returns new ones; random effects take a seed. The same
 //! input and seed give the same bits on every machine.
@@ -31,7 +32,7 @@ pub fn clip(samples: &[f32], drive_db: f64) -> Vec<f32> {
     gain(samples, drive_db).into_iter().map(|s| s.clamp(-1.0, 1.0)).collect()
 }
 
-/// Returns the excerpt of `seconds` that starts at `from` seconds, or the existing part of it.
+/// Returns the excerpt of `seconds` seconds that starts at `from` seconds. It is shorter if the samples end before.
 #[must_use]
 pub fn crop(samples: &[f32], from: f64, seconds: f64) -> Vec<f32> {
     let start = samples_in(from).min(samples.len());
@@ -55,8 +56,8 @@ pub fn phone(samples: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// Adds `disturbance` to `samples` so that the signal is `snr_db` decibels above it, both measured as the
-/// root mean square of all samples. Silent samples remain silent.
+/// Adds `disturbance` to `samples` so that `samples` are `snr_db` decibels louder than the disturbance, both measured
+/// as the root mean square. Silent samples remain silent.
 fn add_at(samples: &[f32], disturbance: &[f32], snr_db: f64) -> Vec<f32> {
     let level = rms(disturbance);
     if level <= 0.0 {

@@ -27,8 +27,8 @@ pub fn add_noise(samples: &[f32], color: Noise, snr_db: f64, seed: u64) -> Vec<f
     super::add_at(samples, &noise(color, samples.len(), seed), snr_db)
 }
 
-/// Creates pink noise by the algorithm of Voss and McCartney: a sum of random values, each of which is updated half as often as
-/// the previous one.
+/// Creates pink noise by the algorithm of Voss and McCartney: a sum of random values, each of which is updated half as
+/// often as the previous one.
 fn pink(samples: usize, white: &mut White) -> Vec<f32> {
     // The slowest row changes every 2^13 samples, about 5 times per second, which is below the range of hearing.
     const ROWS: usize = 14;

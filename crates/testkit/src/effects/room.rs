@@ -4,11 +4,12 @@ use crate::RATE_F;
 use crate::math::{decay_per_sample, rms, samples_in};
 use crate::rng::Rng;
 
-/// Number of delay lines. With fewer, single echoes are audible; the time increases with the number.
+/// Number of delay lines. With fewer, single echoes are audible; the processor time increases with the number.
 const LINE_COUNT: usize = 8;
 
-/// Adds the reverberation of a room in which sound takes `seconds` to fall by 60 dB. `wet` is the share of the reverberation in
-/// the result, 0 to 1; the reverberation is scaled to the loudness of the signal. The result is as long as `samples`.
+/// Adds the reverberation of a room in which sound takes `seconds` to fall by 60 dB. `wet` is the share of the
+/// reverberation in the result, 0 to 1; the reverberation is scaled to the loudness of the signal. The result is as
+/// long as `samples`.
 #[must_use]
 pub fn reverb(samples: &[f32], seconds: f64, wet: f64, seed: u64) -> Vec<f32> {
     let mut room = Room::new(seconds, &mut Rng::new(seed));
@@ -42,7 +43,7 @@ struct Diffuser {
 }
 
 impl Room {
-    /// Creates a room in which sound falls by 60 dB in `seconds`. Its dimensions are random.
+    /// Creates a room in which sound falls by 60 dB in `seconds`. The lengths of its delay lines are random.
     pub(crate) fn new(seconds: f64, rng: &mut Rng) -> Self {
         let seconds = seconds.clamp(0.05, 20.0);
         let lines = std::array::from_fn(|i| {

@@ -5,16 +5,16 @@ use std::f64::consts::PI;
 use crate::math::sin_turns;
 
 /// Number of zero crossings of the interpolation function on each side. Fewer would widen the band in which frequencies
-/// are weakened or aliased; the time increases with the number.
+/// are weakened or aliased; the processor time increases with the number.
 const CROSSINGS: f64 = 32.0;
 /// Table entries of the interpolation function per sample. Linear interpolation between them is accurate to 1e-5.
 const RESOLUTION: usize = 512;
 
-/// Plays `factor` times as fast: shorter, and with a higher pitch by the same factor (1.02 is 2 % faster). The sample rate does
-/// not change.
+/// Returns the samples played `factor` times as fast: the result is shorter, and its pitch is higher by the same factor
+/// (1.02 is 2 % faster). The sample rate does not change.
 ///
-/// The band up to 95 % of half the sample rate is kept, except frequencies that would exceed it after speeding up. The factor
-/// is limited to 0.1 to 10.
+/// Frequencies up to 95 % of half the sample rate are kept, except those that would exceed this limit after the change
+/// of speed. The factor is limited to 0.1 to 10.
 #[must_use]
 pub fn speed(samples: &[f32], factor: f64) -> Vec<f32> {
     let factor = factor.clamp(0.1, 10.0);
@@ -26,7 +26,8 @@ pub fn speed(samples: &[f32], factor: f64) -> Vec<f32> {
     (0..total).map(|i| interpolate(samples, i as f64 * factor, reach, &table)).collect()
 }
 
-/// Returns one half of a sinc function with a Kaiser window, with [`RESOLUTION`] entries per sample.
+/// Returns one half of a sinc function with a Kaiser window that ends after `reach` samples, with [`RESOLUTION`]
+/// entries per sample. `cutoff` is the highest frequency, as a share of half of the sample rate.
 fn kernel(cutoff: f64, reach: f64) -> Vec<f32> {
     // With this parameter, frequencies outside the band are attenuated by about 90 dB.
     const BETA: f64 = 9.0;

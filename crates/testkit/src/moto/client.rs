@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::Moto;
 
-/// Timeout of reading a response. Responses take milliseconds. It is long, so that tests also pass on a busy machine.
+/// Timeout of reading a response. Responses take milliseconds; the timeout is long, so that tests also pass on a busy
+/// machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Returns an `authorization` header. moto reads the service from it and does not check the signature.
+/// Returns an `authorization` header for `service`. moto reads the service from the header and does not check the
+/// signature.
 pub(super) fn signed(service: &str) -> String {
     format!(
         "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, \
@@ -26,7 +28,7 @@ impl Moto {
     /// Creates a bucket.
     ///
     /// # Errors
-    /// Fails if the server does not respond or rejects the request. The same applies to the following methods.
+    /// Fails if the server does not respond or rejects the request.
     pub fn make_bucket(&self, name: &str) -> io::Result<()> {
         let place = format!(
             "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
@@ -37,7 +39,7 @@ impl Moto {
     /// Writes an object.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
         self.s3("PUT", &format!("/{bucket}/{}", percent_encoded(key)), bytes).and_then(check_status)
     }
@@ -45,7 +47,7 @@ impl Moto {
     /// Reads an object. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn get(&self, bucket: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
         let (status, body) = self.s3("GET", &format!("/{bucket}/{}", percent_encoded(key)), &[])?;
         if status == 404 {
@@ -55,10 +57,10 @@ impl Moto {
         Ok(Some(body))
     }
 
-    /// Returns all keys of a bucket with a prefix, in order.
+    /// Returns all keys of a bucket that start with `prefix`, in order.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn keys(&self, bucket: &str, prefix: &str) -> io::Result<Vec<String>> {
         let mut keys: Vec<String> = Vec::new();
         loop {
@@ -78,11 +80,11 @@ impl Moto {
         }
     }
 
-    /// Creates a queue and its dead-letter queue, which gets messages after three receipts. Returns the URLs of both.
-    /// `hidden_seconds` is the visibility timeout.
+    /// Creates a queue and its dead-letter queue, to which a message is moved after three receipts. Returns the URLs of
+    /// both queues. `hidden_seconds` is the visibility timeout in seconds.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn make_queue(&self, name: &str, hidden_seconds: u32) -> io::Result<(String, String)> {
         let make = |name: &str, attributes: Value| -> io::Result<String> {
             let made = self.sqs("CreateQueue", &json!({ "QueueName": name, "Attributes": attributes }))?;
@@ -97,18 +99,18 @@ impl Moto {
         Ok((url, dead))
     }
 
-    /// Sends a message.
+    /// Sends a message to the queue with the URL `queue`.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn send(&self, queue: &str, body: &str) -> io::Result<()> {
         self.sqs("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body })).map(drop)
     }
 
-    /// Returns the number of available messages of a queue, and of those in flight.
+    /// Returns two numbers for the queue with the URL `queue`: the available messages, and the messages in flight.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_bucket`].
     pub fn depth(&self, queue: &str) -> io::Result<(u64, u64)> {
         let attributes_response =
             self.sqs("GetQueueAttributes", &json!({ "QueueUrl": queue, "AttributeNames": ["All"] }))?;
@@ -153,7 +155,7 @@ impl Moto {
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
         let mut response = Vec::new();
-        // The server closes the connection after the response, so its end is the end of the body.
+        // The server closes the connection after the response, so the end of the connection is the end of the body.
         stream.read_to_end(&mut response)?;
         parsed(&response).ok_or_else(|| io::Error::other("invalid HTTP response"))
     }

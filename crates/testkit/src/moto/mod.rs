@@ -1,7 +1,7 @@
 //! A temporary moto server for tests, which simulates AWS queues, buckets and topics in memory.
 //!
-//! It listens on a port of 127.0.0.1 that it chooses itself. A shell process watches this process: when it ends, even by a
-//! signal, the shell kills the server.
+//! The server listens on a free port of 127.0.0.1. A shell process watches the process of the test: when that process
+//! ends, even by a signal, the shell kills the server.
 
 mod client;
 mod policy;
@@ -15,23 +15,24 @@ use std::time::{Duration, Instant};
 
 pub use policy::AccessKey;
 
-/// Timeout of starting the server. It is long because Python loads many modules before the server responds.
+/// Timeout of starting the server. The timeout is long, because Python loads many modules before the server responds.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Timeout of one readiness check. It lets a server that hangs fail the test.
+/// Timeout of one readiness check. With a server that hangs, the test fails after this time.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pause between two readiness checks. The start takes seconds, so that shorter pauses would save little.
+/// Pause between two readiness checks. The start takes seconds, so shorter pauses would save little time.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Environment variable with the path of the server's program, for a program that is not in `PATH`.
+/// Environment variable with the path of the server's program, if the program is not in `PATH`.
 const VARIABLE: &str = "TEST_MOTO_SERVER";
 
-/// Text that the server logs when it is listening. Its address follows.
+/// Text that the server logs when it is listening. The address of the server follows this text.
 const RUNNING: &str = "Running on http://";
 
-/// Shell script that starts the server, waits for the end of its standard input, and kills the server. `$1` is the program,
-/// `$2` the log file. If the server exits by itself, the script writes this to the log file.
+/// Shell script that starts the server, waits for the end of its standard input, and kills the server. `$1` is the
+/// program, `$2` the log file. If the server exits before, the script writes the exit status of the server to the log
+/// file.
 const WATCHER: &str = r#"
 ("$1" -H 127.0.0.1 -p 0 >>"$2" 2>&1 </dev/null & echo $! >"$2.id"; wait $!; echo "ended with status $?" >>"$2") &
 read -r _
@@ -63,12 +64,13 @@ impl Moto {
     /// Starts a server and waits until it responds.
     ///
     /// # Errors
-    /// Returns an error with instructions if moto is not installed, and an error with its log if it does not start.
+    /// Returns an error with instructions if moto is not installed, or with the server's log if the server does not
+    /// start.
     pub fn start() -> Result<Self, MotoError> {
         let program = find_program()?;
         let folder = tempfile::tempdir().map_err(|error| failed("temporary folder", &error))?;
         let log = folder.path().join("log");
-        // The standard input of the shell ends with this process, however it ends.
+        // The standard input of the shell ends when this process ends, for any reason.
         let mut shell = Command::new("sh");
         shell.args(["-c", WATCHER, "sh"]).arg(&program).arg(&log).stdin(Stdio::piped());
         let watcher = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn();

@@ -1,4 +1,4 @@
-//! Users and policies, which moto can enforce.
+//! Users with policies, which moto can enforce, and topics.
 
 use std::io;
 
@@ -18,7 +18,7 @@ impl Moto {
     /// Creates a user with one policy (a JSON text) and an access key.
     ///
     /// # Errors
-    /// Fails if the server does not respond or rejects the request. The same applies to the following methods.
+    /// Fails if the server does not respond or rejects the request.
     pub fn make_user(&self, name: &str, policy: &str) -> io::Result<AccessKey> {
         let iam = |action: &str, more: &str| {
             self.query(
@@ -35,18 +35,18 @@ impl Moto {
     /// Creates a topic. Returns its ARN.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_user`].
     pub fn make_topic(&self, name: &str) -> io::Result<String> {
         let response = self
             .query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", percent_encoded(name)))?;
         element(&response, "TopicArn")
     }
 
-    /// Enables or disables the enforcement of policies and signatures. The methods of this type work only while it is disabled,
-    /// because their requests are not signed.
+    /// Enables or disables the enforcement of policies and signatures. The other methods of this type work only while
+    /// the enforcement is disabled, because their requests are not signed.
     ///
     /// # Errors
-    /// As above.
+    /// As for [`Self::make_user`].
     pub fn enforce_policies(&self, enforce: bool) -> io::Result<()> {
         // moto starts to enforce policies after this number of requests.
         let free_requests = if enforce { "0" } else { "1000000000" };

@@ -15,13 +15,13 @@ const CLOSE_DELAY: Duration = Duration::from_millis(5);
 
 /// The body of a response.
 pub(super) enum ResponseBody {
-    /// All bytes at once.
+    /// All bytes at once; `None` after they were sent, and for an empty body.
     Whole(Option<Bytes>),
     /// One byte per interval.
     Trickle(Bytes, Interval),
     /// The same bytes, repeated without end.
     Endless(Bytes),
-    /// These bytes. After they were sent, the connection is closed.
+    /// These bytes, and then an error that closes the connection; `None` after the bytes were sent.
     Torn(Option<Bytes>, Interval),
 }
 

@@ -20,7 +20,7 @@ pub enum SegmentContainer {
 }
 
 impl SegmentContainer {
-    /// Returns the extension of segment names.
+    /// Returns the extension of segment names, without a dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Ts => "ts",
@@ -30,12 +30,12 @@ impl SegmentContainer {
     }
 }
 
-/// The segments of a file.
+/// The segments that were made from one audio file.
 #[derive(Debug, Clone)]
 pub struct Clips {
     /// The segments, in order.
     pub clips: Vec<Clip>,
-    /// The EXT-X-MAP section, if they need one.
+    /// The EXT-X-MAP section; `None` if the segments do not need one.
     pub init: Option<Bytes>,
 }
 
@@ -63,10 +63,10 @@ impl From<io::Error> for EncodeError {
     }
 }
 
-/// Encodes an audio file to segments of about `seconds`: AAC with 96 kbit/s at 48 kHz.
+/// Encodes an audio file to segments of about `seconds` seconds: AAC with 96 kbit/s at 48 kHz.
 ///
 /// # Errors
-/// Fails if ffmpeg is missing or fails.
+/// Fails if ffmpeg is missing or fails, or if a file cannot be read.
 pub fn encode(audio: &Path, container: SegmentContainer, seconds: f64) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
     let mut ffmpeg = Command::new("ffmpeg");
@@ -107,7 +107,7 @@ pub fn encode(audio: &Path, container: SegmentContainer, seconds: f64) -> Result
     Ok(Clips { clips: listed(&list, folder.path())?, init })
 }
 
-/// Reads the segments of a playlist that ffmpeg wrote.
+/// Reads the segments of a playlist that ffmpeg wrote in `folder`.
 fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
     let mut clips = Vec::new();
     let mut seconds = 0.0;
@@ -123,13 +123,13 @@ fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
 
 /// Samples per AAC frame.
 const FRAME_SAMPLES: f64 = 1024.0;
-/// Sample rate in Hz.
+/// Sample rate of the segments in Hz.
 const SAMPLE_RATE_HZ: f64 = 48_000.0;
 /// Frequency of the MPEG clock in Hz.
 const MPEG_CLOCK_HZ: f64 = 90_000.0;
 
-/// Divides ADTS frames of 48 kHz into packed segments of about `seconds`, each with an ID3 tag that contains its timestamp.
-/// Does not use ffmpeg.
+/// Divides ADTS frames of 48 kHz into packed segments of about `seconds` seconds, each with an ID3 tag that contains
+/// its timestamp. Does not use ffmpeg.
 ///
 /// # Errors
 /// Fails if a frame is invalid.

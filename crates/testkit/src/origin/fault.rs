@@ -1,4 +1,4 @@
-//! Faults: their kind, paths and number.
+//! Simulated faults: their kinds, the paths that they apply to, and the number of requests.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,42 +6,42 @@ use std::time::Duration;
 /// A simulated fault, which replaces or changes the response to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// A status and a short text.
+    /// Responds with this status and an empty body.
     Status(u16),
-    /// A status with this value of the header `Retry-After`.
+    /// Responds with this status, an empty body, and this value of the header `Retry-After`.
     RetryAfter(u16, &'static str),
-    /// 200 with a page of HTML.
+    /// Responds with 200 and a page of HTML.
     Html,
-    /// 200 with a playlist of this many bytes, filled with comments.
+    /// Responds with 200 and a playlist of this many bytes, filled with comments.
     Huge(usize),
-    /// 200 with a body that does not end.
+    /// Responds with 200 and a body that does not end.
     Endless,
-    /// The right body, one byte at a time, with this pause between bytes.
+    /// Sends the right body, one byte at a time, with this pause between bytes.
     Trickle(Duration),
-    /// The right length in the header, but only this many bytes of the body; then the connection is closed.
+    /// Sends the right length in the header, but only this many bytes of the body, and then closes the connection.
     Truncated(usize),
-    /// 200 with an empty body.
+    /// Responds with 200 and an empty body.
     Empty,
-    /// A redirect to this URL.
+    /// Responds with 302, a redirect to this URL.
     Redirect(String),
-    /// The connection is reset.
+    /// Resets the connection without a response.
     Reset,
-    /// The right body with this content type.
+    /// Sends the right body with this content type.
     WrongType(&'static str),
-    /// The right response after this delay.
+    /// Sends the right response after this delay.
     Late(Duration),
-    /// The whole resource with status 200, even if a range was requested.
+    /// Sends the whole resource with status 200, even if a range was requested.
     IgnoreRange,
-    /// 200 with these bytes and `Content-Encoding: gzip`.
+    /// Responds with 200, these bytes, and `Content-Encoding: gzip`.
     Compressed(bytes::Bytes),
-    /// This body instead of the right one.
+    /// Responds with 200 and this body instead of the right one.
     Instead(bytes::Bytes),
 }
 
-/// Number of requests with a fault.
+/// Number of requests to which a fault applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// The first requests, up to this number.
+    /// The next requests, up to this number.
     First(usize),
     /// All requests until the fault is removed.
     Always,
@@ -67,7 +67,8 @@ impl Faults {
         self.rules().retain(|rule| rule.pattern != pattern);
     }
 
-    /// Returns the fault for a request of `path`, if any, and decrements its remaining number.
+    /// Returns the fault for a request of `path`, and decrements the number of requests that remain for the fault.
+    /// Returns `None` if no fault matches.
     pub(super) fn take(&self, path: &str) -> Option<Fault> {
         let mut rules = self.rules();
         let at = rules.iter().position(|rule| matches(&rule.pattern, path))?;

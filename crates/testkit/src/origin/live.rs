@@ -10,7 +10,7 @@ use super::encrypt::encrypt;
 use super::options::LiveOptions;
 use super::progress::{PublishProgress, part_name};
 
-/// A segment or a part of one.
+/// A segment, or a part of a segment for Low-Latency HLS.
 #[derive(Debug, Clone)]
 pub struct Clip {
     /// Encoded audio.
@@ -21,8 +21,8 @@ pub struct Clip {
 
 /// A live stream. Clones share one stream.
 ///
-/// In the stream's folder, an [`Origin`](super::Origin) serves `index.m3u8`, segments (`seg0.ts`, `seg1.ts` and so on, or
-/// `all.ts` if they are byte ranges), `init.mp4` if the stream has one, and `key`.
+/// In the stream's folder, an [`Origin`](super::Origin) serves `index.m3u8`, segments (`seg0.ts`, `seg1.ts` and so on,
+/// or `all.ts` if they are byte ranges), `init.mp4` if the stream has one, and `key`.
 #[derive(Debug, Clone)]
 pub struct LiveStream {
     inner: Arc<StreamInner>,
@@ -34,7 +34,7 @@ struct StreamInner {
     /// Start of each clip, and the end of the last one, in seconds.
     starts: Vec<f64>,
     init: Option<Bytes>,
-    /// Parts of each clip, for Low-Latency HLS.
+    /// Parts of each clip, for Low-Latency HLS; empty if the stream has no parts.
     parts: Vec<Vec<Clip>>,
     extension: &'static str,
     options: Mutex<LiveOptions>,
@@ -43,9 +43,10 @@ struct StreamInner {
 
 #[derive(Debug)]
 enum PublishClock {
-    /// A segment is published when its time has passed since this start. The list repeats without end.
+    /// Publishes a segment when the end of the segment, counted from this start, has passed. The list repeats without
+    /// end.
     Real(Instant),
-    /// A segment is published by a call of the test.
+    /// Publishes a segment when the test calls [`LiveStream::publish`].
     Manual(watch::Sender<PublishProgress>),
 }
 
@@ -57,7 +58,8 @@ impl LiveStream {
         Self::new(clips.into(), options, PublishClock::Real(start))
     }
 
-    /// Creates a stream that repeats `clips`. The first `published` are published; [`publish`](Self::publish) adds others.
+    /// Creates a stream that repeats `clips`. The first `published` are published; [`publish`](Self::publish) adds
+    /// others.
     pub fn manual(clips: impl Into<Arc<[Clip]>>, published: u64, options: LiveOptions) -> Self {
         Self::new(
             clips.into(),
@@ -79,7 +81,7 @@ impl LiveStream {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Sets an EXT-X-MAP section. Works only before the stream is cloned.
+    /// Sets the EXT-X-MAP section; `None` for no section. Works only before the stream is cloned.
     #[must_use]
     pub fn init(mut self, init: Option<Bytes>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -88,7 +90,7 @@ impl LiveStream {
         self
     }
 
-    /// Sets the parts of each clip, which the options can enable. Works only before the stream is cloned.
+    /// Sets the parts of each clip, which `LiveOptions::low_latency` enables. Works only before the stream is cloned.
     #[must_use]
     pub fn parts(mut self, parts: Vec<Vec<Clip>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -106,7 +108,7 @@ impl LiveStream {
         self
     }
 
-    /// Changes the options.
+    /// Changes the options of the running stream.
     pub fn change(&self, change: impl FnOnce(&mut LiveOptions)) {
         change(&mut self.lock());
         if let PublishClock::Manual(published) = &self.inner.clock {
@@ -114,7 +116,8 @@ impl LiveStream {
         }
     }
 
-    /// Publishes `count` more segments. A partly published segment is the first of them. Has no effect on a real-time stream.
+    /// Publishes `count` more segments. A partly published segment is the first of them. Has no effect on a real-time
+    /// stream.
     pub fn publish(&self, count: u64) {
         if let PublishClock::Manual(published) = &self.inner.clock {
             published.send_modify(|progress| {
@@ -181,7 +184,7 @@ impl LiveStream {
         self.inner.starts.last().copied().unwrap_or_default()
     }
 
-    /// Returns segment `index`, counted from 0. The list repeats.
+    /// Returns segment `index`, counted from 0. The list repeats. Returns `None` if the stream has no clips.
     pub fn clip(&self, index: u64) -> Option<&Clip> {
         let count = self.inner.clips.len() as u64;
         self.inner.clips.get(usize::try_from(index.checked_rem(count)?).ok()?)
@@ -230,8 +233,8 @@ impl LiveStream {
         self.inner.extension
     }
 
-    /// Waits until `part` of the segment with media sequence number `sequence` is published, or the whole segment. Waits at
-    /// most three target durations.
+    /// Waits until `part` of the segment with the media sequence number `sequence` is published. Without `part`, waits
+    /// until the whole segment is published. Waits at most three target durations.
     pub(super) async fn wait_for(&self, sequence: u64, part: Option<usize>) {
         let wanted = sequence.saturating_sub(self.lock().first_sequence);
         let before = PublishProgress { segments: wanted, parts: part.unwrap_or(usize::MAX) };
@@ -258,7 +261,7 @@ impl LiveStream {
         let _ = tokio::time::timeout(max_segment_seconds, progress).await;
     }
 
-    /// Returns the segment, part, init section or key with this name; `None` if it does not exist.
+    /// Returns the segment, part, init section or key with this name; `None` if it does not exist or is not published.
     pub(super) fn resource(&self, name: &str) -> Option<Bytes> {
         let options = self.options();
         if name == "init.mp4" {
@@ -283,7 +286,8 @@ impl LiveStream {
         self.segment(stem.strip_prefix(options.names.as_str())?.parse().ok()?, &options)
     }
 
-    /// Returns the published part of segment `index`, encrypted if the stream has a key.
+    /// Returns the published bytes of segment `index`, encrypted if the stream has a key; `None` if nothing is
+    /// published.
     fn segment(&self, index: u64, options: &LiveOptions) -> Option<Bytes> {
         let progress = self.progress();
         if index == progress.segments && options.part_ranges && progress.parts > 0 {

@@ -1,8 +1,8 @@
 //! A web server that can simulate faults, for tests of clients of live streams.
 //!
-//! [`Origin`] listens on a free port of 127.0.0.1. It serves [`LiveStream`]s, whose playlists it writes for each
-//! request from a list of segments and a clock (the real one, or one that a test advances manually), and plain
-//! resources. A [`Fault`] makes it fail on given paths, for a given number of requests. It logs all requests.
+//! [`Origin`] listens on a free port of 127.0.0.1 and logs all requests. It serves plain resources and [`LiveStream`]s.
+//! The playlist of a stream is written for each request from a list of segments and a clock, which is the real one or
+//! one that a test advances. A [`Fault`] changes the responses of given paths for a given number of requests.
 //! [`encode`] creates segments with ffmpeg, and [`cut`] divides them into parts for Low-Latency HLS.
 //!
 //! Segments are shared: a thousand streams of the same segments need no more memory than one.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Formats of EXT-X-PROGRAM-DATE-TIME.
+/// Format of the dates in EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateStyle {
     /// No EXT-X-PROGRAM-DATE-TIME.
@@ -33,11 +33,11 @@ pub struct Marks {
 /// Handling of blocking playlist reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocking {
-    /// They are offered, and wait for the requested segment or part.
+    /// The playlist offers blocking reloads. A response waits until the requested segment or part is published.
     Honoured,
-    /// They are offered, but do not wait.
+    /// The playlist offers blocking reloads, but responses do not wait.
     Ignored,
-    /// They are not offered, and do not wait.
+    /// The playlist does not offer blocking reloads, and responses do not wait.
     Absent,
 }
 
@@ -52,23 +52,23 @@ pub struct LiveOptions {
     pub target: Option<String>,
     /// Format of EXT-X-PROGRAM-DATE-TIME.
     pub dates: DateStyle,
-    /// Interval between segments with a date, in segments.
+    /// A date precedes every segment whose index is a multiple of this number; 0 is the same as 1.
     pub dates_every: u64,
     /// Time of the stream's first segment in seconds since 1970.
     pub epoch: f64,
-    /// Properties by segment, counted from 0.
+    /// Properties of single segments by index, counted from 0.
     pub marks: BTreeMap<u64, Marks>,
     /// Title of segments that are not in `marks`.
     pub title: String,
-    /// Query that is appended to each URI, including its question mark.
+    /// Query that is appended to each URI, including its question mark; empty for no query.
     pub query: String,
-    /// Prefix of segment names. Changing it simulates another stream behind the same playlist.
+    /// Prefix of segment names. A change of the prefix simulates another stream behind the same playlist.
     pub names: String,
     /// True if all segments are byte ranges of one resource.
     pub ranges: bool,
-    /// Key of AES-128 encryption. The media sequence number is the initialization vector if `iv` is `None`.
+    /// Key of AES-128 encryption; `None` for segments without encryption.
     pub key: Option<[u8; 16]>,
-    /// Explicit initialization vector.
+    /// Initialization vector of the encryption; `None` for the media sequence number of each segment.
     pub iv: Option<[u8; 16]>,
     /// True for Low-Latency HLS: the playlist contains parts, if the stream has any, and can offer blocking reloads.
     pub low_latency: bool,
@@ -78,19 +78,20 @@ pub struct LiveOptions {
     pub part_names: String,
     /// True if parts are byte ranges of their segment.
     pub part_ranges: bool,
-    /// Missing parts, as segment and part.
+    /// Missing parts, as index of the segment and index of the part, both counted from 0.
     pub part_gaps: BTreeSet<(u64, usize)>,
-    /// Number of complete segments whose parts are in the playlist.
+    /// Number of the newest complete segments whose parts are in the playlist.
     pub part_window: u64,
     /// True if the playlist ends with EXT-X-ENDLIST.
     pub end: bool,
-    /// Value of EXT-X-PLAYLIST-TYPE. With a value, the playlist contains all segments since the start.
+    /// Value of EXT-X-PLAYLIST-TYPE; `None` for no such tag. With a value, the playlist contains all segments since the
+    /// start.
     pub kind: Option<&'static str>,
-    /// EXT-X-MEDIA-SEQUENCE in the playlist instead of the right one.
+    /// Wrong value of EXT-X-MEDIA-SEQUENCE for the playlist; `None` for the right value.
     pub declared_sequence: Option<u64>,
-    /// Age of the playlist in segments: it lacks this many of the newest segments.
+    /// Age of the playlist in segments: the playlist lacks this many of the newest segments.
     pub behind: u64,
-    /// Lines that start with one of these texts are omitted.
+    /// Lines of the playlist that start with one of these texts are omitted.
     pub lost: Vec<String>,
 }
 

@@ -16,7 +16,8 @@ const PACKET_BYTES: usize = 188;
 /// same duration.
 const FRAGMENT_MICROSECONDS: u32 = 320_000;
 
-/// Returns the offsets at which a segment can be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
+/// Returns the byte offsets at which a segment can be cut into parts: between packets of MPEG-TS, or before fragments
+/// of MP4.
 pub fn seams(segment: &[u8]) -> Vec<usize> {
     if segment.first() == Some(&0x47) {
         return (PACKET_BYTES..segment.len()).step_by(PACKET_BYTES).collect();
@@ -25,7 +26,8 @@ pub fn seams(segment: &[u8]) -> Vec<usize> {
     starts.map(|(_, at, _)| at).collect()
 }
 
-/// Cuts a segment at these offsets, which must be in ascending order. Each part's duration is proportional to its bytes.
+/// Cuts a segment at the byte offsets `places`, which must be in ascending order. Each part's duration is proportional
+/// to its bytes.
 pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
     let length = clip.bytes.len();
     let mut edges = vec![0];
@@ -44,7 +46,7 @@ pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
 /// Encodes an audio file to MP4 segments with `fragments` fragments of 0.32 s each: AAC with 96 kbit/s at 48 kHz.
 ///
 /// # Errors
-/// Fails if ffmpeg is missing or fails.
+/// Fails if ffmpeg is missing or fails, or if a file cannot be read.
 pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
     let length = FRAGMENT_MICROSECONDS.to_string();
@@ -87,7 +89,7 @@ pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeE
     Ok(Clips { clips: clips.collect(), init: starts.first().map(|first| all.slice(..*first)) })
 }
 
-/// Returns name, start and end of each top-level MP4 box.
+/// Returns the name, and the byte offsets of the start and the end, of each top-level MP4 box.
 fn boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(&[a, b, c, d, ref name @ ..]) = bytes.get(at..at + 8) {

@@ -7,7 +7,7 @@ use super::options::{Blocking, DateStyle, LiveOptions, Marks};
 use super::progress::PublishProgress;
 
 impl LiveStream {
-    /// Returns the current playlist.
+    /// Returns the current playlist as text.
     pub fn playlist(&self) -> String {
         write(self, &self.options(), self.progress())
     }
@@ -155,8 +155,8 @@ fn write_date(text: &mut String, style: DateStyle, epoch: f64) {
     let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}{zone}", iso(epoch + offset));
 }
 
-/// Formats seconds since 1970 as date and time with milliseconds. Counts years and months one by one, so that it is slow for
-/// distant dates.
+/// Formats seconds since 1970 as date and time (UTC) with milliseconds, without a time zone. The function counts years
+/// and months one by one, so it is slow for distant dates.
 pub(crate) fn iso(epoch: f64) -> String {
     let ms = (epoch * 1000.0).round() as u64;
     let (mut days, within) = (ms / 86_400_000, ms % 86_400_000);

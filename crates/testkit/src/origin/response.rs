@@ -8,7 +8,8 @@ use hyper::{Response, StatusCode};
 
 use super::body::ResponseBody;
 
-/// Creates a response with an ETag. Supports the headers If-None-Match and Range.
+/// Creates a response with an ETag: 304 if the header If-None-Match contains this ETag, 206 for a header Range,
+/// otherwise 200.
 pub(super) fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap) -> Response<ResponseBody> {
     let etag = format!("\"{:x}\"", digest(&bytes));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
@@ -35,7 +36,8 @@ fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Parses `bytes=A-B`. Returns the offset of the first byte and the offset after the last one.
+/// Parses `bytes=A-B`. Returns the offset of the first byte and the offset after the last one; `None` if the range is
+/// invalid.
 fn range_of(value: &HeaderValue, length: usize) -> Option<(usize, usize)> {
     let (from, to) = value.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let from: usize = from.parse().ok()?;

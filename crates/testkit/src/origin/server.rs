@@ -74,7 +74,7 @@ impl std::fmt::Display for Reset {
 impl std::error::Error for Reset {}
 
 impl Origin {
-    /// Starts on a free port, on the current tokio runtime.
+    /// Starts a server on a free port of 127.0.0.1, on the current tokio runtime.
     ///
     /// # Errors
     /// Fails if no port is available.
@@ -82,7 +82,7 @@ impl Origin {
         Self::start_on("127.0.0.1:0").await
     }
 
-    /// Starts on this address, on the current tokio runtime.
+    /// Starts a server on this address (`HOST:PORT`), on the current tokio runtime.
     ///
     /// # Errors
     /// Fails if the address is in use.
@@ -121,7 +121,7 @@ impl Origin {
         self.shared.contents().live.remove(folder);
     }
 
-    /// Adds a fault of requests whose path matches `pattern`: a path in which one `*` matches any text.
+    /// Adds a fault for requests whose path matches `pattern`: a path in which one `*` matches any text.
     pub fn fault(&self, pattern: &str, fault: Fault, times: Times) {
         self.shared.faults.add(pattern, fault, times);
     }
@@ -165,7 +165,8 @@ impl OriginState {
         log.push_back(request);
     }
 
-    /// Returns the right content of `path` and its content type. Waits if the request is a blocking playlist reload.
+    /// Returns the content of `path` without faults, and its content type; `None` for an unknown path. Waits if the
+    /// request is a blocking playlist reload.
     async fn find(&self, path: &str, query: &str) -> Option<(Bytes, &'static str)> {
         if let Some(found) = self.contents().plain.get(path) {
             return Some(found.clone());
@@ -222,7 +223,7 @@ async fn respond(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
     let body = read(request.into_body()).await;
-    // Before the response, so that a test that has the response also finds the request.
+    // The request is logged before the response, so that a test that has the response also finds the request.
     shared.log_request(LoggedRequest {
         path: path.clone(),
         query: query.clone(),
@@ -270,7 +271,7 @@ async fn read(mut body: Incoming) -> Bytes {
     bytes.into()
 }
 
-/// Returns the right response, changed by the fault if there is one.
+/// Returns the right response, changed by `fault` if there is one.
 async fn regular_response(
     path: &str,
     query: &str,

@@ -1,4 +1,4 @@
-//! What a server needs of the machine: programs, a folder and a port.
+//! Resources of the machine that a server uses: programs, a folder, a port and a user.
 
 use std::io;
 use std::net::TcpListener;
@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{PostgresError, checked, failed};
 
-/// Returns the folder of the server's programs: the one that `pg_config` reports, or the newest version in Debian's folder.
+/// Returns the folder of PostgreSQL's programs: the one that `pg_config` reports, or else the newest version in
+/// Debian's folder.
 pub(super) fn find_programs() -> Result<PathBuf, PostgresError> {
     let reported = Command::new("pg_config").arg("--bindir").output().ok();
     let reported = reported.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
@@ -26,7 +27,7 @@ pub(super) fn find_programs() -> Result<PathBuf, PostgresError> {
     })
 }
 
-/// Creates a folder for temporary files that no other server has.
+/// Creates a temporary folder that no other server uses.
 pub(super) fn make_folder() -> Result<PathBuf, PostgresError> {
     static MADE: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -49,7 +50,8 @@ pub(super) fn free_port() -> Result<u16, PostgresError> {
     free.map(|address| address.port()).map_err(|error| failed("127.0.0.1", &error))
 }
 
-/// Returns the user and the group that the server of a folder has to run as, or `None` if it is the user of this process.
+/// Returns the ids of the user and the group that the server has to run as, or `None` if these are those of this
+/// process. `folder` is a folder that this process has created.
 pub(super) fn server_user(folder: &Path) -> Result<Option<(u32, u32)>, PostgresError> {
     let me = std::fs::metadata(folder).map_err(|error| failed("temporary folder", &error))?.uid();
     // Only root has to change the user, and only root can.

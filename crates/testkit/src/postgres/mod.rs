@@ -1,7 +1,8 @@
 //! A temporary PostgreSQL server for tests.
 //!
-//! It listens on a free port of 127.0.0.1 and stores everything in one temporary folder. A shell process watches this process:
-//! when it ends, even by a signal, the shell stops the server and deletes the folder.
+//! The server listens on a free port of 127.0.0.1 and stores everything in one temporary folder. A shell process
+//! watches the process of the test: when that process ends, even by a signal, the shell stops the server and deletes
+//! the folder.
 
 mod error;
 mod host;

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use super::error::{PostgresError, checked, failed};
 use super::host::{find_programs, free_port, make_folder, server_user};
 
-/// Timeout of starting a server. It is long, so that tests also pass on a busy machine.
+/// Timeout of starting a server. The timeout is long, so that tests also pass on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Shell script that starts the server, waits for a line or the end of its standard input, and stops the server. `$1` is the
-/// folder of PostgreSQL's programs, `$2` the folder of the server.
+/// Shell script that starts the server, waits for a line or the end of its standard input, and stops the server. The
+/// line `kill` kills the server instead. After an empty line, or the end without a line, the script also deletes the
+/// folder of the server. `$1` is the folder of PostgreSQL's programs, `$2` the folder of the server.
 const WATCHER: &str = r#"
 "$1/postgres" -D "$2/data" >>"$2/log" 2>&1 </dev/null &
 read -r word
@@ -31,12 +32,14 @@ pub struct PostgresBuilder {
     tls: Option<(String, String)>,
 }
 
-/// A temporary PostgreSQL server with one superuser, `postgres`. Stopped and deleted when dropped.
+/// A temporary PostgreSQL server with one superuser, `postgres`. When this value is dropped, the server is stopped and
+/// its data is deleted.
 #[derive(Debug)]
 pub struct PostgresServer {
     programs: PathBuf,
     folder: PathBuf,
-    /// User and group that the server runs as, where this process is root: PostgreSQL refuses to be root.
+    /// Ids of the user and the group that the server runs as if this process runs as root, because PostgreSQL refuses
+    /// to run as root. Otherwise `None`.
     user: Option<(u32, u32)>,
     port: u16,
     password: Option<String>,
@@ -51,7 +54,8 @@ impl PostgresBuilder {
         self
     }
 
-    /// Requires password authentication (SCRAM) and sets the password of `postgres`. The default is to trust all connections.
+    /// Requires password authentication (SCRAM) and sets the password of `postgres`. The default is to trust all
+    /// connections.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -68,7 +72,8 @@ impl PostgresBuilder {
     /// Creates and starts the server, and waits until it accepts connections.
     ///
     /// # Errors
-    /// Returns an error if PostgreSQL is not installed or does not start, with the failed program's output or the server's log.
+    /// Returns an error if PostgreSQL is not installed or does not start, with the failed program's output or the
+    /// server's log.
     pub fn start(self) -> Result<PostgresServer, PostgresError> {
         let programs = find_programs()?;
         let folder = make_folder()?;
@@ -124,7 +129,7 @@ impl PostgresServer {
         Ok(self.url(name))
     }
 
-    /// Runs SQL in a database as the superuser. Returns its result without headers and alignment.
+    /// Runs SQL in a database as the superuser. Returns the result as text, without headers and alignment.
     ///
     /// # Errors
     /// Returns the error of PostgreSQL.
@@ -132,7 +137,8 @@ impl PostgresServer {
         self.psql(database, |psql| psql.args(["-c", sql]))
     }
 
-    /// Runs a file of SQL with psql in a database as the superuser. `variables` are psql variables. Returns its output.
+    /// Runs the SQL file `script` with psql in a database as the superuser. `variables` are names and values of psql
+    /// variables. Returns the output.
     ///
     /// # Errors
     /// Returns the error of PostgreSQL.
@@ -159,7 +165,8 @@ impl PostgresServer {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Stops the server with a fast shutdown: it disconnects all clients. Committed data is available after the next start.
+    /// Stops the server with a fast shutdown: it disconnects all clients. Committed data is available after the next
+    /// start.
     ///
     /// # Errors
     /// Returns an error if waiting for the shell process fails.
@@ -178,7 +185,7 @@ impl PostgresServer {
     /// Starts a stopped or killed server again, on the same port.
     ///
     /// # Errors
-    /// Returns an error if the server does not start within 60 s. It contains the server's log.
+    /// Returns an error if the server does not start within 60 s. The error contains the server's log.
     pub fn start(&mut self) -> Result<(), PostgresError> {
         let until = Instant::now() + START_TIMEOUT;
         while Instant::now() < until {
@@ -207,7 +214,8 @@ impl PostgresServer {
         Ok(false)
     }
 
-    /// Stops the server by sending `word` to the shell. An empty word also deletes the folder.
+    /// Sends `word` to the shell, which then stops the server; the word `kill` kills the server. An empty word also
+    /// deletes the folder.
     fn end(&mut self, word: &str) -> Result<(), PostgresError> {
         let Some(mut watcher) = self.watcher.take() else { return Ok(()) };
         if let Some(mut stdin) = watcher.stdin.take() {

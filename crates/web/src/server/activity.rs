@@ -18,31 +18,31 @@ enum ConnectionPhase {
     Request,
 }
 
-/// The record of a connection that its stream, its service and the server share.
+/// The state of a connection, which its TCP stream, its request handler and the server share.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<ConnectionState>);
 
 #[derive(Debug, Clone, Copy)]
 struct ConnectionState {
     phase: ConnectionPhase,
-    /// Start of the phase.
+    /// Start of the current phase.
     since: Instant,
     /// Start of the connection.
     opened: Instant,
     /// Number of requests that were answered.
     responses: u64,
-    /// Time since when the client has accepted no byte of a response.
+    /// Time since when the client has accepted no byte of a response; `None` if no write is blocked.
     blocked: Option<Instant>,
 }
 
-/// Decision of the server about a connection.
+/// Decision of the server about a connection after a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Keep it, and check it again at this time at the latest.
+    /// Keep the connection, and check it again at this time at the latest.
     Keep(Instant),
-    /// Close it after the current response, and check it again at this time at the latest.
+    /// Close the connection after the current response, and check it again at this time at the latest.
     Finish(Instant),
-    /// Close it now, for this reason.
+    /// Close the connection now, for this reason.
     Close(&'static str),
 }
 
@@ -74,7 +74,7 @@ impl Activity {
         self.change(|state| state.enter(ConnectionPhase::Request));
     }
 
-    /// Records that the response to a request is made; it may still have to be written.
+    /// Records that the handler of a request has returned its response. The response may not be written yet.
     pub(super) fn request_finished(&self) {
         self.change(|state| {
             state.responses += 1;
@@ -90,16 +90,17 @@ impl Activity {
         });
     }
 
-    /// Returns since when the connection has been waiting for a request; `None` while it has one.
+    /// Returns the time since when the connection has been waiting for a request; `None` while it has one or a write is
+    /// blocked.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.phase != ConnectionPhase::Request && state.blocked.is_none()).then_some(state.since)
     }
 
-    /// Compares the connection with the limits at the time `now`.
+    /// Returns the decision about the connection at the time `now`, by the limits `limits`.
     pub(super) fn verdict(&self, limits: &TimeLimits, now: Instant) -> Verdict {
         let state = self.state();
-        // Age comes first, so its reason is logged if several limits are exceeded.
+        // The age is checked first, so its reason is logged if several limits are exceeded.
         let mut checks = vec![(state.opened + limits.age + limits.close, "connection older than its limit")];
         // Before its first request, a connection has the short limit of a head and not the idle limit.
         match state.phase {
@@ -117,7 +118,7 @@ impl Activity {
         if let Some((_, why)) = checks.iter().find(|(at, _)| *at <= now) {
             return Verdict::Close(why);
         }
-        // A check in the past is impossible here: it would have closed the connection above.
+        // All these times are in the future: a limit in the past has closed the connection above.
         let next = checks.iter().map(|(at, _)| *at).min().unwrap_or(now + CHECK_EVERY).min(now + CHECK_EVERY);
         if state.opened + limits.age <= now { Verdict::Finish(next) } else { Verdict::Keep(next) }
     }

@@ -2,45 +2,47 @@
 
 use std::time::Duration;
 
-/// Largest body of a request, bytes: an id and a URL. These have at most 9 KB, and JSON escapes can make them six times
-/// as long. At half this value, such a body is refused; at twice this value, each connection can hold twice the memory.
+/// Maximum size of the body of a request, in bytes. A body contains an id and a URL. These have at most 9 KB, and JSON
+/// escapes can make them six times as long. At half this value, such a body is refused; at twice this value, each
+/// connection can hold twice the memory.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Largest head of a request (request line and headers), bytes. hyper answers a longer one with status 431. Proxies add
-/// cookies and tokens, and common servers allow 8 to 64 KiB. At half this value, some of them fail; at twice this
-/// value, the memory bound of [`CONNECTIONS`] doubles.
+/// Maximum size of the head of a request (request line and headers), in bytes. hyper rejects a longer one (status 431).
+/// Proxies add cookies and tokens, and common servers allow 8 to 64 KiB. At half this value, requests through some of
+/// these proxies fail; at twice this value, the maximum memory for the heads of all [`CONNECTIONS`] doubles.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Descriptors per connection of the HTTP server: one of four that the process may open. The other three are for
-/// streams, the database and files. With 2, slow clients could take half of the descriptors; with 8, a limit of 1,024
-/// files allows 128 connections.
+/// Number of file descriptors of the process per HTTP connection: the HTTP server may use one of four. The other three
+/// are for streams, the database and files. With 2, slow clients could take half of the descriptors; with 8, a limit of
+/// 1,024 files allows 128 connections.
 const DESCRIPTORS_PER_CONNECTION: u64 = 4;
 
-/// Bounds of the number of open connections. The upper one holds the memory for heads below 32 MiB. The lower one keeps
-/// health checks possible with very few descriptors. At twice the upper bound, heads can take 64 MiB; at half this
-/// value, busy dashboards evict each other.
+/// Minimum and maximum of the limit of open connections. The maximum keeps the memory for heads below 32 MiB. The
+/// minimum keeps health checks possible with very few descriptors. At twice the maximum, heads can take 64 MiB; at half
+/// of it, dashboards with many clients close the connections of each other.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 8..=512;
 
-/// Number of connections if the system has no limit of open files. It is what the common limit of 1,024 files gives.
+/// Limit of open connections if the system has no limit of open files. It is the same as for the common limit of 1,024
+/// files.
 const DEFAULT_CONNECTIONS: usize = 256;
 
 /// Time limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimeLimits {
-    /// From the first byte of a request, or from the start of the connection, to the end of its head.
+    /// Maximum time from the first byte of a request, or from the start of the connection, to the end of the head.
     pub(crate) head: Duration,
-    /// From the end of the head to the end of the body.
+    /// Maximum time from the end of the head to the end of the body.
     pub(crate) body: Duration,
-    /// From the end of the head to the response, the body included.
+    /// Maximum time from the end of the head to the response, including the time for the body.
     pub(crate) response: Duration,
-    /// Between two requests of one connection. Longer than the 60 s of common load balancers, which otherwise send a
-    /// request on a connection that is being closed.
+    /// Maximum time between two requests of one connection. It is longer than the 60 s of common load balancers:
+    /// otherwise, they could send a request on a connection that is being closed.
     pub(crate) idle: Duration,
-    /// Without any progress of a response that the client does not read.
+    /// Maximum time in which the client reads no byte of a response.
     pub(crate) write: Duration,
-    /// From the start of a connection to its orderly end; a client can open another one.
+    /// Maximum time from the start of a connection to its orderly end, after which a client can open another one.
     pub(crate) age: Duration,
-    /// From that orderly end to the moment when an unfinished response is cut off.
+    /// Maximum time from the orderly end of a connection to the moment when an unfinished response is cut off.
     pub(crate) close: Duration,
 }
 
@@ -67,7 +69,7 @@ fn connections_of(open_files: Option<u64>) -> usize {
     let connections = open_files.map(|files| files / DESCRIPTORS_PER_CONNECTION);
     let connections =
         connections.map_or(DEFAULT_CONNECTIONS, |count| usize::try_from(count).unwrap_or(usize::MAX));
-    // A system without limit reports a huge number, and one with a tiny limit still needs health checks.
+    // A system without a limit reports a huge number, and a system with a tiny limit still needs health checks.
     connections.clamp(*CONNECTIONS.start(), *CONNECTIONS.end())
 }
 

@@ -5,8 +5,8 @@
 //!        ─► task of the connection: hyper ─► router
 //! ```
 //!
-//! axum's own server has neither limit. If all slots are in use, the connection that waits longest is closed, instead
-//! of refusing the new one. So health checks are answered while slow clients hold all connections.
+//! The server of axum has neither limit. If all slots are in use, the connection that waits longest for a request is
+//! closed and the new one is accepted. So health checks are answered while slow clients hold all connections.
 
 mod activity;
 mod limits;
@@ -43,16 +43,15 @@ use slots::{ConnectionSlot, Slots};
 use stream::RecordedStream;
 
 /// Pause after an error of accept(2), for example when the process has no free descriptor. Without a pause, the loop
-/// would use a whole core until a descriptor is free. At half or twice of it, new connections wait 0.1 s less or 0.2 s
-/// more after the shortage.
+/// would use a whole core until a descriptor is free. After the shortage, new connections wait at most this time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Response to a connection for which no slot is free.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
     Retry-After: 1\r\nConnection: close\r\nContent-Length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
 
-/// Longest wait until a new connection can be written to. A new connection is writable at once, so the limit only ends
-/// tasks of broken ones; half or twice the value has no effect on others.
+/// Maximum wait until the response for a refused connection can be written. A new connection is writable at once, so
+/// the limit only ends the tasks of broken connections.
 const REFUSAL_WAIT: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `stop` is cancelled, then finishes the requests that are being handled.
@@ -80,7 +79,7 @@ pub(super) async fn run(
                 continue;
             }
         };
-        // Small responses must not be held back until the client acknowledges the last one.
+        // A small response must not be held back until the client acknowledges the previous one.
         let _ = stream.set_nodelay(true);
         match slots.take().await {
             Some(slot) => {
@@ -88,7 +87,7 @@ pub(super) async fn run(
                     Connection { router: router.clone(), limits, stop: stop.clone(), slot, peer };
                 tasks.spawn(connection.serve(stream));
             }
-            // In a task of its own, so that a client that does not read cannot block the accept loop.
+            // The refusal has a separate task, so that a client that does not read cannot block the accept loop.
             None => drop(tasks.spawn(refuse(stream))),
         }
     }
@@ -98,20 +97,21 @@ pub(super) async fn run(
     tasks.wait().await;
 }
 
-/// Returns true for errors of accept(2) that concern only one connection.
+/// Returns true for errors of accept(2) that concern only one connection. The next connection can be accepted without a
+/// pause.
 fn is_of_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
-/// Answers with 503 and closes. A client that does not read loses the response.
+/// Answers with 503 and closes the connection. A client that does not read loses the response.
 async fn refuse(stream: TcpStream) {
     if let Ok(Ok(())) = timeout(REFUSAL_WAIT, stream.writable()).await {
         let _ = stream.try_write(OVERLOADED);
     }
 }
 
-/// A connection, with everything that is needed to serve it.
+/// A connection, with everything that is needed to answer its requests.
 struct Connection {
     router: Router,
     limits: TimeLimits,
@@ -130,7 +130,8 @@ impl Connection {
             service_fn(move |request| respond(router.clone(), request, peer, limit, activity.clone()));
         let mut connection = pin!(
             http1::Builder::new()
-                // The activity of the connection has limits for more phases than hyper, which has one for the head.
+                // The limit of hyper for the head is off, because [`Activity`] has limits for the head and for other
+                // phases.
                 .header_read_timeout(None)
                 .max_buf_size(MAX_HEAD_BYTES)
                 .serve_connection(io, service)
@@ -164,15 +165,15 @@ impl Connection {
                     finishing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                // Limits are checked when they can be exceeded at the earliest, and once per second, because a phase
-                // can begin in between.
+                // A connection is checked when one of its limits can be exceeded at the earliest, and once per second,
+                // because a phase can begin in between.
                 () = sleep_until(next) => {}
             }
         }
     }
 }
 
-/// Routes one request.
+/// Answers one request: with the response of the router, or with 503 after the time `limit`.
 async fn respond(
     mut router: Router,
     request: hyper::Request<Incoming>,
@@ -182,7 +183,7 @@ async fn respond(
 ) -> Result<Response, Infallible> {
     activity.request_started();
     let mut request = request.map(Body::new);
-    // The extractor of the access control reads the address from here. axum sets it only in its own server.
+    // The access control reads the address of the client from this extension, which axum sets only in its own server.
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = match timeout(limit, router.call(request)).await {
         Ok(Ok(response)) => response,

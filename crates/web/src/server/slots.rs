@@ -1,4 +1,4 @@
-//! Limit of the number of connections.
+//! Slots for connections, which limit the number of connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 
-/// Longest wait until the task of an evicted connection has closed it. The task only has to be scheduled, which takes
-/// microseconds. At half this value nothing changes; at twice this value, a new connection waits up to 2 s for a task
-/// that hangs.
+/// Maximum wait until the task of an evicted connection has closed it. The task only has to be scheduled, which takes
+/// microseconds. At twice this value, a new connection waits up to 2 s if that task hangs.
 const EVICTION_WAIT: Duration = Duration::from_secs(1);
 
-/// Shortest time between two log lines about evictions: slow clients would fill the log. At half this value, an attack
-/// writes two lines per minute; at twice this value, its start can be two minutes after the last line.
+/// Minimum time between two log lines about the limit of connections, because slow clients would fill the log. At half
+/// this value, an attack writes two lines per minute; at twice this value, it writes one line in two minutes.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// All slots of a server.
@@ -34,11 +33,11 @@ struct OpenConnections {
     connections: HashMap<u64, (Arc<Activity>, CancellationToken)>,
 }
 
-/// The slot of one connection; dropping it makes room for another one.
+/// The slot of one connection. Dropping it frees the slot for another connection.
 pub(super) struct ConnectionSlot {
     /// Activity of the connection.
     pub(super) activity: Arc<Activity>,
-    /// Cancelled when the connection has to make room.
+    /// Cancelled when the connection has to be closed for another one.
     pub(super) evicted: CancellationToken,
     number: u64,
     open: Arc<Mutex<OpenConnections>>,
@@ -50,8 +49,8 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(max)), open: Arc::default(), max, logged: Mutex::default() }
     }
 
-    /// Takes a free slot, or the slot of the connection that waits longest for a request. `None` if all connections
-    /// have requests.
+    /// Takes a free slot, or the slot of the connection that waits longest for a request. Returns `None` if all
+    /// connections have requests, or if the evicted connection does not close in time.
     pub(super) async fn take(&self) -> Option<ConnectionSlot> {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(self.slot(permit));
@@ -62,7 +61,7 @@ impl Slots {
         if !evicted {
             return None;
         }
-        // The permit comes from the evicted task, which drops its slot when it sees the token.
+        // The evicted task drops its slot when its token is cancelled, and with the slot its permit.
         let permit = timeout(EVICTION_WAIT, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?;
         Some(self.slot(permit))
     }
@@ -77,7 +76,7 @@ impl Slots {
         ConnectionSlot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
     }
 
-    /// Cancels the connection that waits longest for a request. Returns false if no connection waits.
+    /// Closes the connection that waits longest for a request, by its token. Returns false if no connection waits.
     fn evict(&self) -> bool {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = open.connections.values().filter(|(_, evicted)| !evicted.is_cancelled());

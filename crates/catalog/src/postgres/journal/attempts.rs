@@ -44,7 +44,8 @@ impl Attempts for PostgresCatalog {
              ON CONFLICT (bucket, key, version) DO UPDATE SET attempts = known.attempts + 1, \
              updated_at = excluded.updated_at WHERE known.attempts < $4 RETURNING attempts";
         // The limit is part of the statement: two processes that begin at the same time cannot both get the last
-        // attempt. A retry after a lost response can count one attempt too many, which errs on the safe side.
+        // attempt. A retry after a lost response can count one attempt too many; the object is then blocked one attempt
+        // earlier.
         let bind = |query| named(query, object).bind(i64::from(MAX_DEATHS));
         self.only_count(self.rows_as(sql, bind).await?)
     }
@@ -70,7 +71,7 @@ impl Attempts for PostgresCatalog {
     }
 
     async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
-        // Counted by the deletions themselves. A retry after a lost response returns 0, which only affects a log line.
+        // The deletions return the counts. A retry after a lost response returns 0, which only affects a log line.
         let sql = "WITH objects AS (DELETE FROM refrain.object_attempts WHERE updated_at < $1 RETURNING 1), \
              sessions AS (DELETE FROM refrain.ended_sessions WHERE ended_at < $1 RETURNING 1) \
              SELECT (SELECT count(*) FROM objects) + (SELECT count(*) FROM sessions)";
@@ -86,9 +87,9 @@ impl PostgresCatalog {
     }
 }
 
-/// Binds the name of an object to $1, $2 and $3.
+/// Binds bucket, key and version of an object to $1, $2 and $3.
 fn named(query: Statement, object: &ObjectVersion) -> Statement {
-    // A `Statement` has no lifetime, so it must own its parameters.
+    // A `Statement` has no lifetime parameter, so it must own its parameters.
     let own = |name: &str| text(name).into_owned();
     query.bind(own(&object.bucket)).bind(own(&object.key)).bind(own(&object.version))
 }

@@ -9,7 +9,8 @@ use crate::journal::{clamp_time, milliseconds, text, unclaimed_reason};
 use crate::postgres::PostgresCatalog;
 use crate::{Backlog, CatalogError, OutboxUpkeep, PruneCounts, RetentionLimits, SinkBacklog};
 
-/// Sink, number of waiting messages, creation time of the oldest of them, number of dead messages.
+/// A row of counts: sink, number of waiting messages, creation time of the oldest of them (`None` if none waits),
+/// number of dead messages.
 type SinkCountsRow = (String, i64, Option<i64>, i64);
 
 #[async_trait]
@@ -26,7 +27,7 @@ impl OutboxUpkeep for PostgresCatalog {
 
     async fn sink_backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
         // Two grouped scans and their sum: each scan uses its partial index, which one scan with both conditions could
-        // not.
+        // not use.
         let sql = "SELECT sink, sum(waiting)::bigint, min(oldest_at), sum(dead)::bigint FROM (\
              SELECT sink, count(*) AS waiting, min(created_at) AS oldest_at, 0 AS dead FROM refrain.outbox \
              WHERE delivered_at IS NULL AND dead_at IS NULL GROUP BY sink UNION ALL \

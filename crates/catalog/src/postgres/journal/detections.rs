@@ -19,8 +19,8 @@ macro_rules! select_detections {
     };
 }
 
-/// Statement that inserts or updates a detection, whose columns are $1 to $19. `$source` is the WHERE clause of its
-/// SELECT, or empty.
+/// Statement that inserts or updates a detection, whose columns are $1 to $19. `$source` is the WHERE clause of the
+/// inserted SELECT, or empty.
 macro_rules! upsert {
     ($source:literal) => {
         concat!(
@@ -51,14 +51,14 @@ macro_rules! insert_messages {
     };
 }
 
-/// Stores a detection and its messages, and returns a row if it was stored. Can be retried, because doing it twice
-/// changes nothing.
+/// Stores a detection and its messages, and returns a row if the detection was stored. The statement can be retried,
+/// because a second execution changes nothing.
 const RECORD: &str =
     concat!("WITH stored AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM stored");
 
-/// Like [`RECORD`], but stores nothing if another worker than $26 holds the stream ($24) in its session ($25). The row
-/// of the stream stays locked until the end of the transaction, so that a claim happens before or after it, never in
-/// between.
+/// Like [`RECORD`], but stores nothing if another worker than $26 holds the stream ($24) in its session ($25). Returns
+/// one row with two flags: another worker holds the stream, and the detection was stored. The row of the stream stays
+/// locked until the end of the transaction, so no other worker can claim the stream during the transaction.
 const RECORD_WITH_LEASE: &str = concat!(
     "WITH stream AS MATERIALIZED (SELECT lease_owner FROM refrain.streams \
      WHERE id = $24 AND started_at = $25 FOR SHARE), \
@@ -81,7 +81,7 @@ impl Detections for PostgresCatalog {
         {
             return Err(self.name.invalid(fault));
         }
-        // Bound in each attempt again, so the arrays are built once outside the closure.
+        // Each attempt binds the parameters again, so the arrays are built once, outside the closure.
         let messages = Messages::of(deliveries);
         let rows = self.rows(RECORD, |query| bind_detection(query, detection, &messages, now)).await?;
         Ok(!rows.is_empty())
@@ -103,8 +103,8 @@ impl Detections for PostgresCatalog {
             let query = bind_detection(query, detection, &messages, now).bind(text(holder.stream));
             query.bind(holder.started_at).bind(text(holder.owner))
         };
-        // A repeated attempt finds the same state and the same messages, which ON CONFLICT accepts, and reports it as
-        // stored.
+        // After a lost response, the next attempt finds the same state and the same messages. ON CONFLICT accepts both,
+        // so the detection is reported as stored.
         let rows: Vec<(bool, bool)> = self.rows_as(RECORD_WITH_LEASE, bind).await?;
         Ok(match rows.first() {
             Some((false, true)) => RecordOutcome::Stored,
@@ -156,7 +156,7 @@ impl Detections for PostgresCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
-        // Without a mark, the page starts before the lowest time and identity.
+        // Without a cursor, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let sql = select_detections!(
             "WHERE kind = $1 AND heard_in = $2 AND end_at > $3 AND start_at < $4 \
@@ -183,7 +183,7 @@ impl Detections for PostgresCatalog {
         before: Option<PageCursor>,
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
-        // Without a mark, the page starts after the highest time and identity.
+        // Without a cursor, the page starts after the highest time and identity.
         let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
         let sql = select_detections!(
             "WHERE track_id = $1 AND (first_seen, id) < ($2, $3) ORDER BY first_seen DESC, id DESC LIMIT $4"

@@ -15,8 +15,8 @@ use crate::{
     StreamState, WAITING_AFTER_EXPIRY,
 };
 
-/// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the
-/// count of waiting streams share it.
+/// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims, quarantine
+/// and the count of waiting streams use this condition.
 macro_rules! claimable {
     ($origin:literal) => {
         concat!("ended_at IS NULL AND (lease_until IS NULL OR lease_until <= now) AND ", $origin)
@@ -30,7 +30,7 @@ macro_rules! clock {
     };
 }
 
-/// Claims free streams, and again those that an earlier attempt of the same call has claimed ($4).
+/// Claims free streams, and claims again those ($4) that an earlier attempt of the same call has claimed.
 const CLAIM: &str = concat!(
     "WITH ",
     clock!(),
@@ -50,8 +50,8 @@ const CLAIM: &str = concat!(
     stream_columns!()
 );
 
-/// Fails streams (with the reason $1) that have at least $2 deaths, so that their next claim would kill another
-/// process.
+/// Fails streams (with the reason $1) that have at least $2 deaths, because their next claim would probably kill
+/// another process.
 const QUARANTINE: &str = concat!(
     "WITH ",
     clock!(),
@@ -63,7 +63,8 @@ const QUARANTINE: &str = concat!(
      WHERE id IN (SELECT id FROM poison) RETURNING id"
 );
 
-/// Counts the streams that could have been claimed $1 ms ago already.
+/// Counts the streams without a lease, or whose lease expired at least $1 ms ago. Ended streams, archives ($2) and
+/// streams with at least $3 deaths do not count.
 const WAITING: &str = concat!(
     "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint - $1 AS now) \
      SELECT count(*) FROM refrain.streams, clock WHERE ",
@@ -174,8 +175,9 @@ impl StreamLeases for PostgresCatalog {
 }
 
 impl PostgresCatalog {
-    /// Claims streams. If a connection is lost during the commit, its result is unknown, and streams that were claimed
-    /// without being returned would be idle until their lease expires. The next attempt therefore claims them again.
+    /// Claims archives, or all other streams if `archives` is false. If the connection is lost during the commit,
+    /// streams may have been claimed without being returned, and would be idle until their leases expire. The next
+    /// attempt therefore claims these streams again.
     async fn claim_by_origin(
         &self,
         owner: &str,
@@ -202,8 +204,7 @@ impl PostgresCatalog {
         archives: bool,
         claimed_ids: &mut Vec<String>,
     ) -> Result<Vec<Stream>, CatalogError> {
-        // A transaction around the single statement separates its rows from the result of the commit, which can be
-        // lost.
+        // A transaction around the single statement returns its rows before the commit, whose response can be lost.
         let mut transaction = self.begin().await?;
         let rows = self
             .query(CLAIM)
@@ -219,7 +220,7 @@ impl PostgresCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         let mut streams = self.read_streams(&rows)?;
-        // Before the commit, because after a lost response nothing is known but what was sent.
+        // Set before the commit: if its response is lost, the next attempt needs these ids.
         *claimed_ids = streams.iter().map(|stream| stream.id.clone()).collect();
         self.commit(transaction).await?;
         // RETURNING has no order.

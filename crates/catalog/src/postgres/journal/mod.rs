@@ -1,5 +1,5 @@
-//! The journal in the schema of the catalog. Its calls do not take the writers' lock: every call is one statement that
-//! locks the rows it changes, and claims skip locked rows, so hundreds of streams never wait for an indexer.
+//! The journal in the schema of the catalog. Its calls do not take the writers' lock, so hundreds of streams never wait
+//! for an indexer. Every call is one statement that locks the rows that it changes; claims skip locked rows.
 
 mod attempts;
 mod backlog;
@@ -16,9 +16,9 @@ use super::transaction::Statement;
 use crate::CatalogError;
 
 impl PostgresCatalog {
-    /// Executes a statement that finds nothing left to do when it is executed again, and returns its rows. It is
-    /// retried if the connection is lost. If the retry finds nothing to do, the rows of the attempt whose commit was
-    /// sent are returned.
+    /// Executes a statement and returns its rows; retries it if the connection is lost. After a success, a second
+    /// execution of the statement must find nothing to do and return no rows. The rows of the earlier attempt, whose
+    /// commit was sent, are returned in that case.
     async fn execute_retried(
         &self,
         sql: &'static str,

@@ -73,8 +73,8 @@ impl Outbox for PostgresCatalog {
              WHERE id IN (SELECT id FROM due) RETURNING",
             ""
         );
-        // A plain retry could claim other messages in addition to those of the lost response. They become due again
-        // like messages of a dead worker, so the transaction needs no memory of what was sent.
+        // A plain retry could claim other messages in addition to those of the lost response. The lost ones become due
+        // again like messages of a dead worker, so attempts need not remember the claimed ids.
         let bind = |query: Statement| query.bind(text(sink)).bind(i64::from(limit)).bind(milliseconds(claim));
         let rows = self.rows(sql, bind).await?;
         let mut deliveries = self.read_messages(&rows)?;
@@ -84,7 +84,7 @@ impl Outbox for PostgresCatalog {
     }
 
     async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
-        // Also if the message is dead or was claimed again in the meantime: the sink has it.
+        // A message that is dead or was claimed again in the meantime is marked too: the sink has received it.
         let sql = "UPDATE refrain.outbox SET delivered_at = $2, dead_at = NULL \
              WHERE id = ANY($1) AND delivered_at IS NULL";
         self.rows(sql, |query| query.bind(ids).bind(clamp_time(now))).await.map(drop)

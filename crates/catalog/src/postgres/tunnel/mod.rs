@@ -1,14 +1,16 @@
-//! TLS for servers whose certificate is rejected by the TLS of sqlx although it does not have to be verified.
+//! TLS for servers whose certificate is rejected by the TLS of sqlx although the certificate does not have to be
+//! verified.
 //!
-//! With `sslmode=prefer` and `sslmode=require` libpq accepts any certificate. sqlx makes rustls skip the verification
-//! of the issuer and the name, but rustls still parses the certificate to check the signature of the handshake, and its
-//! parser supports X.509 version 3 only. Citus generates version 1; old keys and signatures are rejected the same way.
-//! sqlx has no hook for another verifier. For such a server, and only for such a server, this module opens a Unix
-//! socket in a folder that other users cannot read. sqlx connects to the socket without TLS, and each connection is
-//! forwarded to the server through TLS that accepts any certificate.
+//! With `sslmode=prefer` and `sslmode=require`, libpq accepts any certificate. In these modes, sqlx makes rustls skip
+//! the verification of the issuer and the name. However, rustls still parses the certificate to check the signature of
+//! the handshake, and its parser supports X.509 version 3 only. Citus generates version 1; old keys and signatures are
+//! rejected the same way. sqlx has no hook for another verifier. Only for such a server, this module opens a Unix
+//! socket in a folder that other users cannot read. Connections of sqlx to this socket use no TLS. This module forwards
+//! each of them to the server through TLS that accepts any certificate.
 //!
 //! The signature of the handshake is not checked, because without a verified certificate it proves nothing. As with
-//! libpq, these modes protect against eavesdropping on the network and not against an impostor; `verify-full` does.
+//! libpq, these modes protect against eavesdropping on the network and not against an impostor; `verify-full` protects
+//! against both.
 
 #[cfg(unix)]
 mod relay;

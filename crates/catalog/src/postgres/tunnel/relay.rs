@@ -25,12 +25,12 @@ const TLS_ACCEPTED: u8 = b'S';
 #[derive(Debug)]
 pub(in crate::postgres) struct Tunnel {
     task: AbortHandle,
-    /// Contains the socket; deleted on drop.
+    /// Folder that contains the socket; deleted on drop.
     _folder: TempDir,
 }
 
 impl Tunnel {
-    /// Opens a tunnel to the server of `options`, and returns the options with which sqlx connects through it.
+    /// Opens a tunnel to the server of `options`, and returns the options with which sqlx connects through the tunnel.
     pub(in crate::postgres) async fn open(
         options: &PgConnectOptions,
         name: &PostgresName,
@@ -68,7 +68,7 @@ impl Drop for Tunnel {
     }
 }
 
-/// The target of the connections.
+/// The server to which connections are forwarded, and how to connect to it.
 struct Relay {
     server: ServerName<'static>,
     host: String,
@@ -98,7 +98,7 @@ async fn accept(listener: UnixListener, relay: Arc<Relay>) {
 }
 
 /// Pause after a connection could not be accepted. Without a pause the loop would use a whole processor until a file
-/// descriptor is free. At half or twice of it, a new connection waits 50 ms less or 100 ms more in this case.
+/// descriptor is free. At half or twice this value, a new connection waits 50 ms less or 100 ms more in this case.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 impl Relay {
@@ -111,7 +111,7 @@ impl Relay {
         if remote.read_u8().await? == TLS_ACCEPTED {
             let mut remote = self.connector.connect(self.server.clone(), remote).await?;
             copy_bidirectional(&mut local, &mut remote).await?;
-        // With `sslmode=require` the connection ends here, and sqlx reports it.
+        // With `sslmode=require`, the connection is closed without data, and sqlx reports that.
         } else if self.plain {
             copy_bidirectional(&mut local, &mut remote).await?;
         }

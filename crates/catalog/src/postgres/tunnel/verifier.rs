@@ -31,7 +31,8 @@ pub(super) fn config(options: &PgConnectOptions) -> Result<Arc<ClientConfig>, St
 
 type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// Returns the client certificate if the URL or the environment names one. sqlx exposes these settings only as a URL.
+/// Returns the client certificate with its key, or `None` if the URL and the environment do not name both. sqlx exposes
+/// these settings only as a URL.
 fn client_certificate(options: &PgConnectOptions) -> Result<Option<ClientCertificate>, String> {
     let url = options.to_url_lossy();
     let named = |name: &str| {

@@ -64,7 +64,7 @@ impl Attempts for SqliteCatalog {
         .bind(text(&object.bucket))
         .bind(text(&object.key))
         .bind(text(&object.version))
-        // Under the lock, so that the times have the order of the attempts.
+        // Read under the lock, so that the times have the order of the attempts.
         .bind(now())
         .bind(MAX_DEATHS)
         .fetch_optional(&mut *transaction)

@@ -9,7 +9,8 @@ use crate::journal::{clamp_time, milliseconds, text, unclaimed_reason};
 use crate::sqlite::SqliteCatalog;
 use crate::{Backlog, CatalogError, OutboxUpkeep, PruneCounts, RetentionLimits, SinkBacklog};
 
-/// Sink, number of waiting messages, creation time of the oldest of them, number of dead messages.
+/// A row of counts: sink, number of waiting messages, creation time of the oldest of them (`None` if none waits),
+/// number of dead messages.
 type SinkCounts = (String, i64, Option<i64>, i64);
 
 #[async_trait]

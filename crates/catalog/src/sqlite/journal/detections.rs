@@ -62,7 +62,8 @@ impl Detections for SqliteCatalog {
         .fetch_one(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
-        // The lock of the transaction excludes claims until its end. The drop rolls back, nothing was written.
+        // The lock of the transaction excludes claims until the transaction ends. Nothing was written, so the
+        // transaction is dropped, which rolls it back.
         if others > 0 {
             return Ok(RecordOutcome::LeaseLost);
         }
@@ -115,7 +116,7 @@ impl Detections for SqliteCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
-        // Without a mark, the page starts before the lowest time and identity.
+        // Without a cursor, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let rows = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \
@@ -177,7 +178,7 @@ impl SqliteCatalog {
              WHERE excluded.last_seen >= detections.last_seen \
              AND excluded.is_final >= detections.is_final RETURNING 1"
         ))
-        // Stored as 16 bytes: the order of blobs is that of the UUIDs, which page marks rely on.
+        // Stored as 16 bytes: the order of blobs is that of the UUIDs, which page cursors rely on.
         .bind(detection.id.0)
         .bind(kind)
         .bind(detected_in)

@@ -14,8 +14,8 @@ use crate::{
     StreamState, WAITING_AFTER_EXPIRY,
 };
 
-/// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count
-/// of waiting streams share it.
+/// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. ?5 is the origin of
+/// archives, and ?6 is true to select archives. Claims and the count of waiting streams use this condition.
 macro_rules! claimable {
     () => {
         "ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) AND (origin = ?5) = ?6"

@@ -85,7 +85,7 @@ impl Outbox for SqliteCatalog {
     ) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let (next, dead) = match then {
-            // The clock of claims, not the time of the caller: the worker's clock must not decide when a message is
+            // Uses the clock by which messages are claimed: the clock of the caller must not decide when a message is
             // due.
             AfterFailure::RetryAfter(time) => (Some(clock() + milliseconds(time)), None),
             AfterFailure::Dead => (None, Some(clock())),

@@ -44,8 +44,8 @@ impl StreamRegistry for SqliteCatalog {
         .bind(clamp_time(new.started_at))
         .fetch_all(&mut *transaction)
         .await;
-        // No row means that the conflict clause rejected the start. The drop of the transaction rolls back nothing
-        // then.
+        // No row means that the conflict clause rejected the start. Nothing was written in this case, so the
+        // transaction is dropped without a commit.
         if let Some(stream) = self.read_streams(started)?.pop() {
             self.commit(transaction).await?;
             return Ok(StartOutcome::Started(stream));

@@ -12,29 +12,29 @@ use plotters::style::{Color, TRANSPARENT};
 use super::{Area, Backend, EDGE, INK, PictureTheme};
 use crate::output::clock;
 
-/// A drawing area with axes.
+/// An area of the picture with two axes, in which values of the axes are drawn.
 pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian2d<Axis, Axis>>;
 
-/// Possible distances between two ticks of a time axis, in seconds: round values in seconds, minutes and hours. The
-/// first one with enough space is used.
+/// Possible distances between two ticks of a time axis, in seconds. They are round values in seconds, minutes or hours.
+/// The first one that leaves enough space for the labels is used.
 const TIME_STEPS: [f64; 17] =
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
-/// Minimum distance between two ticks of a time axis, in pixels at the natural size. It is enough for a label of the
-/// form `h:mm:ss`. At half this value, such labels overlap; at twice this value, half of the ticks are missing.
+/// Minimum distance between two ticks of a time axis, in pixels at the natural size. A label of the form `h:mm:ss`
+/// needs this space. With half of it, such labels overlap; with twice as much, the axis has only half as many ticks.
 const MIN_TICK_DISTANCE: f64 = 80.0;
-/// Axes that end at or before this time, in seconds, have labels in seconds. Longer axes have labels of the form
-/// `m:ss`, because numbers such as 754 are hard to compare with the times in the tables of `identify`.
+/// Maximum end of a time axis, in seconds, for labels in seconds. Labels of longer axes have the form `m:ss`, because
+/// numbers such as 754 are hard to compare with the times that `identify` prints.
 const MAX_PLAIN_SECONDS: f64 = 180.0;
 
-/// Maximum number of ticks of an axis of counts, without the tick at 0. The histograms are 250 pixels wide, which is
-/// enough for three numbers of four digits.
+/// Maximum number of ticks of an axis of counts, not counting the tick at 0. The histograms are 250 pixels wide, which
+/// is enough for three numbers of four digits.
 const MAX_COUNT_TICKS: f64 = 3.0;
-/// Ratio of the end of an axis of counts to the highest count, so that the longest bar does not touch the edge.
+/// Ratio of the end of an axis of counts to the highest count. The margin keeps the longest bar away from the edge.
 const COUNT_MARGIN: f64 = 1.08;
 
-/// Height of the numbers of an axis.
+/// Height of the numbers of an axis, in pixels at the natural size, like all lengths below.
 const NUMBER_HEIGHT: f64 = 16.0;
-/// Height of the title of an axis.
+/// Height of the text of the title of an axis.
 const TITLE_HEIGHT: f64 = 17.0;
 /// Length of a tick.
 const TICK_LENGTH: f64 = 5.0;
@@ -43,7 +43,7 @@ const X_LABEL_HEIGHT: f64 = 52.0;
 /// Width that is reserved for the numbers and the title of the vertical axis.
 const Y_LABEL_WIDTH: f64 = 78.0;
 
-/// A range with ticks and a title.
+/// The range of values of an axis, its labelled ticks and its title.
 #[derive(Debug, Clone)]
 pub(in crate::plot) struct Axis {
     pub(in crate::plot) range: Range<f64>,
@@ -52,22 +52,22 @@ pub(in crate::plot) struct Axis {
 }
 
 impl Axis {
-    /// Creates an axis with these ticks. Ticks outside of the range are left out.
+    /// Creates an axis with these ticks, given as pairs of value and label. Ticks outside of the range are left out.
     pub(in crate::plot) fn new(range: Range<f64>, ticks: Vec<(f64, String)>, title: &str) -> Self {
         let ticks = ticks.into_iter().filter(|(at, _)| *at >= range.start && *at <= range.end).collect();
         Self { range, ticks, title: title.to_owned() }
     }
 
-    /// Creates an axis of times in seconds with a length of `pixels` pixels.
+    /// Creates an axis for times in seconds, which is `pixels` pixels long in the picture.
     pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, theme: &PictureTheme) -> Self {
-        // At least two ticks, or the axis would show no scale.
+        // There is space for at least two ticks. Otherwise, the axis would show no scale.
         let max_count = (f64::from(pixels) / f64::from(theme.px(MIN_TICK_DISTANCE))).max(2.0);
         let fits = |step: &&f64| (range.end - range.start) / **step <= max_count;
         let longest = TIME_STEPS[TIME_STEPS.len() - 1];
         let step = TIME_STEPS
             .iter()
             .find(fits)
-            // Inputs of a day need multiples of the longest step.
+            // For inputs of many hours, the distance is a multiple of the longest step.
             .map_or_else(|| longest * ((range.end - range.start) / longest / max_count).ceil(), |step| *step);
         let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
         let seconds = range.end <= MAX_PLAIN_SECONDS;
@@ -76,7 +76,7 @@ impl Axis {
         Self::new(range.clone(), ticks.collect(), &title)
     }
 
-    /// Creates an axis of counts from 0 to slightly more than `max_count`.
+    /// Creates an axis of counts, from 0 to 8 % more than `max_count`.
     pub(in crate::plot) fn count(max_count: usize, title: &str) -> Self {
         let max_count = max_count.max(1) as f64;
         // Counts are whole numbers, so the step is at least 1.
@@ -91,23 +91,23 @@ impl Axis {
         Self::new(0.0..max_count * COUNT_MARGIN, ticks, title)
     }
 
-    /// Returns the axis without numbers and title, for a chart next to one that has them.
+    /// Returns this axis without labels and title, for a chart next to another chart that shows them.
     pub(in crate::plot) fn without_labels(&self) -> Self {
         let ticks = self.ticks.iter().map(|(at, _)| (*at, String::new())).collect();
         Self { range: self.range.clone(), ticks, title: String::new() }
     }
 
-    /// Returns the title with its unit.
+    /// Returns the title of the axis, which contains the unit.
     pub(in crate::plot) fn title(&self) -> &str {
         &self.title
     }
 
-    /// Returns the ticks with their labels.
+    /// Returns the ticks as pairs of value and label.
     pub(in crate::plot) fn ticks(&self) -> &[(f64, String)] {
         &self.ticks
     }
 
-    /// Returns the relative position of a value on the axis, from 0 to 1.
+    /// Returns the position of a value relative to the axis: 0 at its start, 1 at its end.
     pub(in crate::plot) fn part(&self, value: f64) -> f64 {
         (value - self.range.start) / (self.range.end - self.range.start)
     }
@@ -122,7 +122,7 @@ impl Ranged for Axis {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // plotters also asks for light lines between the ticks; these axes have none.
+        // plotters also requests light lines between the ticks, which these axes do not have.
         let light = hint.weight().allow_light_points();
         self.ticks.iter().filter(|_| !light).map(|(at, _)| *at).collect()
     }
@@ -138,7 +138,8 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Returns the label of a tick of a time axis, with as many decimals as the distance between two ticks needs.
+/// Returns the label of a tick of a time axis at `at` seconds. The label has as many decimals as the distance `step`
+/// between two ticks needs. It is in seconds if `seconds` is true, otherwise in the form `m:ss` or `h:mm:ss`.
 fn time_label(at: f64, step: f64, seconds: bool) -> String {
     let decimals = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
     if seconds {
@@ -148,7 +149,7 @@ fn time_label(at: f64, step: f64, seconds: bool) -> String {
     if decimals == 0 { clock.split('.').next().unwrap_or(&clock).to_owned() } else { clock }
 }
 
-/// Margins around a chart in pixels, without the space for the numbers of its axes.
+/// Margins around a chart in pixels, in addition to the space for the labels of its axes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::plot) struct Margins {
     pub(in crate::plot) top: i32,
@@ -157,7 +158,7 @@ pub(in crate::plot) struct Margins {
     pub(in crate::plot) left: i32,
 }
 
-/// Creates a chart in an area.
+/// Creates a chart with these margins in an area.
 pub(in crate::plot) fn chart<'a, 'b>(
     area: &'a Area<'b>,
     theme: &PictureTheme,
@@ -176,7 +177,7 @@ pub(in crate::plot) fn chart<'a, 'b>(
         .build_cartesian_2d(x.clone(), y.clone())?)
 }
 
-/// Draws the axes, and grid lines at their ticks if `lines` is true.
+/// Draws both axes. If `lines` is true, also draws grid lines at their ticks.
 pub(in crate::plot) fn grid(
     chart: &mut Chart<'_, '_>,
     theme: &PictureTheme,

@@ -1,4 +1,5 @@
-//! The drawing backend of plotters: a bitmap with its own text rendering and antialiased circles.
+//! A drawing backend for the library plotters: a bitmap in memory, with its own rendering of text and antialiased
+//! circles.
 
 use anyhow::Result;
 use plotters::backend::{BitMapBackend, DrawingBackend};
@@ -9,7 +10,7 @@ use super::Typeface;
 
 type DrawResult<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// A bitmap in memory with 3 bytes per pixel.
+/// A bitmap in memory with 3 bytes (red, green, blue) per pixel.
 pub(in crate::plot) struct Backend<'a> {
     bitmap: BitMapBackend<'a>,
     face: Typeface,
@@ -63,7 +64,8 @@ impl<'a> DrawingBackend for Backend<'a> {
         self.bitmap.draw_rect(from, to, style, fill)
     }
 
-    /// Draws an antialiased circle. The circles of the library have visible steps at the size of peaks.
+    /// Draws an antialiased circle. The circles of plotters have visible steps if they are as small as the dots of
+    /// peaks.
     fn draw_circle<S: BackendStyle>(
         &mut self,
         (x, y): BackendCoord,
@@ -76,7 +78,8 @@ impl<'a> DrawingBackend for Backend<'a> {
         for dy in -max_delay_ms..=max_delay_ms {
             for dx in -max_delay_ms..=max_delay_ms {
                 let distance = f64::from(dx).hypot(f64::from(dy));
-                // Coverage of the pixel: 1 inside, 0 outside, and in between within half a pixel of the edge.
+                // The share of the pixel that the circle covers: 1 inside, 0 outside, and between 0 and 1 close to the
+                // edge.
                 let share = if fill { outer - distance } else { half - (distance - outer).abs() } + 0.5;
                 if share > 0.0 {
                     self.draw_pixel((x + dx, y + dy), with_opacity(style.color(), share))?;
@@ -105,11 +108,11 @@ impl<'a> DrawingBackend for Backend<'a> {
             VPos::Bottom => height,
         };
         let (turn, color) = (style.transform(), style.color());
-        // The callback cannot return an error, so the first one is kept.
+        // The callback cannot return an error, so its first error is stored and returned later.
         let mut result = Ok(());
         let Self { bitmap, face } = self;
         face.draw(text, style.size(), |x, y, ink| {
-            // Text rotates around its anchor, so the anchor is subtracted first.
+            // The text rotates around its anchor, so positions are computed relative to the anchor.
             let (x, y) = turn.transform(x - left, y - top);
             if result.is_ok() {
                 result = bitmap.draw_pixel((at.0 + x, at.1 + y), with_opacity(color, f64::from(ink)));

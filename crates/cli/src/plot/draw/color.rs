@@ -2,26 +2,27 @@
 
 use plotters::style::RGBColor;
 
-/// Text and axes.
+/// Colour of text and axes.
 pub(in crate::plot) const INK: RGBColor = RGBColor(0x1f, 0x24, 0x2b);
-/// Less important text.
+/// Colour of less important text.
 pub(in crate::plot) const FAINT: RGBColor = RGBColor(0x6a, 0x73, 0x7d);
-/// Grid lines.
+/// Colour of grid lines.
 pub(in crate::plot) const EDGE: RGBColor = RGBColor(0xe4, 0xe7, 0xeb);
-/// Elements that are drawn for comparison only.
+/// Colour of elements that are only drawn for comparison, such as the peaks of the input.
 pub(in crate::plot) const GHOST: RGBColor = RGBColor(0xb4, 0xbc, 0xc6);
-/// Found peaks. This colour and those below can be distinguished by colour-blind people (Okabe and Ito 2008).
+/// Colour of found peaks. People with colour blindness can distinguish this colour from the next two (Okabe and Ito
+/// 2008).
 pub(in crate::plot) const FOUND: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-/// Missing peaks.
+/// Colour of missing peaks.
 pub(in crate::plot) const MISSING: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-/// Range of the tolerance.
+/// Colour of the range of delays within the tolerance.
 pub(in crate::plot) const BAND: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
-/// Peaks on a spectrogram. The colour map does not contain this colour.
+/// Colour of the peaks on a spectrogram. It does not occur in the colour map, so the peaks are visible everywhere.
 pub(in crate::plot) const PEAK: RGBColor = RGBColor(0x4d, 0xf5, 0xff);
-/// Parts of a spectrogram without audio.
+/// Colour of the parts of a spectrogram without audio.
 pub(in crate::plot) const BARE: RGBColor = RGBColor(0x0b, 0x08, 0x14);
 
-/// Colours of the bars of songs, dark enough for white text.
+/// Colours of the bars of songs. They are dark enough for white text.
 const MARKS: [RGBColor; 5] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x00, 0x85, 0x63),
@@ -30,22 +31,21 @@ const MARKS: [RGBColor; 5] = [
     RGBColor(0x5a, 0x5f, 0x66),
 ];
 
-/// Returns the colour of the song with this index.
+/// Returns the colour for the bar of the song with this index. Colours repeat after five songs.
 pub(in crate::plot) fn mark(index: usize) -> RGBColor {
     MARKS[index % MARKS.len()]
 }
 
-/// Number of colours in a [`HeatMap`].
+/// Number of colours of a [`HeatMap`].
 const SHADES: usize = 256;
-/// Evenly spaced stops of the colour map from cold to hot: chroma and hue (degrees) in OKLCH. The lightness increases
-/// linearly.
+/// Chroma and hue (in degrees) in OKLCH at evenly spaced points of the colour map, from cold to hot.
 const STOPS: [(f64, f64); 5] = [(0.03, 290.0), (0.13, 298.0), (0.19, 350.0), (0.17, 52.0), (0.09, 106.0)];
-/// Lightness of the coldest and the hottest shade.
+/// Lightness in OKLCH of the coldest and of the hottest colour. Between them, it increases linearly.
 const LIGHTNESS: (f64, f64) = (0.14, 0.97);
 
-/// A colour map from black through purple and orange to pale yellow.
+/// A colour map for levels, from black through purple and orange to pale yellow.
 ///
-/// It is linear in the lightness of OKLab, so that equal differences of level look equal, also in greyscale.
+/// The lightness in OKLab increases linearly, so equal differences of level look equally large, even in greyscale.
 #[derive(Debug)]
 pub(in crate::plot) struct HeatMap([[u8; 3]; SHADES]);
 
@@ -54,9 +54,10 @@ impl HeatMap {
         Self(std::array::from_fn(|k| shade(k as f64 / (SHADES - 1) as f64)))
     }
 
-    /// Returns the colour of a level from 0 (cold) to 1 (hot). Levels outside of this range are clamped.
+    /// Returns the colour of a level between 0 (cold) and 1 (hot). Levels outside of this range get the colour of its
+    /// nearest end.
     pub(in crate::plot) fn of(&self, level: f32) -> [u8; 3] {
-        // The conversion turns NaN and negative numbers into 0.
+        // The conversion to an integer turns NaN and negative numbers into 0.
         self.0[((level * (SHADES - 1) as f32).round() as usize).min(SHADES - 1)]
     }
 }
@@ -65,7 +66,7 @@ fn shade(level: f64) -> [u8; 3] {
     let place = level * (STOPS.len() - 1) as f64;
     let stop = (place as usize).min(STOPS.len() - 2);
     let part = place - stop as f64;
-    // Colours are interpolated in Cartesian coordinates, because hue is an angle that passes through 360 degrees.
+    // Colours are interpolated in Cartesian coordinates, because hue is an angle and passes from 360 to 0 degrees.
     let corner = |(chroma, hue): (f64, f64)| {
         let (sin, cos) = hue.to_radians().sin_cos();
         (chroma * cos, chroma * sin)
@@ -75,7 +76,7 @@ fn shade(level: f64) -> [u8; 3] {
     srgb(lightness, low.0 + part * (high.0 - low.0), low.1 + part * (high.1 - low.1))
 }
 
-/// Converts OKLab to sRGB (B. Ottosson, "A perceptual color space for image processing", 2020).
+/// Converts a colour from OKLab to sRGB (B. Ottosson, "A perceptual color space for image processing", 2020).
 fn srgb(lightness: f64, a: f64, b: f64) -> [u8; 3] {
     let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
     let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);

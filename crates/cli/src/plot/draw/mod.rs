@@ -1,4 +1,4 @@
-//! Drawing primitives that do not depend on audio: canvas, text, colours and axes.
+//! Functions for drawing that are independent of audio: canvas, text, colours and axes.
 
 mod axes;
 mod backend;

@@ -1,4 +1,4 @@
-//! Creation of a picture and its encoding as PNG.
+//! Creates pictures and encodes them as PNG.
 
 use anyhow::{Context, Result};
 use plotters::coord::Shift;
@@ -9,7 +9,7 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle, WHITE};
 
 use super::{Backend, Typeface};
 
-/// A drawing area. Positions are in pixels from the upper left corner.
+/// An area of the picture in which positions are given in pixels from its upper left corner.
 pub(in crate::plot) type Area<'a> = DrawingArea<Backend<'a>, Shift>;
 
 /// Width and height of a picture in pixels.
@@ -19,14 +19,14 @@ pub(in crate::plot) struct Size {
     pub(in crate::plot) height: u32,
 }
 
-/// The natural size of a picture, to which all lengths in the code apply. Text and lines are scaled with the size of the
-/// picture.
+/// The natural size of a picture. All lengths in the code are in pixels of a picture of this size. In other pictures,
+/// text and lines are scaled.
 const REFERENCE_SIZE: Size = Size { width: 1600, height: 900 };
-/// Minimum and maximum of the scale. At 0.6 the smallest text is 9 pixels high; smaller text would not be readable.
-/// Pictures of the maximum size have a scale of 2.6, so the upper limit is only a safeguard.
+/// Minimum and maximum of the scale. At 0.6, the smallest text is 9 pixels high and just readable. Pictures of the
+/// maximum size have a scale of 2.6, so the upper limit is only a safeguard.
 const SCALES: (f64, f64) = (0.6, 4.0);
 
-/// Scale and typeface of a picture. Lengths are passed in pixels of a picture of the natural size.
+/// Scale and typeface of a picture. Its methods accept lengths in pixels at the natural size, and convert them.
 #[derive(Debug)]
 pub(in crate::plot) struct PictureTheme {
     face: Typeface,
@@ -38,7 +38,7 @@ impl PictureTheme {
         let wide = f64::from(size.width) / f64::from(REFERENCE_SIZE.width);
         let high = f64::from(size.height) / f64::from(REFERENCE_SIZE.height);
         let face = Typeface::new().context("the embedded font is invalid")?;
-        // The smaller ratio, so that text fits in both directions.
+        // The smaller ratio is used, so that text fits in both directions.
         Ok(Self { face, scale: wide.min(high).clamp(SCALES.0, SCALES.1) })
     }
 
@@ -47,17 +47,18 @@ impl PictureTheme {
         (length * self.scale).round() as i32
     }
 
-    /// Converts a radius or a line width to pixels of this picture, at least one.
+    /// Converts a radius or line width to pixels of this picture. The result is at least 1.
     pub(in crate::plot) fn pen(&self, length: f64) -> u32 {
         self.px(length).max(1) as u32
     }
 
-    /// Returns the factor by which areas are larger than at the natural size.
+    /// Returns the area of one pixel at the natural size, in pixels of this picture.
     pub(in crate::plot) fn area(&self) -> f64 {
         self.scale * self.scale
     }
 
-    /// Returns the style of text with lines of height `size`.
+    /// Returns a text style for lines of height `size`. `side` and `line` are the horizontal and vertical position of
+    /// the anchor in the text.
     pub(in crate::plot) fn text(
         &self,
         size: f64,
@@ -66,18 +67,18 @@ impl PictureTheme {
         line: VPos,
     ) -> TextStyle<'static> {
         let size = size * self.scale;
-        // The backend ignores the family, because it has one typeface only.
+        // The backend has only one typeface and ignores this name.
         let style = TextStyle::from(("sans-serif", size).into_font());
         TextStyle { color: color.to_backend_color(), ..style.pos(Pos::new(side, line)) }
     }
 
-    /// Returns the width of a text in pixels of this picture.
+    /// Returns the width in pixels of this picture of a text with lines of height `size`.
     pub(in crate::plot) fn width(&self, text: &str, size: f64) -> i32 {
         self.face.width(text, size * self.scale).ceil() as i32
     }
 
-    /// Draws a line of text, truncated to `width` pixels. `at` is its upper left or upper right corner, or the middle of its
-    /// upper edge, depending on the alignment.
+    /// Draws a line of text, truncated to `width` pixels. `at` is the position of its upper edge: the left end, the
+    /// middle or the right end, depending on the alignment.
     pub(in crate::plot) fn write(
         &self,
         area: &Area<'_>,
@@ -92,7 +93,7 @@ impl PictureTheme {
     }
 }
 
-/// Draws a picture on a white background and returns it as a PNG file.
+/// Creates a picture with a white background, calls `draw` for its contents, and returns the picture encoded as PNG.
 pub(in crate::plot) fn png(
     size: Size,
     draw: impl FnOnce(&Area<'_>, &PictureTheme) -> Result<()>,
@@ -103,7 +104,7 @@ pub(in crate::plot) fn png(
     area.fill(&WHITE)?;
     draw(&area, &theme)?;
     area.present()?;
-    // The area borrows the pixels, which are encoded below.
+    // The area borrows the pixels, so it is dropped before they are encoded.
     drop(area);
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, size.width, size.height);

@@ -2,16 +2,16 @@
 
 use ab_glyph::{Font, FontRef, InvalidFont, Point, PxScaleFont, ScaleFont};
 
-/// Replaces hyphens in a number by minus signs.
+/// Replaces the hyphens in a text of numbers by minus signs, which are as wide as plus signs.
 pub(in crate::plot) fn minus(number: &str) -> String {
     number.replace('-', "\u{2212}")
 }
 
-/// Character at the end of truncated text.
+/// Character that replaces the end of a text that is too long.
 const CUT: char = '…';
 
-/// DejaVu Sans, which has Latin, Greek, Cyrillic and many symbols. Scripts that need shaping are drawn letter by letter, and
-/// missing characters are drawn as empty boxes.
+/// The font DejaVu Sans, with Latin, Greek, Cyrillic and many symbols. Letters of scripts that need shaping are drawn
+/// one by one, and characters that the font does not contain are drawn as empty boxes.
 #[derive(Debug, Clone)]
 pub(in crate::plot) struct Typeface(FontRef<'static>);
 
@@ -24,17 +24,18 @@ impl Typeface {
         self.0.as_scaled(size as f32)
     }
 
-    /// Returns the width of a line of text in pixels, with lines of `size` pixels height.
+    /// Returns the width of a line of text in pixels. `size` is the height of the line in pixels.
     pub(in crate::plot) fn width(&self, text: &str, size: f64) -> f64 {
         let font = self.scaled(size);
         f64::from(advances(&font, text).last().map_or(0.0, |(_, _, end)| end))
     }
 
-    /// Returns the text, truncated to at most `width` pixels.
+    /// Returns the text, shortened to at most `width` pixels. If something was removed, the text ends with `…`. If even
+    /// `…` is too wide, the text is empty.
     pub(in crate::plot) fn fit(&self, text: &str, size: f64, width: f64) -> String {
         let font = self.scaled(size);
         let room = width as f32 - font.h_advance(font.glyph_id(CUT));
-        // Stops at the cut, because the text can be very long.
+        // The loop ends where the text is cut, because the text can be very long.
         let mut kept = 0;
         for (start, c, end) in advances(&font, text) {
             if end <= room {
@@ -50,13 +51,14 @@ impl Typeface {
         text.to_owned()
     }
 
-    /// Passes the pixels of a line of text to `sink`, with coordinates relative to its upper left corner and the coverage of
-    /// each pixel from 0 to 1.
+    /// Calls `sink` for the pixels of a line of text. The coordinates are relative to the upper left corner of the
+    /// text, and the last argument is the share of the pixel that the text covers, from 0 to 1.
     pub(in crate::plot) fn draw(&self, text: &str, size: f64, mut sink: impl FnMut(i32, i32, f32)) {
         let font = self.scaled(size);
         for (_, c, end) in advances(&font, text) {
             let mut glyph = font.scaled_glyph(c);
-            // The advances include the kerning, so the position of a glyph follows from the end of its advance.
+            // The ends of the advances include the kerning, so the position of a glyph is computed from the end of its
+            // advance.
             glyph.position = Point { x: end - font.h_advance(glyph.id), y: font.ascent() };
             if let Some(outline) = font.outline_glyph(glyph) {
                 let corner = outline.px_bounds().min;
@@ -66,7 +68,7 @@ impl Typeface {
     }
 }
 
-/// Returns each character with its byte offset in the text and the position of its end in pixels.
+/// Returns for each character its byte offset in the text, the character, and the position of its right end in pixels.
 fn advances<'a>(
     font: &'a PxScaleFont<&FontRef<'static>>,
     text: &'a str,

@@ -7,11 +7,11 @@ use refrain_catalog::PostgresSettings;
 use crate::settings::declare::settings;
 use crate::settings::limit::Limit::Between;
 
-/// Maximum number of connections of one process. PostgreSQL accepts 100 by default, so a higher number is a mistake.
-/// The process itself needs few: the default is 8.
+/// Maximum of `max_connections`. PostgreSQL accepts 100 connections by default and one process needs about 8, so a
+/// higher number is a mistake.
 const MAX_CONNECTIONS: f64 = 1_000.0;
 
-/// Maximum of all timeouts in seconds: one day.
+/// Maximum of all timeouts in seconds, which is one day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 settings! {

@@ -45,7 +45,7 @@ settings! {
     }
 }
 
-/// Maximum of all retention times in days: 100 years, far from an overflow of timestamps.
+/// Maximum of all retention times in days: 100 years, which cannot overflow a timestamp.
 const MAX_DAYS: f64 = 36_500.0;
 
 settings! {

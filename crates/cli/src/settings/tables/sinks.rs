@@ -26,8 +26,8 @@ settings! {
         url: SecretText, default(none "required"), Any;
         /// File with the secret that signs the requests of a webhook.
         secret_file: PathBuf, default(none "not signed"), Any;
-        // At half this value, receivers that start on demand fail the first time; at twice this value, a receiver that
-        // hangs occupies a delivery slot for longer. A delivery that timed out is retried and can arrive twice.
+        // With 5 s, receivers that start on demand often fail the first time. With 20 s, a receiver that hangs blocks a
+        // delivery slot longer. A delivery that timed out is retried, so the receiver can get it twice.
         /// Timeout of a webhook in seconds.
         timeout_seconds: u32, default(10), Between(1.0, 60.0);
         /// True to accept a private or loopback address of the receiver.

@@ -51,7 +51,7 @@ settings! {
     }
 }
 
-/// The table `[medialive]`.
+/// The table `[medialive]`, which only settings files can contain.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MediaLiveTable {
@@ -59,18 +59,19 @@ pub(crate) struct MediaLiveTable {
 }
 
 impl MediaLiveTable {
-    /// Names of all keys.
+    /// Names of all keys of the table.
     pub(crate) const KEYS: &'static [&'static str] = &["channels"];
 }
 
-/// The channels are replaced as a whole, because a channel of a merged table could not be removed.
+/// The channels of a higher source replace all channels of a lower one. If they were merged, a channel could not be
+/// removed.
 impl Fallback for MediaLiveTable {
     fn with_fallback(self, below: Self) -> Self {
         if self.channels.is_empty() { below } else { self }
     }
 }
 
-/// An entry of `[[streams]]`.
+/// An entry of `[[streams]]`: a stream that the service follows permanently.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamTable {
@@ -79,6 +80,6 @@ pub(crate) struct StreamTable {
 }
 
 impl StreamTable {
-    /// Names of all keys, which are all required.
+    /// Names of all keys of an entry. All of them are required.
     pub(crate) const KEYS: &'static [&'static str] = &["id", "url"];
 }

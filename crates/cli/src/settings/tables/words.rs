@@ -1,4 +1,4 @@
-//! Values of settings that are words, and texts that are secret.
+//! Types of settings whose values are words, and the type of secret texts.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use refrain_core::matching::Effort;
 use serde::Deserialize;
 
-/// A text that is or can contain a secret. Its debug output is `***`.
+/// A text that can contain a secret. Its debug output is always `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct SecretText(pub(crate) String);
@@ -50,7 +50,7 @@ impl From<SearchEffort> for Effort {
     }
 }
 
-/// A role in the settings.
+/// A role of a service process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
@@ -64,7 +64,7 @@ pub(crate) enum Role {
     Api,
 }
 
-/// A kind of event in the settings.
+/// A kind of event of a song.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EventSetting {
@@ -73,7 +73,7 @@ pub(crate) enum EventSetting {
     Final,
 }
 
-/// A kind of sink in the settings.
+/// A kind of sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SinkKindName {

@@ -1,4 +1,4 @@
-//! Tests that the documents and the help have the settings of the program.
+//! Tests that the documents and the help describe the same settings as the program.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,13 +10,13 @@ use super::super::tables::{MediaLiveTable, SinkTable, StreamTable};
 use super::super::{environment, keys, render, sinks};
 use super::*;
 
-/// Command that writes the generated documents.
+/// Command that updates the generated documents.
 const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p refrain documents_are_generated";
 
-/// Marks in `docs/guide.md` around the generated table.
+/// Marks before and after the generated table in `docs/guide.md`.
 const MARKS: [&str; 2] = ["<!-- settings -->\n", "<!-- /settings -->\n"];
 
-/// The entries of lists in `docs/service.toml`, which are not generated.
+/// The part of `docs/service.toml` about lists such as `[[sinks]]`, which is not generated.
 const LISTS: &str = include_str!("../document/lists.toml");
 
 fn path(name: &str) -> PathBuf {
@@ -52,7 +52,7 @@ fn documents_are_generated() {
 #[test]
 fn the_document_is_a_settings_file() {
     let text = document();
-    // Secrets are files that are not on this machine.
+    // The files of secrets do not exist on this machine.
     let text: String =
         text.lines().filter(|line| !line.contains("_file =")).map(|line| format!("{line}\n")).collect();
     let file = file(&text);
@@ -85,7 +85,7 @@ fn declared_default_texts_are_the_defaults_of_the_program() {
         let values: String = of_kind.map(|key| format!("{} = {}\n", key.name, toml(key.default))).collect();
         explicit = explicit.replace(&format!("kind = '{kind}'\n"), &format!("kind = '{kind}'\n{values}"));
     }
-    // The name is the only default that differs between two calls.
+    // The default name contains random characters, so it is the only default that differs between two calls.
     let variables = [("HOME", "/home/a"), ("REFRAIN_SERVICE_NAME", "a")];
     let of = |text: &str| {
         let settings =

@@ -1,4 +1,4 @@
-//! Tests of the sources of settings and of invalid settings.
+//! Tests of the sources of settings, their precedence, and invalid settings.
 
 mod document;
 mod service;

@@ -14,7 +14,7 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<ServiceSettings> {
 #[test]
 fn defaults_are_a_complete_service() {
     let service = read("", &[]).unwrap();
-    // Without queues of files the roles check and index are off.
+    // The roles check and index are off because their queues are not set.
     assert!(service.roles.monitor && service.roles.api && !service.roles.check && !service.roles.index);
     let both = read("[queues]\ncheck = 'a'\nindex = 'b'\n", &[]).unwrap().roles;
     assert!(both.monitor && both.api && both.check && both.index);
@@ -28,7 +28,7 @@ fn defaults_are_a_complete_service() {
     );
     assert_eq!(service.http.listen.unwrap().to_string(), "127.0.0.1:8080");
     assert!(service.outbox.sinks.is_empty() && service.emf.is_none() && service.http.api_token.is_none());
-    // Two processes have different names.
+    // The default names of two processes differ.
     assert_ne!(service.name, read("", &[]).unwrap().name);
     assert!(
         service.name.len() > 9 && service.name.is_char_boundary(service.name.len() - 9),

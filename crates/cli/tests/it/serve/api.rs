@@ -25,7 +25,7 @@ fn streams_are_added_listed_and_stopped() {
     service
         .command(&["streams", "add", "x", "ftp://hush"])
         .expect(2)
-        .stderr_contains("neither http, https nor udp");
+        .stderr_contains("use http, https or udp");
     let list = service.get("/v1/streams");
     let ids: Vec<_> = list.json()["streams"].as_array().unwrap().iter().map(|s| s["id"].clone()).collect();
     assert_eq!(ids, ["a/b c", "second"]);

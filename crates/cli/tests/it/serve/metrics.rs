@@ -99,6 +99,6 @@ fn log_levels_can_be_set_per_module() {
     let mut service =
         Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
     service.wait("/readyz", 200);
-    let output = service.end().expect(0).stderr_contains("DEBUG part ended");
+    let output = service.end().expect(0).stderr_contains("DEBUG part of the service ended");
     assert!(!output.stderr.contains("service starting"), "{output:#?}");
 }

@@ -1,4 +1,4 @@
-//! Decoding of packets, and silence in the place of missing ones.
+//! Decodes packets, and inserts silence for missing ones.
 
 use super::AudioReader;
 use crate::audio::codec::Shape;
@@ -8,12 +8,13 @@ use crate::audio::guard::guarded;
 use crate::audio::limits::MIN_SAMPLE_RATE;
 use crate::audio::mix;
 
-/// Maximum length in seconds of lost audio that is replaced by silence; a longer jump of the time stamps starts another
-/// recording. At half this value, long dropouts shift later times; at twice this value, unrelated parts are joined by
-/// 20 s of silence.
+/// Maximum length in seconds of lost audio that is replaced by silence. A longer jump of the time stamps is treated as
+/// the start of another recording. At half this value, audio after a dropout of 5 to 10 s is reported at a too early
+/// time. At twice this value, unrelated recordings in one file are separated by up to 20 s of silence.
 const MAX_GAP_SECONDS: f64 = 10.0;
-/// Jumps of the time stamps up to this many seconds are rounding (Matroska counts milliseconds) and jitter. At half
-/// this value, jitter is filled with silence; at twice this value, the loss of one MP3 frame (26 ms) is not noticed.
+/// Maximum jump of the time stamps, in seconds, that is treated as jitter or rounding (Matroska counts milliseconds).
+/// At half this value, jitter is filled with silence. At twice this value, the loss of one MP3 frame (26 ms) is not
+/// detected.
 const MAX_JITTER_SECONDS: f64 = 0.015;
 
 impl AudioReader {
@@ -43,7 +44,8 @@ impl AudioReader {
         self.output.push(&self.mono, shape.rate).map_err(|reason| self.damaged_error(reason))
     }
 
-    /// Appends silence for audio that is missing before a packet according to its time stamp.
+    /// Appends silence for audio that is missing before a packet. `start` is the time stamp of the packet in seconds;
+    /// without one (`None`), nothing is appended.
     fn fill_gap(&mut self, start: Option<f64>) -> Result<(), AudioError> {
         let Some(start) = start else { return Ok(()) };
         let gap = self.next_start.map_or(0.0, |at| start - at);
@@ -51,7 +53,7 @@ impl AudioReader {
             self.report.record_damage("audio is missing");
             return self.silence(gap);
         }
-        // Steps back of up to a second are rounding errors. Any other difference is the start of a new clock.
+        // Steps back of up to a second are treated as rounding errors. After any other difference, a new clock begins.
         if self.next_start.is_none() || !(-1.0..=0.0).contains(&gap) {
             self.next_start = Some(start);
         }
@@ -70,7 +72,8 @@ impl AudioReader {
         self.output.push(&self.mono, self.rate).map_err(|reason| self.damaged_error(reason))
     }
 
-    /// Adopts the sample rate and channels of the first packet, or of a packet after a change, within the limits.
+    /// Sets the sample rate and number of channels from the first packet, or from a packet with other values. Returns
+    /// an error if a value exceeds its limit.
     fn set_shape(&mut self, shape: Shape) -> Result<(), AudioError> {
         self.check(LimitKind::SampleRate, shape.rate.into(), self.limits.max_sample_rate.into())?;
         self.check(LimitKind::Channels, shape.channels as f64, self.limits.max_channels as f64)?;
@@ -86,7 +89,8 @@ impl AudioReader {
         Ok(())
     }
 
-    /// Continues with a new stream within the file, as in chained Ogg.
+    /// Selects a track again after the tracks of the file have changed, as in chained Ogg. If no track can be decoded,
+    /// decoding ends.
     pub(super) fn switch_track(&mut self) -> Result<(), AudioError> {
         match self.demux.select_track(&self.name) {
             Ok(selected) => {

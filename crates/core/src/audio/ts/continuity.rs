@@ -1,21 +1,21 @@
-//! Continuity counters, which show lost and repeated packets (ISO/IEC 13818-1, 2.4.3.3).
+//! Detects lost and repeated packets by their continuity counters (ISO/IEC 13818-1, 2.4.3.3).
 
-/// Number of packet ids, which have 13 bits.
+/// Number of possible packet ids, which have 13 bits.
 const PIDS: usize = 1 << 13;
 /// Value of a continuity counter before the first packet.
 const UNKNOWN: u8 = 0xFF;
 
-/// Relation of a packet to the previous one of the same id, according to their counters.
+/// Relation of a packet to the previous packet with the same id, according to their counters.
 pub(super) enum Continuity {
     /// The packet follows the previous one.
     Next,
     /// Both packets have the same counter.
     Repeated,
-    /// This number of packets is missing.
+    /// This number of packets, 1 to 14, is missing between both packets. A loss of further 16 packets is not detected.
     Jump(u64),
 }
 
-/// The last continuity counter of each packet id.
+/// The last continuity counter of each packet id, indexed by packet id.
 #[derive(Debug)]
 pub(super) struct ContinuityCounters(Vec<u8>);
 
@@ -35,7 +35,8 @@ impl ContinuityCounters {
         self.0[usize::from(pid)] = UNKNOWN;
     }
 
-    /// Records the counter of a packet and compares it with that of the previous packet of this id.
+    /// Records the counter of a packet, 0 to 15, and compares it with the counter of the previous packet with the same
+    /// id. The first packet with an id is [`Continuity::Next`].
     pub(super) fn record(&mut self, pid: u16, counter: u8) -> Continuity {
         let before = std::mem::replace(&mut self.0[usize::from(pid)], counter);
         match counter.wrapping_sub(before) & 0xF {

@@ -8,26 +8,26 @@ use super::pes::Pes;
 use super::psi::{self, MAX_PROGRAMS, PmtEntry, SectionAssembler};
 use super::sync::{self, PACKET_BYTES, PacketSync};
 
-/// Packet id of the program association table.
+/// Packet id of the program association table, which lists the programs.
 const PAT: u16 = 0;
 
-/// The audio stream that is demuxed.
+/// The audio stream that a [`TsDemuxer`] has selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TsStream {
     /// Packet id of the stream.
     pub pid: u16,
-    /// Coding of its frames.
+    /// Coding of the audio frames.
     pub coding: AudioCoding,
     /// Packet id of the program map table that lists the stream.
     table: u16,
 }
 
-/// Counts of damage since the start of the stream.
+/// Counts of damage since the start of the transport stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TsDamage {
     /// Number of missing packets of the audio stream, according to their continuity counters.
     pub lost_packets: u64,
-    /// Number of packets with a wrong sync byte or marked as damaged, and of places where packets had to be found
+    /// Number of packets with a wrong sync byte or marked as damaged, including places where packets had to be searched
     /// again.
     pub bad_packets: u64,
     /// Number of tables with an invalid checksum or structure, and of PES packets without a valid header.
@@ -38,10 +38,11 @@ pub struct TsDamage {
     pub bad_frames: u64,
 }
 
-/// Takes pushed bytes of a transport stream and returns the frames of its first supported audio stream.
+/// Splits the pushed bytes of a transport stream into the frames of its first supported audio stream.
 ///
-/// A demuxer can run as long as a live stream: memory is bounded as long as [`TsDemuxer::next_frame`] is called. If a
-/// program map table moves the audio stream to another packet id, the demuxer follows it.
+/// The memory of a demuxer is limited, also for live streams, if the caller reads all frames with
+/// [`TsDemuxer::next_frame`]. If a program map table moves the audio stream to another packet id, the demuxer follows
+/// it.
 ///
 /// # Examples
 ///
@@ -73,9 +74,9 @@ pub struct TsDemuxer {
     unsupported_codec: Option<&'static str>,
     pes: Pes,
     splitter: Option<FrameSplitter>,
-    /// Remaining frames of audio streams that were demuxed before.
+    /// Frames that were not read yet of audio streams that were selected before.
     leftover_frames: Vec<AudioFrame>,
-    /// Last packet of the audio stream, to distinguish its duplicate from another packet with the same counter.
+    /// Last packet of the audio stream, to distinguish a duplicate of it from another packet with the same counter.
     last: [u8; PACKET_BYTES],
     damage: TsDamage,
     truncated: bool,
@@ -108,7 +109,7 @@ impl TsDemuxer {
         }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes of the transport stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.sync.push(bytes);
         while let Some(packet) = self.sync.next(false) {
@@ -116,8 +117,8 @@ impl TsDemuxer {
         }
     }
 
-    /// Announces that a new segment begins with the bytes `head`, which are still to be pushed. If they begin with a
-    /// packet while the last packet is incomplete, that packet was cut off and is discarded.
+    /// Announces that the next pushed bytes begin a new segment. `head` are its first bytes, which are not added by
+    /// this call. If `head` begins with a packet, an incomplete last packet is discarded as truncated.
     pub fn begin_segment(&mut self, head: &[u8]) {
         if self.sync.has_partial_packet() && sync::starts_with_packets(head) {
             self.drain();
@@ -126,8 +127,8 @@ impl TsDemuxer {
         }
     }
 
-    /// Records that a section of the stream is missing here. Complete frames before it can still be read, and
-    /// incomplete ones are discarded. The choice of the audio stream is kept.
+    /// Records that a section of the stream is missing between the last push and the next one. Complete frames before
+    /// the gap can still be read, and an incomplete frame is discarded. The audio stream stays selected.
     pub fn interrupt(&mut self) {
         self.drain();
         self.sync.restart();
@@ -145,7 +146,7 @@ impl TsDemuxer {
         self.truncated |= self.splitter.as_mut().is_some_and(FrameSplitter::finish);
     }
 
-    /// Returns the next frame in stream order.
+    /// Returns the next frame in stream order, or `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         if self.leftover_frames.is_empty() {
             return self.splitter.as_mut()?.next_frame();
@@ -153,27 +154,28 @@ impl TsDemuxer {
         Some(self.leftover_frames.remove(0))
     }
 
-    /// Takes back a frame that the caller has finished with, to reuse its memory.
+    /// Reuses the memory of a frame that the caller does not need any more.
     pub fn recycle(&mut self, frame: AudioFrame) {
         if let Some(splitter) = &mut self.splitter {
             splitter.recycle(frame);
         }
     }
 
-    /// Returns the audio stream that is demuxed, or `None` before a table lists a supported one.
+    /// Returns the selected audio stream, or `None` before a program map table lists a supported audio stream.
     #[must_use]
     pub fn stream(&self) -> Option<TsStream> {
         self.stream
     }
 
-    /// Returns the name of an audio codec that is in the stream and not supported, if there is one.
+    /// Returns the name of the first audio codec in the stream that is not supported, or `None` if no such codec was
+    /// found.
     #[must_use]
     pub fn unsupported_codec(&self) -> Option<&'static str> {
         self.unsupported_codec
     }
 
-    /// Returns true if a program map table was read, so that `None` from [`TsDemuxer::stream`] means no supported
-    /// audio.
+    /// Returns true if a program map table was read. If true, `None` from [`TsDemuxer::stream`] means that the program
+    /// has no supported audio.
     #[must_use]
     pub fn has_program_map(&self) -> bool {
         self.tables_read
@@ -186,13 +188,13 @@ impl TsDemuxer {
         TsDamage { bad_packets: self.damage.bad_packets + self.sync.damaged, bad_frames, ..self.damage }
     }
 
-    /// Returns true if the stream ended within a packet or a frame, as a truncated file does.
+    /// Returns true if the stream, or a segment of it, ended within a packet or a frame.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Processes the remaining packets without waiting for more bytes.
+    /// Processes the remaining packets at the end of a stream or segment.
     fn drain(&mut self) {
         while let Some(packet) = self.sync.next(true) {
             self.take(&packet);
@@ -212,12 +214,11 @@ impl TsDemuxer {
             return;
         }
         let Some((payload, announced)) = payload(packet, control) else { return };
-        // Packets of tables are not compared: sections have checksums, and repeats do no harm.
+        // Packets of tables are not compared, because reading a section twice has no effect.
         let duplicate = !audio || is_duplicate(packet, &std::mem::replace(&mut self.last, *packet));
         match self.counters.record(pid, control & 0xF) {
             Continuity::Repeated if duplicate => return,
-            // A packager that restarts its counter in each segment, or a loss after which the counter has the same
-            // value modulo 16.
+            // Another packet with an equal counter: its counter restarted with a segment, or packets were lost.
             Continuity::Repeated => self.gap(pid, audio, 0),
             Continuity::Next => {}
             Continuity::Jump(missing) => self.gap(pid, audio, if announced { 0 } else { missing }),
@@ -276,7 +277,8 @@ impl TsDemuxer {
         }
     }
 
-    /// Selects the first supported audio stream, unless the table still lists the current one.
+    /// Selects the first supported audio stream of a program map table. Keeps the current stream if the table still
+    /// lists it or if it belongs to another table.
     fn select_stream(&mut self, table: u16, entries: &[PmtEntry]) {
         self.tables_read = true;
         if self.stream.is_some_and(|stream| stream.table != table) {
@@ -296,7 +298,7 @@ impl TsDemuxer {
         }
         self.stream = Some(TsStream { pid, coding, table });
         self.pes = Pes::default();
-        // Packets of this id were ignored before, so its counter is out of date.
+        // Packets with this id were ignored before, so the stored counter is out of date.
         self.counters.reset_pid(pid);
     }
 }

@@ -6,11 +6,11 @@ use super::headers::{self, AudioCoding, FrameFormat, FrameHeader, HeaderResult};
 use super::latm::Latm;
 use super::{PTS_CLOCK, PTS_WRAP};
 
-/// One frame of audio in the form that a decoder takes.
+/// One frame of audio, as [`LiveDecoder::decode`](crate::audio::LiveDecoder::decode) accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioFrame {
-    /// Start in ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. `None` before the first time stamp and, after a loss, until
-    /// the next one.
+    /// Start of the frame in ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. `None` if unknown: before the first time
+    /// stamp, and after a loss until the next time stamp.
     pub pts: Option<u64>,
     /// Format of the audio.
     pub format: FrameFormat,
@@ -20,7 +20,7 @@ pub struct AudioFrame {
     pub after_gap: bool,
 }
 
-/// Current time of the stream.
+/// Current time of the stream: the last time stamp and the samples since then.
 #[derive(Debug, Clone, Copy)]
 struct FrameClock {
     pts: u64,
@@ -28,10 +28,11 @@ struct FrameClock {
     samples: u64,
 }
 
-/// Splits an elementary stream into frames.
+/// Splits an elementary stream into audio frames.
 ///
-/// The first frame that begins after a time stamp has this time; the times of the following frames are counted from it.
-/// Frames can span several pushes. After damage, a header is accepted only if another header follows its frame.
+/// The first frame that begins after a time stamp has this time. The times of the following frames are computed from it
+/// by counting samples. Frames can span several pushes. After damage, a header is accepted only if another header
+/// follows its frame.
 ///
 /// # Examples
 ///
@@ -55,16 +56,17 @@ pub struct FrameSplitter {
     latm: Latm,
     buffer: Vec<u8>,
     at: usize,
-    /// Position in the stream of the buffer's first byte.
+    /// Position of the first byte of `buffer` in the elementary stream.
     base: u64,
-    /// Positions and time stamps that are not assigned to a frame yet.
+    /// Time stamps that are not assigned to a frame yet, each with its position in the elementary stream: (position,
+    /// time stamp).
     stamps: VecDeque<(u64, u64)>,
     clock: Option<FrameClock>,
-    /// Header of the previous frame, if the current position is directly after that frame.
+    /// Header of the previous frame. `None` if the current position is not directly after a frame.
     previous_header: Option<FrameHeader>,
     gap: bool,
     frames: VecDeque<AudioFrame>,
-    /// Buffers of recycled frames.
+    /// Buffers of recycled frames, for the next frames.
     spare: Vec<Vec<u8>>,
     damaged: u64,
 }
@@ -89,16 +91,18 @@ impl FrameSplitter {
         }
     }
 
-    /// Detects the coding of bare frames, which may begin within a frame, from some kilobytes. Returns `None` for other
-    /// bytes.
+    /// Detects the coding of audio frames without a container. `bytes` should be some kilobytes and may begin within a
+    /// frame. Returns `None` if they do not consist of frames.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<AudioCoding> {
-        /// Number of frames that identify a coding, unless fewer frames cover nearly all bytes. At half this value, one
-        /// chance header in text can decide; at twice this value, short segments of a stream are not recognized.
+        /// Number of frames that identify a coding. Fewer are enough if they cover nearly all bytes. With one frame, a
+        /// chance header in a text could be accepted. With six, short segments of a stream are not recognized.
         const MIN_FRAMES: usize = 3;
-        // Bytes of one coding can contain a chance header of another one, so the coding that explains most bytes wins.
+        // Frames of one coding can contain chance headers of another coding, so the coding whose frames cover most
+        // bytes is chosen.
         let covered = |coding| {
-            // Header bytes that are not part of the data of a frame. They are most of the bytes of silence.
+            // `AudioFrame::data` does not contain these header bytes. In silence, most bytes are headers, so they must
+            // be counted.
             let header = match coding {
                 AudioCoding::Adts => 7,
                 AudioCoding::Latm => 3,
@@ -125,7 +129,8 @@ impl FrameSplitter {
         self.coding
     }
 
-    /// Takes the next bytes, and the time stamp of the first frame that begins in them, if known.
+    /// Adds the next bytes of the elementary stream. `pts` is the time stamp of the first frame that begins in these
+    /// bytes, or `None` if unknown.
     pub fn push(&mut self, bytes: &[u8], pts: Option<u64>) {
         self.base += self.at as u64;
         self.buffer.drain(..self.at);
@@ -137,13 +142,13 @@ impl FrameSplitter {
         self.split(false);
     }
 
-    /// Records that bytes are missing here. An incomplete frame is discarded.
+    /// Records that bytes are missing between the last push and the next one. An incomplete frame is discarded.
     pub fn gap(&mut self) {
         self.finish();
         self.gap = true;
     }
 
-    /// Ends the stream. Returns true if it ended within a frame.
+    /// Ends the stream. Complete frames can still be read. Returns true if the stream ended within a frame.
     pub fn finish(&mut self) -> bool {
         self.split(true);
         let within = self.at < self.buffer.len();
@@ -156,15 +161,15 @@ impl FrameSplitter {
         within
     }
 
-    /// Returns the next complete frame.
+    /// Returns the next complete frame, or `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         self.frames.pop_front()
     }
 
-    /// Takes back a frame that the caller has finished with, to reuse its memory.
+    /// Reuses the memory of a frame that the caller does not need any more.
     pub fn recycle(&mut self, frame: AudioFrame) {
-        /// Maximum number of kept buffers: more than the frames of a push of some kilobytes. At half this value, larger
-        /// pushes allocate; at twice this value, a splitter keeps up to 64 more buffers of some hundred bytes.
+        /// Maximum number of kept buffers: more than the number of frames in a push of some kilobytes. A buffer takes
+        /// some hundred bytes.
         const MAX_SPARE_BUFFERS: usize = 64;
         if self.spare.len() < MAX_SPARE_BUFFERS {
             self.spare.push(frame.data);
@@ -182,7 +187,8 @@ impl FrameSplitter {
             let rest = &self.buffer[self.at..];
             match headers::read(self.coding, rest) {
                 HeaderResult::Header(header) if rest.len() < header.length => {
-                    // The frame is incomplete. At the end, a header that does not continue a run of frames is skipped.
+                    // The frame is incomplete. At the end of the stream, a header that does not directly follow a frame
+                    // is skipped.
                     if !last || self.continues_run(header) {
                         return;
                     }
@@ -201,12 +207,13 @@ impl FrameSplitter {
         }
     }
 
-    /// Returns true if a header continues a run of frames.
+    /// Returns true if a header directly follows a frame of the same format.
     fn continues_run(&self, header: FrameHeader) -> bool {
         self.previous_header.is_some_and(|before| before.format == header.format)
     }
 
-    /// Returns true if another header of the same format follows the frame, or if the stream ends there.
+    /// Returns true if another header of the same format follows the frame of `header`, or if the stream ends after
+    /// that frame. `last` is true if no more bytes follow.
     fn confirmed(&self, header: FrameHeader, last: bool) -> bool {
         match headers::read(self.coding, &self.buffer[self.at + header.length..]) {
             HeaderResult::Header(next) => next.format == header.format,
@@ -215,7 +222,7 @@ impl FrameSplitter {
         }
     }
 
-    /// Returns true if more bytes may confirm a header.
+    /// Returns true if too few bytes follow the frame of `header` to confirm it, and more bytes can follow.
     fn needs_more_bytes(&self, header: FrameHeader, last: bool) -> bool {
         let after_frame = &self.buffer[self.at + header.length..];
         !last && headers::read(self.coding, after_frame) == HeaderResult::Incomplete
@@ -228,7 +235,7 @@ impl FrameSplitter {
             self.gap = true;
             self.clock = None;
         }
-        // One byte at a time, because the length in an invalid header means nothing.
+        // Only one byte is skipped, because the length in an invalid header is meaningless.
         self.at += 1;
     }
 
@@ -239,8 +246,7 @@ impl FrameSplitter {
         }
         let bytes = &self.buffer[self.at + header.strip..self.at + header.length];
         if let Some(format) = header.format {
-            // Frames of a stream that runs for days are written to recycled buffers, so that demuxing allocates no
-            // memory.
+            // Frames are written to recycled buffers, so that demuxing a live stream allocates no memory.
             let mut data = self.spare.pop().unwrap_or_default();
             data.clear();
             data.extend_from_slice(bytes);
@@ -260,8 +266,8 @@ impl FrameSplitter {
 
     fn push_frame(&mut self, format: FrameFormat, data: Vec<u8>) {
         let pts = self.clock.map(|clock| {
-            // Computed from the sum of samples, because the length of a frame is not a whole number of ticks and errors
-            // would add up.
+            // The time is computed from the total number of samples. The length of a frame is not a whole number of
+            // ticks, so rounding errors of single frames would add up.
             let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
             (clock.pts + ticks) % PTS_WRAP
         });

@@ -1,15 +1,15 @@
-//! Headers of audio frames: ADTS (ISO/IEC 13818-7, 6.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 13818-3) and
-//! the LOAS frame around LATM (ISO/IEC 14496-3, 1.7.2).
+//! Reads headers of audio frames: ADTS (ISO/IEC 13818-7, 6.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 13818-3) and
+//! LOAS, the frame around LATM (ISO/IEC 14496-3, 1.7.2).
 
 use super::super::aac_config::AAC_RATES;
 
-/// Coding of the frames in an elementary stream.
+/// Coding of the audio frames in an elementary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudioCoding {
-    /// AAC with a header before each frame.
+    /// AAC with an ADTS header before each frame.
     Adts,
-    /// AAC in the multiplex layer LATM.
+    /// AAC in the multiplex layer LATM, with a LOAS header before each element.
     Latm,
     /// MPEG-1 or MPEG-2 audio, layers I to III.
     Mpeg,
@@ -23,7 +23,7 @@ pub enum FrameFormat {
     Aac {
         /// Sample rate of the low-complexity core in hertz.
         rate: u32,
-        /// MPEG-4 channel configuration: 1 for mono, 2 for stereo, 6 for 5.1, 7 for 7.1, 0 if the stream itself
+        /// MPEG-4 channel configuration: 1 for mono, 2 for stereo, 6 for 5.1, 7 for 7.1. 0 means that the audio data
         /// defines the layout.
         channel_configuration: u8,
     },
@@ -33,7 +33,7 @@ pub enum FrameFormat {
         layer: u8,
         /// Sample rate in hertz.
         rate: u32,
-        /// Samples per channel.
+        /// Number of samples per channel in the frame.
         samples: u32,
     },
 }
@@ -60,26 +60,26 @@ impl FrameFormat {
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {
-    /// Length of the whole frame in bytes.
+    /// Length in bytes of the whole frame, including the header.
     pub(super) length: usize,
     /// Length in bytes of the header that is removed before decoding.
     pub(super) strip: usize,
-    /// Format of the audio, or `None` for LATM, where it is defined inside of the frame.
+    /// Format of the audio. `None` for LATM, whose format is inside of the frame.
     pub(super) format: Option<FrameFormat>,
 }
 
 /// Result of reading a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderResult {
-    /// A header.
+    /// The bytes begin with this header.
     Header(FrameHeader),
-    /// There are too few bytes to decide.
+    /// There are too few bytes to read a header.
     Incomplete,
-    /// The bytes are not a valid header.
+    /// The bytes do not begin with a valid header.
     None,
 }
 
-/// Reads the header at the start of `bytes`.
+/// Reads the header of a frame at the start of `bytes`.
 pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> HeaderResult {
     let (size, header) = match coding {
         AudioCoding::Adts => (7, bytes.first_chunk().and_then(adts)),
@@ -120,7 +120,7 @@ fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
         [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
     ];
     let sync = b[0] == 0xFF && b[1] & 0xE0 == 0xE0;
-    // MPEG-2 halves the rates of MPEG-1, MPEG-2.5 quarters them.
+    // The sample rates of MPEG-2 are half of those of MPEG-1, and those of MPEG-2.5 a quarter.
     let halvings = match b[1] >> 3 & 3 {
         3 => 0,
         2 => 1,

@@ -1,32 +1,33 @@
-//! The multiplex layer LATM (ISO/IEC 14496-3, 1.7.3) in the form that broadcasters use: one program, one layer.
+//! Reads the multiplex layer LATM (ISO/IEC 14496-3, 1.7.3) in the form that broadcasters use: one program with one
+//! layer.
 
 use super::super::aac_config;
 use super::super::bits::MsbBitReader;
 use super::headers::FrameFormat;
 
-/// The last configuration, which is sent with every element or only once.
+/// The current configuration. A broadcaster sends it with every element, or less often.
 #[derive(Debug, Clone, Copy)]
 struct Mux {
     format: FrameFormat,
-    /// Number of frames in one element.
+    /// Number of AAC frames in one multiplex element.
     frames: u32,
 }
 
-/// Unpacks multiplex elements.
+/// Unpacks the multiplex elements of one stream. Keeps the last configuration.
 #[derive(Debug, Default)]
 pub(super) struct Latm {
     mux: Option<Mux>,
 }
 
 impl Latm {
-    /// Returns the raw AAC blocks of one element, or `None` if it is damaged, of a kind that is not in use, or before
-    /// the first configuration.
+    /// Returns the raw AAC frames of one element with their format. Returns `None` if the element is damaged or of an
+    /// unsupported kind, or if no configuration was received yet.
     pub(super) fn unpack(&mut self, element: &[u8]) -> Option<Vec<(FrameFormat, Vec<u8>)>> {
         let bits = &mut MsbBitReader::new(element);
         let same = bits.flag()?;
         if !same {
-            // An invalid configuration replaces the last valid one: frames that follow belong to the new one and would
-            // be decoded wrongly.
+            // An invalid configuration also replaces the last valid one: the frames after it belong to the new
+            // configuration and would be decoded wrongly with the old one.
             self.mux = read_mux(bits);
         }
         let mux = self.mux?;
@@ -34,7 +35,7 @@ impl Latm {
     }
 }
 
-/// Reads a StreamMuxConfig. Returns `None` if it is damaged or not supported.
+/// Reads a configuration (StreamMuxConfig). Returns `None` if it is damaged or not supported.
 fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
     let version = bits.flag()?;
     if version && bits.flag()? {
@@ -52,7 +53,8 @@ fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
     let core = if version {
         let length = variable(bits)? as usize;
         let start = bits.position();
-        // The configuration may contain extensions that are not read. Its declared length leads to the next field.
+        // The configuration of the core may contain extensions, which are not read. Its declared length shows where the
+        // next field begins.
         let core = aac_config::read_core(bits).ok()?;
         bits.skip_to(start + length)?;
         core
@@ -93,7 +95,7 @@ fn variable(bits: &mut MsbBitReader<'_>) -> Option<u32> {
     bits.take(8 * bytes)
 }
 
-/// Reads one frame (PayloadLengthInfo and PayloadMux).
+/// Reads the bytes of one frame (PayloadLengthInfo and PayloadMux). Returns `None` if the element is too short.
 fn payload(bits: &mut MsbBitReader<'_>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {

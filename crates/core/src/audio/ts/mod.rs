@@ -1,13 +1,12 @@
-//! Demuxes MPEG transport streams (ISO/IEC 13818-1): takes pushed bytes and returns timed audio frames.
+//! Demuxes MPEG transport streams (ISO/IEC 13818-1): splits pushed bytes into audio frames with time stamps.
 //!
 //! ```text
 //! bytes ─► packets of 188 bytes ─► PAT → PMT choose a stream ─► PES ─► frames (ADTS, LATM, MPEG audio)
 //! ```
 //!
-//! The output does not depend on how the bytes are split into pushes. Damage affects only the frames that it touches:
-//! packets are found again by their sync bytes, tables are accepted only with a valid checksum, and a jump of a
-//! continuity counter ends a frame. A frame is returned as soon as it is complete, without waiting for the next
-//! packet.
+//! The output does not depend on how the bytes are split into pushes. Damaged bytes affect only the frames that contain
+//! them. Packets are found again by their sync bytes, and tables are accepted only with a valid checksum. After a jump
+//! of a continuity counter, the incomplete frame is discarded. A frame is returned as soon as its last byte was pushed.
 
 mod continuity;
 mod demuxer;

@@ -1,9 +1,9 @@
-//! Fields of one packet (ISO/IEC 13818-1, 2.4.3).
+//! Reads fields of a transport stream packet (ISO/IEC 13818-1, 2.4.3).
 
 use super::sync::PACKET_BYTES;
 
-/// Returns the payload of a packet, and true if the packet announces a discontinuity of its counter. Returns `None`
-/// for a packet without payload.
+/// Returns the payload of a packet, and true if the packet announces a discontinuity of its continuity counter.
+/// `control` is byte 3 of the packet. Returns `None` if the packet has no payload or is damaged.
 pub(super) fn payload(packet: &[u8; PACKET_BYTES], control: u8) -> Option<(&[u8], bool)> {
     match control >> 4 & 3 {
         1 => Some((&packet[4..], false)),
@@ -17,11 +17,11 @@ pub(super) fn payload(packet: &[u8; PACKET_BYTES], control: u8) -> Option<(&[u8]
     }
 }
 
-/// Returns true if a packet is a duplicate of the packet before (ISO/IEC 13818-1, 2.4.3.3). The clock in an
-/// adaptation field may differ, so the bytes from 4 to 11 are not compared. The other bytes are enough to distinguish
+/// Returns true if `packet` is a duplicate of the packet before (ISO/IEC 13818-1, 2.4.3.3). The clock in the adaptation
+/// field of a duplicate may differ, so bytes 4 to 11 are not compared. The other bytes are enough to distinguish
 /// packets.
 pub(super) fn is_duplicate(packet: &[u8; PACKET_BYTES], before: &[u8; PACKET_BYTES]) -> bool {
-    /// Offset of the bytes after the clock field, at its longest: 4 bytes of header, 2 of flags, 6 of clock.
+    /// Offset of the first byte after the clock field: 4 bytes of header, 2 of length and flags, 6 of clock.
     const CLOCK_END: usize = 12;
     packet[..4] == before[..4] && packet[CLOCK_END..] == before[CLOCK_END..]
 }

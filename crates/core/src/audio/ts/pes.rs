@@ -1,12 +1,12 @@
-//! Packetised elementary streams: a header with a time stamp, then the bytes of the stream (ISO/IEC 13818-1,
-//! 2.4.3.6).
+//! Reads packetised elementary streams (PES). A PES packet consists of a header with a time stamp and bytes of the
+//! elementary stream (ISO/IEC 13818-1, 2.4.3.6).
 
-/// Length in bytes of the fixed part of a header.
+/// Length in bytes of the fixed part of a PES header.
 const FIXED_HEADER_BYTES: usize = 9;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum PesState {
-    /// Skipping bytes until the next unit starts.
+    /// Skipping bytes until the next PES packet starts.
     #[default]
     Idle,
     PesHeader,
@@ -18,33 +18,34 @@ enum PesState {
 pub(super) struct Pes {
     state: PesState,
     header: Vec<u8>,
-    /// Number of remaining bytes of the body, or `None` if the header does not contain its length or packets were
-    /// lost.
+    /// Number of remaining bytes of the PES packet. `None` if the header does not contain the length, or if transport
+    /// packets were lost.
     remaining: Option<usize>,
 }
 
-/// Bytes of the elementary stream.
+/// A piece of the elementary stream, from one transport packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PesPayload<'a> {
-    /// Time stamp of the first frame that begins in this PES packet. It is set together with the first bytes of the
-    /// packet.
+    /// Time stamp (90 kHz) of the first frame that begins in the PES packet. `None` if the PES packet has none, or if
+    /// this is not its first piece.
     pub(super) pts: Option<u64>,
-    /// Bytes of the elementary stream, without the header of the PES packet.
+    /// Bytes of the elementary stream, without the PES header.
     pub(super) bytes: &'a [u8],
 }
 
 impl Pes {
-    /// Records that packets are missing.
+    /// Records that transport packets are missing.
     pub(super) fn gap(&mut self) {
-        // The missing packets contained an unknown part of the body, so its remaining length is unknown too.
+        // The missing packets contained an unknown number of bytes of the PES packet, so the remaining length is
+        // unknown too.
         self.remaining = None;
         if self.state == PesState::PesHeader {
             self.state = PesState::Idle;
         }
     }
 
-    /// Takes the payload of a packet and returns its bytes of the elementary stream, or an error if the PES header is
-    /// invalid.
+    /// Reads the payload of a transport packet. `unit_start` is true if a PES packet starts in it. Returns the bytes of
+    /// the elementary stream, or `None` if there are none. Returns an error if the PES header is invalid.
     pub(super) fn push<'a>(
         &mut self,
         payload: &'a [u8],
@@ -58,14 +59,14 @@ impl Pes {
         if self.state == PesState::PesHeader {
             let known = self.header.len();
             self.header.extend_from_slice(payload);
-            // A header can be split between packets. It has at most 264 bytes, which bounds the buffer.
+            // A PES header can be split between transport packets. It has at most 264 bytes, which limits the buffer.
             let Some(header) = PesHeader::read(&self.header).inspect_err(|()| self.state = PesState::Idle)?
             else {
                 return Ok(None);
             };
             self.state = PesState::Body;
             (self.remaining, pts) = (header.body, header.pts);
-            // Only the last packet of the header contains bytes of the body.
+            // Only the transport packet that ends the header contains bytes after it.
             bytes = &payload[header.length - known..];
         }
         if self.state != PesState::Body {
@@ -82,14 +83,14 @@ impl Pes {
 struct PesHeader {
     /// Length of the header in bytes.
     length: usize,
-    /// Length of the body in bytes, if known.
+    /// Length in bytes of the PES packet after the header, or `None` if unknown.
     body: Option<usize>,
     pts: Option<u64>,
 }
 
 impl PesHeader {
-    /// Reads a header. Returns `None` while bytes are missing, and an error if the bytes are not a valid header of a
-    /// stream that can contain audio.
+    /// Reads a PES header. Returns `None` if more bytes are needed, and an error if the bytes are not a valid header of
+    /// a stream that can contain audio.
     fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
         if !bytes.iter().zip(&[0, 0, 1]).all(|(a, b)| a == b) {
             return Err(());
@@ -97,7 +98,8 @@ impl PesHeader {
         let &[_, _, _, stream, high, low, marker, flags, extra, ref rest @ ..] = bytes else {
             return Ok(None);
         };
-        // Program stream maps, padding, private streams 2 and control messages have neither such a header nor audio.
+        // Streams with these ids (program stream maps, padding, private streams 2 and control messages) contain no
+        // audio and have no such header.
         if matches!(stream, 0..=0xBC | 0xBE | 0xBF | 0xF0..=0xF2 | 0xF8 | 0xFF) || marker & 0xC0 != 0x80 {
             return Err(());
         }
@@ -106,15 +108,16 @@ impl PesHeader {
             return Ok(None);
         }
         let size = usize::from(u16::from_be_bytes([high, low]));
-        // A length of 0 is legal only for video, but some packagers write it for audio. The body then ends with the
-        // next unit.
+        // A length of 0 is legal only for video, but some packagers write it for audio. The PES packet then ends where
+        // the next one starts.
         let body = if size == 0 { None } else { Some(size.checked_sub(3 + extra).ok_or(())?) };
         let pts = if flags & 0x80 != 0 && extra >= 5 { pts(rest) } else { None };
         Ok(Some(Self { length: FIXED_HEADER_BYTES + extra, body, pts }))
     }
 }
 
-/// Reads a time stamp of 33 bits, which is spread over five bytes with a marker bit after each part.
+/// Reads a time stamp of 33 bits, which is split over five bytes with marker bits in between. Returns `None` if a
+/// marker bit is missing.
 fn pts(bytes: &[u8]) -> Option<u64> {
     let &[a, b, c, d, e, ..] = bytes else { return None };
     if a & c & e & 1 == 0 {

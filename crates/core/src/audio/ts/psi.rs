@@ -1,19 +1,19 @@
-//! Program tables, which map packet ids to streams (ISO/IEC 13818-1, 2.4.4).
+//! Reads the program tables, which list the streams and their packet ids (ISO/IEC 13818-1, 2.4.4).
 
 use super::headers::AudioCoding;
 
 /// Maximum size of a section of a program table in bytes, including the header.
 const MAX_SECTION_BYTES: usize = 1_024;
-/// Maximum number of programs of one stream that are examined. Each program takes a buffer for its table. At twice this
-/// value, a crafted stream takes twice as much memory (128 KiB); at half this value, the audio of later programs in a
-/// large multiplex would not be found.
+/// Maximum number of programs of a transport stream that are examined. Each program takes a buffer for its table. At
+/// half this value, the audio of later programs in a large multiplex would not be found. At twice this value, a crafted
+/// stream takes 128 KiB of memory instead of 64 KiB.
 pub(super) const MAX_PROGRAMS: usize = 64;
 
-/// Assembles sections, which begin at any byte of a packet and can span several packets.
+/// Assembles the sections of a program table. A section can begin at any byte of a packet and span several packets.
 #[derive(Debug, Default)]
 pub(super) struct SectionAssembler {
     buffer: Vec<u8>,
-    /// True if `buffer` begins with a section.
+    /// True if `buffer` begins with the start of a section; false while bytes are skipped.
     in_section: bool,
 }
 
@@ -23,8 +23,8 @@ impl SectionAssembler {
         self.in_section = false;
     }
 
-    /// Takes the payload of a packet and returns the sections that it completes and whose checksum is valid. Adds the
-    /// number of other sections to `damaged`.
+    /// Adds the payload of a packet. Returns the sections that are complete now and have a valid checksum, and adds the
+    /// number of invalid sections to `damaged`. `unit_start` is true if a section begins in this packet.
     pub(super) fn push(&mut self, payload: &[u8], unit_start: bool, damaged: &mut u64) -> Vec<Vec<u8>> {
         let mut complete = Vec::new();
         if !unit_start {
@@ -37,9 +37,9 @@ impl SectionAssembler {
             self.in_section = false;
             return complete;
         };
-        // The bytes before the pointer end a section that began in an earlier packet.
+        // The bytes before the new section are the end of a section that began in an earlier packet.
         self.append(old, damaged, &mut complete);
-        // If that section is still incomplete, its rest was lost.
+        // If that section is still incomplete, its rest was lost, and its buffer is cleared.
         self.buffer.clear();
         self.in_section = true;
         self.append(new, damaged, &mut complete);
@@ -61,7 +61,7 @@ impl SectionAssembler {
             if self.buffer.len() < length {
                 return;
             }
-            // Several sections can follow each other without a new pointer.
+            // Several sections can follow each other in one packet, so the loop continues after a section.
             let section: Vec<u8> = self.buffer.drain(..length).collect();
             if crc(&section) == 0 {
                 complete.push(section);
@@ -72,22 +72,24 @@ impl SectionAssembler {
     }
 }
 
-/// Returns the packet ids of the program map tables that a program association table lists.
+/// Returns the packet ids of the program map tables that a program association table lists. Returns `None` if the
+/// section is not a valid, current table of this kind.
 pub(super) fn read_pat(section: &[u8]) -> Option<Vec<u16>> {
     let entries = body(section, 0)?.chunks_exact(4);
     let programs = entries.filter(|e| e[0] != 0 || e[1] != 0); // program 0 is the network table
     Some(programs.map(|e| pid(e[2], e[3])).take(MAX_PROGRAMS).collect())
 }
 
-/// One stream of a program.
+/// An audio stream of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PmtEntry {
     pub(super) pid: u16,
-    /// Coding of the audio, or the name of an audio codec that is not supported.
+    /// Coding of the audio. The error is the name of an audio codec that is not supported.
     pub(super) coding: Result<AudioCoding, &'static str>,
 }
 
-/// Returns the audio streams that a program map table lists.
+/// Returns the audio streams that a program map table lists. Returns `None` if the section is not a valid, current
+/// table of this kind.
 pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<PmtEntry>> {
     let body = body(section, 2)?;
     let info = length(*body.get(2)?, *body.get(3)?);
@@ -104,12 +106,12 @@ pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<PmtEntry>> {
     Some(streams)
 }
 
-/// Returns the bytes between the header and the checksum of a section, or `None` if it is of another table or not
-/// current.
+/// Returns the bytes between the header and the checksum of a section. Returns `None` if the section has another table
+/// id than `table` or is not current.
 fn body(section: &[u8], table: u8) -> Option<&[u8]> {
     let current = section.get(5)? & 1 == 1;
     let inner = section.get(8..section.len().checked_sub(4)?)?;
-    // A table can be announced before it becomes valid. Such a section must not change the choice of the stream yet.
+    // A table can be sent before it becomes valid. Such a section must not change the selected stream yet.
     Some(inner).filter(|_| section[0] == table && section[1] & 0x80 != 0 && current)
 }
 
@@ -121,8 +123,8 @@ fn length(high: u8, low: u8) -> usize {
     usize::from(u16::from_be_bytes([high & 0x0F, low]))
 }
 
-/// Returns the audio coding of a stream type (table 2-34, ETSI EN 300 468, ATSC A/53, Blu-ray). Returns the name of
-/// an audio codec that is not supported as an error, and `None` if the stream is not audio.
+/// Returns the audio coding of a stream from its type and descriptors (table 2-34, ETSI EN 300 468, ATSC A/53,
+/// Blu-ray). The error is the name of an audio codec that is not supported. Returns `None` if the stream is not audio.
 fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static str>> {
     let has = |tag: u8, content: &[u8]| {
         let mut rest = descriptors;
@@ -157,7 +159,8 @@ fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'s
 fn crc(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x04C1_1DB7;
     bytes.iter().fold(u32::MAX, |crc, &byte| {
-        // Tables have a few hundred bytes and are sent ten times a second, so that a lookup table would not pay off.
+        // Tables have a few hundred bytes and are sent ten times a second, so a lookup table would save no measurable
+        // time.
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
             (crc << 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(crc >> 31))
         })

@@ -1,4 +1,4 @@
-//! A transport stream as a source of packets for the audio reader.
+//! Reads a transport stream and returns its audio frames as packets for [`AudioReader`](crate::audio::AudioReader).
 
 use std::io::{ErrorKind, Read};
 
@@ -17,14 +17,12 @@ use super::frames::AudioFrame;
 use super::headers::FrameFormat;
 use super::{PTS_CLOCK, PTS_WRAP};
 
-/// Number of bytes per read. The source buffers twice as much, so the size only sets how much is demuxed at once; half
-/// or twice of it changes the number of calls.
+/// Number of bytes that are read and demuxed at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// Maximum number of bytes before the tables of a stream. The tables are sent ten times a second; this is minutes of
-/// radio and several seconds of video at the highest bit rates. At half this value, videos of high bit rate whose audio
-/// starts late are rejected; at twice this value, a file that only looks like a transport stream is read twice as far
-/// before it is rejected.
+/// Maximum number of bytes that are read to find the first audio frame: minutes of radio, or several seconds of video
+/// at the highest bit rates. At half this value, videos of high bit rate whose audio starts late are rejected. At twice
+/// this value, a file that only looks like a transport stream is read twice as far before it is rejected.
 const MAX_PROBE_BYTES: usize = 32 << 20;
 
 /// A reader of a transport stream.
@@ -33,12 +31,13 @@ pub(in super::super) struct TsReader {
     first_error: FirstError,
     demuxer: TsDemuxer,
     block: Vec<u8>,
-    /// The next frame, which was demuxed but not returned yet.
+    /// The next frame, which was demuxed but not returned yet. `None` if more bytes must be demuxed first.
     next: Option<AudioFrame>,
     format: Option<FrameFormat>,
-    /// Last time stamp in ticks, with the wraps of its counter undone.
+    /// Last time stamp in ticks (90 kHz), continued over the wraps of its 33-bit counter. `None` before the first time
+    /// stamp.
     clock: Option<i64>,
-    /// True if the gap before `next` was reported.
+    /// True if the damage before the frame in `next` was already reported.
     gap_reported: bool,
     ended: bool,
 }
@@ -59,8 +58,8 @@ impl TsReader {
         };
         let mut read = 0;
         while !reader.ended && reader.next.is_none() {
-            // A program without audio may be followed by another one with audio. Its table would come within a fraction
-            // of a second, so an eighth of the limit is enough.
+            // After a program without audio, another program with audio may be found. Its table is sent within a
+            // fraction of a second, so an eighth of the limit is enough.
             let has_no_audio = reader.demuxer.has_program_map() && reader.demuxer.stream().is_none();
             if read > MAX_PROBE_BYTES || has_no_audio && read > MAX_PROBE_BYTES / 8 {
                 break;
@@ -97,7 +96,7 @@ impl TsReader {
         &self.first_error
     }
 
-    /// Creates a decoder for the next frames.
+    /// Creates a decoder for the format of the next frame. `name` is the name of the stream in errors.
     pub(in super::super) fn select_track(&mut self, name: &str) -> Result<SelectedTrack, AudioError> {
         let format = self.next.as_ref().map(|frame| frame.format).or(self.format);
         let unsupported_codec = |codec| AudioError::UnsupportedCodec { name: name.to_owned(), codec };
@@ -112,7 +111,7 @@ impl TsReader {
         Ok(SelectedTrack { codec, rate: format.rate(), channels, seconds: None })
     }
 
-    /// Returns the next event.
+    /// Returns the next event, such as a frame as a packet. A change of the format is reported before its first frame.
     pub(in super::super) fn next(&mut self) -> DemuxEvent {
         while self.next.is_none() {
             self.next = self.demuxer.next_frame();
@@ -129,11 +128,11 @@ impl TsReader {
         }
         let Some(frame) = self.next.take() else { return DemuxEvent::End };
         if Some(frame.format) != self.format {
-            // The reader creates a new decoder before it reads the frame again.
+            // The caller selects the track again, which creates a decoder, and then reads this frame.
             self.next = Some(frame);
             return DemuxEvent::TracksChanged;
         }
-        // The damage is reported before the frame, which stays in `next` for the following call.
+        // Damage is reported before the frame after it. The frame stays in `next` for the following call.
         if frame.after_gap && !std::mem::replace(&mut self.gap_reported, true) {
             self.next = Some(frame);
             return DemuxEvent::Damaged("packets of the transport stream are missing or damaged".to_owned());
@@ -150,11 +149,11 @@ impl TsReader {
         TimedPacket { packet, start: ticks.map(|ticks| ticks as f64 / f64::from(PTS_CLOCK)), seconds }
     }
 
-    /// Undoes the wraps of a 33-bit counter: returns the value nearest to the last time stamp among those that `pts`
-    /// can mean.
+    /// Continues time stamps over the wraps of their 33-bit counter. Returns the time that equals `pts` modulo 2^33 and
+    /// is nearest to the last time stamp.
     fn unwrap_pts(&mut self, pts: u64) -> i64 {
-        // A stream can jump back a little at a splice. The nearest value is chosen, so that a small step back is not a
-        // wrap of 26 hours.
+        // A stream can jump back a little at a splice. The nearest time is chosen, so that a small step back is not
+        // treated as a wrap of 26 hours.
         let wrap = PTS_WRAP.cast_signed();
         let last = self.clock.unwrap_or(pts.cast_signed());
         let ahead = (pts.cast_signed() - last).rem_euclid(wrap);
@@ -163,7 +162,8 @@ impl TsReader {
         now
     }
 
-    /// Reads the next block and returns its length. I/O errors are kept in `first_error` and end the stream.
+    /// Reads and demuxes the next block. Returns its length in bytes, or 0 at the end and after an error. I/O errors
+    /// are kept in `first_error` and end the stream.
     fn read_block(&mut self) -> usize {
         match self.source.read(&mut self.block) {
             Ok(0) => {
@@ -176,7 +176,7 @@ impl TsReader {
                 count
             }
             Err(error) => {
-                // The source has kept the error, and the caller takes it from there at the end.
+                // The error is not returned here, because the source has stored it in `first_error`.
                 self.ended = error.kind() != ErrorKind::Interrupted;
                 0
             }
@@ -184,7 +184,7 @@ impl TsReader {
     }
 }
 
-/// Returns the decoder parameters for frames of this format. An error describes the variant that is not supported.
+/// Returns the decoder parameters for frames of this format. An error describes a variant that is not supported.
 pub(in super::super) fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
     match format {
         FrameFormat::Aac { rate, channel_configuration } => {

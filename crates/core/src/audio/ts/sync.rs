@@ -1,21 +1,22 @@
-//! Splits bytes into packets by finding their sync bytes, initially and after damage (ISO/IEC 13818-1, 2.4.3.2).
-//! Blu-ray's `.m2ts` has four additional bytes before each packet, and DVB recorders may add sixteen bytes after it.
+//! Splits bytes into transport packets. Packets are found by their sync bytes, at the start and after damage (ISO/IEC
+//! 13818-1, 2.4.3.2). Blu-ray's `.m2ts` has four additional bytes before each packet, and DVB recorders may add sixteen
+//! bytes after each packet.
 
 /// Length of a packet in bytes.
 pub(super) const PACKET_BYTES: usize = 188;
 
 const SYNC: u8 = 0x47;
-/// Distances between sync bytes in bytes, the usual one first.
+/// Possible distances between sync bytes in bytes (strides), the most common one first.
 const STRIDES: [usize; 3] = [188, 192, 204];
-/// Number of consecutive sync bytes that identify a stream: noise contains them at one of 2^40 positions. At 3, random
-/// bytes match at one of 2^24 positions, which occurs in ordinary files; at 10, a damaged stream is found again only
-/// after 10 intact packets.
+/// Number of consecutive sync bytes that identify a transport stream. Random bytes match at one of 2^40 positions. At
+/// 3, they match at one of 2^24 positions, so some other files would be read as transport streams. At 10, audio after
+/// damage is lost until 10 intact packets follow.
 const MIN_SYNC_RUN: usize = 5;
-/// Number of bytes that are examined to check one position.
+/// Number of bytes that are needed to check one position.
 const CHECK_BYTES: usize = (MIN_SYNC_RUN - 1) * 204 + 1;
 
-/// Returns true if the bytes at the start of a file are those of a transport stream, which may begin within a packet.
-/// `head` must contain at least some kilobytes, or the whole file if it is shorter.
+/// Returns true if the file that begins with `head` is probably a transport stream. The stream may begin within a
+/// packet. `head` must contain at least some kilobytes, or the whole file if it is shorter.
 ///
 /// # Examples
 ///
@@ -38,45 +39,45 @@ pub fn looks_like_ts(head: &[u8]) -> bool {
         .any(|at| STRIDES.iter().any(|&stride| has_sync_run(&head[at..], stride, MIN_SYNC_RUN)))
 }
 
-/// Returns true if `bytes` begins with a packet that other packets follow.
+/// Returns true if `bytes` begins with a packet and further packets follow it.
 pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
     STRIDES.iter().any(|&stride| has_sync_run(bytes, stride, MIN_SYNC_RUN))
 }
 
-/// Returns true if `wanted` sync bytes follow each other at this distance. In a shorter input, all positions that it
-/// contains must match, at least two.
+/// Returns true if `bytes` contains `wanted` sync bytes at a distance of `stride`, the first one at the start. If
+/// `bytes` is shorter, it must contain at least two, and all positions within it must match.
 fn has_sync_run(bytes: &[u8], stride: usize, wanted: usize) -> bool {
     let count = bytes.len().div_ceil(stride).min(wanted);
     count >= 2 && (0..count).all(|i| bytes[i * stride] == SYNC)
 }
 
-/// Finds packets in pushed bytes.
+/// Finds transport packets in pushed bytes.
 #[derive(Debug, Default)]
 pub(super) struct PacketSync {
     buffer: Vec<u8>,
     at: usize,
     stride: Option<usize>,
-    /// Number of bytes between the last packet and the next one that are still to be skipped.
+    /// Number of bytes after the last packet that are still to be skipped before the next one.
     skip: usize,
-    /// Number of packets without their sync byte, and of places where the search for packets began again.
+    /// Number of packets with a wrong sync byte, including places where packets had to be searched again.
     pub(super) damaged: u64,
 }
 
 impl PacketSync {
-    /// Takes the next bytes.
+    /// Adds the next bytes of the stream.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.at);
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Discards an incomplete packet. The next bytes begin a new one.
+    /// Discards an incomplete packet. The next bytes must begin with a new packet.
     pub(super) fn restart(&mut self) {
         self.buffer.clear();
         (self.at, self.skip) = (0, 0);
     }
 
-    /// Returns true if bytes are left that are not a complete packet.
+    /// Returns true if bytes of an incomplete packet are left.
     pub(super) fn has_partial_packet(&self) -> bool {
         self.buffer.len() > self.at
     }
@@ -97,10 +98,10 @@ impl PacketSync {
             };
             let packet: [u8; PACKET_BYTES] = rest.get(..PACKET_BYTES)?.try_into().ok()?;
             if packet[0] != SYNC {
-                // Only this sync byte is damaged if the next two are where they should be.
+                // If the next two sync bytes are at their places, only this one is damaged, and the stride is kept.
                 let reach = 2 * stride + 1;
-                // Without the two following sync bytes, the decision would depend on how the bytes are split into
-                // pushes.
+                // The next two sync bytes must be known first. Otherwise the result would depend on how the bytes are
+                // split into pushes.
                 if rest.len() < reach && !last {
                     return None;
                 }
@@ -119,7 +120,7 @@ impl PacketSync {
         }
     }
 
-    /// Moves to the next position where packets follow each other. Returns true if there is one.
+    /// Moves to the next position at which packets follow each other. Returns false if no such position is known yet.
     fn search(&mut self, last: bool) -> bool {
         let rest = &self.buffer[self.at..];
         let positions = if last {
@@ -142,7 +143,7 @@ impl PacketSync {
                 return true;
             }
         }
-        // The remaining bytes are kept: with more bytes, packets may begin in them.
+        // The remaining bytes are kept, because a packet may begin in them.
         self.at += positions;
         false
     }

@@ -1,4 +1,4 @@
-//! Merges several runs into one, one range of hashes at a time.
+//! Merges several runs of index rows into one, one range of hashes at a time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,8 +9,8 @@ use crate::index::TrackNumber;
 use crate::index::postings::posting;
 use crate::index::sort::sort_by_hash;
 
-/// Target for the number of postings in a chunk: about 200 MB of memory at once. At half this value, memory halves and
-/// a merge sends twice as many statements to the database; at twice this value, memory is about 400 MB.
+/// Target for the number of postings in a chunk. Merging a chunk takes about 200 MB of memory. At half this value, it
+/// takes 100 MB, and a merge sends twice as many statements to the database. At twice this value, it takes 400 MB.
 const POSTINGS_PER_CHUNK: u64 = 16 << 20;
 
 /// A run to merge.
@@ -20,13 +20,13 @@ pub struct MergeSource {
     pub run: u64,
     /// Division of the run into rows.
     pub shape: RunShape,
-    /// Number of postings.
+    /// Number of postings of the run.
     pub postings: u64,
     /// Tracks of the run in order of their start.
     pub tracks: Vec<RowTrack>,
 }
 
-/// A range of hashes that is merged at once.
+/// A range of hashes whose rows are merged in one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     low: u32,
@@ -34,18 +34,19 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Returns the first and the last bucket of the chunk in a run of this shape.
+    /// Returns the numbers of the first and the last bucket of the chunk in a run of this shape.
     #[must_use]
     pub fn buckets(&self, shape: RunShape) -> (u32, u32) {
         (shape.bucket(self.low), shape.bucket(self.high))
     }
 }
 
-/// New positions of the tracks of a run. For each track: its old start, and the number to add to its times, or `None`
-/// if the track is removed.
+/// New positions of the tracks of a run. For each track: its old start, and the number to add to the times of its
+/// postings, or `None` if the track is removed.
 type Moves = Vec<(u32, Option<i64>)>;
 
-/// A merge in progress.
+/// A merge of several runs. [`Merge::new`] plans it, [`Merge::merge`] is called for each chunk, and [`Merge::finish`]
+/// returns the result.
 ///
 /// # Examples
 ///
@@ -80,7 +81,7 @@ type Moves = Vec<(u32, Option<i64>)>;
 /// ```
 #[derive(Debug)]
 pub struct Merge {
-    /// For each number of a run: its index among the sources, its shape and its moves.
+    /// For the number of each run: its index among the sources, its shape, and the moves of its tracks.
     sources: HashMap<u64, (usize, RunShape, Moves)>,
     shape: RunShape,
     tracks: Vec<RowTrack>,
@@ -89,7 +90,7 @@ pub struct Merge {
     chunk_bits: u32,
 }
 
-/// Result of a merge, without the rows.
+/// Properties of the run that a merge has made, without its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// Division of the new run into rows.
@@ -98,12 +99,12 @@ pub struct Merged {
     pub postings: u64,
     /// Tracks of the new run in order of their start.
     pub tracks: Vec<RowTrack>,
-    /// Number of deleted postings of removed tracks, for each group of hashes.
+    /// Number of postings of removed tracks that were left out, for each group of hashes.
     pub dropped: Vec<u32>,
 }
 
 impl Merge {
-    /// Plans the merge of these runs, without the tracks in `removed`. Returns `None` if they do not fit onto one
+    /// Plans the merge of `sources`, without the tracks in `removed`. Returns `None` if the tracks do not fit onto one
     /// time line.
     #[must_use]
     pub fn new(sources: &[MergeSource], removed: &HashSet<TrackNumber>) -> Option<Self> {
@@ -123,11 +124,11 @@ impl Merge {
             moves.insert(source.run, (index, source.shape, of_run));
             postings += source.postings;
         }
-        // A chunk must not divide a row of the run with the fewest bucket bits.
+        // A chunk must contain whole rows, also of the run with the fewest bucket bits.
         let coarsest = sources.iter().map(|source| u32::from(source.shape.bucket_bits)).min().unwrap_or(0);
         let chunk_bits = (postings / POSTINGS_PER_CHUNK).checked_ilog2().unwrap_or(0).min(coarsest);
-        // `postings` still includes removed tracks, whose number is only known afterwards. The shape only has to be
-        // near the target.
+        // `postings` includes removed tracks, because the number of their postings is known only after the merge. This
+        // is exact enough, because the shape only has to be near the target.
         let shape = line.shape(postings);
         Some(Self {
             sources: moves,
@@ -145,10 +146,11 @@ impl Merge {
         (0..1u32 << self.chunk_bits).map(move |n| Chunk { low: n << shift, high: ((n + 1) << shift) - 1 })
     }
 
-    /// Returns the rows of the new run in a chunk. `old` must contain all rows of the sources in this chunk. Returns
-    /// `None` if a row is damaged.
+    /// Merges one chunk and returns its rows of the new run. `old` must contain all rows of the sources in this chunk.
+    /// Returns `None` if a row is damaged or belongs to a run that is not a source.
     pub fn merge(&mut self, chunk: Chunk, old: &mut [RunRow]) -> Option<Vec<Row>> {
-        // Sorted in the order of the new time line, because `sort_by_hash` keeps the order within a hash.
+        // The rows are sorted in the order of the new time line, because `sort_by_hash` keeps the order of postings
+        // with equal hashes.
         old.sort_by_key(|old| (self.sources.get(&old.run).map(|(index, ..)| *index), old.row.bucket));
         let mut postings = Vec::new();
         let dropped = &mut self.dropped;
@@ -160,14 +162,14 @@ impl Merge {
                 None => dropped[group(base | hash)] += 1,
             })?;
         }
-        // The sort keeps the order within a hash, so the result has the order that `encode` requires without a
-        // comparison of times.
+        // Postings of equal hash are already in order of time and keep this order. So the result is sorted as `encode`
+        // requires.
         sort_by_hash(&mut postings, chunk.low, HASH_BITS - self.chunk_bits, &mut Vec::new());
         self.postings += postings.len() as u64;
         Some(rows(&postings, self.shape))
     }
 
-    /// Returns the result after all chunks are merged.
+    /// Returns the properties of the new run. Must be called after all chunks were merged.
     #[must_use]
     pub fn finish(self) -> Merged {
         let Self { shape, tracks, postings, dropped, .. } = self;
@@ -175,7 +177,7 @@ impl Merge {
     }
 }
 
-/// Returns the new time of a posting, or `None` if its track is removed.
+/// Returns the time of a posting on the new time line, or `None` if its track is removed.
 fn moved(moves: &Moves, time: u32) -> Option<u32> {
     let index = moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
     u32::try_from(i64::from(time) + moves[index].1?).ok()

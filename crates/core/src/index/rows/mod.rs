@@ -1,9 +1,10 @@
-//! The index as rows of a database, for catalogs that outgrow one machine and for searches without a local index.
+//! The index as rows of a database, for catalogs that are too large for one machine and for searches without local
+//! index files.
 //!
-//! A row contains the postings of one bucket of one run, encoded as in run files. The number of a bucket also encodes
-//! the number of its hash bits in the run: it consists of a leading one and the high bits of the hash, like the
-//! numbers of the nodes of a binary tree. A lookup is thus a set of bucket numbers that does not depend on the runs,
-//! and the table can be distributed over servers by this number.
+//! A row contains the postings of one bucket of one run, encoded as in run files. The number of a bucket is a bit of
+//! value one, followed by the high bits of its hashes, like the numbers of nodes in a binary tree. So buckets of runs
+//! with different numbers of hash bits have different numbers. A lookup requests a set of bucket numbers and needs no
+//! numbers of runs, and the table can be distributed over servers by the bucket number.
 
 mod merge;
 mod pack;
@@ -19,14 +20,14 @@ use super::TrackNumber;
 use super::postings::BucketShape;
 use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION, in_hash_range};
 
-/// Version of rows: of their layout (high half) and of the hashes of landmarks (low half). Rows of another version
-/// are rebuilt.
+/// Version of the rows: the version of their layout in the high half, that of the hashes of landmarks in the low half.
+/// Rows of another version are rebuilt.
 pub const ROWS_VERSION: i32 = 1 << 16 | SCHEME_VERSION as i32;
 
-/// Division of the postings of a run into rows, and their encoding.
+/// Division of the postings of a run into rows, and encoding of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunShape {
-    /// Number of bits of a hash that number its bucket: 0 to 21.
+    /// Number of high bits of a hash that are part of its bucket number: 0 to 21.
     pub bucket_bits: u8,
     /// Number of bits of a time on the time line of the run: 1 to 32.
     pub time_bits: u8,
@@ -46,8 +47,8 @@ impl RunShape {
         (1 << self.bucket_bits) | hash >> self.shift()
     }
 
-    /// Returns the numbers of the buckets that contain the hashes `low ..= high`. The iterator is empty if no
-    /// landmark can have such a hash.
+    /// Returns the numbers of the buckets that contain the hashes `low ..= high`. The iterator is empty if the range
+    /// contains no valid hash.
     fn buckets(self, low: u32, high: u32) -> impl Iterator<Item = u32> {
         let range = in_hash_range(low, high);
         range.into_iter().flat_map(move |(low, high)| self.bucket(low)..=self.bucket(high))
@@ -66,30 +67,32 @@ pub struct RowTrack {
     pub track: TrackNumber,
     /// Start on the time line, in units of a posting's time (23 ms).
     pub start: u32,
-    /// Length in the same units.
+    /// Length, in units of a posting's time (23 ms).
     pub length: u32,
 }
 
 impl RowTrack {
-    /// Returns the number of units that the track takes on the time line, including the silence before it.
+    /// Returns the number of units (23 ms) that the track takes on the time line, including the margin of 16 s before
+    /// it.
     #[must_use]
     pub fn units(&self) -> u64 {
         units_of(self.length)
     }
 }
 
-/// Returns the number of units that a track of this length takes on a time line, including the silence before it.
+/// Returns the number of units (23 ms) that a track of `length` units takes on a time line, including the margin of 16
+/// s before it.
 #[must_use]
 pub fn units_of(length: u32) -> u64 {
     super::layout::units_taken(length)
 }
 
-/// Properties of a run, without its rows.
+/// Properties of a run of index rows, without the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowRun {
     /// Division of the run into rows.
     pub shape: RunShape,
-    /// Number of postings.
+    /// Number of postings of the run.
     pub postings: u64,
     /// Tracks of the run in order of their start.
     pub tracks: Vec<RowTrack>,
@@ -97,7 +100,7 @@ pub struct RowRun {
     pub groups: Vec<u32>,
 }
 
-/// A row: the postings of a bucket of a run.
+/// A row of the index: the postings of one bucket of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Number of the bucket.
@@ -106,63 +109,66 @@ pub struct Row {
     pub packed: Vec<u8>,
 }
 
-/// A row with the run that it belongs to.
+/// A row of the index with the number of its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
     /// Number of the run.
     pub run: u64,
-    /// Row of the run.
+    /// The row.
     pub row: Row,
 }
 
-/// A position on the time line of a run whose track is requested.
+/// A position on the time line of a run. [`RowStore::locate`] looks up the track at this position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowPosition {
-    /// Index of the list that the position belongs to.
+    /// Index of the list that the position belongs to. A request contains one list for each lookup.
     pub list: u32,
     /// Number of the run.
     pub run: u64,
-    /// Position on the time line of the run. It belongs to the last track that starts there or before.
+    /// Position on the time line of the run, in units of a posting's time (23 ms). Its track is the last track that
+    /// starts at or before this position.
     pub place: u32,
     /// Number of votes for the position.
     pub votes: u32,
 }
 
-/// The track at a requested position.
+/// The track at a requested position, as [`RowStore::locate`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowCandidate {
-    /// Index in the list of requested positions.
+    /// Index of the position among the requested positions.
     pub position: usize,
     /// Number of the track.
     pub track: TrackNumber,
-    /// Start of the track on the time line of the run.
+    /// Start of the track on the time line of the run, in units of a posting's time (23 ms).
     pub start: u32,
-    /// Packed constellation of the track. It may be left out for known tracks.
+    /// Packed constellation of the track. `None` only for tracks that the caller listed as known.
     pub packed: Option<Vec<u8>>,
 }
 
-/// An error of reading rows.
+/// An error while reading rows.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
     /// The runs have changed since the index was opened. Open it again and repeat the search.
     #[error("the runs of the index have changed since it was opened")]
     Stale,
-    /// The database failed.
+    /// The database failed to return the rows.
     #[error(transparent)]
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-/// A store of rows. Its methods are called by the threads that search, which block until the result is available.
+/// A store of index rows, such as a database. Searching threads call its methods and block until the result is
+/// available.
 pub trait RowStore: Send + Sync {
-    /// Returns all rows of these buckets (sorted, without duplicates), of the runs that the index was opened with.
+    /// Returns all rows with these bucket numbers, of the runs with which the index was opened. `buckets` is sorted and
+    /// contains no duplicates.
     ///
     /// # Errors
     /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError>;
 
-    /// Returns the tracks of the `max_candidates` best positions of each list of positions, in order of falling votes,
-    /// then track, then position in the track. Positions in removed tracks do not count. The results of the lists
-    /// follow each other. The constellations of the tracks in `known` may be left out.
+    /// Returns the tracks at the `max_candidates` best positions of each list, in order of falling votes, then track,
+    /// then position in the track. The results of all lists are concatenated in the order of the lists. Positions in
+    /// removed tracks are ignored. The constellations of the tracks in `known` may be left out.
     ///
     /// # Errors
     /// [`RowError`] if the rows cannot be read or the runs have changed.

@@ -1,4 +1,4 @@
-//! Makes the rows of a run from constellations.
+//! Makes index rows from constellations.
 
 use rayon::prelude::*;
 
@@ -11,15 +11,15 @@ use crate::index::layout::{MAX_RUN_UNITS, TRACK_MARGIN_UNITS, time_bits, units_t
 use crate::index::sort::par_sort_by_hash;
 use crate::index::write::{length, postings_of};
 
-/// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database. At
-/// half this value, the table has twice as many rows, each with its own overhead; at twice this value, a lookup
-/// transfers about twice as many postings that it does not need.
+/// Target for the average number of postings in a row. A row then takes 1.5 kB, so that a page of a database contains
+/// about five rows. At half this value, the table has twice as many rows, each with its overhead. At twice this value,
+/// a lookup transfers about twice as many postings that it does not need.
 const POSTINGS_PER_ROW: u64 = 600;
-/// Maximum number of postings of a run. At this size each row contains the postings of one hash, so a larger run
-/// would only have larger rows, too large for a page.
+/// Maximum number of postings of a run. At this size, each row contains the postings of one hash and cannot be divided
+/// further. A larger run would have rows that are too large for a page of a database.
 pub const MAX_RUN_POSTINGS: u64 = POSTINGS_PER_ROW << HASH_BITS;
 
-/// Places tracks on a time line.
+/// The tracks of a run and their places on the time line.
 #[derive(Debug, Default)]
 pub(super) struct TimeLine {
     pub(super) tracks: Vec<RowTrack>,
@@ -45,8 +45,8 @@ impl TimeLine {
     }
 }
 
-/// Makes a run of the first tracks, as many as fit onto one time line. Returns the properties of the run, whose
-/// number of tracks is the number of packed tracks, and its rows in order of their bucket.
+/// Packs tracks into a run: the first ones, as many as fit onto one time line. Returns the properties of the run, and
+/// its rows in order of their bucket. `RowRun::tracks` contains one entry for each packed track.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     let mut line = TimeLine::default();
     let mut starts = Vec::new();
     for (number, constellation) in tracks {
-        // Tracks that do not fit are left to the next call, because a run never ends within a track.
+        // Tracks that do not fit are left for the next run, because a track is never divided between runs.
         let Some(start) = line.place(*number, length(constellation)) else { break };
         starts.push(start);
     }
@@ -75,7 +75,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
         postings_of(constellation).into_iter().map(move |posting| posting + start)
     };
     let mut postings: Vec<u64> = tracks.par_iter().zip(&starts).flat_map_iter(of_track).collect();
-    // Tracks were appended in order of their start, so a stable sort by hash also orders the times.
+    // The postings of the tracks are in order of time, so a stable sort by hash also orders the times of equal hashes.
     par_sort_by_hash(&mut postings, HASH_BITS);
     let count = postings.len() as u64;
     let shape = line.shape(count);
@@ -85,7 +85,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     (RowRun { shape, postings: count, tracks: line.tracks, groups }, rows)
 }
 
-/// Returns the rows of sorted postings.
+/// Encodes sorted postings as rows, in order of their bucket.
 pub(super) fn rows(postings: &[u64], shape: RunShape) -> Vec<Row> {
     let bucket = |posting: u64| shape.bucket((posting >> 32) as u32);
     let row = |same: &[u64]| Row { bucket: bucket(same[0]), packed: shape.codec().encode(same, Vec::new()) };

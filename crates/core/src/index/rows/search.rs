@@ -1,4 +1,4 @@
-//! Searches an index in rows.
+//! Searches an index whose postings are rows of a database.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,12 +10,12 @@ use crate::index::search_index::{Candidate, OffsetPeak, SearchIndex, SearchSessi
 use crate::index::{IndexError, TrackNumber};
 
 /// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the first
-/// runs are taken. At half this value, ties are cut earlier and the result can depend on the order of runs in very
-/// repetitive catalogs; at twice this value, a request can be twice as large.
+/// runs are requested. At half this value, the result for a catalog with many copies of a track depends more often on
+/// the order of runs. At twice this value, a request to the database can be twice as large.
 const MAX_POSITIONS_PER_LIST: usize = 4096;
-/// Number of constellations that are kept during one search. If there are more, all are dropped before the next
-/// request. A constellation of a song takes about 14 kB. At half this value, long searches read constellations again
-/// more often; at twice this value, a session takes up to twice the memory.
+/// Number of constellations that a session keeps in memory. If there are more, all are dropped before the next request.
+/// The constellation of a song takes about 14 kB. At half this value, long searches read constellations from the
+/// database again more often. At twice this value, a session takes up to twice the memory.
 const MAX_CACHED_CONSTELLATIONS: usize = 1000;
 
 /// An index whose rows are in a [`RowStore`].
@@ -38,8 +38,9 @@ impl<S> std::fmt::Debug for RowIndex<S> {
 }
 
 impl<S: RowStore> RowIndex<S> {
-    /// Creates an index of these runs. `groups` are the sums over all runs. `tracks` is the number of tracks that are
-    /// not removed, and `units` is the part of the time lines that they take.
+    /// Creates an index of these runs, each given by its number and shape. `groups` contains the number of postings of
+    /// each group of hashes in all runs. `tracks` is the number of tracks without removed ones, and `units` is the sum
+    /// of [`units_of`](super::units_of) over these tracks.
     #[must_use]
     pub fn new(store: S, runs: Vec<(u64, RunShape)>, groups: Vec<u32>, tracks: usize, units: u64) -> Self {
         let seconds = (units * u64::from(POSTING_TICKS)) as f64 / TICKS_PER_SECOND;
@@ -52,14 +53,14 @@ impl<S: RowStore> RowIndex<S> {
         &self.store
     }
 
-    /// Returns the same index with another store, such as one that counts what it reads.
+    /// Returns the same index with another store, such as a store that counts the rows that are read.
     #[must_use]
     pub fn with<T>(&self, store: T) -> RowIndex<T> {
         let Self { runs, groups, tracks, seconds, .. } = self;
         RowIndex { store, runs: runs.clone(), groups: groups.clone(), tracks: *tracks, seconds: *seconds }
     }
 
-    /// Returns the number of tracks that can be found.
+    /// Returns the number of tracks that can be found, without removed ones.
     #[must_use]
     pub fn tracks(&self) -> usize {
         self.tracks
@@ -86,7 +87,7 @@ impl<S: RowStore> SearchIndex for RowIndex<S> {
     }
 }
 
-/// A search session of one thread.
+/// A search session in an index of rows.
 struct RowSession<'a, S> {
     index: &'a RowIndex<S>,
     /// Rows of the current lookup by bucket.
@@ -95,10 +96,10 @@ struct RowSession<'a, S> {
 }
 
 impl<S: RowStore> RowSession<'_, S> {
-    /// Returns the buckets that the probes need, in all shapes of runs.
+    /// Returns the numbers of all buckets that the probes need, for the shapes of all runs.
     fn buckets(&self, probes: &[Probe]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
-        // Runs of one shape share their bucket numbers, so each shape is expanded only once.
+        // Runs with equal bucket bits have the same bucket numbers, so these are computed only once.
         shapes.sort_unstable();
         shapes.dedup_by_key(|shape| shape.bucket_bits);
         let of_shape =
@@ -106,14 +107,15 @@ impl<S: RowStore> RowSession<'_, S> {
         shapes.into_iter().flat_map(of_shape).collect()
     }
 
-    /// Reads all rows that the probes need in one request.
+    /// Reads all rows that the probes need, in one request to the store.
     fn read(&mut self, probes: &[Probe]) -> Result<(), IndexError> {
         self.rows.clear();
         let buckets: Vec<u32> = self.buckets(probes).into_iter().collect();
         if buckets.is_empty() {
             return Ok(());
         }
-        // One request for all lookups and runs: the round trip to the database costs more than the rows.
+        // One request for all lookups and runs, because a round trip to the database takes longer than reading the
+        // rows.
         for row in self.index.store.rows(&buckets)? {
             self.rows.entry(row.row.bucket).or_default().push(row);
         }
@@ -138,7 +140,7 @@ impl<S: RowStore> SearchSession for RowSession<'_, S> {
                 for bucket in shape.buckets(probe.low, probe.high) {
                     if bucket > last {
                         last = bucket;
-                        // The probes are sorted, so no later one needs postings before this one.
+                        // The probes are sorted, so no later probe needs postings below the first hash of this probe.
                         from += decoded[from..].iter().take_while(|(hash, _)| *hash < probe.low).count();
                         decoded.drain(..from);
                         from = 0;
@@ -171,13 +173,13 @@ impl<S: RowStore> SearchSession for RowSession<'_, S> {
         let mut positions = Vec::new();
         let mut offsets = Vec::new();
         for (list, all) in lists.iter().enumerate() {
-            // Up to twice as many as needed, because some may be in removed tracks.
+            // About twice as many positions as needed are requested, because some may be in removed tracks.
             let last = all.get(2 * max_candidates - 1).or(all.last()).map_or(0, |position| position.votes);
             for position in
                 all.iter().take_while(|position| position.votes >= last).take(MAX_POSITIONS_PER_LIST)
             {
-                // The same position that `Local::candidate` looks up in files, so that both storages choose the same
-                // track.
+                // This is the same position that `FileSession::candidate` looks up in index files, so that both choose
+                // the same track.
                 let place = position.offset.saturating_add(TRACK_MARGIN_UNITS);
                 let run = self.index.runs[position.run].0;
                 positions.push(RowPosition { list: list as u32, run, place, votes: position.votes });
@@ -188,8 +190,8 @@ impl<S: RowStore> SearchSession for RowSession<'_, S> {
         if positions.is_empty() {
             return Ok(found);
         }
-        // Dropped before the request and not during it: the store may leave out the constellations that are listed as
-        // known.
+        // Constellations are dropped before the request and not after it, because the store leaves out those that are
+        // listed as known.
         if self.cached.len() > MAX_CACHED_CONSTELLATIONS {
             self.cached.clear();
         }

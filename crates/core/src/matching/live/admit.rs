@@ -21,7 +21,8 @@ const MIN_EXPLAINED_FRACTION: f64 = 0.7;
 
 impl StreamAirings {
     /// Starts an airing from an explanation of a window, unless its recording is already playing. `limit` is the
-    /// logarithm of the accepted probability of chance; `correction` is that of the number of hypotheses per hour.
+    /// logarithm of the accepted probability of chance; `correction` is the logarithm of the number of hypotheses per
+    /// hour. Adds the resulting events to `out`.
     pub(super) fn admit(
         &mut self,
         explanation: &Explanation,
@@ -36,8 +37,8 @@ impl StreamAirings {
         if let Some(i) = same {
             let airing = &mut self.open[i];
             airing.add_tracks(&tracks);
-            // The peaks that it explains are not in the window, so this match is of the same play, by peaks that its
-            // track lacks.
+            // The window contains only peaks that no airing explains. So this match is of the same play: it uses peaks
+            // of the query that the track of the airing does not contain.
             if airing.is_detected(query.to) {
                 return;
             }
@@ -53,7 +54,8 @@ impl StreamAirings {
         let resumed = self.resumed.iter().position(|resumed| tracks.contains(&resumed.airing.detected.track));
         let resumed_track = resumed.map(|i| self.resumed[i].airing.detected.track);
         let Some(trace) = primary(explanation, window, query, &used, (limit, resumed_track)) else { return };
-        // Ended only now, when the new airing is certain: without a trace the old one can still come back.
+        // The old airing is ended only here, where the new one is certain: without a trace the old one can still
+        // continue.
         if let Some(i) = same {
             self.end(i, query, outcomes, out);
         }
@@ -70,7 +72,8 @@ impl StreamAirings {
         self.last += 1;
         let mut airing = TrackedAiring::new(self.last, &trace, correction, query.to);
         airing.add_tracks(&tracks);
-        // The previous airing has already been reported with its end, so the start is moved to it and not the reverse.
+        // The previous airing has already been reported with its end, so the start of the new airing is moved to that
+        // end, and not the reverse.
         if let Some(cut) = self.closed.iter().filter_map(|before| before.end.meets(airing.start)).next_back()
         {
             airing.move_start(cut);
@@ -80,8 +83,8 @@ impl StreamAirings {
         self.open.push(airing);
     }
 
-    /// Continues an airing that has been lost with an alignment of its track: at another place that explains the whole
-    /// airing, or after lost or repeated audio. Returns true if the alignment belongs to the airing.
+    /// Continues the lost airing with the index `i` along an alignment of its track: either at another place that
+    /// explains the whole airing, or after lost or repeated audio. Returns true if the alignment belongs to the airing.
     fn continue_airing(
         &mut self,
         i: usize,
@@ -101,8 +104,8 @@ impl StreamAirings {
         trace.is_some_and(|trace| self.open[i].splice(&trace, query))
     }
 
-    /// Moves an airing to another place of its track if that place explains most of the airing and also later audio.
-    /// Returns true if the airing was moved.
+    /// Moves the airing with the index `i` to another place of its track if that place explains most of the airing and
+    /// also later audio. Returns true if the airing was moved.
     fn realign(
         &mut self,
         i: usize,
@@ -111,7 +114,7 @@ impl StreamAirings {
         query: &Query<'_>,
         outcomes: &mut Vec<PeakOutcome>,
     ) -> bool {
-        // Taken out of the list, so that its own peaks do not count as used.
+        // The airing is taken out of the list, so that its own peaks do not count as used.
         let Some(mut airing) = self.take(i) else { return false };
         let used = self.explained(&airing.tracks, query, outcomes);
         let trace = Trace::follow(seed, window, query, &used);
@@ -129,8 +132,9 @@ impl StreamAirings {
     }
 }
 
-/// Returns the trace of the track that an airing starts with, from the tracks that a window found for one recording:
-/// the track that is being resumed, or the best choice. `limit` is the logarithm of the accepted probability of chance.
+/// Selects the track with which an airing starts, among the tracks that a window found for one recording, and returns
+/// its trace. The track `resumed`, which the previous matcher reported, comes first, then the best choice. Returns
+/// `None` if no trace is significant. `limit` is the logarithm of the accepted probability of chance.
 fn primary(
     explanation: &Explanation,
     window: &Window<'_>,

@@ -15,12 +15,13 @@ use super::history::{is_silent, oldest, since};
 use super::search_schedule::{PlannedSearch, SEARCHES_PER_HOUR, SearchEffort};
 use super::{LiveBuffers, LiveMatcher};
 
-/// Maximum number of unpacked tracks in the buffers: 40 MB; at twice this value, 80 MB. With half, tracks are unpacked
-/// more often.
+/// Maximum number of unpacked tracks in the buffers of one thread, about 40 MB. At half this value, tracks are unpacked
+/// more often; at twice this value, the buffers take about 80 MB.
 const MAX_LOADED_TRACKS: usize = 600;
 
 impl LiveMatcher {
-    /// Makes the decisions for the current time.
+    /// Makes the decision at the stream time `self.decided`: starts, continues and ends airings with the peaks before
+    /// this time. Adds the events to `out`.
     pub(super) fn decide(
         &mut self,
         snapshot: &Snapshot,
@@ -68,7 +69,8 @@ impl LiveMatcher {
         Ok(())
     }
 
-    /// Searches the unexplained peaks of the stream from a time on and starts or continues airings.
+    /// Makes a planned search of the peaks that no airing explains, and starts or continues airings. Adds the events to
+    /// `out`.
     pub(super) fn search(
         &mut self,
         PlannedSearch { effort, from }: PlannedSearch,

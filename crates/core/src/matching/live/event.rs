@@ -22,15 +22,15 @@ pub struct LiveEvent {
     pub airing: u64,
     /// Stream time of the decision, in seconds. Later audio was not considered.
     pub known_at: f64,
-    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream. Its
-    /// probability is the probability that one hour of the stream gives such a good match by chance.
+    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream.
+    /// `false_positive_probability` is the probability that one hour of the stream gives such a good match by chance.
     pub detected: Match,
 }
 
 /// An open airing, with the state that another matcher needs to continue it ([`super::LiveMatcher::resume`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Airing {
-    /// Number of the airing.
+    /// Number of the airing within the stream.
     pub id: u64,
     /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing
     /// is resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected
@@ -41,7 +41,7 @@ pub struct Airing {
 }
 
 impl Airing {
-    /// Scales the numbers of landmarks and peaks to a fraction of the airing, 0 to 1.
+    /// Multiplies the numbers of landmarks and peaks by `part`, the fraction of the airing that is kept (0 to 1).
     pub(super) fn scale_counts(&mut self, part: f64) {
         let Match { aligned_landmarks, expected_peaks, matched_peaks, .. } = &mut self.detected;
         for count in [aligned_landmarks, expected_peaks, matched_peaks] {
@@ -57,7 +57,7 @@ pub struct LiveState {
     pub decided_until: f64,
     /// Open airings, in the order in which they were found.
     pub airings: Vec<Airing>,
-    /// Highest airing number that has been assigned.
+    /// Highest airing number that has been assigned; 0 if there is none.
     pub last_airing: u64,
     /// True if the last second was silent or had no tonal content.
     pub silent: bool,

@@ -6,11 +6,12 @@ use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 /// this far. At half this value, songs that are found under speech after more than 30 s begin too late; at twice this
 /// value, each decision reads twice as many peaks, and each stream takes more memory.
 pub(super) const HISTORY_TICKS: f64 = 60.0 * TICKS_PER_SECOND;
-/// Minimum number of old peaks to remove. Removing is rare because it moves all other peaks. About 10 s of peaks. At
-/// half or twice of it, peaks are moved twice or half as often; the results are the same.
+/// Minimum number of old peaks that are removed at once: about 10 s of peaks. Removing is rare because it moves all
+/// other peaks. The value does not change the results.
 const MIN_PRUNED_PEAKS: usize = 1024;
 /// With fewer peaks than this in the last second, the stream is silent. A query has at most some hundred peaks per
-/// second. At half this value, hum and hiss are searched in vain; at twice this value, sparse music counts as silence.
+/// second. At half this value, hum and hiss are searched without result; at twice this value, sparse music counts as
+/// silence.
 pub(super) const MIN_AUDIBLE_PEAKS: usize = 8;
 
 /// The recent peaks of a stream, including those for which no decision has been made yet.
@@ -25,15 +26,15 @@ impl History {
         self.peaks.extend_from_slice(peaks);
     }
 
-    /// Returns the peaks remembered at a time (ticks). The result depends neither on later peaks nor on when old peaks
-    /// are removed.
+    /// Returns the peaks of the last 60 s before a time (ticks). The result depends neither on later peaks nor on when
+    /// old peaks are removed.
     pub(super) fn at(&self, at: f64) -> &[Peak] {
         let index = |time: f64| self.peaks.partition_point(|p| f64::from(p.time) < time);
         let from = index(oldest(at));
         &self.peaks[from..index(at).max(from)]
     }
 
-    /// Removes the peaks that are too old at a time (ticks), once there are enough of them.
+    /// Removes the peaks more than 60 s before a time (ticks), if there are at least [`MIN_PRUNED_PEAKS`] of them.
     pub(super) fn prune(&mut self, at: f64) {
         let old = self.peaks.partition_point(|p| f64::from(p.time) < oldest(at));
         if old >= MIN_PRUNED_PEAKS {
@@ -42,7 +43,7 @@ impl History {
     }
 }
 
-/// Returns the start of the history at a time, both in ticks.
+/// Returns the start of the history at a time, both in ticks; at least 0.
 pub(super) fn oldest(at: f64) -> f64 {
     (at - HISTORY_TICKS).max(0.0)
 }

@@ -44,8 +44,8 @@ use resume::ResumedAiring;
 use search_schedule::{SearchSchedule, is_recent};
 use stream_airings::StreamAirings;
 
-/// Ticks between decisions: 0.5 s. At half this value, events are 0.25 s earlier at twice the cost; at twice this
-/// value, 0.5 s later.
+/// Ticks between decisions: 0.5 s. At half this value, events are up to 0.25 s earlier at twice the cost; at twice this
+/// value, they are up to 0.5 s later.
 const DECISION_TICKS: u32 = 86;
 /// Length of the most recent audio on which chance is measured (10 s, in ticks). At half this value, the statistics of
 /// chance are noisy; at twice this value, they lag after a change of the music.
@@ -102,7 +102,7 @@ pub struct LiveBuffers {
 #[derive(Debug)]
 pub struct LiveMatcher {
     settings: LiveSettings,
-    /// Settings of searches that try all scales, some scales, and no other scales.
+    /// Settings of three searches: at all scales, at some scales, and at the original scale only.
     searches: [MatchSettings; 3],
     history: History,
     /// Time up to which all peaks have been received, in ticks.
@@ -111,7 +111,7 @@ pub struct LiveMatcher {
     decided: u32,
     search_schedule: SearchSchedule,
     stream_airings: StreamAirings,
-    /// Identity of the snapshot used for the last decision.
+    /// Identity of the snapshot of the last decision. Another identity means that tracks may have been removed.
     snapshot_identity: Weak<()>,
 }
 
@@ -132,10 +132,10 @@ impl LiveMatcher {
     }
 
     /// Creates a matcher that continues a stream of another matcher. `airings` are the airings that were open. Their
-    /// times start at 0 with the first sample of this matcher: earlier times are negative, and times of audio that is
+    /// times count from the first sample of this matcher: earlier times are negative, and times in audio that is
     /// processed again are positive. The airings are searched at their expected places and continue without another
     /// `Start`. Airings that are not found within 12 s after their last known end get a `Final`. `last_airing` is the
-    /// highest airing number that has been assigned.
+    /// highest airing number that has been assigned, or 0 if there was none.
     ///
     /// # Errors
     /// Returns [`IndexError`] if a track cannot be read.
@@ -156,7 +156,8 @@ impl LiveMatcher {
     /// since the first sample of the stream). `peaks` must contain all peaks before `ready_until` that were not pushed
     /// yet. Adds the resulting events to `out`.
     ///
-    /// Missing audio is time that passes without peaks. Each call may use a different snapshot.
+    /// If audio is missing, call this function with the time after the gap as `ready_until`, and without peaks in the
+    /// gap. Each call may use a different snapshot.
     ///
     /// # Errors
     /// Returns [`IndexError`] if a part of the index that a search read is damaged. That search is skipped; the matcher
@@ -195,7 +196,7 @@ impl LiveMatcher {
         let end = (rest.seconds * TICKS_PER_SECOND) as u32;
         let mut result = self.push(&rest.peaks, end, snapshot, buffers, out);
         while self.ready - self.decided >= DECISION_TICKS {
-            // An error ends `push` early, so decisions may be left.
+            // An error ends `push` early, so some decisions may not have been made yet.
             result = result.and(self.push(&[], end, snapshot, buffers, out));
         }
         self.decided = self.ready;
@@ -231,7 +232,7 @@ impl LiveMatcher {
 }
 
 impl LiveBuffers {
-    /// Measures chance on the most recent audio.
+    /// Measures chance on the most recent audio before a time (ticks).
     fn measure(&mut self, peaks: &[Peak], at: f64) {
         let from = (at - CHANCE_WINDOW_TICKS).max(0.0);
         self.chance.measure(since(peaks, from), at - from, FINE);

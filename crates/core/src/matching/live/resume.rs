@@ -19,8 +19,8 @@ use crate::matching::verify::{Alignment, InitialAlignment, WindowStatistics};
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 
-/// Minimum length of audio for the search (1.5 s, in ticks). At half this value, few peaks decide about the wrong
-/// place; at twice this value, songs of the old airing are continued 1.5 s later.
+/// Minimum length of audio for the search (1.5 s, in ticks). At half this value, a few chance hits can select a wrong
+/// place; at twice this value, the airings continue 1.5 s later.
 const MIN_AUDIO_TICKS: f64 = 1.5 * TICKS_PER_SECOND;
 /// Maximum length of the most recent audio that is searched (10 s, in ticks). It equals the window in which chance is
 /// measured. At half this value, airings under speech are not found again; at twice this value, audio of another place
@@ -30,21 +30,21 @@ const MAX_AUDIO_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// clocks differ by more than a second report the song again; at twice this value, more places are tried and repetitive
 /// songs can be continued a beat off.
 const MAX_DISTANCE_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
-/// Distance between the tried places, in ticks; the fit of a line corrects smaller deviations. 47 ms, within the reach
-/// of the narrow fit. At half this value, the search costs twice as much; at twice this value, places between two steps
-/// are missed.
+/// Distance between the tried places, in ticks (46 ms). The fit of a line corrects smaller deviations. At half this
+/// value, the search costs twice as much; at twice this value, an airing between two tried places can be missed.
 const STEP_TICKS: f64 = 8.0;
 /// Log-probability of chance below which an airing counts as found. e^-14 is about one in a million. At half this
 /// value, a song with the same beat continues the airing; at twice this value, airings under speech are lost at a
 /// take-over.
 const FOUND_LOG_P: f64 = -14.0;
-/// Time after its last known end at which an airing that has not been found ends (12 s, in ticks). At half this value,
-/// a longer spoken passage ends the airing; at twice this value, the final event of a song that has ended comes later.
+/// Time after the last known end of a resumed airing (12 s, in ticks). An airing that has not been found until then
+/// ends. At half this value, a longer spoken passage ends the airing; at twice this value, the final event of a song
+/// that has ended comes later.
 const RESUME_TIMEOUT_TICKS: f64 = 12.0 * TICKS_PER_SECOND;
-/// Maximum distance from the first sample to an airing that is ahead (6 h, in ticks). At a larger distance the clock of
-/// the stream has changed, and the airing counts as past. It exceeds the playlists that are decoded again from their
-/// start. At half this value, airings in playlists of more than 3 h end too early; at twice this value, a wrong clock
-/// keeps an airing open for up to 12 h.
+/// Maximum time from the first sample to a resumed airing in audio that is decoded again (6 h, in ticks). At a larger
+/// distance the clock of the stream has changed, and the airing counts as past. The value exceeds the length of the
+/// playlists that are decoded again from their start. At half this value, airings in playlists of more than 3 h end too
+/// early; at twice this value, a wrong clock keeps an airing open for up to 12 h.
 const MAX_AHEAD_TICKS: f64 = 6.0 * 3600.0 * TICKS_PER_SECOND;
 
 /// An airing of the previous matcher that has not been found again yet.
@@ -53,7 +53,7 @@ pub(super) struct ResumedAiring {
     pub(super) airing: Airing,
     /// Track of the airing, or `None` if it was removed from the catalog.
     reference: Option<Arc<Reference>>,
-    /// Expected line of the airing.
+    /// Line along which the airing is expected to continue.
     line: Line,
 }
 
@@ -67,17 +67,18 @@ impl ResumedAiring {
                 Some(Arc::new(Reference { number: airing.detected.track, peaks: constellation.peaks, ticks }))
             }
         };
-        // The state comes from a database, so it may hold any number.
+        // The state comes from a database, so the speed can be any number.
         let speed = if airing.detected.speed > 0.0 { airing.detected.speed } else { 1.0 };
         let offset = (airing.reference_end - airing.detected.query_end * speed) * TICKS_PER_SECOND;
         let line = Line { offset, speed, pitch: (airing.detected.pitch_cents / 1200.0).exp2() };
         Ok(Self { airing, reference, line })
     }
 
-    /// Searches for the airing in the most recent audio. Peaks marked in `used` belong to other airings.
+    /// Searches for the airing in the most recent audio. Peaks marked in `used` belong to other airings. Returns `None`
+    /// if the airing is not found, or not enough audio is available.
     pub(super) fn find(&self, query: &Query<'_>, used: &[bool]) -> Option<Trace> {
         let reference = self.reference.as_ref()?;
-        // Audio that is decoded again precedes the start of the airing.
+        // Audio that is decoded again can precede the start of the airing.
         let start = self.ticks_ahead(self.airing.detected.query_start);
         if query.to < start + MIN_AUDIO_TICKS {
             return None;
@@ -103,13 +104,13 @@ impl ResumedAiring {
         if best.log_p() > FOUND_LOG_P {
             return None;
         }
-        // A trace and not the window alone, so that the continued airing has exact ends.
+        // The result is a trace and not only the window, so that the continued airing has exact ends.
         Trace::follow((&best, best.log_p()), &window, query, used).filter(Trace::is_airing)
     }
 
-    /// Returns true if a trace that was found elsewhere is this airing. The clocks of two workers may differ, so it is
-    /// sufficient that the track is near its expected position, or that both overlap in time because audio is processed
-    /// again.
+    /// Returns true if a trace that a search found belongs to this airing. The clocks of two workers may differ, so it
+    /// is sufficient that the track is near its expected position, or that the trace and the airing overlap in time
+    /// because audio is processed again.
     pub(super) fn is_continued_by(&self, found: &Trace) -> bool {
         let detected = &self.airing.detected;
         let (from, to) = (detected.query_start * TICKS_PER_SECOND, detected.query_end * TICKS_PER_SECOND);
@@ -120,13 +121,14 @@ impl ResumedAiring {
             && (overlaps || jump_across_clocks(before, after, found.reference.ticks).is_some())
     }
 
-    /// Returns true if the airing cannot be found any more, because its track was removed or its time has expired.
+    /// Returns true if the airing cannot be found any more, because its track was removed or [`RESUME_TIMEOUT_TICKS`]
+    /// have passed.
     pub(super) fn has_ended(&self, at: f64) -> bool {
         self.reference.is_none()
             || at > self.ticks_ahead(self.airing.detected.query_end) + RESUME_TIMEOUT_TICKS
     }
 
-    /// Returns the ticks from the first sample to a time in seconds; 0 if the time is earlier or too far ahead.
+    /// Returns the ticks from the first sample to a stream time in seconds; 0 if the time is earlier or too far ahead.
     fn ticks_ahead(&self, seconds: f64) -> f64 {
         let ticks = seconds * TICKS_PER_SECOND;
         if (0.0..MAX_AHEAD_TICKS).contains(&ticks) { ticks } else { 0.0 }

@@ -1,14 +1,15 @@
 //! The search schedule: when an unexplained stretch of a stream is searched, and with which effort.
 //!
-//! Ages are counted in decisions ([`super::DECISION_TICKS`]) since the stretch began, so that the schedule depends only
-//! on the audio.
+//! A clear-only search finds only clearly audible songs at their original speed; a full search also finds songs under
+//! noise and speech. Ages are counted in decisions ([`super::DECISION_TICKS`]) since the stretch began, so that the
+//! schedule depends only on the audio.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::DECISION_TICKS;
 
-/// Minimum age of a stretch for its first search (2 s, in decisions). At half this value, searches of 1 s of audio find
-/// nothing and cost; at twice this value, songs are reported 2 s later.
+/// Minimum age of a stretch for its first search (2 s, in decisions). At half this value, searches of 1 s of audio cost
+/// time and find nothing; at twice this value, songs are reported 2 s later.
 const FIRST_DECISIONS: u64 = 4;
 /// Up to this age (6 s, in decisions) the whole stretch is searched at every decision. At half this value, songs with a
 /// quiet beginning are found a second or two later; at twice this value, each unknown stretch costs more clear-only
@@ -34,12 +35,13 @@ const CLEAR_WINDOW_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
 const SCALES_WINDOW_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Maximum length that a full search without other scales covers (18 s, in ticks). It is longer because evidence adds
 /// up. At half this value, songs under speech are not found; at twice this value, searches cost more. It exceeds the
-/// margin between tracks in the index (16 s): a track that begins in its last 2 s is not found by this search.
+/// margin between tracks in the index (16 s): a track that begins in the last 2 s of the window is not found by this
+/// search.
 const ORIGINAL_WINDOW_TICKS: f64 = 18.0 * TICKS_PER_SECOND;
 /// Ages (6, 10, 14, 20, 25 and 32 s, in decisions) at which a full search is made, with its effort. Full searches find
-/// recordings under speech or noise, or at another speed. The gaps grow, because what five searches have not found is
-/// probably not in the catalog. With half of them, songs under speech are found later; with twice as many, unknown
-/// stretches cost more.
+/// recordings under speech or noise, or at another speed. The intervals grow, because audio in which several searches
+/// found nothing is probably not in the catalog. With half of the searches, songs under speech are found later; with
+/// twice as many, unknown stretches cost more.
 const FULL_SEARCHES: [(u64, SearchEffort); 6] = [
     (12, SearchEffort::OriginalScale),
     (20, SearchEffort::AllScales),
@@ -56,17 +58,18 @@ const FULL_INTERVAL_DECISIONS: u64 = 40;
 /// value, streams with a tracked song are searched twice as often; at twice this value, the next song of a cross-fade
 /// is found up to 3 s later.
 const TRACKING_INTERVAL_DECISIONS: u64 = 6;
-/// Length of the last part of the stream that such a clear-only search searches (6 s, in ticks). At half this value, a
-/// song under another one has too little evidence; at twice this value, its start is diluted by audio before it.
+/// Length of the last part of the stream that a clear-only search examines while an airing is detected (6 s, in ticks).
+/// At half this value, a song under another one has too little evidence; at twice this value, audio before the start of
+/// the song dilutes its evidence.
 const TRACKING_WINDOW_TICKS: f64 = 6.0 * TICKS_PER_SECOND;
 
 /// Maximum number of searches per hour. The accepted number of false events is divided among them.
 pub(super) const SEARCHES_PER_HOUR: f64 = 3600.0 * TICKS_PER_SECOND / DECISION_TICKS as f64;
 
-/// Effort of a search.
+/// Effort of a search. Each variant includes the searches of the variants before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SearchEffort {
-    /// Searches for clearly audible songs.
+    /// Searches for clearly audible songs at their original speed.
     ClearOnly,
     /// Also searches for songs under noise and speech.
     OriginalScale,
@@ -93,20 +96,22 @@ pub(super) struct SearchSchedule {
 }
 
 impl SearchSchedule {
-    /// Returns the search to make at a time (ticks), if any. `detected` is the latest time at which an airing was
-    /// detected.
+    /// Returns the search to make at the time `at` (ticks), or `None` if none is due. `detected` is the latest time
+    /// (ticks) at which an airing was detected, or `None` if there was none. `silent` is true if the last second is
+    /// silent.
     pub(super) fn plan(&mut self, at: u64, detected: Option<f64>, silent: bool) -> Option<PlannedSearch> {
         let now = at as f64;
         if silent {
-            // Silence explains itself, so the unexplained stretch begins after it.
+            // Silence contains nothing to search, so the unexplained stretch begins after it.
             self.since = now;
             return None;
         }
-        // Limited to now, because an airing can be found with an end that is slightly later than the decision.
+        // The start is limited to now, because an airing can be found with an end that is slightly later than the
+        // decision.
         self.since = self.since.max(detected.unwrap_or(0.0)).min(now);
         if detected.is_some_and(|detected| is_recent(detected, now)) {
-            // Counted from the start of the stream, not of the airing, so that the schedule does not depend on when the
-            // airing was found.
+            // The interval is counted from the start of the stream, not of the airing, so that the schedule does not
+            // depend on when the airing was found.
             let due = (at / u64::from(DECISION_TICKS)).is_multiple_of(TRACKING_INTERVAL_DECISIONS);
             return due.then(|| PlannedSearch {
                 effort: SearchEffort::ClearOnly,
@@ -123,7 +128,8 @@ impl SearchSchedule {
         Some(PlannedSearch { effort, from: self.since.max(now - max_length) })
     }
 
-    /// Returns the last search of a stream that ends at a time (ticks), if the unexplained stretch is long enough.
+    /// Returns the last search of a stream that ends at a time (ticks), or `None` if the unexplained stretch is shorter
+    /// than 2 s.
     pub(super) fn last(&self, now: f64) -> Option<PlannedSearch> {
         let long = now - self.since >= (FIRST_DECISIONS * u64::from(DECISION_TICKS)) as f64;
         long.then(|| PlannedSearch {
@@ -138,7 +144,7 @@ impl SearchSchedule {
     }
 }
 
-/// Returns the effort for a stretch of this age (in decisions), or `None` if it is not searched.
+/// Returns the effort for a stretch of this age (in decisions), or `None` if no search is due.
 fn effort_at(age: u64) -> Option<SearchEffort> {
     if let Some((_, effort)) = FULL_SEARCHES.iter().find(|(at, _)| *at == age) {
         return Some(*effort);
@@ -156,8 +162,8 @@ fn effort_at(age: u64) -> Option<SearchEffort> {
 }
 
 /// An airing counts as currently detected until this time after its last detection (1.2 s, in ticks). It covers two
-/// decisions, so that a single masked one changes nothing. At half this value, the schedule switches at every short
-/// break; at twice this value, the search for the next song begins a second later.
+/// decisions, so that a single decision at which the airing is masked changes nothing. At half this value, the schedule
+/// switches at every short break; at twice this value, the search for the next song begins a second later.
 const RECENT_TICKS: f64 = 1.2 * TICKS_PER_SECOND;
 
 /// Returns true if an airing that was last detected at `detected` still counts as detected at `now` (both in ticks).

@@ -5,10 +5,10 @@ use crate::matching::{Effort, MatchSettings, Ranges};
 /// Settings of a [`super::LiveMatcher`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSettings {
-    /// Accepted number of false events per hour of a stream that contains nothing of the catalog. It is divided among
-    /// all searches of an hour. The default accepts one false event in a thousand hours of a stream.
+    /// Accepted number of false events per hour of a stream that contains no recording of the catalog. It is divided
+    /// among all searches of an hour. The default accepts one false event in a thousand hours of a stream.
     pub false_events_per_hour: f64,
-    /// Effort of the search for unexplained audio.
+    /// Effort of the searches in audio that no airing explains.
     pub effort: Effort,
     /// Ranges of the changes of speed, tempo and pitch that are searched.
     pub ranges: Ranges,

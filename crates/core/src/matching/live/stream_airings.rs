@@ -19,12 +19,12 @@ pub(super) struct StreamAirings {
     pub(super) closed: Vec<TrackedAiring>,
     /// Airings of the previous matcher that have not been found again yet.
     pub(super) resumed: Vec<ResumedAiring>,
-    /// Highest airing number that has been assigned.
+    /// Highest airing number that has been assigned; 0 if there is none.
     pub(super) last: u64,
 }
 
 impl StreamAirings {
-    /// Verifies every open airing against the new peaks.
+    /// Verifies every open airing against the new peaks, and traces young airings back again.
     pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<PeakOutcome>) {
         for airing in &mut self.open {
             airing.extend(query, outcomes);
@@ -33,8 +33,8 @@ impl StreamAirings {
             if !self.open[i].is_to_be_retraced() {
                 continue;
             }
-            // Taken out of the list, so that its own peaks do not count as used. It is put back at its place to keep
-            // the order.
+            // The airing is taken out of the list, so that its own peaks do not count as used. It is put back at the
+            // same index to keep the order.
             let Some(mut airing) = self.take(i) else { continue };
             airing.retrace(query, &self.explained(&airing.tracks, query, outcomes));
             airing.extend_to_track_ends((self.free_before(airing.from), airing.to));
@@ -61,13 +61,14 @@ impl StreamAirings {
         airings
     }
 
-    /// Returns the latest time at which any airing was detected, in ticks.
+    /// Returns the latest time at which an open or recently ended airing was detected, in ticks; `None` if there is no
+    /// such airing.
     pub(super) fn last_detected(&self) -> Option<f64> {
         self.open.iter().chain(&self.closed).map(TrackedAiring::last_detected).reduce(f64::max)
     }
 
-    /// Searches for the airings of the previous matcher. Those that are found become open airings; those whose time has
-    /// expired end.
+    /// Searches for the airings of the previous matcher. Those that are found become open airings; those that cannot be
+    /// found any more end. Adds their events to `out`.
     pub(super) fn find_resumed(
         &mut self,
         query: &Query<'_>,
@@ -98,8 +99,8 @@ impl StreamAirings {
     ) {
         let mut i = 0;
         while let Some(airing) = self.open.get(i) {
-            // The latest start of another airing decides: a song that has begun since the last detection ends this one
-            // sooner.
+            // If another song has begun since the last detection, this airing ends sooner. So the latest start of the
+            // other airings is needed.
             let others = self.open.iter().filter(|other| other.id != airing.id).map(|other| other.from);
             if all || airing.has_ended(query, others.reduce(f64::max)) {
                 self.end(i, query, outcomes, out);
@@ -110,7 +111,8 @@ impl StreamAirings {
         if all {
             out.extend(self.resumed.drain(..).map(|resumed| resumed.end(query.to)));
         }
-        // Ended airings are needed as long as their audio is in the history, or a later search would find them again.
+        // Ended airings are needed as long as their audio is in the history, because otherwise a later search would
+        // find them again.
         self.closed.retain(|airing| airing.to > oldest(query.to));
     }
 
@@ -137,7 +139,7 @@ impl StreamAirings {
         });
     }
 
-    /// Ends an open airing.
+    /// Ends the open airing with the index `i`: determines its exact end and adds its final event to `out`.
     pub(super) fn end(
         &mut self,
         i: usize,
@@ -147,12 +149,13 @@ impl StreamAirings {
     ) {
         let Some(mut airing) = self.take(i) else { return };
         let used = self.explained(&airing.tracks, query, outcomes);
-        // Its end is determined before the limits of its track are considered, because those need the final line.
+        // The end is determined before the airing is extended to the ends of its track, because that needs the final
+        // line.
         airing.close(query, &used);
         let others = self.open.iter().map(|other| other.from).filter(|from| *from > airing.from);
         let free = others.fold(query.to, f64::min);
         airing.extend_to_track_ends((self.free_before(airing.from), free));
-        // If another airing follows without a gap, both meet at one time.
+        // If another airing follows without a gap, its start and the end of this airing are set to the same time.
         let following = self.open.iter_mut().filter(|next| next.from > airing.from);
         for next in following {
             if let Some(cut) = airing.end.meets(next.start) {
@@ -164,8 +167,9 @@ impl StreamAirings {
         self.closed.push(airing);
     }
 
-    /// Returns the set of peaks that an airing of these tracks may not use: those that other recordings explain, and
-    /// all peaks during other airings of the same recording, because a recording plays only once at a time.
+    /// Returns the set of the query's peaks that an airing of these tracks may not use. These are the peaks that other
+    /// recordings explain, and all peaks during other airings of the same recording, because a recording plays only
+    /// once at a time.
     pub(super) fn explained(
         &self,
         tracks: &[TrackNumber],
@@ -176,7 +180,8 @@ impl StreamAirings {
         for airing in self.open.iter().chain(&self.closed) {
             if airing.is_of(tracks) {
                 let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
-                // Up to the last detection and not to now: after it the recording may be playing at another place.
+                // The peaks are excluded up to the last detection and not up to now: after it the recording may be
+                // playing at another place.
                 let (from, to) = (at(airing.from), at(airing.last_detected()));
                 used[from..to.max(from)].fill(true);
             } else {
@@ -192,7 +197,7 @@ impl StreamAirings {
         all.filter(|to| *to <= from).fold(0.0, f64::max)
     }
 
-    /// Collects the peaks that no open or recently ended airing explains.
+    /// Replaces `out` by the query's peaks that no open or recently ended airing explains.
     pub(super) fn unexplained(
         &self,
         query: &Query<'_>,

@@ -9,25 +9,26 @@ use crate::fingerprint::relief::DEPTH_STEP_DB;
 const LEVELS_DB: [f64; 8] = [4.0, 7.0, 10.0, 14.0, 18.0, 23.0, 28.0, 34.0];
 /// Logarithms of the transition probabilities between the levels of neighboring bands, by the distance of the two
 /// levels in [`LEVELS_DB`]. Neighboring bands seldom have very different levels. At half these values, each band can
-/// take a level of its own and missing peaks are excused too easily; at twice these values, filtered audio gets a
+/// take a separate level and too many missing peaks count as masked; at twice these values, filtered audio gets a
 /// penalty.
 pub(super) const LEVEL_TRANSITIONS: PerLevel = [-1.0, -1.4, -2.6, -4.0, -5.5, -7.0, -8.5, -10.0];
 /// Scale of the distribution of the track's peaks around the level, in decibels. At half this value, normal variation
-/// of a song counts against it; at twice this value, depths hardly distinguish the hypotheses.
+/// of a song counts against it; at twice this value, the levels hardly differ and the check rejects fewer wrong tracks.
 const LEVEL_SPREAD_DB: f64 = 4.0;
-/// Fraction of found peaks that are there by chance. At half this value, chance hits count against true songs in noise;
-/// at twice this value, found peaks hardly determine the level.
+/// Assumed fraction of the found peaks that are chance hits. At half this value, chance hits count against true songs
+/// in noise; at twice this value, found peaks hardly determine the level.
 const CHANCE_FRACTION: f32 = 0.4;
-/// Fraction of missing peaks whose place carries no information. It limits the effect of one missing peak to a factor
-/// of ten. At half this value, single peaks decide; at twice this value, the check is weaker.
+/// Assumed fraction of the missing peaks whose place carries no information. It limits the effect of one missing peak
+/// to a factor of ten. At half this value, single missing peaks can reject a true match; at twice this value, more
+/// wrong matches pass the check.
 const UNINFORMATIVE_FRACTION: f32 = 0.1;
-/// Number of depths, in steps of [`DEPTH_STEP_DB`] (3 dB). Places deeper than 39 dB are outside of the transmitted band
-/// and carry no information.
+/// Number of depths that are distinguished, in steps of [`DEPTH_STEP_DB`] (3 dB). Places deeper than 39 dB are outside
+/// of the transmitted band and carry no information.
 pub(super) const DEPTHS: usize = 13;
 
-/// A value for each level.
+/// A value for each of the [`LEVELS_DB`].
 pub(super) type PerLevel = [f32; LEVELS_DB.len()];
-/// A value for each depth.
+/// A value for each depth, in steps of [`DEPTH_STEP_DB`].
 pub(super) type Depths = [f32; DEPTHS];
 
 /// Normalizes counts to fractions.
@@ -36,7 +37,7 @@ pub(super) fn normalized(counts: Depths) -> Depths {
     counts.map(|n| n / sum)
 }
 
-/// Fraction of a track's peaks that are at least this deep, by level and depth.
+/// Fraction of a track's peaks that have at least a given depth, by the level of the track and the depth.
 static DEEPER_FRACTIONS: LazyLock<[[f32; DEPTHS + 1]; LEVELS_DB.len()]> = LazyLock::new(|| {
     LEVELS_DB.map(|level| {
         let deeper = |i: usize| 1.0 / (1.0 + ((i as f64 * DEPTH_STEP_DB - level) / LEVEL_SPREAD_DB).exp());
@@ -44,14 +45,16 @@ static DEEPER_FRACTIONS: LazyLock<[[f32; DEPTHS + 1]; LEVELS_DB.len()]> = LazyLo
     })
 });
 
-/// Returns the fraction of places that are at least as deep, for each depth.
+/// Returns, for each depth, the fraction of places that are at least as deep. `free` is the distribution of the depths
+/// of places without a peak.
 fn fraction_at_least(free: &Depths) -> [f32; DEPTHS + 1] {
     let mut deeper = [0.0; DEPTHS + 1];
     (0..DEPTHS).rev().for_each(|i| deeper[i] = deeper[i + 1] + free[i]);
     deeper
 }
 
-/// Returns the log-likelihood ratios of a missing peak, given the distribution of depths.
+/// Returns, for each level, the log-likelihood ratio of a missing peak at a place of this depth. `free` is the
+/// distribution of the depths of places without a peak.
 pub(super) fn masked(free: &Depths, depth: usize) -> PerLevel {
     let deeper = fraction_at_least(free);
     let free = free[depth].max(f32::MIN_POSITIVE);
@@ -63,8 +66,8 @@ pub(super) fn masked(free: &Depths, depth: usize) -> PerLevel {
     })
 }
 
-/// Returns the log-likelihood ratios of a found peak, given the distributions of the depths of places without and with
-/// a peak.
+/// Returns, for each level, the log-likelihood ratio of a found peak at a place of this depth. `free` and `found` are
+/// the distributions of the depths of places without and with a peak.
 pub(super) fn unmasked(free: &Depths, found: &Depths, depth: usize) -> PerLevel {
     let deeper = fraction_at_least(free);
     std::array::from_fn(|level| {

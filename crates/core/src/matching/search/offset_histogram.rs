@@ -2,8 +2,9 @@
 
 use crate::index::{BIN_UNITS, OffsetPeak};
 
-/// Non-maximum suppression radius, in bins. 3 bins are 0.14 s. At half this value, one alignment whose votes spread
-/// fills several places of the list; at twice this value, a second repetition within 0.3 s is suppressed.
+/// Non-maximum suppression radius, in bins. 3 bins are 0.14 s. At half this value, an alignment whose votes are spread
+/// over several bins fills several entries of the candidate list; at twice this value, a repetition of the same audio
+/// within 0.3 s is not a candidate.
 const SUPPRESSION_RADIUS_BINS: u32 = 3;
 
 /// Counts votes per offset. Owns reusable buffers.
@@ -16,11 +17,11 @@ pub(super) struct OffsetHistogram {
     order: Vec<usize>,
 }
 
-/// Votes of two neighboring bins.
+/// Two neighboring bins of offsets, with the sum of their votes.
 #[derive(Debug, Clone, Copy)]
 struct BinPair {
-    /// Upper bin of the pair, so that the true offset is in the middle of the two bins. Without votes in the next bin,
-    /// the bin itself.
+    /// Upper bin of the pair: its lower border is the middle of the pair, and the best estimate of the offset. If only
+    /// one bin has votes, this bin.
     bin: u32,
     votes: u32,
     /// True if the pair survives non-maximum suppression and becomes a candidate.
@@ -28,8 +29,8 @@ struct BinPair {
 }
 
 impl OffsetHistogram {
-    /// Adds the best offsets of a run that have at least `min_votes` votes to `offset_peaks`: at least `max_peaks`
-    /// offsets if there are enough, and all offsets that tie with the last of them.
+    /// Adds the offsets of a run that have the most votes, and at least `min_votes`, to `offset_peaks`. Adds at least
+    /// `max_peaks` offsets if the run has enough, and all offsets with as many votes as the last of them.
     pub(super) fn count(
         &mut self,
         run: usize,
@@ -45,8 +46,8 @@ impl OffsetHistogram {
         let mut threshold = histogram.len();
         let mut above = 0;
         // The histogram gives the highest threshold that can leave enough offsets. Suppression may remove some of them,
-        // so the threshold is lowered until enough survive. Suppressing all pairs would sort thousands of them by
-        // votes.
+        // so the threshold is lowered until enough survive. This is faster than suppression of all pairs, which would
+        // sort thousands of them by votes.
         while threshold > min_votes as usize {
             threshold -= 1;
             above += histogram[threshold];
@@ -60,7 +61,7 @@ impl OffsetHistogram {
                 break;
             }
         }
-        // Fewer pairs than requested: all of them are taken.
+        // There are fewer pairs than requested, so all of them are used.
         if above < max_peaks {
             best.clone_from(pairs);
             suppress_non_maxima(best, order);
@@ -90,8 +91,8 @@ fn find_pairs(bins: &[u32], min_votes: u32, pairs: &mut Vec<BinPair>, histogram:
     }
 }
 
-/// Non-maximum suppression: keeps the pairs that have no better kept pair within [`SUPPRESSION_RADIUS_BINS`]. The pairs
-/// must be sorted by bin.
+/// Non-maximum suppression: sets `kept` for each pair unless a better pair within [`SUPPRESSION_RADIUS_BINS`] is kept.
+/// The pairs must be sorted by bin.
 fn suppress_non_maxima(pairs: &mut [BinPair], order: &mut Vec<usize>) {
     order.clear();
     order.extend(0..pairs.len());
@@ -106,13 +107,14 @@ fn suppress_non_maxima(pairs: &mut [BinPair], order: &mut Vec<usize>) {
     }
 }
 
-/// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits. 32 kB, the
-/// size of a first-level cache. At half this value, more unrelated votes share a counter and pass the filter; at twice
-/// this value, the counters leave the cache.
+/// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits. The counters
+/// take 32 kB, the size of a first-level cache. At half this value, sorting takes longer, because more unrelated votes
+/// share a counter and pass the filter; at twice this value, counting takes longer, because the counters exceed the
+/// cache.
 const FILTER_COUNTERS: usize = 1 << 15;
-/// Maximum number of votes for filtering. More votes fill so many counters that too few votes are removed to pay for
-/// the filter. At half of the counters, most are still empty or hold one vote. A higher limit only costs time: the
-/// filter never removes a candidate.
+/// Maximum number of votes that are filtered. More votes fill so many counters that the filter removes too few votes to
+/// save time. With half as many votes as counters, most counters are empty or hold one vote. A higher limit only costs
+/// time: the filter never removes a candidate.
 const MAX_FILTERED_VOTES: usize = FILTER_COUNTERS / 2;
 
 /// A filter that removes votes of offsets that cannot become candidates before the votes are sorted. Owns a reusable
@@ -123,8 +125,8 @@ const MAX_FILTERED_VOTES: usize = FILTER_COUNTERS / 2;
 struct VoteFilter(Vec<u8>);
 
 impl VoteFilter {
-    /// Keeps the votes of all pairs of neighboring bins that have at least `min_votes` votes. Also keeps a few other
-    /// votes, because different bins can share a counter.
+    /// Removes votes that cannot belong to a pair of neighboring bins with at least `min_votes` votes. A few such votes
+    /// remain, because different bins can share a counter. More than [`MAX_FILTERED_VOTES`] votes are not filtered.
     fn retain_candidates(&mut self, votes: &mut Vec<u32>, min_votes: u32) {
         if votes.len() > MAX_FILTERED_VOTES {
             return;
@@ -138,8 +140,7 @@ impl VoteFilter {
         }
         let min_votes = min_votes.min(u32::from(u8::MAX)) as u8;
         votes.retain(|bin| {
-            // The neighbor that shares the counter is included in it. The other neighbor is in the next counter on that
-            // side.
+            // The counter of a bin includes one of its neighbors. The other neighbor has the next counter on its side.
             let neighbor = if bin.is_multiple_of(2) { bin.wrapping_sub(1) } else { bin.wrapping_add(1) };
             self.0[cell(*bin)].saturating_add(self.0[cell(neighbor)]) >= min_votes
         });
@@ -147,11 +148,11 @@ impl VoteFilter {
 }
 
 /// Bits per digit of the radix sort: the 2,048 write positions fit into the first-level cache. Three passes sort 32
-/// bits. With 10 bits a fourth pass is needed; with 16 bits two passes suffice, but 65,536 positions do not fit.
+/// bits. With 10 bits a fourth pass is needed; with 16 bits two passes suffice, but 65,536 positions do not fit into
+/// that cache.
 const DIGIT_BITS: u32 = 11;
 /// Minimum number of values for the radix sort; fewer values are sorted by comparison. Three passes over 2,048
-/// positions cost more than sorting fewer values. The result is the same; at half or twice of it, some lookups use the
-/// slower of the two methods.
+/// positions cost more than sorting fewer values. The value changes only the time of a lookup, not the result.
 const MIN_RADIX_SORT_LEN: usize = 1 << 12;
 
 /// Sorts integers by a least-significant-digit radix sort. Owns a reusable buffer.
@@ -172,7 +173,8 @@ impl Sorter {
             for number in numbers.iter() {
                 ends[digit(*number)] += 1;
             }
-            // All numbers share this digit, as the high bits of a small index do.
+            // All numbers have the same digit, as in the high bits for a small index, so this pass would change
+            // nothing.
             if ends.contains(&numbers.len()) {
                 continue;
             }

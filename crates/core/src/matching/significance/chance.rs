@@ -16,24 +16,27 @@ pub(crate) struct Chance {
     ranks: [f32; QUERY_RANKS],
 }
 
-/// Upper bound of the probability of a chance hit. Above it, a missing peak would count as near proof against a track.
-/// At half this value, hits in dense passages would count as evidence although chance finds them, too.
+/// Upper bound of the probability of a chance hit. Without this bound, a missing peak would count as near proof against
+/// a track. At half this value, hits in dense passages would count as evidence although chance finds them, too.
 const MAX_CHANCE: f32 = 0.9;
-/// Lower bound of the probability of a chance hit: the query may be sparser where it was measured than at one place. At
-/// half this value, a hit at an empty frequency counts up to ln 2 more; at twice this value, up to ln 2 less.
+/// Lower bound of the probability of a chance hit: the query can have more peaks at one time than on average over the
+/// measured stretch. At half this value, a hit at a frequency without other peaks raises the evidence (natural
+/// logarithm) by up to ln 2 more, so wrong tracks gain; at twice this value, by up to ln 2 less, so true tracks lose.
 const MIN_CHANCE: f32 = 0.004;
 
 impl Chance {
-    /// Measures a stretch of `ticks` ticks that has these peaks.
+    /// Measures a stretch of the query of `ticks` ticks that has these peaks, and replaces the previous measurement. A
+    /// peak that deviates by at most `tolerance` counts as a hit.
     pub(crate) fn measure(&mut self, peaks: &[Peak], ticks: f64, tolerance: Tolerance) {
         const STEPS: usize = (HIGHEST_BIN + 1) * STEPS_PER_BIN as usize;
         self.by_step.clear();
         self.by_step.resize(STEPS + 1, 0.0);
         let each = ((2.0 * tolerance.time + 1.0) / ticks.max(1.0)) as f32;
         let reach = tolerance.frequency as usize;
-        // One of each rank in advance (Laplace), so that no rank has the probability 0.
+        // Each rank is counted once in advance (Laplace smoothing), so that no rank has the probability 0.
         let mut counts = [1.0; QUERY_RANKS];
-        // Differences first, summed up afterwards: this takes two additions per peak.
+        // First only the changes between neighboring steps are added, which takes two additions per peak; the loop
+        // below sums them up.
         for peak in peaks {
             let at = usize::from(peak.frequency).min(STEPS - 1);
             self.by_step[at.saturating_sub(reach)] += each;
@@ -44,12 +47,13 @@ impl Chance {
         let mut sum = 0.0;
         for step in &mut self.by_step {
             sum += *step;
-            // Peaks at one frequency overlap in time: they cover 1 - e^-x of the stretch.
+            // Peaks at one frequency overlap in time: if their lengths sum to the fraction x of the stretch, they cover
+            // 1 - e^-x of it.
             *step = (1.0 - (-sum).exp()).clamp(MIN_CHANCE, MAX_CHANCE);
         }
     }
 
-    /// Returns the probability of finding a peak of the track by chance.
+    /// Returns the probability of finding a peak of the track by chance at the frequency at which `line` expects it.
     pub(crate) fn of(&self, peak: &Peak, line: &Line) -> f32 {
         self.at(f64::from(peak.frequency) * line.pitch)
     }

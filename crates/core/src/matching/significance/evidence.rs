@@ -48,9 +48,10 @@ impl Default for PeakEvidence {
 }
 
 impl PeakEvidence {
-    /// Adds one peak of the track; peaks are added in order of time. `found` is the peak that was found at its place,
-    /// `chance` the probability of finding one there by chance, and `competitor` the probability that a competing
-    /// alignment explains the found peak.
+    /// Adds one expected peak of the track; peaks are added in order of time. `found` is the deviation of the query's
+    /// peak that was found at the expected place, or `None` if no peak was found. `chance` is the probability of
+    /// finding a peak there by chance, `all` contains the other statistics of chance, and `competitor` is the
+    /// probability that a competing alignment explains the found peak.
     pub(crate) fn add(
         &mut self,
         peak: &Peak,
@@ -59,7 +60,7 @@ impl PeakEvidence {
         chance: f32,
         competitor: f32,
     ) {
-        // All peaks count here, whatever their rank: the spread measures when peaks are found, not which.
+        // Peaks of all ranks count here: the spread measures at which times peaks are found, not their ranks.
         self.spread.add(peak.time, found.is_some());
         self.expected += 1;
         let (rank, band) = (reference_rank(peak), band(peak.frequency));
@@ -114,8 +115,8 @@ impl PeakEvidence {
         })
     }
 
-    /// Returns the exponent (at most 1) that tempers the likelihood of each peak; it is small if peaks are found in
-    /// bursts.
+    /// Returns the exponent, at most 1, to which the likelihood of each peak is raised. It is small if peaks are found
+    /// in bursts, because such peaks are not independent evidence.
     pub(crate) fn power(&self) -> f32 {
         (1.0 / self.spread.dispersion()) as f32
     }

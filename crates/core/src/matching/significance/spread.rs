@@ -1,10 +1,11 @@
 //! Spread of the found peaks over time.
 
 /// Length of a moment, in ticks (46 ms). The peaks of one chord or stroke share a moment. At half this value, the peaks
-/// of one chord fall into two moments and count as independent; at twice this value, fast notes are taken for chords.
+/// of one chord fall into two moments and count as independent evidence; at twice this value, fast notes count as
+/// chords, and true matches lose evidence.
 const MOMENT_TICKS: u32 = 8;
-/// Length of a second, in ticks. One to three beats of music. At half this value, each has too few peaks for a
-/// variance; at twice this value, agreement in single bars is averaged out.
+/// Length of a second, in ticks: one to three beats of music. At half this value, a second has too few peaks to measure
+/// a variance; at twice this value, agreement in single bars is averaged out, so unknown music gets more evidence.
 const SECOND_TICKS: u32 = 172;
 
 /// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are
@@ -16,7 +17,7 @@ pub(super) struct Spread {
     moment: u32,
     /// Numbers of expected and found peaks in the current moment.
     in_moment: (u32, u32),
-    /// Numbers of ordered pairs of peaks within all earlier moments, expected and found.
+    /// Numbers of ordered pairs of expected peaks and of found peaks that share a moment, over all earlier moments.
     pairs: (u32, u32),
     /// Index of the current second.
     second: u32,
@@ -31,7 +32,8 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Adds a peak of the track at a time (ticks). Peaks are added in order of time.
+    /// Adds an expected peak of the track at a time (ticks); `found` is true if the query has it. Peaks are added in
+    /// order of time.
     pub(super) fn add(&mut self, time: u32, found: bool) {
         if time / MOMENT_TICKS != self.moment {
             self.close_moment();
@@ -69,26 +71,28 @@ impl Spread {
         self.crowding().max(self.bursts())
     }
 
-    /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few
-    /// pairs are not significant, so `PRIOR` pairs are added to both numbers.
+    /// Returns the number of pairs of found peaks that share a moment, divided by the number for independent peaks, at
+    /// least 1. A few pairs are not significant, so `PRIOR` pairs are added to both numbers.
     fn crowding(&self) -> f64 {
         // At half this value, a few chance pairs reduce the evidence of short matches; at twice this value, real
-        // crowding in short matches is underrated. Long matches have thousands of pairs, so it has no effect there.
+        // crowding in short matches is underrated. Long matches have thousands of pairs, so the value has no effect on
+        // them.
         const PRIOR: f64 = 10.0;
         let rate = f64::from(self.all.1) / f64::from(self.all.0.max(1));
         ((f64::from(self.pairs.1) + PRIOR) / (f64::from(self.pairs.0) * rate * rate + PRIOR)).max(1.0)
     }
 
     /// Returns the variance of the found fraction per second divided by the variance for independent peaks, at least 1.
-    /// This is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with some degrees added
-    /// to both.
+    /// This is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with `PRIOR` degrees
+    /// added to both.
     fn bursts(&self) -> f64 {
         // In seconds: a match of 3 s is corrected by half of what its variance shows. At half this value, short matches
-        // lose evidence by the noise of the variance; at twice this value, bursts in short matches count too much.
+        // lose evidence, because their variance is measured inexactly; at twice this value, bursts in short matches
+        // count too much.
         const PRIOR: f64 = 3.0;
         let (expected, found) = (f64::from(self.all.0.max(1)), f64::from(self.all.1));
         let rate = found / expected;
-        // If all or none are found, the variance is 0 and nothing can be overdispersed.
+        // If all peaks or no peaks are found, the variance of independent peaks is 0 and the quotient is undefined.
         let variance = rate * (1.0 - rate);
         if variance <= 0.0 {
             return 1.0;

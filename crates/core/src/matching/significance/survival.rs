@@ -13,20 +13,20 @@ use super::super::line::PeakDeviation;
 use super::chance::Chance;
 use super::ranks::{QUERY_RANKS, REFERENCE_RANKS};
 
-/// Rates of survival, from buried under noise to clean. Their odds differ by a factor of about two, and by more in
-/// clean audio. With half as many, the best hypothesis fits worse and evidence is lost; with twice as many,
-/// verification costs nearly twice as much for little.
+/// Rates of survival (fractions of the track's peaks that are found), from music buried under noise to clean audio.
+/// Their odds differ by a factor of about two, and by more in clean audio. With half as many rates, weak true matches
+/// lose evidence; with twice as many, verification costs nearly twice as much for little more evidence.
 pub(super) const RATES: [f32; 6] = [0.06, 0.12, 0.2, 0.35, 0.6, 0.9];
 /// Factors on the odds of survival by rank: the most outstanding peaks survive longest. Tuned with the other tables.
 /// With equal odds, missing outstanding peaks would count too little against a track; with twice the contrast, peaks of
 /// high rank hardly count.
 const RANK_ODDS: [f32; REFERENCE_RANKS] = [1.5, 1.1, 0.9, 0.7];
-/// A value for each rate.
+/// A value for each of the [`RATES`].
 pub(super) type Rates = [f32; RATES.len()];
 
 /// Hypotheses of the degradation of surviving peaks: clean, below speech, through a codec, in noise, far below speech.
-/// Standard errors in ticks and steps, and ranks. Each hypothesis adds the same cost to every peak, and a missing one
-/// loses the evidence of queries that are damaged in this way.
+/// The values are standard errors in ticks and steps, and a number of ranks. Each hypothesis costs the same time for
+/// every peak. Without one of them, queries that are damaged in this way match less often.
 pub(super) const DEGRADATIONS: [PeakDegradation; 5] = [
     PeakDegradation { time: 0.35, frequency: 0.6, rank: 0.7 },
     PeakDegradation { time: 0.35, frequency: 0.6, rank: 8.0 },
@@ -42,25 +42,25 @@ pub(super) struct PeakDegradation {
     time: f32,
     /// Standard error of the frequency, in steps.
     frequency: f32,
-    /// Number of ranks by which a peak rises or falls among its neighbors; the probability falls to 1/e over this
+    /// Scale of the change of a peak's rank among its neighbors, in ranks: the probability falls to 1/e over this
     /// number.
     rank: f32,
 }
 
 /// Upper ends of the frequency bands in steps (0.3, 0.7, 1.1, 1.6, 2.3, 3.1, 4 kHz). Each band has its own rate,
 /// because noise and loudspeakers affect bands differently. Bands are narrower at low frequencies, where most notes
-/// are. With half as many, a loudspeaker that cuts the bass is not modeled; with twice as many, short windows have too
-/// few peaks for each.
+/// are. With half as many, recordings lose evidence if a loudspeaker cuts the bass; with twice as many, short windows
+/// have too few peaks in each band.
 const BAND_END_STEPS: [u16; 7] = [250, 500, 800, 1200, 1700, 2300, 3000];
 pub(crate) const BANDS: usize = BAND_END_STEPS.len() + 1;
 /// Weights of the evidence of each band. The highest bands contain percussion, whose strokes and samples many pieces
 /// share, so agreement there carries less information: it counts as if fewer peaks had been found. At half of the last
-/// weights, songs lose evidence in bright audio; at 1, unknown music with the same drum samples matches more often.
+/// weights, bright songs are found less often; at 1, unknown music with the same drum samples matches more often.
 const BAND_WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
 /// Logarithms of the transition probabilities between the rates of neighboring bands, by the distance of the two rates
 /// in [`RATES`]. Neighboring bands seldom have very different rates. At half these values, a band with chance hits can
-/// take a high rate of its own, which raises the evidence for wrong matches; at twice these values, filtered audio is
-/// modeled worse.
+/// take a high rate of its own, which raises the evidence for wrong matches; at twice these values, recordings behind a
+/// filter or a small loudspeaker lose evidence.
 pub(super) const RATE_TRANSITIONS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
 
 /// Returns the index of the band of a frequency in steps.
@@ -91,7 +91,8 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     Tables { rates, missing, ranks }
 });
 
-/// Returns the probability of each rank in the query for a peak of this rank in the track.
+/// Returns the probability of each rank in the query for a peak of this rank in the track. `reach` is
+/// [`PeakDegradation::rank`].
 fn query_ranks(rank: usize, reach: f32) -> [f32; QUERY_RANKS] {
     let weights: [f32; QUERY_RANKS] = std::array::from_fn(|q| (-(q.abs_diff(rank) as f32) / reach).exp());
     let sum: f32 = weights.iter().sum();
@@ -103,7 +104,8 @@ pub(super) fn reference_rank(peak: &Peak) -> usize {
     usize::from(peak.rank).min(REFERENCE_RANKS - 1)
 }
 
-/// Returns the probability density of a found peak if it is a surviving peak of this rank.
+/// Returns the probability density of the deviation and rank of `found`, if it is a surviving peak of the track with
+/// the rank `rank`. `degradation` is an index into [`DEGRADATIONS`].
 pub(super) fn density(rank: usize, found: PeakDeviation, degradation: usize) -> f32 {
     let PeakDegradation { time, frequency, .. } = DEGRADATIONS[degradation];
     let query = usize::from(found.rank).min(QUERY_RANKS - 1);
@@ -121,13 +123,15 @@ pub(crate) struct Survival {
 }
 
 impl Survival {
-    /// Returns the survival of a track that is masked more: each rate is lower by `steps` steps.
+    /// Returns the survival of the same track under more masking: each rate is lower by `steps` entries of [`RATES`],
+    /// or the lowest rate.
     pub(crate) fn masked(self, steps: u8) -> Self {
         Self { rates: self.rates.map(|rate| rate.saturating_sub(steps)), ..self }
     }
 
-    /// Returns the logarithm of the likelihood of the outcome of a peak divided by its likelihood by chance, where
-    /// chance finds a peak at this place with probability `chance`.
+    /// Returns the log-likelihood ratio of the outcome of a peak: its likelihood with this survival, divided by its
+    /// likelihood by chance. `found` is the deviation of the found peak, or `None` if the peak is missing. `chance` is
+    /// the probability that chance finds a peak at the expected place.
     pub(crate) fn gain(self, peak: &Peak, found: Option<PeakDeviation>, all: &Chance, chance: f32) -> f32 {
         let rank = reference_rank(peak);
         let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
@@ -137,10 +141,10 @@ impl Survival {
     }
 }
 
-/// Returns the log-likelihood ratio of a peak of the query as a track's peak of medium rank in noise, for a survival
-/// rate of one third. Used for screening.
+/// Returns the log-likelihood ratio, for screening, of a peak of the query as a surviving peak of a track. The track's
+/// peak is assumed to have a medium rank, to be degraded as in noise, and to survive at a rate of one third.
 pub(crate) fn screening_score(chance: &Chance, query: &Peak) -> f32 {
-    // A rate between noise and clean, because screening must rank candidates before anything is known of the query. At
+    // A rate between noise and clean, because screening ranks candidates before the survival in the query is known. At
     // half or twice this value, hits of rare ranks count less or more; the order of most candidates stays the same.
     const RATE: f32 = 1.0 / 3.0;
     const NOISE: usize = 3;

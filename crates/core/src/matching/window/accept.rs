@@ -16,16 +16,17 @@ use super::{OBVIOUS_LOG_P, WindowSearch};
 /// Log-probability of chance below which a match is certain. A certain match at a changed scale is accepted without a
 /// search for competing alignments at that scale, and the missing peaks of a certain match are not checked for masking.
 /// At half this value, wrong matches of repetitive music may be accepted without these checks; at twice this value,
-/// more true matches at changed scales need another deep lookup.
+/// more true matches at changed scales need another deep lookup, so searches take longer.
 const CERTAIN_LOG_P: f64 = -300.0;
 /// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a
-/// catalog, which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses
-/// one in a thousand true matches. At half this value, more unknown pieces with the same beat match; at twice this
-/// value, more songs under noise whose masking is not measured well are lost.
+/// catalog: they agree with indexed tracks in beat and samples, and this evidence distinguishes them best. With this
+/// weight, one in a thousand true matches is lost. At half this value, more unknown pieces with the same beat match; at
+/// twice this value, more songs under noise whose masking is not measured well are lost.
 const UNMASKED_WEIGHT: f64 = 3.0;
-/// Maximum number of places that are compared with all others; a place with copies counts once. A window of 10 s seldom
-/// has more than two songs; the rest are explanations to report. At half this value, a true match behind several strong
-/// wrong ones is lost; at twice this value, judging costs up to twice as much.
+/// Maximum number of places in recordings that are judged in a window, best first; a place with copies counts once. A
+/// window of 10 s seldom has more than two songs; the other places are reported as rejected explanations. At half this
+/// value, a true match behind several strong wrong ones is lost; at twice this value, judging costs up to twice as
+/// much.
 const MAX_COMPARED: usize = 6;
 /// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll. At half
 /// this value, unknown music that shares a fill or sample matches more often; at twice this value, songs that begin or
@@ -44,7 +45,8 @@ pub(crate) struct WindowMatches {
 }
 
 impl WindowSearch<'_> {
-    /// Accepts alignments, best first. Each one must be significant by peaks that no accepted alignment explains.
+    /// Accepts or rejects the alignments of a window, best first. An accepted alignment must be significant by peaks
+    /// that no alignment accepted before explains.
     pub(super) fn accept(&mut self, alignments: &Alignments, window: &Window<'_>) -> WindowMatches {
         let mut groups = CopyGroup::all(alignments, &mut self.buffers.outcomes);
         let mut found = WindowMatches::default();
@@ -57,7 +59,7 @@ impl WindowSearch<'_> {
         groups.sort_by(|a, b| a.lead.log_p().total_cmp(&b.lead.log_p()).then(a.number().cmp(&b.number())));
         let first = window.first_peak();
         let mut used = vec![false; window.own_peaks().len()];
-        // Peaks a few ticks outside of the window can be found, too.
+        // Peaks a few ticks outside of the window can be found, too; they have no entry in `used`.
         let own = used.len();
         let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
         for (i, CopyGroup { lead, copies, .. }) in groups.iter().enumerate().take(MAX_COMPARED) {
@@ -74,8 +76,8 @@ impl WindowSearch<'_> {
                 found.rejected.push(explanation(log_p));
                 continue;
             }
-            // Peaks that only a copy explains are taken, too: they are of the same recording and must not support
-            // another match.
+            // Peaks that only a copy explains are marked as used, too: they are of the same recording and must not
+            // support another match.
             for one in std::iter::once(lead).chain(copies) {
                 one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
             }
@@ -86,7 +88,8 @@ impl WindowSearch<'_> {
         found
     }
 
-    /// Returns the log-probability of chance of a group after discounting all competing groups.
+    /// Returns the log-probability of chance of a group after discounting all competing groups, and with the penalty
+    /// for missing peaks that nothing masks.
     fn log_p_after_competitors(
         &mut self,
         groups: &[CopyGroup],
@@ -111,8 +114,8 @@ impl WindowSearch<'_> {
             &found.recordings,
             settings,
         );
-        // Measuring the masking of a window is expensive, and neither case can change: the penalty only adds to
-        // `log_p`.
+        // Measuring the masking of a window is expensive. The penalty only raises `log_p`, so a rejected match stays
+        // rejected; a certain match is accepted without this check.
         if log_p > self.limit || log_p <= CERTAIN_LOG_P {
             return log_p;
         }
@@ -120,8 +123,8 @@ impl WindowSearch<'_> {
         (log_p + UNMASKED_WEIGHT * self.buffers.masking.unmasked_penalty(lead, free, window.relief)).min(0.0)
     }
 
-    /// Adds the missing copies of accepted explanations. Unless `always_add_copies` is set, only explanations that
-    /// already have a copy are completed.
+    /// Looks up the copies of the accepted explanations that the search did not find, and adds them. Unless
+    /// `always_add_copies` is set, this is done only for explanations that already have a copy.
     pub(super) fn add_missing_copies(
         &mut self,
         found: &mut WindowMatches,
@@ -149,19 +152,19 @@ impl WindowMatches {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P && one.log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns true if the alignment of a match is obvious before competing alignments are discounted. No other scale
-    /// is then searched.
+    /// Returns true if a match is obvious at the original scale, before competing alignments are discounted. No other
+    /// scale is then searched.
     pub(super) fn has_original_scale(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns the line of the best match if it has a changed scale and is not certain.
+    /// Returns the line of the best match if it has a changed scale and is not certain, otherwise `None`.
     pub(super) fn uncertain_line(&self) -> Option<Line> {
         let best = self.accepted.first()?;
         (best.lead.line.is_changed() && best.log_p > CERTAIN_LOG_P).then_some(best.lead.line)
     }
 
-    /// Returns true if the recording of a group has been accepted.
+    /// Returns true if the recording of a group is among the accepted explanations.
     fn has(&self, group: &CopyGroup) -> bool {
         let number = group.number();
         self.accepted.iter().any(|one| self.recordings.are_same_recording(one.lead.reference.number, number))

@@ -6,9 +6,9 @@ use super::super::query::Window;
 use super::super::verify::Alignment;
 use crate::index::TrackNumber;
 
-/// Maximum factor by which the number of candidates is raised to compensate for copies. Catalogs with more copies of a
-/// recording find fewer other recordings at the same place. At half this value, that begins with 16 copies; at twice
-/// this value, a lookup can return twice as many candidates.
+/// Maximum factor by which the number of candidates is raised to compensate for copies. If a recording has more copies,
+/// fewer other recordings are among the candidates. At half this value, this begins with 17 copies; at twice this
+/// value, a lookup can return twice as many candidates.
 const MAX_COPY_FACTOR: usize = 32;
 
 /// The verified alignments of a window. Each line of a track is contained once.
@@ -18,21 +18,21 @@ pub(super) struct Alignments {
     /// For each alignment, the set of the query's peaks that it explains: one bit per peak, counted from the first peak
     /// of the window.
     explained: Vec<Vec<u64>>,
-    /// Places of recordings that the alignments play.
+    /// Places of recordings at which the alignments are, each once.
     places: Vec<RecordingPlace>,
-    /// Largest number of tracks in which one place was found: the factor by which more candidates are needed to find as
-    /// many places.
+    /// Largest number of tracks at one place, at least 1. To find as many places as without copies, up to this factor
+    /// more candidates are needed.
     copies: usize,
     outcomes: Vec<PeakOutcome>,
 }
 
-/// A place of a recording.
+/// A place of a recording: all alignments at one place play the same audio, possibly from several tracks.
 #[derive(Debug)]
 struct RecordingPlace {
     /// Index of the first alignment at this place. Other alignments are compared only with this one, so that the cost
     /// grows with the number of places and not with the square of the number of copies.
     first: usize,
-    /// Tracks that have this place.
+    /// Tracks with an alignment at this place.
     tracks: Vec<TrackNumber>,
 }
 
@@ -43,8 +43,8 @@ impl Default for Alignments {
 }
 
 impl Alignments {
-    /// Adds an alignment, or replaces a worse one along the same line. Returns true if it is the same place in a copy
-    /// of a track that has already been added.
+    /// Adds an alignment, or replaces a worse one along the same line. Returns true if the alignment is at a known
+    /// place, in a copy of a track that has already been added.
     pub(super) fn add(&mut self, new: Alignment, window: &Window<'_>) -> bool {
         let explained = explained(&new, window.first_peak());
         if let Some(i) = self.all.iter().position(|old| old.is_same_line(&new, window)) {
@@ -70,8 +70,8 @@ impl Alignments {
         place.is_some()
     }
 
-    /// Returns the place that an alignment of another track plays, if it was found before. The place that shares the
-    /// most of the query's explained peaks is compared first.
+    /// Returns the index of the place that a new alignment plays, or `None` if the place is not known. Places that
+    /// share more explained peaks with the alignment are compared earlier.
     fn place_of(&mut self, new: &Alignment, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
         let near =
@@ -102,7 +102,7 @@ impl Alignments {
         places * self.copies.min(MAX_COPY_FACTOR)
     }
 
-    /// Returns true if the quick bound of an alignment is below `quick_log_p`, which means that it has more evidence.
+    /// Returns true if the quick bound of any alignment is below `quick_log_p`. A lower bound means more evidence.
     pub(super) fn any_below(&self, quick_log_p: f64) -> bool {
         self.all.iter().any(|one| one.quick_log_p < quick_log_p)
     }

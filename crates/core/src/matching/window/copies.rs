@@ -15,13 +15,15 @@ use super::explanation::Explanation;
 use super::{Buffers, SHALLOW, WindowSearch};
 
 /// Maximum number of places whose evidence is computed in full; a place with copies counts once. At half this value,
-/// competitors of a weak match can be missing; at twice this value, each window refines twice as many lines.
+/// competitors of a weak match can be missing, so a wrong match can be accepted; at twice this value, each window
+/// refines twice as many lines.
 const MAX_REFINED: usize = 40;
-/// Maximum number of entries of one recording that are looked up. If a catalog has more, only this many are reported.
-/// It bounds the time of one search; at half or twice of it, the bound changes by the same factor.
+/// Maximum number of catalog entries of one recording that are looked up; further entries are not reported. The value
+/// bounds the time of one search.
 const MAX_COPIES: usize = 1000;
 /// Length of the part of a track that is looked up to find its copies (10 s, in ticks). At half this value, copies with
-/// edits in the stretch have fewer votes; at twice this value, the lookup costs twice as much without finding more.
+/// edits in the stretch have fewer votes and can be missed; at twice this value, the lookup costs twice as much without
+/// finding more.
 const LOOKUP_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
 /// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch. At half
 /// this value, many unrelated tracks are compared; at twice this value, copies in other encodings, which share fewer
@@ -52,7 +54,8 @@ impl CopyGroup {
         self.copies.iter().find(|copy| copy.reference.number == track).unwrap_or(&self.lead)
     }
 
-    /// Groups alignments, best first. Each copy is added to the group with which it agrees best.
+    /// Returns the alignments in groups, at most [`MAX_REFINED`], best first. Each copy is added to the group with
+    /// which it agrees best.
     pub(super) fn all(alignments: &Alignments, outcomes: &mut Vec<PeakOutcome>) -> Vec<Self> {
         let mut groups: Vec<(Self, &[u64])> = Vec::new();
         for (one, explained) in alignments.best_first().into_iter().filter(|(one, _)| one.quick_log_p < 0.0) {
@@ -75,7 +78,7 @@ impl CopyGroup {
     }
 
     /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees
-    /// better and returns the other one, which is a repetition of the place.
+    /// better and returns the other one, which is at a repetition of the place. Otherwise returns `None`.
     fn insert(&mut self, one: &Alignment, agreement: f64) -> Option<Alignment> {
         let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
         let Some(known) = known else {
@@ -92,8 +95,9 @@ impl CopyGroup {
 }
 
 impl WindowSearch<'_> {
-    /// Adds all tracks that carry the recording, also those that the search of the query did not find. To find them,
-    /// the peaks of the track itself are looked up, because they are many and free of noise.
+    /// Adds the copies in all tracks that carry the recording of an explanation, including tracks that the search of
+    /// the query did not find. To find them, the peaks of the track itself are looked up, because they are many and
+    /// free of noise.
     pub(super) fn add_copies(
         &mut self,
         explanation: &mut Explanation,
@@ -113,8 +117,8 @@ impl WindowSearch<'_> {
             let Self { session, buffers, .. } = self;
             let Buffers { references, outcomes, .. } = buffers;
             let (reference, at) = references.of(&mut **session, &candidate)?;
-            // The candidate gives the position of the other track at the start of the looked-up stretch; here it
-            // becomes a line in the query.
+            // The candidate gives the position of the other track at the start of the looked-up stretch; `near` is the
+            // corresponding line in the query.
             let near = Line { offset: at - from.floor() + lead.line.offset, ..lead.line };
             let span = (lead.line.query(from), lead.line.query(to));
             if let Some((line, _)) = line_of_copy(lead, (&reference, &near), span, outcomes) {
@@ -125,7 +129,7 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// Returns candidates in the catalog that may play these peaks, whose times are counted from `start`.
+    /// Returns candidates in the catalog that may contain these peaks of a track, whose times are counted from `start`.
     fn copy_candidates(&mut self, peaks: &[Peak], start: f64) -> Result<Vec<Candidate>, IndexError> {
         let Self { index, session, buffers: Buffers { search, .. }, .. } = self;
         let lookup = [CandidateLookup { depth: SHALLOW, scale: Scale::ORIGINAL, min_votes: MIN_COPY_VOTES }];

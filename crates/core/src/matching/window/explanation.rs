@@ -9,7 +9,7 @@ pub(crate) struct Explanation {
     pub(crate) lead: Alignment,
     /// Log-probability of chance after discounting competing alignments.
     pub(crate) log_p: f64,
-    /// Alignments of the same place in other tracks that carry the recording.
+    /// Alignments of the same place in other tracks that carry the recording; empty if none were found.
     pub(crate) copies: Vec<Alignment>,
 }
 

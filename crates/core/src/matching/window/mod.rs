@@ -28,17 +28,17 @@ pub(crate) use accept::WindowMatches;
 use alignments::Alignments;
 pub(crate) use explanation::Explanation;
 
-/// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same. Chosen by
-/// hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more postings;
-/// with fewer, more clean queries need the deep pass.
+/// Depth of lookups for clean and slightly degraded audio, where the outstanding peaks of query and track are the same.
+/// Chosen by hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more
+/// postings; with fewer, more clean queries need the deep pass.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
-/// Depth for audio under noise and speech, where the track's peaks can have any rank among the query's. Peaks of the
-/// lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With half of the
-/// ranks, audio under noise loses most of its votes; with all 20, most votes are of noise and a lookup reads several
-/// times as many postings.
+/// Depth of lookups for audio under noise and speech, where the track's peaks can have any rank among the query's.
+/// Peaks of the lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With
+/// half of the ranks, audio under noise loses most of its votes; with all 20, most votes are of noise and a lookup
+/// reads several times as many postings.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
-/// Depth for audio that is both degraded and changed. Chosen by hand: between the two others, because it is used at
-/// each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
+/// Depth of lookups for audio that is both degraded and changed. Chosen by hand: between the two others, because it is
+/// used at each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
 pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
 /// Maximum number of candidates of the first pass that are verified. At half this value, a clean song with many
@@ -46,29 +46,31 @@ pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 
 const MAX_CANDIDATES: usize = 32;
 /// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach
 /// it. At half this value (-50), coincidences of beats can end the search early; at twice this value, more queries of
-/// known songs pay for the deep pass.
+/// known songs need the deep pass.
 const OBVIOUS_LOG_P: f64 = -100.0;
 /// Minimum number of votes for a verification at the original scale. At 1 or 2, nearly every posting is a candidate; at
 /// 6, short or degraded clips with few common landmarks are not found.
 const MIN_CANDIDATE_VOTES: u32 = 3;
-/// Number of candidates after which a clear-only search ends if none is promising: the votes of a clearly audible song
-/// are among the highest. At half this value, a song whose wrong places have more votes is missed until the next full
-/// search; at twice this value, clear-only searches at unknown audio cost nearly twice as much.
+/// Number of candidates after which a search for clearly audible songs ([`WindowSearch::find_clear`]) ends if no
+/// candidate is promising: the votes of such a song are among the highest. At half this value, a song whose wrong
+/// places have more votes is missed until the next full search; at twice this value, such searches of unknown audio
+/// cost nearly twice as much.
 const MAX_QUICK_CANDIDATES: usize = 6;
-/// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound
-/// underrates true alignments. At half this value, more clear-only searches at unknown audio continue; near 1, true
-/// alignments that are slightly off are given up.
+/// Fraction of the acceptance limit that the quick bound of the best of these candidates must reach. It is below 1
+/// because the bound underrates true alignments. At half this value, more searches of unknown audio continue; near 1,
+/// songs whose line is slightly off are missed.
 const PROMISING_FRACTION: f64 = 0.5;
 /// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by
-/// hand; the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are. At half or twice
-/// of it, all claimed probabilities change by the same factor of two.
+/// hand; the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are. At half this
+/// value, all claimed probabilities are half as high, so more false matches are accepted; at twice this value, they are
+/// twice as high, so more true matches are rejected.
 const OFFSETS_PER_SECOND: f64 = 1.0;
 /// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged
-/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half this value, the
-/// probability that a changed recording is chance must be half as high; at twice this value, it may be twice as high.
-/// Unchanged recordings are hardly affected.
+/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half this value,
+/// recordings at a changed scale need slightly more evidence (by a factor of two in the probability); at twice this
+/// value, slightly less. Unchanged recordings are hardly affected.
 const CHANGED_SHARE: f64 = 0.01;
-/// Number of tries at the original scale. There are two: the shallow and the deep lookup.
+/// Number of tries at the original scale: the shallow and the deep lookup.
 const ORIGINAL_SCALE_TRIES: f64 = 2.0;
 
 /// Buffers that searches of one catalog reuse.
@@ -107,7 +109,7 @@ pub(crate) struct WindowSearch<'a> {
     limit: f64,
     /// Weights for discounting other places of the same track.
     self_similarity: SelfSimilarity,
-    /// If true, looks up the copies of all accepted matches, even if the window shows none.
+    /// If true, the copies of all accepted matches are looked up, even if the search of the window found none.
     always_add_copies: bool,
 }
 
@@ -141,8 +143,8 @@ impl<'a> WindowSearch<'a> {
         }
     }
 
-    /// Looks up the copies of all accepted matches, even if the window shows none. Streams need this, because the audio
-    /// that would show the copies may already be explained by an airing.
+    /// Looks up the copies of all accepted matches, even if the search of the window found none. Streams need this,
+    /// because an airing may already explain the peaks by which the search would find the copies.
     pub(crate) fn with_all_copies(self) -> Self {
         Self { always_add_copies: true, ..self }
     }
@@ -152,8 +154,8 @@ impl<'a> WindowSearch<'a> {
         self.buffers
     }
 
-    /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be a wrong
-    /// place in the right track, which the search at other scales shows.
+    /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be at a wrong
+    /// place in the right track, so the search continues at other scales.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
         self.find_measured(window)
@@ -187,7 +189,8 @@ impl<'a> WindowSearch<'a> {
         Ok(found)
     }
 
-    /// Searches a window for clearly audible songs at their original speed. Ends early if nothing is promising.
+    /// Searches a window for clearly audible songs at their original speed. Ends early, without a match, if the first
+    /// candidates are not promising. If a match is not obvious, a full search follows.
     pub(crate) fn find_clear(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
         let candidates = self.candidates(window, SHALLOW, Scale::ORIGINAL, MAX_CANDIDATES)?;

@@ -1,5 +1,5 @@
-//! The passes of a search: outstanding peaks, most peaks, other scales. Where the number of candidates is limited,
-//! places that are copies of already verified ones do not count.
+//! The passes of a search: outstanding peaks, most peaks, other scales. Limits on the number of candidates count each
+//! place of a recording once, without its copies.
 
 use std::sync::Arc;
 
@@ -18,23 +18,22 @@ use super::alignments::Alignments;
 use super::{DEEP, MAX_CANDIDATES, MIDDLE, OBVIOUS_LOG_P, SHALLOW, WindowSearch};
 
 /// Number of candidates of the first pass that suffice if one is obvious: further candidates would only serve as its
-/// competitors. At half this value, a wrong place that looks obvious may lack the competitor that shows it; at twice
-/// this value, clean queries verify twice as many candidates.
+/// competitors. At half this value, a wrong place that looks obvious may be accepted, because its competitors are not
+/// verified; at twice this value, clean queries verify twice as many candidates.
 const ENOUGH_CANDIDATES: usize = 12;
 /// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a
 /// track, so it is far cheaper than a verification. At half this value, songs in strong noise whose votes rank low are
-/// lost; at twice this value, more tracks are unpacked.
+/// lost; at twice this value, the deep pass unpacks more tracks and takes longer.
 const MAX_SCREENED: usize = 256;
 /// Maximum number of screened candidates that are verified. At half this value, songs in noise are lost if unrelated
 /// candidates have a higher score; at twice this value, the deep pass verifies twice as many.
 const MAX_VERIFIED: usize = 32;
 /// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first. The
 /// wide fit looks up the peaks four times as often as the narrow one. At half this value, songs that are off by one per
-/// cent in speed are found less often; at twice this value, unknown queries cost more.
+/// cent in speed are found less often; at twice this value, queries without a match take longer.
 const MAX_REFITTED: usize = 8;
 /// Maximum number of candidates of one step of the ladder. At half this value, the right place can be hidden by
-/// repetitions of another one; at twice this value, the ladder verifies more wrong candidates before the limit of all
-/// steps.
+/// repetitions of another one; at twice this value, repetitions of a wrong place can use up [`MAX_LADDER_CANDIDATES`].
 const MAX_PER_SCALE: usize = 4;
 /// Maximum number of candidates of all steps of the ladder that are verified. At half this value, weak matches at a
 /// changed scale are lost; at twice this value, unknown queries verify twice as many.
@@ -43,12 +42,13 @@ const MAX_LADDER_CANDIDATES: usize = 24;
 /// many more lookups are made. At half this value, each scale has candidates by chance alone; at twice this value,
 /// short changed clips are lost.
 const MIN_LADDER_VOTES: u32 = 5;
-/// Maximum number of steps that are repeated in small steps. At half this value, the right scale may not be among them
-/// in noise; at twice this value, the second round costs twice as much.
+/// Maximum number of scales of the ladder around which smaller steps are tried. At half this value, the right scale may
+/// not be among them in noise; at twice this value, the second round of lookups costs twice as much.
 const MAX_FINE_SCALES: usize = 3;
 
 impl WindowSearch<'_> {
-    /// Adds alignments that compete with a match of the ladder: a deep search at the scale of the match.
+    /// Adds alignments that compete with a match at a changed scale. They are found by a deep lookup at the scale of
+    /// the match.
     pub(super) fn add_competitors(
         &mut self,
         Line { speed, pitch, .. }: Line,
@@ -109,7 +109,7 @@ impl WindowSearch<'_> {
     ) -> Result<(), IndexError> {
         let candidates =
             self.candidates(window, DEEP, Scale::ORIGINAL, alignments.candidate_count(MAX_SCREENED))?;
-        // Mapped here and not when the window is measured, because most windows do not need the deep pass.
+        // The map is computed here and not when the window is measured, because most windows do not need the deep pass.
         self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
@@ -132,8 +132,8 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// Fits the speed of the first lines, unless an alignment is obvious. A line that is off in speed has little
-    /// evidence until it is fitted.
+    /// Fits the speed of the first [`MAX_REFITTED`] lines, unless an alignment is obvious. A line that is off in speed
+    /// has little evidence until it is fitted.
     fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, alignments: &mut Alignments) {
         if !alignments.any_below(OBVIOUS_LOG_P) {
             for (reference, line) in lines.iter().take(MAX_REFITTED) {
@@ -150,8 +150,8 @@ impl WindowSearch<'_> {
         window: &Window<'_>,
         alignments: &mut Alignments,
     ) -> Result<bool, IndexError> {
-        // Only the part that the next window does not repeat counts for the budget, so that overlapping windows do not
-        // spend it twice.
+        // Only the part that the next window does not repeat counts for the budget, so that the budget is not spent
+        // twice on the overlap of two windows.
         let new = (window.to - window.from).min(WINDOW_STEP_TICKS);
         let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
         let steps = within_budget(&self.ladder, self.settings, seconds);
@@ -180,7 +180,8 @@ impl WindowSearch<'_> {
         Ok(!found.is_empty())
     }
 
-    /// Adds the candidates of some scales, at most `max_per_scale` per scale, and sorts all candidates by votes.
+    /// Looks up the window at some scales, adds the candidates to `found`, at most `max_per_scale` per scale, and sorts
+    /// `found` by votes.
     fn look_up_scales(
         &mut self,
         steps: &[Scale],

@@ -17,19 +17,19 @@ use super::sinks::{DeliveryError, Sink, SinkMessage};
 use crate::counters::Counters;
 use crate::wait::at;
 
-/// Interval at which the outbox is polled if no notification arrives, for messages that other processes left behind. It
-/// bounds their additional delay, and costs one query per sink and interval. At half this value, idle processes query
-/// twice as often; at twice this value, the messages of a killed process wait up to 10 s more.
+/// Interval at which the outbox is polled if no notification arrives. A poll also finds the messages of processes that
+/// were killed, and costs one query per sink. At half this value, idle processes query twice as often; at twice this
+/// value, the messages of a killed process wait up to 10 s more.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time that a claim lasts beyond the longest delivery, for recording the outcome in the database. If recording takes
-/// longer, another process delivers the message a second time. Twice the value only delays messages of killed
-/// processes; at half this value, a slow commit causes duplicates earlier.
+/// Time between the timeout of a delivery and the end of its claim, in which the outcome is recorded in the database.
+/// If recording takes longer, another process delivers the message a second time. At half this value, a slow commit
+/// causes such duplicates earlier; at twice this value, messages of a killed process are delivered 10 s later.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
-/// Part of the drain time that is reserved for releasing the claims of unfinished deliveries: one short write per
-/// claim. At half this value, a slow database leaves claims to expire, which delays these messages by the duration of a
-/// claim; at twice this value, deliveries have 2 s less to finish.
+/// Time at the end of the drain time that is reserved for releasing the claims of unfinished deliveries, with one short
+/// write per claim. At half this value, a slow database does not release all claims, and their messages wait until the
+/// claims expire. At twice this value, deliveries have 2 s less to finish.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Limits for the deliveries to a sink.
@@ -37,13 +37,16 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct DeliveryPolicy {
     /// Maximum number of concurrent deliveries.
     pub(super) parallel: usize,
+    /// Maximum pause between two attempts at a message.
     pub(super) max_pause: Duration,
+    /// Age after which an undelivered message is marked as dead.
     pub(super) give_up: Duration,
     /// Time to finish after a stop.
     pub(super) drain: Duration,
 }
 
-/// The end of a delivery task: its outcome, or the error of a task that panicked.
+/// Result of a task that delivers a message: the id of the task and the outcome, or the error of a task that panicked
+/// or was aborted.
 type FinishedDelivery = Result<(Id, DeliveryResult), JoinError>;
 
 type DeliveryResult = Result<(), DeliveryError>;
@@ -57,7 +60,7 @@ pub(super) struct SinkWorker {
     counters: Arc<Counters>,
     in_flight: JoinSet<DeliveryResult>,
     claimed: HashMap<Id, OutboxMessage>,
-    /// Messages that were delivered, which is not yet recorded in the database.
+    /// Ids of messages that were delivered, but are not yet recorded as delivered in the database.
     unrecorded: Vec<i64>,
     circuit: Circuit,
     /// Time of the next poll of the outbox.
@@ -92,8 +95,8 @@ impl SinkWorker {
         }
     }
 
-    /// Delivers until `stop` is cancelled, then finishes. Claims that are left at the end of the drain time are
-    /// released.
+    /// Delivers messages until `stop` is cancelled, then finishes. Claims of messages that are not delivered at the end
+    /// of the drain time are released.
     pub(super) async fn run(mut self, wakeups: watch::Receiver<()>, stop: CancellationToken) {
         // The time for the release is taken from the drain time, because a claim that is not released delays its
         // message by the whole duration of the claim.
@@ -106,7 +109,8 @@ impl SinkWorker {
             () = self.work(wakeups, &stop) => {}
             () = over => {}
         }
-        // The database may hang during a shutdown. The claims expire then, so the process need not wait for it.
+        // The database may hang during a shutdown. The claims then expire without a release, so the process does not
+        // wait for it.
         if timeout(RELEASE_TIMEOUT, self.release_claims()).await.is_err() {
             tracing::warn!(
                 sink = self.name,
@@ -127,7 +131,8 @@ impl SinkWorker {
                 // While the sink is down, new messages must not wake the worker: the pause between two probes would be
                 // as short as the time between two messages.
                 Ok(()) = wakeups.changed(), if !self.circuit.is_open() => self.next_poll = Instant::now(),
-                // Without a free slot, a poll has no use. The end of a delivery continues the loop then.
+                // Without a free slot, no message can be claimed, so the worker waits for the end of a delivery and not
+                // for a poll.
                 () = at(poll_at) => {}
             }
         }
@@ -150,16 +155,17 @@ impl SinkWorker {
 
     /// Returns the number of deliveries that may be started.
     fn free_slots(&self) -> usize {
-        // One message at a time probes a sink that is down. The other messages keep their attempts, whose number is
-        // limited.
+        // While the sink is down, only one message at a time is delivered to it. The attempts of the other messages are
+        // limited and must not be used up.
         let max = if self.circuit.is_open() { 1 } else { self.policy.parallel };
         max.saturating_sub(self.in_flight.len())
     }
 
-    /// Claims due messages of the outbox and starts their deliveries. Returns their number.
+    /// Claims due messages of the outbox and starts their deliveries. Returns their number; 0 also if the database
+    /// fails.
     async fn claim(&mut self) -> usize {
-        // Successes come first. If they cannot be recorded, the database is down, and a claim now could return the same
-        // messages again.
+        // Successful deliveries are recorded first. If that fails, the database is down, and a claim could return
+        // messages that are already delivered.
         if !self.record_delivered().await {
             return 0;
         }
@@ -168,7 +174,8 @@ impl SinkWorker {
         // is still sending it.
         let claim = self.sink.delivery_timeout() + CLAIM_MARGIN;
         let max = u32::try_from(free_slots).unwrap_or(u32::MAX);
-        // Times in the past are served by this claim. They would make the next poll due at once, without an end.
+        // This claim covers all retries that are due now. If their times were kept, the next poll would be due at once,
+        // without an end.
         self.retry_times = self.retry_times.split_off(&Instant::now());
         let latest = Instant::now() + POLL_INTERVAL;
         self.next_poll = self.retry_times.first().map_or(latest, |due| latest.min(*due));
@@ -177,7 +184,7 @@ impl SinkWorker {
                 let count = claimed.len();
                 claimed.into_iter().for_each(|delivery| self.start_delivery(delivery));
                 if count == free_slots && !self.circuit.is_open() {
-                    // All claims were used, so more messages may be due.
+                    // All free slots were filled, so more messages may be due.
                     self.next_poll = Instant::now();
                 }
                 self.database_failures = 0;

@@ -10,9 +10,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::delivery::retry::{after, pause};
 use crate::delivery::sinks::DeliveryError;
 
-/// Longest pause between two attempts to reach the database. It bounds the delay of deliveries after an outage of the
-/// database. At half this value, each sink of each process sends twice the requests to a database that is starting; at
-/// twice this value, deliveries continue up to 30 s after it is back.
+/// Maximum pause between two attempts to reach the database. After an outage of the database, deliveries continue at
+/// most this time later. At half this value, each sink of each process sends twice the requests to a database that is
+/// starting; at twice this value, deliveries continue up to 30 s late.
 const MAX_DATABASE_PAUSE: Duration = Duration::from_secs(15);
 
 impl SinkWorker {
@@ -59,7 +59,7 @@ impl SinkWorker {
         self.record_failure(&delivery, &why, then).await;
     }
 
-    /// Returns what follows a failed attempt at a message. A retry does not come before `min_pause` has passed.
+    /// Decides if a message is retried after a failed attempt, at the earliest after `min_pause`, or is dead.
     fn after(&self, delivery: &OutboxMessage, min_pause: Duration) -> AfterFailure {
         after(delivery, SystemClock.now(), (min_pause, self.policy.max_pause), self.policy.give_up)
     }
@@ -102,8 +102,8 @@ impl SinkWorker {
                 tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "delivery failed, retrying");
                 let due = Instant::now() + pause;
                 self.retry_times.insert(due);
-                // While the circuit is open, the probe determines the next poll. The due time of one message must not
-                // bring it forward.
+                // While the circuit is open, the pause between two probes determines the next poll. The due time of a
+                // single message must not make the poll earlier.
                 if !self.circuit.is_open() {
                     self.next_poll = self.next_poll.min(due);
                 }
@@ -116,15 +116,16 @@ impl SinkWorker {
         }
     }
 
-    /// Records the successful deliveries. If that fails, they are kept for the next call. Returns true if all are
-    /// recorded.
+    /// Records the successful deliveries. If the database fails, they are kept for the next call. Returns true if all
+    /// are recorded.
     pub(super) async fn record_delivered(&mut self) -> bool {
         if self.unrecorded.is_empty() {
             return true;
         }
         match self.catalog.journal().mark_delivered(&self.unrecorded, SystemClock.now()).await {
             Ok(()) => {
-                // Counted after the write: until then, another process may still deliver and count the message.
+                // The messages are counted after the write: until then, another process may still deliver and count
+                // them.
                 self.counters.delivered.add(self.unrecorded.len() as u64);
                 self.unrecorded.clear();
                 true

@@ -10,7 +10,8 @@ use super::{DeliveryError, MAX_KEY_NUMBER, Sink, SinkMessage, too_many};
 use crate::delivery::key::numbered;
 use refrain_app::response::{advice, create_complete};
 
-/// Writes each message once under its path. Only complete files become visible, and no file is overwritten.
+/// Sink that writes each message to its path below this folder. Only complete files become visible, and no file is
+/// overwritten.
 pub(super) struct Folder(pub(super) PathBuf);
 
 #[async_trait]
@@ -41,12 +42,12 @@ fn write(folder: &Path, message: &SinkMessage) -> Result<(), DeliveryError> {
         let path = folder.join(numbered(key, number));
         match create_complete(&path, &message.body, None) {
             Ok(()) => return Ok(()),
-            // Every other error is transient: a full disk or a missing permission can be corrected, and the message
-            // must not be lost meanwhile.
+            // Every other error is transient: a person can free a full disk or grant a missing permission, and the
+            // message must not be lost until then.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(transient(&path, &error));
             }
-            // An earlier attempt wrote it and ended before the outbox recorded that.
+            // An earlier attempt wrote this file, and ended before the outbox recorded the delivery.
             Err(_) if fs::read(&path).is_ok_and(|existing| existing == message.text().as_bytes()) => {
                 return Ok(());
             }

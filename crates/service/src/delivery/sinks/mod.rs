@@ -20,14 +20,14 @@ use crate::settings::{SinkKind, SinkSettings};
 pub use stdout::SharedLineWriter;
 
 /// Maximum duration of one delivery to a sink without its own timeout: buckets, topics, folders and standard output. It
-/// is far above a normal write of a few kilobytes, and was not tuned by measurement. At half this value, a bucket that
-/// throttles is more often counted as failed; at twice this value, a sink that hangs keeps its slots and its claims
-/// twice as long.
+/// is far above a normal write of a few kilobytes, and was not tuned by measurement. At half this value, deliveries to
+/// a slow bucket fail more often and are repeated; at twice this value, messages to a sink that hangs are retried 20 s
+/// later.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Maximum number of results with the same key. Each attempt tests the numbers in order, so the limit also bounds the
-/// requests of one delivery. More than a few results per key mean that the key template is wrong: at half or twice this
-/// value, the error only comes earlier or later.
+/// Maximum number of results with the same key. Each attempt tests the numbers in order, so this value also limits the
+/// requests of one delivery. More than a few results per key mean that the key template is wrong; the error is reported
+/// when the number is reached.
 const MAX_KEY_NUMBER: u32 = 10_000;
 
 /// A message that is being delivered.
@@ -35,11 +35,13 @@ const MAX_KEY_NUMBER: u32 = 10_000;
 pub(super) struct SinkMessage {
     /// Number of the message in the outbox.
     pub(super) id: i64,
-    /// Permanent name of the message, by which a receiver recognizes repetitions.
+    /// Permanent name of the message, by which a receiver recognizes a repeated delivery.
     pub(super) name: String,
+    /// Type of the event: `start`, `update`, `final` or `change`.
     pub(super) event: String,
-    /// Key of an object or path below a folder.
+    /// Key of an object, or path below a folder; `None` for other kinds of sinks.
     pub(super) key: Option<String>,
+    /// The text to deliver.
     pub(super) body: String,
 }
 
@@ -50,23 +52,23 @@ pub(super) enum DeliveryError {
     Permanent(String),
     /// Transient failure: a later attempt can succeed.
     Transient(String),
-    /// As [`DeliveryError::Transient`], but not before this time has passed.
+    /// Transient failure; the sink requested that the next attempt is made after this pause at the earliest.
     TransientAfter(String, Duration),
 }
 
 /// A destination of messages.
 #[async_trait]
 pub(super) trait Sink: Send + Sync {
-    /// Delivers a message, which may have been delivered before.
+    /// Delivers a message. An earlier attempt may have delivered it already.
     async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError>;
 
-    /// Returns the maximum duration of a delivery.
+    /// Returns the time after which a delivery is aborted and counts as failed.
     fn delivery_timeout(&self) -> Duration {
         DELIVERY_TIMEOUT
     }
 }
 
-/// The context that sinks are created with.
+/// Dependencies from which sinks are created.
 pub(super) struct SinkContext<'a> {
     pub(super) cloud: &'a CloudServices,
     pub(super) lines: SharedLineWriter,
@@ -86,8 +88,8 @@ impl SinkContext<'_> {
                 Arc::new(sns::Sns { topics, topic: topic.clone() })
             }
             SinkKind::Webhook { url, secret, timeout, allow_private } => {
-                // A client per webhook: the timeout of the connection is a setting of the client, and a slow receiver
-                // cannot use up the connections of others.
+                // Each webhook has its own client: the timeout of the connection is a setting of the client, and a slow
+                // receiver cannot use up the connections of others.
                 let settings = HttpSettings { connect_timeout: *timeout, ..HttpSettings::default() };
                 let client = HttpClient::new(settings)
                     .map_err(|source| SinkConfigError::Client { sink: name(), source })?;
@@ -104,8 +106,8 @@ impl SinkContext<'_> {
 impl From<CloudError> for DeliveryError {
     fn from(error: CloudError) -> Self {
         match error.kind() {
-            // Only an invalid request can never succeed. Missing rights and missing buckets are corrected by people, so
-            // the message waits for that.
+            // Only an invalid request can never succeed. People can grant missing rights and create missing buckets, so
+            // these messages are retried.
             CloudErrorKind::Invalid => Self::Permanent(error.to_string()),
             _ => Self::Transient(error.to_string()),
         }
@@ -129,12 +131,12 @@ impl SinkMessage {
         })
     }
 
-    /// Returns the content of files and objects: the body as a line.
+    /// Returns the content of files and objects: the body with a line end.
     fn text(&self) -> String {
         format!("{}\n", self.body)
     }
 
-    /// Returns the key, for sinks that need one.
+    /// Returns the key of the message. Without a key, the delivery fails permanently.
     fn required_key(&self) -> Result<&str, DeliveryError> {
         let none = || {
             DeliveryError::Permanent("the message has no key: it was made for another kind of sink".into())
@@ -143,7 +145,7 @@ impl SinkMessage {
     }
 }
 
-/// The error if all numbers of a key are in use.
+/// Returns the error for a key whose numbers are all in use.
 fn too_many(key: &str) -> DeliveryError {
     DeliveryError::Permanent(format!(
         "{MAX_KEY_NUMBER} other results have the key {key} already; use {{file}} or {{detection}} in it"

@@ -9,7 +9,7 @@ use super::{DeliveryError, MAX_KEY_NUMBER, Sink, SinkMessage, too_many};
 use crate::cloud::{CloudError, CloudErrorKind, ObjectName, Objects, Put};
 use crate::delivery::key::numbered;
 
-/// Writes each message once under its key. No object is overwritten.
+/// Sink that writes each message to an object with the key of the message. No object is overwritten.
 pub(super) struct S3 {
     pub(super) objects: Arc<dyn Objects>,
     pub(super) bucket: String,
@@ -23,8 +23,8 @@ impl Sink for S3 {
         for number in 1..=MAX_KEY_NUMBER {
             let object = ObjectName { bucket: self.bucket.clone(), key: numbered(key, number) };
             match self.objects.write(&object, text.clone(), "application/json", Put::New).await {
-                // The conditional write lets the bucket decide. Checking for the object first would allow two processes
-                // to write the same key.
+                // The write is conditional, so the bucket accepts only one object per key. With a check before the
+                // write, two processes could write the same key.
                 Err(error) if error.kind() == CloudErrorKind::Conflict => {}
                 done => return Ok(done?),
             }
@@ -37,7 +37,8 @@ impl Sink for S3 {
 }
 
 impl S3 {
-    /// Returns true if the object has exactly this text: an earlier attempt wrote it, but did not get the confirmation.
+    /// Returns true if the object has exactly this text. Then an earlier attempt wrote the object, but did not receive
+    /// the response.
     async fn holds(&self, object: &ObjectName, text: &Bytes) -> Result<bool, CloudError> {
         let size = text.len() as u64;
         let facts = self.objects.facts(object).await?;

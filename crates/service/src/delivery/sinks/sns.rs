@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{DeliveryError, Sink, SinkMessage};
 use crate::cloud::Topics;
 
-/// Publishes the body of each message unchanged.
+/// Sink that publishes the body of each message unchanged.
 pub(super) struct Sns {
     pub(super) topics: Arc<dyn Topics>,
     pub(super) topic: String,

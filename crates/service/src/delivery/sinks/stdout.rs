@@ -19,7 +19,7 @@ impl SharedLineWriter {
     }
 
     fn write(&self, line: &str) -> io::Result<()> {
-        // A writer that panicked has at most written a part of a line. The next line is still worth writing.
+        // If an earlier write panicked, at most a part of its line was written. The next line can still be written.
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(line.as_bytes())?;
         writer.flush()
@@ -32,7 +32,7 @@ impl Default for SharedLineWriter {
     }
 }
 
-/// Writes each message as a line.
+/// Sink that writes each message as a line.
 pub(super) struct Stdout(pub(super) SharedLineWriter);
 
 #[async_trait]

@@ -12,15 +12,15 @@ use super::{DeliveryError, Sink, SinkMessage};
 use crate::delivery::hex::hexadecimal;
 use crate::settings::Secret;
 
-/// Statuses that a repetition of the same message cannot change: the body is invalid, the address does not exist or no
-/// longer exists, the body is too large, or its content is refused. All other failures can pass: a receiver with a
-/// wrong token (401, 403) can get another one.
+/// Statuses that make a failure permanent, because the same message would get them again. They mean that the body is
+/// invalid, the address does not exist or no longer exists, the body is too large, or its content is refused. Other
+/// failures are retried: a person can replace a wrong token after 401 or 403.
 const PERMANENT: [u16; 5] = [400, 404, 410, 413, 422];
 
-/// Statuses whose `Retry-After` is honored, in addition to 500 to 599: timeout, too early, too many requests.
+/// Statuses whose `Retry-After` is used, in addition to 500 to 599: timeout, too early, too many requests.
 const TRANSIENT: [u16; 3] = [408, 425, 429];
 
-/// Longest pause that a receiver can request with `Retry-After`: a wrong date must not delay a message for days.
+/// Maximum pause that a receiver can request with `Retry-After`: a wrong date must not delay a message for days.
 /// Receivers that limit rates ask for seconds to minutes. At half this value, a receiver with an hourly quota gets one
 /// useless request; at twice this value, a wrong header delays a message by two hours.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -30,10 +30,10 @@ const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 const DELIVERY: HeaderName = HeaderName::from_static("refrain-delivery");
 const EVENT: HeaderName = HeaderName::from_static("refrain-event");
 const SIGNATURE: HeaderName = HeaderName::from_static("refrain-signature");
-/// Has the same value for each attempt at a message (draft-ietf-httpapi-idempotency-key-header).
+/// Header whose value is the same in each attempt at a message (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Sends each message with a POST request, signed if the sink has a secret.
+/// Sink that sends each message with a POST request, signed if the sink has a secret.
 pub(super) struct Webhook {
     client: HttpClient,
     url: Url,
@@ -67,7 +67,7 @@ impl Webhook {
         }
     }
 
-    /// Returns only the host: for many receivers the rest of the URL is a secret.
+    /// Returns the host of the URL, for error messages: the rest of the URL is often a secret.
     fn host(&self) -> &str {
         self.url.host_str().unwrap_or("the webhook")
     }
@@ -77,7 +77,7 @@ impl Webhook {
 impl Sink for Webhook {
     async fn deliver(&self, message: SinkMessage) -> Result<(), DeliveryError> {
         let request = self.request(&message);
-        // Only the host is named in errors, because the path of a webhook often contains its secret.
+        // Errors contain only the host, because the path of a webhook often contains its secret.
         let host = self.host();
         match self.client.post(request, Bytes::from(message.body), self.timeout).await {
             Ok(post_response) => outcome(host, &post_response, SystemTime::now()),
@@ -92,7 +92,7 @@ impl Sink for Webhook {
     }
 
     fn delivery_timeout(&self) -> Duration {
-        // The timeout of the request itself must come first, because its error is more precise.
+        // The timeout of the request must expire before that of the delivery, because its error is more precise.
         self.timeout + Duration::from_secs(5)
     }
 }
@@ -118,7 +118,8 @@ fn outcome(host: &str, post_response: &PostResponse, now: SystemTime) -> Result<
     })
 }
 
-/// Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date. `None` for anything else and for the past.
+/// Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date. Returns the pause, at most
+/// [`MAX_RETRY_AFTER`]. Returns `None` if the text is invalid, or if the pause is over at `now`.
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let pause = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -130,7 +131,8 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(pause.min(MAX_RETRY_AFTER)).filter(|pause| !pause.is_zero())
 }
 
-/// Returns `t=SECONDS,v1=HEX`, with HMAC-SHA256 (RFC 2104) over `SECONDS.BODY`.
+/// Returns the signature `t=SECONDS,v1=HEX`. SECONDS is the time since 1970 in seconds, and HEX is the HMAC-SHA256 of
+/// `SECONDS.BODY` (RFC 2104).
 fn signature(key: &hmac::Key, seconds: u64, body: &str) -> String {
     let tag = hmac::sign(key, format!("{seconds}.{body}").as_bytes());
     format!("t={seconds},v1={}", hexadecimal(tag.as_ref()))

@@ -14,17 +14,18 @@ use crate::files::shared::FilesContext;
 use refrain_app::audio_file;
 use refrain_monitor::{OpenAiring, StreamEvent, StreamWorker};
 
-/// Number of bytes at the start of a segment by which its format is detected. MPEG-TS is recognized by the sync byte of
-/// some packets of 188 bytes each, so 4 KiB are 21 packets. At half this value there are still 10; more bytes do not
-/// make the detection safer.
+/// Number of bytes at the start of a segment by which its format is detected. MPEG-TS has a sync byte every 188 bytes,
+/// so 4 KiB contain 21 of them. Half of them would still be enough; more bytes do not make the detection more reliable.
 const HEAD_BYTES: u64 = 4 << 10;
 
-/// Number of bytes that are decoded at a time. It bounds the memory for undecoded bytes; the result does not depend on
-/// it. At half this value, there are twice the calls of the decoder; at twice this value, twice the memory per thread.
+/// Number of bytes that are decoded at a time. The value limits the memory for undecoded bytes and does not change the
+/// result. At half this value, the decoder is called twice as often; at twice this value, each thread needs twice the
+/// memory.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Decodes and searches a stream from some position in a session on. Times of its events are seconds from that
-/// position. So is their time of day, because segments do not contain the time of day.
+/// Decodes and searches a stream from a position in a session on. The times of its events are seconds from that
+/// position. The times of day of its events are also seconds from that position, because segments contain no time of
+/// day.
 pub(super) struct SegmentDecoder {
     worker: StreamWorker,
     buffers: LiveBuffers,
@@ -32,7 +33,8 @@ pub(super) struct SegmentDecoder {
 }
 
 impl SegmentDecoder {
-    /// Creates the decoder. `airings` are those that continue at its position, with times relative to the position.
+    /// Creates the decoder. `airings` are the airings that continue at its start position, with times relative to that
+    /// position.
     pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<OpenAiring>) -> Self {
         let decoder_settings = DecoderSettings { wall_clock: || 0.0 };
         let worker =
@@ -40,7 +42,7 @@ impl SegmentDecoder {
         Self { worker, buffers: LiveBuffers::default(), events: Vec::new() }
     }
 
-    /// Returns the duration of the processed audio in seconds, gaps included.
+    /// Returns the duration of the audio that was processed so far, in seconds, including gaps.
     pub(super) fn position(&self) -> f64 {
         self.worker.position()
     }
@@ -50,7 +52,7 @@ impl SegmentDecoder {
         std::mem::take(&mut self.events)
     }
 
-    /// Processes a gap of this duration.
+    /// Processes a gap of `seconds` seconds.
     pub(super) fn process_gap(&mut self, seconds: f64, reason: GapReason, shared: &FilesContext) {
         self.process(Delivery::Gap(Gap { seconds, reason, program_date_time: None }), shared);
     }
@@ -93,7 +95,7 @@ impl SegmentDecoder {
         Ok(())
     }
 
-    /// Ends the stream: every airing gets its final event.
+    /// Ends the stream: every open airing gets its final event.
     pub(super) fn finish(&mut self, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.finish(&snapshot, &mut self.buffers, &mut self.events) {
@@ -113,8 +115,8 @@ impl SegmentDecoder {
 /// The decoder, and the result of decoding a segment.
 pub(super) type DecodedSegment = (Box<SegmentDecoder>, Result<(), AudioError>);
 
-/// Decodes a segment after a gap of `missing` seconds. A segment that cannot be decoded becomes a gap of `mean_seconds`
-/// seconds.
+/// Decodes a segment after a gap of `missing` seconds (0: no gap). A segment that cannot be decoded becomes a gap of
+/// `mean_seconds` seconds.
 pub(super) fn decode_segment(
     mut decoder: Box<SegmentDecoder>,
     missing: f64,
@@ -133,7 +135,7 @@ pub(super) fn decode_segment(
     (decoder, result)
 }
 
-/// Processes a gap of `seconds` in place of a segment that must not be decoded.
+/// Processes a gap of `seconds` in place of a segment that is in quarantine.
 pub(super) fn skip_segment(
     mut decoder: Box<SegmentDecoder>,
     seconds: f64,

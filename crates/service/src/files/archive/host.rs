@@ -14,15 +14,16 @@ use super::listing::SegmentLocation;
 use crate::files::error::FilesError;
 use crate::sessions::{EndCode, EndReason, SessionHost, TaskOrder, end_ordered, hand_over_ordered};
 
-/// Pause before a session that failed is retried. The lease is held during the pause, so no other process takes over
-/// the same failure at once. At half this value, an unavailable bucket causes twice the log lines; at twice this value,
-/// a session continues up to 10 s late.
+/// Pause before a session that failed is retried. The lease is held during the pause, so that no other process claims
+/// the session at once and fails in the same way. At half this value, an unavailable bucket causes twice the log lines;
+/// at twice this value, a session continues up to 10 s late.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl SessionHost for Archive {
-    /// Follows a session. After an error it pauses; then the lease is released, so that the session can be claimed again.
-    /// If another process has to continue it, the segment that is being decoded is aborted.
+    /// Follows a session. After an error, waits for [`RETRY_PAUSE`]; then the keeper releases the lease, so that the
+    /// session can be claimed again. If another process has to continue the session, the decoding of the current
+    /// segment is aborted.
     async fn follow(self: Arc<Self>, stream: Stream, mut orders: watch::Receiver<TaskOrder>) {
         let (id, mut hand_over) = (stream.id.clone(), orders.clone());
         let followed = tokio::select! {
@@ -64,7 +65,7 @@ async fn follow(
     ArchiveFollower::new(archive, row, location, new_segment, orders).await?.run().await
 }
 
-/// Registers a session for the events about its segments, until it is dropped.
+/// Passes the events about new segments to a session, until this value is dropped.
 struct SegmentRegistration {
     archive: Arc<Archive>,
     id: String,
@@ -82,14 +83,14 @@ impl SegmentRegistration {
 impl Drop for SegmentRegistration {
     fn drop(&mut self) {
         let mut notifies = self.archive.segment_notifies();
-        // A later session of the stream may have replaced it.
+        // A later session of the stream may have replaced this registration.
         if notifies.get(&self.id).is_some_and(|current| Arc::ptr_eq(current, &self.new_segment)) {
             notifies.remove(&self.id);
         }
     }
 }
 
-/// Ends a session that no segment can belong to, because the folder or the name modifier of the settings has changed.
+/// Ends a session whose segments are no longer below the folder of the settings, or no longer have the name modifier.
 async fn refuse(archive: &Archive, row: &Stream) {
     let reason = EndReason::of(EndCode::OutsideFolder);
     tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently");

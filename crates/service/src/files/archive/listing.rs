@@ -9,7 +9,7 @@ use crate::files::shared::FilesContext;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentLocation {
     pub(super) bucket: String,
-    /// Common prefix of their keys, up to the dot before the counter.
+    /// Common prefix of the keys of the segments, up to the dot before the counter.
     pub(super) prefix: String,
     /// Name of the stream.
     pub(super) name: String,
@@ -18,7 +18,7 @@ pub(super) struct SegmentLocation {
 }
 
 impl SegmentLocation {
-    /// Parses the address of one of the segments, `s3://bucket/key`. Returns `None` if it is not that of a segment.
+    /// Parses the address of a segment, `s3://bucket/key`. Returns `None` if the address is not that of a segment.
     pub(super) fn of(url: &str, shared: &FilesContext) -> Option<Self> {
         let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
         let settings = &shared.settings;
@@ -32,7 +32,7 @@ impl SegmentLocation {
     }
 }
 
-/// Lists the segments in the order of their keys, starting after the key `after`.
+/// Lists the segments in the order of their keys, from the first one after the key `after`. `None`: all segments.
 pub(super) async fn list(
     shared: &FilesContext,
     location: &SegmentLocation,
@@ -46,7 +46,8 @@ pub(super) async fn list(
         after = Some(last.key.clone());
         all.extend(page.into_iter().filter_map(|object| {
             let segment = segment_name(&object.key, settings.streams_prefix.len(), &settings.name_modifier)?;
-            // A report next to a segment has the same stem and would be taken for a segment.
+            // The name of a report next to a segment differs only in the extension, so the report would be taken for a
+            // segment.
             let is_report = object.key.ends_with(".json");
             (segment.prefix == location.prefix && !is_report).then_some(SegmentObject {
                 counter: segment.counter,

@@ -1,9 +1,10 @@
 //! Streams whose audio is in objects: the segments that archive outputs of MediaLive write.
 //!
-//! An event only says that a stream may have a new segment. A stream is a row of the journal with the origin `archive`. The
-//! process that holds its lease lists its segments and decodes them in the order of their counter, independent of the order
-//! in which they arrived and of the process that received the events. The position is stored in the row after each segment.
-//! After a take-over, the new process continues there, and airings that it detects again keep their identity.
+//! An event about an object only means that a stream may have a new segment. A stream is a row of the journal with the
+//! origin `archive`. The process that holds the lease of the row lists the segments and decodes them in the order of
+//! their counters. The order of the events, and the processes that received them, have no effect. The position is
+//! stored in the row after each segment. After a take-over, the new process continues at this position, and airings
+//! that it detects again keep their identity.
 
 mod decoder;
 mod follow;
@@ -29,9 +30,9 @@ use crate::instance::Instance;
 use crate::sessions::{KeeperContext, LeaseKeeper, SessionKind};
 use refrain_monitor::EventKind;
 
-/// Maximum number of sessions per process. Each keeps a spectrogram and the state of its airings in memory, and is idle
-/// most of the time. At half this value, a service of many streams needs more processes; at twice this value, memory
-/// grows while the threads of the pool stay the same.
+/// Maximum number of sessions per process. Each session keeps a spectrogram and the state of its airings in memory, and
+/// is idle most of the time. At half this value, a service of many streams needs more processes; at twice this value, a
+/// process needs twice the memory but decodes no faster.
 const MAX_SESSIONS: u32 = 64;
 
 /// The streams of segments that this process follows.
@@ -39,7 +40,8 @@ pub(super) struct Archive {
     shared: Arc<FilesContext>,
     live: LiveSettings,
     events: Vec<EventKind>,
-    /// Names this process in leases. The owner differs from that of live streams, whose leases are renewed separately.
+    /// Identity of this process as an owner of leases. Streams of segments have another owner than live streams,
+    /// because their leases are renewed separately.
     instance: Arc<Instance>,
     /// Duration of a lease.
     lease: Duration,
@@ -60,7 +62,7 @@ impl Archive {
         Self { shared, live, events, instance, lease, started, new_segment }
     }
 
-    /// Returns the owner of the leases.
+    /// Returns the owner of the leases of streams of segments.
     fn owner(&self) -> &str {
         self.instance.archive_owner()
     }
@@ -76,7 +78,9 @@ impl Archive {
         self.start(object, &segment.prefix, at).await
     }
 
-    /// Starts a session with this segment, unless the stream has a session, or the segment belongs to one that has ended.
+    /// Starts a session with the segment `object`, which was written at `at` (milliseconds since 1970). If the stream
+    /// has a session already, or if the segment belongs to an ended one, no session is started. Then notifies the task
+    /// that processes the segments.
     async fn start(&self, object: &ObjectName, prefix: &str, at: i64) -> Result<(), FilesError> {
         let id = format!("s3://{}/{}", object.bucket, prefix.trim_end_matches('.'));
         let new = NewStream {
@@ -98,8 +102,8 @@ impl Archive {
         self.new_segment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows streams until `stop` is cancelled, then releases them. A segment whose position is not stored yet is decoded
-    /// again by the next process.
+    /// Follows streams until `stop` is cancelled, then releases them. A segment whose position is not stored yet is
+    /// decoded again by the next process.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let context = KeeperContext {
             kind: SessionKind::Segments,

@@ -1,4 +1,4 @@
-//! Decides which of the existing segments of a stream is processed next.
+//! Chooses the next segment of a stream to process.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,21 +9,21 @@ pub(super) struct SegmentObject {
     pub(super) counter: u64,
     /// Key of its object.
     pub(super) key: String,
-    /// Time when it was written, in milliseconds since 1970.
+    /// Time when the segment was written, in milliseconds since 1970.
     pub(super) at: i64,
 }
 
-/// Maximum number of ranges of skipped segments that are kept. Each is the result of a wait for a missing segment, and
-/// the text in the row grows by some 16 bytes per range. At half this value, a segment that is late by more than 50
-/// gaps begins a new session; at twice this value, the row of a stream with many gaps has 3 kB.
+/// Maximum number of stored ranges of skipped segments. A range is added when the wait for a missing segment ends, and
+/// needs some 16 bytes in the row. A segment that arrives after its range was removed begins a new session. At half
+/// this value, that takes 50 later gaps; at twice this value, the row of a stream with many gaps has 3 kB.
 const MAX_SKIPPED_RANGES: usize = 100;
 
 /// The processed part of a session. It is stored in the row of the stream, so that other processes can continue there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ArchiveProgress {
-    /// Counter of the first segment.
+    /// Counter of the first processed segment.
     pub(super) first: u64,
-    /// Counter of the last segment.
+    /// Counter of the last processed segment.
     pub(super) last: u64,
     /// Time when the first segment was written, in milliseconds since 1970.
     pub(super) since: i64,
@@ -31,15 +31,16 @@ pub(super) struct ArchiveProgress {
     pub(super) newest: i64,
     /// Duration of the session so far in seconds, gaps included.
     pub(super) seconds: f64,
-    /// First and last counter of each range of segments that were skipped as missing, oldest first. Rows of older
-    /// programs have none.
+    /// First and last counter of each range of segments that were skipped as missing, oldest first. Empty in rows of
+    /// older versions of the program.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) skipped: Vec<(u64, u64)>,
 }
 
 impl ArchiveProgress {
-    /// Returns the progress after this segment, with which the session has a duration of `seconds`. The segments between
-    /// the last one and this one count as skipped.
+    /// Returns the progress after the segment `processed`. `before` is the progress before it; `None` if it is the
+    /// first one. `seconds` is the duration of the session including this segment. The segments between the last one
+    /// and this one count as skipped.
     pub(super) fn after(before: Option<Self>, processed: &SegmentObject, seconds: f64) -> Self {
         let mut progress = before.unwrap_or(Self {
             first: processed.counter,
@@ -63,7 +64,7 @@ impl ArchiveProgress {
         self.skipped.iter().any(|(first, last)| (*first..=*last).contains(&counter))
     }
 
-    /// Returns the mean duration of a segment in seconds.
+    /// Returns the mean duration of a segment in seconds, skipped segments included.
     pub(super) fn mean(&self) -> f64 {
         self.seconds / (self.last - self.first.min(self.last) + 1) as f64
     }
@@ -72,7 +73,7 @@ impl ArchiveProgress {
 /// The next step in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SegmentStep<'a> {
-    /// Process this segment, after this number of missing ones.
+    /// Process this segment, after a gap of this number of missing segments.
     Process(&'a SegmentObject, u64),
     /// Wait for a missing segment, while later ones exist.
     Missing,
@@ -89,14 +90,16 @@ pub(super) struct ArchiveSession {
     pub(super) counter: u64,
     /// Time when that segment was written, in milliseconds since 1970.
     pub(super) at: i64,
-    /// Time by which a segment may be written earlier than its counter suggests, in milliseconds.
+    /// Maximum time by which segments of one session can be written out of order, in milliseconds.
     pub(super) spread_ms: i64,
-    /// Segments that were written further apart than this belong to two sessions, in milliseconds.
+    /// Two segments with no segment between them belong to different sessions if they were written more than this time
+    /// apart, in milliseconds.
     pub(super) max_apart_ms: i64,
 }
 
 impl ArchiveSession {
-    /// Returns the first existing segment of the session. The session may have been started with any of its segments.
+    /// Returns the existing segment of the session with the lowest counter, or `None` if there is none. This can be an
+    /// earlier segment than the one that the session was started with.
     fn first<'a>(&self, segments: &'a [SegmentObject]) -> Option<&'a SegmentObject> {
         let session_from =
             segments.iter().find(|segment| segment.counter == self.counter && segment.at >= self.at);
@@ -117,8 +120,9 @@ impl ArchiveSession {
     }
 }
 
-/// Returns the next step in a session. Segments that were written long before its start belong to an earlier session. Those
-/// that were skipped as missing are not processed any more. If `is_waiting` is false, a missing segment is skipped.
+/// Returns the next step in a session; `progress` is `None` before the first segment. Segments that were written long
+/// before the start of the session belong to an earlier session and are ignored. Segments that were skipped are not
+/// processed later. If `is_waiting` is false, a missing segment is skipped.
 pub(super) fn next<'a>(
     segments: &'a [SegmentObject],
     progress: Option<&ArchiveProgress>,
@@ -223,7 +227,7 @@ mod tests {
         assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Nothing);
         all[0].at = 500_000;
         assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Restarted(&all[0]));
-        // The same if the new session got beyond the old one between two listings.
+        // The result is the same if the new session has a higher counter than the old one before the next listing.
         all = (0..=100).map(|k| segment(k, 500_000 + k as i64 * 1_000)).collect();
         assert_eq!(next(&all, Some(&processed), &session_from(0, 0), true), SegmentStep::Restarted(&all[0]));
         // In the new session, the remaining segments of the old one are ignored.

@@ -14,15 +14,15 @@ use crate::sessions::{
 use crate::settings::DetectionOrigin;
 use refrain_monitor::{OpenAiring, StreamEvent};
 
-/// Maximum time between the start of a session without a stored position and the time when its first segment was written,
-/// in milliseconds.
+/// Maximum length of a segment, in milliseconds: the audio of a session begins at most this time before its first
+/// segment was written. If no position of a session is stored, its earlier detections are loaded from this time on.
 const MAX_SEGMENT_MS: i64 = 3_600_000;
 
 /// Maximum number of stored detections that are compared with those of a segment that is decoded again.
 const MAX_COMPARED: u32 = 1_000;
 
-/// Creates the recorder of a session that was processed up to `progress`. Also returns the airings that continue, with times
-/// relative to that position.
+/// Creates the recorder of a session that was processed up to `progress`; `None`: not processed yet. Also returns the
+/// airings that continue, with times relative to that position.
 pub(super) async fn new_recorder(
     archive: &Archive,
     row: &Stream,
@@ -62,10 +62,10 @@ pub(super) async fn new_recorder(
     Ok((Recorder::new(context, session, earlier), airings))
 }
 
-/// Returns an event of a decoder that began `base` seconds after the start of the session, with times of the session. `epoch`
-/// is the time of the session's first sample in seconds since 1970.
+/// Converts the times of an event to times of the session. The decoder of the event began `base` seconds after the
+/// start of the session. `epoch` is the time of the session's first sample in seconds since 1970.
 pub(super) fn in_session(mut event: StreamEvent, base: f64, epoch: f64) -> StreamEvent {
-    // `epoch` is relative to `base` for all events; `query_start` of a continued airing may not be.
+    // The field `epoch` is relative to `base` in all events; `query_start` of a continued airing may not be.
     let shift = base + event.epoch - event.detected.query_start;
     event.detected.shift_query(shift);
     event.known_at += shift;
@@ -74,7 +74,8 @@ pub(super) fn in_session(mut event: StreamEvent, base: f64, epoch: f64) -> Strea
     event
 }
 
-/// Returns the earlier detections: those that began before `from` and may continue there, and those that began later.
+/// Returns the stored detections of a stream in two lists: those that began before `from` (milliseconds since 1970) and
+/// may continue there, and those that began later. If `from` is `None`, the first list is empty.
 async fn earlier_detections(
     archive: &Archive,
     id: &str,
@@ -92,7 +93,8 @@ async fn earlier_detections(
     Ok(all.into_iter().partition(|detection| from.is_some_and(|from| detection.start_at < from)))
 }
 
-/// Converts a detection to an airing that continues at `base`. The number of aligned landmarks is not stored.
+/// Converts a detection to an airing whose times are relative to `base`, in seconds. The number of aligned landmarks is
+/// 0, because it is not stored.
 fn airing(detection: &Detection, base: f64) -> OpenAiring {
     let detected = Match {
         track: detection.track,

@@ -12,7 +12,7 @@ use crate::delivery::{CurrentSong, DetectionEvent};
 use crate::sessions::song::SongState;
 
 impl Recorder {
-    /// Returns the songs after an event, and the messages to be delivered for it.
+    /// Returns the state of the songs after an event, and the messages that report the event.
     pub(super) fn messages_of(
         &self,
         event: &StreamEvent,
@@ -42,14 +42,14 @@ impl Recorder {
         (songs, deliveries)
     }
 
-    /// Returns the messages that report that the session begins without a song.
+    /// Returns the messages which report that the session begins without a song.
     pub(super) fn messages_of_silence(&self) -> Vec<NewOutboxMessage> {
         let nothing = to_json(&Response::new(self.name(), Vec::new()));
         let song = Some(CurrentSong { song: None, score: 0, begins: true });
         self.context.planner.deliveries(&DetectionEvent { song, ..self.session_event("change", &nothing) })
     }
 
-    /// Returns an event of the session itself, now.
+    /// Returns an event of the session without an airing, at the current time.
     fn session_event<'a>(&'a self, event: &'a str, response: &'a str) -> DetectionEvent<'a> {
         DetectionEvent {
             from: self.session.origin,

@@ -22,9 +22,9 @@ use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
 use crate::settings::DetectionOrigin;
 
-/// If a session has no song in its first seconds, as many as this, a message reports that it begins without one. At
-/// half this value, a song at the start that is detected after 6 s is preceded by a false report; at twice this value,
-/// the report comes 10 s later.
+/// Seconds of audio without a song at the start of a session, after which a message reports that the session begins
+/// without a song. At half this value, a song at the start that is detected after 6 s is preceded by a false report; at
+/// twice this value, the report comes 10 s later.
 const NO_SONG_AFTER_SECONDS: f64 = 10.0;
 
 /// Dependencies of a recorder.
@@ -42,21 +42,22 @@ pub(crate) struct RecorderContext {
 /// The session whose detections are recorded.
 pub(crate) struct RecordedSession {
     pub(crate) key: SessionKey,
-    /// Name of the stream in results.
+    /// Name of the stream in responses and keys.
     pub(crate) name: String,
-    /// Name of the stream in the journal.
+    /// Name of the stream in the detections of the journal.
     pub(crate) detected_in: String,
+    /// ARN of the channel; `None` if the stream has no channel.
     pub(crate) channel: Option<String>,
     pub(crate) origin: DetectionOrigin,
-    /// Time of the session's first sample, seconds since 1970, if known.
+    /// Time of the session's first sample, seconds since 1970; `None` if it is not known yet.
     pub(crate) epoch: Option<f64>,
 }
 
-/// The records of earlier workers in the session.
+/// The detections that earlier workers stored in the session.
 pub(crate) struct EarlierRecords<'a> {
     /// Detections that may continue, ordered by start.
     pub(crate) open: &'a [Detection],
-    /// Their tracks, in no order.
+    /// Tracks of these detections, in no particular order.
     pub(crate) tracks: &'a [Track],
     /// True if the session begins with this worker.
     pub(crate) begins: bool,
@@ -72,7 +73,7 @@ pub(crate) struct Recorder {
     ongoing: HashMap<DetectionId, OngoingDetection>,
     songs: SongState,
     dedup: Dedup,
-    /// True if another worker has taken the session over.
+    /// True if another worker has taken over the session.
     is_lost: bool,
 }
 
@@ -118,19 +119,19 @@ impl Recorder {
         &self.session.name
     }
 
-    /// Returns the time of the session's first sample, seconds since 1970, if known.
+    /// Returns the time of the session's first sample, seconds since 1970; `None` if it is not known yet.
     pub(crate) fn epoch(&self) -> Option<f64> {
         self.session.epoch
     }
 
-    /// Returns the time of the session's first sample, seconds since 1970. Sets it to `epoch` if it is unknown.
+    /// Returns the time of the session's first sample, seconds since 1970. If the time is unknown, sets it to `epoch`.
     pub(crate) fn epoch_or(&mut self, epoch: f64) -> f64 {
         *self.session.epoch.get_or_insert(epoch)
     }
 
-    /// Stores an event that was decided at the time `at` and whose times are those of the session. Returns false if another
-    /// worker holds the lease; then nothing is stored any more, because that worker reports the same airings. After an
-    /// error, the same event can be passed again.
+    /// Stores an event that was decided at the time `at` and whose times are those of the session. Returns false if
+    /// another worker holds the lease; then nothing is stored any more, because that worker reports the same airings.
+    /// After an error, the same event can be passed again.
     pub(crate) async fn record(
         &mut self,
         mut event: StreamEvent,
@@ -159,7 +160,8 @@ impl Recorder {
         Ok(!self.is_lost)
     }
 
-    /// Reports that the stream begins without a song after [`NO_SONG_AFTER_SECONDS`] seconds of it were processed without one.
+    /// Reports that the stream begins without a song, if no song was found in at least [`NO_SONG_AFTER_SECONDS`]
+    /// seconds. `seconds` is the duration that was processed. The report is made at most once per session.
     pub(crate) async fn record_progress(&mut self, seconds: f64) -> Result<(), CatalogError> {
         if seconds < NO_SONG_AFTER_SECONDS || self.is_lost || !self.songs.is_unreported() {
             return Ok(());
@@ -223,7 +225,7 @@ impl Recorder {
     fn ongoing(&self, event: &StreamEvent, track: Option<&Track>) -> Option<OngoingDetection> {
         let now = self.context.clock.now();
         match self.ongoing.get(&event.airing) {
-            // The clock of the worker that wrote it last may be ahead of this one's.
+            // The clock of the worker that wrote the detection last may be ahead of the clock of this one.
             Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),
             None => track.map(|track| OngoingDetection { track: track.id, first_seen: now, last_seen: now }),
         }

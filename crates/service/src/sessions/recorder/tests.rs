@@ -19,7 +19,7 @@ use crate::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings};
 /// Time of day of the session's first sample, seconds since 1970.
 const EPOCH: f64 = 1_700_000_000.0;
 
-/// A catalog with two songs, and a recorder of the session `s` of each policy.
+/// A catalog with two songs, and a recorder of the session `s` for each kind of deduplication.
 struct RecorderTest {
     _folder: tempfile::TempDir,
     catalog: Arc<dyn Catalog>,
@@ -149,8 +149,8 @@ fn events(airings: &[(u32, f64, u8)]) -> Vec<StreamEvent> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Live streams and segments store the same rows and messages for the same events, also if events are passed again, as
-    /// after an error whose write was stored.
+    /// Live streams and segments store the same rows and messages for the same events, even if events are passed again,
+    /// as after an error whose write was stored.
     #[test]
     fn both_policies_store_the_same(
         airings in proptest::collection::vec((1..3_u32, 10.0..30.0_f64, 0..3_u8), 1..6),

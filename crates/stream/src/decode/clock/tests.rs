@@ -114,7 +114,7 @@ fn arrival_sets_the_clock_until_there_are_dates() {
 }
 
 proptest! {
-    /// With any dates and arrivals, later positions have later times, and times that were returned once do not change.
+    /// For any dates and arrivals, a later position never has an earlier time.
     #[test]
     fn time_never_runs_back(
         events in prop::collection::vec((0.1..10.0, -5_000.0..5_000.0, 0..10_u8, any::<bool>()), 1..80)
@@ -137,7 +137,8 @@ proptest! {
         }
     }
 
-    /// Times within a second of the truth keep the clock within a second of it, and steady ones make it exact.
+    /// Dates within half a second of the true time keep the clock within 0.51 s of it, and exact dates make the clock
+    /// exact.
     #[test]
     fn jitter_stays_small(jitter in prop::collection::vec(-0.5..0.5, 10..200), steady in 40..100_u32) {
         let mut clock = StreamClock::default();

@@ -97,7 +97,7 @@ fn an_overlap_can_be_longer_than_the_frames_held_back() {
 }
 
 proptest! {
-    /// Exactly the frames that a new connection repeats are found, even if it begins within a frame.
+    /// The overlap is exactly the frames that a new connection repeats, even if the connection begins within a frame.
     #[test]
     fn exactly_the_repeated_frames_are_found(
         received in 10..2_000_u32, repeated in 4..1_500_u32, new in 0..200_u32, broken in 0..=3_u32

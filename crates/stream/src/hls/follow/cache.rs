@@ -5,22 +5,23 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Maximum number of cached entries. It is small because a stream that changes its key with each segment never uses an
-/// old key again; a stream with one key and an advertisement with another needs two. At half this value, keys are
-/// fetched again around each advertisement; at twice this value, each stream keeps up to four more sections in memory.
+/// Maximum number of cached entries. The number is small because a stream that changes its key with each segment never
+/// uses an old key again. A stream with one key and an advertisement with another need two. At half this value, keys
+/// are fetched again around each advertisement; at twice this value, each stream keeps up to four more sections in
+/// memory.
 const MAX_ENTRIES: usize = 4;
 
-/// The most recently fetched values, and failures that are valid for a limited time. While a value is being fetched,
-/// further calls for the same key wait, so that concurrent requests for it fetch it only once. Calls for other keys do
-/// not wait.
+/// The most recently fetched values, and failures that are valid for a limited time. While the value of a key is being
+/// fetched, further calls for that key wait, so that concurrent calls fetch the value only once. Calls for other keys
+/// do not wait.
 #[derive(Debug)]
 pub(super) struct ResourceCache<K, V, E>(StdMutex<CacheState<K, V, E>>);
 
 #[derive(Debug)]
 struct CacheState<K, V, E> {
     entries: Vec<CacheEntry<K, V, E>>,
-    /// The lock of each key that is being fetched. Only the calls own it, so it ends with them, even if they are
-    /// canceled.
+    /// The lock of each key that is being fetched. Only the calls that wait for the value own the lock, so the lock is
+    /// freed when the last of these calls ends or is canceled.
     fetching: Vec<(K, Weak<Mutex<()>>)>,
 }
 
@@ -33,8 +34,8 @@ impl<K, V, E> Default for ResourceCache<K, V, E> {
 }
 
 impl<K: PartialEq + Clone, V: Clone, E: Clone> ResourceCache<K, V, E> {
-    /// Returns the value cached for `key`, or else the result of `fetch`. A failure is cached until the time that
-    /// `fetch` returns with it; without a time it is not cached.
+    /// Returns the value cached for `key`, or else the result of `fetch`. `fetch` returns a failure with the time until
+    /// which the failure is cached; with `None`, the failure is not cached.
     pub(super) async fn get(
         &self,
         key: &K,
@@ -69,7 +70,7 @@ impl<K: PartialEq + Clone, V: Clone, E: Clone> ResourceCache<K, V, E> {
 }
 
 impl<K: PartialEq + Clone, V: Clone, E: Clone> CacheState<K, V, E> {
-    /// Returns the value of a key, or its failure if that is still valid.
+    /// Returns the cached value of a key, or its cached failure if that is still valid; otherwise `None`.
     fn cached(&self, key: &K) -> Option<Result<V, E>> {
         let (_, found) = self.entries.iter().find(|(other, _)| other == key)?;
         match found {
@@ -78,7 +79,7 @@ impl<K: PartialEq + Clone, V: Clone, E: Clone> CacheState<K, V, E> {
         }
     }
 
-    /// Returns the lock that the calls which fetch this key share.
+    /// Returns the lock that is shared by all calls that fetch this key.
     fn lock_of(&mut self, key: &K) -> Arc<Mutex<()>> {
         self.fetching.retain(|(_, lock)| lock.strong_count() > 0);
         let shared = self.fetching.iter().find(|(other, _)| other == key);
@@ -89,7 +90,7 @@ impl<K: PartialEq + Clone, V: Clone, E: Clone> CacheState<K, V, E> {
         })
     }
 
-    /// Replaces the entry of a key.
+    /// Replaces the entry of a key. If `entry` is `None`, only removes the old entry.
     fn store(&mut self, key: &K, entry: Option<Result<V, (E, Instant)>>) {
         // An expired failure is removed before the new result is added, so that a key has at most one entry.
         self.entries.retain(|(other, _)| other != key);
@@ -101,7 +102,7 @@ impl<K: PartialEq + Clone, V: Clone, E: Clone> CacheState<K, V, E> {
     }
 }
 
-/// Cache of initialization sections. They are in an `Arc` because the decoder compares sections by identity.
+/// Cache of initialization sections. Sections are in an `Arc`, because the decoder first compares them by pointer.
 pub(super) type InitSectionCache<K, E> = ResourceCache<K, Arc<crate::delivery::InitSection>, E>;
 
 #[cfg(test)]

@@ -25,11 +25,11 @@ use crate::hls::settings::HlsSettings;
 use refrain_net::Backoff;
 use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest, TransferLimits};
 
-/// Largest response to a key request, bytes: more than a key, so that another short response is recognized as such.
+/// Largest response to a key request, bytes. It exceeds a key, so that another short response is recognized as such.
 const MAX_KEY_BYTES: u64 = 4096;
 
-/// Timeout of a part, whose whole segment is available a few seconds later. At half this value, slow servers are
-/// followed by whole segments; at twice this value, a lost part delays the segments after it for 8 s.
+/// Timeout of a part, whose whole segment is available a few seconds later. At half this value, segments of slow
+/// servers are fetched whole, and later; at twice this value, a lost part delays the segments after it for 8 s.
 const PART_TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {
@@ -67,18 +67,21 @@ impl Fetcher {
         let mut planned_all = false;
         while !(planned_all && fetching.is_empty() && waiting.is_empty()) {
             tokio::select! {
-                // Fetched items that the consumer has not taken count too, so that a slow consumer stops the fetcher.
+                // Fetched items that the consumer has not received count too, so that a slow consumer stops the
+                // fetcher.
                 planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < capacity => {
                     planned_all = matches!(planned, Some(PlanItem::End) | None);
                     fetching.push_back(self.fetch(planned.unwrap_or(PlanItem::End)));
                 }
                 Some(fetched) = fetching.next(), if !fetching.is_empty() => match order.take(fetched) {
                     FetcherAction::Deliver(delivery) => waiting.extend(delivery),
-                    // At the front: the rest of this segment comes before everything that is being fetched already.
+                    // The segment is added at the front, so that its rest is delivered before the items that are being
+                    // fetched.
                     FetcherAction::Fetch(due) => fetching.push_front(self.fetch(PlanItem::HlsSegment(due))),
                     FetcherAction::Done { ad } => self.shared.count(|status| status.count_segment(ad)),
                 },
-                // Only reserved: a delivery that was taken out of the queue would be lost if another branch won.
+                // Capacity is only reserved: a delivery that was taken out of the queue would be lost if another branch
+                // completed first.
                 permit = out.reserve(), if !waiting.is_empty() => {
                     let Ok(permit) = permit else { return };
                     if let Some(delivery) = waiting.pop_front() {
@@ -117,7 +120,7 @@ impl Fetcher {
         }
     }
 
-    /// Fetches a part with a single attempt. It is not retried because the whole segment will soon be available instead.
+    /// Fetches a part with a single attempt, because the whole segment will soon be available as a replacement.
     async fn part(&self, due: &PlannedSegment) -> Result<HlsSegment, GapReason> {
         let part = &due.segment;
         due.check()?;
@@ -150,7 +153,8 @@ impl Fetcher {
                 Ok((bytes, init)) => return Ok(delivered(due, bytes, init)),
                 Err(fetch_error) => fetch_error,
             };
-            // A pause beyond the deadline is not waited for, because the segments after this one are waiting too.
+            // Fails at once if the next pause would end after the deadline, because the later segments wait for this
+            // one.
             let pause = backoff.next();
             let reason = fetch_error.reason();
             if !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline {
@@ -213,14 +217,14 @@ impl Fetcher {
                 let known = self.keys.get(key, self.key(key)).await?;
                 let clear = decrypt(&bytes, known, *iv, number)
                     .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
-                // Released before the clear copy is counted, so that both do not need the budget at once.
+                // The encrypted copy is released first, so that the memory budget never includes both copies.
                 drop(bytes);
                 self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
             }
         }
     }
 
-    /// Fetches a key. A failure is cached for `key_pause`, so that not each segment waits for the same missing key.
+    /// Fetches a key. A failure is cached for `key_pause`, so that other segments do not wait for the same missing key.
     async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (FetchError, Option<Instant>)> {
         let limits = TransferLimits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
         let until = || Some(Instant::now() + self.settings.key_pause);

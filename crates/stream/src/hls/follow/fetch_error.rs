@@ -3,9 +3,9 @@
 use crate::delivery::GapReason;
 use refrain_net::{HttpError, HttpFailure};
 
-/// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct it
-/// soon, but an edge may serve an empty file while it fetches the segment itself. At half this value, such an edge
-/// loses the segment; at twice this value, the segments after a bad one wait twice as long.
+/// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct the
+/// content soon, but a server of a CDN may serve an empty file while it fetches the segment itself. At half this value,
+/// segments of such a server are lost; at twice this value, the segments after a bad one wait twice as long.
 pub(super) const MAX_BAD_TRIES: u32 = 3;
 
 /// Reason why a segment could not be fetched.
@@ -30,7 +30,7 @@ impl FetchError {
     /// Returns true if another attempt can succeed after `tries` attempts.
     pub(super) fn is_retryable(&self, tries: u32) -> bool {
         match self {
-            // The size of a segment does not change by a retry, and each attempt would transfer up to the limit again.
+            // A retry does not change the size of a segment, and each attempt would transfer up to the limit again.
             Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
             Self::NotMedia(what) => {
                 tracing::debug!(what, "response is not media");

@@ -9,7 +9,7 @@ use super::timeline::shifted;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{HlsError, SourceState, SourceStatus};
 
-/// State that the poller and the fetcher share.
+/// State that the poller and the fetcher share: the newest playlist, expired URLs, and the status.
 #[derive(Debug)]
 pub(super) struct FollowState {
     newest: Mutex<Option<(Arc<MediaPlaylist>, i128)>>,
@@ -21,11 +21,11 @@ pub(super) struct FollowState {
 /// Location of a segment in the newest playlist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PlaylistLocation {
-    /// The playlist lists it with this URL.
+    /// The playlist lists the segment with this URL.
     At(Url),
-    /// It was removed from the start of the playlist.
+    /// The segment was removed from the start of the playlist.
     Removed,
-    /// The playlist does not list it, or no playlist was loaded yet.
+    /// The playlist does not list the segment, or no playlist was loaded yet.
     Unknown,
 }
 
@@ -34,7 +34,7 @@ impl FollowState {
         Self { newest: Mutex::new(None), expired: Notify::new(), status }
     }
 
-    /// Publishes a newer playlist. `shift` is the offset from its sequence numbers to those of the timeline.
+    /// Publishes a newer playlist. `shift` is added to its sequence numbers to get those of the timeline.
     pub(super) fn publish_playlist(&self, list: Arc<MediaPlaylist>, shift: i128) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((list, shift));
     }
@@ -43,7 +43,7 @@ impl FollowState {
     pub(super) fn find(&self, sequence: u64) -> PlaylistLocation {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((list, shift)) = newest.as_ref() else { return PlaylistLocation::Unknown };
-        // The numbers of the fetcher are those of the timeline, and the playlist may have its own.
+        // The fetcher uses the numbers of the timeline, which can differ from those of the playlist.
         let first = shifted(list.media_sequence, *shift);
         match sequence.checked_sub(first).map(usize::try_from) {
             None => PlaylistLocation::Removed,

@@ -1,4 +1,4 @@
-//! Following of a playlist: each stream has one task, which runs a poller and a fetcher.
+//! Follows a playlist: each stream has one task, which runs a poller and a fetcher.
 //!
 //! ```text
 //! Poller: load ─► SegmentPlanner ──plan──► Fetcher: concurrent ─► DeliveryOrder ──queue──► consumer
@@ -8,8 +8,8 @@
 //! produced ([`open`]). Parts are delivered as soon as they are fetched. If a part is missing when its segment is
 //! complete, [`order`] requests the whole segment and removes the bytes that were already delivered.
 //!
-//! Both queues are short. A slow consumer stops the fetcher, and then the poller. A segment that leaves the playlist in
-//! this time, or that waits too long, becomes a gap.
+//! Both queues are short. A slow consumer blocks the fetcher, and then the poller. A segment becomes a gap if it leaves
+//! the playlist in this time, or if it waits too long.
 
 mod cache;
 mod fetch;
@@ -44,11 +44,11 @@ use refrain_net::{AddressPolicy, HttpClient};
 use resolve::Loader;
 
 /// Capacity of the queue of planned items that are not yet being fetched. A playlist lists tens of segments, so the
-/// poller can load the next playlist while these wait. At half this value, a long playlist holds the poller until half
-/// of it is fetched; at twice this value, more items wait until they are too old and are dropped.
+/// poller can load the next playlist while these wait. At half this value, a long playlist blocks the poller until half
+/// of its segments are fetched; at twice this value, more items wait until they are too old and are dropped.
 const PLAN_CAPACITY: usize = 64;
 
-/// An HLS stream that is being followed. Dropping it stops the task that follows it.
+/// An HLS stream that is being followed. Dropping this value stops the task that follows the stream.
 #[derive(Debug)]
 pub struct HlsSource {
     deliveries: mpsc::Receiver<Delivery>,
@@ -57,8 +57,8 @@ pub struct HlsSource {
 }
 
 impl HlsSource {
-    /// Begins to follow the master or media playlist at `url` on the current tokio runtime. Errors of loading it are
-    /// reported in the [`status`](Self::status); a playlist that does not exist yet is requested again.
+    /// Begins to follow the master or media playlist at `url` on the current tokio runtime. Errors of loading the
+    /// playlist are reported in the [`status`](Self::status); a playlist that does not exist yet is requested again.
     ///
     /// # Errors
     /// [`HlsError::NoUrl`] if `url` is not a valid HTTP or HTTPS URL.
@@ -70,7 +70,7 @@ impl HlsSource {
         Ok(Self::enter(EntryUrl::Fixed(url), client, settings))
     }
 
-    /// Does the same as [`open`](Self::open) for an entry, whose URL can differ for each request.
+    /// Does the same as [`open`](Self::open) for an [`EntryUrl`], which can have another URL for each request.
     pub fn enter(entry: EntryUrl, client: &HttpClient, settings: HlsSettings) -> Self {
         let (out, deliveries) = mpsc::channel(settings.queue.max(1));
         let (sender, status) = watch::channel(SourceStatus::default());

@@ -1,9 +1,9 @@
-//! The open segment: the one that the server is still producing, with the parts of it that are planned.
+//! State of the open segment, which the server is still producing: its parts that are planned.
 
 use super::timeline::name_of;
 use crate::hls::playlist::{MediaSegment, Part};
 
-/// Maximum number of parts of a segment that are fetched as parts. A segment with more parts is fetched whole when it
+/// Maximum number of parts of a segment that are fetched separately. A segment with more parts is fetched whole when it
 /// is complete. Segments of 6 s with parts of 0.2 s have 30. At half this value, nothing changes for real servers; at
 /// twice this value, a hostile playlist causes a thousand requests per segment.
 const MAX_PARTS: usize = 512;
@@ -11,7 +11,7 @@ const MAX_PARTS: usize = 512;
 /// The segment that the server is still producing.
 #[derive(Debug)]
 pub(super) struct OpenSegment {
-    /// Media sequence number in the numbering of the timeline.
+    /// Media sequence number of the segment, in the numbering of [`SegmentTimeline`](super::timeline::SegmentTimeline).
     pub(super) sequence: u64,
     /// Total duration of the planned parts, seconds.
     pub(super) seconds: f64,
@@ -19,8 +19,8 @@ pub(super) struct OpenSegment {
     names: Vec<u64>,
     /// Duration of the longest planned part, seconds.
     max_part_seconds: f64,
-    /// True if the listed parts differ from the planned ones, or if no more parts may be used; no further parts are
-    /// planned.
+    /// True if the listed parts differ from the planned ones, or if no more parts may be used. No further parts are
+    /// then planned.
     inconsistent: bool,
 }
 
@@ -35,7 +35,8 @@ impl OpenSegment {
     pub(super) fn take(&mut self, segment: &MediaSegment) -> Vec<MediaSegment> {
         let planned = self.names.len();
         let known = self.names.iter().zip(&segment.parts).all(|(name, part)| *name == name_of_part(part));
-        // Once the names differ, the delivered parts and the rest may not fit together, so the whole segment decides.
+        // Once the names differ, further parts may not continue the delivered ones. The whole segment is fetched
+        // instead.
         self.inconsistent |= !known || segment.parts.len() > MAX_PARTS;
         let mut taken = Vec::new();
         for (index, part) in segment.parts.iter().enumerate().skip(planned) {
@@ -55,7 +56,7 @@ impl OpenSegment {
         self.names.is_empty()
     }
 
-    /// Prevents that further parts of the segment are planned.
+    /// Prevents further parts of the segment from being planned.
     pub(super) fn stop_planning(&mut self) {
         self.inconsistent = true;
     }

@@ -1,4 +1,4 @@
-//! Conversion of fetched items, in their order, to deliveries.
+//! Conversion of fetched items to deliveries, in the order of the plan.
 //!
 //! A segment that is fetched by parts is delivered part by part. If a part cannot be fetched, the rest of the segment
 //! is delivered after the segment is complete and was fetched whole, without the bytes at its start that were already
@@ -9,9 +9,9 @@ use std::hash::{DefaultHasher, Hasher as _};
 use super::plan::PlannedSegment;
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment};
 
-/// Longest duration that is treated as a rounding error of the playlist, seconds. It does not become a gap. Durations
-/// have three to six decimals. At half this value, the sums of rounded parts cause gaps; at twice this value, at most 2
-/// ms of missing audio are not reported.
+/// Longest missing duration that counts as a rounding error of the playlist and not as a gap, seconds. Durations have
+/// three to six decimals. At half this value, the sums of rounded parts cause gaps; at twice this value, at most 2 ms
+/// of missing audio are not reported.
 const ROUNDING_SECONDS: f64 = 0.001;
 
 /// A planned item with the result of fetching it.
@@ -21,7 +21,7 @@ pub(super) enum Fetched {
     Whole(Delivery, bool),
     /// A part of a segment.
     Part(Box<PlannedSegment>, Result<HlsSegment, GapReason>),
-    /// The segment of the preceding parts is complete. `all` is true if the preceding parts are the whole segment.
+    /// The segment of the preceding parts is complete. `all` is true if these parts are the whole segment.
     Complete { due: Box<PlannedSegment>, all: bool },
     /// The segment of the preceding parts will not be completed, or the plan has ended.
     Abandoned,
@@ -30,6 +30,7 @@ pub(super) enum Fetched {
 /// The next action of the fetcher.
 #[derive(Debug)]
 pub(super) enum FetcherAction {
+    /// Deliver this item; `None` if there is nothing to deliver.
     Deliver(Option<Delivery>),
     /// Fetch this segment before anything else is delivered.
     Fetch(Box<PlannedSegment>),
@@ -42,8 +43,9 @@ pub(super) enum FetcherAction {
 /// Converts fetched items to deliveries.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryOrder {
+    /// The delivered parts of the current segment; `None` if the current segment is not delivered by parts.
     delivered: Option<DeliveredParts>,
-    /// True if a discontinuity fell on a gap; the segment after the gap is then marked with it.
+    /// True if a gap has the discontinuity flag. The segment after the gap is then marked with this flag.
     pending_discontinuity: bool,
 }
 
@@ -74,7 +76,8 @@ impl DeliveryOrder {
             Fetched::Complete { due, all } => match self.delivered.take() {
                 Some(delivered) if all && !delivered.broken => FetcherAction::Done { ad: due.segment.ad },
                 delivered => {
-                    // Kept until the whole segment arrives, because its delivered parts determine which bytes are left.
+                    // The delivered parts are kept until the whole segment is fetched, because they determine which
+                    // bytes are left.
                     self.delivered = delivered;
                     FetcherAction::Fetch(due)
                 }

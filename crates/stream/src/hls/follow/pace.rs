@@ -1,4 +1,4 @@
-//! Timing of playlist loads, and detection of stalled and ended streams. "News" are segments, parts or gaps that
+//! Timing of playlist loads, and detection of stalled and ended streams. "New media" means segments, parts or gaps that
 //! earlier loads did not contain.
 
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::hls::settings::HlsSettings;
 
-/// Number of loads without news, after the stream counts as stalled, until the pause between loads stops growing. Each
-/// adds half a target duration, so the longest pause is 4.5 of them. At half this value, a stalled stream is loaded
-/// twice as often; at twice this value, a stream that continues is noticed twice as late.
+/// Number of loads without new media, after the stream counts as stalled, until the pause between loads stops growing.
+/// Each adds half a target duration, so the longest pause is 4.5 target durations. At half this value, a stalled stream
+/// is loaded twice as often; at twice this value, a stream that continues is noticed twice as late.
 const MAX_SLOW_LOADS: u32 = 8;
 
 /// End of a playlist: the media sequence number after its last segment, and the number of parts listed after that
@@ -44,11 +44,11 @@ pub(super) struct PlaylistState {
     pub(super) target: Duration,
     /// End of the playlist in its own numbering.
     pub(super) playlist_end: PlaylistEnd,
-    /// Target duration of the parts, if the stream is followed by parts.
+    /// Target duration of the parts; `None` if the stream is not followed by parts.
     pub(super) part: Option<Duration>,
     /// True if the server supports blocking reloads (CAN-BLOCK-RELOAD).
     pub(super) can_block: bool,
-    /// True if the load brought new segments, parts or gaps.
+    /// True if the load returned new segments, parts or gaps.
     pub(super) changed: bool,
 }
 
@@ -66,12 +66,12 @@ impl PlaylistState {
 /// Decides when a playlist is loaded again.
 pub(super) struct ReloadPacer {
     settings: Arc<HlsSettings>,
-    /// Time of the last load with news.
+    /// Time of the last load with new media.
     progress: Instant,
-    /// Number of consecutive loads without news.
+    /// Number of consecutive loads without new media.
     idle: u32,
-    /// True if the server answered a blocking reload immediately and without news, so that blocking reloads are not
-    /// used.
+    /// True if the server answered a blocking reload immediately and without new media, so that blocking reloads are
+    /// not used.
     cannot_block: bool,
 }
 
@@ -80,18 +80,19 @@ impl ReloadPacer {
         Self { settings, progress: Instant::now(), idle: 0, cannot_block: false }
     }
 
-    /// Records that a load brought news.
+    /// Records that a load returned new media at the current time.
     pub(super) fn updated(&mut self) {
         self.idle = 0;
         self.progress = Instant::now();
     }
 
-    /// Records that a load brought no news.
+    /// Records that a load returned no new media.
     pub(super) fn unchanged(&mut self) {
         self.idle = self.idle.saturating_add(1);
     }
 
-    /// Returns what the next load requests as a blocking reload, or `None` if it must not block.
+    /// Returns the segment or part that the next load requests as a blocking reload, or `None` if the next load must
+    /// not block.
     pub(super) fn block(&self, playlist_state: &PlaylistState) -> Option<ReloadTarget> {
         // RFC 8216bis (6.2.5.2) lets a server hold a blocking reload for up to three target durations.
         let wanted = ReloadTarget {
@@ -102,23 +103,25 @@ impl ReloadPacer {
         (playlist_state.can_block && playlist_state.changed && !self.cannot_block).then_some(wanted)
     }
 
-    /// Records the result of a blocking reload: its duration and the end of the returned playlist. A playlist without
-    /// the wanted segment or part in less than a sixth of the allowed time shows that the server does not block.
+    /// Records the result of a blocking reload: its duration `took` and the end of the returned playlist. If the server
+    /// returns a playlist without the requested segment or part in less than a sixth of the allowed time, blocking
+    /// reloads are no longer used.
     pub(super) fn blocked(&mut self, wanted: ReloadTarget, took: Duration, playlist_end: PlaylistEnd) {
         // A server that ignores the directives would otherwise be requested in a busy loop, because a blocking reload
         // has no pause.
         self.cannot_block |= !wanted.is_in(playlist_end) && took < wanted.wait / 6;
     }
 
-    /// Returns the time from the start of the last load to the start of the next one (RFC 8216 section 6.3.4): a target
-    /// duration after a load with news, and half of it after a load without news. The pause is zero for a blocking
-    /// reload, and grows after many loads without news. If the stream is followed by parts, the target duration of
-    /// parts is used.
+    /// Returns the time from the start of the last load to the start of the next one (RFC 8216 section 6.3.4). It is a
+    /// target duration after a load with new media, and half of it after a load without new media. It is zero before a
+    /// blocking reload, and grows after many loads without new media. If the stream is followed by parts, the target
+    /// duration of parts is used.
     pub(super) fn pause(&self, playlist_state: &PlaylistState) -> Duration {
         if self.block(playlist_state).is_some() {
             return Duration::ZERO;
         }
-        // Number of loads without news in `stalled_after` target durations: the pause after such a load is half of one.
+        // Number of loads without new media in `stalled_after` target durations; the pause after each is half a target
+        // duration.
         let patient_loads = (self.settings.stalled_after * 2.0).ceil().max(1.0) as u32;
         let slower = f64::from(self.idle.saturating_sub(patient_loads).min(MAX_SLOW_LOADS)) / 2.0;
         let factor = if playlist_state.changed { 1.0 } else { 0.5 + slower };
@@ -134,7 +137,7 @@ impl ReloadPacer {
         self.progress.elapsed() > target.mul_f64(self.settings.stalled_after.max(0.0))
     }
 
-    /// Returns true if there was no news for [`HlsSettings::give_up_after`].
+    /// Returns true if no load returned new media for [`HlsSettings::give_up_after`].
     pub(super) fn has_timed_out(&self) -> bool {
         self.progress.elapsed() >= self.settings.give_up_after
     }

@@ -1,4 +1,4 @@
-//! Decision which segments and parts of a playlist are fetched.
+//! Selection of the segments and parts of a playlist that are fetched.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,21 +33,22 @@ pub(super) enum PlanItem {
 #[derive(Debug)]
 pub(super) struct PlannedSegment {
     pub(super) segment: MediaSegment,
-    /// Time at which a loaded playlist first listed it, seconds since 1970.
+    /// Time at which a loaded playlist first listed the segment or part, seconds since 1970.
     pub(super) first_listed: f64,
-    /// Seconds of media that the playlist listed after it at the time `first_listed`; `None` for a recording.
+    /// Seconds of media that the playlist listed after the segment or part at the time `first_listed`; `None` for a
+    /// recording.
     pub(super) backlog: Option<f64>,
-    /// Time after which fetching it is not begun anymore; `None` if the playlist is complete.
+    /// Latest time at which fetching may begin; `None` if the playlist is complete.
     pub(super) drop_after: Option<Instant>,
     /// True for a whole segment without planned parts, and for the first part of a segment.
     pub(super) begins: bool,
 }
 
 impl PlannedSegment {
-    /// Checks that the item can still be fetched.
+    /// Checks that the segment or part can still be fetched.
     ///
     /// # Errors
-    /// The reason of the gap that replaces it.
+    /// Returns the reason of the gap that replaces the segment or part.
     pub(super) fn check(&self) -> Result<(), GapReason> {
         if self.segment.gap {
             return Err(GapReason::Marked);
@@ -86,7 +87,7 @@ pub(super) struct PlaylistUpdate {
     pub(super) shift: i128,
     /// True if the playlist restarted.
     pub(super) reset: bool,
-    /// True if it is an older copy than the last playlist.
+    /// True if the playlist is an older copy of the last one.
     pub(super) stale: bool,
 }
 
@@ -99,7 +100,7 @@ pub(super) struct PlaylistUpdate {
 pub(super) struct SegmentPlanner {
     settings: Arc<HlsSettings>,
     timeline: SegmentTimeline,
-    /// The open segment, if parts of it are planned.
+    /// The open segment; `None` if no parts are planned.
     opened: Option<OpenSegment>,
 }
 
@@ -108,7 +109,7 @@ impl SegmentPlanner {
         Self { settings, timeline: SegmentTimeline::default(), opened: None }
     }
 
-    /// Returns true if no segment was taken yet.
+    /// Returns true if no playlist with a segment was processed yet.
     pub(super) fn is_at_start(&self) -> bool {
         self.timeline.is_empty()
     }
@@ -139,7 +140,7 @@ impl SegmentPlanner {
             when = when.after(listed(&step));
             self.step(step, when, &mut planned);
         }
-        // An older copy can list an older open segment, whose parts would go back in time.
+        // An older copy can list an older open segment, whose parts would precede the planned ones.
         let with_parts = !advance.stale && self.part_target(list).is_some();
         if let Some(open) = self.timeline.open(list).filter(|_| with_parts) {
             let opened = self.opened.get_or_insert_with(|| OpenSegment::new(open.sequence));
@@ -148,7 +149,7 @@ impl SegmentPlanner {
         PlaylistUpdate { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
     }
 
-    /// Returns the target duration of parts if the stream is to be followed by the parts of `list`.
+    /// Returns the target duration of parts, or `None` if the stream is not followed by the parts of `list`.
     pub(super) fn part_target(&self, list: &MediaPlaylist) -> Option<Duration> {
         let newest = list.open.as_deref().or(list.segments.last())?;
         // AES-128 is one chain of blocks through the whole segment with its padding at the end, so a part cannot be
@@ -197,7 +198,8 @@ fn listed(step: &Step) -> f64 {
     }
 }
 
-/// Plans the parts of a segment that were not planned yet.
+/// Returns the plan items of the parts of `segment` that were not planned yet. `when` is the timing at the end of
+/// `segment`.
 fn parts(
     opened: &mut OpenSegment,
     segment: &MediaSegment,

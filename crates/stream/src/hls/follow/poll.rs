@@ -17,9 +17,9 @@ use crate::hls::status::{EndReason, HlsError, SourceState};
 use refrain_net::Backoff;
 
 /// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master
-/// playlist again, because the media playlist may have moved. A single 404 happens while a server replaces the file. At
-/// half this value, such a moment causes a resolution; at twice this value, a moved playlist is found after six failed
-/// loads.
+/// playlist again, because the media playlist may have moved. A single 404 occurs while a server replaces the file. At
+/// half this value, a single 404 causes a resolution; at twice this value, a moved playlist is found only after six
+/// failed loads.
 const MAX_MISSING_LOADS: u32 = 3;
 
 pub(super) struct Poller {
@@ -27,7 +27,7 @@ pub(super) struct Poller {
     shared: Arc<FollowState>,
     plan: mpsc::Sender<PlanItem>,
     planner: SegmentPlanner,
-    /// Offset from the playlist's media sequence numbers to the numbers of the timeline.
+    /// Same as [`Advance::shift`](super::timeline::Advance::shift).
     shift: i128,
     backoff: Backoff,
     pace: ReloadPacer,
@@ -47,7 +47,8 @@ impl Poller {
         Self { route, shared, plan, planner, shift: 0, backoff, pace }
     }
 
-    /// Runs until the stream ends and returns the reason. Also ends when the receiver of the plan is dropped.
+    /// Runs until the stream ends, and returns the reason. The poller also ends when the receiver of the plan is
+    /// dropped.
     pub(super) async fn run(mut self) -> Result<EndReason, HlsError> {
         let mut last: Option<PlaylistState> = None;
         loop {
@@ -62,7 +63,8 @@ impl Poller {
                     Err(EndReason::EndList) => return Ok(self.finish().await),
                     Err(end) => return Ok(end),
                 },
-                // An unchanged playlist (304) is no news, but also no failure: the backoff was reset by `load`.
+                // An unchanged playlist (304) contains no new media, but is not a failure: `load` has reset the
+                // backoff.
                 Ok(None) => {
                     let playlist_state = last.get_or_insert(PlaylistState::FIRST);
                     playlist_state.changed = false;
@@ -70,8 +72,8 @@ impl Poller {
                     self.pace.pause(playlist_state)
                 }
                 Err(error) => {
-                    // A failed load brings no news. `changed = false` also makes the next load a normal one, because
-                    // the failed one may have been a blocking reload.
+                    // A failed load returns no new media. `changed = false` also makes the next load a normal one,
+                    // because the failed one may have been a blocking reload.
                     last.iter_mut().for_each(|playlist_state| playlist_state.changed = false);
                     self.failed(error)?
                 }
@@ -92,8 +94,8 @@ impl Poller {
         }
     }
 
-    /// Ends the plan and waits until everything is fetched. URLs of long recordings can expire in this time; they are
-    /// refreshed.
+    /// Ends the plan and waits until every planned item is fetched. In this time, the URLs of long recordings can
+    /// expire; expired URLs are refreshed.
     async fn finish(&mut self) -> EndReason {
         if self.send(PlanItem::End).await.is_ok() {
             let shared = self.shared.clone();
@@ -107,7 +109,8 @@ impl Poller {
         EndReason::EndList
     }
 
-    /// Adds an item to the plan as soon as the queue has capacity. Refreshes expired URLs while it waits.
+    /// Adds an item to the plan as soon as the queue has capacity, and refreshes expired URLs until then. Returns an
+    /// error if the receiver of the plan was dropped.
     async fn send(&mut self, planned: PlanItem) -> Result<(), EndReason> {
         let (shared, plan) = (self.shared.clone(), self.plan.clone());
         loop {
@@ -124,7 +127,8 @@ impl Poller {
 
     /// Resolves the master playlist again to get the current URLs of segments that are already planned.
     async fn refresh(&mut self) {
-        // Refused within `resolve_pause`: hundreds of waiting segments report the expiry of the same token.
+        // `expire` returns false within `resolve_pause`: hundreds of waiting segments report the expiry of the same
+        // token.
         if !self.route.expire() {
             return;
         }
@@ -137,8 +141,8 @@ impl Poller {
         self.route.forget();
     }
 
-    /// Waits until the next load is due, the master playlist has to be resolved again, or the receiver of the plan is
-    /// dropped.
+    /// Waits until `until`, when the next load is due. Returns earlier if the master playlist has to be resolved again
+    /// or the receiver of the plan is dropped.
     async fn wait(&mut self, until: Instant) {
         let shared = self.shared.clone();
         loop {
@@ -150,7 +154,8 @@ impl Poller {
         }
     }
 
-    /// Loads the media playlist. Returns `None` if it is unchanged.
+    /// Loads the media playlist. Returns `None` if it is unchanged. `last` is the state after the last load; `None`
+    /// before the first one.
     async fn load(&mut self, last: Option<&PlaylistState>) -> Result<Option<MediaPlaylist>, HlsError> {
         let block = last.and_then(|playlist_state| self.pace.block(playlist_state));
         let started_at = Instant::now();
@@ -209,12 +214,12 @@ impl Poller {
             }
             self.send(planned).await?;
         }
-        // Sending waits for the consumer. That time must not count as time without news of the stream.
+        // Sending waits for the consumer. That time must not count as time without new media.
         self.pace.updated();
         Ok(())
     }
 
-    /// Processes a failed load. Returns the pause before the next load, or the error if the playlist never was usable
+    /// Processes a failed load. Returns the pause before the next load, or the error if the playlist was never usable
     /// and a retry cannot help.
     fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
         self.shared.record_error(&error);
@@ -225,7 +230,7 @@ impl Poller {
         if matches!(error.status(), Some(403 | 410)) || missing {
             self.route.expire();
         }
-        // After a first playlist was taken, no error is permanent: the server may recover.
+        // After a first playlist was processed, no error is permanent: the server may recover.
         if !error.is_transient() && self.planner.is_at_start() {
             return Err(error);
         }
@@ -242,7 +247,7 @@ impl Poller {
     }
 }
 
-/// Returns the end of a playlist.
+/// Returns the end of a playlist, in its own numbering.
 fn playlist_end(list: &MediaPlaylist) -> PlaylistEnd {
     PlaylistEnd { sequence: list.next_sequence(), parts: list.parts_ahead() }
 }

@@ -1,4 +1,4 @@
-//! Extraction of a byte range from a response, also if the server ignored the requested range.
+//! Extraction of a byte range from a response, even if the server ignored the requested range.
 
 use bytes::Bytes;
 use reqwest::header;
@@ -6,7 +6,7 @@ use reqwest::header;
 use crate::hls::playlist::ByteRange;
 use refrain_net::ServerResponse;
 
-/// Returns the offset in the resource of the first byte of a response. Some servers ignore the requested range or
+/// Returns the offset of the first byte of a response within the resource. Some servers ignore the requested range or
 /// return another one.
 pub(super) fn first_offset(response: &ServerResponse) -> u64 {
     // Only a 206 contains the requested range; a 200 with this header would be the whole resource.
@@ -16,8 +16,8 @@ pub(super) fn first_offset(response: &ServerResponse) -> u64 {
     first.unwrap_or(0)
 }
 
-/// Returns the bytes of `range` from `body`, which begins at offset `first_offset` of the resource; `None` if it lacks
-/// some of them.
+/// Returns the bytes of `range` from `body`, which begins at the offset `first_offset` of the resource. Returns `None`
+/// if `body` lacks some of these bytes.
 pub(super) fn part(body: &Bytes, range: ByteRange, first_offset: u64) -> Option<Bytes> {
     let offset = usize::try_from(range.offset.checked_sub(first_offset)?).ok()?;
     let end = offset.checked_add(usize::try_from(range.length).ok()?)?;

@@ -13,7 +13,7 @@ use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
 use refrain_net::{AddressPolicy, HttpClient, HttpRequest, ShownUrl, TransferLimits};
 
-/// Requests playlists.
+/// Loads playlists, and resolves the entry URL to a media playlist.
 #[derive(Debug)]
 pub(super) struct Loader {
     pub(super) client: HttpClient,
@@ -25,7 +25,7 @@ pub(super) struct Loader {
 #[derive(Debug, Clone)]
 pub(super) struct Rendition {
     pub(super) url: Url,
-    /// Name for people; `None` if the entry URL itself is the media playlist.
+    /// Name of the rendition for display; `None` if the entry URL itself is the media playlist.
     pub(super) label: Option<String>,
     etag: Option<String>,
     modified: Option<String>,
@@ -49,7 +49,8 @@ pub(super) enum Loaded {
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) rendition: Rendition,
-    /// The playlist of the rendition, if the resolution loaded it. It is used because its URL may be valid only once.
+    /// The playlist of the rendition; `None` if the resolution did not load it. The source uses this playlist and does
+    /// not load it again, because its URL may be valid only once.
     pub(super) first: Option<MediaPlaylist>,
 }
 
@@ -97,7 +98,8 @@ impl Loader {
                 }
             }
         }
-        // The server may hold a blocking reload, so that time is added to the time limit of the transfer.
+        // The server may delay the response to a blocking reload, so that time is added to the time limit of the
+        // transfer.
         let total = total + block.map_or(Duration::ZERO, |wanted| wanted.wait);
         let started_at = Instant::now();
         let (response, body) = self.client.fetch(http_request, TransferLimits { bytes, total }).await?;
@@ -115,7 +117,7 @@ impl Loader {
     }
 }
 
-/// Delivery directives of a blocking reload (RFC 8216bis section 6.2.5.2).
+/// Returns the delivery directives of a blocking reload (RFC 8216bis section 6.2.5.2) as a query string.
 fn directives(wanted: ReloadTarget) -> String {
     let part = wanted.part.map(|part| format!("&_HLS_part={part}")).unwrap_or_default();
     format!("_HLS_msn={}{part}", wanted.sequence)

@@ -18,14 +18,14 @@ pub(super) struct PlaylistRoute {
     entry: EntryUrl,
     shared: Arc<FollowState>,
     rendition: Option<Rendition>,
-    /// The last rendition whose URL expired. It is used again if the resolution fails, because the URL of the master
-    /// playlist may be valid only once.
+    /// The last rendition whose URL expired; `None` if there is none. It is used again if the resolution fails, because
+    /// the URL of the master playlist may be valid only once.
     refused: Option<Rendition>,
     /// Name of the rendition. `None` before the first resolution; `Some(None)` if the entry URL is a media playlist.
     label: Option<Option<String>>,
-    /// Time of the last resolution of the master playlist.
+    /// Time of the last resolution of the master playlist; `None` before the first one.
     resolved: Option<Instant>,
-    /// True if the next playlist comes from another URL than the last one that was taken.
+    /// True if the next playlist comes from another URL than the last processed one.
     moved: bool,
     /// True if the next segment is of another rendition than the last planned one.
     changed: bool,
@@ -81,7 +81,7 @@ impl PlaylistRoute {
         if self.label.is_some() {
             self.shared.count(|status| status.resolutions += 1);
         }
-        // Set before the request, so that failing resolutions keep their distance as well.
+        // Set before the request, so that the minimum pause between resolutions also applies after a failure.
         self.resolved = Some(Instant::now());
         let resolved = match self.loader.resolve(&self.entry.url()).await {
             Ok(resolved) => resolved,
@@ -99,8 +99,8 @@ impl PlaylistRoute {
         let is_first = self.label.is_none();
         let url = &resolved.rendition.url;
         self.changed |= self.label.as_ref().is_some_and(|before| *before != label);
-        // Tokens change the URL at each resolution. It counts as moved anyway, because the numbering of another edge
-        // server may differ.
+        // A token changes the URL at each resolution. The playlist then also counts as moved, because the numbering of
+        // another edge server may differ.
         self.moved |= !is_first && self.rendition.as_ref().is_none_or(|before| before.url != *url);
         self.shared.count(|status| status.rendition.clone_from(&label));
         self.label = Some(label);
@@ -114,7 +114,7 @@ impl PlaylistRoute {
         let is_master = self.label.as_ref().is_some_and(Option::is_some);
         let now = is_master && self.until_resolve().is_zero();
         if now {
-            // Kept for the case that the resolution fails.
+            // The rendition is kept for the case that the resolution fails.
             self.refused = self.rendition.take();
             self.moved = true;
         }
@@ -142,22 +142,22 @@ impl PlaylistRoute {
         }
     }
 
-    /// Returns true if the playlist comes from another URL than the last one that was taken.
+    /// Returns true if the next playlist comes from another URL than the last processed one.
     pub(super) fn has_moved(&self) -> bool {
         self.moved
     }
 
-    /// Records that a playlist was taken.
+    /// Records that the playlist of the current URL was processed.
     pub(super) fn arrived(&mut self) {
         self.moved = false;
     }
 
-    /// Returns true if another rendition begins, and [`take_change`](Self::take_change) did not return it yet.
+    /// Returns true if another rendition begins and [`take_change`](Self::take_change) was not called for it yet.
     pub(super) fn has_changed(&self) -> bool {
         self.changed
     }
 
-    /// Returns true if another rendition begins, and clears this flag.
+    /// Returns true if another rendition begins, and clears the flag of [`has_changed`](Self::has_changed).
     pub(super) fn take_change(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

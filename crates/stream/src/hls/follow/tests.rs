@@ -56,11 +56,11 @@ fn names(steps: &[Step]) -> (Vec<u64>, f64) {
 /// Change that a server makes between two loads.
 #[derive(Debug, Clone)]
 enum Event {
-    /// It adds this number of segments.
+    /// The server adds this number of segments.
     Add(u64),
-    /// It serves a copy that is older by this number of segments, once.
+    /// The server serves, once, a copy that is older by this number of segments.
     Old(u64),
-    /// It gives 0 as the media sequence number, once.
+    /// The server gives, once, 0 as the media sequence number.
     Forget,
 }
 

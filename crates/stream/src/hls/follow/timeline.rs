@@ -1,7 +1,7 @@
 //! Detection of the new segments of a playlist.
 //!
 //! Media sequence numbers identify the segments, but some servers serve older copies, do not increment the number, omit
-//! it or restart. So the timeline also stores names and dates of the last segments, which decide if numbers differ.
+//! it or restart it. So names and dates of the last segments are stored too, and decide if the numbers do not fit.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,13 +16,13 @@ use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
 const MAX_STORED_SEGMENTS: usize = 256;
 
 /// Maximum number of segments that can be missed (a day of 2-s segments). A larger step is a new numbering. At half
-/// this value, an outage of a day restarts the stream; at twice this value, a change to epoch-based numbers can become
-/// a gap of two days.
+/// this value, an outage of a day restarts the stream; at twice this value, a change to numbers based on the time can
+/// become a gap of two days.
 const MAX_MISSED_SEGMENTS: u64 = 43_200;
 
-/// Number of times that an older copy may advance, beyond its number of segments, before it is another stream. At half
-/// this value, a server that skips numbers looks restarted; at twice this value, a real restart is noticed three
-/// segments later.
+/// Consecutive older copies count as another stream if their end advances more often than they have segments, plus this
+/// value. At half this value, a server that skips numbers looks restarted; at twice this value, a real restart is
+/// noticed three segments later.
 const OLDER_SLACK: usize = 3;
 
 /// A new segment of a playlist, or a gap before one.
@@ -37,21 +37,21 @@ pub(super) enum Step {
 pub(super) struct Advance {
     /// New segments and gaps, in order.
     pub(super) steps: Vec<Step>,
-    /// Offset from the playlist's media sequence numbers to the numbers of the timeline.
+    /// Offset to add to the media sequence numbers of the playlist to get those of the [`SegmentTimeline`].
     pub(super) shift: i128,
     /// True if the playlist restarted.
     pub(super) reset: bool,
-    /// True if it is an older copy than the last playlist.
+    /// True if the playlist is an older copy of the last one.
     pub(super) stale: bool,
 }
 
-/// The segments taken last.
+/// The last segments of the processed playlists, with media sequence numbers that are consistent across all loads.
 #[derive(Debug, Default)]
 pub(super) struct SegmentTimeline {
     taken: VecDeque<TakenSegment>,
-    /// Date of the end of the last segment taken, seconds since 1970.
+    /// Date of the end of the last stored segment, seconds since 1970; `None` if it is unknown.
     next_date: Option<f64>,
-    /// For consecutive older copies: the end of the last one, and how many times the end advanced.
+    /// The end of the last older copy, and the number of times that the end advanced; `None` after a newer playlist.
     older: Option<(u64, usize)>,
 }
 
@@ -70,15 +70,15 @@ enum PlaylistPosition {
     From(usize, i128),
     /// At index 0, after this number of missed segments.
     Missed(u64),
-    /// Nowhere: the playlist contains no new segment.
+    /// No position: the playlist contains no new segment.
     Old,
-    /// The playlist restarted.
+    /// The playlist restarted: its segments do not continue the stored ones.
     Reset,
 }
 
 impl SegmentTimeline {
-    /// Takes the new segments of `list`. If it is the first playlist, only its last `back` segments are new. `moved` is true
-    /// if the playlist comes from another URL than the last one, so that names need not match.
+    /// Stores and returns the new segments of `list`. Of the first playlist, only the last `back` segments are new.
+    /// `moved` is true if the playlist comes from another URL than the last one, so that names need not match.
     pub(super) fn advance(&mut self, list: &MediaPlaylist, back: usize, moved: bool) -> Advance {
         let mut advance = Advance::default();
         let mut from = 0;
@@ -121,7 +121,7 @@ impl SegmentTimeline {
         advance
     }
 
-    /// Returns the open segment of `list` if it directly follows the last segment taken.
+    /// Returns the open segment of `list` if it directly follows the last stored segment, otherwise `None`.
     pub(super) fn open(&self, list: &MediaPlaylist) -> Option<MediaSegment> {
         let last = self.taken.back()?;
         let open =
@@ -131,7 +131,7 @@ impl SegmentTimeline {
         Some(MediaSegment { sequence, program_date_time: date, ..(**open).clone() })
     }
 
-    /// Returns true if no segment was taken yet.
+    /// Returns true if no segment is stored yet.
     pub(super) fn is_empty(&self) -> bool {
         self.taken.is_empty()
     }
@@ -170,7 +170,7 @@ impl SegmentTimeline {
         }
     }
 
-    /// Places a playlist whose numbers begin after the last segment taken.
+    /// Places a playlist whose numbers begin after the last stored segment.
     fn place_ahead(last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> PlaylistPosition {
         let dated =
             |segment: &MediaSegment| last.same_date(segment) == Some(true) && (moved || last.is(segment));
@@ -184,7 +184,7 @@ impl SegmentTimeline {
         }
     }
 
-    /// Places a playlist with the numbering of another rendition or server by its dates, if it has any.
+    /// Places a playlist with the numbering of another rendition or server by its dates; `None` if there are no dates.
     fn place_by_date(&self, list: &MediaPlaylist) -> Option<PlaylistPosition> {
         let next = self.next_date?;
         let newer = |segment: &MediaSegment| {
@@ -225,7 +225,7 @@ impl SegmentTimeline {
         Step::HlsSegment(segment)
     }
 
-    /// Returns true if `segment` was taken, or has the number of a segment that was missed.
+    /// Returns true if `segment` is stored, or has the number of a segment that was missed.
     fn knows(&self, segment: &MediaSegment) -> bool {
         let sequence_of = |taken: Option<&TakenSegment>| taken.map_or(0, |taken| taken.sequence);
         let (oldest, newest) = (sequence_of(self.taken.front()), sequence_of(self.taken.back()));
@@ -235,7 +235,8 @@ impl SegmentTimeline {
         }
     }
 
-    /// Returns true if apparent older copies are another stream: a server that lags catches up within its window.
+    /// Returns true if playlists that look like older copies are another stream. A server that only lags catches up
+    /// before the end has advanced as often as its playlist has segments.
     fn is_another(&mut self, list: &MediaPlaylist) -> bool {
         let end = list.next_sequence();
         let (before, moves) = self.older.unwrap_or((end, 0));
@@ -260,12 +261,12 @@ impl TakenSegment {
         }
     }
 
-    /// Returns true if `segment` has the same name and no other date, regardless of its number.
+    /// Returns true if `segment` has the same name and its date does not differ, regardless of its number.
     fn is(&self, segment: &MediaSegment) -> bool {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Returns true if `segment`, which has the same number, is the same: by name, or by date after a move.
+    /// Returns true if `segment`, which has the same number, is the same: by name or date, or after a move by date.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
         match self.same_date(segment) {
             Some(same) if moved => same,
@@ -285,7 +286,7 @@ fn name(segment: &MediaSegment) -> u64 {
     name_of(&segment.url, segment.range)
 }
 
-/// Hashes the file name and the byte range. Queries contain changing tokens, and hosts and folders differ between edges.
+/// Returns a hash of file name and byte range. Queries contain changing tokens; edge servers differ in host and folder.
 pub(super) fn name_of(url: &Url, range: Option<ByteRange>) -> u64 {
     let mut hasher = DefaultHasher::new();
     url.path().rsplit('/').next().hash(&mut hasher);

@@ -8,27 +8,27 @@ use super::dates::epoch_seconds;
 use super::rewrite::RANGE;
 use super::tags::inf;
 
-/// Assumed duration of an ad without an announced end, seconds. It ends the mark of a cue whose end was lost. At half
-/// this value, long blocks of ads lose their mark in the middle; at twice this value, a lost end marks 20 minutes of
-/// the programme.
+/// Assumed duration of an ad without an announced end, seconds. After this time, the following segments are no longer
+/// marked, even if the end of the ad was not received. At half this value, the marks end in the middle of long ad
+/// blocks; at twice this value, a lost end marks 20 minutes of the programme as an ad.
 const DEFAULT_AD_SECONDS: f64 = 600.0;
 
 /// Evaluates the ad markers of a playlist: titles of segments (IVS), EXT-X-DATERANGE with a class for ads or with
 /// SCTE-35 cues, EXT-X-CUE-OUT and EXT-X-CUE-IN.
 pub(super) struct AdDetector {
-    /// True if a segment with a title other than `live` is an ad (IVS). In other playlists it is the title of a song.
+    /// True if a segment with a title other than `live` is an ad (IVS). In other playlists the title is that of a song.
     by_title: bool,
-    /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as
-    /// many of them as segments.
+    /// Start and end of the ads by EXT-X-DATERANGE, seconds since 1970. They are sorted and do not overlap, so that one
+    /// can be found quickly: a playlist can have as many of them as segments.
     spans: Vec<(f64, f64)>,
-    /// Remaining seconds of the ad that a cue started.
+    /// Remaining seconds of the ad that a cue started; at most 0 outside such an ad.
     remaining_seconds: f64,
 }
 
 impl AdDetector {
     pub(super) fn new(read: &m3u8_rs::MediaPlaylist, base: &Url) -> Self {
         let tags = || read.segments.iter().flat_map(|segment| &segment.unknown_tags);
-        // IVS uses the title `live` for the programme; without it, titles are those of songs, so they mark nothing.
+        // IVS uses the title `live` for the programme; without it, titles are names of songs and do not mark ads.
         let by_title = is_ivs(base)
             || tags().any(|tag| tag.tag.starts_with("X-TWITCH"))
             || read.segments.iter().any(|segment| inf(&segment.unknown_tags).1 == "live");
@@ -36,19 +36,21 @@ impl AdDetector {
         Self { by_title, spans: union(spans.collect()), remaining_seconds: 0.0 }
     }
 
-    /// Returns true if a time, seconds since 1970, is in one of the spans.
+    /// Returns true if `at`, in seconds since 1970, is within one of the spans.
     fn is_within(&self, at: f64) -> bool {
         let later = self.spans.partition_point(|(from, _)| *from <= at);
         later.checked_sub(1).and_then(|last| self.spans.get(last)).is_some_and(|(_, to)| at < *to)
     }
 
-    /// Returns true if the next segment is an ad.
+    /// Returns true if the next segment is an ad. `date` is its date in seconds since 1970, or `None` if it is unknown,
+    /// and `seconds` its duration.
     pub(super) fn next(&mut self, tags: &[ExtTag], title: &str, date: Option<f64>, seconds: f64) -> bool {
         for tag in tags {
             let rest = tag.rest.as_deref().unwrap_or_default();
             match tag.tag.as_str() {
                 "X-CUE-OUT" => self.remaining_seconds = duration(rest).unwrap_or(DEFAULT_AD_SECONDS),
-                // A player that joins within an ad sees only this tag; later ones repeat what is known already.
+                // A client that joins within an ad receives only this tag. If the ad is known already, the tag only
+                // repeats it.
                 "X-CUE-OUT-CONT" if self.remaining_seconds <= 0.0 => {
                     self.remaining_seconds = remaining(rest).unwrap_or(DEFAULT_AD_SECONDS);
                 }
@@ -57,10 +59,10 @@ impl AdDetector {
                 _ => {}
             }
         }
-        // Half a segment of tolerance: cues and segments do not end at the same frame.
+        // The tolerance is half a segment, because cues and segments do not end at the same frame.
         let cued = self.remaining_seconds > seconds / 2.0;
         self.remaining_seconds -= seconds;
-        // The middle, because the boundaries of date ranges and segments differ by rounding.
+        // The middle is compared, because the boundaries of date ranges and segments differ by rounding.
         let middle = date.map(|date| date + seconds / 2.0);
         let within = middle.is_some_and(|at| self.is_within(at));
         let titled = self.by_title && !title.is_empty() && title != "live";
@@ -77,7 +79,7 @@ impl AdDetector {
     }
 }
 
-/// Sorts spans and joins those that overlap.
+/// Sorts the spans and merges spans that overlap. Empty spans are removed.
 fn union(mut spans: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     spans.retain(|(from, to)| from < to);
     spans.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -95,7 +97,7 @@ fn is_ivs(base: &Url) -> bool {
     base.host_str().is_some_and(|host| host.ends_with(".live-video.net") || host.ends_with(".ttvnw.net"))
 }
 
-/// Returns the start and end of a date range whose class marks it as an ad, seconds since 1970.
+/// Returns the start and end of a date range in seconds since 1970, or `None` if its class does not mark it as an ad.
 fn span(list: &str) -> Option<(f64, f64)> {
     let list = Attributes::parse(list);
     let class = list.get("CLASS")?.to_ascii_lowercase();
@@ -114,12 +116,12 @@ fn seconds(list: &Attributes<'_>) -> Option<f64> {
     text.parse::<f64>().ok().filter(|seconds| *seconds >= 0.0)
 }
 
-/// Parses the ad duration in seconds from `30` or `DURATION=30`.
+/// Parses the ad duration in seconds from `30` or `DURATION=30`. Returns `None` if it is missing or invalid.
 fn duration(rest: &str) -> Option<f64> {
     rest.trim().parse().ok().filter(|seconds| *seconds > 0.0).or_else(|| seconds(&Attributes::parse(rest)))
 }
 
-/// Parses the remaining seconds of an ad from `ElapsedTime=10,Duration=30` or `10/30`.
+/// Parses the remaining seconds of an ad from `ElapsedTime=10,Duration=30` or `10/30`. Returns `None` for other text.
 fn remaining(rest: &str) -> Option<f64> {
     let (elapsed, whole) = match rest.split_once('/') {
         Some((elapsed, whole)) => (elapsed.trim().parse::<f64>().ok()?, whole.trim().parse::<f64>().ok()?),

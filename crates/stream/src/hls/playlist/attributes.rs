@@ -25,8 +25,8 @@ impl<'a> Attributes<'a> {
         Self(found)
     }
 
-    /// Returns the value of the first attribute with this name, without regard to case. An empty value counts as
-    /// missing.
+    /// Returns the value of the first attribute with this name, without regard to case; `None` if it is missing or
+    /// empty.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| *value).filter(|value| !value.is_empty())
@@ -43,7 +43,8 @@ impl<'a> Attributes<'a> {
 pub(super) struct AttributeWriter(String);
 
 impl AttributeWriter {
-    /// Adds an attribute with an unquoted value. Omits it if the value is empty or contains a comma, a quote or `=`.
+    /// Adds an attribute with an unquoted value. Omits the attribute if `value` is `None`, is empty, or contains a
+    /// comma, a quote or `=`.
     pub(super) fn plain(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty() && !value.contains([',', '"', '='])) {
             self.separate();
@@ -52,7 +53,7 @@ impl AttributeWriter {
         self
     }
 
-    /// Adds an attribute with a quoted value. Omits it if the value is empty.
+    /// Adds an attribute with a quoted value. Omits the attribute if `value` is `None` or empty.
     pub(super) fn quoted(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.separate();

@@ -7,8 +7,8 @@ const DAY_SECONDS: f64 = 86_400.0;
 
 /// Parses an ISO 8601 date and time. Returns seconds since 1970, or `None` if it is malformed.
 ///
-/// The zone may be `Z`, `±HH:MM`, `±HHMM` (ffmpeg) or `±HH`; without one it is UTC. The fraction may have any number of
-/// digits, after a point or a comma. A leap second counts as the one after it, as in Unix time.
+/// The zone may be `Z`, `±HH:MM`, `±HHMM` (ffmpeg) or `±HH`; a time without a zone is in UTC. The fraction may have any
+/// number of digits, after a point or a comma. A leap second counts as the second after it, as in Unix time.
 pub(super) fn epoch_seconds(text: &str) -> Option<f64> {
     let text = text.trim().trim_matches('"');
     let (date, rest) = text.split_once(['T', 't', ' '])?;
@@ -21,7 +21,7 @@ pub(super) fn epoch_seconds(text: &str) -> Option<f64> {
     Some(days as f64 * DAY_SECONDS + seconds_of_day(time)? - zone_offset(zone)?)
 }
 
-/// Parses `HH:MM:SS` or `HHMMSS`, with or without a fraction, to seconds.
+/// Parses `HH:MM:SS` or `HHMMSS`, with or without a fraction, to seconds. Returns `None` if the time is invalid.
 fn seconds_of_day(time: &str) -> Option<f64> {
     let (whole, fraction) = time.split_once(['.', ',']).unwrap_or((time, ""));
     let [hours, minutes, seconds] = pairs(&whole.replace(':', ""))?;
@@ -32,7 +32,8 @@ fn seconds_of_day(time: &str) -> Option<f64> {
     Some(f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0 + f64::from(seconds) + fraction)
 }
 
-/// Parses a time zone. Returns its offset in seconds, which is positive if the zone is ahead of UTC.
+/// Parses a time zone. Returns its offset in seconds, which is positive if the zone is ahead of UTC, or `None` if it is
+/// invalid.
 fn zone_offset(zone: &str) -> Option<f64> {
     let zone = zone.trim();
     if zone.is_empty() || zone.eq_ignore_ascii_case("z") || zone.eq_ignore_ascii_case("utc") {
@@ -48,7 +49,7 @@ fn zone_offset(zone: &str) -> Option<f64> {
     (hours < 24 && minutes < 60).then_some(sign * (f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0))
 }
 
-/// Parses exactly `N` numbers of two digits.
+/// Parses exactly `N` numbers of two digits. Returns `None` for other text.
 fn pairs<const N: usize>(digits: &str) -> Option<[u32; N]> {
     if digits.len() != 2 * N || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

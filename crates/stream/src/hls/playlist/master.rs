@@ -21,7 +21,8 @@ fn variant(stream: &VariantStream, media: &[AlternativeMedia], base: &Url) -> Op
         let group = stream.video.as_ref()?;
         media.iter().find(|media| media.media_type == AlternativeMediaType::Video && media.group_id == *group)
     };
-    // IVS has VIDEO="audio_only" and an EXT-X-MEDIA of that group with a NAME for people; the group is the stable name.
+    // IVS writes VIDEO="audio_only" and an EXT-X-MEDIA of that group with a display NAME. The name of the group is
+    // stable.
     let name =
         own.map(|name| name.as_str().to_owned()).or_else(|| of_group().map(|media| media.group_id.clone()));
     Some(Variant {

@@ -21,7 +21,7 @@ const FALLBACK_TARGET_SECONDS: f64 = 6.0;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
     let low_latency = low_latency(&read);
-    // The added segment carries the tags after the last URI: the parts of the open segment.
+    // The segment that `rewrite` added contains the tags after the last URI: the parts of the open segment.
     let tail = read.segments.pop_if(|last| last.uri == TAIL);
     let target = target(&read);
     let mut builder = SegmentBuilder::new(&read, base, target);
@@ -61,7 +61,7 @@ fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
     }
 }
 
-/// Values that apply to each segment until a tag changes them.
+/// Builder of segments, with the values that apply to each segment until a tag changes them.
 struct SegmentBuilder<'a> {
     base: &'a Url,
     target: f64,
@@ -69,7 +69,7 @@ struct SegmentBuilder<'a> {
     discontinuities: u64,
     encryption: Option<Arc<Encryption>>,
     map: Option<Arc<Map>>,
-    /// URI and end offset of the last byte range.
+    /// URI and end offset of the last byte range; `None` before the first one.
     range_end: Option<(String, u64)>,
     date: Option<f64>,
     ads: AdDetector,
@@ -102,7 +102,7 @@ impl<'a> SegmentBuilder<'a> {
             self.date = None;
         }
         self.date = value(tags, DATE).and_then(epoch_seconds).or(self.date);
-        // Before the section, because a section is encrypted with the key that precedes it.
+        // The encryption is updated before the section, because a section is encrypted with the key that precedes it.
         self.change_encryption(read);
         self.change_map(read);
         let url = self.base.join(&read.uri);
@@ -156,6 +156,7 @@ impl<'a> SegmentBuilder<'a> {
     }
 
     /// Resolves a byte range. A range without an offset starts at the end of the previous range of the same resource.
+    /// Returns `None` if the end of the range exceeds 64 bits.
     fn range(&mut self, uri: &str, range: &m3u8_rs::ByteRange) -> Option<ByteRange> {
         // `take`: a range without an offset continues only the range directly before it.
         let continued_offset =
@@ -166,13 +167,14 @@ impl<'a> SegmentBuilder<'a> {
     }
 }
 
-/// Parses an initialisation vector: `0x` and up to 32 hexadecimal digits.
+/// Parses an initialisation vector: `0x` and up to 32 hexadecimal digits. Returns `None` for other text.
 fn vector(text: &str) -> Option<[u8; 16]> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
 }
 
-/// Sets the dates of the segments before the first one with a date, by subtracting durations, up to a discontinuity.
+/// Sets the dates of segments that precede a segment with a date and have none, by subtracting durations. Dates are not
+/// extrapolated over a discontinuity.
 fn count_back(segments: &mut [MediaSegment]) {
     let mut after: Option<(f64, bool)> = None;
     for segment in segments.iter_mut().rev() {

@@ -24,17 +24,17 @@ pub use model::{
 use rewrite::Rewritten;
 use url::Url;
 
-/// Largest accepted playlist, bytes. A playlist of a day of 2-s segments with signed URLs of 2,000 bytes does not fit,
-/// usual ones (30 bytes) do. It bounds the memory for each stream, because the parsed form is several times larger. At
-/// half this value, playlists of more than 10,000 segments with dates fail; at twice this value, a thousand hostile
-/// streams need twice the memory.
+/// Largest accepted playlist, bytes. A playlist of a day of 2-s segments fits with usual URLs (30 bytes), but not with
+/// signed URLs of 2,000 bytes. The limit bounds the memory for each stream, because the parsed form is several times
+/// larger. At half this value, playlists of more than 10,000 segments with dates fail; at twice this value, a thousand
+/// hostile streams need twice the memory.
 pub const MAX_PLAYLIST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Error of parsing a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaylistError {
-    /// The response is not a playlist. Contains what it is instead.
+    /// The response is not a playlist. Contains a description of the content, for example `JSON`.
     #[error("this is {0}, not a playlist")]
     NotAPlaylist(&'static str),
     /// A line is longer than this limit, bytes.
@@ -57,7 +57,8 @@ pub enum PlaylistError {
 /// Parses a playlist that was loaded from the URL `base`.
 ///
 /// # Errors
-/// Fails if the bytes are not a playlist, or if the playlist exceeds a limit. An unusable line is skipped instead.
+/// Fails if the bytes are not a playlist, or if the playlist exceeds a limit. An unusable line is not an error; it is
+/// skipped.
 ///
 /// # Examples
 /// ```
@@ -95,7 +96,7 @@ pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
     }
 }
 
-/// Describes content that is not a playlist.
+/// Returns a description of content that is not a playlist.
 fn describe_content(text: &str) -> &'static str {
     match text.as_bytes() {
         [] => "an empty answer",

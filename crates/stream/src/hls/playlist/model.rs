@@ -16,24 +16,25 @@ pub enum Playlist {
 /// A list of renditions (RFC 8216 section 4.3.4).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MasterPlaylist {
-    /// EXT-X-STREAM-INF, in order.
+    /// The variants (EXT-X-STREAM-INF), in order.
     pub variants: Vec<Variant>,
-    /// EXT-X-MEDIA of TYPE=AUDIO, in order.
+    /// The audio renditions (EXT-X-MEDIA of TYPE=AUDIO), in order.
     pub audio: Vec<AudioMedia>,
 }
 
-/// A variant stream.
+/// A variant stream: a version of the stream with its own bandwidth and media playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
     /// URL of the media playlist.
     pub url: Url,
     /// BANDWIDTH, bits per second; 0 if it is missing.
     pub bandwidth: u64,
-    /// CODECS, as in the playlist.
+    /// CODECS, as in the playlist; `None` if it is missing.
     pub codecs: Option<String>,
-    /// Name: IVS-NAME, NAME, or the GROUP-ID of its video group, which is how IVS names its renditions.
+    /// Name: IVS-NAME, NAME, or the GROUP-ID of the variant's video group, by which IVS names its renditions. `None` if
+    /// all are missing.
     pub name: Option<String>,
-    /// GROUP-ID of its audio renditions (AUDIO).
+    /// GROUP-ID of the variant's audio renditions (AUDIO); `None` if it is missing.
     pub audio: Option<String>,
     /// True if RESOLUTION is given.
     pub has_resolution: bool,
@@ -44,11 +45,11 @@ pub struct Variant {
 pub struct AudioMedia {
     /// URL of the media playlist; `None` if the audio is in the variants.
     pub url: Option<Url>,
-    /// GROUP-ID.
+    /// GROUP-ID of the group to which the rendition belongs; variants name it in AUDIO.
     pub group: String,
     /// NAME.
     pub name: String,
-    /// LANGUAGE.
+    /// LANGUAGE; `None` if it is missing.
     pub language: Option<String>,
     /// True if DEFAULT=YES.
     pub default: bool,
@@ -57,13 +58,13 @@ pub struct AudioMedia {
 /// A list of segments (RFC 8216 section 4.3.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPlaylist {
-    /// EXT-X-TARGETDURATION rounded up, seconds; if it is missing, the longest duration of a segment. Always at least
-    /// 0.1.
+    /// EXT-X-TARGETDURATION rounded up, seconds. If it is missing, the longest duration of a segment, or 6 s if no
+    /// duration is known. The value is at least 0.1 s.
     pub target: f64,
     /// The segments, oldest first.
     pub segments: Vec<MediaSegment>,
-    /// The open segment, which the server is still producing, if the playlist lists parts of it. It has no URL yet, so
-    /// the value of `url` cannot be fetched. Its duration is the sum of the parts so far.
+    /// The open segment, which the server is still producing; `None` if the playlist lists no parts of it. The open
+    /// segment has no URL yet, so its `url` cannot be fetched. Its duration is the sum of the parts so far.
     pub open: Option<Box<MediaSegment>>,
     /// Media sequence number of the first segment.
     pub media_sequence: u64,
@@ -81,7 +82,7 @@ pub struct LowLatency {
     /// True if CAN-BLOCK-RELOAD=YES: the server can delay the response to a reload until the next segment or part
     /// exists.
     pub can_block_reload: bool,
-    /// PART-TARGET, or if it is missing the longest duration of a part, seconds; `None` if both are missing.
+    /// PART-TARGET in seconds. If it is missing, the longest duration of a part; `None` if there are no parts either.
     pub part_target: Option<f64>,
     /// True if EXT-X-PRELOAD-HINT or EXT-X-PREFETCH announces a segment or part that does not exist yet.
     pub hint: bool,
@@ -94,27 +95,28 @@ pub struct MediaSegment {
     pub url: Url,
     /// Byte range of the segment in the resource; `None` for the whole resource.
     pub range: Option<ByteRange>,
-    /// Media sequence number. The source replaces it by the number in its timeline.
+    /// Media sequence number. The source replaces it by the number that it uses across all loads of the playlist.
     pub sequence: u64,
-    /// Media sequence number in the playlist. It is the initialisation vector if the encryption has none.
+    /// Media sequence number in the playlist. It is the initialisation vector if `encryption` contains none.
     pub number: u64,
-    /// Duration from EXTINF, seconds.
+    /// Duration from EXTINF, seconds; the target duration if EXTINF is missing or invalid.
     pub seconds: f64,
     /// True if EXT-X-DISCONTINUITY precedes the segment.
     pub discontinuity: bool,
-    /// Discontinuity sequence number.
+    /// Discontinuity sequence number: counts the discontinuities from the start of the stream.
     pub discontinuity_sequence: u64,
-    /// Date of its first sample, seconds since 1970: from the playlist, or extrapolated from an adjacent segment.
+    /// Date of the first sample, seconds since 1970: from the playlist, or extrapolated from an adjacent segment.
+    /// `None` if no date is known.
     pub program_date_time: Option<f64>,
     /// Encryption; `None` for clear media.
     pub encryption: Option<Arc<Encryption>>,
-    /// Initialisation section, if the segment needs one.
+    /// Initialisation section; `None` if the segment needs none.
     pub map: Option<Arc<Map>>,
     /// True if the segment cannot be fetched: EXT-X-GAP is present, or its URL is invalid.
     pub gap: bool,
     /// True if the segment is marked as an advertisement.
     pub ad: bool,
-    /// Parts that the playlist lists. A playlist lists parts only for its newest segments.
+    /// Parts of the segment that the playlist lists. A playlist lists parts only for its newest segments.
     pub parts: Vec<Part>,
 }
 
@@ -125,7 +127,7 @@ pub struct Part {
     pub url: Url,
     /// Byte range of the part in the resource; `None` for the whole resource.
     pub range: Option<ByteRange>,
-    /// Duration from DURATION, seconds.
+    /// Duration from DURATION, seconds; 0 if it is missing or invalid.
     pub seconds: f64,
     /// True if the part cannot be fetched: GAP=YES, or its URL or byte range is invalid.
     pub gap: bool,
@@ -150,7 +152,7 @@ pub enum Encryption {
         /// Initialisation vector; `None` if it is the media sequence number of the segment.
         iv: Option<[u8; 16]>,
     },
-    /// An unsupported method, with a description.
+    /// An unsupported method. Contains its description.
     Unsupported(String),
 }
 
@@ -166,12 +168,12 @@ pub struct Map {
 }
 
 impl MediaPlaylist {
-    /// Returns the media sequence number after the last segment.
+    /// Returns the media sequence number of the segment after the last listed one.
     pub fn next_sequence(&self) -> u64 {
         self.media_sequence.saturating_add(self.segments.len() as u64)
     }
 
-    /// Returns the number of parts listed after the last segment.
+    /// Returns the number of parts of the open segment, which are listed after the last segment.
     pub fn parts_ahead(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.parts.len())
     }

@@ -7,20 +7,20 @@ use super::attributes::Attributes;
 use super::model::{ByteRange, Part};
 use super::rewrite::byte_range;
 
-/// Largest accepted duration of a part, seconds. It is the longest target duration of a stream with parts. At half this
-/// value, nothing changes for real servers, whose parts have up to 2 s; at twice this value, one wrong duration moves
-/// the backlog by two minutes.
+/// Largest accepted duration of a part, seconds: the longest target duration of a stream with parts. At half this
+/// value, nothing changes for real servers, whose parts have up to 2 s; at twice this value, one wrong duration makes
+/// the estimated time of the stream wrong by two minutes.
 const MAX_PART_SECONDS: f64 = 60.0;
 
-/// Smallest PART-TARGET, seconds: a few audio frames. Smaller values are raised to it. It bounds the rate of loads. At
-/// half this value, a hostile playlist causes 40 loads per second if `reload` permits it; at twice this value, parts of
-/// 50 ms are noticed late.
+/// Smallest PART-TARGET, seconds: a few audio frames. Smaller values are raised to it. The limit bounds the rate of
+/// playlist loads. At half this value, a hostile playlist causes 40 loads per second if `reload` permits it; at twice
+/// this value, parts of 50 ms are noticed late.
 const MIN_PART_TARGET_SECONDS: f64 = 0.05;
 
-/// Parser of the parts of a playlist, in order.
+/// Parser of the parts of a playlist. Parts must be parsed in the order of the playlist.
 pub(super) struct PartParser<'a> {
     base: &'a Url,
-    /// URI and end offset of the last byte range.
+    /// URI and end offset of the last byte range; `None` before the first one.
     range_end: Option<(String, u64)>,
 }
 
@@ -29,7 +29,8 @@ impl<'a> PartParser<'a> {
         Self { base, range_end: None }
     }
 
-    /// Parses the parts in the tags of a segment. A malformed part becomes a gap with the duration of the part.
+    /// Parses the parts in the tags of a segment. A malformed part becomes a [`Part`] with `gap` set and the duration
+    /// of the part.
     pub(super) fn of(&mut self, tags: &[ExtTag]) -> Vec<Part> {
         let lists = tags.iter().filter(|tag| tag.tag == "X-PART").filter_map(|tag| tag.rest.as_deref());
         lists.map(|list| self.read(&Attributes::parse(list))).collect()
@@ -49,6 +50,7 @@ impl<'a> PartParser<'a> {
     }
 
     /// Parses a byte range. A range without an offset starts at the end of the previous part of the same resource.
+    /// Returns `None` if the range is invalid.
     fn range(&mut self, uri: &str, text: &str) -> Option<ByteRange> {
         let (length, offset) = byte_range(text)?;
         let continued_offset =
@@ -59,7 +61,8 @@ impl<'a> PartParser<'a> {
     }
 }
 
-/// Returns PART-TARGET of EXT-X-PART-INF, or if it is missing the longest duration of a part, in seconds.
+/// Returns PART-TARGET of EXT-X-PART-INF in seconds. If it is missing, returns the longest duration of a part, or
+/// `None` without parts.
 pub(super) fn target<'a>(tags: impl Iterator<Item = &'a ExtTag>) -> Option<f64> {
     let (mut announced, mut max_seconds) = (None, None::<f64>);
     for tag in tags {

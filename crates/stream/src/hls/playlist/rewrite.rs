@@ -1,40 +1,42 @@
 //! Rewriting of the text of a playlist to a form that m3u8-rs parses correctly.
 //!
 //! m3u8-rs fails on a byte order mark, parses a fractional target duration as a segment, drops the tags after the last
-//! URI, treats the rest of a title after a comma as a URI, rejects KEY:METHOD=NONE and dates as ffmpeg writes them, and
-//! reads the lines after an unterminated attribute list as part of it. So only known lines are kept, in one form each,
-//! and attribute lists are written again. Tags that it parses incorrectly get a name that it does not know ([`INF`],
-//! [`DATE`], [`RANGE`]); it keeps such tags with their segment. A URI is added at the end ([`TAIL`]), so that the last
-//! tags have a segment too.
+//! URI, and treats the rest of a title after a comma as a URI. It rejects KEY:METHOD=NONE and dates as ffmpeg writes
+//! them, and reads the lines after an unterminated attribute list as part of that list.
+//!
+//! So only known lines are kept, in one form each, and attribute lists are written again. Tags that m3u8-rs parses
+//! incorrectly get a name that is unknown to m3u8-rs ([`INF`], [`DATE`], [`RANGE`]), because m3u8-rs keeps the text of
+//! unknown tags with their segment. A URI is added at the end ([`TAIL`]), so that the tags after the last URI have a
+//! segment too.
 
 use super::PlaylistError;
 use super::attributes::{AttributeWriter, Attributes};
 
-/// Name of EXTINF for m3u8-rs.
+/// Name that replaces EXTINF in the text for m3u8-rs.
 pub(super) const INF: &str = "REFRAIN-INF";
-/// Name of EXT-X-PROGRAM-DATE-TIME for m3u8-rs.
+/// Name that replaces EXT-X-PROGRAM-DATE-TIME in the text for m3u8-rs.
 pub(super) const DATE: &str = "REFRAIN-DATE";
-/// Name of EXT-X-DATERANGE for m3u8-rs.
+/// Name that replaces EXT-X-DATERANGE in the text for m3u8-rs.
 pub(super) const RANGE: &str = "REFRAIN-RANGE";
-/// Name of an EXT-X-KEY that is only for digital rights management.
+/// Name that replaces EXT-X-KEY in the text for m3u8-rs if the key is for digital rights management.
 pub(super) const DRM: &str = "REFRAIN-DRM";
 
-/// URI that is added after the last one.
+/// URI that is added after the last one, so that the last tags belong to a segment.
 pub(super) const TAIL: &str = "refrain-tail";
 
 /// Longest accepted line, bytes. Signed URLs of segments have about 2,000. At half this value, nothing changes for
-/// known servers; at twice this value, each of many long attribute lists costs twice the time.
+/// known servers; at twice this value, a hostile playlist of long attribute lists costs twice the time.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Maximum number of URIs in a playlist: the number of 2-s segments in a day, rounded up. At half this value,
 /// recordings of more than 14 hours fail; at twice this value, a hostile playlist needs twice the memory.
 const MAX_URIS: usize = 50_000;
 
-/// Maximum number of lines in a playlist: eight tags for each of the URIs. At half this value, playlists with many tags
-/// per segment fail before the limit of URIs; at twice this value, the limit of bytes is reached first.
+/// Maximum number of lines in a playlist: eight for each of the URIs. At half this value, playlists with many tags per
+/// segment fail before the limit of URIs; at twice this value, the limit of bytes is reached first.
 const MAX_LINES: usize = 400_000;
 
-/// Text for m3u8-rs.
+/// Rewritten text of a playlist, which m3u8-rs can parse.
 pub(super) enum Rewritten {
     Master(String),
     Media(String),
@@ -91,7 +93,7 @@ fn master_line(line: &str) -> Option<String> {
     let list = Attributes::parse(value);
     match tag {
         "#EXT-X-STREAM-INF" => {
-            // m3u8-rs rejects the whole playlist if the number is invalid, so it is replaced by 0.
+            // m3u8-rs rejects the whole playlist if BANDWIDTH is not a number, so an invalid value is replaced by 0.
             let bandwidth = list.get("BANDWIDTH").filter(|text| text.parse::<u64>().is_ok());
             let name = list.get("IVS-NAME").or_else(|| list.get("NAME"));
             let written = AttributeWriter::default()
@@ -160,7 +162,7 @@ fn media_line(line: &str) -> Option<String> {
     }
 }
 
-/// Returns true for tags that m3u8-rs does not know and that are passed to the model.
+/// Returns true for tags that are kept unchanged: m3u8-rs does not know them, and this crate parses them.
 fn is_passed_through(tag: &str) -> bool {
     [
         "#EXT-X-CUE",
@@ -174,7 +176,7 @@ fn is_passed_through(tag: &str) -> bool {
     .any(|known| tag.starts_with(known))
 }
 
-/// Rewrites a byte range as `length` or `length@offset`, without spaces.
+/// Rewrites a byte range as `length` or `length@offset`, without spaces. Returns `None` if it is invalid.
 fn range(value: &str) -> Option<String> {
     Some(match byte_range(value)? {
         (length, Some(offset)) => format!("{length}@{offset}"),
@@ -182,7 +184,7 @@ fn range(value: &str) -> Option<String> {
     })
 }
 
-/// Parses the length and the optional offset of a byte range.
+/// Parses the length and the optional offset of a byte range. Returns `None` if the range is invalid.
 pub(super) fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (length, offset) =
         value.split_once('@').map_or((value, None), |(length, offset)| (length, Some(offset)));

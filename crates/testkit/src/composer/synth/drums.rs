@@ -17,7 +17,8 @@ pub(in crate::composer) struct Kit {
     metal: [f64; 4],
 }
 
-/// A sine whose pitch falls from `from` to `to` Hz. `fall` is the time of the fall to −60 dB, and `seconds` the duration.
+/// A sine whose pitch falls from `from` to `to` Hz. The difference falls to a thousandth in `fall` seconds. `seconds`
+/// is the duration of the sine.
 struct Sweep {
     from: f64,
     to: f64,
@@ -48,7 +49,7 @@ impl Kit {
         }
     }
 
-    /// Clears `out` and renders one stroke to it.
+    /// Clears `out` and renders one stroke of `drum` to it.
     pub(in crate::composer) fn render(&self, drum: Drum, velocity: f64, rng: &mut Rng, out: &mut Vec<f32>) {
         out.clear();
         // A random pitch deviation makes all strokes differ.
@@ -57,13 +58,14 @@ impl Kit {
         match drum {
             Drum::Kick => {
                 let (to, seconds) = (self.kick_hz, self.kick_seconds);
-                // The quick fall of the pitch is the punch of a kick drum, and the short noise its beater.
+                // The quick fall of the pitch imitates the stroke on a kick drum, and the short noise the contact of
+                // its beater.
                 hit.sweep(&Sweep { from: to * 5.0, to, fall: 0.06, seconds, level: 1.2 });
                 hit.hiss(&hiss(3500.0, 0.7, false, 0.012, 0.5));
             }
             Drum::Snare => {
                 let (to, seconds) = (self.snare_hz, self.snare_seconds);
-                // The sweep is the skin of a snare drum, and the noise its wires. Loud strokes excite higher
+                // The sweep imitates the skin of a snare drum, and the noise its wires. Loud strokes excite higher
                 // frequencies.
                 hit.sweep(&Sweep { from: to * 1.6, to, fall: 0.05, seconds: seconds * 0.7, level: 0.5 });
                 hit.hiss(&hiss(1800.0 + 600.0 * velocity, 0.7, true, seconds, 0.6));
@@ -104,7 +106,7 @@ impl Kit {
     }
 }
 
-/// A stroke being rendered.
+/// A stroke that is rendered to `out`.
 struct Hit<'a> {
     velocity: f64,
     touch: f64,

@@ -7,7 +7,8 @@ use crate::dsp::Oscillator;
 use crate::math::{quick_sin, samples_in, sin_turns};
 use crate::rng::Rng;
 
-/// Parameters of two operator pairs: (carrier ratio, modulator ratio, index in turns, fall time of the index in seconds).
+/// Parameters of two operator pairs: (carrier ratio, modulator ratio, index in turns, fall time of the index in
+/// seconds).
 struct FmParameters {
     body: (f64, f64, f64, f64),
     tine: (f64, f64, f64, f64),
@@ -16,15 +17,15 @@ struct FmParameters {
     fall: f64,
     sustain: f64,
     release: f64,
-    /// True if the index follows the envelope, as for brass.
+    /// True if the modulation index follows the envelope, as for brass.
     follows: bool,
 }
 
 fn fm_parameters(patch: &Patch, key: &Keystroke) -> FmParameters {
     let bright = (0.4 + 0.8 * patch.brightness) * (0.3 + 0.7 * key.velocity);
     match patch.timbre {
-        // A fall time of 1e6 s keeps the index constant. It follows the envelope instead: brass is brighter when it is
-        // louder.
+        // A fall time of 1e6 s keeps the index from falling. The index follows the envelope instead: brass is brighter
+        // when it is louder.
         Timbre::Brass => FmParameters {
             body: (1.0, 1.0, 0.55 * bright, 1e6),
             tine: (1.003, 1.0, 0.4 * bright, 1e6),

@@ -22,9 +22,9 @@ pub(super) enum Timbre {
     Bell,
     /// Organ with drawbars.
     Organ,
-    /// Two operator pairs, one of them a short tine.
+    /// Frequency modulation with two operator pairs, one of which imitates a metal tine.
     ElectricPiano,
-    /// One operator pair whose brightness follows its loudness.
+    /// Frequency modulation with two operator pairs, whose brightness follows the loudness.
     Brass,
     FmBass,
     /// Plucked strings.

@@ -21,8 +21,8 @@ pub(super) struct AmplitudeEnvelope {
 }
 
 impl AmplitudeEnvelope {
-    /// Creates an envelope. All times are in seconds; `fall` and `release` are times to −60 dB, `key_samples` is the time until the
-    /// key is released. `sustain` is a level.
+    /// Creates an envelope. All times are in seconds: `fall` and `release` are times to −60 dB, and `key_samples` is
+    /// the time until the key is released. `sustain` is a level.
     pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_samples: f64, release: f64) -> Self {
         Self {
             level: 0.0,

@@ -13,8 +13,8 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
         Timbre::StringBass => (2.5 * patch.ring, 0.45, 0.1),
         _ => (2.5 * patch.ring, 0.2, 0.15),
     };
-    // The low-pass in the loop mixes two neighbouring samples. `damping` is the share of the earlier one, and also the delay of
-    // the low-pass in samples.
+    // The low-pass in the loop mixes two neighbouring samples. `damping` is the share of the earlier one, and also the
+    // delay of the low-pass in samples.
     let damping = (damping + 0.25 * (1.0 - patch.brightness)).clamp(0.02, 0.5);
     let period = RATE_F / key.hz;
     // The delay of the all-pass filter is 0.2 to 1.2 samples: near 0, its pole would be at the limit of stability.
@@ -22,7 +22,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
     let rest = period - damping - whole;
     let tune = ((1.0 - rest) / (1.0 + rest)) as f32;
     let length = whole as usize;
-    // The gain of one round trip.
+    // Gain of one circulation through the delay line.
     let mut gain = 1.0;
     let per_sample = decay_per_sample(ring);
     for _ in 0..length {

@@ -8,7 +8,7 @@ use crate::rng::Rng;
 
 const PARTIALS: usize = 8;
 
-/// Frequency ratio, amplitude and decay time to −60 dB in seconds of each partial.
+/// Each partial's frequency as a multiple of the note's, its amplitude, and its decay time to −60 dB in seconds.
 type PartialTable = [(f64, f64, f64); PARTIALS];
 
 pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Vec<f32>) {
@@ -22,7 +22,7 @@ pub(super) fn render(patch: &Patch, key: &Keystroke, rng: &mut Rng, out: &mut Ve
     let total = samples_in(key.seconds + release);
     out.reserve(total);
     while out.len() < total {
-        // Inaudible partials are looked for once per block, because the check costs as much as a sample.
+        // The check for inaudible partials runs once per block, because it takes as much time as a sample.
         for _ in 0..256.min(total - out.len()) {
             out.push(bank.next() * envelope.next());
         }
@@ -41,7 +41,7 @@ fn piano(patch: &Patch, key: &Keystroke) -> PartialTable {
         // Stiffness makes the partials of a string sharper than multiples of its frequency, increasingly with their
         // number.
         let ratio = k * (1.0 + stiffness * k * k).sqrt();
-        // The hammer strikes near the nodes of some partials, which are weaker therefore.
+        // The hammer strikes near the nodes of some partials, which are therefore weaker.
         let hammer = sin_turns(k * (0.06 + 0.03 * patch.colors[1])).abs() + 0.15;
         (ratio, 0.5 * hammer * exp2(-slope * (i as f64) * 0.8), ring / (1.0 + 0.35 * i as f64))
     })
@@ -67,7 +67,8 @@ fn organ(patch: &Patch) -> PartialTable {
     })
 }
 
-/// Eight decaying vectors that rotate at the frequencies of the partials. The sum of their imaginary parts is the output.
+/// Eight decaying vectors that rotate at the frequencies of the partials. The sum of their imaginary parts is the
+/// output.
 struct Bank {
     re: [f32; PARTIALS],
     im: [f32; PARTIALS],

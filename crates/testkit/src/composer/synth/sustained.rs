@@ -7,7 +7,7 @@ use crate::dsp::{Filter, Oscillator};
 use crate::math::{exp2, quick_sin, samples_in, sin_turns, soft_clip};
 use crate::rng::{Rng, White};
 
-/// Levels of the waveforms, envelope, and settings of the filter.
+/// Parameters of a sustained sound: the levels of its waveforms, its envelope, and its filter.
 struct WaveParameters {
     saws: f32,
     pulse: f32,
@@ -18,7 +18,8 @@ struct WaveParameters {
     fall: f64,
     sustain: f64,
     release: f64,
-    /// Corner frequency of the filter as a multiple of the pitch: the constant part, and a part that decays after the attack.
+    /// Corner frequency of the filter as a multiple of the pitch: the constant part, and a part that decays after the
+    /// attack.
     corner: (f64, f64),
     resonance: f64,
     vibrato: f64,

@@ -3,12 +3,12 @@
 //! Reasons for the limits of `mod.rs`:
 //! - `LOST_TICKS` (10 s): at half of it, an announcement over a song ends its airing; at twice, final events come 10 s
 //!   later.
-//! - `LOST_AFTER_OTHER_TICKS` (3 s): at half of it, a second song that is mixed in ends the first one at each break; at
-//!   twice, final events of cut songs come 3 s later.
+//! - `LOST_AFTER_OTHER_TICKS` (3 s): at half of it, a second song that is mixed in ends the airing of the first song at
+//!   each break; at twice, final events of cut songs come 3 s later.
 //! - `MIN_MISSED_PEAKS` (20 peaks): at half of it, a quiet passage ends an airing; at twice, airings of sparse songs
 //!   end later.
-//! - `LOOKUP_DELAY_TICKS`: the tolerance of a peak and one tick for rounding; less would miss late peaks, more only
-//!   delays.
+//! - `LOOKUP_DELAY_TICKS` (the tolerance of a peak and one tick for rounding): a smaller value would miss late peaks; a
+//!   larger value would only delay decisions.
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::matching::live::history::{MIN_AUDIBLE_PEAKS, since};
@@ -19,7 +19,8 @@ use super::{LOOKUP_DELAY_TICKS, LOST_AFTER_OTHER_TICKS, LOST_TICKS, MIN_MISSED_P
 
 impl TrackedAiring {
     /// Returns true if the airing has ended or has not been detected for too long. `other_start` is the latest start of
-    /// another airing. During silence and missing audio the airing continues for up to [`MAX_JUMP_TICKS`].
+    /// another airing, or `None` if there is no other airing. During silence and missing audio the airing continues for
+    /// up to [`MAX_JUMP_TICKS`].
     pub(in crate::matching::live) fn has_ended(&self, query: &Query<'_>, other_start: Option<f64>) -> bool {
         let (detected, at) = (self.last_detected(), query.to);
         if self.line.query(self.reference.ticks) + LOOKUP_DELAY_TICKS <= at {
@@ -27,10 +28,11 @@ impl TrackedAiring {
         }
         let follows = other_start.is_some_and(|start| start > detected - TICKS_PER_SECOND);
         let timeout = if follows { LOST_AFTER_OTHER_TICKS } else { LOST_TICKS };
-        // Expected peaks count, too: a pause in the song itself is no sign that it has ended.
+        // Enough peaks must have been expected since the last detection: a pause in the song itself is no sign that it
+        // has ended.
         let lost = at - detected > timeout && self.expected(at) - self.detected >= MIN_MISSED_PEAKS;
-        // Silence and lost media have no peaks, so their seconds are left out, but only up to the longest jump that a
-        // splice allows.
+        // Silence and lost media have no peaks, so their seconds are not counted, but only up to the longest jump that
+        // a splice allows.
         lost && (follows || at - detected > MAX_JUMP_TICKS || audible_ticks(query.peaks, detected) > timeout)
     }
 }

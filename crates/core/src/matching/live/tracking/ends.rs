@@ -2,15 +2,14 @@
 //!
 //! Reasons for the limits of `mod.rs` that decide about continuation:
 //! - `CONTINUED_LOG_P` (-6, e^-6 = 1/400): at half this value, chance prolongs airings by seconds; at twice this value,
-//!   airings under speech break.
-//! - `REDETECTED_LOG_P` (-10): at half this value, airings come back by chance; at twice this value, they are not found
-//!   again under speech.
+//!   airings under speech are interrupted.
+//! - `REDETECTED_LOG_P` (-10): at half this value, unrelated audio continues airings by chance; at twice this value,
+//!   airings are not found again under speech.
 //! - `MIN_BREAK_TICKS` (2 s): at half this value, short noise counts as a break, and the line is fitted to less audio;
 //!   at twice this value, the line is fitted across lost audio.
-//! - `RECENT_AUDIO_TICKS` (4, 2 and 1 s): with the shortest alone, airings under speech need longer to return; with the
-//!   longest alone, clean ones.
-//! - `MIN_PEAKS` (5): at half this value, decisions rest on two peaks; at twice this value, sparse music is extended
-//!   later.
+//! - `RECENT_AUDIO_TICKS` (4, 2 and 1 s): with only the shortest, airings under speech are detected again later; with
+//!   only the longest, clean airings are.
+//! - `MIN_PEAKS` (5): at half this value, two peaks can decide; at twice this value, sparse music is extended later.
 //! - `FITTED_TICKS` (20 s): at half this value, the speed is less exact; at twice this value, a clock that drifts by
 //!   one part in two thousand reaches the tolerance.
 
@@ -22,20 +21,20 @@ use crate::matching::trace::{Trace, TraceStart, evidence_of};
 
 use super::{CONTINUED_LOG_P, FITTED_TICKS, MIN_BREAK_TICKS, MIN_MISSED_PEAKS, TrackedAiring};
 
-/// Lengths (in ticks) at which an airing is traced back again. An airing is found a few seconds after its start, when
-/// little of it is known; later its start is more exact. With half of them, starts that were masked at first stay
-/// inexact; with more, each airing costs more traces.
+/// Lengths of an airing (5, 10 and 20 s, in ticks) at which it is traced back again. An airing is found a few seconds
+/// after its start, when little of it is known; later its start can be determined more exactly. With half of them,
+/// starts that were masked at first stay inexact; with more, each airing costs more traces.
 pub(super) const RETRACED_AT_TICKS: [f64; 3] =
     [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
 /// Maximum length of a start or end that may be masked by speech (1.5 s, in ticks). At half this value, starts and ends
-/// below speech are reported too late or too early; at twice this value, songs that were cut there are reported in
-/// full.
+/// below speech are reported too late or too early; at twice this value, songs that were cut there are reported up to
+/// the end of their track.
 const MAX_HIDDEN_TICKS: f64 = 1.5 * TICKS_PER_SECOND;
 /// Length of the audio next to a start or end that is examined to decide whether the start or end is masked (5 s, in
 /// ticks). At half this value, few peaks decide; at twice this value, clean audio farther inside hides the masked edge.
 const EDGE_AUDIO_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
-/// Distance in ticks below which two starts of an airing count as the same. At half this value, starts that differ by
-/// noise count as changed; at twice this value, a lost beginning of 0.3 s is not noticed.
+/// Distance below which two starts of an airing count as the same (0.2 s, in ticks). At half this value, starts that
+/// differ by noise count as changed; at twice this value, a lost beginning of 0.3 s is not noticed.
 const SAME_START_TICKS: f64 = 0.2 * TICKS_PER_SECOND;
 
 impl TrackedAiring {
@@ -45,12 +44,13 @@ impl TrackedAiring {
         self.from = from;
     }
 
-    /// Returns true if the airing has become long enough to be traced back again.
+    /// Returns true if the airing has reached the next of the [`RETRACED_AT_TICKS`].
     pub(in crate::matching::live) fn is_to_be_retraced(&self) -> bool {
         RETRACED_AT_TICKS.get(self.retraced).is_some_and(|length| self.last_detected() - self.from > *length)
     }
 
-    /// Traces the airing back again. Peaks marked in `used` belong to other airings.
+    /// Traces the airing back again, to determine its start more exactly. Peaks marked in `used` belong to other
+    /// airings.
     pub(in crate::matching::live) fn retrace(&mut self, query: &Query<'_>, used: &[bool]) {
         self.retraced += 1;
         // After a break, the trace would stop at the break. If the start has left the history, it can no longer be
@@ -139,7 +139,8 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns true if less than half of the peaks between two times (ticks) were found.
+    /// Returns true if less than half of the peaks that are expected between two times (ticks) were found, and enough
+    /// peaks are expected.
     fn is_degraded(&self, from: f64, to: f64) -> bool {
         let index = |time: f64| {
             let at = self.line.reference(time);

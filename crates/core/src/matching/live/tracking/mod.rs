@@ -1,5 +1,5 @@
-//! Tracking of an airing that was found: from then on it is only verified against its own track, at the expected place.
-//! The docs of `ends.rs` and `ended.rs` give the reasons for the limits.
+//! Tracking of an airing that was found: the airing is only verified against its own track, at the expected place. The
+//! docs of `ends.rs` and `ended.rs` give the reasons for the limits.
 
 mod ended;
 mod ends;
@@ -21,16 +21,17 @@ use super::event::Airing;
 use ends::RETRACED_AT_TICKS;
 use pieces::EndedStretch;
 
-/// Delay (in ticks) after which a peak of the track can no longer be found, so that it can be looked up.
+/// Time, in ticks, from the expected time of a track's peak until the peak is looked up: later peaks of the query
+/// cannot match.
 const LOOKUP_DELAY_TICKS: f64 = FINE.time + 1.0;
 /// Log-probability of chance below which the audio after the last detection still belongs to the airing.
 const CONTINUED_LOG_P: f64 = -6.0;
-/// Log-probability of chance below which audio after a break belongs to the airing. It is lower because more stretches
-/// could have been selected.
+/// Log-probability of chance below which audio after a break belongs to the airing. It is lower than
+/// [`CONTINUED_LOG_P`] because more stretches could have been selected.
 const REDETECTED_LOG_P: f64 = -10.0;
 /// Minimum length of a break (2 s, in ticks).
 const MIN_BREAK_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
-/// Lengths of the most recent audio (ticks) that can show alone that the airing is audible again.
+/// Lengths of the most recent audio, in ticks. Each alone can show that the airing is audible again.
 const RECENT_AUDIO_TICKS: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
 /// Minimum number of expected peaks for a decision.
 const MIN_PEAKS: usize = 5;
@@ -63,9 +64,9 @@ pub(super) struct TrackedAiring {
     pub(super) to: f64,
     /// Bounds of the end.
     pub(super) end: EdgeBounds,
-    /// Stretches before the last seam.
+    /// Stretches before the last seam. At a seam, audio of the stream is lost or repeated.
     pieces: Vec<EndedStretch>,
-    /// Start of the stretch after the last seam in the stream and in the track, in ticks.
+    /// Start of the stretch after the last seam in the stream and in the track, in ticks; `None` if there is no seam.
     seam: Option<(f64, f64)>,
     /// Start of the time during which the airing was detected without a break, in ticks.
     since: f64,
@@ -79,14 +80,14 @@ pub(super) struct TrackedAiring {
     survival: Survival,
     /// Natural logarithm of the probability of chance in the window where the airing was found.
     window_log_p: f64,
-    /// Natural logarithm of the number of scales that were tried.
+    /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     tried: f64,
     /// Natural logarithm of the number of hypotheses per hour.
     correction: f64,
     /// Number of times that the airing was traced back.
     retraced: usize,
     /// State of the airing before this matcher took over, with counts of the part that is kept; `None` if this matcher
-    /// found it.
+    /// found the airing.
     before: Option<Airing>,
     /// Time of the last event, in ticks.
     pub(super) last_event: f64,
@@ -125,7 +126,7 @@ impl TrackedAiring {
         this
     }
 
-    /// Creates an airing that continues one of the previous matcher. It keeps the start of that airing.
+    /// Creates an airing that continues one of the previous matcher. The new airing keeps the start of that airing.
     pub(super) fn continued(mut airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self::new(airing.id, trace, correction, now);
         // Audio that is processed again counts once.
@@ -157,7 +158,7 @@ impl TrackedAiring {
         self.follow_trace(trace);
     }
 
-    /// Continues the airing along a trace.
+    /// Replaces the line, the end and the set of found peaks of the airing by those of a trace.
     fn follow_trace(&mut self, trace: &Trace) {
         self.line = trace.line;
         (self.to, self.end) = (trace.to, trace.ends[1]);
@@ -198,7 +199,8 @@ impl TrackedAiring {
         self.reference.peaks.partition_point(|p| f64::from(p.time) < limit).max(self.detected)
     }
 
-    /// Looks up the peaks that were expected since the last detection and extends the airing if they are significant.
+    /// Looks up the peaks that were expected since the last detection and extends the airing if the found ones are
+    /// significant.
     pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<PeakOutcome>) {
         let expected = self.detected..self.expected(query.to - LOOKUP_DELAY_TICKS);
         compare_range(&self.reference.peaks, expected, query.peaks, &self.line, FINE, outcomes);

@@ -11,10 +11,10 @@ use super::TrackedAiring;
 
 /// Minimum length of the part of the previous matcher's airing that is kept when the rest is found again (1 s, in
 /// ticks). At half this value, inexact ends leave segments of a few peaks; at twice this value, up to 2 s of the
-/// previous matcher are dropped.
+/// previous matcher's airing are dropped.
 const MIN_STRETCH_TICKS: f64 = TICKS_PER_SECOND;
 
-/// A stretch that has ended.
+/// A stretch of an airing that ended at a seam.
 #[derive(Debug, Clone)]
 pub(super) struct EndedStretch {
     line: Line,
@@ -26,8 +26,8 @@ pub(super) struct EndedStretch {
 }
 
 impl EndedStretch {
-    /// Returns everything that the previous matcher reported of an airing as one stretch. Its counts are kept in the
-    /// airing.
+    /// Returns everything that the previous matcher reported of an airing as one stretch. The counts of the stretch are
+    /// 0, because `airing` keeps the counts.
     pub(super) fn of_other_matcher(airing: &Airing) -> Self {
         let detected = &airing.detected;
         let from = detected.query_start * TICKS_PER_SECOND;
@@ -78,7 +78,8 @@ impl EndedStretch {
 }
 
 impl TrackedAiring {
-    /// Continues the airing along another line of its track, if that line continues it. Returns true if it does.
+    /// Continues the airing along a trace of its track. Returns false and changes nothing if the trace does not
+    /// continue the airing.
     pub(in crate::matching::live) fn splice(&mut self, trace: &Trace, query: &Query<'_>) -> bool {
         let detected = self.last_detected();
         let (from, reference) = self.seam.unwrap_or((self.from, self.reference_from));
@@ -96,7 +97,7 @@ impl TrackedAiring {
         }
         let found = std::mem::take(&mut self.found);
         self.follow_trace(trace);
-        // On the same line the new trace replaces the marks of its own part only, so the older ones are added again.
+        // On the same line, the new trace replaces the marks of its own part only, so the older marks are added again.
         if along {
             self.found.iter_mut().zip(found).for_each(|(bits, before)| *bits |= before);
         }

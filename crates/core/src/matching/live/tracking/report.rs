@@ -18,7 +18,7 @@ impl TrackedAiring {
 
     /// Returns the claimed probability that the airing arose by chance.
     fn probability(&self) -> f64 {
-        // The same factor as in the search, so that reported probabilities and the threshold agree.
+        // This is the same factor as in the search, so that reported probabilities and the threshold agree.
         (self.log_p() * EVIDENCE_WEIGHT + self.correction).min(0.0).exp()
     }
 

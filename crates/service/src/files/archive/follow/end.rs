@@ -8,8 +8,8 @@ use crate::files::error::FilesError;
 use crate::sessions::EndReason;
 
 impl ArchiveFollower {
-    /// Ends the session: airings get their final events. The time when its newest segment was written is stored as its end,
-    /// so that late events about its segments do not start a session.
+    /// Ends the session: airings get their final events. The end of the session is the time when its newest segment was
+    /// written, so that late events about its segments do not start another session.
     pub(super) async fn end(&mut self, reason: EndReason) -> Result<(), FilesError> {
         if !self.end_airings().await? {
             self.is_lost();
@@ -22,7 +22,8 @@ impl ArchiveFollower {
         Ok(())
     }
 
-    /// Stores the final events of all airings. Returns false if another process holds the lease; that process reports them.
+    /// Stores the final events of all airings. Returns false if another process holds the lease; then that process
+    /// reports the final events.
     pub(super) async fn end_airings(&mut self) -> Result<bool, FilesError> {
         let name = ObjectName { bucket: self.location.bucket.clone(), key: self.location.prefix.clone() };
         let mut decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
@@ -35,8 +36,8 @@ impl ArchiveFollower {
         self.record(decoder.take_events()).await
     }
 
-    /// Starts the next session if a segment was written while this one ended. The event about it found the old session
-    /// running.
+    /// Starts the next session if a segment was written while this session ended. The event about that segment started
+    /// no session, because this one was still running.
     pub(super) async fn start_next_session(mut self) -> Result<(), FilesError> {
         self.last_key = None;
         let newest = self.newest();

@@ -24,17 +24,18 @@ use crate::files::shared::FilesContext;
 use crate::sessions::{EndCode, EndReason, Recorder, TaskOrder, end_ordered};
 use refrain_monitor::StreamEvent;
 
-/// Interval at which the bucket is listed without an event, because another process may have received the event. It
-/// bounds the delay of a segment. At half this value, each stream causes twice the list requests; at twice this value,
-/// segments are decoded up to 10 s late.
+/// Interval at which the bucket is listed even without an event, because another process may have received the event.
+/// At half this value, each stream causes twice the list requests; at twice this value, segments are decoded up to 10 s
+/// late.
 const LIST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Longest interval between two listings of all segments, not only of those after the last one: the counter may have
-/// restarted. A full listing has a page per 1,000 segments. At half this value, long streams pay twice; at twice this
-/// value, a restart of the encoder is noticed up to two minutes late.
+/// Maximum interval between two listings of all segments. The other listings contain only the segments after the last
+/// processed one, and do not show that the counter has restarted. A full listing needs one request per 1,000 segments.
+/// At half this value, long streams cause twice these requests; at twice this value, a restart of the encoder is
+/// noticed up to two minutes late.
 const FULL_LIST_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Follows a session.
+/// Follows one session of a stream of segments.
 pub(super) struct ArchiveFollower {
     archive: Arc<Archive>,
     row: Stream,
@@ -44,20 +45,22 @@ pub(super) struct ArchiveFollower {
     progress: Option<ArchiveProgress>,
     recorder: Recorder,
     decoder: Option<Box<SegmentDecoder>>,
-    /// Position in the session at which the decoder began, in seconds.
+    /// Position in the session at which the decoder started, in seconds.
     base: f64,
-    /// Key of the last segment that was processed here.
+    /// Key of the last segment that this process has processed. `None`: the next listing contains all segments.
     last_key: Option<String>,
+    /// Time of the last listing of all segments.
     listed_all_at: Option<Instant>,
-    /// Start of the current wait, for any segment or for a missing one.
+    /// Start of the current wait.
     waiting: Instant,
+    /// True if the wait is for a missing segment, while later ones exist; false if it is for any new segment.
     missing: bool,
-    /// Aborts the reading of this session.
+    /// Aborts the reading of segments when this follower is dropped.
     reading: (CancellationToken, DropGuard),
 }
 
 impl ArchiveFollower {
-    /// Continues a session that was claimed.
+    /// Creates the follower of a claimed session, which continues at the stored position.
     ///
     /// # Errors
     /// If the catalog cannot be read.
@@ -95,11 +98,10 @@ impl ArchiveFollower {
         &self.archive.shared
     }
 
-    /// Processes segments until the session has ended or an order ends it. After another process has claimed the session, it
-    /// waits for the keeper of the leases to abort it.
+    /// Processes segments until the session has ended or an order ends it. If another process has claimed the session,
+    /// waits until the keeper of the leases aborts this task.
     ///
-    /// # Errors
-    /// The error that stopped it. The next claim continues at the stored position.
+    /// The error that stopped the processing. The next claim of the session continues at the stored position.
     pub(super) async fn run(mut self) -> Result<(), FilesError> {
         loop {
             if *self.orders.borrow() != TaskOrder::Follow {
@@ -142,7 +144,7 @@ impl ArchiveFollower {
         }
     }
 
-    /// Lists the segments after the last one, or all segments from time to time.
+    /// Lists the segments after the last processed one, or all segments if the last full listing is too old.
     async fn list_segments(&mut self) -> Result<Vec<SegmentObject>, FilesError> {
         let every = FULL_LIST_INTERVAL.min(self.shared().settings.segment_wait);
         let all = self.last_key.is_none() || self.listed_all_at.is_none_or(|at| at.elapsed() >= every);
@@ -162,12 +164,13 @@ impl ArchiveFollower {
         tokio::select! {
             () = end_ordered(&mut orders) => {}
             () = self.new_segment.notified() => {}
-            // The bucket is listed without an event.
+            // Without an event, the bucket is listed after this time.
             () = sleep(left.min(LIST_INTERVAL)) => {}
         }
     }
 
-    /// Returns the time when the newest processed segment was written, in milliseconds since 1970.
+    /// Returns the time when the newest processed segment was written, in milliseconds since 1970. If no segment was
+    /// processed, returns the start of the session.
     fn newest(&self) -> i64 {
         self.progress.as_ref().map_or(self.row.started_at, |progress| progress.newest)
     }
@@ -181,7 +184,7 @@ impl ArchiveFollower {
     async fn process_segment(&mut self, segment: &SegmentObject, missing: u64) -> Result<bool, FilesError> {
         let object = self.object(segment);
         let Some(facts) = self.shared().facts(&object).await? else {
-            // It was deleted after it was listed. The next listing does not contain it.
+            // The segment was deleted after it was listed. The next listing does not contain it.
             self.last_key = None;
             self.wait().await;
             return Ok(true);
@@ -192,7 +195,8 @@ impl ArchiveFollower {
         let gap = missing as f64 * mean_seconds;
         let decoder = self.decoder.take().ok_or_else(|| FilesError::Internal(object.clone()))?;
         if decoder.position() == 0.0 {
-            // The decoder ignores a gap before the first audio, so the gap is added to its start.
+            // The decoder ignores a gap before the first audio, so the gap is added to the position at which the
+            // decoder started.
             self.base += gap;
         }
         let (shared, reading) = (Arc::clone(self.shared()), source.clone());
@@ -236,7 +240,8 @@ impl ArchiveFollower {
         Ok(written || self.is_lost())
     }
 
-    /// Stores events in order. Returns false at the first one that is not stored because another process holds the lease.
+    /// Stores events in order. Returns false at the first event that is not stored, because another process holds the
+    /// lease.
     async fn record(&mut self, events: Vec<StreamEvent>) -> Result<bool, FilesError> {
         let epoch = self.recorder.epoch().unwrap_or_default();
         for event in events {
@@ -248,13 +253,13 @@ impl ArchiveFollower {
         Ok(true)
     }
 
-    /// Logs that this process does not hold the lease any more. Always returns false, so that the caller can return it as its result.
+    /// Logs that this process does not hold the lease any more. Always returns false, which the caller returns too.
     fn is_lost(&self) -> bool {
         tracing::warn!(stream = self.row.id, "stream lease lost, processing no more segments");
         false
     }
 
-    /// Stores the position of the session. Returns false if another process holds its lease.
+    /// Stores the state and the position of the session. Returns false if another process holds its lease.
     async fn report(&self, state: StreamState, reason: Option<&str>, now: i64) -> Result<bool, FilesError> {
         let report = StreamReport {
             id: self.row.id.clone(),
