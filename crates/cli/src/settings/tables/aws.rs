@@ -57,7 +57,7 @@ settings! {
         check_prefix: String, default(text "songs_to_check/"), Any;
         /// Prefix of segments of MediaLive's archive outputs.
         streams_prefix: String, default(text "songs_to_check/streams/"), Any;
-        /// Name modifier of MediaLive, which is removed from the end of the name of a segment, after its counter. Empty: none.
+        /// Name modifier of MediaLive, which is removed from the end of the name of a segment, before its counter. Empty: none.
         name_modifier: String, default(text ""), Any;
         /// Maximum size of an object in GB (10^9 bytes). Larger objects get a report with this reason.
         largest_object_gb: f64, default(50.0), Between(0.001, 5_000.0);
