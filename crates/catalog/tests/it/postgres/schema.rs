@@ -95,7 +95,10 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     let CatalogError::TooOld { found, supported, .. } = error else { panic!("{error:?}") };
     assert_eq!((found, supported), (newest - 1, newest));
     let text = error.to_string();
-    assert!(text.contains(&format!("schema {found}")) && text.contains(&format!("needs schema {newest}")), "{text}");
+    assert!(
+        text.contains(&format!("schema {found}")) && text.contains(&format!("needs schema {newest}")),
+        "{text}"
+    );
     assert!(text.contains("as its owner"), "{text}");
     assert_eq!(newest_version(&database).await, newest - 1);
 

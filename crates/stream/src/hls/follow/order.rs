@@ -35,9 +35,7 @@ pub(super) enum FetcherAction {
     /// Fetch this segment before anything else is delivered.
     Fetch(Box<PlannedSegment>),
     /// A segment was delivered completely as parts. `ad` is true if it is an advertisement.
-    Done {
-        ad: bool,
-    },
+    Done { ad: bool },
 }
 
 /// Converts fetched items to deliveries.
