@@ -130,7 +130,7 @@ fn errors_name_the_setting() {
         (
             "[[streams]]\nid = 'a'\nurl = 'ftp://x?hush'\n",
             &[],
-            "stream \"a\": the URL of the stream is neither",
+            "stream \"a\": the URL of the stream has an unsupported scheme",
         ),
         ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
         ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nkey = '{hour}'\n", &[], "sink \"s3\": key: "),
