@@ -11,13 +11,13 @@ use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
 const MIGRATIONS: [(i64, &str, &str); 7] = [
-    (1, "catalogue", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0001_catalogue.sql"))),
-    (2, "relabelled", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0002_relabelled.sql"))),
-    (3, "journal", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0003_journal.sql"))),
-    (4, "runs", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0004_runs.sql"))),
-    (5, "turns", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0005_turns.sql"))),
-    (6, "clock", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0006_clock.sql"))),
-    (7, "state", include_str!(concat!(env!("REFRAIN_MIGRATIONS"), "/postgres/0007_state.sql"))),
+    (1, "catalogue", include_str!(concat!(env!("OUT_DIR"), "/postgres/0001_catalogue.sql"))),
+    (2, "relabelled", include_str!(concat!(env!("OUT_DIR"), "/postgres/0002_relabelled.sql"))),
+    (3, "journal", include_str!(concat!(env!("OUT_DIR"), "/postgres/0003_journal.sql"))),
+    (4, "runs", include_str!(concat!(env!("OUT_DIR"), "/postgres/0004_runs.sql"))),
+    (5, "turns", include_str!(concat!(env!("OUT_DIR"), "/postgres/0005_turns.sql"))),
+    (6, "clock", include_str!(concat!(env!("OUT_DIR"), "/postgres/0006_clock.sql"))),
+    (7, "state", include_str!(concat!(env!("OUT_DIR"), "/postgres/0007_state.sql"))),
 ];
 
 /// Newest schema version that this program supports.
