@@ -59,7 +59,7 @@ impl<'a> From<&'a Stream> for StreamRow<'a> {
             updated_at: stream.updated_at,
             ended_at: stream.ended_at,
             worker: stream.lease_owner.as_deref().map(worker_name),
-            deaths: stream.deaths.max(stream.decoder_deaths),
+            deaths: stream.max_deaths(),
             quarantined: stream.is_quarantined(),
         }
     }

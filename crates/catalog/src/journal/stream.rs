@@ -108,7 +108,7 @@ pub struct Stream {
     pub session: Option<String>,
     /// Current state.
     pub state: StreamState,
-    /// Reason of the state; `None` if there is none.
+    /// Reason of the state; `None` if none exists.
     pub reason: Option<String>,
     /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` if it is not known yet.
     pub epoch: Option<i64>,
@@ -146,6 +146,13 @@ impl Stream {
     #[must_use]
     pub fn key(&self) -> SessionKey {
         SessionKey { id: self.id.clone(), started_at: self.started_at }
+    }
+
+    /// Returns the number of deaths that is shown for the stream: those of its worker process or those of its decoder,
+    /// whichever is higher.
+    #[must_use]
+    pub fn max_deaths(&self) -> u32 {
+        self.deaths.max(self.decoder_deaths)
     }
 
     /// Returns true if the stream failed because it killed its process [`MAX_WORKER_DEATHS`] times or its decoder

@@ -2,7 +2,7 @@
 //! decoder several times.
 
 use anyhow::Result;
-use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, StreamState};
+use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, StreamFilter, StreamState};
 
 use super::check::{Check, HealthReport};
 use crate::context::CommandContext;
@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 5;
 /// pages need more round trips; larger ones have no advantage, because quarantined inputs are rare.
 const PAGE_ROWS: u32 = 500;
 
-/// Reports quarantined streams and objects. If there are none, nothing is added to the report.
+/// Reports quarantined streams and objects. If none exist, nothing is added to the report.
 pub(super) fn add_checks(context: &CommandContext, report: &mut HealthReport<'_>) -> Result<()> {
     let journal = context.catalog().journal();
     // Errors of these queries are ignored, because the check of the catalog has already reported errors of the
@@ -53,11 +53,8 @@ async fn streams(journal: &dyn Journal) -> Result<Vec<String>, CatalogError> {
         let page = journal.streams(&filter, after.as_deref(), PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(names) };
         after = Some(last.id.clone());
-        // Deaths of the worker and of the decoder are counted separately, and each of the two counts can cause the
-        // quarantine.
-        let deaths = |one: &Stream| one.deaths.max(one.decoder_deaths);
         let quarantined = page.iter().filter(|one| one.is_quarantined());
-        names.extend(quarantined.map(|one| format!("{} ({} deaths)", one.id, deaths(one))));
+        names.extend(quarantined.map(|one| format!("{} ({} deaths)", one.id, one.max_deaths())));
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> StreamListRow<'a> {
             worker: stream.lease_owner.as_deref().map(worker_name),
             lease_seconds: lease_seconds(stream, now),
             attempts: stream.attempts,
-            deaths: stream.deaths.max(stream.decoder_deaths),
+            deaths: stream.max_deaths(),
             quarantined: stream.is_quarantined(),
         }
     }
@@ -180,9 +180,9 @@ fn cells(stream: &Stream, now: i64) -> [String; 8] {
     ]
 }
 
-/// Returns the number of deaths that count towards quarantine, or `-` if there are none.
+/// Returns the number of deaths that count towards quarantine, or `-` if none exist.
 fn deaths(stream: &Stream) -> String {
-    match stream.deaths.max(stream.decoder_deaths) {
+    match stream.max_deaths() {
         0 => "-".to_owned(),
         deaths => deaths.to_string(),
     }
