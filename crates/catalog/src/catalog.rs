@@ -51,7 +51,7 @@ pub trait TrackReader: Send + Sync {
     /// indexer uses this call to skip unchanged files before it decodes them.
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError>;
 
-    /// Returns the track with this source that is not removed, or `None` if there is none.
+    /// Returns the track with this source that is not removed, or `None` if none exists.
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError>;
 
     /// Returns the tracks with these numbers, in any order. Unknown numbers are left out; removed tracks are included.

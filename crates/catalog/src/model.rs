@@ -100,7 +100,7 @@ pub struct Metadata {
     pub release_date: Option<String>,
     /// Content category, for example `Music`; `None` if unknown.
     pub category: Option<String>,
-    /// All other values, by name; empty if there are none.
+    /// All other values, by name; empty if none exist.
     pub extra: BTreeMap<String, String>,
 }
 

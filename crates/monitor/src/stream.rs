@@ -129,7 +129,7 @@ impl MonitoredStream {
         inner.end.get_or_insert(state);
     }
 
-    /// Removes and returns the next job; `None` if there is none.
+    /// Removes and returns the next job; `None` if none exists.
     pub(super) fn next(&self) -> Option<Job> {
         let mut inner = lock(&self.inner);
         if let Some(delivery) = inner.queue.pop() {

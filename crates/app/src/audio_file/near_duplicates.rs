@@ -28,7 +28,7 @@ const FIRST_PROBE_INTERVAL_SECONDS: f64 = 30.0;
 const MAX_PROBES: usize = 20;
 
 /// Returns links from the track `own` to the earlier tracks that share audio with it, with the shared duration in
-/// seconds. The list is empty if there are none. `constellation` has the peaks of `own`. `find` must return all tracks
+/// seconds. The list is empty if none exist. `constellation` has the peaks of `own`. `find` must return all tracks
 /// that contain the audio of a stretch, including copies of one recording.
 ///
 /// # Errors

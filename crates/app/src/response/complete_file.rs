@@ -13,7 +13,7 @@ use tempfile::{Builder, NamedTempFile};
 const MODE: u32 = 0o666;
 
 /// Creates the file `path` with `text` and a line end. When this function returns, the file is complete and synced to
-/// disk. `temporary` is a folder for the incomplete file; `None` if there is none.
+/// disk. `temporary` is a folder for the incomplete file; `None` if none exists.
 ///
 /// On Linux the file has no name while it is written (`O_TMPFILE`). On file systems that do not support this, the file
 /// is written under a hidden name and then renamed. The hidden file is in the first of these folders from which it can

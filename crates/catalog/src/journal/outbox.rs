@@ -52,7 +52,7 @@ pub struct OutboxMessage {
     pub delivered_at: Option<i64>,
     /// Time at which the message was marked as dead, in milliseconds since the Unix epoch; `None` if it is not dead.
     pub dead_at: Option<i64>,
-    /// Error of the last attempt that failed, or the reason why the message expired; `None` if there is none.
+    /// Error of the last attempt that failed, or the reason why the message expired; `None` if none exists.
     pub last_error: Option<String>,
 }
 

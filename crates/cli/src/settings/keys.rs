@@ -31,7 +31,7 @@ pub(crate) fn plain_keys() -> &'static [Key] {
     Layer::TABLE.keys
 }
 
-/// Returns the declared table with this name, or `None` if there is none.
+/// Returns the declared table with this name, or `None` if none exists.
 pub(crate) fn table(name: &str) -> Option<&'static Table> {
     Layer::TABLES.iter().copied().find(|table| !table.name.is_empty() && table.name == name)
 }

@@ -113,7 +113,7 @@ pub(crate) struct Settings {
     pub(crate) effort: Effort,
     /// Ranges of speed, tempo and pitch in which matches are searched.
     pub(crate) ranges: Ranges,
-    /// Rule for indexed tracks that have no rule; `None` if there is none.
+    /// Rule for indexed tracks that have no rule; `None` if none exists.
     pub(crate) rule: Option<Rule>,
     /// The combined settings before the check. The settings of the service are created from these when they are needed.
     layer: Layer,

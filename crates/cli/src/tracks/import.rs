@@ -245,7 +245,7 @@ impl Import<'_> {
         }
     }
 
-    /// Prints the number of skipped lines that were not reported one by one. Prints nothing if there are none.
+    /// Prints the number of skipped lines that were not reported one by one. Prints nothing if none exist.
     fn report_omitted(&self) {
         if let Some(more @ 1..) = self.counts.skipped.checked_sub(MAX_REPORTED_LINES) {
             self.output.note(&format!("refrain: {}: {more} more lines skipped", self.name));

@@ -170,9 +170,9 @@ struct ResidualEvidence {
     /// Value of the match without the peaks of the repetition (another place of the same recording) that takes away the
     /// most evidence.
     without_repeats: f64,
-    /// Best value of another track; 0 if there is none.
+    /// Best value of another track; 0 if none exists.
     other: f64,
-    /// Best value of another place of the same recording; 0 if there is none.
+    /// Best value of another place of the same recording; 0 if none exists.
     best_repeat: f64,
     /// Best value of another place of the same recording, without the peaks that the match explains; 0 if there is
     /// none.

@@ -67,7 +67,7 @@ impl IndexRows {
         Ok(true)
     }
 
-    /// Deletes the rows of runs that were replaced. Returns false if there are none, or another process is merging.
+    /// Deletes the rows of runs that were replaced. Returns false if none exist, or another process is merging.
     async fn sweep(&self) -> Result<bool, CatalogError> {
         let mut transaction = self.catalog.begin().await?;
         let fail = |error| self.catalog.error(error);

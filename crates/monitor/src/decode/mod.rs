@@ -53,7 +53,7 @@ struct RemoteDecoder {
 #[derive(Serialize, Deserialize)]
 enum DecodeRequest {
     /// Creates the decoder from the last state that a child returned, and the clock of an earlier worker (`None` if
-    /// there is none).
+    /// none exists).
     Open(Box<LocalDecoderState>, Option<ClockAnchor>),
     /// Decodes a delivery.
     Process {

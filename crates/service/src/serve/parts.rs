@@ -97,7 +97,7 @@ impl ProcessParts<'_> {
         // dispatcher is aborted.
         let drain = settings.drain / 2;
         let retention = RetentionJob::new(Arc::clone(&self.catalog), settings.retention.clone());
-        stages.start(ShutdownStage::QueueConsumers, "janitor", |stop| retention.run(stop));
+        stages.start(ShutdownStage::QueueConsumers, "retention", |stop| retention.run(stop));
         if settings.outbox.sinks.is_empty() {
             tracing::warn!("no sink is configured, detections are stored but not delivered");
             return Ok(OutboxPlanner::default());
@@ -106,7 +106,7 @@ impl ProcessParts<'_> {
             OutboxDispatcher::new(&self.catalog, &settings.outbox, cloud, drain, &self.shared.counters)
                 .map_err(|error| ServeError::Settings(error.to_string()))?;
         let planner = OutboxPlanner::new(&settings.outbox.sinks).with_waker(dispatcher.waker());
-        stages.start(ShutdownStage::Outbox, "courier", |stop| dispatcher.run(stop));
+        stages.start(ShutdownStage::Outbox, "outbox dispatcher", |stop| dispatcher.run(stop));
         Ok(planner)
     }
 

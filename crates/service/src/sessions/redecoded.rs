@@ -25,7 +25,7 @@ impl RedecodedDetections {
         Self { known, original_ids: HashMap::new() }
     }
 
-    /// Returns the stored detection that `event` detects again; `None` if there is none. Each detection is returned
+    /// Returns the stored detection that `event` detects again; `None` if none exists. Each detection is returned
     /// once.
     pub(super) fn find_again(&mut self, event: &StreamEvent) -> Option<Detection> {
         let is_same_airing = |known: &Detection| {

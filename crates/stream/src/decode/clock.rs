@@ -128,7 +128,7 @@ pub struct StreamClock {
     arrival_offset: Option<f64>,
     /// Arrivals since the clock was last set; `None` before the first audio.
     arrivals: Option<Arrivals>,
-    /// Anchor of the clock of an earlier worker, which the first arrival uses; `None` if there is none, or after its
+    /// Anchor of the clock of an earlier worker, which the first arrival uses; `None` if none exists, or after its
     /// use.
     inherited: Option<ClockAnchor>,
     /// True if this clock continues that of an earlier worker.

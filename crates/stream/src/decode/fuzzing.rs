@@ -2,7 +2,7 @@
 
 use super::id3;
 
-/// Separates packed audio from its ID3 tags. Returns the time stamp (ticks of 90 kHz; `None` if there is none) and the
+/// Separates packed audio from its ID3 tags. Returns the time stamp (ticks of 90 kHz; `None` if none exists) and the
 /// number of bytes of audio.
 #[must_use]
 pub fn packed_audio(bytes: &[u8]) -> (Option<u64>, usize) {

@@ -44,7 +44,7 @@ pub(super) struct Playback {
     mark: Option<(TimeMark, f64)>,
     /// Number of frames received, repeated ones included, and number of frames decoded.
     frames: (u64, u64),
-    /// The last time stamp and its position, in seconds; `None` if there is none since the time stamps restarted.
+    /// The last time stamp and its position, in seconds; `None` if none exists since the time stamps restarted.
     stamp: Option<(f64, f64)>,
     /// The start of a connection of a live stream without segments. While it is set, new audio is held back in it.
     pub(super) join: Option<ConnectionStart>,

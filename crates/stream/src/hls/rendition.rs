@@ -16,7 +16,7 @@ pub(super) struct ChosenRendition {
 
 /// Returns the rendition of `master` that `choice` selects, or `None` if there is no such rendition.
 ///
-/// Only audio is needed, so the automatic choice is a variant without video. If there is none, it is an audio rendition
+/// Only audio is needed, so the automatic choice is a variant without video. If none exists, it is an audio rendition
 /// with a separate playlist, or else the variant with the lowest bandwidth.
 pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<ChosenRendition> {
     match choice {

@@ -28,7 +28,7 @@ const MAX_REQUESTS: usize = 10;
 pub(super) struct Connection {
     response: reqwest::Response,
     pub(super) splitter: IcySplitter,
-    /// Body bytes that were read together with the `ICY 200 OK` header; `None` if there are none, or after
+    /// Body bytes that were read together with the `ICY 200 OK` header; `None` if none exist, or after
     /// [`Connection::chunk`] has returned them.
     first: Option<Bytes>,
     host: String,

@@ -45,7 +45,7 @@ impl Pes {
     }
 
     /// Reads the payload of a transport packet. `unit_start` is true if a PES packet starts in it. Returns the bytes of
-    /// the elementary stream, or `None` if there are none. Returns an error if the PES header is invalid.
+    /// the elementary stream, or `None` if none exist. Returns an error if the PES header is invalid.
     pub(super) fn push<'a>(
         &mut self,
         payload: &'a [u8],

@@ -57,7 +57,7 @@ pub struct LiveState {
     pub decided_until: f64,
     /// Open airings, in the order in which they were found.
     pub airings: Vec<Airing>,
-    /// Highest airing number that has been assigned; 0 if there is none.
+    /// Highest airing number that has been assigned; 0 if none exists.
     pub last_airing: u64,
     /// True if the last second was silent or had no tonal content.
     pub silent: bool,

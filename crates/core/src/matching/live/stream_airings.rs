@@ -19,7 +19,7 @@ pub(super) struct StreamAirings {
     pub(super) closed: Vec<TrackedAiring>,
     /// Airings of the previous matcher that have not been found again yet.
     pub(super) resumed: Vec<ResumedAiring>,
-    /// Highest airing number that has been assigned; 0 if there is none.
+    /// Highest airing number that has been assigned; 0 if none exists.
     pub(super) last: u64,
 }
 

@@ -98,7 +98,7 @@ pub(super) struct ArchiveSession {
 }
 
 impl ArchiveSession {
-    /// Returns the existing segment of the session with the lowest counter, or `None` if there is none. This can be an
+    /// Returns the existing segment of the session with the lowest counter, or `None` if none exists. This can be an
     /// earlier segment than the one that the session was started with.
     fn first<'a>(&self, segments: &'a [SegmentObject]) -> Option<&'a SegmentObject> {
         let session_from =

@@ -44,7 +44,7 @@ impl Topics for HangingTopics {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn couriers_share_an_outbox() {
+async fn dispatchers_share_an_outbox() {
     let fixture = OutboxTest::new().await;
     enqueue_numbered(&fixture, &[stdout()], 200).await;
     let dispatchers = [0; 3].map(|_| fixture.begin(&outbox(&[stdout()])));
@@ -60,7 +60,7 @@ async fn couriers_share_an_outbox() {
 }
 
 #[tokio::test]
-async fn messages_claimed_by_a_killed_courier_are_delivered_by_another() {
+async fn messages_claimed_by_a_killed_dispatcher_are_delivered_by_another() {
     let fixture = OutboxTest::new().await;
     enqueue_numbered(&fixture, &[stdout()], 3).await;
     // A dispatcher claims two messages and is killed.
@@ -75,7 +75,7 @@ async fn messages_claimed_by_a_killed_courier_are_delivered_by_another() {
 }
 
 #[tokio::test]
-async fn recorded_message_wakes_a_courier() {
+async fn recorded_message_wakes_a_dispatcher() {
     let fixture = OutboxTest::new().await;
     let running = fixture.begin(&outbox(&[stdout()]));
     enqueue_numbered(&fixture, &[stdout()], 1).await;

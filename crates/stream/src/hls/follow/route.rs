@@ -18,7 +18,7 @@ pub(super) struct PlaylistRoute {
     entry: EntryUrl,
     shared: Arc<FollowState>,
     rendition: Option<Rendition>,
-    /// The last rendition whose URL expired; `None` if there is none. It is used again if the resolution fails, because
+    /// The last rendition whose URL expired; `None` if none exists. It is used again if the resolution fails, because
     /// the URL of the master playlist may be valid only once.
     refused: Option<Rendition>,
     /// Name of the rendition. `None` before the first resolution; `Some(None)` if the entry URL is a media playlist.
