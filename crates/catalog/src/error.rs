@@ -29,7 +29,7 @@ pub enum CatalogError {
         scheme: String,
     },
     /// The file or database exists but is not a catalog.
-    #[error("{catalog} is not a catalog ({reason}); name another file, this one was not changed")]
+    #[error("{catalog} is not a catalog ({reason}) and was not changed; name another file or database")]
     NotACatalog {
         /// URL of the catalog without secrets.
         catalog: String,

@@ -42,7 +42,8 @@ pub(super) struct DeliveryQueue {
     dropped: Option<Gap>,
     /// True if a discontinuity or a new connection was among the dropped deliveries.
     restarted: bool,
-    /// Total bytes and total seconds of the processed media that had no durations.
+    /// Total bytes of the processed media without durations, and total seconds of the audio decoded from them. Their
+    /// quotient is the rate by which queued media of this kind is measured.
     measured: (f64, f64),
 }
 

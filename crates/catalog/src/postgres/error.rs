@@ -8,11 +8,11 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
 use crate::CatalogError;
 
-/// Name of the catalog in its errors: the URL without password and query string.
+/// Name of the catalog in error messages: its URL without password and query string.
 #[derive(Debug, Clone)]
 pub(super) struct PostgresName {
     pub(super) url: String,
-    /// True if the server is on this machine and is named by the folder of its socket.
+    /// True if the connection uses a Unix socket. The URL then contains the folder of the socket instead of a host.
     socket: bool,
 }
 

@@ -16,7 +16,7 @@ const CANTOPEN: i32 = 14;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
-/// Name of the catalog in its errors: the URL.
+/// Name of the catalog in error messages: its URL.
 #[derive(Debug, Clone)]
 pub(super) struct SqliteName(pub(super) String);
 

@@ -16,7 +16,7 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().context("the header line is not UTF-8")?.clone();
     if header.len() > MAX_COLUMNS {
-        bail!("the file has {} columns, more than {MAX_COLUMNS}", header.len());
+        bail!("the file has {} columns; use at most {MAX_COLUMNS}", header.len());
     }
     let known: Vec<String> = header.iter().map(normalized_name).collect();
     if !known.iter().any(|name| name == "file" || name == "isrc") {

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(title(&file, "/m/d99999/a.mp3", None), Some("99999"));
         let columns = (0..=1_000).map(|k| format!(",c{k}")).collect::<String>();
         let error = read("x.csv", format!("file{columns}\n")).unwrap_err();
-        assert!(format!("{error:#}").contains("1002 columns, more than 1000"), "{error:#}");
+        assert!(format!("{error:#}").contains("1002 columns; use at most 1000"), "{error:#}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Limit {
                 bail!("{name} is {shown}; use {min} to {max}")
             }
             Self::ZeroOr(min, max) if size != 0.0 && !(min..=max).contains(&size) => {
-                bail!("{name} is {shown}; use {min} to {max}")
+                bail!("{name} is {shown}; use 0, or {min} to {max}")
             }
             Self::AtMost(max) if size > max => bail!("{name} is {shown}; use at most {max}"),
             Self::Probability if !(size > 0.0 && size < 1.0) => {

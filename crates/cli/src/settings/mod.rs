@@ -51,8 +51,8 @@ pub(crate) struct OptionNames {
 const FLAGS: OptionNames =
     OptionNames { catalog: "--catalog", local_search: "--search local (REFRAIN_SEARCH=local)" };
 
-/// Names of the options in messages of `identifyStream`. It has only the flags of the program that it replaces, so the
-/// names are those of environment variables.
+/// Names of the options in messages of `identifyStream`. This program has only the flags of Audible Magic's
+/// `identifyStream`, so messages name environment variables and keys of the settings file.
 const NO_FLAGS: OptionNames = OptionNames {
     catalog: "REFRAIN_CATALOG, or with `catalog` in the file of -c",
     local_search: "REFRAIN_SEARCH=local, or `search = \"local\"` in the file of -c",

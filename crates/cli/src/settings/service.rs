@@ -84,7 +84,7 @@ impl Settings {
         }
     }
 
-    /// Returns the settings of AWS, which are not checked.
+    /// Returns the settings of the table `[aws]` as they were written, without checks.
     #[cfg(feature = "aws")]
     pub(crate) fn aws(&self) -> AwsTable {
         self.layer.aws.clone()

@@ -97,5 +97,5 @@ fn find_source(context: &CommandContext, path: &Path) -> Result<Track> {
             return Ok(track);
         }
     }
-    bail!("no track was indexed from {typed}")
+    bail!("no track was indexed from {typed}; `refrain tracks list` shows all tracks")
 }

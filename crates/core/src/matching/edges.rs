@@ -61,8 +61,9 @@ impl EdgeBounds {
     }
 }
 
-/// Returns the bounds of the start and of the end of an airing that has the outcomes from `first` to before `end`. The
-/// airing is assumed to reach the end of the track or of the query, unless enough peaks are missing before that end.
+/// Returns the bounds of the start and of the end of the airing that consists of `outcomes[first..end]`. The airing is
+/// assumed to begin with the track or the query, and to end with one of them, unless the missing peaks outside of the
+/// airing outweigh [`WHOLE_PRIOR`].
 pub(crate) fn edges(
     reference: &Reference,
     outcomes: &[PeakOutcome],

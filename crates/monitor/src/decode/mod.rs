@@ -94,7 +94,7 @@ pub enum DecodeError {
     )]
     Hostile(String),
     /// A stream without segments contained no audio in several megabytes.
-    #[error("{} MiB without any audio; check the address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
+    #[error("no audio in {} MiB of the stream; check its address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
     NoAudio,
     /// The decoder process cannot be started.
     #[error(transparent)]

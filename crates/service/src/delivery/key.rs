@@ -68,7 +68,7 @@ pub enum KeyTemplateError {
     #[error("unmatched brace; placeholders are written in braces, for example {{file}}")]
     Brace,
     /// The template contains a character that is not allowed in keys.
-    #[error("invalid character {0:?}")]
+    #[error("invalid character {0:?}; keys contain no backslashes and no control characters")]
     Character(char),
     /// A part between two slashes is empty, `.` or `..`.
     #[error(

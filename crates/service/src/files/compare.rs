@@ -49,7 +49,7 @@ pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
             done = round(&shared) => done,
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "cannot compare new tracks, trying again");
+            tracing::warn!(%error, "cannot compare new tracks, retrying");
         }
         let is_waiting = !shared.comparisons.own().is_empty();
         let pause = if is_waiting { INDEX_POLL_INTERVAL } else { OTHERS_INTERVAL };

@@ -219,7 +219,11 @@ pub(super) struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// Makes the part at the current position available.
+    /// Loads the part that contains the current position, unless it is loaded already. Blocks until the part is
+    /// fetched.
+    ///
+    /// # Errors
+    /// If this or an earlier fetch failed; [`ObjectSource::failure`] has the reason.
     fn load_part(&mut self) -> io::Result<()> {
         if let Some(error) = self.source.failure() {
             return Err(self.source.fail(error));

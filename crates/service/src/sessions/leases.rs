@@ -77,7 +77,9 @@ impl Leases {
             Some(Ok((task, ()))) => task,
             Some(Err(error)) => {
                 if error.is_panic() {
-                    tracing::error!("internal error, releasing the lease of a stream");
+                    tracing::error!(
+                        "task of a stream panicked, releasing its lease; please report this with the log"
+                    );
                 }
                 error.id()
             }

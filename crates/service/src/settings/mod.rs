@@ -233,7 +233,7 @@ pub struct HttpServiceSettings {
 pub struct EmfSettings {
     /// Namespace of the metrics.
     pub namespace: String,
-    /// Value of the dimension `Service`.
+    /// Value of the CloudWatch dimension `Service` of all metrics.
     pub service: String,
     /// Interval at which each metric is written.
     pub interval: Duration,

@@ -30,7 +30,7 @@ impl HealthTracker {
         Self { started: Instant::now(), known: None, has_decoder_deaths: decoder_deaths > 0 }
     }
 
-    /// Returns true if the database contains that the stream works.
+    /// Returns true if the health of the stream was already written to the database since the claim.
     pub(super) fn is_confirmed(&self) -> bool {
         self.known.is_some()
     }

@@ -210,7 +210,7 @@ impl StreamFollower {
             Ok(Some(deaths)) => self.stream.decoder_deaths = deaths,
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(stream = self.stream.id, %error, "cannot store the death of the decoder");
+                tracing::warn!(stream = self.stream.id, %error, "cannot store the death of the decoder, counting it in this process only");
                 self.stream.decoder_deaths += 1;
             }
         }

@@ -102,7 +102,8 @@ struct Timing {
     /// The same minimum over all arrivals. It becomes earlier and earlier if a source sends somewhat faster than real
     /// time.
     min_start: f64,
-    /// Arrival time and seconds of audio at the start of the rate window.
+    /// Arrival time (seconds since 1970), and seconds of audio received by then, at the start of the current
+    /// measurement of the rate, which takes [`RATE_WINDOW_SECONDS`].
     window: (f64, f64),
     /// True if the burst has ended, or if a limit of the hold is exceeded.
     settled: bool,

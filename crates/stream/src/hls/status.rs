@@ -115,7 +115,7 @@ pub struct SourceStatus {
     pub recorded: bool,
     /// Segments delivered completely: as a whole, by all their parts, or by some parts and the rest.
     pub segments: u64,
-    /// Parts of segments delivered.
+    /// Number of delivered parts of segments.
     pub parts: u64,
     /// Bytes of the delivered segments and parts.
     pub bytes: u64,

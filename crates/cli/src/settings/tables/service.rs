@@ -66,7 +66,7 @@ settings! {
         /// Address and port of /healthz, /readyz, /metrics, and with the role api of the API. Empty: no server. In a
         /// container 0.0.0.0:8080. `refrain healthcheck` requests /healthz.
         /// - /healthz: 200 while the process works; 503 if only a restart helps: its threads hang, or the database has
-        ///   refused the password for 5 minutes (a new task gets the new one)
+        ///   refused the password for 5 minutes (a restarted process reads the new password)
         /// - /readyz: 200 if database, index and intake are ready; 503 with the reasons, also during the drain
         /// - /metrics: Prometheus
         listen: String, default(text "127.0.0.1:8080"), Any;
@@ -96,7 +96,7 @@ settings! {
         emf: bool, default(false), Any;
         /// Namespace of the metrics.
         namespace: String, default(text "Refrain"), Chars(1.0, 255.0);
-        /// Value of the dimension Service.
+        /// Value of the CloudWatch dimension Service of all metrics.
         service: String, default(text "refrain"), Chars(1.0, 255.0);
         /// Interval in which each process writes each metric, in seconds.
         interval_seconds: u32, default(60), Between(10.0, 300.0);

@@ -122,7 +122,7 @@ fn errors_name_the_setting() {
             "unknown environment variable REFRAIN_SERVICE_ROLE; use one of REFRAIN_SERVICE_CAPACITY",
         ),
         ("", &[("REFRAIN_KEEP_DETECTIONS_DAYS", "many")], "REFRAIN_KEEP_DETECTIONS_DAYS"),
-        ("[ivs]\nreconcile_seconds = 10\n", &[], "ivs.reconcile_seconds is 10; use 30 to 3600"),
+        ("[ivs]\nreconcile_seconds = 10\n", &[], "ivs.reconcile_seconds is 10; use 0, or 30 to 3600"),
         ("[ivs]\ncalls_per_second = nan\n", &[], "ivs.calls_per_second"),
         ("[http]\nlisten = 'here'\n", &[], "http.listen is \"here\""),
         ("[metrics]\nnamespace = ''\n", &[], "metrics.namespace"),

@@ -74,7 +74,7 @@ pub struct TsDemuxer {
     unsupported_codec: Option<&'static str>,
     pes: Pes,
     splitter: Option<FrameSplitter>,
-    /// Frames that were not read yet of audio streams that were selected before.
+    /// Unread frames of audio streams that were selected before the current one.
     leftover_frames: Vec<AudioFrame>,
     /// Last packet of the audio stream, to distinguish a duplicate of it from another packet with the same counter.
     last: [u8; PACKET_BYTES],

@@ -190,7 +190,7 @@ impl SegmentPlanner {
     }
 }
 
-/// Returns the seconds of media that the playlist lists for a step. A gap is not listed.
+/// Returns the duration in seconds that a playlist lists for a step: 0 for a gap, which is not listed.
 fn listed(step: &Step) -> f64 {
     match step {
         Step::HlsSegment(segment) => segment.seconds,

@@ -66,7 +66,8 @@ struct TakenSegment {
 
 /// Position of the first new segment in a playlist.
 enum PlaylistPosition {
-    /// At this index. The second value is added to the sequence numbers.
+    /// The new segments begin at this index. The second value is added to their sequence numbers, so that they continue
+    /// the numbers of the stored segments.
     From(usize, i128),
     /// At index 0, after this number of missed segments.
     Missed(u64),
@@ -235,8 +236,9 @@ impl SegmentTimeline {
         }
     }
 
-    /// Returns true if playlists that look like older copies are another stream. A server that only lags catches up
-    /// before the end has advanced as often as its playlist has segments.
+    /// Returns true if the consecutive playlists that look like older copies belong to another stream: their end has
+    /// advanced in more of them than `list` has segments plus [`OLDER_SLACK`]. A server that only lags behind lists a
+    /// new segment before that.
     fn is_another(&mut self, list: &MediaPlaylist) -> bool {
         let end = list.next_sequence();
         let (before, moves) = self.older.unwrap_or((end, 0));
@@ -266,7 +268,9 @@ impl TakenSegment {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Returns true if `segment`, which has the same number, is the same: by name or date, or after a move by date.
+    /// Returns true if `segment`, which has the same sequence number, is the same segment. If the playlist comes from
+    /// another URL (`moved`), the dates decide, and without dates the number is sufficient. Otherwise an equal date or
+    /// an equal name is sufficient.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
         match self.same_date(segment) {
             Some(same) if moved => same,
