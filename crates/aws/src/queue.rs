@@ -53,8 +53,11 @@ impl SqsQueue {
         Self { client, url, name, dead_letter_queue: OnceCell::new() }
     }
 
-    /// Returns the URL of the dead-letter queue. The URL is requested until the queue has a dead-letter queue, and then
-    /// cached.
+    /// Returns the URL of the dead-letter queue. The first URL found is cached; until then, each call requests the
+    /// attributes of the queue.
+    ///
+    /// # Errors
+    /// Fails if the request fails or the queue has no dead-letter queue.
     async fn dead_letter_queue(&self) -> Result<&str, CloudError> {
         let found = self.dead_letter_queue.get_or_try_init(|| async {
             self.facts().await?.dead_letter_queue.ok_or_else(|| {

@@ -61,8 +61,8 @@ pub trait TrackReader: Send + Sync {
     /// `None` if the id is unknown.
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError>;
 
-    /// Returns at most `limit` tracks that pass the filter, ordered by number. The list starts after the number
-    /// `after`, or with the first track if `after` is `None`.
+    /// Returns at most `limit` tracks that pass the filter, ordered by track number. The list starts after the track
+    /// with the number `after`, or with the first track if `after` is `None`.
     async fn list(
         &self,
         filter: &TrackFilter,

@@ -43,7 +43,9 @@ pub(crate) fn run(args: &PruneArgs, settings: &Settings, output: &Output) -> Res
 
 /// Returns the time that is `days` days before now, in milliseconds since 1970.
 fn cutoff_ms(days: u32) -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("this machine's clock is before 1970; set the clock")?;
     let ago = now.saturating_sub(DAY * days);
-    i64::try_from(ago.as_millis()).context("this machine's clock is far in the future")
+    i64::try_from(ago.as_millis()).context("this machine's clock is far in the future; set the clock")
 }

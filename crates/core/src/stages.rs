@@ -67,8 +67,8 @@ pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<LookupC
 pub struct Finder(Search);
 
 impl Finder {
-    /// Returns the number of votes of each of the best 32 candidates at most, in descending order. The deep lookup is
-    /// used if `deep` is true, else the shallow one.
+    /// Returns the numbers of votes of the best candidates, at most 32, in descending order. `peaks` are the peaks of
+    /// one window. The deep lookup is used if `deep` is true, else the shallow one.
     ///
     /// # Errors
     /// [`IndexError`] if the index is damaged.

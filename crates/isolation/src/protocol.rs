@@ -21,8 +21,8 @@ pub(crate) enum ChildRequest {
     Close,
     /// Bytes of the input, as the reply to [`ChildReply::Read`]. Empty at the end of the input.
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Reply to [`ChildReply::Read`] if reading failed: error code of the operating system (`None` if it has none), and
-    /// text.
+    /// Reply to [`ChildReply::Read`] if reading failed: error code of the operating system (`None` if the error has no
+    /// code), and message of the error.
     ReadError(Option<i32>, String),
     /// A request to a session: a decoder of a stream.
     DecoderSession {

@@ -34,7 +34,7 @@ impl SharedChild {
 #[non_exhaustive]
 pub enum SessionError {
     /// The child died during this call, probably because of the input of the call. Contains the reason.
-    #[error("{0}")]
+    #[error("the decoder process died: {0}")]
     Died(String),
     /// No child process could be started. Contains the reason.
     #[error("cannot start a process for decoding: {0}")]
@@ -58,10 +58,12 @@ impl SharedChildState {
     /// Sends a request to a session of the child, and waits for the result. Returns [`SessionError::Died`] if no child
     /// is running or the child dies.
     pub(crate) fn call(&mut self, session: u64, body: Vec<u8>) -> Result<Vec<u8>, SessionError> {
-        let done = self.child.as_mut().ok_or_else(|| "it ended".to_owned()).and_then(|child| {
-            child.send(&ChildRequest::DecoderSession { session, body })?;
-            child.receive()
-        });
+        let done = self.child.as_mut().ok_or_else(|| "it had ended before the request".to_owned()).and_then(
+            |child| {
+                child.send(&ChildRequest::DecoderSession { session, body })?;
+                child.receive()
+            },
+        );
         match done {
             Ok(ChildReply::DecoderSession(body)) => Ok(body),
             Ok(_) => Err(self.died("its decoder sent another message than expected".to_owned())),

@@ -125,7 +125,7 @@ fn publish_status(stream: &MonitoredStream, counters: Option<SourceCounters>, st
         }
         let over = state.is_end();
         if !over && status.state != state {
-            tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state");
+            tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state changed");
             status.state = state;
             changed = true;
         }

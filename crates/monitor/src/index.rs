@@ -39,10 +39,10 @@ impl SnapshotSource for FollowedIndex {
             return;
         }
         let (follower, rebuilding) = (Arc::clone(&self.follower), Arc::clone(&self.rebuilding));
-        let snapshot = Arc::clone(snapshot);
+        let (snapshot, damage) = (Arc::clone(snapshot), error.to_string());
         self.runtime.spawn(async move {
             if let Err(error) = follower.heal(&snapshot).await {
-                tracing::error!(%error, "cannot rebuild the damaged index");
+                tracing::error!(damage, %error, "cannot rebuild the damaged index, retrying after the next failed search");
             }
             rebuilding.store(false, Ordering::SeqCst);
         });

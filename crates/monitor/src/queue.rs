@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
-/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with, and equals
-/// the default age at which the source drops segments (`max_behind`). At half this value, the start of a stream with
-/// 10-s segments drops audio; at twice this value, events of an overloaded process are two minutes late.
+/// Maximum length of queued media, in seconds. The segments that a live stream fetches at its start are shorter in
+/// total. The value equals the default age at which the source drops segments (`max_behind`). At half this value, the
+/// start of a stream with 10-s segments drops audio; at twice this value, events of an overloaded process are two
+/// minutes late.
 const MAX_SECONDS: f64 = 60.0;
 
 /// Maximum size of queued media in bytes; a single larger delivery is accepted too. With this limit a stream needs less
@@ -14,9 +15,9 @@ const MAX_SECONDS: f64 = 60.0;
 /// processed; at twice this value, a thousand streams need 2 GB more in an overload.
 const MAX_BYTES: usize = 2 << 20;
 
-/// Assumed bytes per second of media without durations until the rate is measured: 128 kbit/s. The value has an effect
-/// only in the first second of a station's audio: at half this value, the queue accepts half as many bytes; at twice
-/// this value, it accepts twice as many.
+/// Assumed bytes per second of media whose duration is unknown before it is decoded, until the rate is measured:
+/// 128 kbit/s. The value has an effect only in the first second of a station's audio: at half this value, the queue
+/// accepts half as many bytes; at twice this value, it accepts twice as many.
 const DEFAULT_BYTES_PER_SECOND: f64 = 16_000.0;
 
 /// Samples per second of decoded audio.
@@ -32,7 +33,8 @@ pub(super) enum OverflowPolicy {
     Wait,
 }
 
-/// The deliveries of a stream that wait to be processed, in order. A gap replaces the oldest ones if they were dropped.
+/// The deliveries of a stream that wait to be processed, in order. If the oldest deliveries were dropped, a gap
+/// replaces them.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryQueue {
     waiting: VecDeque<Delivery>,
@@ -42,8 +44,9 @@ pub(super) struct DeliveryQueue {
     dropped: Option<Gap>,
     /// True if a discontinuity or a new connection was among the dropped deliveries.
     restarted: bool,
-    /// Total bytes of the processed media without durations, and total seconds of the audio decoded from them. Their
-    /// quotient is the rate by which queued media of this kind is measured.
+    /// Total bytes of the processed media whose duration was unknown before it was decoded, and total seconds of the
+    /// audio decoded from these bytes. Bytes divided by seconds is the rate that converts the size of queued media of
+    /// this kind to seconds.
     measured: (f64, f64),
 }
 
@@ -102,7 +105,8 @@ impl DeliveryQueue {
         self.seconds
     }
 
-    /// Records that `bytes` bytes of media without a duration contained `seconds` seconds of audio.
+    /// Records that `bytes` bytes of media, whose duration was unknown before, were decoded to `seconds` seconds of
+    /// audio.
     pub(super) fn record_rate(&mut self, bytes: usize, seconds: f64) {
         self.measured.0 += bytes as f64;
         self.measured.1 += seconds.max(0.0);

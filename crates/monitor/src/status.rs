@@ -121,7 +121,7 @@ pub enum SourceKind {
 pub struct SourceCounters {
     /// Number of segments for HLS, of connections for radio, and of datagrams for UDP; 0 for a pipe.
     pub pieces: u64,
-    /// Number of received bytes; for a pipe only if it is a transport stream.
+    /// Number of received bytes; 0 for a pipe whose content is not a transport stream.
     pub bytes: u64,
     /// Number of requests and connections that failed and are repeated; for UDP, the number of receive errors.
     pub retries: u64,

@@ -13,7 +13,7 @@ pub enum DownloadError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A piece could not be written.
-    #[error("{0}")]
+    #[error("cannot write the downloaded data: {0}")]
     Write(#[from] io::Error),
     /// The URL is a live stream, which has no end.
     #[error("{0}: this is a live stream; follow it with `refrain monitor`")]

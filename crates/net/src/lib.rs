@@ -2,7 +2,7 @@
 //!
 //! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between
 //! bytes, the duration and rate of a transfer, and the size of a body are limited. The target of each redirect is
-//! checked like a first address ([`AddressPolicy`]). So a playlist of the public internet cannot lead to private
+//! checked like the URL of the request ([`AddressPolicy`]). So a playlist of the public internet cannot lead to private
 //! addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect. Errors contain no
 //! tokens.
 

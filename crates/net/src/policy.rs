@@ -9,7 +9,8 @@ use url::{Host, Url};
 
 use super::address_kind::{AddressKind, kind};
 
-/// The name of this machine (RFC 6761): it grants loopback addresses only, whatever a resolver returns for it.
+/// The name of this machine (RFC 6761). Permission to use this name covers loopback addresses and no other private
+/// addresses, whatever a resolver returns for it.
 const LOCALHOST: &str = "localhost";
 
 /// The addresses that requests may connect to. Link-local addresses, metadata services of clouds, multicast and
@@ -128,7 +129,8 @@ impl PrivateHost {
         }))
     }
 
-    /// Returns true if the text itself names a private host, without any lookup.
+    /// Returns true if this host is known to be private without a name lookup: it is a private or loopback address, or
+    /// `localhost`.
     fn is_private(&self) -> bool {
         match &self.0 {
             HostMatch::Loopback => true,

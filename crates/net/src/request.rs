@@ -243,7 +243,7 @@ impl ServerResponse {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// Returns true if the response has a header whose name begins with `prefix`, in lower case.
+    /// Returns true if the response has a header whose name begins with `prefix`, which must be in lower case.
     pub(super) fn has_header_prefix(&self, prefix: &str) -> bool {
         self.response.headers().keys().any(|name| name.as_str().starts_with(prefix))
     }

@@ -94,7 +94,8 @@ impl Oscillator {
         naive + self.edge(at) - self.edge(other)
     }
 
-    /// Returns the correction that rounds a jump of a waveform at phase 0 (PolyBLEP); 0 far from the jump.
+    /// Returns the correction at the phase `at` that rounds a jump of a waveform at phase 0 (PolyBLEP). It is 0 far
+    /// from the jump.
     #[inline]
     fn edge(&self, at: f32) -> f32 {
         if at < self.step {

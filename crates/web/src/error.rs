@@ -26,8 +26,8 @@ pub(super) enum ApiError {
     BodyTooLarge(usize),
     /// 422: the body is valid JSON with a value that is not accepted.
     Unprocessable(String),
-    /// 503: the database does not answer.
-    Unavailable,
+    /// 503: the database does not answer, with this error. The error is logged and not part of the response.
+    Unavailable(String),
     /// 503: the catalog is not open yet.
     CatalogNotOpen,
     /// 503: the response was not ready in time.
@@ -36,15 +36,18 @@ pub(super) enum ApiError {
     Rejected(StatusCode, String),
 }
 
+/// The error of the database that caused a response. It is an extension of the response, for the log.
+#[derive(Debug, Clone)]
+pub(super) struct ErrorCause(pub(super) String);
+
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
         if let CatalogError::Invalid { what, .. } = error {
             return Self::Bad(what);
         }
-        // The client gets no detail: errors of the database can contain names of hosts and tables. The log has the
-        // detail.
-        tracing::warn!(%error, "API request failed");
-        Self::Unavailable
+        // The client gets no detail: errors of the database can contain names of hosts and tables. The server logs
+        // the detail with the path of the request.
+        Self::Unavailable(error.to_string())
     }
 }
 
@@ -64,7 +67,7 @@ impl ApiError {
                 format!("the body of the request has more than {limit} bytes, the limit"),
             ),
             Self::Unprocessable(text) => (StatusCode::UNPROCESSABLE_ENTITY, text),
-            Self::Unavailable => (
+            Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database is unavailable; the log contains the reason".to_owned(),
             ),
@@ -82,8 +85,12 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let cause = if let Self::Unavailable(error) = &self { Some(ErrorCause(error.clone())) } else { None };
         let (status, text) = self.status_and_text();
         let mut response = (status, Json(json!({"error": text}))).into_response();
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

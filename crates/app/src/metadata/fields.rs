@@ -48,7 +48,8 @@ impl Fields {
     /// written. An empty value is ignored.
     ///
     /// # Errors
-    /// Returns the reason why the value is invalid. The caller has to add the line or file.
+    /// Returns the reason why the value is invalid. The text does not name the file or the line of the value; the
+    /// caller has to add them.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         // Tables often have spaces around values, which would make equal values differ.
         let value = value.trim();

@@ -47,7 +47,8 @@ pub struct Response<'a> {
     song: Option<SongField<'a>>,
 }
 
-/// The best song and its score, two fields that only the responses of the AWS sample have.
+/// The best song and its score. The reports of the AWS sample of song identification have these two fields, and
+/// identifyStream does not (docs/deploy.md).
 #[derive(Debug, Serialize)]
 struct SongField<'a> {
     song: Option<&'a str>,
@@ -111,8 +112,8 @@ impl<'a> Response<'a> {
         Self { etag, ..self }
     }
 
-    /// Sets the name of the best song and its number of matched peaks, as in the AWS sample. Without a match, the song
-    /// is `None` and written as `null`.
+    /// Sets the name of the best song and its number of matched peaks, as in the reports of the AWS sample of song
+    /// identification. Without a match, the song is `None` and written as `null`.
     #[must_use]
     pub fn with_song(self, song: Option<&'a str>, score: u32) -> Self {
         Self { song: Some(SongField { song, score }), ..self }

@@ -6,9 +6,9 @@ use super::stored::name_fault;
 use crate::CatalogError;
 
 /// Number of deaths after which an object or a stream is not processed any more. For an object, these are deaths of the
-/// process that processes it; for a stream, deaths of its decoder. A single death can have another reason, such as a
-/// restart or a lack of memory. With 1 or 2, such an accident blocks a good file; with 6, a harmful file interrupts the
-/// other objects in its process twice as often.
+/// process that processes it; for a stream, deaths of its decoder. A single death can have a reason other than the
+/// input, such as a restart or a lack of memory. With 1 or 2, such an accident blocks a good file; with 6, a harmful
+/// file interrupts the other objects in its process twice as often.
 pub const MAX_DEATHS: u32 = 3;
 
 /// Number of deaths of workers that began to decode a stream, after which the stream is not decoded any more. The limit
@@ -61,9 +61,11 @@ pub struct ObjectAttempts {
 /// Evidence that decoding a stream does not kill its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamHealth {
-    /// All audio that had been received was decoded. Sets [`crate::Stream::deaths`] to 0.
+    /// All audio that had been received was decoded, or the process has followed the stream for some seconds. Sets
+    /// [`crate::Stream::deaths`] to 0.
     Works,
-    /// The stream was decoded for minutes. Sets [`crate::Stream::deaths`] and [`crate::Stream::decoder_deaths`] to 0.
+    /// The stream was followed for minutes without a death of its decoder. Sets [`crate::Stream::deaths`] and
+    /// [`crate::Stream::decoder_deaths`] to 0.
     Healthy,
 }
 
@@ -72,7 +74,8 @@ pub enum StreamHealth {
 #[async_trait]
 pub trait Attempts: Send + Sync {
     /// Clears the death counts of a stream as described at [`StreamHealth`], if the worker `owner` still holds the
-    /// lease of the stream in `session` (its id and [`crate::Stream::started_at`]). Returns true if so.
+    /// lease of the stream in `session` (its id and [`crate::Stream::started_at`]). Returns false and changes nothing
+    /// if the worker does not hold this lease any more.
     async fn confirm_stream(
         &self,
         owner: &str,

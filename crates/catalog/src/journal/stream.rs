@@ -131,8 +131,9 @@ pub struct Stream {
     pub lease_until: Option<i64>,
     /// Number of claims since the stream was last live.
     pub attempts: u32,
-    /// Number of claims that did not end in an orderly way since the stream was last confirmed
-    /// ([`crate::Attempts::confirm_stream`]). The current claim counts until then.
+    /// Number of claims since the stream was last confirmed ([`crate::Attempts::confirm_stream`]) or its lease was last
+    /// released by its owner, including the current claim. Each earlier one of these claims ended with the death of its
+    /// worker. Always 0 for [`ARCHIVE`] streams.
     pub deaths: u32,
     /// Number of deaths of the stream's decoder since the stream was last [healthy](crate::StreamHealth::Healthy).
     pub decoder_deaths: u32,

@@ -116,7 +116,7 @@ impl PostgresCatalog {
         row.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))
     }
 
-    /// Returns the live tracks with a source or an id of the batch.
+    /// Returns the live tracks whose source or id is that of a candidate.
     async fn conflicting_tracks(
         &self,
         connection: &mut PgConnection,

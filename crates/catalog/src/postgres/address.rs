@@ -4,7 +4,8 @@ use super::error::PostgresName;
 use super::open::options;
 use crate::{Address, CatalogError};
 
-/// Parses a URL; missing parts have the defaults of the environment.
+/// Returns the address in a PostgreSQL URL. Parts that are missing from the URL come from the environment variables of
+/// libpq (`PGHOST`, `PGPORT`, …) or are the defaults of libpq.
 pub(crate) fn address(url: &str) -> Result<Address, CatalogError> {
     let options = options(url)?;
     let socket = options.get_socket().map(|folder| folder.display().to_string());

@@ -21,8 +21,8 @@ impl PostgresCatalog {
         self.name.invalid(what)
     }
 
-    /// Executes one query and returns its rows. Behind PgBouncer, the query runs in a transaction, because its protocol
-    /// messages could otherwise reach different connections.
+    /// Executes one query and returns its rows. Behind PgBouncer, the query runs in a transaction, because the protocol
+    /// messages of one query could otherwise reach different connections.
     ///
     /// # Errors
     /// [`CatalogError`] if the database is unavailable or rejects the query.

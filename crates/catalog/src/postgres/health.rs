@@ -4,13 +4,14 @@ use super::PostgresCatalog;
 use crate::health::size;
 use crate::{CatalogError, Fact};
 
-/// Fraction of the server's connections from which a warning is given, because further clients may soon get none. With
-/// the default of 100 connections, ten are left, of which three are reserved for superusers. At half this value,
-/// servers in normal use are reported; near 1, the warning comes when clients are rejected already.
+/// Fraction of the server's connections in use from which a warning is given, because further clients may soon get no
+/// connection. With the default of 100 connections, ten are left, of which three are reserved for superusers. At half
+/// this value, servers in normal use are reported; near 1, the warning comes when clients are rejected already.
 const CONNECTIONS_WARNING_RATIO: f64 = 0.9;
 
-/// Query for missing privileges. It returns one row per kind of work: 1 for reading, 2 for writing tracks, 3 for
-/// writing detections. Tables that do not exist in this schema version are skipped.
+/// Query for missing privileges. It returns one row per kind of work: the number of the kind (1 for reading, 2 for
+/// writing tracks, 3 for reading and writing the journal), the name of the user, and the `GRANT` statements for the
+/// missing privileges (NULL if none is missing). Tables that do not exist in this schema version are skipped.
 const MISSING_GRANTS: &str = "\
     WITH needed (kind, what, relation, privilege) AS (VALUES \
         (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \

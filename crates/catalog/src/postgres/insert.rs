@@ -8,9 +8,9 @@ use super::plan::{BatchTrack, PlannedInsert};
 use crate::{Metadata, Rule, search};
 
 /// Total size in bytes from which constellations are written by `COPY` and not by `INSERT`. Measured on one machine:
-/// copying 256 of 30 kB takes half the time of an `INSERT`, but the end of a copy adds a pause of 40 ms (see `copy`).
-/// At half this value, that pause uses up a larger part of the time that a copy saves. At twice this value, batches of
-/// 70 to 150 songs are inserted, which takes longer than copying them.
+/// copying 256 constellations of 30 kB each takes half the time of an `INSERT`, but the end of a copy adds a pause of
+/// 40 ms (see the module `copy`). At half this value, that pause uses up a larger part of the time that a copy saves.
+/// At twice this value, batches of 70 to 150 songs are inserted, which takes longer than copying them.
 const COPY_MIN_BYTES: usize = 1 << 20;
 
 /// A new row of `tracks`.

@@ -8,7 +8,7 @@ use super::PostgresCatalog;
 use super::read::as_parameter;
 use crate::{CatalogError, NearDuplicate, NearDuplicates, TrackNumber, row};
 
-/// A query of links between tracks that are not removed.
+/// The text of a query of links between tracks that are not removed; `$rest` follows its FROM clause.
 macro_rules! select_links {
     ($rest:literal) => {
         concat!(

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::PostgresCatalog;
+use super::error::PostgresName;
 use crate::Fact;
 
 /// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
@@ -104,6 +105,7 @@ async fn listen(options: PgConnectOptions, notified: watch::Sender<()>) {
         // enough.
         if is_listening || !is_logged {
             tracing::warn!(
+                catalog = PostgresName::new(&options).url,
                 %error,
                 poll_seconds = POLL_INTERVAL.as_secs(),
                 "cannot LISTEN for changes of the catalog, polling until it works"

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use super::error::PostgresName;
 use crate::{AddOutcome, CatalogError, ContentHash, NewTrack, Rule, Track, TrackId, TrackNumber};
 
-/// A track to add, and the id for it if it is new. The id is the same in every attempt.
+/// A candidate: a track to add, and the id that it gets if it is new. The id is the same in every attempt to store the
+/// batch.
 pub(super) struct BatchTrack {
     pub(super) new: NewTrack,
     pub(super) new_id: TrackId,
@@ -43,15 +44,15 @@ pub(super) enum PlannedOutcome {
     Rejected(CatalogError),
 }
 
-/// The rows to write, in order.
+/// The changes that a batch makes to the catalog, and the outcomes of its candidates.
 #[derive(Debug, Default)]
 pub(super) struct BatchPlan {
     pub(super) inserts: Vec<PlannedInsert>,
     /// Stored live tracks that the batch replaces.
     pub(super) retired: Vec<TrackNumber>,
-    /// Tracks that are added (true) and removed (false).
+    /// The sequence of changes to record, in order: each is a track that is added (true) or removed (false).
     pub(super) changes: Vec<(TrackRef, bool)>,
-    /// The outcome for each candidate.
+    /// The outcome for each candidate, in the order of the candidates.
     pub(super) planned_outcomes: Vec<PlannedOutcome>,
 }
 
@@ -75,7 +76,7 @@ struct BatchPlanner<'a> {
     plan: BatchPlan,
 }
 
-/// Plans a batch for a catalog in which `stored` are all live tracks that have a source or an id of the batch.
+/// Plans the batch `candidates`. `stored` are the live tracks of the catalog whose source or id is that of a candidate.
 pub(super) fn plan(candidates: &[BatchTrack], stored: Vec<Track>, name: &PostgresName) -> BatchPlan {
     let stored: HashMap<_, _> = stored.into_iter().map(|track| (track.number, track)).collect();
     let mut planner = BatchPlanner {

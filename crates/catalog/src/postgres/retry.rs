@@ -75,10 +75,11 @@ impl PostgresCatalog {
         tokio::time::timeout(limit, call).await.unwrap_or_else(timed_out)
     }
 
-    /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline of `retry` has passed.
+    /// Pauses before the caller repeats a call that failed with `error`.
     ///
     /// # Errors
-    /// The given error, if the call must not be retried.
+    /// The given error without a pause, if the error is permanent or the pause would end after the deadline of `retry`.
+    /// The caller must not repeat the call then.
     pub async fn pause_before_retry(
         &self,
         error: CatalogError,

@@ -71,13 +71,13 @@ impl DerefMut for Transaction {
 /// A statement with its parameters.
 pub type Statement = Query<'static, Postgres, PgArguments>;
 
-/// The SQL that begins transactions. Settings apply to one transaction only: behind PgBouncer the next one may use
-/// another connection, and another client may use this one.
+/// The SQL that begins transactions. The settings in it apply to one transaction only: behind PgBouncer, the next
+/// transaction may use another connection, and another client may use this connection.
 #[derive(Debug)]
 pub(super) struct BeginStatements {
     pub(super) read: Arc<str>,
     pub(super) write: Arc<str>,
-    /// For changes of the schema, without a time limit for statements.
+    /// Begins a transaction that changes the schema, without a time limit for statements.
     pub(super) upgrade: Arc<str>,
 }
 

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteCatalog;
 use crate::{CatalogError, NearDuplicate, NearDuplicates, TrackNumber, row};
 
-/// A query of links between tracks that are not removed.
+/// The text of a query of links between tracks that are not removed; `$rest` follows its FROM clause.
 macro_rules! select_links {
     ($rest:literal) => {
         concat!(

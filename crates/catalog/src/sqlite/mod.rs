@@ -30,9 +30,9 @@ use error::SqliteName;
 /// can fail while a large batch is written; at twice this value, an abandoned lock is reported after a minute.
 const MAX_LOCK_ATTEMPTS: u32 = 6;
 
-/// Increment of the pause between attempts to change the journal mode, for which SQLite itself does not wait. The
-/// pauses are 1.5 s in total; another process holds its lock for milliseconds during such a change. At half or twice
-/// this value, the total is 0.75 s or 3 s.
+/// Increment of the pause between attempts to change the journal mode: SQLite itself does not wait for locks during
+/// this change. The pauses are 1.5 s in total; another process that makes the same change holds its lock for
+/// milliseconds. At half or twice this value, the total is 0.75 s or 3 s.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// A catalog in an SQLite file.

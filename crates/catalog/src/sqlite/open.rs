@@ -72,8 +72,8 @@ impl SqliteCatalog {
         Ok(Self { name: name.clone(), path: path.to_owned(), writer: Some(writer), readers, identity })
     }
 
-    /// Opens a file for reading. SQLite cannot create the index of the log in a read-only folder, so the file is
-    /// declared immutable, unless there is a log to be read.
+    /// Opens a file for reading. SQLite cannot create the index of the write-ahead log in a read-only folder, so the
+    /// file is declared immutable, unless there is a log to be read.
     async fn open_readable(path: PathBuf, name: SqliteName) -> Result<Self, CatalogError> {
         let has_log = with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
         let options = options(&path).read_only(true).immutable(!has_log);
@@ -86,7 +86,7 @@ impl SqliteCatalog {
     }
 }
 
-/// Moves the content of the log into the file, if no other process uses it.
+/// Moves the content of the write-ahead log into the catalog file, if no other process uses the file.
 pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     // While others use the file, the result row reports "busy", which is not an error.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await.map(drop)

@@ -43,7 +43,7 @@ impl CommandContext {
             .worker_threads(1)
             .enable_all()
             .build()
-            .context("cannot start a thread")?;
+            .context("cannot start the thread that accesses the catalog")?;
         let catalog = runtime.block_on(async {
             match missing {
                 Missing::Create => refrain_catalog::open_with(url, &settings.database).await,

@@ -109,7 +109,10 @@ fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, out
     let mut summary = Summary::default();
     IndexRun::new(context, &indexer, settings, output).run(&files, &mut summary)?;
     summary.print(output)?;
-    ensure!(summary.outcome() == CommandOutcome::Done, "not all songs could be indexed");
+    ensure!(
+        summary.outcome() == CommandOutcome::Done,
+        "not all songs of the demo could be indexed; the messages above contain the reasons"
+    );
     Ok(())
 }
 

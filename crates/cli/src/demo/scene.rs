@@ -18,11 +18,11 @@ pub(super) struct Scene {
     pub(super) played: Vec<Played>,
 }
 
-/// A song that is played in a scene, which is a part of the complete song.
+/// A part of a song that is played in a scene.
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) title: String,
-    /// Start of the song in the scene, in seconds.
+    /// Start of the played part in the scene, in seconds.
     pub(super) start: f64,
     /// Duration of the played part in the scene, in seconds.
     pub(super) seconds: f64,

@@ -39,7 +39,10 @@ pub(super) struct DemoSong {
 
 /// Decodes the bundled songs from the files in `folder`.
 pub(super) fn decode(folder: &Path) -> Result<Vec<DemoSong>> {
-    SONGS.iter().map(|(name, _)| decode_one(&folder.join(name)).with_context(|| (*name).to_owned())).collect()
+    SONGS
+        .iter()
+        .map(|(name, _)| decode_one(&folder.join(name)).with_context(|| format!("demo song {name}")))
+        .collect()
 }
 
 fn decode_one(path: &Path) -> Result<DemoSong> {

@@ -59,9 +59,9 @@ pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str,
 const SINK_ADVICE: &str = "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
 
 /// Checks the source bucket, which contains songs to index and files to identify. Lists the bucket and tests reading
-/// below the prefixes of the process's roles. With the role check, also writes, reads and deletes a test object where
-/// reports are written. Returns `None` if no source bucket is set, or if the process has neither the role check nor
-/// index.
+/// below the prefixes of the process's roles. With the role `check`, also writes, reads and deletes a test object where
+/// reports are written. Returns `None` if no source bucket is set, or if the process has neither the role `check` nor
+/// the role `index`.
 pub(super) async fn source_bucket(
     objects: &dyn Objects,
     files: &FilesSettings,

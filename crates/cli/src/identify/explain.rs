@@ -10,7 +10,7 @@ use crate::output::{clock, format_duration};
 
 /// Peak amplitude below which the explanation is that the input is too quiet (-66 dBFS). Recordings below this level
 /// are not louder than their noise floor. The search has no such limit. With -60 dBFS, quiet classical music would get
-/// this explanation wrongly; with -72 dBFS, one bit of 16-bit noise (-90 dBFS) would still count as silence.
+/// this explanation wrongly; with -72 dBFS, 16-bit noise with a peak of 10 quantization steps would not get it.
 const MIN_PEAK_AMPLITUDE: f32 = 0.0005;
 
 /// Length in seconds below which the explanation is that the input is too short. Most shorter clips have too few

@@ -147,7 +147,12 @@ fn advice(error: &std::io::Error) -> String {
 
 /// Returns the absolute path without `.` and `..`, with symbolic links kept. Returns `None` if the path is not UTF-8.
 pub(crate) fn source_name(path: &Path) -> Result<Option<String>> {
-    let absolute = std::path::absolute(path).context("the current folder is gone")?;
+    let absolute = std::path::absolute(path).with_context(|| {
+        format!(
+            "cannot resolve the path {:?}; check that the current folder exists",
+            path.display().to_string()
+        )
+    })?;
     let mut plain = PathBuf::new();
     for component in absolute.components() {
         if component == Component::ParentDir {

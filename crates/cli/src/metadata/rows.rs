@@ -35,7 +35,7 @@ struct MetadataRow {
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFile {
     rows: Vec<MetadataRow>,
-    /// Indices in `rows` by the path in the row. This path is the end of the path of a music file.
+    /// Indices in `rows` by the path that the row gives. The row is for the music file whose path ends with this path.
     by_path: HashMap<PathBuf, usize>,
     by_isrc: HashMap<String, usize>,
     /// The first invalid rows, at most [`MAX_REASONS`], in order of line.

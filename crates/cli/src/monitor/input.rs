@@ -28,7 +28,7 @@ pub(super) fn open(argument: &str, pcm: Option<PcmFormat>) -> Result<StreamInput
             );
         }
         if pcm.is_some() {
-            bail!("--pcm applies to standard input and files only");
+            bail!("--pcm applies to standard input and files only; remove it");
         }
         return Ok(StreamInput::Url(argument.to_owned()));
     }

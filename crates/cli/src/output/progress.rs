@@ -110,7 +110,8 @@ impl<'a> ItemCounter<'a> {
         Self { output, bar, what, count: AtomicU64::new(0) }
     }
 
-    /// Counts one more item. `part` is the amount by which the bar advances, in units of its total.
+    /// Counts one more item. `part` is the amount by which the bar advances, in the unit of the bar's total (items or
+    /// bytes).
     pub(crate) fn advance(&self, part: u64) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {

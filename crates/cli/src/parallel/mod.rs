@@ -5,17 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Maximum number of inputs per thread that can be processed before the result that is delivered next. It bounds the
-/// memory for finished results, which are small: matches or a packed constellation, but no decoded audio. With 16,
-/// threads are idle more often while one long input is processed; with 64, more results are lost when the run is
-/// stopped.
+/// Maximum number of inputs per thread that can be in progress or finished while their results are not yet delivered,
+/// because an earlier input is still in progress. It bounds the memory for finished results, which are small: matches
+/// or a packed constellation, but no decoded audio. With 16, threads are idle more often while one long input is
+/// processed; with 64, more results are lost when the run is stopped.
 const MAX_AHEAD_PER_JOB: usize = 32;
 
 /// The processing of an input panicked, which is a bug. The other inputs are still processed.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// The answer of the function that receives the results: whether it wants more of them.
+/// Return value of the function that receives the results, which continues or stops the processing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// Deliver further results.

@@ -3,12 +3,13 @@
 use refrain_core::fingerprint::{Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND};
 use refrain_core::matching::Match;
 
-/// Maximum distance in time, in ticks, between an expected peak of the song and a peak of the input for the peak to
-/// count as found. It is about three standard errors of a peak after a codec. The matcher uses the same tolerance in
-/// its final stage; with another value, the picture would show other peaks as found than the match counts.
+/// Maximum distance in time, in ticks ([`TICKS_PER_SECOND`]), between an expected peak of the song and a peak of the
+/// input for the expected peak to count as found. It is about three standard errors of a peak after a codec. The
+/// matcher uses the same tolerance in its final stage; with another value, the picture would show other peaks as found
+/// than the match counts.
 const TOLERANCE_TICKS: f64 = 4.0;
-/// Maximum distance in frequency, in steps, between an expected peak and a peak of the input. It is also that of the
-/// matcher.
+/// Maximum distance in frequency, in steps ([`STEPS_PER_HERTZ`]), between an expected peak and a peak of the input. The
+/// matcher uses the same tolerance.
 const TOLERANCE_STEPS: f64 = 6.0;
 /// [`TOLERANCE_TICKS`] in milliseconds.
 pub(super) const TOLERANCE_MS: f64 = 1000.0 * TOLERANCE_TICKS / TICKS_PER_SECOND;

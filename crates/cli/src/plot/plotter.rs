@@ -132,8 +132,8 @@ impl Plotter<'_> {
         Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
     }
 
-    /// Draws the pictures of matches or of rejected candidates; `kind` is one of the two. Adds a note to `result` if
-    /// some pictures are not drawn.
+    /// Draws the pictures of matches or of rejected candidates. `kind` is [`MATCH`] or [`REJECTED`]. Adds a note to
+    /// `result` if some pictures are not drawn.
     fn matches(
         &self,
         plotted: &PlottedInput<'_>,

@@ -154,7 +154,8 @@ impl<'a> S3Command<'a> {
             roles: service.roles,
             live: (service.streams.monitor.live, service.streams.events),
         };
-        let files = Files::new(parts, service.files).context("cannot start threads")?;
+        let files =
+            Files::new(parts, service.files).context("cannot start the threads that process objects")?;
         Ok(Self { context, files, output, failed: 0 })
     }
 

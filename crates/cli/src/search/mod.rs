@@ -103,8 +103,8 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Adds tracks to the index that were added to the catalog since the last update. Does nothing for an index that
-    /// follows the catalog.
+    /// Applies the changes of the catalog since the last update to the index. Does nothing for a local index that
+    /// follows the catalog in the background.
     pub(crate) fn refresh(&self) -> Result<()> {
         match &self.index {
             IndexSource::OnDemand(index_sync) => self.context.refresh(&mut lock(index_sync), self.output),

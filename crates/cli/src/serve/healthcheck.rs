@@ -64,10 +64,13 @@ fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
         stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response)?;
         std::io::Result::Ok(response)
     };
-    let response = exchange(&mut stream).with_context(|| format!("{address} does not answer"))?;
+    let response = exchange(&mut stream)
+        .with_context(|| format!("no response from {address}; check that the service listens there"))?;
     let response = String::from_utf8_lossy(&response);
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.with_context(|| format!("{address} returned an invalid HTTP response"))?;
+    let status = status.with_context(|| {
+        format!("{address} returned an invalid HTTP response; check that the service listens there")
+    })?;
     Ok((status, body.to_owned()))
 }

@@ -10,7 +10,7 @@ use super::layer::Layer;
 use crate::limited_file::read_limited;
 use crate::output::redact_secrets;
 
-/// Maximum size of a settings file in bytes (1 MiB), which is seventy times the size of docs/service.toml. The limit is
+/// Maximum size of a settings file in bytes (1 MiB), which is fifty times the size of docs/service.toml. The limit is
 /// needed because the file is read into memory, and a device such as `/dev/zero` has no end.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 

@@ -153,7 +153,10 @@ impl SinkVariables {
     }
 
     fn sink(&self, table: &SinkTable) -> Result<SinkSettings> {
-        let kind = table.kind.context("a sink has no kind; use s3, sns, webhook, folder or stdout")?;
+        let kind = table.kind.with_context(|| {
+            let name = table.name.as_deref().unwrap_or("without a name");
+            format!("a sink has no kind (sink {name}); use s3, sns, webhook, folder or stdout")
+        })?;
         let name = table.name.clone().unwrap_or_else(|| kind_name(kind).to_owned());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=MAX_NAME_CHARS).contains(&name.len()) || !name.chars().all(plain) {
@@ -185,7 +188,7 @@ impl SinkVariables {
             SinkKindName::Webhook => {
                 let SecretText(url) = required("url", kind, url)?;
                 if !(url.starts_with("https://") || url.starts_with("http://")) {
-                    bail!("url is neither http:// nor https://");
+                    bail!("url is neither http:// nor https://; correct it");
                 }
                 let variable = if has_variable_name { self.secret.as_ref() } else { None };
                 SinkKind::Webhook {

@@ -196,6 +196,8 @@ fn lease_seconds(stream: &Stream, now: i64) -> Option<f64> {
 
 /// Returns the current time in milliseconds since 1970.
 fn now() -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
-    i64::try_from(now.as_millis()).context("this machine's clock is far in the future")
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("this machine's clock is before 1970; set the clock")?;
+    i64::try_from(now.as_millis()).context("this machine's clock is far in the future; set the clock")
 }

@@ -29,7 +29,7 @@ pub(super) fn set(args: &SetArgs, context: &CommandContext, output: &Output) -> 
             .split_once('=')
             .with_context(|| format!("{value:?} is not KEY=VALUE; use KEY= to clear a value"))?;
         if name.trim().is_empty() || READ_ONLY_NAMES.contains(&name.trim().to_ascii_lowercase().as_str()) {
-            bail!("{name:?} cannot be set");
+            bail!("{name:?} cannot be set; it is empty or read-only");
         }
         if value.trim().is_empty() {
             fields.clear(name);

@@ -67,7 +67,7 @@ fn unreadable_inputs(sandbox: &Sandbox) -> Vec<(PathBuf, &'static str)> {
     vec![
         (sandbox.file("b/empty.mp3", ""), "is empty"),
         (sandbox.file("b/text.mp3", "This is not music. ".repeat(500)), "not an audio file"),
-        (sandbox.file("b/no-sound.wav", wav(1, 44_100, 1, 2, &[])), "holds no sound"),
+        (sandbox.file("b/no-sound.wav", wav(1, 44_100, 1, 2, &[])), "contains no audio"),
         (circle, "circle.wav: "),
         (sandbox.path("b/gone.wav"), "gone.wav: "),
     ]

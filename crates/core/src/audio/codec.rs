@@ -23,7 +23,7 @@ pub(super) struct Shape {
 enum DecoderKind {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
-        /// True if [`Codec::decode`] drops the encoder delay, and false if the decoder does.
+        /// True if [`Codec::decode`] drops the encoder delay and padding, and false if `decoder` drops them.
         trim: bool,
     },
     Opus(Box<OpusTrack>),
@@ -136,7 +136,7 @@ fn unsupported(codec: AudioCodecId, error: &Error) -> String {
     }
 }
 
-/// Returns the name of a codec for the message that it is not supported.
+/// Returns the name of a codec for the error message about an unsupported codec.
 pub(super) fn codec_name(codec: AudioCodecId) -> String {
     match codec {
         id::CODEC_ID_AC3 => "Dolby Digital (AC-3)".to_owned(),

@@ -81,7 +81,7 @@ pub enum AudioError {
         name: String,
     },
     /// The container can be read, but contains no audio track.
-    #[error("{name} ({container}) has no audio track")]
+    #[error("{name} ({container}) has no audio track; leave it out")]
     NoAudioTrack {
         /// Name of the file.
         name: String,
@@ -105,7 +105,7 @@ pub enum AudioError {
         reason: String,
     },
     /// The file is valid, but its audio track is empty.
-    #[error("{name} holds no sound: its audio track is empty")]
+    #[error("{name} contains no audio: its audio track is empty; leave it out")]
     NoSound {
         /// Name of the file.
         name: String,
@@ -127,7 +127,7 @@ pub enum AudioError {
         name: String,
         /// The limit that is exceeded.
         limit: LimitKind,
-        /// Value of the file.
+        /// Length in seconds, sample rate in hertz, or number of channels of the file.
         found: f64,
         /// Maximum value that the limit allows.
         allowed: f64,

@@ -58,8 +58,9 @@ impl AudioReader {
         Self::from_seekable(open, metadata.len(), &name, limits)
     }
 
-    /// Opens a seekable source of `length` bytes. `open` must return the source at its start. It can be called twice,
-    /// because a truncated source is read in another way. `name` is the name of the source in messages.
+    /// Opens a seekable source of `length` bytes. `open` must return the source at its start. This method may call
+    /// `open` twice, because a source that cannot be read with seeking, such as a truncated file, is read as a stream
+    /// from its start. `name` is the name of the source in messages.
     ///
     /// # Errors
     /// [`AudioError`], which contains `name`, if the source cannot be read or contains no audio that can be decoded.

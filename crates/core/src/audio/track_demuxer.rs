@@ -61,7 +61,8 @@ impl TrackDemuxer {
         }
     }
 
-    /// Returns the first I/O error of the source since the last call, or `None` if no read has failed.
+    /// Returns the first I/O error of the source since the last call, or `None` if no read has failed. `name` is the
+    /// name of the file in the error.
     pub(super) fn read_error(&self, name: &str) -> Option<AudioError> {
         let first_error = match self {
             Self::Container(container) => container.first_error(),

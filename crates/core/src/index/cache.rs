@@ -127,8 +127,8 @@ impl Cache {
     }
 
     /// Applies the changes of the catalog after [`Cache::position`] up to `position`: `added` tracks become searchable,
-    /// and `removed` tracks are no longer found. The files contain both when this method returns. Track numbers are
-    /// never reused, so a track that is in both lists is not added.
+    /// and `removed` tracks are no longer found. The files contain these changes when this method returns. Track
+    /// numbers are never reused, so a track that is in both lists is not added.
     ///
     /// If another process has changed the files, this method loads them and does not apply the changes. Callers must
     /// check [`Cache::position`] afterwards.

@@ -18,9 +18,9 @@ use crate::fingerprint::Constellation;
 /// value, memory is about 800 MB. At half this value, a first build writes twice as many runs, which must be merged
 /// later.
 const MAX_PEAKS_PER_RUN: usize = 16 << 20;
-/// A run is merged with all smaller runs if it has at most this many times the sum of their postings. So the number of
-/// runs grows with the logarithm of the number of tracks. At half this value, more runs remain, and every search reads
-/// all of them. At twice this value, runs are merged earlier, and adding tracks takes longer.
+/// A run is merged with all smaller runs if its number of postings is at most this many times the sum of theirs. So the
+/// number of runs grows with the logarithm of the number of tracks. At half this value, more runs remain, and every
+/// search reads all of them. At twice this value, runs are merged earlier, and adding tracks takes longer.
 const MERGE_RATIO: u64 = 2;
 /// A run is rewritten without its removed tracks if at least one in this many of its tracks (a quarter) is removed. At
 /// 2, removed tracks may take half of the space of a run. At 8, removing an eighth of the tracks rewrites the whole
@@ -80,7 +80,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Marks those of the `removed` tracks as removed that an existing run contains.
+    /// Records in the manifest which of the `removed` tracks an existing run contains.
     fn remove(&mut self, removed: &[TrackNumber]) -> Result<(), IndexError> {
         if removed.is_empty() {
             return Ok(());
@@ -153,8 +153,8 @@ impl Draft {
         Ok(None)
     }
 
-    /// Writes a run file under a temporary name, renames it and opens it. Returns the value that `write` returned with
-    /// its output.
+    /// Creates a run file under a temporary name, calls `write` to write its content, renames it and opens it. Returns
+    /// the value that `write` returned in addition to the writer.
     fn write<T>(
         &mut self,
         write: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, T), WriteError>,

@@ -31,7 +31,8 @@ pub(crate) fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads the output of [`pack_groups`]. `postings` must be the same sum. Returns `None` if the bytes are invalid.
+/// Reads the output of [`pack_groups`]. `postings` must be the sum that was passed to [`pack_groups`]. Returns `None`
+/// if the bytes are invalid.
 pub(crate) fn unpack_groups(bytes: &[u8], postings: u64) -> Option<Vec<u32>> {
     let mut bits = BitReader::new(bytes);
     (0..GROUPS).map(|_| u32::try_from(bits.rice(groups_rice(postings))?).ok()).collect()

@@ -28,10 +28,10 @@ pub(crate) const TRACK_ENTRY_BYTES: usize = 32;
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
 /// Margin: silence before each track on the time line, in units of a posting's time (16 s). It is longer than the
 /// windows of files (15 s), so that an offset identifies its track. A track that begins near the end of a longer window
-/// is not found in that window. Such windows are the live window (18 s: the last 2 s are affected) and windows at a
-/// higher speed (15 s at 1.5 times the speed: the last 4 s). At half this value, a track that begins later than 8 s in
-/// a window is not found. At twice this value, the time line is longer, so searches count more hypotheses and need
-/// stronger matches. Part of the file format.
+/// is not found in that window. Such windows are the longest window of live streams (18 s: the last 2 s are affected)
+/// and windows at a higher speed (15 s at 1.5 times the speed: the last 4 s). At half this value, a track that begins
+/// later than 8 s in a window is not found. At twice this value, the time line is longer, so searches count more
+/// hypotheses and need stronger matches. Part of the file format.
 pub(crate) const TRACK_MARGIN_UNITS: u32 = 690;
 /// Maximum length of the time line of one run, in units of a posting's time: about three years. Further tracks are
 /// written to another run.

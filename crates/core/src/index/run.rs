@@ -200,7 +200,7 @@ impl Run {
     }
 
     /// Returns the directory entries of the buckets that contain the hashes `low ..= high`, and the next entry after
-    /// them. Both numbers must be valid hashes.
+    /// them. `low` and `high` must be valid hashes.
     #[inline]
     fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
         let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);

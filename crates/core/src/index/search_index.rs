@@ -25,8 +25,8 @@ pub(crate) trait SearchIndex: Sync {
 pub(crate) trait SearchSession {
     /// Collects the votes of several lookups. `probes` contains the probes of all lookups, sorted by their first hash,
     /// so that each bucket is decoded once. `votes` contains one list for each lookup, as a buffer. For each run, the
-    /// lists are cleared and filled with one offset bin per posting. Then `count` is called with the index of the run
-    /// and the lists, which it may reorder.
+    /// lists are cleared, and each posting that a lookup finds adds the number of its offset bin to the list of the
+    /// lookup. Then `count` is called with the index of the run and the lists; `count` may reorder the lists.
     fn vote(
         &mut self,
         probes: &[Probe],

@@ -90,10 +90,10 @@ fn follow<'a>(
     followed
 }
 
-/// Returns the plays of one track. A track plays only once at a time, so each stretch is followed without the time of
-/// the stretches before it in the list, which have more evidence. Otherwise a repetitive track would also match a beat
-/// too early or too late, with peaks of the query that its sparse constellation does not contain. Peaks marked in
-/// `used` belong to other tracks.
+/// Returns the plays of one track from its `followed` stretches, which are sorted by falling evidence. A track plays
+/// only once at a time, so a stretch that overlaps a better one is followed again without the query's peaks in the time
+/// of the better one. Otherwise a repetitive track would also match a beat too early or too late, with peaks of the
+/// query that its sparse constellation does not contain. Peaks marked in `used` belong to other tracks.
 fn track_plays<'a>(
     followed: Vec<FollowedTrace<'a>>,
     query: &Query<'_>,
@@ -152,8 +152,9 @@ fn mark_stretch(excluded: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)
     excluded[from..to.max(from)].fill(true);
 }
 
-/// Adds a play of a track to `plays`, a list of groups of plays of one recording. All groups of which the play is a
-/// version become one group with the play. Without such groups, the play starts a new one.
+/// Adds a play of a track to `plays`, a list of groups; each group contains plays of one recording. The play and all
+/// groups of its recording that contain a simultaneous play become one group. Without such groups, the play starts a
+/// new group. `is_recording` returns true for the tracks that carry the recording of the play.
 fn add_to_plays<'a>(
     plays: &mut Vec<Vec<TrackPlay<'a>>>,
     track_play: TrackPlay<'a>,

@@ -76,8 +76,8 @@ impl WindowResults<'_> {
         rest
     }
 
-    /// Returns the best rejected candidate of each recording that is not an alternative: the best of these, at most
-    /// [`MAX_REJECTED`], best first.
+    /// Returns rejected candidates, best first: the best candidate of each recording that is not an alternative, and at
+    /// most [`MAX_REJECTED`] in total.
     fn rejected(
         &self,
         mut rest: Vec<(&Alignment, f64, &Window<'_>)>,

@@ -36,9 +36,10 @@ const MAX_COMPETING_LOG_P: f64 = -3.0;
 /// competitor can take away about as much evidence as it has. At half this value, more competitors are computed that
 /// change little; at twice this value, competitors with up to a fifth of the evidence are ignored.
 const MIN_DISCOUNT_FRACTION: f64 = 0.1;
-/// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track,
-/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half this value, unknown music that coincides
-/// with several tracks matches; at twice this value, songs that share material with another track are lost.
+/// Factor on the evidence of the best other track in the same query; the product is subtracted from the evidence of a
+/// match. It is above 1, because chance can give as much evidence as the other track has, and a little more. Chosen
+/// with the clips of `docs/accuracy.md`. At half this value, unknown music that coincides with several tracks matches;
+/// at twice this value, songs that share material with another track are lost.
 const OTHER_TRACK_WEIGHT: f64 = 1.3;
 /// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins. At
 /// half this value, a song that overlaps the match by a third competes with all of its evidence; near 1, competitors in
@@ -65,14 +66,14 @@ const EXPLAINED_PROBABILITY: f32 = 0.7;
 /// full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SelfSimilarity {
-    /// Weight, 0 to 1, of the evidence that other places of the recording explain, too. Such evidence counts, because
-    /// under noise only the loudest sounds of a song are found, and a song repeats them.
+    /// Weight, 0 to 1, of the match's evidence in peaks that other places of the recording explain, too. Such evidence
+    /// counts, because under noise only the loudest sounds of a song are found, and a song repeats them.
     pub(crate) shared: f64,
     /// Factor on the evidence that the best other place has in peaks that the match does not explain; the product is
-    /// subtracted from the shared evidence. This evidence is zero for a true match, but positive for unknown music with
-    /// the same beat.
+    /// subtracted from the shared evidence. The other places of a true match have no such evidence; unknown music with
+    /// the same beat gives such evidence to every place.
     pub(crate) unshared: f64,
-    /// Fraction of the evidence of the best other place that is subtracted.
+    /// Fraction of the evidence of the best other place that is subtracted from the evidence of the match.
     pub(crate) reached: f64,
 }
 
@@ -98,9 +99,10 @@ impl SelfSimilarity {
 
 /// Returns the log-probability of chance of the match `one` after discounting its competitors, which must be sorted
 /// best first. Only the query's peaks for which `counts` is true are used. A place in a copy of the track, according to
-/// `recordings`, is another place of the same recording. `place_in` returns the alignment of the match in a given
-/// track. Two tracks are compared last, because that is the most expensive condition. Further competitors can only
-/// raise the result, so the search for them ends above `limit`, and a result above `limit` may be too low.
+/// `recordings`, is another place of the same recording. `place_in` returns the alignment of the match in a given copy
+/// of its track, or `one` if the track is no such copy. A competitor that plays the same audio as the match is left
+/// out; this is checked last, because comparing two tracks is expensive. Each competitor can only raise the result, so
+/// no further competitors are discounted once the result exceeds `limit`. A result above `limit` may be too low.
 pub(crate) fn discount_alternatives<'a>(
     (one, place_in): (&Alignment, &dyn Fn(TrackNumber) -> &'a Alignment),
     competitors: &[&Alignment],
@@ -201,7 +203,8 @@ impl ResidualEvidence {
     }
 }
 
-/// Returns the indices of the query's peaks that an alignment explains.
+/// Returns the indices of the query's peaks that an alignment explains: the peaks that were found at the expected place
+/// of a peak of the track.
 fn explained(one: &Alignment) -> HashSet<u32> {
     one.outcomes.iter().filter_map(|o| o.query).collect()
 }

@@ -23,12 +23,12 @@ use super::significance::{BANDS, band, mean};
 use super::verify::Alignment;
 use likelihood::{DEPTHS, Depths, LEVEL_TRANSITIONS, PerLevel, masked, normalized, unmasked};
 
-/// Number of bins on each side of a found peak that belong to the peak. At 0, the slopes of a peak count as places
+/// Number of bins on each side of a query's peak that belong to the peak. At 0, the slopes of a peak count as places
 /// without one; at 2, other sounds are counted as part of the peak.
 const PEAK_RADIUS_BINS: usize = 1;
-/// Number of frames that belong to a found peak. It is about the length of the transform (4 frames of 23 ms). If the
-/// value is too small or too large, places without peaks are counted as too loud or too quiet, and the check is less
-/// exact.
+/// Number of frames that belong to a peak of the query. It is about the length of the transform (4 frames of 23 ms). If
+/// the value is too small or too large, places without peaks are counted as too loud or too quiet, and the check is
+/// less exact.
 const PEAK_FRAMES: f32 = 3.0;
 /// Weight of the band's distribution in the distribution of each of its bins, in frames. 40 frames are about one
 /// second, compared with the 10 s of a window. At half this value, rare depths of single bins are noisy; at twice this

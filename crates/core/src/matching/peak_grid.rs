@@ -24,9 +24,9 @@ pub(crate) const MAX_TIME_TOLERANCE_TICKS: f64 = 16.0;
 /// The peaks of a window, sorted by tile. Owns reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct PeakGrid {
-    /// Tick at which the first row begins.
+    /// Tick at which the first row of tiles begins. A row contains all tiles of the same time.
     origin: i64,
-    /// Number of rows.
+    /// Number of rows of tiles.
     rows: usize,
     /// Index of the first peak of each tile, row by row, followed by the number of peaks.
     starts: Vec<u32>,

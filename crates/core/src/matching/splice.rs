@@ -78,8 +78,8 @@ mod tests {
 
     const LENGTH: f64 = 180.0;
 
-    /// Returns the jump, in seconds, between two stretches, each given by its start, its end and the position in the
-    /// track at its start.
+    /// Returns the jump between two stretches, each given by its start, its end and the position in the track at its
+    /// start. All times are in seconds.
     fn between(before: (f64, f64, f64), after: (f64, f64, f64)) -> Option<f64> {
         let line = |(from, _, place): (f64, f64, f64)| Line {
             offset: (place - from) * TICKS_PER_SECOND,

@@ -275,7 +275,8 @@ fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64)
     }
 }
 
-/// Returns the number of landmarks of a stretch of a track whose two peaks were both found, according to `found`.
+/// Returns the number of landmarks of a stretch of a track whose two peaks were both found. `peaks` are the peaks of
+/// the stretch. `found` is called with an index into `peaks` and returns true if this peak was found in the query.
 pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> u32 {
     let mut aligned = 0;
     landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));
@@ -283,7 +284,8 @@ pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> 
 }
 
 impl Alignment {
-    /// Returns the match for this alignment in its window.
+    /// Returns the match for this alignment in its window. `log_p` is the log-probability of chance, and `correction`
+    /// is the natural logarithm of the number of hypotheses.
     pub(crate) fn report(&self, log_p: f64, correction: f64, window: &Window<'_>) -> Match {
         Match {
             track: self.reference.number,

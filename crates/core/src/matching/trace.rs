@@ -1,4 +1,4 @@
-//! Traces: follow an alignment beyond its window to both ends of the airing.
+//! Traces: alignments that are followed beyond their window to both ends of the airing.
 
 use std::sync::Arc;
 
@@ -15,8 +15,9 @@ use super::verify::Alignment;
 /// that a longer round would cross; at twice this value, short airings are compared with much audio outside of them,
 /// which costs time.
 const MIN_ROUND_TICKS: f64 = 10.0 * TICKS_PER_SECOND;
-/// Maximum number of rounds in which a trace is extended. Each round extends the trace by its current length in both
-/// directions, so an airing of 11 hours is followed to its ends.
+/// Maximum number of rounds in which a trace is extended. Each round searches on each side as far as
+/// the current length of the trace. So the length at least doubles per round until both ends are found: from 10 s to 11
+/// hours in 12 rounds.
 const MAX_ROUNDS: usize = 12;
 /// Tolerance while the line is still being fitted; it is a little wider than the final one. At half this value, a line
 /// that drifts loses its peaks before it can be fitted; at twice this value, chance hits distort the line.
@@ -194,7 +195,7 @@ impl Trace {
     }
 }
 
-/// Returns the evidence of these outcomes, using the chance of the whole query.
+/// Returns the evidence of these outcomes. Probabilities of chance hits are those of [`Query::chance`].
 pub(crate) fn evidence_of(
     reference: &Reference,
     outcomes: &[PeakOutcome],

@@ -33,8 +33,8 @@ const _: () = assert!(WIDE[0].time <= MAX_TIME_TOLERANCE_TICKS);
 /// Maximum number of additional fits. The fits end earlier when the line no longer improves. The value affects only a
 /// few lines at changed scales.
 const MAX_EXTRA_FITS: usize = 8;
-/// Minimum decrease of the quick log-probability of chance in a fit for which another fit is made. The value changes
-/// the number of fits; the best line is kept in any case.
+/// Minimum decrease of [`Alignment::quick_log_p`] by a fit, for which another fit follows. The value changes the number
+/// of fits; the best line is kept in any case.
 const MIN_FIT_GAIN: f64 = 2.0;
 
 /// Statistics of a window that verification needs.

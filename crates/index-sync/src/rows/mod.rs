@@ -46,7 +46,7 @@ impl IndexRows {
     /// called within the runtime in which the catalog was opened.
     ///
     /// # Errors
-    /// [`CatalogError`] if the database is unavailable.
+    /// [`SyncError::Catalog`] if the database is unavailable.
     pub async fn open(&self) -> Result<(DatabaseIndex, u64), SyncError> {
         store::open(Arc::clone(&self.catalog)).await
     }
@@ -118,7 +118,7 @@ async fn insert_run(
     .map(drop)
 }
 
-/// Number of rows, about 1.5 MB, from which they are written by `COPY` and not by `INSERT`. The end of a copy takes 40
+/// Minimum number of rows, about 1.5 MB, that are written by `COPY` instead of `INSERT`. The end of a copy takes 40
 /// ms. At half this value, small batches have this pause too; at twice this value, batches of up to 3 MB do not use the
 /// faster copy.
 const COPY_MIN_ROWS: usize = 1000;
@@ -147,8 +147,8 @@ async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> R
     Ok(())
 }
 
-/// Returns true if partitions are on other servers. Before PostgreSQL 16, a copy sends each row to such a partition
-/// separately and waits for the response.
+/// Returns true if partitions of `refrain.postings` are on other servers. Before PostgreSQL 16, a copy sends each row
+/// to such a partition separately and waits for the response.
 async fn is_spread(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_foreign_table f \
          ON f.ftrelid = i.inhrelid WHERE i.inhparent = 'refrain.postings'::regclass)";

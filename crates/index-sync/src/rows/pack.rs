@@ -159,7 +159,7 @@ impl IndexRows {
     }
 
     /// Marks tracks as removed in their runs, for a later merge to drop them. Returns the number of tracks that were
-    /// marked, and the sum of their units on the time lines.
+    /// marked, and the sum of the lengths that they take on the time lines of the runs, in units of 23 ms.
     async fn mark_removed(
         &self,
         transaction: &mut Transaction,

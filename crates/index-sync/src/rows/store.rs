@@ -16,7 +16,7 @@ use super::DatabaseIndex;
 use super::groups_from_bytes;
 use crate::result::SyncError;
 
-/// Reads the rows of the index for searches, whose threads may block.
+/// Reads the rows of the index for searches. Each read blocks the calling thread.
 struct PostgresRowStore {
     catalog: Arc<PostgresCatalog>,
     runtime: Handle,
@@ -54,7 +54,8 @@ pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex
     Ok((index, if is_current { position } else { 0 }))
 }
 
-/// Reads the state with one statement, so that its parts are consistent.
+/// Reads the state of the index (the row of `refrain.search`, and the runs) with one statement, so that its parts are
+/// consistent.
 async fn read_state(catalog: &PostgresCatalog) -> Result<PgRow, CatalogError> {
     let sql = "SELECT s.position, s.generation, s.scheme, s.tracks, s.units, s.groups, r.runs, r.bucket_bits, r.time_bits \
          FROM refrain.search s, (SELECT coalesce(array_agg(run ORDER BY run), '{}') AS runs, \
@@ -93,7 +94,7 @@ impl PostgresRowStore {
         }
     }
 
-    /// Reads rows and the generation with one statement, so that both are consistent.
+    /// Reads the rows of `buckets` and the generation of the index with one statement, so that both are consistent.
     async fn read_rows(&self, buckets: &[i32]) -> RowsResult<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";

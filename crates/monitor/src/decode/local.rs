@@ -25,7 +25,8 @@ const MAX_SILENCE_SAMPLES: u64 = 2 * SAMPLE_RATE as u64;
 /// second of audio.
 const LEAD_SAMPLES: u64 = SAMPLE_RATE as u64;
 
-/// Samples of a frame of the spectrogram, which are 4 ticks. A new fingerprinter begins at the start of a frame.
+/// Samples at 44.1 kHz from one frame of the spectrogram to the next: 4 ticks of 256 samples (5.8 ms) each. A new
+/// fingerprinter begins at the start of a frame.
 const FRAME_SAMPLES: u64 = 1_024;
 const TICKS_PER_FRAME: u64 = 4;
 

@@ -12,6 +12,8 @@ mod child;
 mod local;
 mod piece;
 
+use std::sync::Arc;
+
 use refrain_isolation::{DecoderSession, SessionError};
 use refrain_stream::{
     ClockAnchor, DecoderReport, DecoderSettings, Delivery, Gap, GapReason, LiveAudio, LiveChunk, StreamClock,
@@ -26,14 +28,16 @@ pub(super) use piece::{FingerprintedSpan, PeakBatch};
 
 /// Decodes and fingerprints one stream, in this process or in a child process.
 pub(super) struct IsolatedDecoder {
+    /// Id of the stream, which identifies the stream in the log.
+    id: Arc<str>,
     settings: DecoderSettings,
     inner: DecoderBackend,
     /// Clock of an earlier worker, which is sent when a decoder in a child process is opened. `None` if there is no
     /// such clock, and for a decoder in this process.
     anchor: Option<ClockAnchor>,
-    /// Number of consecutive deliveries that killed the decoder process, up to the last delivery.
+    /// Number of consecutive deliveries that killed the decoder process; 0 if the last delivery was decoded.
     deaths: u32,
-    /// Bytes without a segment that were processed since the last decoded audio.
+    /// Bytes of a stream without segments that were processed since the last decoded audio.
     silent_bytes: usize,
 }
 
@@ -102,15 +106,15 @@ pub enum DecodeError {
 }
 
 impl IsolatedDecoder {
-    /// Creates a decoder at the start of a stream.
-    pub(super) fn new(settings: DecoderSettings) -> Self {
+    /// Creates a decoder at the start of the stream with this id.
+    pub(super) fn new(id: Arc<str>, settings: DecoderSettings) -> Self {
         let remote =
             |session| RemoteDecoder { session, state: LocalDecoderState::default(), splices: Vec::new() };
         let inner = match DecoderSession::new() {
             Some(session) => DecoderBackend::RemoteDecoder(Box::new(remote(session))),
             None => DecoderBackend::Local(Box::new(LocalDecoder::new(settings.clone()))),
         };
-        Self { settings, inner, anchor: None, deaths: 0, silent_bytes: 0 }
+        Self { id, settings, inner, anchor: None, deaths: 0, silent_bytes: 0 }
     }
 
     /// Continues the clock of an earlier worker. Has no effect after the first audio.
@@ -143,7 +147,14 @@ impl IsolatedDecoder {
             }
             Err(SessionError::Died(reason)) => {
                 self.deaths += 1;
-                tracing::warn!(reason, deaths = self.deaths, "decoder process died, skipping the media");
+                tracing::warn!(
+                    stream = %self.id,
+                    reason,
+                    deaths = self.deaths,
+                    seconds,
+                    bytes,
+                    "decoder process died, skipping the media"
+                );
                 if self.deaths >= MAX_CONSECUTIVE_DEATHS {
                     return Err(DecodeError::Hostile(reason));
                 }
@@ -168,7 +179,11 @@ impl IsolatedDecoder {
                 // The request is not retried: the stream is over, and only the audio that the decoder held back is
                 // lost.
                 if let Err(error) = remote.call(&DecodeRequest::Finish, self.anchor, out) {
-                    tracing::warn!(%error, "decoder process died at the end of a stream");
+                    tracing::warn!(
+                        stream = %self.id,
+                        %error,
+                        "decoder process died at the end of the stream, its last audio is lost"
+                    );
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The output of a decoder: peaks with their position in the stream.
+//! The output of a decoder: peaks with their position in the stream. A tick, the unit of the times of peaks, is 256
+//! samples at 44.1 kHz (5.8 ms).
 
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::Peak;

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloudErrorKind {
-    /// The object does not exist.
+    /// The object, bucket, topic, queue or channel of the operation does not exist.
     NotFound,
     /// A write found that the object exists already, or a read found that the object has been replaced.
     Conflict,

@@ -1,5 +1,6 @@
 //! The outbox dispatcher delivers the messages of the outbox to their sinks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,13 +82,16 @@ impl OutboxDispatcher {
     /// is over, and releases the claims of undelivered messages.
     pub async fn run(self, stop: CancellationToken) {
         // One task per sink: a sink that hangs blocks only its own task, and a panic in one does not stop the others.
-        let mut workers = JoinSet::new();
+        let (mut workers, mut sinks) = (JoinSet::new(), HashMap::new());
         for sink_worker in self.workers {
-            workers.spawn(sink_worker.run(self.waker.subscribe(), stop.clone()));
+            let sink = sink_worker.name().to_owned();
+            let task = workers.spawn(sink_worker.run(self.waker.subscribe(), stop.clone()));
+            sinks.insert(task.id(), sink);
         }
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "sink worker crashed, its messages wait until the service is restarted");
+                let sink = sinks.get(&error.id());
+                tracing::error!(sink, %error, "sink worker crashed, its messages wait until the service is restarted");
             }
         }
     }

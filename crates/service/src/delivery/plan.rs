@@ -13,12 +13,13 @@ use super::key::{KeyTemplate, KeyValues};
 use super::waker::Waker;
 use crate::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings};
 
-/// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below
-/// the limit of the journal for indexed text: at twice this value, the journal rejects the message. A longer name is
-/// cut, and a hash of the whole name is appended.
+/// Maximum length of the name of a message in the outbox (`NewOutboxMessage::key`), in bytes. Together with the name of
+/// the sink it stays below the limit of the journal for indexed text: at twice this value, the journal rejects the
+/// message. A longer name is cut, and a hash of the whole name is appended.
 const MAX_NAME_BYTES: usize = 1_500;
 
-/// Type of an event that reports only the song of a stream. Only sinks of the format `song` receive it.
+/// Type of an event that reports only that the current song of a stream has changed. Only sinks of the format `song`
+/// receive it.
 const CHANGE: &str = "change";
 
 /// Title that sinks of the format `song` receive if a stream starts without a song, as in the AWS sample.

@@ -70,7 +70,7 @@ pub(super) struct Circuit {
     failures: u32,
     /// Ids of the messages that failed since the last success, at most [`MAX_FAILED_MESSAGES`].
     failed: BTreeSet<i64>,
-    /// Value of `failures` when the sink was considered down; until then, equal to `failures`.
+    /// Number of failures at the moment from which the sink is considered down; equal to `failures` before that.
     failures_when_opened: u32,
 }
 

@@ -75,7 +75,13 @@ impl Attempt {
         if let Err(error) = self.shared.journal().end_attempt(&self.object).await {
             let ObjectVersion { bucket, key, .. } = &self.object;
             // The attempt then counts as a death. One death alone does not quarantine the object.
-            tracing::warn!(bucket, key, %error, max_deaths = MAX_DEATHS, "cannot store that an attempt has ended");
+            let object = ObjectName { bucket: bucket.clone(), key: key.clone() };
+            tracing::warn!(
+                %object,
+                %error,
+                max_deaths = MAX_DEATHS,
+                "cannot store that an attempt has ended, it counts as a death of a process"
+            );
         }
     }
 }

@@ -128,7 +128,7 @@ async fn links(
     let constellation = match Constellation::from_bytes(packed) {
         Ok(constellation) => constellation,
         Err(error) => {
-            tracing::warn!(track = %track.id, %error, "track has a damaged fingerprint, it is not compared");
+            tracing::warn!(track = %track.id, source = track.source, %error, "track has a damaged fingerprint, it is not compared");
             return Ok(Vec::new());
         }
     };

@@ -34,7 +34,7 @@ pub enum FilesError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The search in the index failed. A damaged index is rebuilt automatically.
-    #[error("cannot search: {0}")]
+    #[error("cannot search in the index: {0}")]
     Index(#[from] IndexError),
     /// The content of the object cannot be indexed.
     #[error("{0}")]

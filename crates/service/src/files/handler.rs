@@ -112,10 +112,12 @@ impl FilesHandler {
     fn failed(&self, object: &ObjectName, error: &FilesError) -> Disposition {
         let disposition = error.disposition();
         match &disposition {
-            Disposition::Ack => tracing::info!(%object, "object was deleted while it was read"),
+            Disposition::Ack => {
+                tracing::info!(%object, "object was deleted while it was read, ignoring its event");
+            }
             Disposition::DeadLetter(why) => {
                 self.shared.counters.files_failed.add(1);
-                tracing::warn!(%object, why, "object cannot be processed");
+                tracing::warn!(%object, why, "object cannot be processed, moving its message to the dead-letter queue");
             }
             Disposition::Retry(after) => {
                 tracing::warn!(%object, %error, seconds = after.as_secs(), "processing failed, retrying");
@@ -128,15 +130,17 @@ impl FilesHandler {
 fn log_checked(object: &ObjectName, checked: &Checked) {
     match checked {
         Checked::Reported { report, found, seconds, failed: None, .. } => {
-            tracing::info!(%object, %report, songs = found, seconds, "checked");
+            tracing::info!(%object, %report, songs = found, seconds, "object checked");
         }
         Checked::Reported { report, failed: Some(why), .. } => {
-            tracing::warn!(%object, %report, why, "object cannot be checked");
+            tracing::warn!(%object, %report, why, "object cannot be checked, its report contains the reason");
         }
         Checked::Known { report } => {
-            tracing::debug!(%object, %report, "report on this content exists already");
+            tracing::debug!(%object, %report, "report on this content exists already, not checking the object again");
         }
-        Checked::Deleted => tracing::info!(%object, "object was deleted before it was read"),
+        Checked::Deleted => {
+            tracing::info!(%object, "object was deleted before it was read, ignoring its event");
+        }
     }
 }
 
@@ -144,14 +148,16 @@ fn log_indexed(object: &ObjectName, indexed: &Indexed) {
     match indexed {
         Indexed::Added { track, damage } | Indexed::Replaced { track, damage } => {
             let replaced = matches!(indexed, Indexed::Replaced { .. });
-            tracing::info!(%object, track = %track.id, replaced, seconds = track.seconds, "indexed");
+            tracing::info!(%object, track = %track.id, replaced, seconds = track.seconds, "object indexed");
             if let Some(damage) = damage {
                 tracing::warn!(%object, damage, "object is damaged, indexed its readable part");
             }
         }
         Indexed::Unchanged { track, relabelled } => {
-            tracing::info!(%object, track = %track.id, relabelled, "object was indexed before");
+            tracing::info!(%object, track = %track.id, relabelled, "content of the object was indexed before, not indexing it again");
         }
-        Indexed::Deleted => tracing::info!(%object, "object was deleted before it was read"),
+        Indexed::Deleted => {
+            tracing::info!(%object, "object was deleted before it was read, ignoring its event");
+        }
     }
 }

@@ -75,8 +75,12 @@ pub(super) async fn index_object(
 /// Writes a report with the reason why an object was not indexed. If that fails, only the log has the reason.
 async fn report_failure(shared: &FilesContext, object: &ObjectName, facts: &ObjectFacts, why: &str) {
     match report::write_failure(shared, object, facts.etag.as_deref(), why).await {
-        Ok(report) => tracing::debug!(%object, %report, "reported why the object is not indexed"),
-        Err(error) => tracing::warn!(%object, %error, "cannot report why the object is not indexed"),
+        Ok(report) => {
+            tracing::debug!(%object, %report, "object is not indexed, its report contains the reason");
+        }
+        Err(error) => {
+            tracing::warn!(%object, %error, "cannot write the report on the object that is not indexed, only the log has the reason");
+        }
     }
 }
 

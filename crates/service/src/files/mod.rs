@@ -63,9 +63,9 @@ use crate::settings::{FilesSettings, Roles};
 use refrain_monitor::{EventKind, SnapshotSource};
 
 /// Maximum time to finish the files that are being processed when the process ends. The wait ends when all are
-/// finished. The value is below the share of a stage in the default drain time of 25 s. At half this value, more files
-/// are aborted and decoded again by another process; at twice this value, the stage is aborted before its messages are
-/// released.
+/// finished. The value is below the longest time that the shutdown stage of the files can have: 15 s, which is 60 % of
+/// the default drain time of 25 s. At half this value, more files are aborted and decoded again by another process; at
+/// twice this value, the stage is aborted before the messages about its files are released.
 const LAST_READING: Duration = Duration::from_secs(8);
 
 /// Dependencies of [`Files`].

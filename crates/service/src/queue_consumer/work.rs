@@ -91,7 +91,7 @@ impl MessageTask {
             tokio::select! {
                 biased;
                 disposition = &mut work => return disposition.unwrap_or_else(|_| {
-                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error, the message is retried");
+                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error, retrying the message; please report this with the log");
                     Disposition::Retry(PANIC_RETRY_PAUSE)
                 }),
                 _ = tick.tick() => self.change_visibility(message, self.visibility_timeout).await,
@@ -102,7 +102,7 @@ impl MessageTask {
     async fn change_visibility(&self, message: &QueueMessage, time: Duration) {
         let receipt = std::slice::from_ref(&message.receipt);
         if let Err(error) = self.queue.change_visibility(receipt, time).await {
-            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot change the visibility timeout of the message");
+            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot change the visibility timeout of the message, it is received again when its timeout expires");
         }
     }
 
@@ -127,7 +127,7 @@ impl MessageTask {
             }
             Err(error) => {
                 self.counters.messages_failed.add(1);
-                tracing::warn!(queue, message = message.id, why, %error, "cannot move message to the dead-letter queue");
+                tracing::warn!(queue, message = message.id, why, %error, "cannot move message to the dead-letter queue, retrying");
                 self.change_visibility(message, DEAD_LETTER_RETRY_PAUSE).await;
             }
         }

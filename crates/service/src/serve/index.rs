@@ -64,12 +64,16 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
     let (mut library, state) = IndexSync::open(Arc::clone(catalog), prefix).await?;
     match state {
         CacheState::Ready => {}
-        CacheState::Missing => tracing::info!("building the index"),
-        CacheState::Discarded(why) => tracing::warn!(why, "index files discarded, building the index again"),
+        CacheState::Missing => {
+            tracing::info!(index = %prefix.display(), "no index files found, building the index");
+        }
+        CacheState::Discarded(why) => {
+            tracing::warn!(index = %prefix.display(), why, "index files discarded, building the index again");
+        }
     }
     let done = library.refresh().await?;
     done.skipped.iter().for_each(skipped);
-    tracing::info!(tracks = library.snapshot().tracks(), "index ready");
+    tracing::info!(index = %prefix.display(), tracks = library.snapshot().tracks(), "index ready");
     Ok(library)
 }
 
@@ -90,7 +94,7 @@ fn log(what: FollowEvent<'_>, counters: &Counters) {
             done.skipped.iter().for_each(skipped);
         }
         FollowEvent::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index");
+            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index and retrying");
         }
         FollowEvent::Recovered => tracing::info!("reading changes of the catalog again"),
         _ => {}

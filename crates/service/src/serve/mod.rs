@@ -206,7 +206,7 @@ async fn run_parts(
     let instance = Arc::new(instance(&plan));
     let mut stages = ProcessParts { plan, shared, catalog: Arc::clone(&catalog), index, instance }.start()?;
     shared.health.queue_consumers(None);
-    tracing::info!("ready");
+    tracing::info!("service ready");
     let unexpected_end = tokio::select! {
         () = stop.cancelled() => None,
         name = stages.unexpected_end() => Some(name),
@@ -215,7 +215,7 @@ async fn run_parts(
     // The state is reported before the first part ends, so that no load balancer sends requests to this process while
     // its parts end.
     shared.health.queue_consumers(Some("stopped".to_owned()));
-    tracing::info!(seconds = drain.as_secs(), "shutting down");
+    tracing::info!(seconds = drain.as_secs(), "service shutting down");
     let ended = stages.end(Instant::now() + drain).await;
     close(&*catalog).await;
     match unexpected_end {
@@ -239,7 +239,12 @@ fn instance(plan: &ProcessPlan) -> Instance {
 async fn close(catalog: &dyn Catalog) {
     match tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT, catalog.close()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "cannot close the catalog"),
-        Err(_) => tracing::warn!("catalog not closed in time"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot close the catalog, exiting without it; no data is lost");
+        }
+        Err(_) => tracing::warn!(
+            seconds = stages::FINAL_RESPONSES_TIMEOUT.as_secs(),
+            "catalog not closed in time, exiting without it; no data is lost"
+        ),
     }
 }

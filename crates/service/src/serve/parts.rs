@@ -32,7 +32,10 @@ pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result
         );
     }
     if (roles.check || roles.index) && cloud.objects.is_none() {
-        return needs("a role that reads files", "buckets, which are not configured");
+        return needs(
+            "a role that reads files",
+            "buckets: configure the access to AWS, or leave the roles check and index out",
+        );
     }
     // A process without an address would start, and the API would be missing without any message.
     if roles.api && settings.http.listen.is_none() {
@@ -48,7 +51,10 @@ pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result
             _ => false,
         };
         if missing {
-            return needs(&format!("the sink {:?}", sink.name), "AWS, which is not configured");
+            return needs(
+                &format!("the sink {:?}", sink.name),
+                "AWS: configure the access to AWS, or remove the sink",
+            );
         }
     }
     Ok(())

@@ -148,7 +148,7 @@ impl Watch {
             tracing::warn!(
                 ?sinks,
                 messages = unconfigured_messages,
-                "messages wait for sinks that are not in the settings"
+                "messages wait for sinks that are not in the settings; add the sinks, or run `refrain outbox drop`"
             );
         }
         let configured = if self.sinks.is_empty() { all.iter().collect() } else { configured };

@@ -122,11 +122,14 @@ impl LeaseKeeper {
         let expired = self.context.instance.expire_predecessors(&*self.context.catalog);
         match timeout(RELEASE_TIMEOUT, expired).await {
             Ok(Ok(0)) => {}
-            Ok(Ok(streams)) => tracing::info!(streams, "expired the leases of a process that has ended"),
+            Ok(Ok(streams)) => {
+                tracing::info!(kind = ?self.context.kind, streams, "expired the leases of earlier processes that have ended");
+            }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "cannot expire the leases of processes that have ended, waiting for their expiry");
+                tracing::warn!(kind = ?self.context.kind, %error, "cannot expire the leases of processes that have ended, waiting for their expiry");
             }
             Err(_) => tracing::warn!(
+                kind = ?self.context.kind,
                 "leases of processes that have ended not expired in time, waiting for their expiry"
             ),
         }
@@ -136,9 +139,13 @@ impl LeaseKeeper {
         self.leases.release_all(LEAVE_TIMEOUT).await;
         let released = self.context.journal().release(self.context.owner(), None);
         match timeout(RELEASE_TIMEOUT, released).await {
-            Ok(Ok(count)) => tracing::info!(count, "leases released"),
-            Ok(Err(error)) => tracing::warn!(%error, "cannot release the leases, they expire later"),
-            Err(_) => tracing::warn!("leases not released in time, they expire later"),
+            Ok(Ok(count)) => tracing::info!(kind = ?self.context.kind, count, "leases released"),
+            Ok(Err(error)) => {
+                tracing::warn!(kind = ?self.context.kind, %error, "cannot release the leases, they expire later");
+            }
+            Err(_) => {
+                tracing::warn!(kind = ?self.context.kind, "leases not released in time, they expire later");
+            }
         }
         self.count_streams(0);
     }

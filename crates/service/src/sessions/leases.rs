@@ -58,14 +58,14 @@ impl Leases {
     /// answers. Then the leases are renewed, unless other workers have claimed the streams.
     pub(super) fn database_timed_out(&mut self) {
         if !std::mem::replace(&mut self.is_database_down, true) {
-            tracing::warn!("database does not answer, decoding continues, retrying");
+            tracing::warn!(kind = ?self.context.kind, "database does not answer, decoding continues, retrying");
         }
     }
 
     /// Records that the database answered.
     fn database_answered(&mut self) {
         if std::mem::replace(&mut self.is_database_down, false) {
-            tracing::info!("database answers again");
+            tracing::info!(kind = ?self.context.kind, "database answers again");
             self.claims_from = Instant::now() + CLAIM_GRACE.min(self.context.lease);
         }
     }
@@ -77,7 +77,12 @@ impl Leases {
             Some(Ok((task, ()))) => task,
             Some(Err(error)) => {
                 if error.is_panic() {
+                    let task = error.id();
+                    let leased = self.leased.iter().find(|(_, leased)| leased.task.id() == task);
+                    let stream = leased.map(|(session, _)| session.id.as_str());
                     tracing::error!(
+                        stream,
+                        %error,
                         "task of a stream panicked, releasing its lease; please report this with the log"
                     );
                 }
@@ -169,7 +174,9 @@ impl Leases {
                     );
                 }
             }
-            Err(error) => tracing::debug!(%error, "cannot check for streams to quarantine"),
+            Err(error) => {
+                tracing::debug!(%error, "cannot check for streams to quarantine, retrying at the next claim");
+            }
         }
     }
 
@@ -193,8 +200,10 @@ impl Leases {
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(limit, all).await.is_err() {
-            let count = self.tasks.len();
-            tracing::warn!(count, "streams not left in time, aborting them");
+            let is_running = |(_, leased): &(&SessionKey, &LeasedSession)| !leased.task.is_finished();
+            let streams: Vec<&str> =
+                self.leased.iter().filter(is_running).map(|(session, _)| session.id.as_str()).collect();
+            tracing::warn!(?streams, "tasks of streams did not end in time, aborting them");
         }
         self.tasks.shutdown().await;
         self.leased.clear();
@@ -202,7 +211,7 @@ impl Leases {
 
     fn failed(&mut self, error: &refrain_catalog::CatalogError) {
         if !std::mem::replace(&mut self.is_database_down, true) {
-            tracing::warn!(%error, "database unavailable, decoding continues, retrying");
+            tracing::warn!(kind = ?self.context.kind, %error, "database unavailable, decoding continues, retrying");
         }
     }
 }

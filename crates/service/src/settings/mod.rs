@@ -131,7 +131,7 @@ pub struct FilesSettings {
 pub enum DetectionOrigin {
     /// A live stream.
     Live,
-    /// Segments in objects that an archive output writes.
+    /// A stream of segments: objects in a bucket that an archive output of MediaLive writes.
     Archive,
     /// A file.
     File,

@@ -38,8 +38,9 @@ pub(super) enum PlatformEventError {
 }
 
 impl PlatformEventError {
-    /// Returns what to do with the message. People can correct missing rights and wrong settings, so these messages are
-    /// retried; the queue itself moves a message to its dead-letter queue after its maximum number of receives.
+    /// Returns what to do with the message whose event could not be handled. A person can correct missing permissions
+    /// and wrong settings, so a message that failed because of them is retried; the queue itself moves a message to its
+    /// dead-letter queue after its maximum number of receives.
     fn disposition(&self) -> Disposition {
         match self {
             Self::Database(CatalogError::Invalid { .. }) => Disposition::DeadLetter(self.to_string()),
@@ -135,15 +136,18 @@ impl Handler for PlatformEventHandler {
         };
         done.map_or_else(
             |error| {
-                tracing::warn!(error = %error, "cannot handle an event, the message is received again");
-                error.disposition()
+                let (PlatformEvent::Ivs { channel, .. } | PlatformEvent::MediaLive { channel, .. }) = &event;
+                let disposition = error.disposition();
+                let retry = matches!(disposition, Disposition::Retry(_));
+                tracing::warn!(channel, %error, retry, "cannot handle an event of the channel");
+                disposition
             },
             |()| Disposition::Ack,
         )
     }
 }
 
-/// Starts the stream that a channel sends now. It can have another session than `session`, which the event reported.
+/// Starts the stream that a channel sends now. Its session can differ from `session`, which the event reported.
 /// Does nothing if `session` is known already, or if the channel sends no stream. If the platform reports no start
 /// time, the stream started at `at` (milliseconds since 1970).
 pub(super) async fn start(

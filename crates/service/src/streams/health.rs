@@ -6,18 +6,19 @@ use refrain_catalog::StreamHealth;
 
 use refrain_monitor::StreamStatus;
 
-/// Time after its claim at which a stream without media counts as working: without media, it cannot kill the process. A
-/// first segment arrives within seconds. At half this value, the death of a process by a first segment that arrives
-/// after 5 s is not counted. At twice this value, a stream without media delays others: a worker claims a stream with
-/// [`SUSPECT_DEATHS`](refrain_catalog::SUSPECT_DEATHS) deaths only after its previous such stream counts as working.
+/// Time after the claim of a stream from which it counts as working, even if no media has arrived or media is queued.
+/// A stream without media cannot kill the process, and a first segment arrives within seconds. At half this value, the
+/// death of a process by a first segment that arrives after 5 s is not counted. At twice this value, a stream without
+/// media delays others: a worker claims a stream with [`SUSPECT_DEATHS`](refrain_catalog::SUSPECT_DEATHS) deaths only
+/// after its previous such stream counts as working.
 const CONFIRM_AFTER: Duration = Duration::from_secs(10);
 
-/// Time after which a decoded stream is healthy: earlier deaths of its decoder do not count any more. At half this
-/// value, a stream that kills its decoder every six minutes is never quarantined; at twice this value, rare deaths of a
-/// good stream add up to a quarantine.
+/// Time after the claim of a stream, or after the last death of its decoder, from which the stream is healthy: earlier
+/// deaths of its decoder do not count any more. At half this value, a stream that kills its decoder every six minutes
+/// is never quarantined; at twice this value, rare deaths of a good stream add up to a quarantine.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// Decides when a stream works and when it is healthy.
+/// Decides when a stream counts as working or healthy ([`StreamHealth`]).
 pub(super) struct HealthTracker {
     started: Instant,
     known: Option<StreamHealth>,

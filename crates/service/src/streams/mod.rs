@@ -7,9 +7,9 @@
 //! settings ────────┘    (the journal)        leases                    Recorder: detections, outbox ◄─ events
 //! ```
 //!
-//! Each row of the journal is a stream. The worker that holds the lease of the row follows the stream. The id of a
-//! stream is the ARN of its channel or the id in the settings. In results, a stream has the name of its session if it
-//! has one, as in IVS; otherwise its id.
+//! The journal has one row per stream. The worker that holds the lease of the row follows the stream. The id of a
+//! stream is the ARN of its channel, or the id in the settings or in the request that added the stream. In results, a
+//! stream has the name of its session if the session has one, as in IVS; otherwise its id.
 
 mod anchor;
 mod buffer;
@@ -58,7 +58,7 @@ pub const ORIGIN_IVS: &str = "ivs";
 pub const ORIGIN_MEDIALIVE: &str = "medialive";
 /// Origin of streams of the settings, which are always followed.
 pub const ORIGIN_FIXED: &str = "fixed";
-/// Origin of streams that were added while the service ran.
+/// Origin of streams that were added with the HTTP API or the command `refrain streams add`.
 pub const ORIGIN_API: &str = "api";
 
 /// Everything that [`Streams`] is created from.
@@ -86,7 +86,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Creates the value from its dependencies and settings.
+    /// Creates the component that follows the live streams. It follows no stream before [`Self::run`] is called.
     ///
     /// # Errors
     /// [`SigningKeyError`] if the private key in the settings is invalid.

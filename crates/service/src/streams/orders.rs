@@ -1,4 +1,4 @@
-//! Passes the orders to the task of a stream on to the monitor.
+//! Forwards the orders that the task of a stream receives (`TaskOrder`) to the monitor.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::sessions::TaskOrder;
 use crate::wait::at;
 use refrain_monitor::StreamHandle;
 
-/// Time for which a stream is followed after its platform has reported its end: that event arrives before the last
-/// segments of the stream. If the playlist ends earlier, the stream ends with it. The value is the length of three
-/// segments of 5 s. At half this value, the last seconds of a song can be missing; at twice this value, final events of
-/// streams without an end in the playlist are 15 s later.
+/// Time for which a stream is followed after its platform has reported its end: the event of the platform arrives
+/// before the last segments of the stream. If the playlist ends earlier, the stream ends with the playlist. The value
+/// is the length of three segments of 5 s. At half this value, the last seconds of a song can be missing; at twice this
+/// value, final events of streams without an end in the playlist are 15 s later.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Passes the orders to a task on to the monitor, each order once.
+/// Forwards each order that the task of a stream receives to the monitor, once.
 pub(super) struct OrderForwarder {
     receiver: watch::Receiver<TaskOrder>,
     known: TaskOrder,
@@ -29,7 +29,7 @@ impl OrderForwarder {
         Self { receiver, known: TaskOrder::Follow, drain_deadline: None }
     }
 
-    /// Passes the orders on to the stream as long as the returned future is polled. Never returns.
+    /// Applies the orders to the stream of `handle` as long as the returned future is polled. Never returns.
     pub(super) async fn forward(&mut self, handle: &StreamHandle) {
         loop {
             // Copied, because the closure below must not borrow `self` across the wait.

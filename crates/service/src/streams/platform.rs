@@ -61,7 +61,7 @@ pub(super) fn input_of(shared: &StreamsContext, stream: &Stream) -> StreamInput 
     let (signer, channel) = (Arc::clone(signer), stream.id.clone());
     StreamInput::EntryUrl(EntryUrl::PerRequest(Arc::new(move || {
         signer.signed(&url, &channel).unwrap_or_else(|| {
-            tracing::error!(stream = channel, "cannot sign a token, the system provides no random numbers");
+            tracing::error!(stream = channel, "cannot sign a token, the system provides no random numbers; requesting the playlist without a token");
             url.clone()
         })
     })))
@@ -92,7 +92,7 @@ pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end
             Ok(_) => EndAction::End(EndReason::of_phase(end).ended()),
             Err(error) if error.is_transient() => EndAction::Reopen,
             Err(error) => {
-                tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues");
+                tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues, ending it");
                 ended()
             }
         },

@@ -25,9 +25,9 @@ const JOB_NAME: &str = "reconcile ivs";
 /// the queries.
 const CHECKS_PER_INTERVAL: u32 = 4;
 
-/// Age in milliseconds below which a stream may not be listed yet. At half this value, a list that lags by more than 30
-/// s costs a needless GetStream per new stream. At twice this value, a stream whose end event was lost is ended a
-/// minute later.
+/// Age of a stream in milliseconds below which the list of the platform may not contain the stream yet. At half this
+/// value, a list that lags by more than 30 s costs a needless GetStream per new stream. At twice this value, a stream
+/// whose end event was lost is ended a minute later.
 const MIN_AGE_MS: i64 = 60_000;
 
 /// Number of rows that are read in one query. A row has below 1 kB, so a page has below 1 MB.
@@ -76,13 +76,13 @@ async fn reconcile(shared: &StreamsContext) -> Result<(), PlatformEventError> {
     // Ends come first: a channel that sends another stream now is started below.
     for (channel, session) in missing(shared, &live).await? {
         if let Err(error) = close(shared, &channel, session.as_deref()).await {
-            tracing::warn!(channel, %error, "cannot check if the stream has ended");
+            tracing::warn!(channel, %error, "cannot check if the stream has ended, retrying at the next comparison");
         }
     }
     for (channel, stream) in live {
         // An error of one channel does not stop the others.
         if let Err(error) = start(shared, channel, Some(&stream.stream_id), shared.now()).await {
-            tracing::warn!(channel, %error, "cannot start the stream");
+            tracing::warn!(channel, %error, "cannot start the stream, retrying at the next comparison");
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Audio that was received at a time cannot be newer than that time. So each arrival is an upper bound for the time of
 //! its position, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
-//! worse.
+//! worse. Each correction adds a section to the map from position to time that the clock stores.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,16 @@ const MIN_CORRECTION_SECONDS: f64 = 0.05;
 /// keeps cover half the time; at twice this value, the first times of a stream stay late for longer.
 const CORRECTION_INTERVAL_SECONDS: f64 = 5.0;
 
-/// Largest sum of the corrections of an estimate to earlier times, in seconds. A stream that needs more is delivered
-/// faster than real time, so its arrival times do not show its time. At half this value, the times after a burst of 30
-/// s of a radio server stay too late; at twice this value, a fast file moves the clock a minute into the past.
+/// Largest sum of all corrections to earlier times since the clock was last set, in seconds. A stream that needs more
+/// is delivered faster than real time, so its arrival times do not show its time. At half this value, the times after a
+/// burst of 30 s of a radio server stay too late; at twice this value, a fast file moves the clock a minute into the
+/// past.
 const MAX_CORRECTIONS_SECONDS: f64 = 30.0;
 
-/// Delay in seconds above which an arrival is late. If all arrivals of [`LATE_WINDOW_SECONDS`] are late, the stream
-/// itself has paused. Jitter of the network is below this delay. At half this value, a congested line looks like a
-/// pause; at twice this value, after a pause of up to 2 s all times stay too early by the length of the pause.
+/// Delay in seconds above which an arrival is late: its time minus the time that the clock gives to its position. If
+/// all arrivals of [`LATE_WINDOW_SECONDS`] are late, the stream itself has paused. Jitter of the network is below this
+/// delay. At half this value, a congested line looks like a pause; at twice this value, after a pause of up to 2 s all
+/// times stay too early by the length of the pause.
 const LATE_SECONDS: f64 = 1.0;
 /// Time in seconds for which all arrivals must be late. Stations send in pieces of some seconds at most, so several
 /// arrivals fall into this time. At half this value, a single congestion counts as a pause; at twice this value, the

@@ -1,4 +1,5 @@
-//! Placement of the first frames of a connection: the part of [`Playback`] for live streams without segments.
+//! Placement of the first frames of a connection: the part of [`Playback`] for live streams without segments. See
+//! [`join`](super::join) for the reason why these frames are held back.
 
 use super::frame::{Frame, TimeMark};
 use super::last_arrival::LastArrival;
@@ -11,9 +12,9 @@ use crate::delivery::GapReason;
 /// of missing audio shifts all later positions.
 const MIN_GAP_SECONDS: f64 = 0.1;
 
-/// Shortest repetition, in seconds, that is left out if only the clock shows it. A shorter one may be jitter of
-/// arrivals. At half this value, jitter removes new audio; at twice this value, up to a second of audio is decoded
-/// twice after a reconnect to a server that encodes each connection separately.
+/// Shortest repetition, in seconds, that is left out if only arrival times and no equal frames show it. A shorter one
+/// may be jitter of arrivals. At half this value, jitter removes new audio; at twice this value, up to a second of
+/// audio is decoded twice after a reconnect to a server that encodes each connection separately.
 const MIN_REPEATED_SECONDS: f64 = 0.5;
 
 /// Shortest time without data on an open connection, in seconds, that counts as a pause of the station itself. Stations

@@ -289,7 +289,7 @@ impl StreamDemuxer {
     }
 }
 
-/// Converts a frame of a demuxer. `time` is its time stamp in seconds, or `None` if it has none.
+/// Converts a frame of a demuxer to a [`Frame`]. `time` is its time stamp in seconds, or `None` if it has none.
 fn of(frame: &AudioFrame, time: Option<f64>) -> Frame<'_> {
     let (format, after_loss) = (Some(frame.format), frame.after_gap);
     Frame { data: &frame.data, format, seconds: length(frame), time, after_loss }

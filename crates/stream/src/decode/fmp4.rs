@@ -119,8 +119,9 @@ impl Fragment {
         Some(Self { track, base, time, defaults })
     }
 
-    /// Passes the samples of all track runs (`trun`) to `emit`, with at most `remaining` bytes in total. Returns the
-    /// end of the data of the last sample, or `None` after damage or if `remaining` is exceeded.
+    /// Passes the MP4 samples of all track runs (`trun`) in `traf` to `emit`, and subtracts their lengths from
+    /// `remaining`. Returns the offset in `segment` of the end of the last sample, or `None` after damage or if the
+    /// samples have more than `remaining` bytes.
     fn run<'a>(
         &self,
         traf: &[u8],
@@ -158,7 +159,7 @@ impl Fragment {
 /// An MP4 box.
 struct Mp4Box<'a> {
     name: [u8; 4],
-    /// Position of the header of the box.
+    /// Offset of the header of the box in the bytes that [`Boxes`] iterates over.
     start: usize,
     body: &'a [u8],
 }

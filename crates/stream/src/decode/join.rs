@@ -99,13 +99,13 @@ struct Timing {
     /// Estimated time of the first frame, seconds since 1970: the least value of arrival time minus seconds of audio
     /// received by then, over the arrivals of the burst.
     start: f64,
-    /// The same minimum over all arrivals. It becomes earlier and earlier if a source sends somewhat faster than real
-    /// time.
+    /// The same minimum as `start`, but over all arrivals. It becomes earlier and earlier if a source sends somewhat
+    /// faster than real time.
     min_start: f64,
     /// Arrival time (seconds since 1970), and seconds of audio received by then, at the start of the current
     /// measurement of the rate, which takes [`RATE_WINDOW_SECONDS`].
     window: (f64, f64),
-    /// True if the burst has ended, or if a limit of the hold is exceeded.
+    /// True if the burst has ended, or if [`MAX_HOLD_SECONDS`] or [`MAX_BUFFERED_SECONDS`] is exceeded.
     settled: bool,
 }
 
@@ -169,7 +169,8 @@ impl ConnectionStart {
         timing.settled |= is_long;
     }
 
-    /// Returns true if the burst has ended, or if a limit of the hold is exceeded.
+    /// Returns true if the burst has ended, or if [`MAX_HOLD_SECONDS`] or [`MAX_BUFFERED_SECONDS`] is exceeded. The
+    /// audio that is held back can then be placed.
     pub(super) fn is_settled(&self) -> bool {
         self.timing.as_ref().is_some_and(|timing| timing.settled)
     }

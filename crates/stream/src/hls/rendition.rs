@@ -31,6 +31,16 @@ pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Optio
     }
 }
 
+/// Returns the choice as text, for an error message.
+pub(super) fn choice_text(choice: &RenditionChoice) -> String {
+    match choice {
+        RenditionChoice::Automatic => "with audio".to_owned(),
+        RenditionChoice::Name(name) => format!("{name:?}"),
+        RenditionChoice::Index(index) => format!("number {index} (from 0)"),
+        RenditionChoice::MaxBandwidth(max_bandwidth) => format!("of at most {max_bandwidth} bit/s"),
+    }
+}
+
 /// Returns the names of the first 20 variants and audio renditions, for an error message.
 pub(super) fn names(master: &MasterPlaylist) -> String {
     let variants = master.variants.iter().map(label);

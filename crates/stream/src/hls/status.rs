@@ -70,7 +70,7 @@ pub enum HlsError {
         error: PlaylistError,
     },
     /// The URL of a rendition returned a master playlist in place of a media playlist.
-    #[error("{0}: the master playlist refers to another master playlist")]
+    #[error("{0}: the master playlist refers to another master playlist; use the URL of a media playlist")]
     NestedMaster(refrain_net::ShownUrl),
     /// The master playlist does not contain the requested rendition, or contains no rendition.
     #[error("{url}: rendition {wanted} not found; available: {found}")]

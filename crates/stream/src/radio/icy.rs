@@ -10,7 +10,7 @@ const METADATA_UNIT_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BodyPart {
     Audio(Bytes),
-    /// A title that differs from the previous one, at its position in the audio.
+    /// A title that differs from the previous one. It applies to the audio after it.
     Title(String),
 }
 

@@ -134,7 +134,7 @@ impl RadioSource {
                 self.status.file_bytes = connection.file_bytes;
                 self.state = StationState::Connected(connection);
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(error, false),
         }
     }
 
@@ -146,7 +146,7 @@ impl RadioSource {
             sleep_until(ready).await;
             return match connection.chunk().await {
                 Ok(bytes) => self.take(bytes),
-                Err(error) => self.fail(error),
+                Err(error) => self.fail(error, false),
             };
         };
         let open = pulled.has_capacity();
@@ -229,7 +229,7 @@ impl RadioSource {
             }
             Err(reason) => {
                 let host = self.url.host_str().unwrap_or_default().to_owned();
-                self.fail(RadioError::Undecodable { host, reason });
+                self.fail(RadioError::Undecodable { host, reason }, false);
             }
         }
     }
@@ -253,20 +253,15 @@ impl RadioSource {
             (broken, Some(reason)) => broken.unwrap_or(RadioError::Undecodable { host, reason }),
         };
         self.undecodable += u32::from(matches!(error, RadioError::Undecodable { .. }));
-        self.fail(error);
         // A retry would deliver the start of a file twice.
-        if is_file || self.undecodable >= MAX_UNDECODABLE {
-            self.state = StationState::Ended;
-        }
+        self.fail(error, is_file || self.undecodable >= MAX_UNDECODABLE);
     }
 
-    /// Handles a failed attempt or a broken connection. Schedules another attempt unless the error is permanent or that
-    /// attempt would begin more than `give_up_after` after the last byte.
-    fn fail(&mut self, error: RadioError) {
+    /// Handles a failed attempt or a broken connection. Schedules another attempt unless `is_last` is true, the error is
+    /// permanent or that attempt would begin more than `give_up_after` after the last byte.
+    fn fail(&mut self, error: RadioError, is_last: bool) {
         self.status.failures += 1;
-        if self.backoff.tries() == 0 || self.status.last_error.as_ref() != Some(&error) {
-            tracing::warn!(url = %ShownUrl::from(&self.url), %error, "station connection failed");
-        }
+        let is_new = self.backoff.tries() == 0 || self.status.last_error.as_ref() != Some(&error);
         if std::mem::take(&mut self.status.live) && self.status.file_bytes.is_none() {
             // An empty chunk records the time until which the connection was open without delivering more audio.
             self.ready.push_back(received(LiveAudio::Bytes(Bytes::new())));
@@ -274,11 +269,11 @@ impl RadioSource {
         self.audio_path = AudioPath::Unknown(BytesMut::new());
         let pause = self.backoff.next();
         let over = self.last_byte.elapsed() + pause > self.settings.give_up_after;
-        self.state = if over || !error.is_transient() {
-            StationState::Ended
-        } else {
-            StationState::Waiting(Instant::now() + pause)
-        };
+        let retry = !(is_last || over) && error.is_transient();
+        if is_new {
+            tracing::warn!(url = %ShownUrl::from(&self.url), %error, retry, "station connection failed");
+        }
+        self.state = if retry { StationState::Waiting(Instant::now() + pause) } else { StationState::Ended };
         self.status.last_error = Some(error);
     }
 }

@@ -138,7 +138,7 @@ fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, in
     }
 }
 
-/// Returns the offset of a segment in the resource that contains all segments.
+/// Returns the byte offset of a segment in the resource that contains all segments.
 fn offset(stream: &LiveStream, index: u64) -> usize {
     let first = (0..=index).rev().find(|earlier| *earlier == 0 || stream.loops_at(*earlier)).unwrap_or(0);
     (first..index).filter_map(|earlier| stream.clip(earlier)).map(|clip| clip.bytes.len()).sum()

@@ -90,8 +90,8 @@ impl Activity {
         });
     }
 
-    /// Returns the time since when the connection has been waiting for a request; `None` while it has one or a write is
-    /// blocked.
+    /// Returns the time since when the connection has been waiting for a complete request head; `None` while a request
+    /// is being handled or a write is blocked.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.phase != ConnectionPhase::Request && state.blocked.is_none()).then_some(state.since)

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorCause};
 use activity::{Activity, Verdict};
 use limits::MAX_HEAD_BYTES;
 pub(super) use limits::{MAX_BODY_BYTES, TimeLimits, max_connections};
@@ -73,7 +73,9 @@ pub(super) async fn run(
             Ok(accepted) => accepted,
             Err(error) => {
                 if !is_of_one_connection(&error) {
-                    tracing::warn!(%error, "HTTP connection not accepted");
+                    let address =
+                        listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+                    tracing::warn!(address, %error, "cannot accept HTTP connections, retrying");
                     sleep(ACCEPT_PAUSE).await;
                 }
                 continue;
@@ -183,6 +185,7 @@ async fn respond(
 ) -> Result<Response, Infallible> {
     activity.request_started();
     let mut request = request.map(Body::new);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     // The access control reads the address of the client from this extension, which axum sets only in its own server.
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = match timeout(limit, router.call(request)).await {
@@ -190,6 +193,9 @@ async fn respond(
         Ok(Err(never)) => match never {},
         Err(_) => ApiError::ResponseTimeout.into_response(),
     };
+    if let Some(ErrorCause(error)) = response.extensions().get::<ErrorCause>() {
+        tracing::warn!(%peer, %method, path, error, "API request failed");
+    }
     activity.request_finished();
     Ok(response)
 }

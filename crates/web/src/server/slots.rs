@@ -76,7 +76,8 @@ impl Slots {
         ConnectionSlot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
     }
 
-    /// Closes the connection that waits longest for a request, by its token. Returns false if no connection waits.
+    /// Cancels the token of the connection that waits longest for a request, so that its task closes the connection.
+    /// Returns false if no connection waits for a request.
     fn evict(&self) -> bool {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = open.connections.values().filter(|(_, evicted)| !evicted.is_cancelled());

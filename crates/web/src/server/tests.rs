@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// Longest wait for something that must happen.
+/// Time after which a test fails because an expected event has not happened.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const HALF_A_HEAD: &[u8] = b"GET /ok HTTP/1.1\r\nHost: l\r\nX: ";

@@ -30,7 +30,8 @@ macro_rules! clock {
     };
 }
 
-/// Claims free streams, and claims again those ($4) that an earlier attempt of the same call has claimed.
+/// Claims free streams, and claims again the streams with the ids $4, which an earlier attempt of the same call has
+/// claimed.
 const CLAIM: &str = concat!(
     "WITH ",
     clock!(),

@@ -16,9 +16,9 @@ use super::transaction::Statement;
 use crate::CatalogError;
 
 impl PostgresCatalog {
-    /// Executes a statement and returns its rows; retries it if the connection is lost. After a success, a second
-    /// execution of the statement must find nothing to do and return no rows. The rows of the earlier attempt, whose
-    /// commit was sent, are returned in that case.
+    /// Executes a statement and returns its rows; retries it if the connection is lost. The statement must return no
+    /// rows when it is executed again after a success. If a retry returns no rows because an earlier attempt was
+    /// committed, the result is the rows of that attempt.
     async fn execute_retried(
         &self,
         sql: &'static str,

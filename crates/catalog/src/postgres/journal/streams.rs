@@ -9,7 +9,7 @@ use crate::postgres::PostgresCatalog;
 use crate::row::{self, stream_columns};
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState};
 
-/// A statement with the columns of a stream between `$before` and `$after`.
+/// The text of a statement: `$before`, then the list of the columns of a stream, then `$after`.
 macro_rules! with_streams {
     ($before:literal, $after:literal) => {
         concat!($before, " ", stream_columns!(), " ", $after)

@@ -16,7 +16,7 @@ use crate::{
     OutboxMessage,
 };
 
-/// A statement with the columns of a message between `$before` and `$after`.
+/// The text of a statement: `$before`, then the list of the columns of a message, then `$after`.
 macro_rules! with_messages {
     ($before:literal, $after:literal) => {
         concat!($before, " ", message_columns!(), " ", $after)

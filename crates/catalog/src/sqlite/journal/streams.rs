@@ -8,7 +8,7 @@ use crate::row::{self, stream_columns};
 use crate::sqlite::SqliteCatalog;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState};
 
-/// A statement with the columns of a stream between `$before` and `$after`.
+/// The text of a statement: `$before`, then the list of the columns of a stream, then `$after`.
 macro_rules! with_streams {
     ($before:literal, $after:literal) => {
         concat!($before, " ", stream_columns!(), " ", $after)

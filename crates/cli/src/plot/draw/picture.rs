@@ -37,7 +37,8 @@ impl PictureTheme {
     fn new(size: Size) -> Result<Self> {
         let wide = f64::from(size.width) / f64::from(REFERENCE_SIZE.width);
         let high = f64::from(size.height) / f64::from(REFERENCE_SIZE.height);
-        let face = Typeface::new().context("the embedded font is invalid")?;
+        let face =
+            Typeface::new().context("the embedded font is invalid, a bug in refrain; please report it")?;
         // The smaller ratio is used, so that text fits in both directions.
         Ok(Self { face, scale: wide.min(high).clamp(SCALES.0, SCALES.1) })
     }

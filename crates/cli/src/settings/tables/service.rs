@@ -23,7 +23,7 @@ settings! {
         /// Maximum number of streams of this process; further streams wait for another process. 0: none.
         capacity: u32, default(200), Between(0.0, 5_000.0);
         /// Lease duration in seconds. A stream whose lease has expired is reassigned. A worker renews three times in this
-        /// time. A take-over after a kill takes at most this and 2 s more.
+        /// time. A take-over after a kill takes at most the lease duration and 2 s more.
         lease_seconds: u32, default(10), Between(3.0, 60.0);
         /// Time from SIGTERM to the exit, in seconds: intake stops, leases are released, open results and deliveries are
         /// finished. The supervisor must wait longer before it kills the process (stopTimeout of ECS, stop_grace_period of
@@ -100,8 +100,8 @@ settings! {
         service: String, default(text "refrain"), Chars(1.0, 255.0);
         /// Interval in which each process writes each metric, in seconds.
         interval_seconds: u32, default(60), Between(10.0, 300.0);
-        /// True to write metrics per stream too, with the dimensions Service and Channel. CloudWatch charges each metric of
-        /// each channel of a month.
+        /// True to write metrics per stream too, with the dimensions Service and Channel. CloudWatch charges for each
+        /// metric of each channel per month.
         per_channel: bool, default(false), Any;
     }
 }

@@ -35,8 +35,8 @@ settings! {
         /// ARNs of the channels to follow.
         channels: Vec<String>, default(none "all of the account and region"), Any,
             example "[\"arn:aws:ivs:eu-west-1:123456789012:channel/abcdABCDefgh\"]";
-        /// Interval of ListStreams requests in seconds, which find streams whose start or end event was lost. One of all
-        /// processes sends them, and one at its start. 0: never.
+        /// Interval of ListStreams requests in seconds, which find streams whose start or end event was lost. In each
+        /// interval, one of all processes sends them; the first process sends them at its start. 0: never.
         reconcile_seconds: u32, default(180), ZeroOr(30.0, 3_600.0);
         /// Validity of a token for a private channel, in seconds. Each request for the master playlist gets a new token.
         token_seconds: u32, default(300), Between(30.0, 86_400.0);

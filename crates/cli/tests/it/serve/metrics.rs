@@ -70,7 +70,10 @@ fn log_and_metrics_are_lines_of_json() {
     service.wait("/readyz", 200);
     let output = service.end().expect(0);
     let lines: Vec<Value> = output.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "ready"), "{output:#?}");
+    assert!(
+        lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "service ready"),
+        "{output:#?}"
+    );
     // The last value of each metric is written at the end.
     let emf = lines.iter().find(|line| line.get("_aws").is_some()).unwrap();
     let directive = &emf["_aws"]["CloudWatchMetrics"][0];

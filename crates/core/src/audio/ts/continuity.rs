@@ -11,7 +11,8 @@ pub(super) enum Continuity {
     Next,
     /// Both packets have the same counter.
     Repeated,
-    /// This number of packets, 1 to 14, is missing between both packets. A loss of further 16 packets is not detected.
+    /// This number of packets, 1 to 14, is missing between both packets. A loss of 16 more packets gives the same
+    /// number, because the counter has 4 bits.
     Jump(u64),
 }
 

@@ -27,8 +27,8 @@ pub struct TsStream {
 pub struct TsDamage {
     /// Number of missing packets of the audio stream, according to their continuity counters.
     pub lost_packets: u64,
-    /// Number of packets with a wrong sync byte or marked as damaged, including places where packets had to be searched
-    /// again.
+    /// Number of packets with a wrong sync byte or marked as damaged by the receiver. A place after which the sync
+    /// bytes had to be searched for again counts as one packet.
     pub bad_packets: u64,
     /// Number of tables with an invalid checksum or structure, and of PES packets without a valid header.
     pub bad_sections: u64,
@@ -118,7 +118,8 @@ impl TsDemuxer {
     }
 
     /// Announces that the next pushed bytes begin a new segment. `head` are its first bytes, which are not added by
-    /// this call. If `head` begins with a packet, an incomplete last packet is discarded as truncated.
+    /// this call. If `head` begins with a packet, an incomplete packet at the end of the previous segment is discarded,
+    /// and [`TsDemuxer::is_truncated`] returns true from then on.
     pub fn begin_segment(&mut self, head: &[u8]) {
         if self.sync.has_partial_packet() && sync::starts_with_packets(head) {
             self.drain();

@@ -129,8 +129,8 @@ impl FrameSplitter {
         self.coding
     }
 
-    /// Adds the next bytes of the elementary stream. `pts` is the time stamp of the first frame that begins in these
-    /// bytes, or `None` if unknown.
+    /// Adds the next bytes of the elementary stream. `pts` is the time stamp (in ticks of [`PTS_CLOCK`]) of the first
+    /// frame that begins in these bytes, or `None` if unknown.
     pub fn push(&mut self, bytes: &[u8], pts: Option<u64>) {
         self.base += self.at as u64;
         self.buffer.drain(..self.at);

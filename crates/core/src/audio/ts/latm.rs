@@ -112,7 +112,7 @@ fn payload(bits: &mut MsbBitReader<'_>) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Packs (value, width) pairs.
+    /// Packs pairs of a value and its width in bits into bytes.
     fn pack(fields: &[(u32, u32)]) -> Vec<u8> {
         let bits: String = fields.iter().map(|&(v, w)| format!("{v:0w$b}", w = w as usize)).collect();
         let whole = bits.len().div_ceil(8) * 8;

@@ -59,7 +59,8 @@ pub(super) struct PacketSync {
     stride: Option<usize>,
     /// Number of bytes after the last packet that are still to be skipped before the next one.
     skip: usize,
-    /// Number of packets with a wrong sync byte, including places where packets had to be searched again.
+    /// Number of packets with a wrong sync byte. A place after which the sync bytes had to be searched for again counts
+    /// as one packet.
     pub(super) damaged: u64,
 }
 

@@ -117,8 +117,8 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
 /// Finds the peaks in the target zone of a first peak: the peaks that can be the second peak of its landmarks. First
 /// peaks must be passed in order of time. The buffers are kept for the next constellation.
 ///
-/// Peaks are stored by rank. So the peaks of the lowest ranks in a zone are found first, among equal ranks the nearest
-/// in time, and the other peaks need not be read.
+/// Peaks are stored by rank. So the peaks of the lowest ranks in a zone are found first (among peaks of equal rank, the
+/// nearest in time), and the other peaks need not be read.
 #[derive(Debug, Default)]
 struct Zones {
     /// For each rank: its peaks, and the index of the first of them that is at least `MIN_GAP_TICKS` after the current

@@ -83,7 +83,7 @@ impl Prober {
 }
 
 /// Returns a peak of the query with rescaled time and frequency. Returns `None` if references have no peaks at the
-/// rescaled frequency, because its pairs would only take the place of pairs that can be found.
+/// rescaled frequency, because the pairs of such a peak would only take the place of pairs that can be found.
 fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<WarpedPeak> {
     // The range is one bin wider on both sides, because peaks are interpolated between bins and the factor is not
     // exact.

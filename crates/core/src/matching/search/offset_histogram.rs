@@ -20,8 +20,8 @@ pub(super) struct OffsetHistogram {
 /// Two neighboring bins of offsets, with the sum of their votes.
 #[derive(Debug, Clone, Copy)]
 struct BinPair {
-    /// Upper bin of the pair: its lower border is the middle of the pair, and the best estimate of the offset. If only
-    /// one bin has votes, this bin.
+    /// Number of the upper bin of the pair, or of the only bin that has votes. The lower border of the upper bin is the
+    /// middle of the pair, which is the best estimate of the offset.
     bin: u32,
     votes: u32,
     /// True if the pair survives non-maximum suppression and becomes a candidate.

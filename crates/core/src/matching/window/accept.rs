@@ -46,7 +46,7 @@ pub(crate) struct WindowMatches {
 
 impl WindowSearch<'_> {
     /// Accepts or rejects the alignments of a window, best first. An accepted alignment must be significant by peaks
-    /// that no alignment accepted before explains.
+    /// that no previously accepted alignment explains.
     pub(super) fn accept(&mut self, alignments: &Alignments, window: &Window<'_>) -> WindowMatches {
         let mut groups = CopyGroup::all(alignments, &mut self.buffers.outcomes);
         let mut found = WindowMatches::default();
@@ -152,8 +152,8 @@ impl WindowMatches {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P && one.log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns true if a match is obvious at the original scale, before competing alignments are discounted. No other
-    /// scale is then searched.
+    /// Returns true if an accepted match is obvious before competing alignments are discounted. Must be called after
+    /// the passes at the original scale; if the result is true, no other scale is searched.
     pub(super) fn has_original_scale(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P)
     }

@@ -20,8 +20,8 @@ pub(super) struct Alignments {
     explained: Vec<Vec<u64>>,
     /// Places of recordings at which the alignments are, each once.
     places: Vec<RecordingPlace>,
-    /// Largest number of tracks at one place, at least 1. To find as many places as without copies, up to this factor
-    /// more candidates are needed.
+    /// Largest number of tracks at one place, at least 1. To find as many places as in a catalog without copies, up to
+    /// this many times as many candidates are needed.
     copies: usize,
     outcomes: Vec<PeakOutcome>,
 }
@@ -70,8 +70,8 @@ impl Alignments {
         place.is_some()
     }
 
-    /// Returns the index of the place that a new alignment plays, or `None` if the place is not known. Places that
-    /// share more explained peaks with the alignment are compared earlier.
+    /// Returns the index in `places` of the place that a new alignment plays, or `None` if `places` does not contain
+    /// it. Places that share more explained peaks with the alignment are compared earlier.
     fn place_of(&mut self, new: &Alignment, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
         let near =
@@ -84,7 +84,8 @@ impl Alignments {
         near.into_iter().find(|(_, _, first)| is_copy(*first)).map(|(_, i, _)| i)
     }
 
-    /// Returns the alignments, best first by their quick bounds, with the query's peaks that they explain.
+    /// Returns the alignments in order of rising [`Alignment::quick_log_p`], so best first, each with the set of the
+    /// query's peaks that it explains (one bit per peak).
     pub(super) fn best_first(&self) -> Vec<(&Alignment, &[u64])> {
         let mut all: Vec<_> = self.all.iter().zip(self.explained.iter().map(Vec::as_slice)).collect();
         let number = |one: &Alignment| one.reference.number;
@@ -102,7 +103,8 @@ impl Alignments {
         places * self.copies.min(MAX_COPY_FACTOR)
     }
 
-    /// Returns true if the quick bound of any alignment is below `quick_log_p`. A lower bound means more evidence.
+    /// Returns true if [`Alignment::quick_log_p`] of any alignment is below `quick_log_p`. A lower value means more
+    /// evidence.
     pub(super) fn any_below(&self, quick_log_p: f64) -> bool {
         self.all.iter().any(|one| one.quick_log_p < quick_log_p)
     }

@@ -32,21 +32,22 @@ pub(crate) use explanation::Explanation;
 /// Chosen by hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more
 /// postings; with fewer, more clean queries need the deep pass.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
-/// Depth of lookups for audio under noise and speech, where the track's peaks can have any rank among the query's.
-/// Peaks of the lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With
-/// half of the ranks, audio under noise loses most of its votes; with all 20, most votes are of noise and a lookup
-/// reads several times as many postings.
+/// Depth of lookups for audio under noise and speech, where the track's peaks can have any rank among the query's. The
+/// weakest peaks (rank 12 and above) are nearly always noise, and their votes would outnumber those of the other peaks.
+/// Chosen by hand. With half of the ranks, audio under noise loses most of its votes; with all 20, most votes are of
+/// noise and a lookup reads several times as many postings.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
-/// Depth of lookups for audio that is both degraded and changed. Chosen by hand: between the two others, because it is
-/// used at each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
+/// Depth of lookups for audio that is both degraded and changed. Chosen by hand: between [`SHALLOW`] and [`DEEP`],
+/// because it is used at each scale of the ladder. A shallower lookup finds less; a deeper one costs several times as
+/// much for each scale.
 pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
 /// Maximum number of candidates of the first pass that are verified. At half this value, a clean song with many
 /// repetitions can fill the list with wrong places; at twice this value, the first pass verifies twice as many.
 const MAX_CANDIDATES: usize = 32;
-/// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach
-/// it. At half this value (-50), coincidences of beats can end the search early; at twice this value, more queries of
-/// known songs need the deep pass.
+/// An alignment is obvious if its quick bound on the log-probability of chance ([`Alignment::quick_log_p`]) is below
+/// this. Few coincidences reach it. At half this value (-50), coincidences of beats can end the search early; at twice
+/// this value, more queries of known songs need the deep pass.
 const OBVIOUS_LOG_P: f64 = -100.0;
 /// Minimum number of votes for a verification at the original scale. At 1 or 2, nearly every posting is a candidate; at
 /// 6, short or degraded clips with few common landmarks are not found.
@@ -56,9 +57,10 @@ const MIN_CANDIDATE_VOTES: u32 = 3;
 /// places have more votes is missed until the next full search; at twice this value, such searches of unknown audio
 /// cost nearly twice as much.
 const MAX_QUICK_CANDIDATES: usize = 6;
-/// Fraction of the acceptance limit that the quick bound of the best of these candidates must reach. It is below 1
-/// because the bound underrates true alignments. At half this value, more searches of unknown audio continue; near 1,
-/// songs whose line is slightly off are missed.
+/// Fraction of the acceptance limit that the quick bound of the best of the first [`MAX_QUICK_CANDIDATES`] candidates
+/// must reach, so that a search for clearly audible songs continues. It is below 1 because the bound underrates true
+/// alignments. At half this value, more searches of unknown audio continue; near 1, songs whose line is slightly off
+/// are missed.
 const PROMISING_FRACTION: f64 = 0.5;
 /// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by
 /// hand; the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are. At half this
@@ -143,8 +145,8 @@ impl<'a> WindowSearch<'a> {
         }
     }
 
-    /// Looks up the copies of all accepted matches, even if the search of the window found none. Streams need this,
-    /// because an airing may already explain the peaks by which the search would find the copies.
+    /// Makes this search look up the copies of all accepted matches, even if the search of a window found none. Streams
+    /// need this, because an airing may already explain the peaks by which the search would find the copies.
     pub(crate) fn with_all_copies(self) -> Self {
         Self { always_add_copies: true, ..self }
     }
@@ -190,7 +192,8 @@ impl<'a> WindowSearch<'a> {
     }
 
     /// Searches a window for clearly audible songs at their original speed. Ends early, without a match, if the first
-    /// candidates are not promising. If a match is not obvious, a full search follows.
+    /// candidates are not promising. If an accepted match is not obvious, returns the result of a full search
+    /// ([`Self::find`]) instead.
     pub(crate) fn find_clear(&mut self, window: &Window<'_>) -> Result<WindowMatches, IndexError> {
         self.buffers.measure(window);
         let candidates = self.candidates(window, SHALLOW, Scale::ORIGINAL, MAX_CANDIDATES)?;

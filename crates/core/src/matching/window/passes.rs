@@ -22,7 +22,7 @@ use super::{DEEP, MAX_CANDIDATES, MIDDLE, OBVIOUS_LOG_P, SHALLOW, WindowSearch};
 /// verified; at twice this value, clean queries verify twice as many candidates.
 const ENOUGH_CANDIDATES: usize = 12;
 /// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a
-/// track, so it is far cheaper than a verification. At half this value, songs in strong noise whose votes rank low are
+/// track, so it is far cheaper than a verification. At half this value, songs in strong noise that get few votes are
 /// lost; at twice this value, the deep pass unpacks more tracks and takes longer.
 const MAX_SCREENED: usize = 256;
 /// Maximum number of screened candidates that are verified. At half this value, songs in noise are lost if unrelated
@@ -101,7 +101,7 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// Second pass: looks up peaks of all but the lowest ranks and screens many candidates.
+    /// Second pass: looks up all but the weakest peaks ([`DEEP`]) and screens many candidates.
     pub(super) fn deep(
         &mut self,
         window: &Window<'_>,

@@ -95,6 +95,11 @@ impl SinkWorker {
         }
     }
 
+    /// Returns the name of the sink.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Delivers messages until `stop` is cancelled, then finishes. Claims of messages that are not delivered at the end
     /// of the drain time are released.
     pub(super) async fn run(mut self, wakeups: watch::Receiver<()>, stop: CancellationToken) {
@@ -114,7 +119,7 @@ impl SinkWorker {
         if timeout(RELEASE_TIMEOUT, self.release_claims()).await.is_err() {
             tracing::warn!(
                 sink = self.name,
-                "database unavailable; in-flight deliveries are retried after their claim expires"
+                "claims not released in time; in-flight deliveries are retried after their claim expires"
             );
         }
     }

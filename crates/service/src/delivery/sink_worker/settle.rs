@@ -22,7 +22,9 @@ impl SinkWorker {
         while let Some(ended) = next {
             let (id, outcome) = match ended {
                 Ok((id, outcome)) => (id, outcome),
-                Err(error) => (error.id(), Err(DeliveryError::Transient("the delivery crashed".into()))),
+                Err(error) => {
+                    (error.id(), Err(DeliveryError::Transient(format!("the delivery crashed: {error}"))))
+                }
             };
             if let Some(delivery) = self.claimed.remove(&id) {
                 self.handle_outcome(delivery, outcome).await;

@@ -26,7 +26,7 @@ const TRANSIENT: [u16; 3] = [408, 425, 429];
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
-/// Number of the message in the outbox, as shown by `refrain outbox list`.
+/// Header with the number of the message in the outbox, as shown by `refrain outbox list`.
 const DELIVERY: HeaderName = HeaderName::from_static("refrain-delivery");
 const EVENT: HeaderName = HeaderName::from_static("refrain-event");
 const SIGNATURE: HeaderName = HeaderName::from_static("refrain-signature");

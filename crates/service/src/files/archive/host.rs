@@ -93,7 +93,7 @@ impl Drop for SegmentRegistration {
 /// Ends a session whose segments are no longer below the folder of the settings, or no longer have the name modifier.
 async fn refuse(archive: &Archive, row: &Stream) {
     let reason = EndReason::of(EndCode::OutsideFolder);
-    tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently");
+    tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently, ending it");
     let report = StreamReport {
         id: row.id.clone(),
         started_at: row.started_at,
@@ -105,6 +105,6 @@ async fn refuse(archive: &Archive, row: &Stream) {
     };
     let now = archive.shared.clock.now();
     if let Err(error) = archive.shared.journal().report_stream(archive.owner(), &report, now).await {
-        tracing::warn!(stream = row.id, %error, "cannot store the state of the stream");
+        tracing::warn!(stream = row.id, %error, "cannot store the end of the stream, retrying after the next claim");
     }
 }

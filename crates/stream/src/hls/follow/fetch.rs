@@ -23,9 +23,10 @@ use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
 use refrain_net::Backoff;
-use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest, TransferLimits};
+use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest, ShownUrl, TransferLimits};
 
-/// Largest response to a key request, bytes. It exceeds a key, so that another short response is recognized as such.
+/// Largest response to a key request, bytes. The limit is above the 16 bytes of a key, so that a short error page is
+/// received whole and reported as "not a 16-byte key" instead of as too large.
 const MAX_KEY_BYTES: u64 = 4096;
 
 /// Timeout of a part, whose whole segment is available a few seconds later. At half this value, segments of slow
@@ -112,7 +113,12 @@ impl Fetcher {
         match self.segment(due).await {
             Ok(segment) => Delivery::HlsSegment(segment),
             Err(reason) => {
-                tracing::debug!(sequence = due.segment.sequence, ?reason, "segment missing");
+                tracing::debug!(
+                    sequence = due.segment.sequence,
+                    url = %ShownUrl::from(&due.segment.url),
+                    ?reason,
+                    "segment missing, delivering a gap in its place"
+                );
                 let PlannedSegment { segment, .. } = due;
                 let date = segment.program_date_time;
                 Delivery::Gap(Gap { seconds: segment.seconds, reason, program_date_time: date })
@@ -127,10 +133,15 @@ impl Fetcher {
         match timeout(PART_TIMEOUT, self.attempt(part, &part.url)).await {
             Ok(Ok((bytes, init))) => Ok(HlsSegment { part: true, ..delivered(due, bytes, init) }),
             failed => {
+                let error = match failed {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => format!("not complete within {} s", PART_TIMEOUT.as_secs()),
+                };
                 tracing::debug!(
                     sequence = part.sequence,
-                    ?failed,
-                    "part not fetched, waiting for the whole segment"
+                    url = %ShownUrl::from(&part.url),
+                    error,
+                    "cannot fetch part, waiting for the whole segment"
                 );
                 self.shared.count(|status| status.retries += 1);
                 Err(GapReason::NotFetched)
@@ -142,7 +153,12 @@ impl Fetcher {
         let segment = &due.segment;
         due.check()?;
         if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
-            tracing::debug!(method, "encryption not supported");
+            tracing::debug!(
+                sequence = segment.sequence,
+                url = %ShownUrl::from(&segment.url),
+                method,
+                "encryption method not supported, skipping the segment"
+            );
             return Err(GapReason::Unreadable);
         }
         let deadline = Instant::now() + self.settings.segment_timeout;
@@ -158,16 +174,17 @@ impl Fetcher {
             let pause = backoff.next();
             let reason = fetch_error.reason();
             if !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline {
-                self.record_failure(fetch_error);
+                self.record_failure(&url, fetch_error);
                 return Err(reason);
             }
+            tracing::debug!(url = %ShownUrl::from(&url), error = %fetch_error, "cannot fetch segment, retrying");
             self.shared.count(|status| status.retries += 1);
             sleep(pause).await;
             // The URL can have a new token, or the segment can have left the playlist, where a retry cannot succeed.
             match self.shared.find(segment.sequence) {
                 PlaylistLocation::At(now) => url = now,
                 PlaylistLocation::Removed => {
-                    self.record_failure(fetch_error);
+                    self.record_failure(&url, fetch_error);
                     return Err(reason);
                 }
                 PlaylistLocation::Unknown => {}
@@ -175,7 +192,8 @@ impl Fetcher {
         }
     }
 
-    fn record_failure(&self, fetch_error: FetchError) {
+    fn record_failure(&self, url: &Url, fetch_error: FetchError) {
+        tracing::debug!(url = %ShownUrl::from(url), error = %fetch_error, "cannot fetch segment, skipping it");
         if let FetchError::Http(error) = fetch_error {
             self.shared.count(|status| status.last_error = Some(error.into()));
         }
@@ -212,7 +230,9 @@ impl Fetcher {
     ) -> Result<Bytes, FetchError> {
         match encryption {
             None => Ok(bytes),
-            Some(Encryption::Unsupported(method)) => Err(FetchError::Undecryptable(method.clone())),
+            Some(Encryption::Unsupported(method)) => {
+                Err(FetchError::Undecryptable(format!("the encryption method {method} is not supported")))
+            }
             Some(Encryption::Aes128 { key, iv }) => {
                 let known = self.keys.get(key, self.key(key)).await?;
                 let clear = decrypt(&bytes, known, *iv, number)
@@ -234,7 +254,7 @@ impl Fetcher {
                 match self.client.fetch(HttpRequest::new(url, &self.policy).identity(), limits).await {
                     Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
                         Ok(key) => return Ok(key),
-                        Err(_) => "the response is not a 16-byte key".to_owned(),
+                        Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
                     },
                     Err(error) => {
                         self.note_expiry(&error);

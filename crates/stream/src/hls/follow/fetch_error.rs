@@ -9,13 +9,16 @@ use refrain_net::{HttpError, HttpFailure};
 pub(super) const MAX_BAD_TRIES: u32 = 3;
 
 /// Reason why a segment could not be fetched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum FetchError {
     /// A request failed.
+    #[error(transparent)]
     Http(HttpError),
     /// The response cannot be a segment.
+    #[error("unusable response: {0}")]
     NotMedia(&'static str),
     /// The key could not be fetched or is wrong, or the encryption method is not supported.
+    #[error("cannot decrypt: {0}")]
     Undecryptable(String),
 }
 
@@ -32,14 +35,8 @@ impl FetchError {
         match self {
             // A retry does not change the size of a segment, and each attempt would transfer up to the limit again.
             Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
-            Self::NotMedia(what) => {
-                tracing::debug!(what, "response is not media");
-                tries < MAX_BAD_TRIES
-            }
-            Self::Undecryptable(why) => {
-                tracing::debug!(why, "segment cannot be decrypted");
-                false
-            }
+            Self::NotMedia(_) => tries < MAX_BAD_TRIES,
+            Self::Undecryptable(_) => false,
         }
     }
 }

@@ -8,10 +8,13 @@ use url::Url;
 use super::timeline::shifted;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{HlsError, SourceState, SourceStatus};
+use refrain_net::ShownUrl;
 
 /// State that the poller and the fetcher share: the newest playlist, expired URLs, and the status.
 #[derive(Debug)]
 pub(super) struct FollowState {
+    /// Entry URL of the stream, which identifies the stream in the log.
+    pub(super) url: ShownUrl,
     newest: Mutex<Option<(Arc<MediaPlaylist>, i128)>>,
     /// Notified when a request was rejected because its URL has expired.
     pub(super) expired: Notify,
@@ -30,8 +33,8 @@ pub(super) enum PlaylistLocation {
 }
 
 impl FollowState {
-    pub(super) fn new(status: watch::Sender<SourceStatus>) -> Self {
-        Self { newest: Mutex::new(None), expired: Notify::new(), status }
+    pub(super) fn new(url: ShownUrl, status: watch::Sender<SourceStatus>) -> Self {
+        Self { url, newest: Mutex::new(None), expired: Notify::new(), status }
     }
 
     /// Publishes a newer playlist. `shift` is added to its sequence numbers to get those of the timeline.
@@ -66,7 +69,7 @@ impl FollowState {
             let over = matches!(status.state, SourceState::Ended(_) | SourceState::Failed(_));
             let changes = !over && status.state != state;
             if changes {
-                tracing::debug!(%state, "stream state");
+                tracing::debug!(url = %self.url, %state, "stream state changed");
                 status.state = state;
             }
             changes
@@ -75,7 +78,7 @@ impl FollowState {
 
     /// Logs an error and records it as the last error of the status.
     pub(super) fn record_error(&self, error: &HlsError) {
-        tracing::debug!(%error, "loading the playlist failed");
+        tracing::debug!(url = %self.url, %error, "cannot load playlist");
         self.count(|status| status.last_error = Some(error.clone()));
     }
 }

@@ -40,7 +40,7 @@ use crate::delivery::Delivery;
 use fetch::Fetcher;
 use follow_state::FollowState;
 use poll::Poller;
-use refrain_net::{AddressPolicy, HttpClient};
+use refrain_net::{AddressPolicy, HttpClient, ShownUrl};
 use resolve::Loader;
 
 /// Capacity of the queue of planned items that are not yet being fetched. A playlist lists tens of segments, so the
@@ -74,8 +74,10 @@ impl HlsSource {
     pub fn enter(entry: EntryUrl, client: &HttpClient, settings: HlsSettings) -> Self {
         let (out, deliveries) = mpsc::channel(settings.queue.max(1));
         let (sender, status) = watch::channel(SourceStatus::default());
-        let shared = Arc::new(FollowState::new(sender));
-        let task = tokio::spawn(follow(entry, client.clone(), Arc::new(settings), shared, out));
+        let url = entry.url();
+        let policy = AddressPolicy::of_operator(&url, settings.allow_private, &settings.private_hosts);
+        let shared = Arc::new(FollowState::new(ShownUrl::from(&url), sender));
+        let task = tokio::spawn(follow(entry, policy, client.clone(), Arc::new(settings), shared, out));
         Self { deliveries, status, task }
     }
 
@@ -99,12 +101,12 @@ impl Drop for HlsSource {
 
 async fn follow(
     entry: EntryUrl,
+    policy: AddressPolicy,
     client: HttpClient,
     settings: Arc<HlsSettings>,
     shared: Arc<FollowState>,
     out: mpsc::Sender<Delivery>,
 ) {
-    let policy = AddressPolicy::of_operator(&entry.url(), settings.allow_private, &settings.private_hosts);
     let (plan, planned) = mpsc::channel(PLAN_CAPACITY);
     let loader = Loader { client: client.clone(), policy: policy.clone(), settings: settings.clone() };
     let poller = Poller::new(loader, entry, shared.clone(), plan);

@@ -149,7 +149,7 @@ impl SegmentPlanner {
         PlaylistUpdate { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
     }
 
-    /// Returns the target duration of parts, or `None` if the stream is not followed by the parts of `list`.
+    /// Returns the target duration of the parts of `list`, or `None` if whole segments are fetched instead of parts.
     pub(super) fn part_target(&self, list: &MediaPlaylist) -> Option<Duration> {
         let newest = list.open.as_deref().or(list.segments.last())?;
         // AES-128 is one chain of blocks through the whole segment with its padding at the end, so a part cannot be

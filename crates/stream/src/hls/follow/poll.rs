@@ -197,7 +197,7 @@ impl Poller {
 
     async fn plan(&mut self, updated: PlaylistUpdate) -> Result<(), EndReason> {
         if updated.reset {
-            tracing::debug!("playlist restarted");
+            tracing::debug!(url = %self.shared.url, "numbering of the playlist restarted, continuing after a splice");
             self.shared.count(|status| status.resets += 1);
         }
         if updated.planned.is_empty() {

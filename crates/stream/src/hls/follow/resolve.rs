@@ -66,7 +66,7 @@ impl Loader {
                     let ChosenRendition { url, label } =
                         rendition::choose(&master, choice).ok_or_else(|| HlsError::NoRendition {
                             url: entry.into(),
-                            wanted: format!("{choice:?}"),
+                            wanted: rendition::choice_text(choice),
                             found: rendition::names(&master),
                         })?;
                     let rendition = Rendition { url, label: Some(label), etag: None, modified: None };
@@ -103,7 +103,7 @@ impl Loader {
         let total = total + block.map_or(Duration::ZERO, |wanted| wanted.wait);
         let started_at = Instant::now();
         let (response, body) = self.client.fetch(http_request, TransferLimits { bytes, total }).await?;
-        tracing::trace!(url = %ShownUrl::from(url), status = response.status(), took = ?started_at.elapsed(), "playlist");
+        tracing::trace!(url = %ShownUrl::from(url), status = response.status(), took = ?started_at.elapsed(), "playlist loaded");
         if response.status() == 304 {
             return Ok(Loaded::NotModified);
         }

@@ -18,7 +18,8 @@ fn start(index: u64) -> f64 {
     1_700_000_000.0 + (0..index).map(seconds).sum::<f64>()
 }
 
-/// Returns a playlist of the segments `from..until` with media sequence numbers from `first`.
+/// Returns a playlist of the segments `from..until`. Their media sequence numbers begin at `first`. `dated` adds a date
+/// to each segment, and `query` is the token in the URLs.
 fn list(from: u64, until: u64, first: u64, dated: bool, query: u64) -> MediaPlaylist {
     let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
     for index in from..until {
@@ -58,9 +59,9 @@ fn names(steps: &[Step]) -> (Vec<u64>, f64) {
 enum Event {
     /// The server adds this number of segments.
     Add(u64),
-    /// The server serves, once, a copy that is older by this number of segments.
+    /// The next load returns a copy that is older by this number of segments.
     Old(u64),
-    /// The server gives, once, 0 as the media sequence number.
+    /// The playlist of the next load has the media sequence number 0.
     Forget,
 }
 

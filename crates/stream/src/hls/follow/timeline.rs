@@ -1,7 +1,8 @@
 //! Detection of the new segments of a playlist.
 //!
 //! Media sequence numbers identify the segments, but some servers serve older copies, do not increment the number, omit
-//! it or restart it. So names and dates of the last segments are stored too, and decide if the numbers do not fit.
+//! it or restart it. So names and dates of the last segments are stored too; they identify the segments if the numbers
+//! are not consistent.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,9 +21,9 @@ const MAX_STORED_SEGMENTS: usize = 256;
 /// become a gap of two days.
 const MAX_MISSED_SEGMENTS: u64 = 43_200;
 
-/// Consecutive older copies count as another stream if their end advances more often than they have segments, plus this
-/// value. At half this value, a server that skips numbers looks restarted; at twice this value, a real restart is
-/// noticed three segments later.
+/// If consecutive playlists look like older copies and their end advances, the stream has restarted once the number of
+/// these advances exceeds the number of segments in the playlist plus this value. At half this value, a server that
+/// skips numbers looks restarted; at twice this value, a real restart is noticed three segments later.
 const OLDER_SLACK: usize = 3;
 
 /// A new segment of a playlist, or a gap before one.
@@ -51,7 +52,9 @@ pub(super) struct SegmentTimeline {
     taken: VecDeque<TakenSegment>,
     /// Date of the end of the last stored segment, seconds since 1970; `None` if it is unknown.
     next_date: Option<f64>,
-    /// The end of the last older copy, and the number of times that the end advanced; `None` after a newer playlist.
+    /// State of consecutive older copies: the media sequence number after the last segment of the newest copy, and the
+    /// number of times that this number increased from one copy to the next. `None` after a playlist with new
+    /// segments.
     older: Option<(u64, usize)>,
 }
 
@@ -66,10 +69,10 @@ struct TakenSegment {
 
 /// Position of the first new segment in a playlist.
 enum PlaylistPosition {
-    /// The new segments begin at this index. The second value is added to their sequence numbers, so that they continue
-    /// the numbers of the stored segments.
+    /// The new segments begin at this index of [`MediaPlaylist::segments`]. The second value is the offset to add to
+    /// the media sequence numbers of the playlist, so that they continue the numbers of the stored segments.
     From(usize, i128),
-    /// At index 0, after this number of missed segments.
+    /// All segments of the playlist are new, and this number of segments before them was missed.
     Missed(u64),
     /// No position: the playlist contains no new segment.
     Old,
@@ -263,12 +266,13 @@ impl TakenSegment {
         }
     }
 
-    /// Returns true if `segment` has the same name and its date does not differ, regardless of its number.
+    /// Returns true if `segment` has the name of this stored segment and no different date, whatever its media sequence
+    /// number is.
     fn is(&self, segment: &MediaSegment) -> bool {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Returns true if `segment`, which has the same sequence number, is the same segment. If the playlist comes from
+    /// Returns true if `segment` is this stored segment. Both have the same sequence number. If the playlist comes from
     /// another URL (`moved`), the dates decide, and without dates the number is sufficient. Otherwise an equal date or
     /// an equal name is sufficient.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
@@ -279,7 +283,8 @@ impl TakenSegment {
         }
     }
 
-    /// Returns true if both dates agree within half a segment, the error of extrapolation; `None` if a date is missing.
+    /// Returns true if the dates of this stored segment and of `segment` agree within half the duration of the stored
+    /// segment (at least 0.1 s), the error of extrapolated dates; `None` if one of the dates is missing.
     fn same_date(&self, segment: &MediaSegment) -> Option<bool> {
         let (ours, theirs) = (self.date?, segment.program_date_time?);
         Some((ours - theirs).abs() < self.seconds.max(0.2) / 2.0)

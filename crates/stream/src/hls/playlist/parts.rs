@@ -13,8 +13,8 @@ use super::rewrite::byte_range;
 const MAX_PART_SECONDS: f64 = 60.0;
 
 /// Smallest PART-TARGET, seconds: a few audio frames. Smaller values are raised to it. The limit bounds the rate of
-/// playlist loads. At half this value, a hostile playlist causes 40 loads per second if `reload` permits it; at twice
-/// this value, parts of 50 ms are noticed late.
+/// playlist loads. At half this value, a hostile playlist causes 40 loads per second if `HlsSettings::reload` permits
+/// it; at twice this value, parts of 50 ms are noticed late.
 const MIN_PART_TARGET_SECONDS: f64 = 0.05;
 
 /// Parser of the parts of a playlist. Parts must be parsed in the order of the playlist.

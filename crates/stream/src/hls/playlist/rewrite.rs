@@ -45,7 +45,7 @@ pub(super) enum Rewritten {
 /// Rewrites `text`, which does not include the byte order mark.
 ///
 /// # Errors
-/// If the text is not a playlist, or exceeds a limit.
+/// Fails if the text is not a playlist, or exceeds a limit.
 pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
     let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut uris = 0;

@@ -7,8 +7,8 @@ use crate::dsp::Oscillator;
 use crate::math::{quick_sin, samples_in, sin_turns};
 use crate::rng::Rng;
 
-/// Parameters of two operator pairs: (carrier ratio, modulator ratio, index in turns, fall time of the index in
-/// seconds).
+/// Parameters of a sound of two operator pairs, `body` and `tine`. Each pair is (carrier ratio, modulator ratio,
+/// modulation index in turns, fall time of the index in seconds).
 struct FmParameters {
     body: (f64, f64, f64, f64),
     tine: (f64, f64, f64, f64),

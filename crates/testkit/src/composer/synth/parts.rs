@@ -21,8 +21,9 @@ pub(super) struct AmplitudeEnvelope {
 }
 
 impl AmplitudeEnvelope {
-    /// Creates an envelope. All times are in seconds: `fall` and `release` are times to −60 dB, and `key_samples` is
-    /// the time until the key is released. `sustain` is a level.
+    /// Creates an envelope. `attack`, `fall`, `key_samples` and `release` are times in seconds, not in samples: `fall`
+    /// and `release` are times to −60 dB, and `key_samples` is the time until the key is released. `sustain` is the
+    /// level from 0 to 1 that the decay approaches while the key is held.
     pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_samples: f64, release: f64) -> Self {
         Self {
             level: 0.0,
