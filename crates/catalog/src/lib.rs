@@ -26,8 +26,8 @@ pub use journal::{
     Detections, Journal, LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream,
     ObjectAttempts, ObjectVersion, Outbox, OutboxFilter, OutboxMessage, OutboxUpkeep, PageCursor,
     PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS, SessionKey, SinkBacklog, StartOutcome,
-    Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry, StreamReport, StreamState,
-    WAITING_AFTER_EXPIRY, new_owner, worker_name,
+    StoredDetection, Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry, StreamReport,
+    StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

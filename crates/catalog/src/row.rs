@@ -2,14 +2,17 @@
 
 use std::str::FromStr;
 
+use refrain_core::matching::Match;
+use refrain_core::matching::live::EventKind;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 
+use crate::journal::detection_state;
 use crate::{
     CatalogError, Change, ChangeKind, ContentHash, Detection, DetectionId, DetectionSource, Metadata,
-    NearDuplicate, ObjectAttempts, ObjectVersion, OutboxMessage, Rule, Stream, StreamState, Track, TrackId,
-    TrackNumber,
+    NearDuplicate, ObjectAttempts, ObjectVersion, OutboxMessage, Rule, StoredDetection, Stream, StreamState,
+    Track, TrackId, TrackNumber,
 };
 
 /// Stored `kind` of [`ChangeKind::Added`].
@@ -42,7 +45,7 @@ macro_rules! detection_columns {
     () => {
         "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
          pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final, \
-         channel"
+         channel, state"
     };
 }
 pub(crate) use detection_columns;
@@ -181,28 +184,51 @@ pub(crate) fn object_attempts(row: &impl StoredRow) -> Result<ObjectAttempts, sq
 }
 
 /// Converts a row of `detections`.
-pub(crate) fn detection(row: &impl StoredRow) -> Result<Detection, sqlx::Error> {
+pub(crate) fn detection(row: &impl StoredRow) -> Result<StoredDetection, sqlx::Error> {
     let kind: i16 = row.column("kind")?;
     let detected_in = DetectionSource::of(kind, row.column("heard_in")?);
-    Ok(Detection {
-        id: DetectionId(row.column("id")?),
+    let last_seen = row.column("last_seen")?;
+    let mut detection = detection_without_state(row)?;
+    detection_state::read_into(&mut detection, row.column("state")?, last_seen);
+    Ok(StoredDetection {
+        detection,
         detected_in: detected_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
-        track: number(row.column("track")?)?,
         track_id: TrackId(row.column("track_id")?),
+        channel: row.column("channel")?,
+        first_seen: row.column("first_seen")?,
+        last_seen,
+    })
+}
+
+/// Converts the columns that earlier versions of the program wrote too. The fields that have no such column are derived
+/// for an airing on one straight line.
+fn detection_without_state(row: &impl StoredRow) -> Result<Detection, sqlx::Error> {
+    let detected = Match {
+        track: number(row.column("track")?)?,
         query_start: row.column("query_start")?,
         query_end: row.column("query_end")?,
-        start_at: row.column("start_at")?,
-        end_at: row.column("end_at")?,
         reference_start: row.column("reference_start")?,
         speed: row.column("speed")?,
         pitch_cents: row.column("pitch_cents")?,
         false_positive_probability: row.column("false_positive_probability")?,
+        aligned_landmarks: 0,
         matched_peaks: count(row.column("matched_peaks")?)?,
         expected_peaks: count(row.column("expected_peaks")?)?,
-        first_seen: row.column("first_seen")?,
-        last_seen: row.column("last_seen")?,
-        is_final: row.column("is_final")?,
-        channel: row.column("channel")?,
+        segments: Vec::new(),
+    };
+    let start_at: i64 = row.column("start_at")?;
+    let is_final: bool = row.column("is_final")?;
+    Ok(Detection {
+        id: DetectionId(row.column("id")?),
+        kind: if is_final { EventKind::Final } else { EventKind::Update },
+        reference_end: detected.reference_end(),
+        current_speed: detected.speed,
+        origin: start_at as f64 / 1000.0 - detected.query_start,
+        known_at: detected.query_end,
+        clock: None,
+        clock_offset: None,
+        missing_seconds: 0.0,
+        detected,
     })
 }
 

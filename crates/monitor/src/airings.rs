@@ -1,15 +1,12 @@
-//! Converts events of the matcher to events of the stream, and continues the open airings of an earlier worker.
+//! Converts events of the matcher to detections, and continues the open airings of an earlier worker.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use refrain_catalog::{DetectionId, TrackNumber};
+use refrain_catalog::{Detection, DetectionId, TrackNumber};
 use refrain_core::index::Snapshot;
-use refrain_core::matching::Match;
-use refrain_core::matching::live::{Airing, LiveEvent, LiveEventKind, LiveState};
+use refrain_core::matching::live::{Airing, EventKind, LiveEvent, LiveState};
 use refrain_stream::StreamClock;
 
-use super::event::{OpenAiring, StreamEvent};
 use super::invariants;
 use super::status::CurrentAiring;
 
@@ -47,13 +44,16 @@ struct FollowedAiring {
     /// airings without an earlier worker or with exact times.
     expected: Option<ExpectedPosition>,
     track_seconds: Option<f64>,
-    /// Seconds from the end of the airing that the earlier worker reported to the first sample of this worker; 0 for
-    /// airings without an earlier worker.
-    handover_gap: f64,
+    /// Seconds of missing audio in the airing before this worker: the gaps that the earlier worker counted, and the time
+    /// from the end that it reported to the first sample of this worker. 0 for airings without an earlier worker.
+    earlier_gaps: f64,
+    /// Position in the stream from which this worker counts gaps in the airing, in seconds. Earlier gaps are not in the
+    /// airing, or the earlier worker has counted them.
+    gaps_from: f64,
     /// End in the last event of the airing, in seconds of the stream; `None` before the first event.
     reported_end: Option<f64>,
-    /// Number of splices in the airing that have been counted. It starts at 1 for an airing of an earlier worker: the
-    /// point where the audio of both workers joins looks like a splice, but the stream has none.
+    /// Number of splices in the airing that have been counted. The point where the audio of two workers joins looks like
+    /// a splice, but the stream has none, so it is counted from the start.
     splices: usize,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Airings {
     known: Vec<FollowedAiring>,
     /// Open airings of an earlier worker that have not been resumed yet. They are resumed when the first decoded audio
     /// gives the time of day of this worker's stream.
-    awaited: Vec<OpenAiring>,
+    awaited: Vec<Detection>,
     /// True if the times of the airings in `awaited` need no correction, because they are exact in this worker's stream
     /// time.
     pub(super) exact: bool,
@@ -95,7 +95,7 @@ pub(super) struct Airings {
 impl Airings {
     /// Creates the airings of a stream that an earlier worker followed. `awaited` are the airings that this worker left
     /// open.
-    pub(super) fn of(awaited: Vec<OpenAiring>) -> Self {
+    pub(super) fn of(awaited: Vec<Detection>) -> Self {
         Self { awaited, ..Self::default() }
     }
 
@@ -144,50 +144,36 @@ impl Airings {
     pub(super) fn begin(&mut self, origin: f64, exact: bool, snapshot: &Snapshot) -> Vec<Airing> {
         let awaited = std::mem::take(&mut self.awaited);
         let exact = exact || self.exact;
-        let airing = |(number, open): (u64, OpenAiring)| {
-            let (from, to) = (open.detected.query_start - origin, open.detected.query_end - origin);
-            let detected = Match { query_start: from, query_end: to, ..open.detected };
-            let (id, track) = (open.id, detected.track);
-            let reference_end = detected.reference_start + (to - from) * detected.speed;
+        let airing = |(number, mut open): (u64, Detection)| {
+            open.set_origin(origin);
+            let Detection { id, detected, reference_end, current_speed, missing_seconds, .. } = open;
+            let (to, track) = (detected.query_end, detected.track);
             // Rows of detections are input of another process; a speed of 0 would cause a division by zero.
-            let speed = if detected.speed > 0.0 { detected.speed } else { 1.0 };
+            let speed = if current_speed > 0.0 { current_speed } else { 1.0 };
             self.known.push(FollowedAiring {
                 number,
                 id,
                 track,
-                start: from,
+                start: detected.query_start,
                 origin,
                 shift: 0.0,
                 expected: (!exact).then_some(ExpectedPosition { query: to, reference: reference_end, speed }),
                 track_seconds: snapshot.track_seconds(track),
-                handover_gap: (-to).max(0.0),
+                earlier_gaps: missing_seconds + (-to).max(0.0),
+                gaps_from: to,
                 reported_end: Some(to),
-                // The point where the audio of both workers joins looks like a splice in the segments of the match.
-                splices: 1,
+                // Between n segments are n - 1 splices, and then the point where the audio of both workers joins.
+                splices: detected.segments.len().max(1),
             });
-            Airing { id: number, reference_end, detected }
+            Airing { id: number, detected, reference_end, current_speed: speed }
         };
         // The numbers of the matcher of this worker continue after those of the resumed airings.
         (1..).zip(awaited).map(airing).collect()
     }
 
     /// Returns the final events of the airings that were never resumed, because this worker decoded no audio.
-    pub(super) fn give_up(&mut self, stream: &Arc<str>) -> Vec<StreamEvent> {
-        let last = |open: OpenAiring| StreamEvent {
-            stream: Arc::clone(stream),
-            kind: LiveEventKind::Final.into(),
-            airing: open.id,
-            epoch: open.detected.query_start,
-            known_at: 0.0,
-            clock: None,
-            clock_offset: None,
-            detected: Match {
-                query_start: 0.0,
-                query_end: open.detected.query_end - open.detected.query_start,
-                ..open.detected
-            },
-        };
-        std::mem::take(&mut self.awaited).into_iter().map(last).collect()
+    pub(super) fn give_up(&mut self) -> impl Iterator<Item = Detection> {
+        std::mem::take(&mut self.awaited).into_iter().map(|open| Detection { kind: EventKind::Final, ..open })
     }
 
     /// Returns the open airings for the status of the stream, in the order in which they were found.
@@ -203,74 +189,76 @@ impl Airings {
     /// Returns an update event for each open airing.
     pub(super) fn updates(&self, state: LiveState) -> Vec<LiveEvent> {
         let known_at = state.decided_until;
-        let update = |Airing { id, detected, .. }| LiveEvent {
-            kind: LiveEventKind::Update,
-            airing: id,
-            known_at,
-            detected,
-        };
+        let update = |airing| LiveEvent { kind: EventKind::Update, known_at, airing };
         state.airings.into_iter().map(update).collect()
     }
 
-    /// Converts an event of the matcher: adds the identity and the time of day of its airing, and corrects an invalid
-    /// end.
-    pub(super) fn event(
+    /// Converts an event of the matcher of the stream with the id `stream`: adds the identity and the time of day of its
+    /// airing, and corrects an invalid end.
+    pub(super) fn detection(
         &mut self,
-        mut event: LiveEvent,
-        stream: &Arc<str>,
+        event: LiveEvent,
+        stream: &str,
         clock: &StreamClock,
         snapshot: &Snapshot,
-    ) -> StreamEvent {
+    ) -> Detection {
+        let LiveEvent { kind, known_at, airing } = event;
         // The airing is removed from the list, because a final event is the last one. All other events add it again.
-        let mut known = match self.known.iter().position(|known| known.number == event.airing) {
+        let mut known = match self.known.iter().position(|known| known.number == airing.id) {
             Some(at) => self.known.remove(at),
-            None => FollowedAiring::new(&event, clock, snapshot),
+            None => FollowedAiring::new(&airing, clock, snapshot),
         };
-        event.detected.query_start += known.shift;
+        let Airing { mut detected, mut reference_end, current_speed, .. } = airing;
+        detected.query_start += known.shift;
         // The segments must agree with the start, because responses derive the reference position from both.
-        if let Some(first) = event.detected.segments.first_mut() {
-            first.query_start = event.detected.query_start;
+        if let Some(first) = detected.segments.first_mut() {
+            first.query_start = detected.query_start;
         }
-        let start = event.detected.query_start;
-        let is_final = event.kind == LiveEventKind::Final;
+        let start = detected.query_start;
+        let is_final = kind == EventKind::Final;
+        let missing_seconds = known.earlier_gaps + self.gaps_since(known.gaps_from.max(start));
         let rules = invariants::AiringBounds {
             track_seconds: known.track_seconds,
-            gap_seconds: known.handover_gap + self.gaps_since(start),
+            gap_seconds: missing_seconds,
             // An update may end earlier than the previous one, if the matcher withdraws audio. A final event may not.
             reported_end: known.reported_end.filter(|_| is_final),
         };
-        if let Some(corrected) = invariants::enforce(&mut event.detected, &rules) {
-            let invariants::EndCorrection { rule, seconds } = corrected;
+        let end = detected.query_end;
+        let corrected = invariants::enforce(&mut detected, &rules);
+        reference_end += (detected.query_end - end) * current_speed;
+        if let Some(invariants::EndCorrection { rule, seconds }) = corrected {
             tracing::warn!(%stream, airing = %known.id, rule, moved_seconds = seconds, "end of an airing corrected");
         }
         known.start = start;
-        known.reported_end = Some(event.detected.query_end);
+        known.reported_end = Some(detected.query_end);
         let (id, origin) = (known.id, known.origin);
         if !is_final {
             self.known.push(known);
             // The status lists airings in the order in which they were found.
             self.known.sort_by_key(|known| known.number);
         }
-        StreamEvent {
-            stream: Arc::clone(stream),
-            kind: event.kind.into(),
-            airing: id,
-            epoch: origin + start,
-            known_at: event.known_at,
+        Detection {
+            id,
+            kind,
+            detected,
+            reference_end,
+            current_speed,
+            origin,
+            known_at,
             clock: clock.source(),
             // The delay of a stream is never negative: a negative value means that the stream's clock is ahead of this
             // machine's.
             clock_offset: clock.arrival_offset().map(|offset| offset.max(0.0)),
-            detected: event.detected,
+            missing_seconds,
         }
     }
 
     /// Returns the length in seconds of each splice of an event's airing that has not been counted yet, and counts
     /// these splices. A splice is missing or repeated audio.
     pub(super) fn new_splices(&mut self, event: &LiveEvent) -> Vec<f64> {
-        let known = self.known.iter_mut().find(|known| known.number == event.airing);
+        let known = self.known.iter_mut().find(|known| known.number == event.airing.id);
         let counted = known.as_ref().map_or(0, |known| known.splices);
-        let new: Vec<f64> = event.detected.jumps().skip(counted).map(f64::abs).collect();
+        let new: Vec<f64> = event.airing.detected.jumps().skip(counted).map(f64::abs).collect();
         if let Some(known) = known {
             known.splices += new.len();
         }
@@ -284,19 +272,20 @@ impl Airings {
 }
 
 impl FollowedAiring {
-    /// Creates an airing from `event`, the first event of this airing.
-    fn new(event: &LiveEvent, clock: &StreamClock, snapshot: &Snapshot) -> Self {
-        let start = event.detected.query_start;
+    /// Creates an airing from `found`, the state in its first event.
+    fn new(found: &Airing, clock: &StreamClock, snapshot: &Snapshot) -> Self {
+        let start = found.detected.query_start;
         Self {
-            number: event.airing,
+            number: found.id,
             id: DetectionId::generate(),
-            track: event.detected.track,
+            track: found.detected.track,
             start,
             origin: clock.epoch(start).unwrap_or_default() - start,
             shift: 0.0,
             expected: None,
-            track_seconds: snapshot.track_seconds(event.detected.track),
-            handover_gap: 0.0,
+            track_seconds: snapshot.track_seconds(found.detected.track),
+            earlier_gaps: 0.0,
+            gaps_from: f64::NEG_INFINITY,
             reported_end: None,
             splices: 0,
         }

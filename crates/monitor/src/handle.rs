@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::thread;
 
+use refrain_catalog::Detection;
 use refrain_core::matching::live::LiveSettings;
 use refrain_net::{ClientError, HttpClient, HttpSettings};
 use refrain_stream::DecoderSettings;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::event::{OpenAiring, StreamEvent};
 use super::follow::follow;
 use super::pool::WorkerPool;
 use super::snapshot_source::SnapshotSource;
@@ -84,7 +84,7 @@ impl Monitor {
 
     /// Starts following the stream `spec`. Its events are sent to `events`; while that channel is full, the stream is
     /// not processed.
-    pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
+    pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<Detection>) -> StreamHandle {
         self.resume(spec, Vec::new(), events)
     }
 
@@ -94,8 +94,8 @@ impl Monitor {
     pub fn resume(
         &self,
         spec: StreamSpec,
-        airings: Vec<OpenAiring>,
-        events: mpsc::Sender<StreamEvent>,
+        airings: Vec<Detection>,
+        events: mpsc::Sender<Detection>,
     ) -> StreamHandle {
         let (status, watched) = watch::channel(StreamStatus::default());
         let id: Arc<str> = spec.id.into();

@@ -4,7 +4,7 @@
 //! follow (tokio, one task a stream): source ─► DeliveryQueue, bounded ─┐
 //!                                                                      ├─► WorkerPool (threads): one job per stream
 //! SnapshotSource: one snapshot for all ────────────────────────────────┘     StreamWorker: decode ► search
-//!                                                                               └─► StreamEvent ► Reporter ► Response
+//!                                                                               └─► Detection ► Reporter ► Response
 //! ```
 //!
 //! Audio is never processed on a thread of tokio. A stream has at most one job at a time. After each job, the stream
@@ -14,7 +14,6 @@
 
 mod airings;
 mod decode;
-mod event;
 mod failures;
 mod follow;
 mod handle;
@@ -34,9 +33,9 @@ mod stream;
 mod worker;
 
 pub use decode::{ChildDecoders, DecodeError};
-pub use event::{EventKind, OpenAiring, StreamEvent};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;
+pub use refrain_core::matching::live::EventKind;
 pub use report::{Reporter, response};
 pub use snapshot_source::SnapshotSource;
 pub use source::{SourceSettings, StreamInput, StreamSpec};

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
+use refrain_catalog::Detection;
 use refrain_core::matching::live::LiveBuffers;
 use refrain_stream::Delivery;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::event::StreamEvent;
 use super::lock::lock;
 use super::queue::OverflowPolicy;
 use super::snapshot_source::SnapshotSource;
@@ -124,7 +124,7 @@ impl WorkerPool {
 
     /// Sends the events of a job. If the channel is full, a tokio task sends the rest, and the stream gets no other job
     /// before all events are sent.
-    fn deliver(self: &Arc<Self>, stream: &Arc<MonitoredStream>, events: Vec<StreamEvent>, is_last: bool) {
+    fn deliver(self: &Arc<Self>, stream: &Arc<MonitoredStream>, events: Vec<Detection>, is_last: bool) {
         let mut events = VecDeque::from(events);
         while let Some(event) = events.pop_front() {
             if let Err(mpsc::error::TrySendError::Full(event)) = stream.events.try_send(event) {

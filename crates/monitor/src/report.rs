@@ -1,14 +1,13 @@
-//! Converts events to responses.
+//! Converts detections to responses.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use refrain_catalog::{Catalog, CatalogError, DetectionId, Track};
+use refrain_app::response::{Response, ResponseMatch};
+use refrain_catalog::{Catalog, CatalogError, Detection, DetectionId, Track};
+use refrain_core::matching::live::EventKind;
 
-use super::event::{EventKind, StreamEvent};
-use refrain_app::response::{Response, ResponseMatch, StreamFields};
-
-/// Finds the tracks of events in the catalog, and caches the tracks of the open airings.
+/// Finds the tracks of detections in the catalog, and caches the tracks of the open airings.
 pub struct Reporter {
     catalog: Arc<dyn Catalog>,
     known: HashMap<DetectionId, Track>,
@@ -21,33 +20,26 @@ impl Reporter {
         Self { catalog, known: HashMap::new() }
     }
 
-    /// Returns the track of an event, as it was when the first event of its airing was reported. Returns `None` if the
+    /// Returns the track of a detection, as it was when the first event of the detection was reported. Returns `None` if the
     /// track was removed from the catalog before that.
     ///
     /// # Errors
     /// [`CatalogError`] if the catalog fails; the call may be repeated.
-    pub async fn track(&mut self, event: &StreamEvent) -> Result<Option<Track>, CatalogError> {
-        if !self.known.contains_key(&event.airing) {
-            let found = self.catalog.by_numbers(&[event.detected.track]).await?;
-            self.known.extend(found.into_iter().map(|track| (event.airing, track)));
+    pub async fn track(&mut self, detection: &Detection) -> Result<Option<Track>, CatalogError> {
+        if !self.known.contains_key(&detection.id) {
+            let found = self.catalog.by_numbers(&[detection.detected.track]).await?;
+            self.known.extend(found.into_iter().map(|track| (detection.id, track)));
         }
-        Ok(match event.kind {
-            EventKind::Final => self.known.remove(&event.airing),
-            EventKind::Start | EventKind::Update => self.known.get(&event.airing).cloned(),
+        Ok(match detection.kind {
+            EventKind::Final => self.known.remove(&detection.id),
+            EventKind::Start | EventKind::Update => self.known.get(&detection.id).cloned(),
         })
     }
 }
 
-/// Returns the response for an event. `asset_id` is the id of the stream in the response, and `track` is the track of
-/// the event.
+/// Returns the response for a detection in a stream. `asset_id` is the id of the stream in the response, and `track` is
+/// the track of the detection.
 #[must_use]
-pub fn response<'a>(event: &StreamEvent, asset_id: &'a str, track: &'a Track) -> Response<'a> {
-    let in_stream = StreamFields {
-        event: event.kind.as_str(),
-        airing: event.airing.to_string(),
-        epoch: event.epoch,
-        clock: event.clock,
-        clock_offset: event.clock_offset,
-    };
-    Response::new(asset_id, vec![ResponseMatch::new(&event.detected, track).in_stream(&in_stream)])
+pub fn response<'a>(detection: &Detection, asset_id: &'a str, track: &'a Track) -> Response<'a> {
+    Response::new(asset_id, vec![ResponseMatch::in_stream(detection, track)])
 }

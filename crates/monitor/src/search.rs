@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{
-    Airing, LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings, LiveState,
+    Airing, EventKind, LiveBuffers, LiveEvent, LiveMatcher, LiveSettings, LiveState,
 };
 
 use super::airings::Airings;
 use super::decode::{FingerprintedSpan, PeakBatch};
 
-/// Maximum number of ticks of one matcher: 144 days, half of the range of its 32-bit times. After this time, another
-/// matcher continues the airings. The other half of the range is a margin for deadlines that are computed ahead; the
-/// exact value has no other effect.
+/// Maximum number of ticks of one [`LiveMatcher`]: 144 days, half of the range of its 32-bit times. After this time,
+/// another matcher continues the airings. The other half of the range is a margin for deadlines that are computed
+/// ahead; the exact value has no other effect.
 const MAX_MATCHER_TICKS: u64 = 1 << 31;
 
 /// Length of a gap in ticks after which another matcher continues the airings: an hour. A matcher makes a decision for
@@ -106,12 +106,7 @@ impl StreamSearch {
         match LiveMatcher::resume(self.settings.clone(), &airings, last, context.snapshot) {
             Ok(matcher) => self.matcher = matcher,
             Err(error) => {
-                let last = |Airing { id, detected, .. }| LiveEvent {
-                    kind: LiveEventKind::Final,
-                    airing: id,
-                    known_at: 0.0,
-                    detected,
-                };
+                let last = |airing| LiveEvent { kind: EventKind::Final, known_at: 0.0, airing };
                 let before = context.events.len();
                 context.events.extend(airings.into_iter().map(last));
                 self.to_stream_time(context.events, before);
@@ -163,7 +158,7 @@ impl StreamSearch {
         if base > 0.0 {
             for event in events.iter_mut().skip(from) {
                 event.known_at += base;
-                event.detected.shift_query(base);
+                event.airing.detected.shift_query(base);
             }
         }
     }

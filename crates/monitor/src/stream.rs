@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use refrain_catalog::Detection;
 use refrain_core::index::IndexError;
 use refrain_core::matching::live::LiveBuffers;
 use refrain_stream::{Delivery, LiveAudio};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::decode::DecodeError;
-use super::event::StreamEvent;
 use super::lock::lock;
 use super::queue::{DeliveryQueue, OverflowPolicy};
 use super::snapshot_source::SnapshotSource;
@@ -27,7 +27,7 @@ pub(super) struct MonitoredStream {
     worker: Mutex<StreamWorker>,
     /// Ends the task that reads the source.
     stop: Arc<Stop>,
-    pub(super) events: mpsc::Sender<StreamEvent>,
+    pub(super) events: mpsc::Sender<Detection>,
 }
 
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl MonitoredStream {
         id: Arc<str>,
         worker: StreamWorker,
         status: watch::Sender<StreamStatus>,
-        events: mpsc::Sender<StreamEvent>,
+        events: mpsc::Sender<Detection>,
         stop: Arc<Stop>,
     ) -> Self {
         let (inner, capacity_freed) = (Mutex::default(), Notify::new());
@@ -148,7 +148,7 @@ impl MonitoredStream {
         job: Job,
         index: &dyn SnapshotSource,
         buffers: &mut LiveBuffers,
-    ) -> Vec<StreamEvent> {
+    ) -> Vec<Detection> {
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
         let mut events = Vec::new();
@@ -186,7 +186,7 @@ impl MonitoredStream {
             });
         }
         if let Err(error) = result {
-            tracing::warn!(stream = %self.id, %error, "search in the index failed");
+            tracing::warn!(stream = %self.id, %error, "search in the index failed, continuing without its result");
             index.report_damage(&snapshot, &error);
         }
         events
@@ -203,7 +203,7 @@ impl MonitoredStream {
 
     /// Ends the stream after a job panicked. Its open airings get no final events.
     pub(super) fn fail_after_panic(&self) {
-        tracing::error!(stream = %self.id, "internal error, ending the stream");
+        tracing::error!(stream = %self.id, "internal error, ending the stream; please report this with the log");
         let why = "internal error, a bug in refrain; please report it".to_owned();
         self.status.send_modify(|status| status.state = StreamPhase::Failed(why));
         let mut inner = lock(&self.inner);

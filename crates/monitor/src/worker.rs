@@ -1,7 +1,8 @@
-//! Processes all audio of one stream: converts its deliveries to events.
+//! Processes all audio of one stream: converts its deliveries to detections.
 
 use std::sync::Arc;
 
+use refrain_catalog::Detection;
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveSettings};
@@ -9,7 +10,6 @@ use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, Stre
 
 use super::airings::Airings;
 use super::decode::{DecodeError, FingerprintedSpan, IsolatedDecoder};
-use super::event::{OpenAiring, StreamEvent};
 use super::search::{SearchContext, StreamSearch};
 use super::stage_times::StageTimes;
 use super::status::CurrentAiring;
@@ -31,8 +31,8 @@ impl StreamWorker {
     #[must_use]
     pub fn new(id: Arc<str>, decoder: DecoderSettings, settings: LiveSettings) -> Self {
         Self {
+            decoder: IsolatedDecoder::new(Arc::clone(&id), decoder),
             id,
-            decoder: IsolatedDecoder::new(decoder),
             search: StreamSearch::new(settings),
             airings: Airings::default(),
             events: Vec::new(),
@@ -43,7 +43,7 @@ impl StreamWorker {
 
     /// Returns the worker with the airings that an earlier worker left open, which this worker continues.
     #[must_use]
-    pub fn with_airings(self, airings: Vec<OpenAiring>) -> Self {
+    pub fn with_airings(self, airings: Vec<Detection>) -> Self {
         Self { airings: Airings::of(airings), ..self }
     }
 
@@ -64,7 +64,7 @@ impl StreamWorker {
         self
     }
 
-    /// Processes the next delivery and adds its events to `out`. `buffers` is working memory: its content does not
+    /// Processes the next delivery and adds the resulting detections to `out`. `buffers` is working memory: its content does not
     /// matter, and all streams of a thread can share it.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl StreamWorker {
         delivery: Delivery,
         snapshot: &Snapshot,
         buffers: &mut LiveBuffers,
-        out: &mut Vec<StreamEvent>,
+        out: &mut Vec<Detection>,
     ) -> Result<(), IndexError> {
         if self.failure.is_none()
             && let Err(error) = self.decoder.process(delivery, &mut self.pieces)
@@ -90,12 +90,12 @@ impl StreamWorker {
     /// Ends the stream: every airing gets its final event.
     ///
     /// # Errors
-    /// As for [`Self::process`]. In this case too, all events are added to `out`.
+    /// As for [`Self::process`]. In this case too, all detections are added to `out`.
     pub fn finish(
         &mut self,
         snapshot: &Snapshot,
         buffers: &mut LiveBuffers,
-        out: &mut Vec<StreamEvent>,
+        out: &mut Vec<Detection>,
     ) -> Result<(), IndexError> {
         self.decoder.finish(&mut self.pieces);
         // The end is read before the spans are consumed: the matcher must know the end even if no peak is near it.
@@ -109,12 +109,12 @@ impl StreamWorker {
         search.finish(end.unwrap_or_default(), &mut SearchContext { snapshot, buffers, airings, events });
         self.report_events(snapshot, out);
         // Airings that no audio of this worker could confirm still need their one final event.
-        out.extend(self.airings.give_up(&self.id));
+        out.extend(self.airings.give_up());
         self.search.take_error().map_or(Ok(()), Err)
     }
 
     /// Ends the work on a stream that another worker continues: open airings get one more update, and no final events.
-    pub fn leave(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
+    pub fn leave(&mut self, snapshot: &Snapshot, out: &mut Vec<Detection>) {
         self.events = self.airings.updates(self.search.state());
         self.report_events(snapshot, out);
     }
@@ -176,7 +176,7 @@ impl StreamWorker {
         pieces.drain(..).for_each(|piece| search.process(&piece, &mut context));
     }
 
-    fn report_events(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
+    fn report_events(&mut self, snapshot: &Snapshot, out: &mut Vec<Detection>) {
         if self.airings.is_aligning() {
             self.airings.align(&self.search.state());
         }
@@ -184,7 +184,7 @@ impl StreamWorker {
             // Splices are counted in the decoder, so that its report contains all kinds of missing audio.
             let splices = self.airings.new_splices(&event);
             splices.into_iter().for_each(|seconds| self.decoder.count_splice(seconds));
-            out.push(self.airings.event(event, &self.id, self.decoder.clock(), snapshot));
+            out.push(self.airings.detection(event, &self.id, self.decoder.clock(), snapshot));
         }
     }
 }

@@ -35,11 +35,12 @@ mod udp;
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 pub use decode::{
-    ClockAnchor, ClockSource, DecoderReport, DecoderSettings, DecoderState, Media, Sound, StreamClock,
-    StreamDecoder, Title,
+    ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Media, Sound, StreamClock, StreamDecoder,
+    Title,
 };
 pub use delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection, LiveAudio, LiveChunk};
 pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
+pub use refrain_core::audio::ClockSource;
 pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

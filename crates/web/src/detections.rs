@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, SecondsFormat};
 use refrain_catalog::{
-    Catalog, CatalogError, Detection, DetectionSource, PageCursor, Stream, Track, TrackId, TrackNumber,
+    Catalog, CatalogError, DetectionSource, PageCursor, StoredDetection, Stream, Track, TrackId, TrackNumber,
 };
 use refrain_service::streams::stream_asset_id;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(super) async fn of_stream(
     let stream = catalog.journal().stream(&id).await?;
     let source = stream.as_ref().map_or_else(|| DetectionSource::Stream(id), detected_in);
     let page = catalog.journal().detections_between(&source, from, to, after, limit).await?;
-    page_of(&**catalog, &page, limit, Detection::cursor_by_start).await
+    page_of(&**catalog, &page, limit, StoredDetection::cursor_by_start).await
 }
 
 /// `GET /v1/detections/{track}`: a page of the detections of a track.
@@ -51,21 +51,22 @@ pub(super) async fn of_track(
     })?;
     let catalog = http.catalog()?;
     let page = catalog.journal().detections_of_track(track, before, limit).await?;
-    page_of(&**catalog, &page, limit, Detection::cursor_by_first_seen).await
+    page_of(&**catalog, &page, limit, StoredDetection::cursor_by_first_seen).await
 }
 
 async fn page_of(
     catalog: &dyn Catalog,
-    page: &[Detection],
+    page: &[StoredDetection],
     limit: u32,
-    mark: impl Fn(&Detection) -> PageCursor,
+    mark: impl Fn(&StoredDetection) -> PageCursor,
 ) -> Result<Json<Value>, ApiError> {
     // A full page may be followed by another one. A page that is exactly the last one costs one empty request.
     let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
     Ok(Json(json!({"detections": detections_json(catalog, page).await?, "next": next})))
 }
 
-/// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
+/// Returns the source under which the journal stores the detections of the stream: the name of the stream's session, or
+/// the id of the stream if its session has no name.
 pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
     DetectionSource::Stream(stream_asset_id(stream).to_owned())
 }
@@ -73,45 +74,47 @@ pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
 /// Returns detections in the format of the API, with the tracks that were detected.
 pub(super) async fn detections_json(
     catalog: &dyn Catalog,
-    page: &[Detection],
+    page: &[StoredDetection],
 ) -> Result<Vec<Value>, CatalogError> {
-    let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
+    let mut numbers: Vec<_> = page.iter().map(|stored| stored.detection.detected.track).collect();
     // The track of a song that plays all day is read once per page.
     numbers.sort_unstable();
     numbers.dedup();
     let tracks = if numbers.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };
     let tracks: HashMap<_, _> = tracks.into_iter().map(|track| (track.number, track)).collect();
-    Ok(page.iter().map(|detection| row(detection, &tracks)).collect())
+    Ok(page.iter().map(|stored| row(stored, &tracks)).collect())
 }
 
-fn row(detection: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
-    let (source, name) = match &detection.detected_in {
+fn row(stored: &StoredDetection, tracks: &HashMap<TrackNumber, Track>) -> Value {
+    let StoredDetection { detection, detected_in, track_id, .. } = stored;
+    let detected = &detection.detected;
+    let (source, name) = match detected_in {
         DetectionSource::Stream(id) => ("stream", id),
         DetectionSource::File(name) => ("file", name),
     };
-    let metadata = tracks.get(&detection.track).map(|track| &track.metadata);
+    let metadata = tracks.get(&detected.track).map(|track| &track.metadata);
     let mut row = json!({
         "id": detection.id,
         source: name,
         "track": {
-            "id": detection.track_id.to_string(),
+            "id": track_id.to_string(),
             "title": metadata.and_then(|metadata| metadata.title.as_deref()),
             "artist": metadata.and_then(|metadata| metadata.artist.as_deref()),
             "isrc": metadata.and_then(|metadata| metadata.isrc.as_deref()),
         },
-        "start_seconds": detection.query_start,
-        "end_seconds": detection.query_end,
-        "reference_start_seconds": detection.reference_start,
-        "speed": detection.speed,
-        "pitch_cents": detection.pitch_cents,
-        "false_positive_probability": detection.false_positive_probability,
-        "is_final": detection.is_final,
+        "start_seconds": detected.query_start,
+        "end_seconds": detected.query_end,
+        "reference_start_seconds": detected.reference_start,
+        "speed": detected.speed,
+        "pitch_cents": detected.pitch_cents,
+        "false_positive_probability": detected.false_positive_probability,
+        "is_final": detection.is_final(),
     });
     // Detections in files have no time of day: these fields would be relative to the first sample, and only repeat the
     // positions in seconds.
-    if let (DetectionSource::Stream(_), Value::Object(row)) = (&detection.detected_in, &mut row) {
-        row.insert("start".to_owned(), json!(time(detection.start_at)));
-        row.insert("end".to_owned(), json!(time(detection.end_at)));
+    if let (DetectionSource::Stream(_), Value::Object(row)) = (detected_in, &mut row) {
+        row.insert("start".to_owned(), json!(time(detection.start_at())));
+        row.insert("end".to_owned(), json!(time(detection.end_at())));
     }
     row
 }

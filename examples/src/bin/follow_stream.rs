@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use refrain_core::audio::{AudioReader, Limits, supported_extension};
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
-use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_core::matching::live::{EventKind, LiveBuffers, LiveEvent, LiveMatcher, LiveSettings};
 use refrain_net::{HttpClient, HttpSettings};
 use refrain_stream::hls::{HlsSettings, HlsSource};
 use refrain_stream::{DecoderSettings, Media, StreamDecoder};
@@ -26,14 +26,14 @@ fn fingerprint(path: &Path) -> Result<Constellation, Box<dyn Error>> {
 #[expect(clippy::print_stdout, reason = "the output of the example")]
 fn print(events: &mut Vec<LiveEvent>, paths: &[PathBuf]) {
     for event in events.drain(..) {
-        let path = paths[event.detected.track.0 as usize - 1].display();
-        let seconds = event.detected.query_end - event.detected.query_start;
+        let path = paths[event.airing.detected.track.0 as usize - 1].display();
+        let seconds = event.airing.detected.query_end - event.airing.detected.query_start;
         match event.kind {
-            LiveEventKind::Start => println!("{:8.1} s  starts {path}", event.detected.query_start),
-            LiveEventKind::Final => {
-                println!("{:8.1} s  ends   {path} after {seconds:.1} s", event.detected.query_end);
+            EventKind::Start => println!("{:8.1} s  starts {path}", event.airing.detected.query_start),
+            EventKind::Final => {
+                println!("{:8.1} s  ends   {path} after {seconds:.1} s", event.airing.detected.query_end);
             }
-            LiveEventKind::Update => {}
+            EventKind::Update => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use refrain_benches::music::BenchError;
 use refrain_benches::score::ReportedAiring;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak};
 use refrain_core::index::Snapshot;
-use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_core::matching::live::{EventKind, LiveBuffers, LiveEvent, LiveMatcher, LiveSettings};
 
 /// Number of samples that are pushed at once: a quarter of a second, so that decisions are reported without much delay.
 const CHUNK_SAMPLES: usize = 11_025;
@@ -130,13 +130,14 @@ impl<'a> BenchFollower<'a> {
 
     fn collect_events(&mut self) {
         for event in self.events.drain(..) {
-            let span = (event.detected.query_start, event.detected.query_end);
-            let ended = event.kind == LiveEventKind::Final;
-            match self.detected.iter_mut().find(|(airing, _)| *airing == event.airing) {
+            let span = (event.airing.detected.query_start, event.airing.detected.query_end);
+            let ended = event.kind == EventKind::Final;
+            match self.detected.iter_mut().find(|(airing, _)| *airing == event.airing.id) {
                 Some((_, detected)) => (detected.span, detected.ended) = (span, ended),
                 None => {
-                    let (song, reported_at) = (Some(event.detected.track.0 as usize), time(self.pushed));
-                    self.detected.push((event.airing, ReportedAiring { song, reported_at, span, ended }));
+                    let (song, reported_at) =
+                        (Some(event.airing.detected.track.0 as usize), time(self.pushed));
+                    self.detected.push((event.airing.id, ReportedAiring { song, reported_at, span, ended }));
                 }
             }
         }

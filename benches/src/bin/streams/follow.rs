@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use refrain_benches::clock::memory;
 use refrain_benches::music::BenchError;
+use refrain_catalog::Detection;
 use refrain_core::index::Cache;
 use refrain_monitor::{
-    EventKind, Monitor, MonitorSettings, StreamEvent, StreamHandle, StreamInput, StreamPhase, StreamSpec,
+    EventKind, Monitor, MonitorSettings, StreamHandle, StreamInput, StreamPhase, StreamSpec,
 };
 use tokio::sync::mpsc;
 
@@ -109,7 +110,7 @@ pub(crate) fn run(task: &Task) -> Result<(), BenchError> {
     }
 }
 
-fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<StreamEvent>) -> StreamHandle {
+fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<Detection>) -> StreamHandle {
     let input = StreamInput::Url(format!("{}/{number}/index.m3u8", task.url));
     monitor.start(StreamSpec::new(number.to_string(), input), events.clone())
 }
@@ -117,8 +118,8 @@ fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<St
 fn live(
     task: &Task,
     monitor: &Monitor,
-    sender: &mpsc::Sender<StreamEvent>,
-    mut events: mpsc::Receiver<StreamEvent>,
+    sender: &mpsc::Sender<Detection>,
+    mut events: mpsc::Receiver<Detection>,
 ) -> Result<(), BenchError> {
     let empty = memory().unwrap_or_default();
     let pause = Duration::from_secs_f64(START_SPREAD_SECONDS / task.streams.max(1) as f64);
@@ -157,7 +158,7 @@ fn live(
     Ok(())
 }
 
-fn drain(events: &mut mpsc::Receiver<StreamEvent>, starts: &mut usize, finals: &mut usize) {
+fn drain(events: &mut mpsc::Receiver<Detection>, starts: &mut usize, finals: &mut usize) {
     while let Ok(event) = events.try_recv() {
         match event.kind {
             EventKind::Start => *starts += 1,
@@ -170,8 +171,8 @@ fn drain(events: &mut mpsc::Receiver<StreamEvent>, starts: &mut usize, finals: &
 fn recorded(
     task: &Task,
     monitor: &Monitor,
-    sender: &mpsc::Sender<StreamEvent>,
-    mut events: mpsc::Receiver<StreamEvent>,
+    sender: &mpsc::Sender<Detection>,
+    mut events: mpsc::Receiver<Detection>,
     length: f64,
 ) -> Result<(), BenchError> {
     let (began, spent) = (Instant::now(), Spent::now());

@@ -17,7 +17,7 @@ pub use files::advice;
 pub use files::{FileError, ResponseFolder};
 pub use name::file_name;
 pub use name::safe_name;
-pub use response_match::{ResponseMatch, StreamFields};
+pub use response_match::ResponseMatch;
 pub use track_fields::{ResponseMetadata, am_item_id};
 
 /// Status of a response with at least one match, as in identifyStream.

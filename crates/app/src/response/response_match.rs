@@ -1,8 +1,8 @@
 //! A match in a response, with its evidence.
 
-use refrain_catalog::Track;
+use refrain_catalog::{Detection, Track};
+use refrain_core::audio::ClockSource;
 use refrain_core::matching::{Match, Segment};
-use refrain_stream::ClockSource;
 use serde::Serialize;
 
 use super::number::Decimals;
@@ -67,22 +67,6 @@ struct ResponseSegment {
     time_in_reference: Decimals<3>,
 }
 
-/// Values of a match that only matches in streams have.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamFields {
-    /// Kind of the event: `start`, `update` or `final`.
-    pub event: &'static str,
-    /// Id of the airing, which is the same in all its events.
-    pub airing: String,
-    /// Start of the airing in seconds since 1970. It becomes the `matchTimeInUnknown` of the response.
-    pub epoch: f64,
-    /// Source of the epoch times; `None` if it is unknown.
-    pub clock: Option<ClockSource>,
-    /// Seconds from the time that the stream declares for its newest audio to the arrival of this audio; `None` if
-    /// unknown.
-    pub clock_offset: Option<f64>,
-}
-
 /// Returns the segments of a match, or an empty list if it has only one.
 fn segments(found: &Match) -> Vec<ResponseSegment> {
     // A single segment would only repeat the times of the match.
@@ -96,8 +80,7 @@ fn segments(found: &Match) -> Vec<ResponseSegment> {
 }
 
 impl<'a> ResponseMatch<'a> {
-    /// Creates the match of a track in a file. `matchTimeInUnknown` is the position in the file, in seconds. For a
-    /// stream, [`Self::in_stream`] then replaces this position by a time since 1970.
+    /// Creates the match of a track in a file. `matchTimeInUnknown` is the position in the file, in seconds.
     ///
     /// # Examples
     /// ```
@@ -170,22 +153,21 @@ impl<'a> ResponseMatch<'a> {
         Self { alternative_of: Some(am_item_id(best.id)), ..self }
     }
 
-    /// Converts the match to one in a stream: `matchTimeInUnknown` becomes the time in seconds since 1970, and the
-    /// values in `in_stream` are added.
+    /// Creates the match of a detection in a stream, whose track is `track`. `matchTimeInUnknown` is the start of the
+    /// airing in seconds since 1970.
     #[must_use]
-    pub fn in_stream(mut self, in_stream: &StreamFields) -> Self {
-        let clock = |source| match source {
-            ClockSource::ProgramDateTime => "programDateTime",
-            ClockSource::Arrival => "arrival",
+    pub fn in_stream(detection: &Detection, track: &'a Track) -> Self {
+        let found = Self::new(&detection.detected, track);
+        let evidence = MatchEvidence {
+            event: Some(detection.kind.as_str()),
+            airing: Some(detection.id.to_string()),
+            // The original identifyStream writes the time since 1970 for streams. The position in the stream is kept as
+            // an extension.
+            time_in_stream: Some(found.match_time_in_unknown),
+            clock: detection.clock.map(ClockSource::as_str),
+            clock_offset: detection.clock_offset.map(Decimals),
+            ..found.evidence
         };
-        // The original identifyStream writes the time since 1970 for streams. The position in the stream is kept as an
-        // extension.
-        self.evidence.time_in_stream = Some(self.match_time_in_unknown);
-        self.match_time_in_unknown = Decimals(in_stream.epoch);
-        self.evidence.event = Some(in_stream.event);
-        self.evidence.airing = Some(in_stream.airing.clone());
-        self.evidence.clock = in_stream.clock.map(clock);
-        self.evidence.clock_offset = in_stream.clock_offset.map(Decimals);
-        self
+        Self { match_time_in_unknown: Decimals(detection.epoch()), evidence, ..found }
     }
 }

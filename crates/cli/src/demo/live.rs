@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use refrain_catalog::Detection;
 use refrain_monitor::{
-    EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamEvent, StreamInput,
-    StreamSpec,
+    EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamInput, StreamSpec,
 };
 use refrain_stream::hls::HlsSettings;
 use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin, pack};
@@ -55,7 +55,7 @@ pub(super) fn run(
     let follower = context.follow(context.index_sync(output)?, |_| ());
     let mut reporter = Reporter::new(context.catalog_handle());
     let events = context.wait(async {
-        let origin = Origin::start().await.context("cannot serve on 127.0.0.1")?;
+        let origin = Origin::start().await.context("cannot start the server of the demo on 127.0.0.1")?;
         let monitor = Monitor::new(FollowedIndex::new(follower), fast_reload_settings(settings))?;
         let url = serve(&origin, pack(RECORDING, SEGMENT_SECONDS)?);
         output.line(&output.style().dim(&url))?;
@@ -114,13 +114,13 @@ fn fast_reload_settings(settings: &Settings) -> MonitorSettings {
 }
 
 /// Returns true if the events are exactly the start and the end of one airing of the song, with the right times.
-fn is_correct(events: &[(StreamEvent, String)], title: &str) -> bool {
+fn is_correct(events: &[(Detection, String)], title: &str) -> bool {
     let [(start, first), (last, second)] = events else { return false };
     let is_near = |a: f64, b: f64| (a - b).abs() <= MAX_EDGE_ERROR_SECONDS;
     let detected = &last.detected;
     (start.kind, last.kind) == (EventKind::Start, EventKind::Final)
         // Two airings would mean that the monitor lost the song in the middle.
-        && start.airing == last.airing
+        && start.id == last.id
         && (first.as_str(), second.as_str()) == (title, title)
         && is_near(detected.query_start, SONG_RANGE_SECONDS.0)
         && is_near(detected.query_end, SONG_RANGE_SECONDS.1)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use refrain_app::response::ResponseFolder;
-use refrain_catalog::Track;
-use refrain_monitor::{EventKind, Reporter, StreamEvent, StreamStatus, response};
+use refrain_catalog::{Detection, Track};
+use refrain_monitor::{EventKind, Reporter, StreamStatus, response};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -51,8 +51,8 @@ pub(super) struct EventWriter<'a> {
     id: String,
     output: &'a Output,
     status: watch::Receiver<StreamStatus>,
-    /// Time from which the limit for retries is counted. It is set when a retry is needed after the end of the input,
-    /// and `None` before.
+    /// Time from which the limit for retries is counted. It is set when a retry is needed after Ctrl-C, SIGTERM or the
+    /// end of the stream, and `None` before.
     ending_since: Option<Instant>,
     /// The last failure that was printed, so that it is not printed again. `None` if the last operation succeeded.
     last_failure: Option<String>,
@@ -91,46 +91,47 @@ impl<'a> EventWriter<'a> {
         self.lost
     }
 
-    /// Writes an event to standard output and to a file, and adds it to the songs in the status line. A failed
-    /// operation is retried until it succeeds. After Ctrl-C, SIGTERM or the end of the stream, the time for retries is
-    /// limited, and then the event is lost.
-    pub(super) async fn emit(&mut self, event: &StreamEvent, playing: &PlayingSongs) -> Result<()> {
-        let track = match self.track(event).await {
+    /// Updates the songs in the status line with an event. If events of its kind are reported, also writes it to
+    /// standard output, to the log and to a file. Failed queries of the catalog and failed writes of the file are
+    /// retried until they succeed. After Ctrl-C, SIGTERM or the end of the stream, the time for retries is limited, and
+    /// then the event is lost. A failed write to standard output is not retried and is returned as an error.
+    pub(super) async fn emit(&mut self, detection: &Detection, playing: &PlayingSongs) -> Result<()> {
+        let track = match self.track(detection).await {
             RetryOutcome::Done(Some(track)) => track,
             RetryOutcome::Done(None) => {
-                tracing::warn!(stream = self.id, "detected song was removed from the catalog, event dropped");
+                tracing::warn!(stream = self.id, airing = %detection.id, "detected song was removed from the catalog, event dropped");
                 return Ok(());
             }
             RetryOutcome::TimedOut => {
-                self.lost += usize::from(self.kinds.contains(&event.kind));
+                self.lost += usize::from(self.kinds.contains(&detection.kind));
                 return Ok(());
             }
         };
         // The status line shows all songs, so it needs the events that are not reported too.
-        playing.update(event, &track);
-        if !self.kinds.contains(&event.kind) {
+        playing.update(detection, &track);
+        if !self.kinds.contains(&detection.kind) {
             return Ok(());
         }
-        let json = serde_json::to_string(&response(event, &self.id, &track))?;
+        let json = serde_json::to_string(&response(detection, &self.id, &track))?;
         // Standard output is written first, because a failed write to it is not retried and ends the command.
         match self.event_format {
             EventFormat::Json => self.output.line(&json)?,
-            EventFormat::Text => self.output.line(&line::event(event, &track, self.output.style()))?,
+            EventFormat::Text => self.output.line(&line::event(detection, &track, self.output.style()))?,
             EventFormat::None => {}
         }
-        line::log_event(event, &track);
+        line::log_event(&self.id, detection, &track);
         self.write(json).await;
         Ok(())
     }
 
-    async fn track(&mut self, event: &StreamEvent) -> RetryOutcome<Option<Track>> {
+    async fn track(&mut self, detection: &Detection) -> RetryOutcome<Option<Track>> {
         let mut failures = 0;
         loop {
             // This is checked before each attempt, because an attempt itself can wait for the database.
             if self.is_retry_time_over() {
                 return RetryOutcome::TimedOut;
             }
-            match self.reporter.track(event).await {
+            match self.reporter.track(detection).await {
                 Ok(track) => {
                     self.last_failure = None;
                     return RetryOutcome::Done(track);
@@ -203,8 +204,8 @@ impl<'a> EventWriter<'a> {
         interrupt::is_requested() || self.status.borrow().source_ended
     }
 
-    /// Returns true if the limited time for retries has expired. This time starts with the first failure after the end
-    /// of the input.
+    /// Returns true if the limited time for retries has expired. This time starts with the first failure after Ctrl-C,
+    /// SIGTERM or the end of the stream.
     fn is_retry_time_over(&mut self) -> bool {
         if self.last_failure.is_none() || !self.is_ending() {
             return false;

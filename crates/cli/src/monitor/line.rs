@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Local};
-use refrain_catalog::{DetectionId, Track};
-use refrain_monitor::{EventKind, StreamEvent, StreamStatus};
+use refrain_catalog::{Detection, DetectionId, Track};
+use refrain_monitor::{EventKind, StreamStatus};
 use refrain_stream::GapReason;
 
 use crate::identify::song;
@@ -17,12 +17,12 @@ pub(super) struct PlayingSongs(Mutex<BTreeMap<DetectionId, String>>);
 
 impl PlayingSongs {
     /// Adds the song of a start or update event, or removes the song of a final event.
-    pub(super) fn update(&self, event: &StreamEvent, track: &Track) {
+    pub(super) fn update(&self, detection: &Detection, track: &Track) {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match event.kind {
+        match detection.kind {
             // Songs are stored by airing, because one track can have two airings at the same time.
-            EventKind::Final => playing.remove(&event.airing),
-            EventKind::Start | EventKind::Update => playing.insert(event.airing, name(track)),
+            EventKind::Final => playing.remove(&detection.id),
+            EventKind::Start | EventKind::Update => playing.insert(detection.id, name(track)),
         };
     }
 
@@ -50,14 +50,14 @@ fn name(track: &Track) -> String {
 }
 
 /// Returns a line of text about an event, which is printed on standard output.
-pub(crate) fn event(event: &StreamEvent, track: &Track, style: OutputStyle) -> String {
-    let detected = &event.detected;
-    let what = match event.kind {
+pub(crate) fn event(detection: &Detection, track: &Track, style: OutputStyle) -> String {
+    let detected = &detection.detected;
+    let what = match detection.kind {
         EventKind::Start => "starts",
         EventKind::Update => "plays ",
         EventKind::Final => "played",
     };
-    let position = match event.kind {
+    let position = match detection.kind {
         EventKind::Final => {
             format!(
                 "{} from {} on",
@@ -71,7 +71,7 @@ pub(crate) fn event(event: &StreamEvent, track: &Track, style: OutputStyle) -> S
     let song = style.bold(&clean(&name(track)));
     format!(
         "{}  {what}  {song}  {}",
-        time_of_day(event.epoch),
+        time_of_day(detection.epoch()),
         style.dim(&format!("{position}, {confidence_text}"))
     )
 }
@@ -82,16 +82,16 @@ fn time_of_day(epoch: f64) -> String {
     time.map_or_else(|| "?".to_owned(), |time| time.with_timezone(&Local).format("%H:%M:%S").to_string())
 }
 
-/// Writes an event to the log.
-pub(super) fn log_event(event: &StreamEvent, track: &Track) {
+/// Writes an event of the stream `id` to the log.
+pub(super) fn log_event(id: &str, detection: &Detection, track: &Track) {
     tracing::info!(
-        stream = %event.stream,
-        event = event.kind.as_str(),
-        airing = %event.airing,
+        stream = id,
+        event = detection.kind.as_str(),
+        airing = %detection.id,
         song = name(track),
-        epoch_seconds = event.epoch,
-        seconds = event.detected.query_end - event.detected.query_start,
-        false_positive_probability = event.detected.false_positive_probability,
+        epoch_seconds = detection.epoch(),
+        seconds = detection.detected.query_end - detection.detected.query_start,
+        false_positive_probability = detection.detected.false_positive_probability,
         "song"
     );
 }

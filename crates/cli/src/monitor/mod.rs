@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use refrain_app::response::ResponseFolder;
+use refrain_catalog::Detection;
 use refrain_monitor::{
-    EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamEvent, StreamHandle,
-    StreamInput, StreamPhase, StreamSpec, StreamStatus,
+    EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamHandle, StreamInput,
+    StreamPhase, StreamSpec, StreamStatus,
 };
 use refrain_stream::hls::HlsSettings;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use crate::args::MonitorArgs;
-use crate::context::{CommandContext, Missing, cannot_be_searched};
+use crate::context::{CommandContext, Missing};
 use crate::exit::CommandOutcome;
 use crate::interrupt;
 use crate::output::{Output, StatusLine};
@@ -183,7 +184,7 @@ async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
 /// Writes the events of a stream until there are no more, and returns the number of events that could not be written.
 async fn emit(
     mut event_writer: EventWriter<'_>,
-    mut events: mpsc::Receiver<StreamEvent>,
+    mut events: mpsc::Receiver<Detection>,
     shown: &PlayingSongs,
 ) -> Result<usize> {
     while let Some(event) = events.recv().await {
@@ -226,21 +227,22 @@ fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Ou
     }
 }
 
-/// Logs that the catalog and the index changed, or that the index can no longer follow the catalog.
+/// Logs that the index has applied changes of the catalog, that it can no longer follow the catalog, or that it follows
+/// the catalog again.
 fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
     use refrain_index_sync::FollowEvent;
     match what {
         FollowEvent::Changed(done) => {
             tracing::info!(added = done.added, removed = done.removed, "catalog changed, index updated");
             for skipped in &done.skipped {
-                tracing::warn!("{}", cannot_be_searched(skipped));
+                tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track cannot be searched, skipping it");
             }
         }
         // Only the first failure of an outage is logged, because an outage can last for hours.
         FollowEvent::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "following the catalog failed, searching the index as it is");
+            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index and retrying");
         }
-        FollowEvent::Recovered => tracing::info!("following the catalog again"),
+        FollowEvent::Recovered => tracing::info!("reading changes of the catalog again"),
         _ => {}
     }
 }

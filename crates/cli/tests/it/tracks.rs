@@ -244,7 +244,7 @@ fn prune_deletes_old_detections_and_streams() {
     // One detection and one stream of 2001, and one of each of 2100.
     sandbox.sql(
         "INSERT INTO detections SELECT randomblob(16), 1, 'stream', 1, randomblob(16), 0, 9, last, last, 0, 1, 0, 0, 1, 1, \
-         last, last, 1, NULL FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
+         last, last, 1, NULL, NULL FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
     );
     sandbox.sql(
         "INSERT INTO streams (id, url, origin, state, created_at, started_at, updated_at, ended_at) \

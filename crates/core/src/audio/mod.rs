@@ -18,6 +18,7 @@
 
 mod aac_config;
 mod bits;
+mod clock_source;
 mod codec;
 mod container;
 mod demux;
@@ -40,6 +41,7 @@ mod tags;
 mod track_demuxer;
 pub mod ts;
 
+pub use clock_source::ClockSource;
 pub use error::{AudioError, LimitKind};
 pub use extensions::{SUPPORTED_EXTENSIONS, supported_extension};
 pub use limits::Limits;

@@ -102,6 +102,15 @@ impl Match {
         }
     }
 
+    /// Returns the position in the track at the end of the match, in seconds.
+    #[must_use]
+    pub fn reference_end(&self) -> f64 {
+        self.segments.last().map_or_else(
+            || self.reference_start + (self.query_end - self.query_start) * self.speed,
+            |last| last.reference(self.query_end),
+        )
+    }
+
     /// Returns the jump in the track, in seconds, at each seam between two segments. A positive jump is audio of the
     /// track that is missing in the query. A negative jump is audio that the query repeats, or other audio that was
     /// inserted into the query.

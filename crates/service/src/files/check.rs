@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use refrain_catalog::{Detection, DetectionId, DetectionSource, Track, TrackNumber};
+use refrain_catalog::{Detection, DetectionId, DetectionSource, StoredDetection, Track, TrackNumber};
 use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
 use refrain_core::matching::Match;
+use refrain_core::matching::live::EventKind;
 use refrain_isolation::open_seekable;
 
 use super::attempt::{Attempt, Requester};
@@ -200,42 +201,40 @@ async fn record(
     let now = shared.clock.now();
     for (number, found) in identification.matches.found.iter().enumerate() {
         let Some(track) = tracks.get(&found.track) else { continue };
-        let detection = detection(content, number, found, track, now);
-        if shared.journal().record(&detection, &[], now).await? {
+        let stored = stored_detection(content, number, found, track, now);
+        if shared.journal().record(&stored, &[], now).await? {
             shared.counters.airings.add(1);
         }
     }
     Ok(())
 }
 
-fn detection(
+fn stored_detection(
     content: &ObjectContent<'_>,
     number: usize,
     found: &Match,
     track: &Track,
     now: i64,
-) -> Detection {
-    let milliseconds = |seconds: f64| (seconds * 1000.0).round() as i64;
-    let end = found.query_end.max(found.query_start);
-    Detection {
+) -> StoredDetection {
+    let detection = Detection {
         id: content.detection(track, number),
+        kind: EventKind::Final,
+        detected: found.clone(),
+        reference_end: found.reference_end(),
+        current_speed: found.segments.last().map_or(found.speed, |last| last.speed),
+        origin: 0.0,
+        known_at: found.query_end,
+        clock: None,
+        clock_offset: None,
+        missing_seconds: 0.0,
+    };
+    StoredDetection {
+        detection,
         detected_in: DetectionSource::File(content.object.to_string()),
-        track: found.track,
         track_id: track.id,
-        query_start: found.query_start,
-        query_end: end,
-        start_at: milliseconds(found.query_start),
-        end_at: milliseconds(end),
-        reference_start: found.reference_start,
-        speed: found.speed,
-        pitch_cents: found.pitch_cents,
-        false_positive_probability: found.false_positive_probability,
-        matched_peaks: found.matched_peaks,
-        expected_peaks: found.expected_peaks,
+        channel: None,
         first_seen: now,
         last_seen: now,
-        is_final: true,
-        channel: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Deduplicates airings that earlier workers of a session reported.
 
-use refrain_catalog::{Detection, DetectionId};
-use refrain_monitor::StreamEvent;
+use refrain_catalog::{Detection, DetectionId, StoredDetection};
 
 use super::redecoded::RedecodedDetections;
 use super::reported::ReportedDetections;
@@ -25,23 +24,23 @@ pub(crate) enum AiringIdentity {
     /// The airing with this id.
     Airing(DetectionId),
     /// An airing that was reported before, in audio that is decoded again. It keeps its stored values.
-    Known(Box<Detection>),
+    Known(Box<StoredDetection>),
 }
 
 impl Dedup {
-    /// Returns the airing of an event whose times are those of the session.
-    pub(super) fn identify(&mut self, event: &StreamEvent) -> AiringIdentity {
+    /// Returns the airing of a detection whose times are those of the session.
+    pub(super) fn identify(&mut self, detection: &Detection) -> AiringIdentity {
         match self {
             Self::Reported(reported) => {
-                if reported.is_duplicate(event) {
+                if reported.is_duplicate(detection) {
                     AiringIdentity::Repeat
                 } else {
-                    AiringIdentity::Airing(event.airing)
+                    AiringIdentity::Airing(detection.id)
                 }
             }
-            Self::Redecoded(redecoded) => match redecoded.find_again(event) {
+            Self::Redecoded(redecoded) => match redecoded.find_again(detection) {
                 Some(known) => AiringIdentity::Known(Box::new(known)),
-                None => AiringIdentity::Airing(redecoded.original(event.airing)),
+                None => AiringIdentity::Airing(redecoded.original(detection.id)),
             },
         }
     }

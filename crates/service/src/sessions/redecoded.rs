@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use refrain_catalog::{Detection, DetectionId};
-use refrain_monitor::{EventKind, StreamEvent};
+use refrain_catalog::{Detection, DetectionId, StoredDetection};
+use refrain_core::matching::live::EventKind;
 
 /// Maximum difference between the starts of two detections of one track that count as the same airing, in seconds. The
 /// start of an airing can move when it is decoded from another segment on. At half this value, an airing whose start
@@ -14,27 +14,27 @@ const SAME_START_SECONDS: f64 = 3.0;
 /// Stored detections in audio that is decoded again.
 #[derive(Debug, Default)]
 pub(crate) struct RedecodedDetections {
-    known: Vec<Detection>,
+    known: Vec<StoredDetection>,
     /// Original ids of the airings that were detected again, by their new ids.
     original_ids: HashMap<DetectionId, DetectionId>,
 }
 
 impl RedecodedDetections {
     /// Creates the set of detections that began after the stored position.
-    pub(crate) fn of(known: Vec<Detection>) -> Self {
+    pub(crate) fn of(known: Vec<StoredDetection>) -> Self {
         Self { known, original_ids: HashMap::new() }
     }
 
-    /// Returns the stored detection that `event` detects again; `None` if none exists. Each detection is returned
-    /// once.
-    pub(super) fn find_again(&mut self, event: &StreamEvent) -> Option<Detection> {
-        let is_same_airing = |known: &Detection| {
-            let apart = known.start_at as f64 / 1000.0 - event.epoch;
-            known.track == event.detected.track && apart.abs() < SAME_START_SECONDS
+    /// Returns the stored detection of the airing that `again` detects again; `None` if none exists. Each stored detection
+    /// is returned once.
+    pub(super) fn find_again(&mut self, again: &Detection) -> Option<StoredDetection> {
+        let is_same_airing = |StoredDetection { detection: known, .. }: &StoredDetection| {
+            known.detected.track == again.detected.track
+                && (known.epoch() - again.epoch()).abs() < SAME_START_SECONDS
         };
-        let at = self.known.iter().position(is_same_airing).filter(|_| event.kind == EventKind::Start)?;
+        let at = self.known.iter().position(is_same_airing).filter(|_| again.kind == EventKind::Start)?;
         let known = self.known.swap_remove(at);
-        self.original_ids.insert(event.airing, known.id);
+        self.original_ids.insert(again.id, known.detection.id);
         Some(known)
     }
 

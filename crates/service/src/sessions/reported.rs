@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use refrain_catalog::{Detection, DetectionId};
-
-use refrain_monitor::{EventKind, StreamEvent};
+use refrain_core::matching::live::EventKind;
 
 /// Maximum number of final airings that are kept. Only airings of the last minutes can be detected again, so 16 are
 /// enough even for short jingles. At half this value, one of many jingles could be reported twice; at twice this value,
@@ -56,21 +55,21 @@ impl ReportedDetections {
         self.finals.push_back(one);
     }
 
-    /// Returns true if an event belongs to an airing that repeats a reported one.
-    pub(super) fn is_duplicate(&mut self, event: &StreamEvent) -> bool {
-        let id = event.airing;
+    /// Returns true if a detection belongs to an airing that repeats a reported one.
+    pub(super) fn is_duplicate(&mut self, detection: &Detection) -> bool {
+        let id = detection.id;
         let known = self.duplicates.contains(&id);
         // A final event is the last one of its airing, so its id is not needed any more.
-        if event.kind == EventKind::Final {
+        if detection.kind == EventKind::Final {
             self.duplicates.retain(|repeated| *repeated != id);
         }
-        if event.kind != EventKind::Start {
+        if detection.kind != EventKind::Start {
             return known;
         }
         let ended = |one: &Detection| end(one) + CLOCK_TOLERANCE_SECONDS;
         // Open airings have no end yet, so any later position on their alignment is the same play.
-        let is_repeat = self.finals.iter().any(|one| is_repeat(one, event, ended(one)))
-            || self.taken_over.iter().any(|one| one.id != id && is_repeat(one, event, f64::INFINITY));
+        let is_repeat = self.finals.iter().any(|one| is_repeat(one, detection, ended(one)))
+            || self.taken_over.iter().any(|one| one.id != id && is_repeat(one, detection, f64::INFINITY));
         if is_repeat {
             self.duplicates.push(id);
         }
@@ -78,77 +77,47 @@ impl ReportedDetections {
     }
 }
 
-/// Returns true if `event` reports the airing `one` again: its track is the same, and it begins before the end of
+/// Returns true if `again` reports the airing `one` again: its track is the same, and it begins before the end of
 /// `one`, or before `until` (seconds since 1970) in the alignment of `one`. Before the end of `one`, the alignment may
 /// differ: a track is played once at a time, but a track that repeats itself can be found at another position.
-fn is_repeat(one: &Detection, event: &StreamEvent, until: f64) -> bool {
-    let overlaps = event.epoch < end(one) - CLOCK_TOLERANCE_SECONDS;
-    one.track == event.detected.track
-        && event.epoch >= start(one) - ALIGNMENT_TOLERANCE_SECONDS
-        && (overlaps || event.epoch < until && continues_alignment(one, event))
+fn is_repeat(one: &Detection, again: &Detection, until: f64) -> bool {
+    let overlaps = again.epoch() < end(one) - CLOCK_TOLERANCE_SECONDS;
+    one.detected.track == again.detected.track
+        && again.epoch() >= one.epoch() - ALIGNMENT_TOLERANCE_SECONDS
+        && (overlaps || again.epoch() < until && continues_alignment(one, again))
 }
 
-/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after `one`, the
+/// Returns true if `again` continues the alignment of the airing `one`. If the stream was interrupted after `one`, the
 /// position in the track may be late by the time since the end of `one`, up to [`MAX_INTERRUPTION_SECONDS`].
-fn continues_alignment(one: &Detection, event: &StreamEvent) -> bool {
-    let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
-    let ahead = event.detected.reference_start - expected;
-    let interruption = (event.epoch - end(one)).clamp(0.0, MAX_INTERRUPTION_SECONDS);
+fn continues_alignment(one: &Detection, again: &Detection) -> bool {
+    let expected = one.reference_end + (again.epoch() - end(one)) * one.current_speed;
+    let ahead = again.detected.reference_start - expected;
+    let interruption = (again.epoch() - end(one)).clamp(0.0, MAX_INTERRUPTION_SECONDS);
     (-ALIGNMENT_TOLERANCE_SECONDS - interruption..ALIGNMENT_TOLERANCE_SECONDS).contains(&ahead)
-}
-
-/// Returns the start of an airing, in seconds since 1970.
-fn start(one: &Detection) -> f64 {
-    one.start_at as f64 / 1000.0
 }
 
 /// Returns the last known end of an airing, in seconds since 1970.
 fn end(one: &Detection) -> f64 {
-    one.end_at as f64 / 1000.0
+    one.epoch() + one.detected.query_end - one.detected.query_start
 }
 
 #[cfg(test)]
 mod tests {
-    use refrain_catalog::{DetectionSource, TrackId};
     use refrain_core::index::TrackNumber;
     use refrain_core::matching::Match;
 
     use super::*;
 
-    /// An airing of a track from its start, reported from 1000 s to 1030 s.
-    fn known() -> Detection {
+    /// The detection of an airing of a track from the position `reference_start`, which began at the time `epoch` and
+    /// lasted `length` seconds.
+    fn detection(kind: EventKind, track: u32, epoch: f64, reference_start: f64, length: f64) -> Detection {
         Detection {
             id: DetectionId::generate(),
-            detected_in: DetectionSource::Stream("st-1".to_owned()),
-            track: TrackNumber(3),
-            track_id: TrackId(uuid::Uuid::nil()),
-            query_start: 0.0,
-            query_end: 30.0,
-            start_at: 1_000_000,
-            end_at: 1_030_000,
-            reference_start: 0.0,
-            speed: 1.0,
-            pitch_cents: 0.0,
-            false_positive_probability: 0.0,
-            matched_peaks: 9,
-            expected_peaks: 10,
-            first_seen: 1_003_000,
-            last_seen: 1_030_000,
-            is_final: false,
-            channel: None,
-        }
-    }
-
-    /// A start event at the time `epoch` and the position `reference_start` in the track, both in seconds.
-    fn start(track: u32, epoch: f64, reference_start: f64) -> StreamEvent {
-        StreamEvent {
-            stream: "st-1".into(),
-            kind: EventKind::Start,
-            airing: DetectionId::generate(),
+            kind,
             detected: Match {
                 track: TrackNumber(track),
                 query_start: 0.0,
-                query_end: 5.0,
+                query_end: length,
                 reference_start,
                 speed: 1.0,
                 pitch_cents: 0.0,
@@ -158,11 +127,24 @@ mod tests {
                 matched_peaks: 9,
                 segments: Vec::new(),
             },
-            epoch,
-            known_at: 5.0,
+            reference_end: reference_start + length,
+            current_speed: 1.0,
+            origin: epoch,
+            known_at: length,
             clock: None,
             clock_offset: None,
+            missing_seconds: 0.0,
         }
+    }
+
+    /// An airing of a track from its start, reported from 1000 s to 1030 s.
+    fn known() -> Detection {
+        detection(EventKind::Update, 3, 1000.0, 0.0, 30.0)
+    }
+
+    /// A start event at the time `epoch` and the position `reference_start` in the track, both in seconds.
+    fn start(track: u32, epoch: f64, reference_start: f64) -> Detection {
+        detection(EventKind::Start, track, epoch, reference_start, 5.0)
     }
 
     #[test]
@@ -181,9 +163,9 @@ mod tests {
         let mut reported = ReportedDetections::of(vec![known()], Vec::new());
         let repeated = start(3, 1027.0, 27.0);
         assert!(reported.is_duplicate(&repeated));
-        assert!(reported.is_duplicate(&StreamEvent { kind: EventKind::Final, ..repeated.clone() }));
+        assert!(reported.is_duplicate(&Detection { kind: EventKind::Final, ..repeated.clone() }));
         assert!(
-            !reported.is_duplicate(&StreamEvent { kind: EventKind::Final, ..repeated }),
+            !reported.is_duplicate(&Detection { kind: EventKind::Final, ..repeated }),
             "the final event ended the duplicate"
         );
         assert!(!reported.is_duplicate(&start(3, 1030.5, 0.0)), "in a loop");

@@ -3,7 +3,7 @@
 use refrain_catalog::DetectionId;
 
 use crate::delivery::CurrentSong;
-use refrain_monitor::EventKind;
+use refrain_core::matching::live::EventKind;
 
 /// The songs that are playing, and the song that was reported last.
 #[derive(Debug, Default, Clone)]

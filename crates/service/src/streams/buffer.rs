@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
-use refrain_monitor::{EventKind, StreamEvent};
+use refrain_catalog::Detection;
+use refrain_core::matching::live::EventKind;
 
 /// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a
 /// final event are kept of each airing, so the buffer has space for days of songs. When it is full, decoding of the
@@ -17,12 +18,12 @@ use refrain_monitor::{EventKind, StreamEvent};
 /// stream can need 8 MB.
 const MAX_BUFFERED_EVENTS: usize = 4_096;
 
-/// An event with the local time at which it was decided.
-pub(super) type TimedEvent = (StreamEvent, DateTime<Local>);
+/// A detection with the local time at which its event was decided.
+pub(super) type TimedDetection = (Detection, DateTime<Local>);
 
 #[derive(Default)]
 struct BufferState {
-    events: VecDeque<TimedEvent>,
+    events: VecDeque<TimedDetection>,
     is_closed: bool,
 }
 
@@ -44,14 +45,14 @@ pub(super) struct EventBuffer {
 
 impl EventBuffer {
     /// Starts to receive the events of a channel. `clock` gives the time at which an event was decided.
-    pub(super) fn new(events: mpsc::Receiver<StreamEvent>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(events: mpsc::Receiver<Detection>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::<EventQueue>::default();
         let pump = tokio::spawn(pump(Arc::clone(&shared), events, clock)).abort_handle();
         Self { shared, pump }
     }
 
     /// Returns the oldest event, or `None` after the channel was closed and all events were taken. Cancel-safe.
-    pub(super) async fn next(&self) -> Option<TimedEvent> {
+    pub(super) async fn next(&self) -> Option<TimedDetection> {
         loop {
             let added = self.shared.added.notified();
             {
@@ -84,9 +85,9 @@ impl EventQueue {
 impl BufferState {
     /// Adds an event. A later update or final event replaces an update of the same airing that was not written yet. The
     /// database then has the same result, and sinks do not get an update that is outdated when it is sent.
-    fn add(&mut self, event: StreamEvent, at: DateTime<Local>) {
-        let is_outdated = |(older, _): &TimedEvent| {
-            older.airing == event.airing && older.kind == EventKind::Update && event.kind != EventKind::Start
+    fn add(&mut self, event: Detection, at: DateTime<Local>) {
+        let is_outdated = |(older, _): &TimedDetection| {
+            older.id == event.id && older.kind == EventKind::Update && event.kind != EventKind::Start
         };
         // If events are written without delay, the buffer contains no older event of the airing, and nothing is
         // removed.
@@ -95,7 +96,7 @@ impl BufferState {
     }
 }
 
-async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<StreamEvent>, clock: Arc<dyn Clock>) {
+async fn pump(shared: Arc<EventQueue>, mut events: mpsc::Receiver<Detection>, clock: Arc<dyn Clock>) {
     while let Some(event) = events.recv().await {
         loop {
             let taken = shared.taken.notified();
@@ -119,11 +120,10 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
-    fn event(kind: EventKind, airing: DetectionId, known_at: f64) -> StreamEvent {
-        StreamEvent {
-            stream: "s".into(),
+    fn event(kind: EventKind, id: DetectionId, known_at: f64) -> Detection {
+        Detection {
+            id,
             kind,
-            airing,
             detected: Match {
                 track: TrackNumber(1),
                 query_start: 0.0,
@@ -137,10 +137,13 @@ mod tests {
                 matched_peaks: 9,
                 segments: Vec::new(),
             },
-            epoch: 0.0,
+            reference_end: known_at,
+            current_speed: 1.0,
+            origin: 0.0,
             known_at,
             clock: None,
             clock_offset: None,
+            missing_seconds: 0.0,
         }
     }
 
@@ -163,7 +166,7 @@ mod tests {
         }
         let mut all = Vec::new();
         while let Some((event, _)) = buffer.next().await {
-            all.push((event.kind, event.airing, event.known_at));
+            all.push((event.kind, event.id, event.known_at));
         }
         let expected = [
             (EventKind::Start, a, 1.0),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Local};
-use refrain_catalog::{Detection, Stream};
+use refrain_catalog::{Detection, StoredDetection, Stream};
 use refrain_net::Backoff;
 use tokio::time::sleep;
 
@@ -14,7 +14,6 @@ use crate::sessions::{
     Dedup, EarlierRecords, RecordedSession, Recorder, RecorderContext, ReportedDetections,
 };
 use crate::settings::DetectionOrigin;
-use refrain_monitor::StreamEvent;
 
 /// Minimum and maximum pause before a write to the database is repeated. Events are buffered during an outage, and are
 /// written at most the maximum pause after its end. At half of it, an outage causes twice the log lines per stream.
@@ -23,7 +22,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections; `None`
 /// if it has neither.
 fn first_sample(stream: &Stream, opened: &EarlierDetections) -> Option<f64> {
-    let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
+    let of_airing = |one: &StoredDetection| one.detection.origin;
     let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
     stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(known)
 }
@@ -50,7 +49,8 @@ pub(super) fn new_recorder(
         origin: DetectionOrigin::Live,
         epoch: first_sample(stream, opened),
     };
-    let reported = ReportedDetections::of(opened.finals.clone(), opened.detections.clone());
+    let detections = |all: &[StoredDetection]| all.iter().map(|one| one.detection.clone()).collect();
+    let reported = ReportedDetections::of(detections(&opened.finals), detections(&opened.detections));
     let earlier = EarlierRecords {
         open: &opened.detections,
         tracks: &opened.tracks,
@@ -60,14 +60,14 @@ pub(super) fn new_recorder(
     Recorder::new(context, session, earlier)
 }
 
-/// Writes an event that was decided at the time `at`, with retries until the database has stored it.
-pub(super) async fn record(recorder: &mut Recorder, event: &StreamEvent, at: DateTime<Local>) {
+/// Writes a detection that was decided at the time `at`, with retries until the database has stored it.
+pub(super) async fn record(recorder: &mut Recorder, detection: Detection, at: DateTime<Local>) {
     let mut backoff = Backoff::new(PAUSES);
-    let event = in_session(recorder, event);
+    let detection = in_session(recorder, detection);
     // After another worker has taken over the stream, the recorder stores nothing: that worker reports the same
     // airings.
-    while let Err(error) = recorder.record(event.clone(), at).await {
-        tracing::warn!(stream = recorder.name(), airing = %event.airing, %error, "cannot write a detection, retrying");
+    while let Err(error) = recorder.record(detection.clone(), at).await {
+        tracing::warn!(stream = recorder.name(), airing = %detection.id, %error, "cannot write a detection, retrying");
         sleep(backoff.next()).await;
     }
 }
@@ -80,12 +80,9 @@ pub(super) async fn record_progress(recorder: &mut Recorder, seconds: f64) {
     }
 }
 
-/// Returns the event with times since the first sample of the session: the stream time of each worker starts at 0.
-fn in_session(recorder: &mut Recorder, event: &StreamEvent) -> StreamEvent {
-    let origin = event.epoch - event.detected.query_start;
-    let shift = origin - recorder.epoch_or(origin);
-    let mut event = event.clone();
-    event.detected.shift_query(shift);
-    event.known_at += shift;
-    event
+/// Converts a detection to times since the first sample of the session: the stream time of each worker starts at 0.
+fn in_session(recorder: &mut Recorder, mut detection: Detection) -> Detection {
+    let origin = recorder.epoch_or(detection.origin);
+    detection.set_origin(origin);
+    detection
 }

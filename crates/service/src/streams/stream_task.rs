@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
+use refrain_catalog::{Detection, MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
 use refrain_net::Backoff;
 use refrain_stream::hls::Start;
 use tokio::sync::{mpsc, watch};
@@ -21,7 +21,7 @@ use super::shared::{StreamsContext, was_followed};
 use super::takeover::open_airings;
 use crate::clock::milliseconds;
 use crate::sessions::{EndReason, Recorder, TaskOrder, end_ordered};
-use refrain_monitor::{OpenAiring, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
+use refrain_monitor::{StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer receives events without delay, so the value has
 /// no measurable effect.
@@ -71,11 +71,11 @@ pub(super) async fn follow(
         StreamFollower { shared: Arc::clone(&shared), stream, orders, recorder, health, last_report };
     // Removes the status even if the task is aborted.
     let _watched = UnwatchOnDrop(shared, follower.stream.key());
-    follower.run(opened.airings).await;
+    follower.run(opened.detections.into_iter().map(|open| open.detection).collect()).await;
 }
 
 impl StreamFollower {
-    async fn run(&mut self, mut airings: Vec<OpenAiring>) {
+    async fn run(&mut self, mut airings: Vec<Detection>) {
         let mut backoff = Backoff::new(PAUSES);
         // A stream that was followed before continues at the oldest segment that is still listed. A new one starts at
         // the live edge, as a player would.
@@ -118,7 +118,7 @@ impl StreamFollower {
     }
 
     /// Follows the stream once, until its source ends or an order ends it.
-    async fn follow_once(&mut self, spec: StreamSpec, airings: Vec<OpenAiring>) -> StreamPhase {
+    async fn follow_once(&mut self, spec: StreamSpec, airings: Vec<Detection>) -> StreamPhase {
         let (event_sender, events) = mpsc::channel(EVENT_CHANNEL_CAPACITY);
         let events = EventBuffer::new(events, Arc::clone(&self.shared.clock));
         let handle = self.shared.monitor.resume(spec, airings, event_sender);
@@ -142,7 +142,7 @@ impl StreamFollower {
                         biased;
                         () = async {
                             self.report_changes(&now).await;
-                            record(&mut self.recorder, &event, at).await;
+                            record(&mut self.recorder, event, at).await;
                         } => {}
                         () = orders.forward(&followed.0) => {}
                     }

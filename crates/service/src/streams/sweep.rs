@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, Detection, Track};
+use refrain_catalog::{CatalogError, StoredDetection, Track};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::shared::StreamsContext;
-use super::takeover::match_of;
 use crate::delivery::DetectionEvent;
 use crate::settings::DetectionOrigin;
-use refrain_monitor::{EventKind, StreamEvent, response};
+use refrain_core::matching::live::EventKind;
+use refrain_monitor::response;
 
 /// Interval of the checks. One of all processes ends abandoned airings; each process counts the waiting streams. At
 /// half this value, the database has twice the queries; at twice this value, a final event comes up to a minute late.
@@ -73,44 +73,33 @@ async fn count_waiting(shared: &StreamsContext) -> Result<(), CatalogError> {
 }
 
 /// Ends an airing at the end that its last event reported.
-async fn end(shared: &StreamsContext, mut detection: Detection) -> Result<(), CatalogError> {
-    tracing::info!(airing = %detection.id, "ending an airing that no worker continues");
-    detection.is_final = true;
-    detection.last_seen = shared.now().max(detection.last_seen + 1);
-    let track = shared.catalog.by_numbers(&[detection.track]).await?.pop();
-    let deliveries = track.map(|track| deliveries(shared, &detection, &track)).unwrap_or_default();
-    shared.journal().record(&detection, &deliveries, shared.now()).await?;
+async fn end(shared: &StreamsContext, mut stored: StoredDetection) -> Result<(), CatalogError> {
+    tracing::info!(detected_in = ?stored.detected_in, airing = %stored.detection.id, "ending an airing that no worker continues");
+    stored.detection.kind = EventKind::Final;
+    stored.last_seen = shared.now().max(stored.last_seen + 1);
+    let track = shared.catalog.by_numbers(&[stored.detection.detected.track]).await?.pop();
+    let deliveries = track.map(|track| deliveries(shared, &stored, &track)).unwrap_or_default();
+    shared.journal().record(&stored, &deliveries, shared.now()).await?;
     Ok(())
 }
 
 fn deliveries(
     shared: &StreamsContext,
-    detection: &Detection,
+    stored: &StoredDetection,
     track: &Track,
 ) -> Vec<refrain_catalog::NewOutboxMessage> {
-    let refrain_catalog::DetectionSource::Stream(name) = &detection.detected_in else { return Vec::new() };
+    let refrain_catalog::DetectionSource::Stream(name) = &stored.detected_in else { return Vec::new() };
     if !shared.settings.events.contains(&EventKind::Final) {
         return Vec::new();
     }
-    let mut known = match_of(detection);
-    (known.query_start, known.query_end) = (detection.query_start, detection.query_end);
-    let event = StreamEvent {
-        stream: name.as_str().into(),
-        kind: EventKind::Final,
-        airing: detection.id,
-        epoch: detection.start_at as f64 / 1000.0,
-        known_at: detection.query_end,
-        clock: None,
-        clock_offset: None,
-        detected: known,
-    };
-    let json = serde_json::to_string(&response(&event, name, track)).unwrap_or_default();
+    let detection = &stored.detection;
+    let json = serde_json::to_string(&response(detection, name, track)).unwrap_or_default();
     shared.planner.deliveries(&DetectionEvent {
         from: DetectionOrigin::Live,
         stream_id: name,
-        channel: detection.channel.as_deref(),
+        channel: stored.channel.as_deref(),
         detection: Some(detection.id),
-        event: event.kind.as_str(),
+        event: detection.kind.as_str(),
         number: 0,
         at: shared.clock.local(),
         response: &json,

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, Detection, DetectionSource, Stream, Track};
-use refrain_core::matching::Match;
+use refrain_catalog::{CatalogError, DetectionSource, StoredDetection, Stream, Track};
 use refrain_net::Backoff;
 use tokio::time::sleep;
 
 use super::shared::{StreamsContext, stream_asset_id, was_followed};
-use refrain_monitor::OpenAiring;
 
 /// Minimum and maximum pause before the database is queried again. The stream is not decoded during a pause, so the
 /// pauses are short: at twice the maximum, the stream starts up to 10 s late.
@@ -28,14 +26,12 @@ const MAX_FINALS: u32 = 16;
 /// The open airings of a stream, and its latest final ones, as earlier workers stored them.
 #[derive(Debug, Default)]
 pub(super) struct EarlierDetections {
-    /// Open airings in the form that the monitor needs, ordered by start.
-    pub(super) airings: Vec<OpenAiring>,
-    /// Open airings as they are stored, in the same order.
-    pub(super) detections: Vec<Detection>,
+    /// Open airings, ordered by start.
+    pub(super) detections: Vec<StoredDetection>,
     /// Tracks of the open airings, in no particular order.
     pub(super) tracks: Vec<Track>,
     /// Airings that ended within the last [`RECENT_FINALS_MS`] milliseconds.
-    pub(super) finals: Vec<Detection>,
+    pub(super) finals: Vec<StoredDetection>,
 }
 
 /// Reads the airings of a stream, with retries until the database answers.
@@ -69,29 +65,7 @@ async fn read_once(shared: &StreamsContext, stream: &Stream) -> Result<EarlierDe
     if detections.is_empty() {
         return Ok(EarlierDetections { finals, ..EarlierDetections::default() });
     }
-    let numbers: Vec<_> = detections.iter().map(|detection| detection.track).collect();
+    let numbers: Vec<_> = detections.iter().map(|open| open.detection.detected.track).collect();
     let tracks = shared.catalog.by_numbers(&numbers).await?;
-    let airings = detections
-        .iter()
-        .map(|detection| OpenAiring { id: detection.id, detected: match_of(detection) })
-        .collect();
-    Ok(EarlierDetections { airings, detections, tracks, finals })
-}
-
-/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is 0,
-/// because it is not stored.
-pub(super) fn match_of(detection: &Detection) -> Match {
-    Match {
-        track: detection.track,
-        query_start: detection.start_at as f64 / 1000.0,
-        query_end: detection.end_at as f64 / 1000.0,
-        reference_start: detection.reference_start,
-        speed: detection.speed,
-        pitch_cents: detection.pitch_cents,
-        false_positive_probability: detection.false_positive_probability,
-        aligned_landmarks: 0,
-        expected_peaks: detection.expected_peaks,
-        matched_peaks: detection.matched_peaks,
-        segments: Vec::new(),
-    }
+    Ok(EarlierDetections { detections, tracks, finals })
 }

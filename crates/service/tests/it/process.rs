@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Detection, DetectionSource, Metadata, NewStream, NewTrack,
-    OutboxFilter, OutboxMessage, Stream,
+    OutboxFilter, OutboxMessage, StoredDetection, Stream,
 };
 use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
 use refrain_net::{HttpSettings, TransferLimits};
@@ -179,6 +179,10 @@ pub(crate) async fn rows(catalog: &Arc<dyn Catalog>) -> Vec<Stream> {
 
 /// Returns the detections in a stream.
 pub(crate) async fn detections(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<Detection> {
+    stored_detections(catalog, name).await.into_iter().map(|stored| stored.detection).collect()
+}
+
+pub(crate) async fn stored_detections(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<StoredDetection> {
     let detected_in = DetectionSource::Stream(name.to_owned());
     catalog.journal().detections_between(&detected_in, i64::MIN, i64::MAX, None, 1000).await.unwrap()
 }

@@ -1,9 +1,10 @@
 //! Tests of the processing of one stream, without a network.
 
-use refrain_core::matching::Match;
+use refrain_catalog::Detection;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
-use refrain_monitor::{EventKind, OpenAiring, StreamEvent, StreamWorker};
+use refrain_monitor::{EventKind, StreamWorker};
 use refrain_stream::{ClockSource, DecoderSettings, Delivery, Gap, GapReason, HlsSegment};
+use refrain_testkit::RATE;
 use refrain_testkit::origin::Clip;
 
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library, segments};
@@ -26,7 +27,7 @@ fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
     })
 }
 
-fn run(deliveries: impl IntoIterator<Item = Delivery>) -> (Vec<StreamEvent>, StreamWorker) {
+fn run(deliveries: impl IntoIterator<Item = Delivery>) -> (Vec<Detection>, StreamWorker) {
     let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
     let snapshot = &library().snapshot;
@@ -49,13 +50,13 @@ fn in_order(clips: &[Clip]) -> Vec<Delivery> {
 }
 
 /// Returns the track, the start and the end of each final event, after checking the events of each airing.
-fn finals(events: &[StreamEvent]) -> Vec<(u32, f64, f64)> {
+fn finals(events: &[Detection]) -> Vec<(u32, f64, f64)> {
     let of = |kind| events.iter().filter(move |event| event.kind == kind);
     for last in of(EventKind::Final) {
-        let chain: Vec<_> = events.iter().filter(|event| event.airing == last.airing).collect();
+        let chain: Vec<_> = events.iter().filter(|event| event.id == last.id).collect();
         assert_eq!((chain.len(), chain[0].kind), (2, EventKind::Start));
         assert!(chain.iter().all(|event| event.detected.track == last.detected.track));
-        assert!((last.epoch - EPOCH - last.detected.query_start).abs() < 0.1, "{last:?}");
+        assert!((last.epoch() - EPOCH - last.detected.query_start).abs() < 0.1, "{last:?}");
         assert_eq!(
             (last.clock, last.clock_offset.unwrap().round()),
             (Some(ClockSource::ProgramDateTime), 7.0)
@@ -122,21 +123,11 @@ fn gaps_of_any_length_keep_their_position() {
     }
 }
 
-/// Returns the open airing as the journal stores it, with times of day.
-fn open(event: &StreamEvent) -> OpenAiring {
-    let shift = event.epoch - event.detected.query_start;
-    let (from, to) = (event.epoch, event.detected.query_end + shift);
-    OpenAiring {
-        id: event.airing,
-        detected: Match { query_start: from, query_end: to, ..event.detected.clone() },
-    }
-}
-
 /// Processes the first `count` segments, leaves the stream, and returns the events until then.
-fn events_until_leave(count: usize) -> Vec<StreamEvent> {
+fn events_until_leave(clips: &[Clip], count: usize) -> Vec<Detection> {
     let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
-    for delivery in in_order(&library().clips).into_iter().take(count) {
+    for delivery in in_order(clips).into_iter().take(count) {
         worker.process(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
     }
     worker.leave(&library().snapshot, &mut events);
@@ -144,11 +135,11 @@ fn events_until_leave(count: usize) -> Vec<StreamEvent> {
 }
 
 /// Returns the events of a worker that continues with these airings after the first `after` segments.
-fn events_after_resume(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
+fn events_after_resume(clips: &[Clip], airings: Vec<Detection>, after: usize) -> Vec<Detection> {
     let worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let mut worker = worker.with_airings(airings);
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
-    for delivery in in_order(&library().clips).into_iter().skip(after) {
+    for delivery in in_order(clips).into_iter().skip(after) {
         worker.process(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
     }
     worker.finish(&library().snapshot, &mut buffers, &mut events).unwrap();
@@ -158,17 +149,46 @@ fn events_after_resume(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEven
 #[test]
 fn airing_continues_with_another_worker() {
     // The first song plays for 10 s when the first worker leaves at 14 s. The other one begins at 18 s.
-    let before = events_until_leave(7);
+    let before = events_until_leave(&library().clips, 7);
     let kinds: Vec<_> = before.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Start, EventKind::Update]);
-    let after = events_after_resume(vec![open(&before[1])], 9);
-    let chain: Vec<_> = after.iter().filter(|event| event.airing == before[0].airing).collect();
+    let after = events_after_resume(&library().clips, vec![before[1].clone()], 9);
+    let chain: Vec<_> = after.iter().filter(|event| event.id == before[0].id).collect();
     assert_eq!(chain.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Final], "{after:?}");
     let last = chain[0];
-    assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{last:?}");
+    assert!((last.epoch() - EPOCH - SILENCE).abs() < 0.5, "{last:?}");
     assert!((last.detected.query_end - last.detected.query_start - SECONDS).abs() < 0.5, "{last:?}");
     // The second song is an airing of its own.
     assert_eq!(after.iter().filter(|event| event.kind == EventKind::Start).count(), 1);
+}
+
+#[test]
+fn lost_audio_before_a_take_over_stays_part_of_the_airing() {
+    // Without its seconds 6 to 9 the first song plays from 4 s to 21 s. The first worker leaves at 16 s, and the other
+    // one begins at 18 s.
+    let at = |seconds: f64| (seconds * f64::from(RATE)) as usize;
+    let samples = &library().samples;
+    let clips = segments(&[&samples[..at(10.0)], &samples[at(13.0)..]].concat(), 2.0);
+    let before = events_until_leave(&clips, 8);
+    let open = before.last().unwrap();
+    assert_eq!((open.kind, open.detected.segments.len()), (EventKind::Update, 2), "{open:?}");
+    let after = events_after_resume(&clips, vec![open.clone()], 9);
+    let of_first: Vec<_> = after.iter().filter(|event| event.detected.track == open.detected.track).collect();
+    let [last] = of_first[..] else { panic!("{after:?}") };
+    assert_eq!((last.kind, last.id), (EventKind::Final, open.id));
+    assert!((last.epoch() - open.epoch()).abs() < 1e-6, "{last:?}");
+    let length = last.detected.query_end - last.detected.query_start;
+    assert!((length - (SECONDS - 3.0)).abs() < 0.5, "{last:?}");
+    let jumps: Vec<f64> = last.detected.jumps().collect();
+    assert!((jumps[0] - 3.0).abs() < 0.1 && jumps[1..].iter().all(|jump| jump.abs() < 0.1), "{jumps:?}");
+    let (uninterrupted, _) = run(in_order(&clips));
+    let uninterrupted = uninterrupted.iter().find(|event| event.is_final()).unwrap();
+    let shares = [
+        (last.detected.aligned_landmarks, uninterrupted.detected.aligned_landmarks),
+        (last.detected.expected_peaks, uninterrupted.detected.expected_peaks),
+    ];
+    // Two of 17 s were not processed.
+    assert!(shares.iter().all(|(some, all)| some < all && some * 4 > all * 3), "{shares:?}");
 }
 
 /// Returns the same deliveries without dates, for a worker whose clock is `later` seconds later.
@@ -186,7 +206,7 @@ fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
 
 /// Hands a stream without dates over after 14 s to a worker that begins at 18 s and whose own clock is `later` seconds
 /// later.
-fn final_after_hand_over(later: f64, with_anchor: bool) -> StreamEvent {
+fn final_after_hand_over(later: f64, with_anchor: bool) -> Detection {
     let mut worker = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
     let (mut buffers, mut before) = (LiveBuffers::default(), Vec::new());
     let snapshot = &library().snapshot;
@@ -197,13 +217,13 @@ fn final_after_hand_over(later: f64, with_anchor: bool) -> StreamEvent {
     let anchor = worker.clock_anchor().filter(|_| with_anchor);
     assert_eq!(anchor.is_some(), with_anchor);
     let next = StreamWorker::new("x".into(), DecoderSettings::default(), LiveSettings::default());
-    let mut next = next.with_airings(vec![open(&before[1])]).with_clock(anchor);
+    let mut next = next.with_airings(vec![before[1].clone()]).with_clock(anchor);
     let mut after = Vec::new();
     for delivery in undated(in_order(&library().clips), later).into_iter().skip(9) {
         next.process(delivery, snapshot, &mut buffers, &mut after).unwrap();
     }
     next.finish(snapshot, &mut buffers, &mut after).unwrap();
-    let of_airing = |event: &&StreamEvent| event.airing == before[0].airing;
+    let of_airing = |event: &&Detection| event.id == before[0].id;
     let chain: Vec<_> = after.iter().filter(of_airing).collect();
     assert_eq!(chain.len(), 1, "{after:?}");
     assert_eq!(chain[0].kind, EventKind::Final);
@@ -215,7 +235,7 @@ fn length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
     for with_anchor in [true, false] {
         for later in [-1.5, -0.5, 0.0, 0.5, 1.5] {
             let last = final_after_hand_over(later, with_anchor);
-            assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{later} {with_anchor}: {last:?}");
+            assert!((last.epoch() - EPOCH - SILENCE).abs() < 0.5, "{later} {with_anchor}: {last:?}");
             let length = last.detected.query_end - last.detected.query_start;
             assert!((length - SECONDS).abs() < 0.3, "{later} {with_anchor}: {length}");
         }
@@ -224,16 +244,16 @@ fn length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
 
 #[test]
 fn airing_that_is_not_found_again_ends_at_its_last_reported_end() {
-    let before = events_until_leave(7);
-    let known = open(&before[1]);
+    let before = events_until_leave(&library().clips, 7);
+    let known = before[1].clone();
     // The second worker begins in the second song, or gets no audio at all.
     for after in [16, library().clips.len()] {
-        let events = events_after_resume(vec![known.clone()], after);
-        let chain: Vec<_> = events.iter().filter(|event| event.airing == known.id).collect();
+        let events = events_after_resume(&library().clips, vec![known.clone()], after);
+        let chain: Vec<_> = events.iter().filter(|event| event.id == known.id).collect();
         assert_eq!(chain.len(), 1, "{events:?}");
         let last = chain[0];
         assert_eq!((last.kind, last.detected.track), (EventKind::Final, known.detected.track));
-        assert!((last.epoch - known.detected.query_start).abs() < 1e-3, "{last:?}");
+        assert!((last.epoch() - known.epoch()).abs() < 1e-3, "{last:?}");
         let length = known.detected.query_end - known.detected.query_start;
         assert!((last.detected.query_end - last.detected.query_start - length).abs() < 1e-3, "{last:?}");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use refrain_core::audio::ClockSource;
 use serde::{Deserialize, Serialize};
 
 use super::arrival::{Arrivals, Correction};
@@ -54,15 +55,6 @@ const MAX_SLOWING_SECONDS: f64 = 30.0;
 /// segments. At half this value, the times of events that began more than a minute ago are off by the jitter; at twice
 /// this value, a message with the decoder state grows by 1.5 kB.
 const MAX_PIECES: usize = 64;
-
-/// Origin of the times of a [`StreamClock`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ClockSource {
-    /// Dates in the stream (EXT-X-PROGRAM-DATE-TIME).
-    ProgramDateTime,
-    /// Arrival of the first audio, by this machine's clock.
-    Arrival,
-}
 
 /// A section of the map from position to time, both in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -41,7 +41,7 @@ use frame::TimeMark;
 use join::ConnectionStart;
 use playback::{Playback, SoundSink};
 
-pub use clock::{ClockAnchor, ClockSource, StreamClock};
+pub use clock::{ClockAnchor, StreamClock};
 pub use report::{DecoderReport, Title};
 pub use settings::DecoderSettings;
 pub use sound::{Media, Sound};

@@ -2,7 +2,9 @@
 
 use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
 
-use super::clock::{ClockAnchor, ClockSource, StreamClock};
+use refrain_core::audio::ClockSource;
+
+use super::clock::{ClockAnchor, StreamClock};
 use super::frame::{Frame, TimeMark};
 use super::join::{ConnectionStart, RecentFrames};
 use super::last_arrival::LastArrival;

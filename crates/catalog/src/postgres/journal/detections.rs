@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::Statement;
 use super::outbox::Messages;
-use crate::journal::{clamp_time, text};
+use crate::journal::{clamp_time, detection_state, text};
 use crate::postgres::PostgresCatalog;
 use crate::row::{self, detection_columns};
 use crate::{
-    CatalogError, Detection, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage,
-    PageCursor, RecordOutcome, TrackId,
+    CatalogError, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage, PageCursor,
+    RecordOutcome, StoredDetection, TrackId,
 };
 
 macro_rules! select_detections {
@@ -19,14 +19,14 @@ macro_rules! select_detections {
     };
 }
 
-/// Statement that inserts or updates a detection, whose columns are $1 to $19. `$source` is the WHERE clause of the
-/// inserted SELECT, or empty.
+/// Statement that inserts or updates a detection, whose columns are $1 to $20. `$source` is a WHERE clause: the
+/// statement changes nothing if the clause is false. It can be empty.
 macro_rules! upsert {
     ($source:literal) => {
         concat!(
             "INSERT INTO refrain.detections AS known (",
             detection_columns!(),
-            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 ",
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20 ",
             $source,
             " ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
              query_start = excluded.query_start, query_end = excluded.query_end, \
@@ -35,7 +35,7 @@ macro_rules! upsert {
              pitch_cents = excluded.pitch_cents, \
              false_positive_probability = excluded.false_positive_probability, \
              matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
-             last_seen = excluded.last_seen, is_final = excluded.is_final \
+             last_seen = excluded.last_seen, is_final = excluded.is_final, state = excluded.state \
              WHERE excluded.last_seen >= known.last_seen AND excluded.is_final >= known.is_final RETURNING 1"
         )
     };
@@ -45,8 +45,8 @@ macro_rules! upsert {
 macro_rules! insert_messages {
     () => {
         "messages AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
-         SELECT $1, sink, key, payload, $20, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
-         FROM stored, unnest($21::text[], $22::text[], $23::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+         SELECT $1, sink, key, payload, $21, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
+         FROM stored, unnest($22::text[], $23::text[], $24::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
          ORDER BY n ON CONFLICT (sink, key) DO NOTHING)"
     };
 }
@@ -56,13 +56,13 @@ macro_rules! insert_messages {
 const RECORD: &str =
     concat!("WITH stored AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM stored");
 
-/// Like [`RECORD`], but stores nothing if another worker than $26 holds the stream ($24) in its session ($25). Returns
+/// Like [`RECORD`], but stores nothing if another worker than $27 holds the stream ($25) in its session ($26). Returns
 /// one row with two flags: another worker holds the stream, and the detection was stored. The row of the stream stays
 /// locked until the end of the transaction, so no other worker can claim the stream during the transaction.
 const RECORD_WITH_LEASE: &str = concat!(
     "WITH stream AS MATERIALIZED (SELECT lease_owner FROM refrain.streams \
-     WHERE id = $24 AND started_at = $25 FOR SHARE), \
-     lost AS (SELECT 1 FROM stream WHERE lease_owner <> $26), stored AS (",
+     WHERE id = $25 AND started_at = $26 FOR SHARE), \
+     lost AS (SELECT 1 FROM stream WHERE lease_owner <> $27), stored AS (",
     upsert!("WHERE NOT EXISTS (SELECT 1 FROM lost)"),
     "), ",
     insert_messages!(),
@@ -73,7 +73,7 @@ const RECORD_WITH_LEASE: &str = concat!(
 impl Detections for PostgresCatalog {
     async fn record(
         &self,
-        detection: &Detection,
+        detection: &StoredDetection,
         deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError> {
@@ -90,7 +90,7 @@ impl Detections for PostgresCatalog {
     async fn record_with_lease(
         &self,
         holder: LeaseHolder<'_>,
-        detection: &Detection,
+        detection: &StoredDetection,
         deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<RecordOutcome, CatalogError> {
@@ -114,14 +114,21 @@ impl Detections for PostgresCatalog {
         })
     }
 
-    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError> {
+    async fn open_detections(
+        &self,
+        detected_in: &DetectionSource,
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         let sql =
             select_detections!("WHERE kind = $1 AND heard_in = $2 AND NOT is_final ORDER BY start_at, id");
         self.fetch_detections(sql, |query| query.bind(kind).bind(&detected_in)).await
     }
 
-    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+    async fn abandoned_detections(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let sql = select_detections!(
             "WHERE kind = 1 AND NOT is_final AND last_seen < $1 AND heard_in NOT IN \
              (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NULL) \
@@ -135,7 +142,7 @@ impl Detections for PostgresCatalog {
         detected_in: &DetectionSource,
         since: i64,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         let sql = select_detections!(
             "WHERE kind = $1 AND heard_in = $2 AND is_final AND last_seen >= $3 ORDER BY last_seen DESC LIMIT $4"
@@ -154,7 +161,7 @@ impl Detections for PostgresCatalog {
         to: i64,
         after: Option<PageCursor>,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         // Without a cursor, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
@@ -182,7 +189,7 @@ impl Detections for PostgresCatalog {
         track: TrackId,
         before: Option<PageCursor>,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         // Without a cursor, the page starts after the highest time and identity.
         let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
         let sql = select_detections!(
@@ -199,35 +206,43 @@ impl PostgresCatalog {
         &self,
         sql: &'static str,
         bind: impl Fn(Statement) -> Statement,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
         row::all(&rows, row::detection).map_err(|error| self.name.error(error))
     }
 }
 
-/// Binds the parameters $1 to $23.
-fn bind_detection(query: Statement, detection: &Detection, messages: &Messages<'_>, now: i64) -> Statement {
-    let (kind, detected_in) = detection.detected_in.parts();
+/// Binds the parameters $1 to $24.
+fn bind_detection(
+    query: Statement,
+    stored: &StoredDetection,
+    messages: &Messages<'_>,
+    now: i64,
+) -> Statement {
+    let StoredDetection { detection, .. } = stored;
+    let detected = &detection.detected;
+    let (kind, detected_in) = stored.detected_in.parts();
     query
         .bind(detection.id.0)
         .bind(kind)
         .bind(detected_in.into_owned())
-        .bind(i64::from(detection.track.0))
-        .bind(detection.track_id.0)
-        .bind(detection.query_start)
-        .bind(detection.query_end)
-        .bind(detection.start_at)
-        .bind(detection.end_at)
-        .bind(detection.reference_start)
-        .bind(detection.speed)
-        .bind(detection.pitch_cents)
-        .bind(detection.false_positive_probability)
-        .bind(i64::from(detection.matched_peaks))
-        .bind(i64::from(detection.expected_peaks))
-        .bind(detection.first_seen)
-        .bind(detection.last_seen)
-        .bind(detection.is_final)
-        .bind(detection.channel.as_deref().map(text))
+        .bind(i64::from(detected.track.0))
+        .bind(stored.track_id.0)
+        .bind(detected.query_start)
+        .bind(detected.query_end)
+        .bind(detection.start_at())
+        .bind(detection.end_at())
+        .bind(detected.reference_start)
+        .bind(detected.speed)
+        .bind(detected.pitch_cents)
+        .bind(detected.false_positive_probability)
+        .bind(i64::from(detected.matched_peaks))
+        .bind(i64::from(detected.expected_peaks))
+        .bind(stored.first_seen)
+        .bind(stored.last_seen)
+        .bind(detection.is_final())
+        .bind(stored.channel.as_deref().map(text))
+        .bind(detection_state::write(detection, stored.last_seen))
         .bind(clamp_time(now))
         .bind(&messages.sinks)
         .bind(&messages.keys)

@@ -5,12 +5,12 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::journal::{clamp_time, text};
+use crate::journal::{clamp_time, detection_state, text};
 use crate::row::{self, detection_columns};
 use crate::sqlite::SqliteCatalog;
 use crate::{
-    CatalogError, Detection, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage,
-    PageCursor, RecordOutcome, TrackId,
+    CatalogError, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage, PageCursor,
+    RecordOutcome, StoredDetection, TrackId,
 };
 
 macro_rules! select_detections {
@@ -23,7 +23,7 @@ macro_rules! select_detections {
 impl Detections for SqliteCatalog {
     async fn record(
         &self,
-        detection: &Detection,
+        detection: &StoredDetection,
         deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError> {
@@ -35,7 +35,7 @@ impl Detections for SqliteCatalog {
         // Messages are added only with the state that they report: an outdated state must not be sent to sinks.
         let is_stored = self.upsert(&mut transaction, detection).await?;
         if is_stored {
-            self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
+            self.add_to_outbox(&mut transaction, Some(detection.detection.id), deliveries, now).await?;
             self.commit(transaction).await?;
         }
         Ok(is_stored)
@@ -44,7 +44,7 @@ impl Detections for SqliteCatalog {
     async fn record_with_lease(
         &self,
         holder: LeaseHolder<'_>,
-        detection: &Detection,
+        detection: &StoredDetection,
         deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<RecordOutcome, CatalogError> {
@@ -70,12 +70,15 @@ impl Detections for SqliteCatalog {
         if !self.upsert(&mut transaction, detection).await? {
             return Ok(RecordOutcome::Outdated);
         }
-        self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
+        self.add_to_outbox(&mut transaction, Some(detection.detection.id), deliveries, now).await?;
         self.commit(transaction).await?;
         Ok(RecordOutcome::Stored)
     }
 
-    async fn open_detections(&self, detected_in: &DetectionSource) -> Result<Vec<Detection>, CatalogError> {
+    async fn open_detections(
+        &self,
+        detected_in: &DetectionSource,
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         let query = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 0 ORDER BY start_at, id"
@@ -83,7 +86,11 @@ impl Detections for SqliteCatalog {
         self.read_detections(query.bind(kind).bind(detected_in).fetch_all(&self.readers).await)
     }
 
-    async fn abandoned_detections(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+    async fn abandoned_detections(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let query = sqlx::query(select_detections!(
             "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in NOT IN \
              (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NULL) ORDER BY start_at, id LIMIT ?2"
@@ -98,7 +105,7 @@ impl Detections for SqliteCatalog {
         detected_in: &DetectionSource,
         since: i64,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         let query = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 1 AND last_seen >= ?3 ORDER BY last_seen DESC LIMIT ?4"
@@ -114,7 +121,7 @@ impl Detections for SqliteCatalog {
         to: i64,
         after: Option<PageCursor>,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let (kind, detected_in) = detected_in.parts();
         // Without a cursor, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageCursor { at: i64::MIN, id: DetectionId(Uuid::nil()) });
@@ -141,7 +148,7 @@ impl Detections for SqliteCatalog {
         track: TrackId,
         before: Option<PageCursor>,
         limit: u32,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         let before = before.unwrap_or(PageCursor { at: i64::MAX, id: DetectionId(Uuid::max()) });
         let rows = sqlx::query(select_detections!(
             "WHERE track_id = ?1 AND (first_seen, id) < (?2, ?3) ORDER BY first_seen DESC, id DESC LIMIT ?4"
@@ -160,13 +167,15 @@ impl SqliteCatalog {
     async fn upsert(
         &self,
         connection: &mut SqliteConnection,
-        detection: &Detection,
+        stored: &StoredDetection,
     ) -> Result<bool, CatalogError> {
-        let (kind, detected_in) = detection.detected_in.parts();
+        let StoredDetection { detection, .. } = stored;
+        let detected = &detection.detected;
+        let (kind, detected_in) = stored.detected_in.parts();
         sqlx::query(concat!(
             "INSERT INTO detections (",
             detection_columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
              ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
              query_start = excluded.query_start, query_end = excluded.query_end, \
              start_at = excluded.start_at, end_at = excluded.end_at, \
@@ -174,7 +183,7 @@ impl SqliteCatalog {
              pitch_cents = excluded.pitch_cents, \
              false_positive_probability = excluded.false_positive_probability, \
              matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
-             last_seen = excluded.last_seen, is_final = excluded.is_final \
+             last_seen = excluded.last_seen, is_final = excluded.is_final, state = excluded.state \
              WHERE excluded.last_seen >= detections.last_seen \
              AND excluded.is_final >= detections.is_final RETURNING 1"
         ))
@@ -182,22 +191,23 @@ impl SqliteCatalog {
         .bind(detection.id.0)
         .bind(kind)
         .bind(detected_in)
-        .bind(i64::from(detection.track.0))
-        .bind(detection.track_id.0)
-        .bind(detection.query_start)
-        .bind(detection.query_end)
-        .bind(detection.start_at)
-        .bind(detection.end_at)
-        .bind(detection.reference_start)
-        .bind(detection.speed)
-        .bind(detection.pitch_cents)
-        .bind(detection.false_positive_probability)
-        .bind(i64::from(detection.matched_peaks))
-        .bind(i64::from(detection.expected_peaks))
-        .bind(detection.first_seen)
-        .bind(detection.last_seen)
-        .bind(detection.is_final)
-        .bind(detection.channel.as_deref().map(text))
+        .bind(i64::from(detected.track.0))
+        .bind(stored.track_id.0)
+        .bind(detected.query_start)
+        .bind(detected.query_end)
+        .bind(detection.start_at())
+        .bind(detection.end_at())
+        .bind(detected.reference_start)
+        .bind(detected.speed)
+        .bind(detected.pitch_cents)
+        .bind(detected.false_positive_probability)
+        .bind(i64::from(detected.matched_peaks))
+        .bind(i64::from(detected.expected_peaks))
+        .bind(stored.first_seen)
+        .bind(stored.last_seen)
+        .bind(detection.is_final())
+        .bind(stored.channel.as_deref().map(text))
+        .bind(detection_state::write(detection, stored.last_seen))
         .fetch_optional(connection)
         .await
         .map(|row| row.is_some())
@@ -207,7 +217,7 @@ impl SqliteCatalog {
     fn read_detections(
         &self,
         rows: Result<Vec<SqliteRow>, sqlx::Error>,
-    ) -> Result<Vec<Detection>, CatalogError> {
+    ) -> Result<Vec<StoredDetection>, CatalogError> {
         rows.and_then(|rows| row::all(&rows, row::detection)).map_err(|error| self.name.error(error))
     }
 }

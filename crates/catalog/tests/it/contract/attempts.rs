@@ -7,7 +7,7 @@ use refrain_catalog::{
     SUSPECT_DEATHS, StreamHealth, StreamState,
 };
 
-use super::detections::detection;
+use super::detections::{changed, detection, ended};
 use super::leases::{HOUR, claimed};
 use super::streams::{new_stream, started};
 use super::*;
@@ -172,7 +172,7 @@ pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(storage: &dyn Te
     assert_eq!(recorded("cut off").await, RecordOutcome::Stored, "its lease has expired, and nobody took it");
     assert_eq!(claimed(journal, "heir", 9, HOUR).await, ["a"]);
     assert_eq!(recorded("cut off").await, RecordOutcome::LeaseLost);
-    let newer = refrain_catalog::Detection { last_seen: 5000, ..detected.clone() };
+    let newer = changed(&detected, |stored| stored.last_seen = 5000);
     assert_eq!(
         journal.record_with_lease(holder("heir"), &newer, &[], 5000).await.unwrap(),
         RecordOutcome::Stored
@@ -180,7 +180,7 @@ pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(storage: &dyn Te
     assert_eq!(recorded("heir").await, RecordOutcome::Outdated);
     // After the end of the session, its last holder can still report what it decoded.
     assert!(journal.end_stream("a", None, None, 6000).await.unwrap());
-    let last = refrain_catalog::Detection { last_seen: 7000, is_final: true, ..detected.clone() };
+    let last = changed(&ended(&detected), |stored| stored.last_seen = 7000);
     assert_eq!(
         journal.record_with_lease(holder("heir"), &last, &[], 7000).await.unwrap(),
         RecordOutcome::Stored

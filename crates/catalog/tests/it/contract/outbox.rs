@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_catalog::{
-    AfterFailure, Backlog, DeliveryStatus, Detection, DetectionSource, Journal, NewOutboxMessage,
-    OutboxFilter, OutboxMessage, PruneCounts, RetentionLimits, StartOutcome, StreamFilter,
+    AfterFailure, Backlog, DeliveryStatus, DetectionSource, Journal, NewOutboxMessage, OutboxFilter,
+    OutboxMessage, PruneCounts, RetentionLimits, StartOutcome, StreamFilter,
 };
 
-use super::detections::detection;
+use super::detections::{detection, ended};
 use super::leases::HOUR;
 use super::streams::{new_stream, started};
 use super::*;
@@ -228,8 +228,8 @@ pub(crate) async fn expired_records_are_pruned_in_batches(storage: &dyn TestStor
     let detected_in = DetectionSource::Stream("a".into());
     for n in 0..25_u32 {
         let at = 1000 + i64::from(n);
-        let is_final = n % 2 == 0;
-        let detected = Detection { is_final, ..detection(u128::from(n), detected_in.clone(), at - 10, at) };
+        let detected = detection(u128::from(n), detected_in.clone(), at - 10, at);
+        let detected = if n % 2 == 0 { ended(&detected) } else { detected };
         assert!(journal.record(&detected, &[message("hook", &format!("{n}"))], at).await.unwrap());
     }
     let ids: Vec<_> = claim(journal, HOUR).await.iter().map(|delivery| delivery.id).collect();

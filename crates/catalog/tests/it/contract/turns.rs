@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use refrain_catalog::{Detection, DetectionSource};
+use refrain_catalog::DetectionSource;
 
-use super::detections::detection;
+use super::detections::{detection, ended};
 use super::leases::HOUR;
 use super::streams::{new_stream, started};
 use super::*;
@@ -41,7 +41,13 @@ pub(crate) async fn open_detections_without_a_live_stream_are_found(storage: &dy
         assert!(journal.record(&one, &[], 5000).await.unwrap());
     }
     let remaining = async |before, limit| -> Vec<i64> {
-        journal.abandoned_detections(before, limit).await.unwrap().iter().map(|one| one.start_at).collect()
+        journal
+            .abandoned_detections(before, limit)
+            .await
+            .unwrap()
+            .iter()
+            .map(|one| one.detection.start_at())
+            .collect()
     };
     // The session of the stream `arn` is `st-1`, and the last name belongs to no stream.
     assert_eq!(remaining(9000, 9).await, [2003, 2004]);
@@ -52,7 +58,7 @@ pub(crate) async fn open_detections_without_a_live_stream_are_found(storage: &dy
     assert_eq!(remaining(9000, 1).await, [2000]);
     assert_eq!(remaining(5000, 9).await, [0_i64; 0], "they were seen too recently");
     let last = journal.abandoned_detections(9000, 1).await.unwrap().remove(0);
-    let over = Detection { is_final: true, ..last };
+    let over = ended(&last);
     assert!(journal.record(&over, &[], 9000).await.unwrap());
     assert_eq!(remaining(9000, 9).await, [2001, 2003, 2004]);
 }
@@ -72,7 +78,8 @@ pub(crate) async fn recently_final_detections_are_found(storage: &dyn TestStorag
     .enumerate()
     {
         let one = detection(n as u128, DetectionSource::Stream(name.into()), 2000 + n as i64, last_seen);
-        assert!(journal.record(&Detection { is_final, ..one }, &[], 5000).await.unwrap());
+        let one = if is_final { ended(&one) } else { one };
+        assert!(journal.record(&one, &[], 5000).await.unwrap());
     }
     let lately = async |since, limit| {
         let of = DetectionSource::Stream("st-1".into());
@@ -81,7 +88,7 @@ pub(crate) async fn recently_final_detections_are_found(storage: &dyn TestStorag
             .await
             .unwrap()
             .iter()
-            .map(|one| one.start_at)
+            .map(|one| one.detection.start_at())
             .collect();
         found.sort_unstable();
         found

@@ -9,7 +9,7 @@ use crate::matching::trace::Trace;
 use crate::matching::verify::Alignment;
 use crate::matching::window::Explanation;
 
-use super::event::{LiveEvent, LiveEventKind};
+use super::event::{EventKind, LiveEvent};
 use super::stream_airings::{StreamAirings, event};
 use super::tracking::TrackedAiring;
 
@@ -79,7 +79,7 @@ impl StreamAirings {
             airing.move_start(cut);
         }
         airing.extend_to_track_ends((self.free_before(airing.from), airing.to));
-        out.push(event(LiveEventKind::Start, &airing, query.to));
+        out.push(event(EventKind::Start, &airing, query.to));
         self.open.push(airing);
     }
 

@@ -3,8 +3,8 @@
 use crate::matching::Match;
 
 /// Kind of an event of an airing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LiveEventKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
     /// The airing was found; the first event of the airing.
     Start,
     /// The airing continues.
@@ -13,31 +13,43 @@ pub enum LiveEventKind {
     Final,
 }
 
+impl EventKind {
+    /// Returns the name that responses and settings contain: `start`, `update` or `final`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Update => "update",
+            Self::Final => "final",
+        }
+    }
+}
+
 /// An event of an airing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveEvent {
     /// Kind of the event.
-    pub kind: LiveEventKind,
-    /// Number of the airing within the stream. Each airing has one `Start`, any number of `Update`s, and one `Final`.
-    pub airing: u64,
+    pub kind: EventKind,
     /// Stream time of the decision, in seconds. Later audio was not considered.
     pub known_at: f64,
-    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream.
-    /// `false_positive_probability` is the probability that one hour of the stream gives such a good match by chance.
-    pub detected: Match,
+    /// The airing, as known at this time. Each airing has one `Start`, any number of `Update`s, and one `Final`.
+    pub airing: Airing,
 }
 
-/// An open airing, with the state that another matcher needs to continue it ([`super::LiveMatcher::resume`]).
+/// An airing, with the state that another matcher needs to continue it ([`super::LiveMatcher::resume`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Airing {
     /// Number of the airing within the stream.
     pub id: u64,
-    /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing
-    /// is resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected
-    /// with certainty, and `speed` is the current speed.
+    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream; they are
+    /// negative if the airing is resumed and the stream time starts again at 0. `query_end` of an open airing is the
+    /// last time at which the airing was detected with certainty. `false_positive_probability` is the probability that
+    /// one hour of the stream gives such a good match by chance.
     pub detected: Match,
     /// Position in the track at `detected.query_end`, in seconds.
     pub reference_end: f64,
+    /// Speed at `detected.query_end`; `detected.speed` is the mean speed of the airing.
+    pub current_speed: f64,
 }
 
 impl Airing {

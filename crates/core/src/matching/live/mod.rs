@@ -36,7 +36,7 @@ use super::query::Query;
 use super::significance::Chance;
 use super::window::Buffers;
 
-pub use event::{Airing, LiveEvent, LiveEventKind, LiveState};
+pub use event::{Airing, EventKind, LiveEvent, LiveState};
 pub use settings::LiveSettings;
 
 use history::{History, is_silent, oldest, since};
@@ -68,7 +68,7 @@ pub struct LiveBuffers {
 /// ```
 /// use refrain_core::fingerprint::{Constellation, Peak};
 /// use refrain_core::index::{Snapshot, TrackNumber};
-/// use refrain_core::matching::live::{LiveBuffers, LiveEventKind, LiveMatcher, LiveSettings};
+/// use refrain_core::matching::live::{LiveBuffers, EventKind, LiveMatcher, LiveSettings};
 ///
 /// # fn track(seed: u32) -> Constellation {
 /// #     let mut state = seed;
@@ -94,7 +94,7 @@ pub struct LiveBuffers {
 /// matcher.finish(&Constellation::new(30.0, Vec::new()), &index, &mut buffers, &mut events)?;
 ///
 /// let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
-/// assert_eq!(kinds, [LiveEventKind::Start, LiveEventKind::Final]);
+/// assert_eq!(kinds, [EventKind::Start, EventKind::Final]);
 /// assert_eq!(events[1].detected.track, TrackNumber(1));
 /// assert!((events[1].detected.query_end - 30.0).abs() < 1.0);
 /// # Ok::<(), refrain_core::index::IndexError>(())

@@ -17,7 +17,7 @@ use crate::matching::splice::{LineStretch, jump_across_clocks};
 use crate::matching::trace::Trace;
 use crate::matching::verify::{Alignment, InitialAlignment, WindowStatistics};
 
-use super::event::{Airing, LiveEvent, LiveEventKind};
+use super::event::{Airing, EventKind, LiveEvent};
 
 /// Minimum length of audio for the search (1.5 s, in ticks). At half this value, a few chance hits can select a wrong
 /// place; at twice this value, the airings continue 1.5 s later.
@@ -68,7 +68,7 @@ impl ResumedAiring {
             }
         };
         // The state comes from a database, so the speed can be any number.
-        let speed = if airing.detected.speed > 0.0 { airing.detected.speed } else { 1.0 };
+        let speed = if airing.current_speed > 0.0 { airing.current_speed } else { 1.0 };
         let offset = (airing.reference_end - airing.detected.query_end * speed) * TICKS_PER_SECOND;
         let line = Line { offset, speed, pitch: (airing.detected.pitch_cents / 1200.0).exp2() };
         Ok(Self { airing, reference, line })
@@ -136,13 +136,6 @@ impl ResumedAiring {
 
     /// Returns the final event of an airing that was not found again.
     pub(super) fn end(&self, at: f64) -> LiveEvent {
-        let Airing { id, .. } = self.airing;
-        let kind = LiveEventKind::Final;
-        LiveEvent {
-            kind,
-            airing: id,
-            known_at: at / TICKS_PER_SECOND,
-            detected: self.airing.detected.clone(),
-        }
+        LiveEvent { kind: EventKind::Final, known_at: at / TICKS_PER_SECOND, airing: self.airing.clone() }
     }
 }

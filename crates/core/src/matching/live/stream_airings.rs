@@ -5,7 +5,7 @@ use crate::index::TrackNumber;
 use crate::matching::line::PeakOutcome;
 use crate::matching::query::Query;
 
-use super::event::{Airing, LiveEvent, LiveEventKind};
+use super::event::{Airing, EventKind, LiveEvent};
 use super::history::oldest;
 use super::resume::ResumedAiring;
 use super::tracking::TrackedAiring;
@@ -52,8 +52,7 @@ impl StreamAirings {
         self.open.is_empty() && self.resumed.is_empty()
     }
 
-    /// Returns the state that another matcher needs to continue all open airings, in the order in which they were
-    /// found.
+    /// Returns all open airings, in the order in which they were found.
     pub(super) fn airings(&self) -> Vec<Airing> {
         let resumed = self.resumed.iter().map(|resumed| resumed.airing.clone());
         let mut airings: Vec<Airing> = self.open.iter().map(TrackedAiring::export).chain(resumed).collect();
@@ -126,7 +125,7 @@ impl StreamAirings {
         self.open.retain(|airing| {
             let is_removed = is_removed(airing.reference.number);
             if is_removed {
-                out.push(event(LiveEventKind::Final, airing, at));
+                out.push(event(EventKind::Final, airing, at));
             }
             !is_removed
         });
@@ -163,7 +162,7 @@ impl StreamAirings {
                 next.move_start(cut);
             }
         }
-        out.push(event(LiveEventKind::Final, &airing, query.to));
+        out.push(event(EventKind::Final, &airing, query.to));
         self.closed.push(airing);
     }
 
@@ -216,12 +215,12 @@ impl StreamAirings {
     pub(super) fn update(&mut self, at: f64, interval: f64, out: &mut Vec<LiveEvent>) {
         for airing in self.open.iter_mut().filter(|airing| at - airing.last_event >= interval) {
             airing.last_event = at;
-            out.push(event(LiveEventKind::Update, airing, at));
+            out.push(event(EventKind::Update, airing, at));
         }
     }
 }
 
-/// Returns an event of an airing at a time (ticks).
-pub(super) fn event(kind: LiveEventKind, airing: &TrackedAiring, at: f64) -> LiveEvent {
-    LiveEvent { kind, airing: airing.id, known_at: at / TICKS_PER_SECOND, detected: airing.report() }
+/// Creates an event with the current state of an airing. `at` is the time of the decision, in ticks.
+pub(super) fn event(kind: EventKind, airing: &TrackedAiring, at: f64) -> LiveEvent {
+    LiveEvent { kind, known_at: at / TICKS_PER_SECOND, airing: airing.export() }
 }

@@ -2,7 +2,7 @@
 
 use refrain_core::fingerprint::{Density, Fingerprinter, TICKS_PER_SECOND};
 use refrain_core::index::{Snapshot, TrackNumber};
-use refrain_core::matching::live::LiveEventKind;
+use refrain_core::matching::live::EventKind;
 use refrain_testkit::compose;
 use refrain_testkit::effects::{Mix, MixClip, babble, overlay, speed};
 
@@ -25,7 +25,7 @@ fn check(clips: &[(usize, MixClip<'static>)], tolerance: f64, max_delay: f64) ->
     let truth: Vec<_> = airings.iter().filter(|airing| songs[airing.clip] != UNKNOWN).collect();
     let found: Vec<_> = rows.iter().map(|row| row.track.0 as usize).collect();
     assert_eq!(found, truth.iter().map(|a| songs[a.clip]).collect::<Vec<_>>(), "{}", format_matches(&events));
-    for ((row, airing), (emitted, _)) in rows.iter().zip(&truth).zip(of_kind(&events, LiveEventKind::Start)) {
+    for ((row, airing), (emitted, _)) in rows.iter().zip(&truth).zip(of_kind(&events, EventKind::Start)) {
         let (start, end) = (row.query_start - airing.start, row.query_end - airing.start - airing.seconds);
         let place = row.reference_start - row.query_start - (airing.song_start - airing.start);
         let late = emitted - airing.start;

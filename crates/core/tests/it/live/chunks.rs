@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use refrain_core::fingerprint::{Constellation, TICKS_PER_SECOND};
-use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind};
+use refrain_core::matching::live::{EventKind, LiveBuffers, LiveEvent};
 use refrain_testkit::effects::{MixClip, add_babble, overlay};
 
 use super::{Stream, finals, new_matcher};
@@ -62,7 +62,7 @@ fn the_test_stream_contains_all_kinds_of_events() {
     let events: Vec<_> = whole_stream().iter().map(|event| (0.0, event.clone())).collect();
     let songs: Vec<u32> = finals(&events).iter().map(|row| row.track.0).collect();
     assert_eq!(songs, [0, 1, 2, 3, 5, 3, 4], "{}", super::format_matches(&events));
-    assert!(events.iter().filter(|(_, event)| event.kind == LiveEventKind::Update).count() >= 8);
+    assert!(events.iter().filter(|(_, event)| event.kind == EventKind::Update).count() >= 8);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn shared_buffers_do_not_change_the_events_of_streams() {
     let rest = Constellation::new(constellation.seconds, constellation.peaks[next..].to_vec());
     matcher.finish(&rest, snapshot, &mut buffers, &mut events).unwrap();
     assert_eq!(events, whole_stream());
-    assert!(others.iter().any(|event| event.kind == LiveEventKind::Final && event.detected.track.0 == 9));
+    assert!(others.iter().any(|event| event.kind == EventKind::Final && event.airing.detected.track.0 == 9));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod takeover;
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::Match;
-use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_core::matching::live::{EventKind, LiveBuffers, LiveEvent, LiveMatcher, LiveSettings};
 
 use crate::songs::{RATE, format_match, song_catalog};
 
@@ -106,28 +106,25 @@ fn follow(samples: &[f32]) -> Vec<EmittedEvent> {
     stream.finish(&song_catalog().snapshot)
 }
 
-fn of_kind(events: &[EmittedEvent], kind: LiveEventKind) -> impl Iterator<Item = &EmittedEvent> {
+fn of_kind(events: &[EmittedEvent], kind: EventKind) -> impl Iterator<Item = &EmittedEvent> {
     events.iter().filter(move |(_, event)| event.kind == kind)
 }
 
 /// Returns the `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
 fn finals(events: &[EmittedEvent]) -> Vec<&Match> {
-    let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing).collect::<Vec<u64>>();
-    let (started, mut ended) = (airings(LiveEventKind::Start), airings(LiveEventKind::Final));
+    let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing.id).collect::<Vec<u64>>();
+    let (started, mut ended) = (airings(EventKind::Start), airings(EventKind::Final));
     ended.sort_unstable();
     assert!(started.is_sorted_by(|a, b| a < b), "{}", format_matches(events));
     assert_eq!(started, ended, "{}", format_matches(events));
     for airing in started {
-        let kinds: Vec<_> = events.iter().filter(|(_, e)| e.airing == airing).map(|(_, e)| e.kind).collect();
+        let kinds: Vec<_> =
+            events.iter().filter(|(_, e)| e.airing.id == airing).map(|(_, e)| e.kind).collect();
         let ends = (kinds.first(), kinds.last());
-        assert_eq!(
-            ends,
-            (Some(&LiveEventKind::Start), Some(&LiveEventKind::Final)),
-            "{}",
-            format_matches(events)
-        );
+        assert_eq!(ends, (Some(&EventKind::Start), Some(&EventKind::Final)), "{}", format_matches(events));
     }
-    let mut finals: Vec<&Match> = of_kind(events, LiveEventKind::Final).map(|(_, e)| &e.detected).collect();
+    let mut finals: Vec<&Match> =
+        of_kind(events, EventKind::Final).map(|(_, e)| &e.airing.detected).collect();
     finals.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     finals
 }
@@ -135,7 +132,13 @@ fn finals(events: &[EmittedEvent]) -> Vec<&Match> {
 /// Formats all events, one per line, for messages.
 fn format_matches(events: &[EmittedEvent]) -> String {
     let line = |(pushed, e): &EmittedEvent| {
-        format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, format_match(&e.detected))
+        format!(
+            "\n{pushed:7.2} {:7.2} {:?} #{} {}",
+            e.known_at,
+            e.kind,
+            e.airing.id,
+            format_match(&e.airing.detected)
+        )
     };
     events.iter().map(line).collect()
 }

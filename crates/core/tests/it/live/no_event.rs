@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use refrain_core::index::Snapshot;
-use refrain_core::matching::live::LiveEventKind;
+use refrain_core::matching::live::EventKind;
 use refrain_testkit::effects::{Noise, babble, noise};
 
 use super::{Stream, finals, follow, format_matches, of_kind};
@@ -64,6 +64,6 @@ fn the_airing_of_a_removed_track_ends_and_an_added_track_is_found() {
     let events = stream.finish(&no_six);
     let songs: Vec<u32> = finals(&events).iter().map(|row| row.track.0).collect();
     assert_eq!(songs, [6, 7], "{}", format_matches(&events));
-    let ended = of_kind(&events, LiveEventKind::Final).next().unwrap();
-    assert!((9.0..10.5).contains(&ended.0) && (7.0..9.1).contains(&ended.1.detected.query_end));
+    let ended = of_kind(&events, EventKind::Final).next().unwrap();
+    assert!((9.0..10.5).contains(&ended.0) && (7.0..9.1).contains(&ended.1.airing.detected.query_end));
 }

@@ -1,8 +1,7 @@
 //! A stream that another matcher takes over.
 
 use refrain_core::index::Snapshot;
-use refrain_core::matching::Match;
-use refrain_core::matching::live::{Airing, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_core::matching::live::{Airing, EventKind, LiveMatcher, LiveSettings};
 use refrain_testkit::effects::add_babble;
 
 use super::{EmittedEvent, Stream, finals, format_matches};
@@ -25,18 +24,8 @@ fn second_part(
     known: (&[Airing], u64),
     snapshot: &Snapshot,
 ) -> Vec<EmittedEvent> {
-    let moved: Vec<Airing> = known
-        .0
-        .iter()
-        .map(|airing| Airing {
-            detected: Match {
-                query_start: airing.detected.query_start - from - off,
-                query_end: airing.detected.query_end - from - off,
-                ..airing.detected.clone()
-            },
-            ..airing.clone()
-        })
-        .collect();
+    let mut moved = known.0.to_vec();
+    moved.iter_mut().for_each(|airing| airing.detected.shift_query(-from - off));
     let matcher = LiveMatcher::resume(LiveSettings::default(), &moved, known.1, snapshot).unwrap();
     let mut stream = Stream::of(matcher);
     stream.push(snapshot, &samples[(from * RATE) as usize..]).unwrap();
@@ -55,10 +44,9 @@ fn an_airing_continues_in_another_matcher() {
         let (mut events, open, last) = first_part(&samples, 12.0);
         let rest = second_part(&samples, 15.0, off, (&open, last), &song_catalog().snapshot);
         let first = &rest.first().unwrap().1;
-        assert_eq!((first.airing, first.kind), (1, LiveEventKind::Final), "{}", format_matches(&rest));
+        assert_eq!((first.airing.id, first.kind), (1, EventKind::Final), "{}", format_matches(&rest));
         events.extend(rest.into_iter().map(|(pushed, mut event)| {
-            event.detected.query_start += 15.0;
-            event.detected.query_end += 15.0;
+            event.airing.detected.shift_query(15.0);
             (pushed, event)
         }));
         let rows = finals(&events);
@@ -90,10 +78,10 @@ fn an_airing_continues_after_all_audio_before_it_is_processed_again() {
         assert_eq!(open.last().unwrap().detected.track.0, 2, "{open:#?}");
         let open = &open[open.len() - 1..];
         let rest = second_part(&mix.samples, from, 0.0, (open, last), &song_catalog().snapshot);
-        let of_second: Vec<_> = rest.iter().filter(|(_, event)| event.detected.track.0 == 2).collect();
+        let of_second: Vec<_> = rest.iter().filter(|(_, event)| event.airing.detected.track.0 == 2).collect();
         let [(_, last)] = of_second[..] else { panic!("{}", format_matches(&rest)) };
-        assert_eq!((last.kind, last.airing), (LiveEventKind::Final, open[0].id), "{}", format_matches(&rest));
-        let detected = &last.detected;
+        assert_eq!((last.kind, last.airing.id), (EventKind::Final, open[0].id), "{}", format_matches(&rest));
+        let detected = &last.airing.detected;
         assert!((detected.query_start + from - start).abs() < 0.5, "{}", format_matches(&rest));
         assert!((detected.query_end + from - start - length(2)).abs() < 1.0, "{}", format_matches(&rest));
         // No sound is in two segments or counted twice.
@@ -105,10 +93,10 @@ fn an_airing_continues_after_all_audio_before_it_is_processed_again() {
         assert!(counts.0.abs_diff(counts.1) < counts.1 / 8, "{counts:?} from {from}");
         let of_first: Vec<_> = rest
             .iter()
-            .filter(|(_, event)| event.detected.track.0 == 1)
+            .filter(|(_, event)| event.airing.detected.track.0 == 1)
             .map(|(_, event)| event.kind)
             .collect();
-        let expected: &[_] = if from < start { &[LiveEventKind::Start, LiveEventKind::Final] } else { &[] };
+        let expected: &[_] = if from < start { &[EventKind::Start, EventKind::Final] } else { &[] };
         assert_eq!(of_first, expected, "{}", format_matches(&rest));
     }
 }
@@ -123,16 +111,16 @@ fn an_airing_that_is_not_found_again_ends() {
         [(40.0, &song_catalog().snapshot), (15.0, &removed), (mix.samples.len() as f64 / RATE, &removed)]
     {
         let rest = second_part(&mix.samples, from, 0.0, (&open, last), snapshot);
-        let ends: Vec<_> = rest.iter().filter(|(_, event)| event.airing == 1).collect();
+        let ends: Vec<_> = rest.iter().filter(|(_, event)| event.airing.id == 1).collect();
         assert_eq!(ends.len(), 1, "{}", format_matches(&rest));
-        assert_eq!(ends[0].1.kind, LiveEventKind::Final);
+        assert_eq!(ends[0].1.kind, EventKind::Final);
         assert!(
-            (ends[0].1.detected.query_end - (open[0].detected.query_end - from)).abs() < 1e-6,
+            (ends[0].1.airing.detected.query_end - (open[0].detected.query_end - from)).abs() < 1e-6,
             "{}",
             format_matches(&rest)
         );
         assert!(
-            rest.iter().all(|(_, event)| event.airing == 1 || event.detected.track.0 == 2),
+            rest.iter().all(|(_, event)| event.airing.id == 1 || event.airing.detected.track.0 == 2),
             "{}",
             format_matches(&rest)
         );
@@ -145,7 +133,7 @@ fn a_replay_does_not_continue_an_airing() {
     let (_, open, last) = first_part(song, 22.0);
     // The song begins again at the take-over, far from the position at which it should continue.
     let rest = second_part(song, 0.0, 22.0, (&open, last), &song_catalog().snapshot);
-    let kinds: Vec<_> = rest.iter().map(|(_, event)| (event.kind, event.airing)).collect();
-    let expected = [(LiveEventKind::Final, 1), (LiveEventKind::Start, 2), (LiveEventKind::Final, 2)];
+    let kinds: Vec<_> = rest.iter().map(|(_, event)| (event.kind, event.airing.id)).collect();
+    let expected = [(EventKind::Final, 1), (EventKind::Start, 2), (EventKind::Final, 2)];
     assert_eq!(kinds, expected, "{}", format_matches(&rest));
 }

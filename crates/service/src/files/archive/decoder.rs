@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use refrain_catalog::Detection;
 use refrain_core::audio::AudioError;
 use refrain_core::audio::ts::looks_like_ts;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
@@ -12,7 +13,7 @@ use refrain_stream::{DecoderSettings, Delivery, Gap, GapReason};
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
 use refrain_app::audio_file;
-use refrain_monitor::{OpenAiring, StreamEvent, StreamWorker};
+use refrain_monitor::StreamWorker;
 
 /// Number of bytes at the start of a segment by which its format is detected. MPEG-TS has a sync byte every 188 bytes,
 /// so 4 KiB contain 21 of them. Half of them would still be enough; more bytes do not make the detection more reliable.
@@ -27,19 +28,23 @@ const PIECE_BYTES: usize = 256 << 10;
 /// position. The times of day of its events are also seconds from that position, because segments contain no time of
 /// day.
 pub(super) struct SegmentDecoder {
+    /// Name of the stream, which identifies the stream in the log.
+    id: Arc<str>,
     worker: StreamWorker,
     buffers: LiveBuffers,
-    events: Vec<StreamEvent>,
+    events: Vec<Detection>,
 }
 
 impl SegmentDecoder {
     /// Creates the decoder. `airings` are the airings that continue at its start position, with times relative to that
     /// position.
-    pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<OpenAiring>) -> Self {
+    pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<Detection>) -> Self {
         let decoder_settings = DecoderSettings { wall_clock: || 0.0 };
-        let worker =
-            StreamWorker::new(id.into(), decoder_settings, settings).with_airings(airings).with_media_time();
-        Self { worker, buffers: LiveBuffers::default(), events: Vec::new() }
+        let id: Arc<str> = id.into();
+        let worker = StreamWorker::new(Arc::clone(&id), decoder_settings, settings)
+            .with_airings(airings)
+            .with_media_time();
+        Self { id, worker, buffers: LiveBuffers::default(), events: Vec::new() }
     }
 
     /// Returns the duration of the audio that was processed so far, in seconds, including gaps.
@@ -47,8 +52,8 @@ impl SegmentDecoder {
         self.worker.position()
     }
 
-    /// Returns the events since the last call.
-    pub(super) fn take_events(&mut self) -> Vec<StreamEvent> {
+    /// Returns the detections since the last call.
+    pub(super) fn take_detections(&mut self) -> Vec<Detection> {
         std::mem::take(&mut self.events)
     }
 
@@ -99,6 +104,7 @@ impl SegmentDecoder {
     pub(super) fn finish(&mut self, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.finish(&snapshot, &mut self.buffers, &mut self.events) {
+            tracing::warn!(stream = %self.id, %error, "search in the index failed at the end of the stream, continuing without its result");
             shared.index.report_damage(&snapshot, &error);
         }
     }
@@ -106,7 +112,7 @@ impl SegmentDecoder {
     fn process(&mut self, delivery: Delivery, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.process(delivery, &snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(%error, "search in the index failed, continuing without its result");
+            tracing::warn!(stream = %self.id, %error, "search in the index failed, continuing without its result");
             shared.index.report_damage(&snapshot, &error);
         }
     }

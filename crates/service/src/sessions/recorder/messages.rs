@@ -3,8 +3,9 @@
 use chrono::{DateTime, Local};
 use refrain_app::audio_file::song_name;
 use refrain_app::response::Response;
-use refrain_catalog::{NewOutboxMessage, Track};
-use refrain_monitor::{EventKind, StreamEvent, response};
+use refrain_catalog::{Detection, NewOutboxMessage, Track};
+use refrain_core::matching::live::EventKind;
+use refrain_monitor::response;
 
 use super::Recorder;
 use crate::clock::milliseconds;
@@ -15,24 +16,25 @@ impl Recorder {
     /// Returns the state of the songs after an event, and the messages that report the event.
     pub(super) fn messages_of(
         &self,
-        event: &StreamEvent,
+        detection: &Detection,
         track: &Track,
         at: DateTime<Local>,
     ) -> (SongState, Vec<NewOutboxMessage>) {
         let songs = self.songs.clone();
-        let mut songs = songs.after(event.kind, event.airing, song_name(track), event.detected.matched_peaks);
-        let wanted = self.context.events.contains(&event.kind);
+        let mut songs =
+            songs.after(detection.kind, detection.id, song_name(track), detection.detected.matched_peaks);
+        let wanted = self.context.events.contains(&detection.kind);
         let song = songs.change();
         if !wanted && song.is_none() {
             return (songs, Vec::new());
         }
-        let json = to_json(&response(event, self.name(), track));
-        let is_update = event.kind == EventKind::Update || !wanted;
+        let json = to_json(&response(detection, self.name(), track));
+        let is_update = detection.kind == EventKind::Update || !wanted;
         let number =
-            if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
-        let kind = if wanted { event.kind.as_str() } else { "change" };
+            if is_update { u64::try_from(milliseconds(detection.known_at)).unwrap_or_default() } else { 0 };
+        let kind = if wanted { detection.kind.as_str() } else { "change" };
         let deliveries = self.context.planner.deliveries(&DetectionEvent {
-            detection: Some(event.airing),
+            detection: Some(detection.id),
             number,
             at,
             song,

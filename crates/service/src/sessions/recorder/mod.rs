@@ -11,13 +11,14 @@ use chrono::{DateTime, Local};
 use refrain_app::audio_file::song_name;
 use refrain_catalog::{
     Catalog, CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage,
-    RecordOutcome, SessionKey, Track, TrackId,
+    RecordOutcome, SessionKey, StoredDetection, Track, TrackId,
 };
-use refrain_monitor::{EventKind, Reporter, StreamEvent};
+use refrain_core::matching::live::EventKind;
+use refrain_monitor::Reporter;
 
 use super::dedup::{AiringIdentity, Dedup};
 use super::song::SongState;
-use crate::clock::{Clock, milliseconds};
+use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
 use crate::settings::DetectionOrigin;
@@ -56,7 +57,7 @@ pub(crate) struct RecordedSession {
 /// The detections that earlier workers stored in the session.
 pub(crate) struct EarlierRecords<'a> {
     /// Detections that may continue, ordered by start.
-    pub(crate) open: &'a [Detection],
+    pub(crate) open: &'a [StoredDetection],
     /// Tracks of these detections, in no particular order.
     pub(crate) tracks: &'a [Track],
     /// True if the session begins with this worker.
@@ -86,8 +87,8 @@ struct OngoingDetection {
 }
 
 impl OngoingDetection {
-    fn of(detection: &Detection) -> Self {
-        let Detection { track_id: track, first_seen, last_seen, .. } = *detection;
+    fn of(stored: &StoredDetection) -> Self {
+        let StoredDetection { track_id: track, first_seen, last_seen, .. } = *stored;
         Self { track, first_seen, last_seen }
     }
 }
@@ -99,13 +100,13 @@ impl Recorder {
         earlier: EarlierRecords<'_>,
     ) -> Self {
         let EarlierRecords { open, tracks, begins, dedup } = earlier;
-        let playing = open.iter().filter_map(|detection| {
-            let track = tracks.iter().find(|track| track.number == detection.track)?;
-            Some((detection.id, song_name(track).to_owned(), detection.matched_peaks))
+        let playing = open.iter().filter_map(|StoredDetection { detection, .. }| {
+            let track = tracks.iter().find(|track| track.number == detection.detected.track)?;
+            Some((detection.id, song_name(track).to_owned(), detection.detected.matched_peaks))
         });
         Self {
             reporter: Reporter::new(Arc::clone(&context.catalog)),
-            ongoing: open.iter().map(|one| (one.id, OngoingDetection::of(one))).collect(),
+            ongoing: open.iter().map(|one| (one.detection.id, OngoingDetection::of(one))).collect(),
             songs: if begins { SongState::default() } else { SongState::resumed(playing.collect()) },
             dedup,
             is_lost: false,
@@ -129,31 +130,31 @@ impl Recorder {
         *self.session.epoch.get_or_insert(epoch)
     }
 
-    /// Stores an event that was decided at the time `at` and whose times are those of the session. Returns false if
+    /// Stores a detection that was decided at the time `at` and whose times are those of the session. Returns false if
     /// another worker holds the lease; then nothing is stored any more, because that worker reports the same airings.
-    /// After an error, the same event can be passed again.
+    /// After an error, the same detection can be passed again.
     pub(crate) async fn record(
         &mut self,
-        mut event: StreamEvent,
+        mut detection: Detection,
         at: DateTime<Local>,
     ) -> Result<bool, CatalogError> {
         if self.is_lost {
             return Ok(false);
         }
-        match self.dedup.identify(&event) {
+        match self.dedup.identify(&detection) {
             AiringIdentity::Repeat => {
-                tracing::debug!(stream = self.name(), airing = %event.airing, "airing was reported before, dropping its event");
+                tracing::debug!(stream = self.name(), airing = %detection.id, "airing was reported before, dropping its event");
                 return Ok(true);
             }
-            AiringIdentity::Airing(id) => event.airing = id,
+            AiringIdentity::Airing(id) => detection.id = id,
             AiringIdentity::Known(known) => {
-                self.ongoing.insert(known.id, OngoingDetection::of(&known));
-                event.airing = known.id;
+                detection.id = known.detection.id;
+                self.ongoing.insert(detection.id, OngoingDetection::of(&known));
             }
         }
-        match self.write(&event, at).await {
+        match self.write(&detection, at).await {
             Err(error @ CatalogError::Invalid { .. }) => {
-                tracing::error!(stream = self.name(), airing = %event.airing, %error, "detection cannot be stored, dropping it");
+                tracing::error!(stream = self.name(), airing = %detection.id, %error, "detection cannot be stored, dropping it");
             }
             done => done?,
         }
@@ -175,22 +176,22 @@ impl Recorder {
         Ok(())
     }
 
-    async fn write(&mut self, event: &StreamEvent, at: DateTime<Local>) -> Result<(), CatalogError> {
-        let track = self.reporter.track(event).await?;
-        let Some(ongoing) = self.ongoing(event, track.as_ref()) else {
-            tracing::warn!(stream = self.name(), airing = %event.airing, "the track was removed while it played, dropping the detection");
+    async fn write(&mut self, detection: &Detection, at: DateTime<Local>) -> Result<(), CatalogError> {
+        let track = self.reporter.track(detection).await?;
+        let Some(ongoing) = self.ongoing(detection, track.as_ref()) else {
+            tracing::warn!(stream = self.name(), airing = %detection.id, "the track was removed while it played, dropping the detection");
             return Ok(());
         };
-        let detection = self.detection(event, ongoing);
+        let stored = self.stored(detection, ongoing);
         let (songs, deliveries) = match &track {
-            Some(track) => self.messages_of(event, track, at),
+            Some(track) => self.messages_of(detection, track, at),
             None => (self.songs.clone(), Vec::new()),
         };
-        match self.store(&detection, &deliveries).await? {
+        match self.store(&stored, &deliveries).await? {
             RecordOutcome::Stored if deliveries.is_empty() => {}
             RecordOutcome::Stored => self.context.planner.wake_dispatcher(),
             RecordOutcome::Outdated => {
-                tracing::debug!(stream = self.name(), airing = %event.airing, "a newer state of the detection is stored already");
+                tracing::debug!(stream = self.name(), airing = %detection.id, "a newer state of the detection is stored already");
             }
             RecordOutcome::LeaseLost => {
                 tracing::warn!(stream = self.name(), "stream is held by another worker, dropping its events");
@@ -199,12 +200,12 @@ impl Recorder {
             }
         }
         self.songs = songs;
-        self.ongoing.insert(event.airing, ongoing);
-        match event.kind {
+        self.ongoing.insert(detection.id, ongoing);
+        match detection.kind {
             EventKind::Start => self.context.counters.airings.add(1),
             EventKind::Final => {
-                self.ongoing.remove(&event.airing);
-                self.dedup.add_final(detection);
+                self.ongoing.remove(&detection.id);
+                self.dedup.add_final(stored.detection);
             }
             EventKind::Update => {}
         }
@@ -213,47 +214,32 @@ impl Recorder {
 
     async fn store(
         &self,
-        detection: &Detection,
+        stored: &StoredDetection,
         deliveries: &[NewOutboxMessage],
     ) -> Result<RecordOutcome, CatalogError> {
         let SessionKey { id: stream, started_at } = &self.session.key;
         let holder = LeaseHolder { stream, started_at: *started_at, owner: &self.context.owner };
         let now = self.context.clock.now();
-        self.context.catalog.journal().record_with_lease(holder, detection, deliveries, now).await
+        self.context.catalog.journal().record_with_lease(holder, stored, deliveries, now).await
     }
 
-    fn ongoing(&self, event: &StreamEvent, track: Option<&Track>) -> Option<OngoingDetection> {
+    fn ongoing(&self, detection: &Detection, track: Option<&Track>) -> Option<OngoingDetection> {
         let now = self.context.clock.now();
-        match self.ongoing.get(&event.airing) {
+        match self.ongoing.get(&detection.id) {
             // The clock of the worker that wrote the detection last may be ahead of the clock of this one.
             Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),
             None => track.map(|track| OngoingDetection { track: track.id, first_seen: now, last_seen: now }),
         }
     }
 
-    fn detection(&self, event: &StreamEvent, ongoing: OngoingDetection) -> Detection {
-        let detected = &event.detected;
-        let length = (detected.query_end - detected.query_start).max(0.0);
-        let start_at = milliseconds(event.epoch);
-        Detection {
-            id: event.airing,
+    fn stored(&self, detection: &Detection, ongoing: OngoingDetection) -> StoredDetection {
+        StoredDetection {
+            detection: detection.clone(),
             detected_in: DetectionSource::Stream(self.session.detected_in.clone()),
-            track: detected.track,
             track_id: ongoing.track,
-            query_start: detected.query_start,
-            query_end: detected.query_start + length,
-            start_at,
-            end_at: start_at + milliseconds(length),
-            reference_start: detected.reference_start,
-            speed: detected.speed,
-            pitch_cents: detected.pitch_cents,
-            false_positive_probability: detected.false_positive_probability,
-            matched_peaks: detected.matched_peaks,
-            expected_peaks: detected.expected_peaks,
+            channel: self.session.channel.clone(),
             first_seen: ongoing.first_seen,
             last_seen: ongoing.last_seen,
-            is_final: event.kind == EventKind::Final,
-            channel: self.session.channel.clone(),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Detection, DetectionId, DetectionSource, Metadata, NewStream, NewTrack,
-    OutboxFilter, SessionKey, TrackId, TrackNumber,
+    OutboxFilter, SessionKey, StoredDetection, TrackId, TrackNumber,
 };
 use refrain_core::matching::Match;
-use refrain_monitor::{EventKind, StreamEvent};
+use refrain_core::matching::live::EventKind;
 
 use super::{EarlierRecords, RecordedSession, Recorder, RecorderContext};
 use crate::clock::{Clock, ManualClock};
@@ -74,7 +74,7 @@ impl RecorderTest {
         Recorder::new(context, session, EarlierRecords { open: &[], tracks: &[], begins: true, dedup })
     }
 
-    async fn rows(&self) -> Vec<Detection> {
+    async fn rows(&self) -> Vec<StoredDetection> {
         let detected_in = DetectionSource::Stream("s".to_owned());
         self.catalog.journal().detections_between(&detected_in, 0, i64::MAX, None, 1_000).await.unwrap()
     }
@@ -109,11 +109,10 @@ fn policies() -> [Dedup; 2] {
 }
 
 /// An event of an airing that began `start` seconds after the start of the session and was known for `length` seconds.
-fn event(airing: DetectionId, kind: EventKind, track: u32, start: f64, length: f64) -> StreamEvent {
-    StreamEvent {
-        stream: "s".into(),
+fn event(id: DetectionId, kind: EventKind, track: u32, start: f64, length: f64) -> Detection {
+    Detection {
+        id,
         kind,
-        airing,
         detected: Match {
             track: TrackNumber(track),
             query_start: start,
@@ -127,15 +126,18 @@ fn event(airing: DetectionId, kind: EventKind, track: u32, start: f64, length: f
             matched_peaks: 9,
             segments: Vec::new(),
         },
-        epoch: EPOCH + start,
+        reference_end: length,
+        current_speed: 1.0,
+        origin: EPOCH,
         known_at: start + length,
         clock: None,
         clock_offset: None,
+        missing_seconds: 0.0,
     }
 }
 
 /// Returns the events of airings that follow each other. Each has a track, a length, and 0 to 2 updates.
-fn events(airings: &[(u32, f64, u8)]) -> Vec<StreamEvent> {
+fn events(airings: &[(u32, f64, u8)]) -> Vec<Detection> {
     let mut all = Vec::new();
     for (number, (track, length, updates)) in airings.iter().enumerate() {
         let (id, start) = (DetectionId::generate(), number as f64 * 100.0);
@@ -171,7 +173,7 @@ proptest! {
                 }
                 (fixture.rows().await, fixture.messages().await, fixture.counters.airings.get())
             });
-            prop_assert!(found.0.iter().all(|row| row.is_final));
+            prop_assert!(found.0.iter().all(|row| row.detection.is_final()));
             prop_assert_eq!((found.0.len(), found.2), (airings.len(), airings.len() as u64));
             let finals = found.1.iter().filter(|(sink, name, _)| sink == "all" && name.contains("final"));
             prop_assert_eq!(finals.count(), airings.len());
@@ -234,6 +236,9 @@ async fn airing_in_redecoded_segments_keeps_its_row() {
         assert!(next.record(event, fixture.clock.local()).await.unwrap());
     }
     let rows = fixture.rows().await;
-    assert_eq!((rows.len(), rows[0].id, rows[0].is_final), (1, known[0].id, true));
+    assert_eq!(
+        (rows.len(), rows[0].detection.id, rows[0].detection.is_final()),
+        (1, known[0].detection.id, true)
+    );
     assert_eq!(rows[0].first_seen, known[0].first_seen);
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
 use super::{BucketTest, created, files, files_with, settings};
-use crate::process::{detections, outbox, row, until};
+use crate::process::{detections, outbox, row, stored_detections, until};
 use crate::songs::{SECONDS, SILENCE, library};
 
 /// Time of day of the first segment's start, milliseconds since 1970.
@@ -96,13 +96,14 @@ pub(super) async fn last(catalog: &Arc<dyn Catalog>) -> Option<u64> {
 pub(super) fn check(found: &[Detection], starts: [f64; 2], began: i64) {
     assert_eq!(found.len(), 2, "{found:?}");
     for ((detection, start), track) in found.iter().zip(starts).zip(1..) {
-        assert!(detection.is_final && detection.track.0 == track, "{detection:?}");
+        assert!(detection.is_final() && detection.detected.track.0 == track, "{detection:?}");
         let near = |value: f64, wanted: f64| (value - wanted).abs() < 0.6;
         assert!(
-            near(detection.query_start, start) && near(detection.query_end, start + SECONDS),
+            near(detection.detected.query_start, start)
+                && near(detection.detected.query_end, start + SECONDS),
             "{detection:?}"
         );
-        let epoch = (detection.start_at - began) as f64 / 1000.0;
+        let epoch = (detection.start_at() - began) as f64 / 1000.0;
         assert!(near(epoch, start), "{epoch} of {start}");
     }
 }
@@ -179,7 +180,8 @@ async fn counter_that_restarts_is_another_session() {
             running.send_event(k).await;
         }
         until("both songs of a session are final", async || {
-            detections(&fixture.catalog, ID).await.iter().filter(|d| d.is_final).count() == 2 * (session + 1)
+            detections(&fixture.catalog, ID).await.iter().filter(|d| d.is_final()).count()
+                == 2 * (session + 1)
         })
         .await;
     }
@@ -208,12 +210,13 @@ async fn another_process_continues_the_same_airing() {
             one.task.abort();
         }
     }
-    let started = detections(&fixture.catalog, ID).await;
+    let started = stored_detections(&fixture.catalog, ID).await;
     let other = Running::start(&fixture, "other");
     until("the stream ended", || is_over(&fixture.catalog)).await;
-    let found = detections(&fixture.catalog, ID).await;
-    check(&found, STARTS, EPOCH);
-    assert!(found[0].id == started[0].id && found[0].first_seen == started[0].first_seen);
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
+    let first = stored_detections(&fixture.catalog, ID).await.remove(0);
+    let before = &started[0];
+    assert_eq!((first.detection.id, first.first_seen), (before.detection.id, before.first_seen));
     assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
     other.end().await;
 }

@@ -87,7 +87,7 @@ async fn session_without_a_lease_gets_no_final_events() {
     claim_by_another(&fixture.catalog).await;
     sleep(Duration::from_secs(2)).await;
     one.end().await;
-    assert!(detections(&fixture.catalog, ID).await.iter().all(|detection| !detection.is_final));
+    assert!(detections(&fixture.catalog, ID).await.iter().all(|detection| !detection.is_final()));
     assert_eq!(event_counts(&fixture.catalog).await, (1, 0));
 }
 
@@ -99,7 +99,7 @@ async fn session_that_an_operator_stops_gets_its_final_events() {
     let journal = fixture.catalog.journal();
     assert!(journal.end_stream(ID, None, Some("stopped by hand"), EPOCH + 3_600_000).await.unwrap());
     until("its airing is final", async || event_counts(&fixture.catalog).await == (1, 1)).await;
-    assert!(detections(&fixture.catalog, ID).await.iter().all(|detection| detection.is_final));
+    assert!(detections(&fixture.catalog, ID).await.iter().all(refrain_catalog::Detection::is_final));
     assert_eq!(row(&fixture.catalog, ID).await.unwrap().reason.as_deref(), Some("stopped by hand"));
     one.end().await;
 }

@@ -34,7 +34,7 @@ async fn stream_is_followed_from_its_start_event_to_its_end_event() {
     assert_eq!((known.epoch, known.attempts), (Some(1_700_000_000_000), 0));
     // The end event arrives in the middle of the song.
     rows.handle(&end("st-1")).await;
-    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final() }).await;
     until("nothing is followed any more", || async { rows.process.streams.statuses().is_empty() }).await;
     let messages = outbox(&rows.catalog).await;
     let messages: Vec<_> = messages.iter().filter(|message| message.detection.is_some()).collect();
@@ -127,14 +127,14 @@ async fn new_session_of_a_channel_ends_the_one_before() {
     // No end event of the first session arrives.
     rows.channels.put(ARN, "st-2", &origin.live("/two", &two), AT + 60_000);
     rows.handle(&start("st-2")).await;
-    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { detections(&rows.catalog, "st-1").await[0].is_final() }).await;
     two.publish(5);
     until("the next session has a song", || async { !detections(&rows.catalog, "st-2").await.is_empty() })
         .await;
     until("one is followed", || async { rows.process.streams.statuses().len() == 1 }).await;
     assert_eq!(rows.state(ARN).await, session("st-2", true));
     rows.process.stop().await;
-    assert!(!detections(&rows.catalog, "st-2").await[0].is_final, "another worker continues it");
+    assert!(!detections(&rows.catalog, "st-2").await[0].is_final(), "another worker continues it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +152,7 @@ async fn segments_after_the_end_event_of_the_platform_are_decoded() {
     live.change(|options| options.end = true);
     until("both songs have a final event", || async {
         let all = detections(&rows.catalog, "st-1").await;
-        all.iter().filter(|one| one.is_final).count() == 2
+        all.iter().filter(|one| one.is_final()).count() == 2
     })
     .await;
     assert_eq!(rows.state(ARN).await, session("st-1", false));

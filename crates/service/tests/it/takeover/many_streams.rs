@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Catalog, StreamState};
+use refrain_catalog::{Catalog, Detection, StreamState};
 use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
@@ -67,13 +67,16 @@ async fn check(catalog: &Arc<dyn Catalog>) {
     let messages = outbox(catalog).await;
     for n in 0..STREAMS {
         let all = detections(catalog, &format!("s{n}")).await;
-        let tracks: Vec<u32> = all.iter().map(|one| one.track.0).collect();
+        let tracks: Vec<u32> = all.iter().map(|one| one.detected.track.0).collect();
         assert_eq!(tracks, [1, 2], "s{n}: {all:?}");
         for (one, at) in all.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
-            assert!(one.is_final, "{one:?}");
-            assert!((one.start_at as f64 / 1000.0 - 1_700_000_000.0 - at).abs() < 0.5, "{one:?}");
-            assert!((one.end_at - one.start_at - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
-            assert!((one.query_start - at).abs() < 0.5, "since the first sample of the session: {one:?}");
+            assert!(one.is_final(), "{one:?}");
+            assert!((one.epoch() - 1_700_000_000.0 - at).abs() < 0.5, "{one:?}");
+            assert!((one.end_at() - one.start_at() - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
+            assert!(
+                (one.detected.query_start - at).abs() < 0.5,
+                "since the first sample of the session: {one:?}"
+            );
             let messages: Vec<_> =
                 messages.iter().filter(|message| message.detection == Some(one.id)).map(|m| &m.key).collect();
             assert_eq!(messages.len(), 2, "a start and a final: {messages:?}");
@@ -132,7 +135,7 @@ async fn graceful_shutdown_releases_leases() {
     let other = Process::start(&catalog, "other", None, fast_settings(100, LONG));
     one.stop().await;
     assert_eq!(owned(&catalog, "one").await, 0, "released, not expired");
-    let open: Vec<bool> = detections(&catalog, "s0").await.iter().map(|one| one.is_final).collect();
+    let open: Vec<bool> = detections(&catalog, "s0").await.iter().map(Detection::is_final).collect();
     assert_eq!(open, [false], "its airing stays open");
     until("the other one decodes all", || async { other.count_decoding(3) == STREAMS }).await;
     broadcast.end();

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Detection, DetectionId, DetectionSource, StreamState};
+use refrain_catalog::{Detection, DetectionId, DetectionSource, StoredDetection, StreamState};
+use refrain_core::audio::ClockSource;
+use refrain_core::matching::Match;
+use refrain_core::matching::live::EventKind;
 use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use super::{LONG, SHORT, owned};
-use crate::process::{Process, add, catalog, detections, fast_settings, outbox, rows, sqlite, until};
+use crate::process::{
+    Process, add, catalog, detections, fast_settings, outbox, rows, sqlite, stored_detections, until,
+};
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Returns the current time, seconds since 1970.
@@ -32,7 +37,7 @@ async fn song_end_decoded_by_two_workers_is_reported_once() {
     until("the stream is followed", || async { one.count_decoding(3) == 1 }).await;
     // Up to the middle of the silence after the first song.
     live.publish(10);
-    until("the song has ended", || async { detections(&catalog, "s").await.iter().any(|one| one.is_final) })
+    until("the song has ended", || async { detections(&catalog, "s").await.iter().any(Detection::is_final) })
         .await;
     one.stop().await;
     let other = Process::start(&catalog, "other", None, fast_settings(1, LONG));
@@ -40,7 +45,7 @@ async fn song_end_decoded_by_two_workers_is_reported_once() {
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
     until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
-    let tracks: Vec<u32> = detections(&catalog, "s").await.iter().map(|one| one.track.0).collect();
+    let tracks: Vec<u32> = detections(&catalog, "s").await.iter().map(|one| one.detected.track.0).collect();
     assert_eq!(tracks, [1, 2]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     other.stop().await;
@@ -85,7 +90,7 @@ async fn decoding_continues_while_the_database_is_unavailable() {
     .await;
     until("the events are written", || async {
         let all = detections(&catalog, "s").await;
-        all.len() == 2 && all.iter().all(|one| one.is_final)
+        all.len() == 2 && all.iter().all(Detection::is_final)
     })
     .await;
     live.change(|options| options.end = true);
@@ -93,9 +98,9 @@ async fn decoding_continues_while_the_database_is_unavailable() {
     let airings = detections(&catalog, "s").await;
     assert_eq!(airings[0].id, known.id, "one chain");
     for (one, at) in airings.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
-        let start = one.start_at as f64 / 1000.0 - live.options().epoch;
+        let start = one.epoch() - live.options().epoch;
         assert!((start - at).abs() < 0.5, "{one:?}");
-        assert!((one.end_at - one.start_at - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
+        assert!((one.end_at() - one.start_at() - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
         let messages = outbox(&catalog).await;
         assert_eq!(
             messages.iter().filter(|message| message.detection == Some(one.id)).count(),
@@ -126,7 +131,7 @@ async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
     live.change(|options| options.end = true);
     until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
     let tracks: Vec<_> =
-        detections(&catalog, "s").await.iter().map(|one| (one.track.0, one.is_final)).collect();
+        detections(&catalog, "s").await.iter().map(|one| (one.detected.track.0, one.is_final())).collect();
     assert_eq!(tracks, [(1, true), (2, true)]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     one.stop().await;
@@ -139,34 +144,50 @@ async fn open_airing_without_a_worker_ends_at_its_last_reported_end() {
     let catalog = sqlite(folder.path()).await;
     add(&catalog, "s", "http://127.0.0.1:1/x.m3u8").await;
     let track = catalog.by_numbers(&[refrain_catalog::TrackNumber(1)]).await.unwrap().remove(0);
-    let open = Detection {
+    let detection = Detection {
         id: DetectionId::generate(),
+        kind: EventKind::Update,
+        detected: Match {
+            track: track.number,
+            query_start: 1.0,
+            query_end: 5.0,
+            reference_start: 0.5,
+            speed: 1.0,
+            pitch_cents: 0.0,
+            false_positive_probability: 1e-30,
+            aligned_landmarks: 77,
+            matched_peaks: 100,
+            expected_peaks: 120,
+            segments: Vec::new(),
+        },
+        reference_end: 4.5,
+        current_speed: 1.0,
+        origin: 1.0,
+        known_at: 5.5,
+        clock: Some(ClockSource::Arrival),
+        clock_offset: None,
+        missing_seconds: 0.0,
+    };
+    let open = StoredDetection {
+        detection,
         detected_in: DetectionSource::Stream("s".into()),
-        track: track.number,
         track_id: track.id,
-        query_start: 1.0,
-        query_end: 5.0,
-        start_at: 2000,
-        end_at: 6000,
-        reference_start: 0.5,
-        speed: 1.0,
-        pitch_cents: 0.0,
-        false_positive_probability: 1e-30,
-        matched_peaks: 100,
-        expected_peaks: 120,
+        channel: Some("arn:channel".into()),
         first_seen: 3000,
         last_seen: 6000,
-        is_final: false,
-        channel: Some("arn:channel".into()),
     };
     catalog.journal().record(&open, &[], 6000).await.unwrap();
     catalog.journal().end_stream("s", None, None, 7000).await.unwrap();
     let one = Process::start(&catalog, "one", None, fast_settings(1, LONG));
-    until("the airing is final", || async { detections(&catalog, "s").await[0].is_final }).await;
-    let last = detections(&catalog, "s").await.remove(0);
-    assert_eq!(last, Detection { is_final: true, last_seen: last.last_seen, ..open });
+    until("the airing is final", || async { detections(&catalog, "s").await[0].is_final() }).await;
+    let last = stored_detections(&catalog, "s").await.remove(0);
+    let ended = Detection { kind: EventKind::Final, ..open.detection };
+    assert_eq!(last, StoredDetection { detection: ended, last_seen: last.last_seen, ..open });
     let messages = outbox(&catalog).await;
     assert!(messages.len() == 1 && messages[0].payload.contains("Song 1"), "{messages:?}");
+    for field in [r#"\"alignedLandmarks\":77"#, r#"\"clock\":\"arrival\""#] {
+        assert!(messages[0].payload.contains(field), "{field} in {messages:?}");
+    }
     assert_eq!(last.channel.as_deref(), Some("arn:channel"), "for the key of its message");
     one.stop().await;
 }
@@ -204,12 +225,12 @@ async fn many_kills_neither_lose_nor_duplicate_a_song() {
     for name in names {
         let all = detections(&catalog, name).await;
         let expected = airings_until(length);
-        let at = |one: &Detection| (one.start_at as f64 / 1000.0 - live.options().epoch).round();
-        let found: Vec<_> = all.iter().map(|one| (one.track.0, at(one))).collect();
+        let at = |one: &Detection| (one.epoch() - live.options().epoch).round();
+        let found: Vec<_> = all.iter().map(|one| (one.detected.track.0, at(one))).collect();
         assert_eq!(found, expected, "{all:?}");
         for one in &all {
             let messages = messages.iter().filter(|message| message.detection == Some(one.id)).count();
-            assert_eq!((one.is_final, messages), (true, 2), "{one:?}");
+            assert_eq!((one.is_final(), messages), (true, 2), "{one:?}");
         }
     }
     one.stop().await;

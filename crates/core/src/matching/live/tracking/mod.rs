@@ -131,10 +131,10 @@ impl TrackedAiring {
         let mut this = Self::new(airing.id, trace, correction, now);
         // Audio that is processed again counts once.
         let known = EndedStretch::of_other_matcher(&airing);
-        let length = known.length();
-        let kept = known.before(trace.from);
-        airing.scale_counts(kept.as_ref().map_or(0.0, EndedStretch::length) / length);
-        this.pieces.extend(kept);
+        let length: f64 = known.iter().map(EndedStretch::length).sum();
+        this.pieces.extend(known.into_iter().filter_map(|stretch| stretch.before(trace.from)));
+        let kept: f64 = this.pieces.iter().map(EndedStretch::length).sum();
+        airing.scale_counts(kept / length);
         this.seam = Some((trace.from, trace.line.reference(trace.from)));
         this.from = airing.detected.query_start * TICKS_PER_SECOND;
         this.start = EdgeBounds::at(this.from);

@@ -1,11 +1,11 @@
 //! Airings of several stretches, between which audio of the stream is lost or repeated.
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
-use crate::matching::Segment;
 use crate::matching::line::{FINE, Line, PeakOutcome, compare_range};
 use crate::matching::live::event::Airing;
 use crate::matching::query::Query;
 use crate::matching::trace::{SAME_TICKS, Trace};
+use crate::matching::{Match, Segment};
 
 use super::TrackedAiring;
 
@@ -26,16 +26,23 @@ pub(super) struct EndedStretch {
 }
 
 impl EndedStretch {
-    /// Returns everything that the previous matcher reported of an airing as one stretch. The counts of the stretch are
-    /// 0, because `airing` keeps the counts.
-    pub(super) fn of_other_matcher(airing: &Airing) -> Self {
-        let detected = &airing.detected;
-        let from = detected.query_start * TICKS_PER_SECOND;
-        let length = (detected.query_end - detected.query_start).max(f64::EPSILON) * TICKS_PER_SECOND;
-        let reference = detected.reference_start * TICKS_PER_SECOND;
-        let speed = (airing.reference_end * TICKS_PER_SECOND - reference).max(f64::EPSILON) / length;
-        let line = Line { offset: reference - speed * from, speed, pitch: 1.0 };
-        Self { line, from, to: from + length, counts: [0; 3] }
+    /// Returns the stretches that the previous matcher reported of an airing: one if the matcher found no seam. Their
+    /// counts are 0, because `airing` keeps the counts.
+    pub(super) fn of_other_matcher(airing: &Airing) -> Vec<Self> {
+        let Match { query_start, query_end, reference_start, ref segments, .. } = airing.detected;
+        let whole = Segment { query_start, query_end, reference_start, speed: airing.current_speed };
+        let (last, earlier) = segments.split_last().unwrap_or((&whole, &[]));
+        // The stretches go from end to end, because the stored speed of a long segment is not exact enough.
+        let stretch = |one: &Segment, reference_end: f64| {
+            let from = one.query_start * TICKS_PER_SECOND;
+            let length = (one.query_end - one.query_start).max(f64::EPSILON) * TICKS_PER_SECOND;
+            let reference = one.reference_start * TICKS_PER_SECOND;
+            let speed = (reference_end * TICKS_PER_SECOND - reference).max(f64::EPSILON) / length;
+            let line = Line { offset: reference - speed * from, speed, pitch: 1.0 };
+            Self { line, from, to: from + length, counts: [0; 3] }
+        };
+        let earlier = earlier.iter().map(|one| stretch(one, one.reference(one.query_end)));
+        earlier.chain([stretch(last, airing.reference_end)]).collect()
     }
 
     /// Returns the part before a time (ticks), or `None` if it is too short for a segment.

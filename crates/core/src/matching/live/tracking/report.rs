@@ -50,8 +50,7 @@ impl TrackedAiring {
             .fold(self.own_counts(), |sum, counts| std::array::from_fn(|i| sum[i].saturating_add(counts[i])))
     }
 
-    /// Returns the match of the airing, as known at this time.
-    pub(in crate::matching::live) fn report(&self) -> Match {
+    fn report(&self) -> Match {
         let [aligned_landmarks, expected_peaks, matched_peaks] = self.counts();
         Match {
             track: self.reference.number,
@@ -68,12 +67,13 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns the state that another matcher needs to continue the airing.
+    /// Returns the airing, as known at this time.
     pub(in crate::matching::live) fn export(&self) -> Airing {
         Airing {
             id: self.id,
-            detected: Match { speed: self.line.speed, ..self.report() },
+            detected: self.report(),
             reference_end: self.line.reference(self.to) / TICKS_PER_SECOND,
+            current_speed: self.line.speed,
         }
     }
 }

@@ -33,7 +33,7 @@ impl ArchiveFollower {
             decoder
         };
         let mut decoder = self.shared().on_thread(&name, work).await?;
-        self.record(decoder.take_events()).await
+        self.record(decoder.take_detections()).await
     }
 
     /// Starts the next session if a segment was written while this session ended. The event about that segment started

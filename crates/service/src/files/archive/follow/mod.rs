@@ -5,7 +5,7 @@ mod end;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Stream, StreamReport, StreamState};
+use refrain_catalog::{Detection, Stream, StreamReport, StreamState};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,7 +22,6 @@ use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::FilesContext;
 use crate::sessions::{EndCode, EndReason, Recorder, TaskOrder, end_ordered};
-use refrain_monitor::StreamEvent;
 
 /// Interval at which the bucket is listed even without an event, because another process may have received the event.
 /// At half this value, each stream causes twice the list requests; at twice this value, segments are decoded up to 10 s
@@ -200,31 +199,32 @@ impl ArchiveFollower {
             self.base += gap;
         }
         let (shared, reading) = (Arc::clone(self.shared()), source.clone());
-        let (mut decoder, decoded) =
-            match Attempt::begin(self.shared(), &object, &facts, Requester::Queue).await {
-                Ok(attempt) => {
-                    let work = move || decode_segment(decoder, gap, mean_seconds, &reading, &shared);
-                    let decoded = self.shared().on_thread(&object, work).await;
-                    attempt.end().await;
-                    decoded?
-                }
-                Err(error @ FilesError::Quarantined(_)) => {
-                    tracing::error!(%object, %error, "segment is left out of its stream");
-                    let work = move || skip_segment(decoder, gap + mean_seconds, &shared);
-                    (self.shared().on_thread(&object, work).await?, Ok(()))
-                }
-                Err(error) => return Err(error),
-            };
+        let (mut decoder, decoded) = match Attempt::begin(self.shared(), &object, &facts, Requester::Queue)
+            .await
+        {
+            Ok(attempt) => {
+                let work = move || decode_segment(decoder, gap, mean_seconds, &reading, &shared);
+                let decoded = self.shared().on_thread(&object, work).await;
+                attempt.end().await;
+                decoded?
+            }
+            Err(error @ FilesError::Quarantined(_)) => {
+                tracing::error!(stream = self.row.id, %object, %error, "segment is quarantined, processing it as a gap");
+                let work = move || skip_segment(decoder, gap + mean_seconds, &shared);
+                (self.shared().on_thread(&object, work).await?, Ok(()))
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(error) = source.failure() {
             return Err(error.into());
         }
         if let Err(error) = decoded {
-            tracing::warn!(%object, %error, "cannot decode segment, processing it as a gap");
+            tracing::warn!(stream = self.row.id, %object, %error, "cannot decode segment, processing it as a gap");
         }
         let seconds = self.base + decoder.position();
         self.recorder.epoch_or(segment.at as f64 / 1000.0 - seconds);
         // If another process claimed the session while the segment was decoded, that process reports the events.
-        let events = decoder.take_events();
+        let events = decoder.take_detections();
         self.decoder = Some(decoder);
         if !self.record(events).await? {
             return Ok(self.is_lost());
@@ -242,7 +242,7 @@ impl ArchiveFollower {
 
     /// Stores events in order. Returns false at the first event that is not stored, because another process holds the
     /// lease.
-    async fn record(&mut self, events: Vec<StreamEvent>) -> Result<bool, FilesError> {
+    async fn record(&mut self, events: Vec<Detection>) -> Result<bool, FilesError> {
         let epoch = self.recorder.epoch().unwrap_or_default();
         for event in events {
             let (event, at) = (in_session(event, self.base, epoch), self.shared().clock.local());
