@@ -35,7 +35,8 @@ static TRACKS: LazyLock<Vec<(TrackNumber, Constellation)>> = LazyLock::new(|| {
 static SNAPSHOT: LazyLock<Snapshot> =
     LazyLock::new(|| Snapshot::from_tracks(&TRACKS).expect("40 minutes fit into one run"));
 
-/// Sets the throughput in milliseconds of audio: "elements" per second divided by 1000 is the multiple of real time.
+/// Sets the throughput of a benchmark that processes `samples` samples per iteration, in milliseconds of audio:
+/// "elements" per second divided by 1000 is the multiple of real time.
 fn sound(group: &mut BenchmarkGroup<'_, WallTime>, samples: usize) {
     group.throughput(Throughput::Elements(samples as u64 * 1000 / u64::from(SAMPLE_RATE)));
 }
@@ -104,7 +105,8 @@ fn index(c: &mut Criterion) {
     group.finish();
 }
 
-/// Returns queries of ten seconds: from song 7, the same with noise as loud as the music, and from an unknown song.
+/// Returns three queries of ten seconds, each with its name, its samples and the expected track: an excerpt of song 7,
+/// the same excerpt with noise as loud as the music, and an excerpt of an unknown song.
 fn queries() -> [(&'static str, Vec<f32>, Option<TrackNumber>); 3] {
     let known = crop(&compose(7, SONG_SECONDS).samples, 23.4, QUERY_SECONDS);
     let noisy = add_noise(&known, Noise::Pink, 0.0, 1);

@@ -21,11 +21,11 @@ const LEVEL_SAMPLES: usize = SAMPLE_RATE as usize / 20;
 /// Audio files for programmes, with their lengths in seconds.
 #[derive(Debug, Clone, Default)]
 pub struct MusicLibrary {
-    /// Songs in the catalog. A song's number is its index here.
+    /// Songs in the catalog. The number of a song is its index in this list.
     pub songs: Vec<(PathBuf, f64)>,
     /// Music that is not in the catalog.
     pub unknown_songs: Vec<(PathBuf, f64)>,
-    /// Speech. If empty, synthetic chatter is used.
+    /// Files of speech. If empty, synthetic chatter is used.
     pub speech: Vec<(PathBuf, f64)>,
 }
 
@@ -100,22 +100,22 @@ impl Default for BroadcastPlan {
     }
 }
 
-/// An excerpt of music, and the silence before it.
+/// An excerpt of music in a programme, with the silence before the excerpt and the speech after it.
 #[derive(Debug, Clone)]
 pub struct BroadcastPiece {
     /// Number of the song; `None` for unknown music.
     pub song: Option<usize>,
     /// Audio file.
     pub path: PathBuf,
-    /// Start in the song in samples.
+    /// Start of the excerpt in the audio file, in samples.
     pub from: usize,
-    /// Start in the programme in samples, after the silence before it.
+    /// Start of the excerpt in the programme, in samples. The silence before the excerpt ends there.
     pub start: usize,
     /// Length in samples.
     pub length: usize,
-    /// Lengths of the silence before it and of the speech after it, in samples.
+    /// Lengths of the silence before the excerpt and of the speech after the excerpt, in samples.
     pub around: (usize, usize),
-    /// Level of the music relative to the speech over it in decibels; `None` without speech.
+    /// Level of the music relative to the speech in decibels; `None` if the excerpt has no speech.
     pub speech_db: Option<f64>,
     seed: u64,
 }
@@ -202,8 +202,8 @@ impl Broadcast {
 }
 
 impl BroadcastPiece {
-    /// Renders the piece, including the silence before it. Returns the samples, and the airing if it is a known song. If the
-    /// file is too short, the rest is silence.
+    /// Renders the piece, including the silence before it. Returns the samples, and the airing if the piece is a song
+    /// of the catalog. If the file is too short, the rest of the excerpt is silence.
     ///
     /// # Errors
     /// Fails if a file cannot be read.
@@ -241,7 +241,7 @@ impl BroadcastPiece {
     }
 }
 
-/// Returns the root mean square.
+/// Returns the root mean square of `samples`; 0 if there are none.
 fn level(samples: &[f32]) -> f64 {
     let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     (sum / samples.len().max(1) as f64).sqrt()
@@ -260,6 +260,6 @@ pub struct PlayedAiring {
     pub quiet: (f64, f64),
     /// Time at which the song becomes audible, and from which on it can be detected.
     pub ready: f64,
-    /// True if there is speech over it.
+    /// True if speech covers the song.
     pub under_speech: bool,
 }

@@ -21,7 +21,8 @@ pub fn thread_time() -> Duration {
     }
 }
 
-/// Returns the resident memory of this process in bytes: total, and the part that is not mapped from files. Linux only.
+/// Returns the resident memory of this process in bytes: total, and the part that is not mapped from files. Returns
+/// `None` on systems other than Linux.
 #[must_use]
 pub fn memory() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -41,7 +42,7 @@ pub fn files(directory: &Path) -> (Vec<PathBuf>, u64) {
     (paths, bytes)
 }
 
-/// Asks the system to drop the cached pages of the files of a directory (Linux only; the files must not be mapped).
+/// Drops the pages of the files of a directory from the page cache. Linux only; pages of mapped files stay cached.
 pub fn forget_pages(directory: &Path) {
     #[cfg(target_os = "linux")]
     for path in files(directory).0 {

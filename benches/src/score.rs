@@ -4,9 +4,9 @@ use std::fmt::{self, Display};
 
 use crate::broadcast::PlayedAiring;
 
-/// Minimum overlap, in seconds, of a detection with the airing that it belongs to.
+/// Minimum overlap, in seconds, with which a detection belongs to an airing of the same song.
 const MIN_OVERLAP_SECONDS: f64 = 1.0;
-/// Maximum error of a good edge in seconds: of clean music, and of music under speech.
+/// Maximum error, in seconds, of a start or end that counts as precise: of clean music, and of music under speech.
 const MAX_EDGE_ERROR_SECONDS: [f64; 2] = [0.5, 1.5];
 
 /// A reported airing. Times are in seconds since the programme's start.
@@ -14,15 +14,15 @@ const MAX_EDGE_ERROR_SECONDS: [f64; 2] = [0.5, 1.5];
 pub struct ReportedAiring {
     /// Number of the song; `None` if it is not an indexed song.
     pub song: Option<usize>,
-    /// Time at which its start was reported.
+    /// Time at which the start of the airing was reported.
     pub reported_at: f64,
-    /// Start, and the last reported end.
+    /// Start of the airing, and its last reported end.
     pub span: (f64, f64),
-    /// True if its end was reported.
+    /// True if the end of the airing was reported.
     pub ended: bool,
 }
 
-/// Numbers in ascending order.
+/// A collection of numbers, kept in ascending order, with its quantiles.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Numbers(Vec<f64>);
 
@@ -38,7 +38,8 @@ impl Numbers {
         other.0.iter().for_each(|number| self.push(*number));
     }
 
-    /// Returns the quantile `part`: the smallest number that this share of them does not exceed; 0 for an empty set.
+    /// Returns the smallest number `x` such that at least the share `part` (0 to 1) of the numbers is at most `x`; 0 if
+    /// there are no numbers.
     #[must_use]
     pub fn quantile(&self, part: f64) -> f64 {
         let at = (part * self.0.len() as f64).ceil() as usize;
@@ -201,7 +202,7 @@ impl Display for DetectionScore {
     }
 }
 
-/// Returns the overlap of both in seconds; negative if they are apart.
+/// Returns the overlap of `airing` and `reported` in seconds; negative if there is a gap between them.
 fn overlap(airing: &PlayedAiring, reported: &ReportedAiring) -> f64 {
     reported.span.1.min(airing.end) - reported.span.0.max(airing.start)
 }

@@ -82,8 +82,9 @@ fn collisions(tracks: &[Constellation]) -> (f64, f64, f64) {
     (n, pairs_between / (all - squares), possible / within)
 }
 
-/// Returns the share of a reference's peaks that a query of the same audio contains at the same position, and the mean increase
-/// of their ranks. `start` is the query's start in the reference in seconds.
+/// Returns the share of the reference's peaks that a query of the same audio contains at the same position (within 2.5
+/// ticks and 4 frequency steps), and the mean increase of the ranks of these peaks. `start` is the query's start in the
+/// reference in seconds.
 #[must_use]
 pub fn survival(reference: &Constellation, query: &Constellation, start: f64) -> (f64, f64) {
     let offset = start * TICKS_PER_SECOND;

@@ -16,15 +16,15 @@ use refrain_core::fingerprint::{Constellation, Density, Peak, STEPS_PER_HERTZ, T
 const BANDS: [f64; 9] = [97.0, 398.0, 700.0, 1002.0, 1394.0, 1946.0, 2716.0, 3790.0, 4990.0];
 /// Share of the peaks in each band that belong to a note. The others are noise.
 const TONAL: [f64; 8] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.65, 0.55, 0.5];
-/// Share of the onsets that follow the grid.
+/// Share of the onsets that follow the grid of sixteenth notes.
 const IN_TIME: f64 = 0.8;
 /// Length of a phrase in seconds.
 const PHRASE: u32 = 4;
-/// Share of the phrases that repeat an earlier one.
+/// Probability that a phrase repeats an earlier phrase.
 const REPEATED: f64 = 0.15;
 /// Semitones of the degrees of a major and a minor scale.
 const SCALES: [[f64; 7]; 2] = [[0.0, 2.0, 4.0, 5.0, 7.0, 9.0, 11.0], [0.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0]];
-/// Relative frequency of each degree.
+/// Relative frequency with which a song uses each degree of its scale, from the first degree on.
 const WEIGHTS: [f64; 7] = [0.25, 0.1, 0.17, 0.12, 0.2, 0.1, 0.06];
 /// Number of partials of a note.
 const PARTIALS: u32 = 6;
@@ -70,12 +70,12 @@ pub struct DrawnSong {
     random: Random,
     /// Length of a sixteenth note in ticks.
     grid: f64,
-    /// Notes of each band: frequency in steps, and the cumulative weight.
+    /// Notes of each band: pairs of a frequency in steps and the sum of the weights of the notes up to this one.
     notes: Vec<Vec<(f64, f64)>>,
 }
 
 impl DrawnSong {
-    /// Creates the song of a seed.
+    /// Creates the song that `seed` determines.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -110,7 +110,8 @@ impl DrawnSong {
         sorted(seconds, peaks)
     }
 
-    /// Adds the peaks phrase by phrase: mostly new phrases, and some repetitions of earlier ones.
+    /// Adds the peaks of `seconds` seconds with the ranks `ranks` to `peaks`, phrase by phrase: mostly new phrases, and
+    /// some repetitions of earlier ones.
     fn add(&mut self, seconds: f64, ranks: Range<u8>, peaks: &mut Vec<Peak>) {
         let (mut phrases, mut start) = (vec![0], 0);
         while start < seconds as u32 {
@@ -130,7 +131,7 @@ impl DrawnSong {
         }
     }
 
-    /// Adds a peak of each rank to every second of every band.
+    /// Adds to `peaks` one peak of each rank in `ranks` for every band and every second in `seconds`.
     fn phrase(&mut self, seconds: Range<u32>, ranks: Range<u8>, peaks: &mut Vec<Peak>) {
         for second in seconds {
             for band in 0..TONAL.len() {
@@ -180,9 +181,9 @@ pub struct Degradation {
     pub name: &'static str,
     /// Share of the reference's peaks that the query contains.
     pub survival: f64,
-    /// Standard deviation of their positions, in ticks and in frequency steps.
+    /// Standard deviation of the positions of the surviving peaks: in ticks, and the same number in frequency steps.
     pub error: f64,
-    /// Maximum number of ranks by which noise increases their rank.
+    /// Maximum number by which noise increases the rank of a surviving peak.
     pub rise: usize,
 }
 
@@ -191,7 +192,8 @@ pub const CLEAN: Degradation = Degradation { name: "clean", survival: 0.88, erro
 /// Degradation of composed songs by noise that is 3 dB louder than them.
 pub const NOISY: Degradation = Degradation { name: "noisy", survival: 0.54, error: 1.0, rise: 2 };
 
-/// Creates a query of `length` seconds from a track: the surviving peaks of the track, mixed with peaks of other audio.
+/// Creates a query of `length` seconds from a track, starting at second `start` of the track: the surviving peaks of
+/// the track, mixed with peaks of other audio.
 #[must_use]
 pub fn query(
     track: &Constellation,

@@ -20,13 +20,13 @@ mix --music DIR [--songs N] [--seconds S] [--seed N]
   --songs N      songs in the mix, each from another file (30)
   --seconds S    length of each excerpt in seconds (90)
   --seed N       seed of the random songs, positions and speeds (1)";
-/// Maximum change of speed.
+/// Maximum relative change of the speed of a song.
 const RANGE: f64 = 0.06;
 /// Length of each cross-fade in seconds. Beats are not aligned.
 const FADE: f64 = 8.0;
-/// Maximum relative error of a right speed.
+/// Maximum relative error of a reported speed that counts as right.
 const SPEED_ERROR: f64 = 0.001;
-/// Maximum distance in seconds of a right edge from the cross-fade, in which both songs are audible.
+/// A reported start or end counts as right if it is at most this far, in seconds, outside of the cross-fade.
 const EDGE_ERROR: f64 = 3.0;
 
 struct MixOptions {
@@ -104,7 +104,7 @@ fn run() -> Result<bool, BenchError> {
     Ok(report(&files, &songs, &mix.airings, &matches))
 }
 
-/// Draws random songs, positions and speeds.
+/// Draws the songs of the mix at random, each with a random excerpt and speed.
 fn draw(options: &MixOptions, files: &[PathBuf]) -> Result<Vec<MixedSong>, BenchError> {
     let mut random = Random::new(options.seed);
     let mut order: Vec<usize> = (0..files.len()).collect();
@@ -126,7 +126,8 @@ fn draw(options: &MixOptions, files: &[PathBuf]) -> Result<Vec<MixedSong>, Bench
         .collect()
 }
 
-/// Prints the detections of each song. Returns true if they are right.
+/// Prints the detections of each song. Returns true if at most one song is not found exactly once, all speeds and edges
+/// of found songs are right, and no other song is found.
 fn report(files: &[PathBuf], songs: &[MixedSong], airings: &[ClipTiming], matches: &Matches) -> bool {
     println!("\nTimes are the middles of the cross-fades; times of found songs are differences to them.");
     println!("\n| song | from | to | speed | found | from | to | speed error % |");
@@ -162,7 +163,7 @@ fn report(files: &[PathBuf], songs: &[MixedSong], airings: &[ClipTiming], matche
     once + 1 >= songs.len() && slow == 0 && late == 0 && others == 0
 }
 
-/// Returns start and end of a song: the middles of its fades.
+/// Returns the start and the end of a song in the mix, in seconds: the middles of its fades.
 fn edges(airing: &ClipTiming) -> (f64, f64) {
     let end = airing.start + airing.seconds;
     (airing.start + airing.fades.0 / 2.0, end - airing.fades.1 / 2.0)

@@ -104,7 +104,10 @@ fn listed(stream: StreamSummary) -> Option<ChannelStream> {
             Some(ChannelStream { channel, stream_id, playback_url: None, started_at })
         }
         (channel, _) => {
-            tracing::warn!(channel, "ListStreams returned a stream without its channel or id, ignoring it");
+            tracing::warn!(
+                channel,
+                "ListStreams of IVS returned a live stream without a channel or without an id, not following it"
+            );
             None
         }
     }

@@ -11,8 +11,8 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::{AwsSettings, IvsChannels, S3Objects, SnsTopics, SqsQueue};
 
 /// Timeout of connecting, including the TLS handshake. Within a region, connecting takes milliseconds, between
-/// continents less than a second. At half this value, a loaded machine can miss it; at twice this value, an unreachable
-/// address uses half of the call's time.
+/// continents less than a second. At half this value, a loaded machine can miss it; at twice this value, three attempts
+/// to connect to an unreachable address take more than half of the time of a call ([`CALL_TIMEOUT`]).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout. At half

@@ -52,7 +52,7 @@ where
 /// parameters, the result is a success, because the service checks permissions first.
 ///
 /// # Errors
-/// Returns the error of a call that was denied, not found, throttled or not answered.
+/// Returns the error of a call that was denied or throttled, whose resource does not exist, or that got no response.
 pub(crate) fn permitted<T>(result: Result<T, CloudError>) -> Result<(), CloudError> {
     match result {
         Err(error) if error.kind() != Kind::Invalid => Err(error),

@@ -22,7 +22,7 @@ impl Pacer {
         Self { interval, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until the caller may proceed. A cancelled wait does not use up a slot.
+    /// Waits until the caller may proceed. A cancelled wait does not count as a call.
     pub(crate) async fn wait(&self) {
         // The lock is held while sleeping: tokio's mutex is fair, so the waiting callers keep their order.
         let mut next = self.next.lock().await;

@@ -290,15 +290,16 @@ fn whole_seconds(time: Duration, limit: u64) -> i32 {
     i32::try_from(seconds.min(limit)).unwrap_or(0)
 }
 
-/// Converts a reason to a valid attribute. SQS rejects most control characters, and empty attributes.
+/// Converts the reason `why` to a valid attribute value of at most [`MAX_REASON_CHARS`] characters. SQS rejects most
+/// control characters, and empty attributes.
 fn reason(why: &str) -> String {
     let text: String =
         why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON_CHARS).collect();
     if text.trim().is_empty() { "no reason given".to_owned() } else { text }
 }
 
-/// Parses a count of the redrive policy, or returns `None` if it is invalid. SQS returns the count as a text or as a
-/// number, as it was written.
+/// Parses the maximum number of receives in a redrive policy (`maxReceiveCount`), or returns `None` if `value` is
+/// invalid. SQS returns this number as a JSON string or as a JSON number, depending on how the policy was written.
 fn count(value: &serde_json::Value) -> Option<u32> {
     match value.as_str() {
         Some(text) => text.parse().ok(),

@@ -61,8 +61,8 @@ pub trait TrackReader: Send + Sync {
     /// `None` if the id is unknown.
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError>;
 
-    /// Returns at most `limit` tracks that pass the filter, ordered by track number. The list starts after the track
-    /// with the number `after`, or with the first track if `after` is `None`.
+    /// Returns at most `limit` tracks that pass `filter`, ordered by track number. The list starts after the track with
+    /// the number `after`, or with the first track if `after` is `None`.
     async fn list(
         &self,
         filter: &TrackFilter,
@@ -120,7 +120,7 @@ pub trait NearDuplicates: Send + Sync {
     /// nothing.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] if a track is unknown or linked to itself, or if `seconds` is not finite.
+    /// [`CatalogError::Invalid`] if a track is unknown or linked to itself, or if `link.seconds` is not finite.
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError>;
 
     /// Returns live tracks that have not been compared with the earlier tracks yet, ordered by number, at most `limit`.
@@ -160,11 +160,11 @@ pub trait NearDuplicates: Send + Sync {
 /// Part of [`Catalog`], whose guarantees apply.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// Returns the number of the newest change, 0 for a new catalog. Changes become visible in order: a reader that
-    /// sees a change also sees all earlier ones.
+    /// Returns the number of the newest change, 0 for a new catalog. Changes become visible in order: a reader that can
+    /// read a change can also read all earlier changes.
     async fn position(&self) -> Result<u64, CatalogError>;
 
-    /// Returns at most `limit` changes after a position, in order.
+    /// Returns at most `limit` changes after the position `position`, in order.
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError>;
 
     /// Waits until any process has made a change after `position`, or until `at_most` has passed. Returns true if there

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// pass `Duration::MAX` for "no limit"; this limit keeps the sum of an `Instant` and such a timeout from overflowing.
 pub(crate) const MAX_DURATION: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.
+/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before the epoch.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

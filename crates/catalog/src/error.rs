@@ -86,7 +86,8 @@ pub enum CatalogError {
     },
     /// An added track has the id of one live track and the source of another live track.
     #[error(
-        "catalog {catalog} has {source_path:?} as track {holder}, so it cannot become track {id}; remove one of the two"
+        "catalog {catalog} has {source_path:?} as track {holder}, so the file cannot also be track {id}; remove track \
+         {holder} or track {id}"
     )]
     SourceTaken {
         /// URL of the catalog without secrets.
@@ -107,7 +108,10 @@ pub enum CatalogError {
         what: String,
     },
     /// All track numbers have been used.
-    #[error("catalog {catalog} has used all of its 4,294,967,295 track numbers; export it into a new one")]
+    #[error(
+        "catalog {catalog} has used all of its 4,294,967,295 track numbers; export its tracks and import them into a \
+         new catalog"
+    )]
     TooManyTracks {
         /// URL of the catalog without secrets.
         catalog: String,
@@ -182,7 +186,8 @@ pub enum CatalogError {
     /// All connections of this process were in use for the whole
     /// [`acquire_timeout`](crate::PostgresSettings::acquire_timeout).
     #[error(
-        "all connections of this process to catalog {catalog} are in use; try again, or allow more connections"
+        "all connections of this process to catalog {catalog} are in use; try again, or raise \
+         database.max_connections (REFRAIN_DATABASE_MAX_CONNECTIONS)"
     )]
     Busy {
         /// URL of the catalog without secrets.
@@ -206,7 +211,7 @@ pub enum CatalogError {
         /// Error message of the server.
         detail: String,
     },
-    /// The catalog does not exist, and the caller did not ask to create it.
+    /// The catalog does not exist, and the caller did not request its creation.
     #[error("there is no catalog in {catalog}; check its name, or make one by indexing songs into it")]
     NoCatalog {
         /// URL of the catalog without secrets.

@@ -18,7 +18,7 @@ pub struct Fact {
 pub enum HealthLevel {
     /// The value is as expected.
     Fine,
-    /// The catalog can be used, but with a limitation or a risk that the user should know.
+    /// The catalog can be used, but with a limitation or a risk, which is shown to the user.
     Warning,
     /// The catalog is damaged or does not work.
     Failing,

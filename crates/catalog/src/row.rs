@@ -200,8 +200,9 @@ pub(crate) fn detection(row: &impl StoredRow) -> Result<StoredDetection, sqlx::E
     })
 }
 
-/// Converts the columns that earlier versions of the program wrote too. The fields that have no such column are derived
-/// for an airing on one straight line.
+/// Converts the columns of `detections` that earlier versions of the program wrote too. The other fields of the result
+/// get the values of an airing that follows its track along one straight line: a constant speed, no segments and no
+/// missing audio.
 fn detection_without_state(row: &impl StoredRow) -> Result<Detection, sqlx::Error> {
     let detected = Match {
         track: number(row.column("track")?)?,

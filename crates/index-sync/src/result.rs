@@ -15,7 +15,7 @@ pub enum SyncError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The task that builds the index panicked or was canceled.
-    #[error("the search index could not be brought up to date ({0}); please report this")]
+    #[error("the task that updates the search index failed ({0}), a bug in refrain; please report it")]
     Thread(String),
 }
 

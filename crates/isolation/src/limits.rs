@@ -35,8 +35,8 @@ pub(crate) fn apply() {
     }
 }
 
-/// Extends the limit of processor time: from now on, this process may use [`MAX_STALL_SECONDS`]. Has an effect only on
-/// Unix systems.
+/// Extends the limit of processor time: from now on, this process may use another [`MAX_STALL_SECONDS`] before the
+/// system ends it. Has an effect only on Unix systems.
 pub(crate) fn extend_cpu_limit() {
     #[cfg(unix)]
     {

@@ -14,7 +14,8 @@ use crate::supervisor;
 pub struct DecoderSession {
     shared_child: Arc<SharedChild>,
     id: u64,
-    /// Generation of the child in which this session is open; 0 if the session is not open.
+    /// Generation (number of processes started for `shared_child`) of the child in which this session is open; 0 before
+    /// it was opened.
     generation: u64,
 }
 

@@ -42,7 +42,7 @@ pub enum SessionError {
 }
 
 impl SharedChildState {
-    /// Starts a child with `spawn` if no child is running, and returns its generation.
+    /// Starts a child with `spawn` if no child is running. Returns the generation of the running child.
     pub(crate) fn start(
         &mut self,
         spawn: impl FnOnce() -> Result<Child, SessionError>,
@@ -55,8 +55,8 @@ impl SharedChildState {
         Ok(self.generation)
     }
 
-    /// Sends a request to a session of the child, and waits for the result. Returns [`SessionError::Died`] if no child
-    /// is running or the child dies.
+    /// Sends the request `body` to the session with id `session` of the child, and waits for the result. Returns
+    /// [`SessionError::Died`] if no child is running or the child dies.
     pub(crate) fn call(&mut self, session: u64, body: Vec<u8>) -> Result<Vec<u8>, SessionError> {
         let done = self.child.as_mut().ok_or_else(|| "it had ended before the request".to_owned()).and_then(
             |child| {

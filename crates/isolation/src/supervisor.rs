@@ -58,7 +58,8 @@ pub fn is_enabled() -> bool {
     SUPERVISOR.get().is_some()
 }
 
-/// Ends the idle children and those of streams, and waits until they have exited. A program calls this before it exits.
+/// Ends the idle children and the children that decode streams, and waits until they have exited. A program calls this
+/// before it exits.
 pub fn shut_down() {
     if let Some(supervisor) = SUPERVISOR.get() {
         lock(&supervisor.idle).clear();
@@ -77,7 +78,7 @@ impl Supervisor {
         Child::spawn(&self.program)
     }
 
-    /// Returns an idle child, or starts one if all are in use.
+    /// Returns an idle child, or starts one if no idle child is running.
     pub(crate) fn take(&self) -> io::Result<Child> {
         loop {
             // The child that was returned last is used first, because its memory is most likely still in the processor
@@ -90,7 +91,7 @@ impl Supervisor {
     }
 
     /// Keeps a child that has finished an input for the next input, or ends it if it has decoded [`MAX_INPUTS`] inputs
-    /// or enough children are idle.
+    /// or if [`MAX_IDLE`] children are already idle.
     pub(crate) fn return_child(&self, mut child: Child) {
         child.inputs += 1;
         let mut idle = lock(&self.idle);
@@ -99,7 +100,8 @@ impl Supervisor {
         }
     }
 
-    /// Returns the shared child for a new stream. Streams are distributed evenly over all shared children.
+    /// Returns the shared child for a new stream, or `None` if there are no shared children. Streams are distributed
+    /// evenly over all shared children.
     pub(crate) fn shared_child(&self) -> Option<Arc<SharedChild>> {
         // Relaxed ordering is enough, because only the distribution depends on the counter.
         let next = self.next_shared.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use refrain_stream::StreamClock;
 use super::invariants;
 use super::status::CurrentAiring;
 
-/// Maximum number of gaps that are remembered for each stream, with 16 bytes each. Gaps extend the maximum length of an
+/// Maximum number of gaps that are stored for each stream, with 16 bytes each. Gaps extend the maximum length of an
 /// airing. At half this value, a long airing in a stream that loses a segment every few seconds is reported with an end
 /// that is too early; at twice this value, nothing changes for usual streams.
 const MAX_GAPS: usize = 256;
@@ -34,11 +34,11 @@ struct FollowedAiring {
     id: DetectionId,
     track: TrackNumber,
     start: f64,
-    /// Time of day of the first sample of the stream, seconds since 1970, as known when the airing was found. All
-    /// events of the airing use this value, so that they report the same start.
+    /// Time of day of the first sample of the stream, seconds since 1970, computed from the clock when the airing was
+    /// found or resumed. All events of the airing use this value, so that they report the same start.
     origin: f64,
-    /// Seconds that convert the start of the airing from the earlier worker's clock to this worker's stream time; 0 if
-    /// no correction is necessary.
+    /// Seconds to add to the start of the airing in the events of the matcher, because the clocks of the earlier worker
+    /// and of this worker differ; 0 if no correction is necessary.
     shift: f64,
     /// Expected position of an airing of an earlier worker. `None` after this worker has found the airing, and for
     /// airings without an earlier worker or with exact times.
@@ -93,8 +93,8 @@ pub(super) struct Airings {
 }
 
 impl Airings {
-    /// Creates the airings of a stream that an earlier worker followed. `awaited` are the airings that this worker left
-    /// open.
+    /// Creates the airings of a stream that an earlier worker followed. `awaited` are the airings that the earlier
+    /// worker left open.
     pub(super) fn of(awaited: Vec<Detection>) -> Self {
         Self { awaited, ..Self::default() }
     }
@@ -115,8 +115,8 @@ impl Airings {
     }
 
     /// Corrects the times of an earlier worker's airings when this worker finds them in `found`. The start of an airing
-    /// keeps its time of day by the earlier worker's clock. The end follows from the seconds of audio that were
-    /// processed since then, so a difference between both clocks does not change the length of the airing.
+    /// keeps its time of day by the earlier worker's clock. Its start and its reported end are moved by the difference
+    /// between both clocks in stream time, so this difference does not change the length of the airing.
     pub(super) fn align(&mut self, found: &LiveState) {
         for airing in &found.airings {
             let Some(known) = self.known.iter_mut().find(|known| known.number == airing.id) else { continue };
@@ -128,7 +128,11 @@ impl Airings {
                 // The two values change by opposite amounts, so that the start keeps its time of day.
                 (known.shift, known.origin) = (shift, known.origin - shift);
                 known.reported_end = known.reported_end.map(|end| end + shift);
-                tracing::debug!(airing = %known.id, shift_seconds = shift, "corrected airing times of another worker");
+                tracing::debug!(
+                    airing = %known.id,
+                    shift_seconds = shift,
+                    "airing of an earlier worker found, its times shifted to the clock of this worker"
+                );
             }
         }
     }
@@ -227,7 +231,13 @@ impl Airings {
         let corrected = invariants::enforce(&mut detected, &rules);
         reference_end += (detected.query_end - end) * current_speed;
         if let Some(invariants::EndCorrection { rule, seconds }) = corrected {
-            tracing::warn!(%stream, airing = %known.id, rule, moved_seconds = seconds, "end of an airing corrected");
+            tracing::warn!(
+                %stream,
+                airing = %known.id,
+                rule,
+                moved_seconds = seconds,
+                "the computed end of the airing breaks a rule, reporting a moved end; please report this with the log"
+            );
         }
         known.start = start;
         known.reported_end = Some(detected.query_end);

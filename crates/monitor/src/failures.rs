@@ -22,7 +22,12 @@ impl FailureLog {
     /// `None` while the kind of the source is unknown.
     pub(super) fn observe(&mut self, stream: &str, kind: Option<SourceKind>, counters: &SourceCounters) {
         if let Some(error) = self.new_failure(kind, counters) {
-            tracing::warn!(stream, error, retries = counters.retries, "stream source failed, retrying");
+            tracing::warn!(
+                stream,
+                error,
+                retries = counters.retries,
+                "cannot load from the source of the stream, retrying unless the stream ends with this error"
+            );
         }
     }
 

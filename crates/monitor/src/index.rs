@@ -42,7 +42,12 @@ impl SnapshotSource for FollowedIndex {
         let (snapshot, damage) = (Arc::clone(snapshot), error.to_string());
         self.runtime.spawn(async move {
             if let Err(error) = follower.heal(&snapshot).await {
-                tracing::error!(damage, %error, "cannot rebuild the damaged index, retrying after the next failed search");
+                tracing::error!(
+                    damage,
+                    %error,
+                    "cannot rebuild the damaged index, searches that read its damaged part fail; retrying after the \
+                     next of them"
+                );
             }
             rebuilding.store(false, Ordering::SeqCst);
         });

@@ -53,8 +53,8 @@ impl WorkerPool {
         self.wake.notify_all();
     }
 
-    /// Adds a delivery to the queue of a stream. If the queue is full, `overflow_policy` decides if the call waits or
-    /// old deliveries are dropped.
+    /// Adds a delivery to the queue of a stream. If the queue is full, `overflow_policy` selects one of two behaviors:
+    /// the call waits, or old deliveries are dropped.
     pub(super) async fn push(
         &self,
         stream: &Arc<MonitoredStream>,

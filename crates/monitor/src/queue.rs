@@ -26,8 +26,8 @@ const SAMPLES_PER_SECOND: f64 = 44_100.0;
 /// Behavior of a full queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OverflowPolicy {
-    /// The oldest deliveries are dropped. The source waits only before a segment that exceeds the size limit but not
-    /// the limit in seconds.
+    /// The oldest deliveries are dropped. The source waits only if the next delivery is an HLS segment with which the
+    /// queue exceeds [`MAX_BYTES`] but not [`MAX_SECONDS`].
     DropOldest,
     /// The source waits until other deliveries have been processed.
     Wait,

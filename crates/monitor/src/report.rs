@@ -20,8 +20,8 @@ impl Reporter {
         Self { catalog, known: HashMap::new() }
     }
 
-    /// Returns the track of a detection, as it was when the first event of the detection was reported. Returns `None` if the
-    /// track was removed from the catalog before that.
+    /// Returns the track of a detection, as it was in the catalog at the first call for this detection, even if the
+    /// track was removed. Returns `None` if the catalog has no track with this number.
     ///
     /// # Errors
     /// [`CatalogError`] if the catalog fails; the call may be repeated.

@@ -94,8 +94,8 @@ impl StreamSearch {
         self.error.take()
     }
 
-    /// Continues the airings of an earlier worker from the first span on. If the index is too damaged for that, the
-    /// airings get their final events.
+    /// Continues the airings of an earlier worker from the first span on. If the index is too damaged to continue them,
+    /// the airings get their final events.
     fn resume(&mut self, piece: &FingerprintedSpan, context: &mut SearchContext<'_>) {
         let origin = piece.epoch - piece.seconds();
         let airings = context.airings.begin(origin, piece.shared_clock, context.snapshot);

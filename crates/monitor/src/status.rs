@@ -63,7 +63,8 @@ pub enum StreamPhase {
     Starting,
     /// Media arrives.
     Live,
-    /// No media has arrived for some seconds (HLS: some target durations), but the source keeps trying.
+    /// No media has arrived for 10 s (HLS: for [`stalled_after`](refrain_stream::hls::HlsSettings::stalled_after)
+    /// target durations, by default 3), but the source has not ended.
     Stalled,
     /// The stream has ended for this reason.
     Ended(StreamEnd),
@@ -153,7 +154,7 @@ pub struct StreamStatus {
     pub source_ended: bool,
     /// True if everything has been processed and the last event was sent.
     pub is_over: bool,
-    /// Kind of the source; `None` until it is known.
+    /// Kind of the source; `None` until it is detected.
     pub kind: Option<SourceKind>,
     /// Counters of the source of a stream.
     pub source: SourceCounters,

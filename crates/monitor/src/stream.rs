@@ -179,14 +179,19 @@ impl MonitoredStream {
         });
         drop(worker);
         if let Some(why) = failure.filter(|_| !is_last) {
-            tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending it");
+            tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending the stream");
             self.end_as_failed(match why {
                 DecodeError::Hostile(_) => StreamPhase::DecoderDied(why.to_string()),
                 _ => StreamPhase::Failed(why.to_string()),
             });
         }
         if let Err(error) = result {
-            tracing::warn!(stream = %self.id, %error, "search in the index failed, continuing without its result");
+            tracing::warn!(
+                stream = %self.id,
+                position_seconds = before,
+                %error,
+                "search in the index failed; a song at this position can be missed or reported late"
+            );
             index.report_damage(&snapshot, &error);
         }
         events
@@ -203,8 +208,14 @@ impl MonitoredStream {
 
     /// Ends the stream after a job panicked. Its open airings get no final events.
     pub(super) fn fail_after_panic(&self) {
-        tracing::error!(stream = %self.id, "internal error, ending the stream; please report this with the log");
-        let why = "internal error, a bug in refrain; please report it".to_owned();
+        tracing::error!(
+            stream = %self.id,
+            "the job that decodes and searches the stream panicked, a bug in refrain; ending the stream, without \
+             final events of its open airings; please report this with the log"
+        );
+        let why = "the job that decodes and searches the stream panicked, a bug in refrain; please report it with \
+                   the log";
+        let why = why.to_owned();
         self.status.send_modify(|status| status.state = StreamPhase::Failed(why));
         let mut inner = lock(&self.inner);
         inner.queue = DeliveryQueue::default();

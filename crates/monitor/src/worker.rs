@@ -64,8 +64,8 @@ impl StreamWorker {
         self
     }
 
-    /// Processes the next delivery and adds the resulting detections to `out`. `buffers` is working memory: its content does not
-    /// matter, and all streams of a thread can share it.
+    /// Processes the next delivery and adds the resulting detections to `out`. `buffers` is working memory: its content
+    /// has no effect on the result, and all streams of a thread can share it.
     ///
     /// # Errors
     /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and
@@ -132,7 +132,7 @@ impl StreamWorker {
         self.decoder.report()
     }
 
-    /// Returns the map from position to time of day.
+    /// Returns the map from positions in the stream to the time of day.
     #[must_use]
     pub fn clock(&self) -> &StreamClock {
         self.decoder.clock()

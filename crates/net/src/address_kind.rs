@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(super) enum AddressKind {
     /// An address of the public internet.
     Public,
-    /// This machine or a private network: allowed only if the operator grants it.
+    /// This machine, a private network, or a network for documentation or benchmarks: allowed only if an
+    /// [`AddressPolicy`](super::AddressPolicy) grants the address.
     Private,
     /// Link-local, cloud metadata, multicast, broadcast or reserved: refused whatever the settings are.
     Refused,
@@ -66,7 +67,8 @@ fn kind_v6(v6: Ipv6Addr) -> AddressKind {
     }
 }
 
-/// Returns true for the reserved networks in 2000::/3: Teredo, benchmarking, ORCHID and documentation.
+/// Returns true if an IPv6 address whose first two groups are `first` and `second` is in a reserved network of
+/// 2000::/3: Teredo, benchmarking, ORCHID and documentation.
 fn is_reserved(first: u16, second: u16) -> bool {
     let protocol = first == 0x2001 && (second <= 2 || (0x10..=0x3f).contains(&second) || second == 0xdb8);
     protocol || (first == 0x3fff && second < 0x1000)

@@ -35,7 +35,8 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`DownloadError::Http`] with [`HttpFailure::TooLarge`] as soon as the length exceeds the limit, and for each
-    /// other failed request; [`DownloadError::Live`] for a radio station; the first error of `write`.
+    /// other failed request; [`DownloadError::Live`] if the response has a header of a radio station (`icy-…`);
+    /// [`DownloadError::Write`] with the first error of `write`.
     pub async fn download(
         &self,
         http_request: HttpRequest<'_>,

@@ -64,7 +64,7 @@ impl HttpError {
     }
 
     /// Converts an error of reqwest. The text of `error` can contain the URL with its secrets, so only the innermost
-    /// cause is kept, and only if that cause is not an error of reqwest as well.
+    /// cause is kept; if that cause is an error of reqwest as well, it is replaced by `unknown cause`.
     pub(super) fn from_reqwest(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
         // reqwest reports a refusal of the resolver as a connection error. A refusal is recognized first, because its
@@ -88,7 +88,8 @@ impl HttpError {
         }
     }
 
-    /// Returns true if the same request can succeed later.
+    /// Returns true if the same request can succeed later: for every reason except [`HttpFailure::Scheme`] and
+    /// [`HttpFailure::Refused`].
     pub fn is_transient(&self) -> bool {
         // A 404 is transient too: the playlist of a stream appears only when its encoder starts.
         !matches!(self.reason, HttpFailure::Scheme(_) | HttpFailure::Refused)

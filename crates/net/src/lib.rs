@@ -48,7 +48,7 @@ pub struct HttpClient {
 pub struct ClientError(#[source] reqwest::Error);
 
 impl HttpClient {
-    /// Creates a client with these limits.
+    /// Creates a client with the limits in `settings`.
     ///
     /// # Errors
     /// [`ClientError`] if TLS cannot be set up.
@@ -85,7 +85,8 @@ impl HttpClient {
             .map_err(ClientError)
     }
 
-    /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
+    /// Returns the reqwest client for a request to `url`. If `policy` grants the name in `url`, this client can connect
+    /// to private addresses of the name; otherwise it connects only to public ones.
     fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
         // A literal address is never resolved, so `check_address` alone decides about it, and either client can be
         // used.

@@ -82,7 +82,7 @@ impl AddressPolicy {
         if hosts.is_empty() { Self::PublicOnly } else { Self::AllowHosts(hosts) }
     }
 
-    /// Returns true if a URL may contain `address` itself in place of a name.
+    /// Returns true if this policy admits a URL that contains `address` itself in place of a name.
     pub(super) fn admits_literal(&self, address: IpAddr) -> bool {
         self.admits(address, |host| match &host.0 {
             HostMatch::Loopback => address.to_canonical().is_loopback(),
@@ -187,7 +187,7 @@ fn normalized(domain: &str) -> &str {
     domain.strip_suffix('.').unwrap_or(domain)
 }
 
-/// Returns true for 127.0.0.1 and ::1, to which `localhost` resolves.
+/// Returns true if `address` is 127.0.0.1 or ::1, to which `localhost` resolves.
 fn is_main_loopback(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4 == std::net::Ipv4Addr::LOCALHOST,

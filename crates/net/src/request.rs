@@ -21,7 +21,7 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 const MAX_PREALLOCATED_BYTES: usize = 256 * 1024;
 
 /// Maximum number of bytes of the response to a POST that are read so that its connection can be reused. Receivers
-/// answer with a few hundred bytes. A longer response closes the connection: at half this value, more receivers need a
+/// respond with a few hundred bytes. A longer response closes the connection: at half this value, more receivers need a
 /// new handshake for each message; at twice this value, more bytes are read for nothing.
 const MAX_DRAINED_BYTES: usize = 64 * 1024;
 
@@ -163,7 +163,7 @@ impl HttpClient {
     /// are dropped.
     ///
     /// # Errors
-    /// [`HttpFailure::Busy`] if too many bytes wait to be processed.
+    /// [`HttpFailure::Busy`] if the budget has no space for `bytes` within 10 s.
     pub async fn hold(&self, bytes: Bytes) -> Result<Bytes, HttpFailure> {
         let mut reservation = self.budget.reservation();
         reservation.extend_to(bytes.len()).await.map_err(busy)?;
@@ -272,7 +272,8 @@ impl ServerResponse {
         Ok(Some(chunk))
     }
 
-    /// Reads the body, which may have at most `limit` bytes. Its bytes stay reserved until the body is dropped.
+    /// Reads the body, which may have at most `limit` bytes. `reservation` is extended to its length, and is released
+    /// when the body is dropped.
     async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
         let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
         let announced = self.response.content_length().unwrap_or_default();

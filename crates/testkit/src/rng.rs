@@ -75,7 +75,7 @@ impl Rng {
         items[self.below(items.len())]
     }
 
-    /// Returns a random index; its probability is proportional to its weight.
+    /// Returns a random index of `weights`; the probability of each index is proportional to its weight.
     pub(crate) fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut x = self.unit() * weights.iter().sum::<f64>();
         for (i, w) in weights.iter().enumerate() {

@@ -71,7 +71,7 @@ pub(super) fn detected_in(stream: &Stream) -> DetectionSource {
     DetectionSource::Stream(stream_asset_id(stream).to_owned())
 }
 
-/// Returns detections in the format of the API, with the tracks that were detected.
+/// Returns the detections `page` in the format of the API, each with the id, title, artist and ISRC of its track.
 pub(super) async fn detections_json(
     catalog: &dyn Catalog,
     page: &[StoredDetection],

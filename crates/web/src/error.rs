@@ -26,7 +26,7 @@ pub(super) enum ApiError {
     BodyTooLarge(usize),
     /// 422: the body is valid JSON with a value that is not accepted.
     Unprocessable(String),
-    /// 503: the database does not answer, with this error. The error is logged and not part of the response.
+    /// 503: a query of the database failed with this error. The error is logged and is not part of the response.
     Unavailable(String),
     /// 503: the catalog is not open yet.
     CatalogNotOpen,

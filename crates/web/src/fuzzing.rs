@@ -6,13 +6,14 @@ use axum::http::Uri;
 use super::query::{PageQuery, StreamsQuery, TimeQuery};
 use super::streams::AddStreamRequest;
 
-/// Reads the body of `POST /v1/streams`; returns true if it has the right form.
+/// Parses the body of `POST /v1/streams`; returns true if it is valid JSON with the expected fields and types.
 #[must_use]
 pub fn add_stream(body: &[u8]) -> bool {
     serde_json::from_slice::<AddStreamRequest>(body).is_ok()
 }
 
-/// Parses a query string as each request of the API does; returns the number of requests that accept it.
+/// Parses a query string as `TimeQuery`, `PageQuery` and `StreamsQuery`; returns the number of these types that accept
+/// it, 0 to 3.
 #[must_use]
 pub fn queries(query: &str) -> usize {
     let Ok(uri) = format!("/v1?{query}").parse::<Uri>() else { return 0 };

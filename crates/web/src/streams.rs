@@ -42,7 +42,8 @@ struct StreamRow<'a> {
     ended_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
-    /// Number of deaths of the process, or of the decoder, that count against the stream: the larger number of both.
+    /// Deaths that count towards the quarantine of the stream: those of its worker processes or those of its decoder,
+    /// whichever number is higher.
     deaths: u32,
     quarantined: bool,
 }

@@ -28,11 +28,13 @@ catalogue URL [--tracks N] [--queries N] [--dir DIR] [--step add|pack|bytes|sear
                 search the rows; fill index files, open them, update them with 1,000 tracks, and search them";
 /// Length of a track in seconds.
 pub(crate) const TRACK_SECONDS: f64 = 200.0;
-/// Number of tracks per `add_all`.
+/// Number of tracks per call of `add_all` of the catalog.
 const BATCH: u32 = 250;
-/// Number of tracks for the rates of the first and the last tracks, and for the update of the index files.
+/// Number of tracks at the start and at the end of `add` whose rates are printed. Also the number of new tracks with
+/// which `fill` updates the index files.
 const THOUSAND: u32 = 1000;
-/// First source number of the tracks for the update.
+/// Number that is added to the source numbers of the new tracks of `fill`, so that they differ from those of the first
+/// tracks.
 const LATE: u32 = 1 << 24;
 
 /// Options of the command line.
@@ -123,7 +125,8 @@ fn new_track(number: u32, source: u32) -> NewTrack {
     }
 }
 
-/// Adds tracks. The time of drawing them is not counted.
+/// Adds tracks to the catalog until it has `options.tracks`, and prints the rates. The time for drawing the tracks is
+/// not counted.
 fn add(
     options: &CatalogOptions,
     runtime: &Runtime,
@@ -161,7 +164,7 @@ fn add(
     Ok(())
 }
 
-/// Packs the rows of the index and merges them, as `refrain index` does.
+/// Packs the tracks into index rows and merges the runs, as `refrain index` does. Prints the times.
 fn pack(
     options: &CatalogOptions,
     runtime: &Runtime,
@@ -186,7 +189,7 @@ fn pack(
     Ok(())
 }
 
-/// Prints the sizes of all tables and their indexes.
+/// Prints the sizes of all tables of more than 1 MB and of their indexes.
 async fn bytes(url: &str) -> Result<(), Box<dyn Error>> {
     let mut connection: PgConnection = url.parse::<sqlx::postgres::PgConnectOptions>()?.connect().await?;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&mut connection).await?;
@@ -210,7 +213,8 @@ async fn bytes(url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Fills index files, reopens them, and updates them with new tracks.
+/// Creates index files in `dir` from the catalog, reopens them, updates them with [`THOUSAND`] new tracks, and searches
+/// them.
 fn fill(
     options: &CatalogOptions,
     runtime: &Runtime,

@@ -53,7 +53,8 @@ impl QueryTimes {
     }
 }
 
-/// Returns query number `n` of a kind, and its start in the track in seconds.
+/// Returns query number `n`, and its start in the track in seconds: an excerpt of a random track with `degradation`. If
+/// `degradation` is `None`, the query is an unknown song, and the start is `None`.
 fn make_query(
     options: &CatalogOptions,
     degradation: Option<Degradation>,
@@ -73,11 +74,12 @@ fn make_query(
     }
 }
 
-/// Kinds of query.
+/// Kinds of query: the name, and the degradation of an excerpt of a track; `None` for an unknown song.
 const KINDS: [(&str, Option<Degradation>); 3] =
     [("clean", Some(CLEAN)), ("noisy", Some(NOISY)), ("unknown", None)];
 
-/// Statements, rows, bytes and waiting time of a query.
+/// Number of statements, rows and bytes that a query reads from the database, and the time that it waits for the
+/// database.
 #[derive(Debug, Default, Clone, Copy)]
 struct QueryCost {
     statements: usize,
@@ -86,7 +88,7 @@ struct QueryCost {
     waited: Duration,
 }
 
-/// A row store that counts the statements, rows and bytes of another one.
+/// A row store that reads from another row store and counts statements, rows and bytes.
 struct CountingStore<'a> {
     store: &'a dyn RowStore,
     cost: std::sync::Mutex<QueryCost>,
@@ -127,7 +129,8 @@ impl RowStore for CountingStore<'_> {
     }
 }
 
-/// Searches the rows of the database. Each query runs twice; the second run is warm.
+/// Runs all queries in the index rows of the database and prints the results. Each query runs twice; the second run is
+/// warm.
 pub(crate) fn rows(
     options: &CatalogOptions,
     runtime: &Runtime,
@@ -171,7 +174,7 @@ pub(crate) fn rows(
     Ok(())
 }
 
-/// Searches the index files.
+/// Runs all queries in the index files and prints the results.
 pub(crate) fn files(options: &CatalogOptions, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> {
     for (kind, degradation) in KINDS {
         let mut times_of_kind = QueryTimes::default();

@@ -16,7 +16,8 @@ use refrain_testkit::write_wav;
 
 use super::response_file::ResponseFile;
 
-/// Silence before and after a programme in seconds, because the process starts late and can stop early.
+/// Silence before and after a programme in seconds, because the monitoring process starts after the stream and can stop
+/// before its end.
 const MARGIN_SECONDS: f64 = 12.0;
 /// Length of a segment in seconds.
 const SEGMENT_SECONDS: f64 = 2.0;
@@ -26,9 +27,10 @@ const TARGET: &str = "2";
 const STREAM_OFFSET: f64 = 0.618;
 /// Number of segments in a playlist, as in IVS.
 const WINDOW: usize = 14;
-/// Time in seconds before the repetition of the list of segments at which the playlist ends.
+/// The playlist is ended this many seconds before the programme ends, because the list of segments would then start
+/// again.
 const BEFORE_END: f64 = 1.0;
-/// Timeout of a process for exiting after the end of its stream.
+/// Maximum time from the end of a stream until its monitoring process exits. After this time, the process is killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A programme encoded to segments.
@@ -75,7 +77,7 @@ impl Encoded {
     }
 }
 
-/// Cuts a segment into this number of parts of about the same length. Returns no parts for 0.
+/// Cuts the segment `clip` into `parts` parts of about the same length. Returns no parts if `parts` is 0.
 fn pieces(clip: &Clip, parts: usize) -> Vec<Clip> {
     let places = seams(&clip.bytes);
     let at = |part: usize| places.get(part * places.len() / parts.max(1)).copied();
@@ -88,7 +90,7 @@ pub(crate) struct MonitoredChannel {
     stream: LiveStream,
     /// Start of the stream's first segment.
     began: Instant,
-    /// The same in seconds since 1970.
+    /// Start of the stream's first segment, in seconds since 1970.
     epoch: f64,
     child: Child,
     status: Option<std::process::ExitStatus>,
@@ -98,7 +100,8 @@ pub(crate) struct MonitoredChannel {
 }
 
 impl MonitoredChannel {
-    /// Serves a programme, with `parts` parts per segment, and starts the program for it.
+    /// Serves the programme `broadcast` on `origin`, with `parts` parts per segment, and starts the program `refrain`
+    /// to monitor the stream with the database `catalog`. The program writes its responses to `folder`.
     pub(crate) fn start(
         number: usize,
         broadcast: Encoded,
@@ -144,7 +147,8 @@ impl MonitoredChannel {
         })
     }
 
-    /// Ends the stream at its time. Returns true if its process has exited.
+    /// Ends the playlist [`BEFORE_END`] before the end of the programme, and kills the monitoring process if it runs
+    /// for more than [`EXIT_TIMEOUT`] after that end. Returns true if the process has exited.
     pub(crate) fn is_over(&mut self) -> bool {
         let left = self.broadcast.seconds - self.began.elapsed().as_secs_f64();
         if left < BEFORE_END && !self.stream.options().end {
@@ -161,7 +165,7 @@ impl MonitoredChannel {
         self.status.is_some()
     }
 
-    /// Returns the exit status and the last lines of the log if the process failed.
+    /// Returns the exit status and the last 5 lines of the log if the monitoring process failed.
     pub(crate) fn failure(&self) -> Option<String> {
         let status = self.status.filter(|status| !status.success())?;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -196,8 +200,10 @@ impl MonitoredChannel {
         reported.into_iter().map(|(_, reported)| reported).collect()
     }
 
-    /// Returns the parts of the latency of each start in seconds: the media that was needed, the time until its last segment
-    /// was requested, and the time from the request to the file.
+    /// Returns the three parts of the latency of each reported start, in seconds: from the time at which the playlist
+    /// contained the first audible second until the end of the last segment that was needed, from there until the
+    /// request for that segment, and from the request until the response file. `request` contains the requests of all
+    /// streams.
     pub(crate) fn latency_parts(&self, request: &[LoggedRequest]) -> Vec<[f64; 3]> {
         let folder = format!("/{}/seg", self.number);
         let number = |request: &LoggedRequest| {

@@ -117,7 +117,7 @@ fn run() -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Creates a catalog of the music with the program.
+/// Indexes the music with the `refrain` program. Returns the path of the catalog.
 fn index(options: &LatencyOptions, folder: &Path) -> Result<PathBuf, BenchError> {
     let file = folder.join("catalogue.db");
     let status = Command::new(&options.refrain)
@@ -148,7 +148,7 @@ fn report(channels: &[MonitoredChannel], library: &MusicLibrary) {
     );
 }
 
-/// Prints the parts of the delays.
+/// Prints the parts of the delays of all channels ([`MonitoredChannel::latency_parts`]).
 fn report_terms(channels: &[MonitoredChannel], origin: &Origin) {
     let (request, mut latency_parts) = (origin.requests(), [(); 3].map(|()| Numbers::default()));
     for term in channels.iter().flat_map(|channel| channel.latency_parts(&request)) {

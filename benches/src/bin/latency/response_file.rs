@@ -23,7 +23,7 @@ pub(crate) struct ResponseFile {
     pub(crate) seconds: f64,
 }
 
-/// Reads the files of a folder that are not in `seen` and adds them to it.
+/// Reads the response files of `folder` that are not in `seen`, and adds them to `seen`.
 pub(crate) fn read_new_files(folder: &Path, seen: &mut Vec<ResponseFile>) -> Result<(), BenchError> {
     let known: HashSet<_> = seen.iter().map(|seen| seen.file.clone()).collect();
     let mut new = Vec::new();

@@ -14,7 +14,8 @@ use super::follow::{BenchFollower, ProcessorCosts};
 /// Length of a stream of speech in seconds.
 const SPEECH_SECONDS: f64 = 600.0;
 
-/// Follows every unknown file as a stream, and streams of speech until `hours` are reached, and prints the false events.
+/// Follows every unknown file as a stream, then streams of speech until the total length is `hours`, and prints the
+/// false events.
 pub(crate) fn measure(
     library: &MusicLibrary,
     snapshot: &Snapshot,
@@ -50,7 +51,7 @@ pub(crate) fn measure(
     Ok(())
 }
 
-/// Follows a file as a stream.
+/// Follows a file as a stream. Returns its name, the reported airings and the processor time.
 fn file(
     path: &Path,
     snapshot: &Snapshot,

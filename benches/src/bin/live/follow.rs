@@ -35,15 +35,15 @@ impl Display for ProcessorCost {
     }
 }
 
-/// Processor time of following a stream.
+/// Processor time of the fingerprinter and of the matcher for a stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ProcessorCosts {
     fingerprint: ProcessorCost,
-    /// Matcher while it tracks a song.
+    /// Cost of the matcher while it tracks a song.
     tracking: ProcessorCost,
-    /// Matcher during unknown audio.
+    /// Cost of the matcher during unknown audio.
     unknown: ProcessorCost,
-    /// Matcher during silence.
+    /// Cost of the matcher during silence.
     silent: ProcessorCost,
 }
 
@@ -92,7 +92,7 @@ impl<'a> BenchFollower<'a> {
         }
     }
 
-    /// Processes the next audio.
+    /// Processes `sound`, the next samples of the stream (44.1 kHz).
     pub(crate) fn process(&mut self, sound: &[f32]) -> Result<(), BenchError> {
         for piece in sound.chunks(CHUNK_SAMPLES) {
             let seconds = time(piece.len());

@@ -101,7 +101,7 @@ fn index(library: &MusicLibrary) -> Result<Snapshot, BenchError> {
     Ok(Snapshot::from_tracks(&tracks)?)
 }
 
-/// Plays a programme as one stream.
+/// Renders a programme and processes it as one stream. Returns the score of the detections and the processor time.
 fn play(
     broadcast: &Broadcast,
     library: &MusicLibrary,

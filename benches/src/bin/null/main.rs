@@ -99,11 +99,12 @@ struct QueryResult {
     name: String,
     /// Best match at each of [`RATES`].
     at: Vec<Option<Match>>,
-    /// Smallest probability of any candidate before the comparison with the others.
+    /// Smallest claimed probability of chance of any match or rejected candidate of the query.
     candidate: f64,
 }
 
-/// Runs a query at each rate. If the highest rate gives no match, the others are skipped, because they cannot match either.
+/// Runs a query at each rate. If the highest rate gives no match, the lower rates are skipped, because they cannot give
+/// one either.
 fn run_query(
     snapshot: &Snapshot,
     kind: &'static str,
@@ -127,7 +128,7 @@ fn run_query(
     Ok(QueryResult { kind, name, at: matched, candidate })
 }
 
-/// Queries composed songs in a catalog of other composed songs.
+/// Searches composed songs, speech and noise in a catalog of other composed songs.
 fn composed(options: &NullOptions) -> Result<Vec<QueryResult>, BenchError> {
     let tracks = (0..options.indexed).into_par_iter().map(|seed| {
         let song = compose(seed, INDEXED_SECONDS);
@@ -162,7 +163,8 @@ fn composed(options: &NullOptions) -> Result<Vec<QueryResult>, BenchError> {
         .collect()
 }
 
-/// Returns the next seed whose song has the key and the tempo of one of `styles`.
+/// Returns a seed, derived from `seed`, whose song has the key and the tempo (within [`MAX_TEMPO_RATIO`]) of one of
+/// `styles`.
 fn seed_of_same_style(styles: &[(Key, f64)], seed: u64) -> u64 {
     // The starts are far apart, so that two searches cannot find the same seed.
     let mut seeds = (0..).map(|i| seed.wrapping_mul(1 << 20).wrapping_add(i));
@@ -175,13 +177,13 @@ fn seed_of_same_style(styles: &[(Key, f64)], seed: u64) -> u64 {
     found.unwrap_or(seed)
 }
 
-/// Repeats the first `seconds`.
+/// Returns audio of the same length as `samples` that repeats their first `seconds`.
 fn looped(samples: &[f32], seconds: f64) -> Vec<f32> {
     let bar = crop(samples, 0.0, seconds);
     bar.iter().copied().cycle().take(samples.len()).collect()
 }
 
-/// Queries excerpts of the files in one folder in a catalog of the files in another one.
+/// Searches excerpts of the files in the folder `unknown` in a catalog of the files in the folder `music`.
 fn recorded(options: &NullOptions, music: &Path, unknown: &Path) -> Result<Vec<QueryResult>, BenchError> {
     let files = walk(music)?;
     let tracks = files.par_iter().enumerate().map(|(n, path)| {

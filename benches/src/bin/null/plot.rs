@@ -14,14 +14,14 @@ const ALLOWED_FACTOR: f64 = 3.0;
 const COLORS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 
-/// Results of a query.
+/// Kind of a query, and the claimed rates at which the query matched.
 pub(crate) struct QueryOutcome {
     pub(crate) kind: &'static str,
-    /// For each claimed rate, true if the query matched.
+    /// For each claimed rate, in the order of `rates` of [`draw`], true if the query matched.
     pub(crate) matched: Vec<bool>,
 }
 
-/// Returns the group of a kind of query.
+/// Returns the name of the group in the plot to which queries of `kind` belong.
 fn group(kind: &str) -> &'static str {
     match kind {
         "chatter" | "white noise" | "pink noise" => "speech and noise alone",
@@ -93,7 +93,8 @@ pub(crate) fn draw(file: &Path, rates: &[f64], results: &[QueryOutcome]) -> Resu
     Ok(())
 }
 
-/// Returns the claimed rates and measured shares, except for rates at which no query matched.
+/// Returns pairs of a claimed rate and the measured share of `results` that matched, for rates of at least [`MIN_RATE`]
+/// at which a query matched.
 fn points(rates: &[f64], results: &[&QueryOutcome]) -> Vec<(f64, f64)> {
     let share = |i: usize| count(results, i) as f64 / results.len().max(1) as f64;
     let all = rates.iter().enumerate().map(|(i, rate)| (*rate, share(i)));
@@ -104,7 +105,8 @@ fn count(results: &[&QueryOutcome], rate: usize) -> usize {
     results.iter().filter(|one| one.matched[rate]).count()
 }
 
-/// Returns the 95 % confidence bounds of a share, from quantiles of the χ² distribution by Wilson and Hilferty (1931).
+/// Returns the lower and upper 95 % confidence bounds of the share `count` / `of`, from quantiles of the χ²
+/// distribution by Wilson and Hilferty (1931).
 fn bounds(count: usize, of: usize) -> (f64, f64) {
     const QUANTILE: f64 = 1.96;
     let half_chi = |degrees: f64, z: f64| {

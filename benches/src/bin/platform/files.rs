@@ -26,7 +26,7 @@ fn clip(file: &Path, seconds: f64) -> Result<Vec<u8>, BenchError> {
     }
 }
 
-/// Runs the measurement.
+/// Uploads the files, starts the service, and prints the time, the processor time and the memory for checking them.
 pub(crate) fn run(options: &PlatformOptions) -> Result<(), BenchError> {
     let clips: Vec<Vec<u8>> =
         walk(&options.music)?.iter().map(|file| clip(file, options.clip)).collect::<Result<_, _>>()?;

@@ -13,27 +13,28 @@ use refrain_testkit::{Moto, PostgresServer};
 
 use super::PlatformOptions;
 
-/// Timeout of waiting for a state of the service.
+/// Maximum time that [`Service::until`] waits.
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// Clock ticks per second of processor times in `/proc` (USER_HZ, which is the same on all Linux systems).
 const TICKS_PER_SECOND: f64 = 100.0;
 /// Name of the database.
 const DATABASE: &str = "platform";
-/// SQL that selects the counted statements of the database.
+/// End of an SQL query (`FROM` and `WHERE`) for the statements that were counted in this database.
 const OURS: &str =
     "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
 /// Visibility timeout of the queues in seconds.
 const VISIBILITY_TIMEOUT_SECONDS: u32 = 60;
 
-/// Environment of the service: servers, catalog and folder.
+/// Environment of the service: simulated cloud, database server, catalog and working folder.
 pub(crate) struct PlatformSetup {
     pub(crate) moto: Moto,
     postgres: PostgresServer,
     folder: tempfile::TempDir,
     refrain: PathBuf,
     catalog: String,
-    /// URLs of the queues.
+    /// URL of the queue of stream events.
     pub(crate) streams: String,
+    /// URL of the queue of events of files to check.
     pub(crate) check: String,
 }
 
@@ -43,7 +44,7 @@ pub(crate) const SOURCE: &str = "source";
 pub(crate) const RESULTS: &str = "results";
 
 impl PlatformSetup {
-    /// Starts the servers and indexes the catalog.
+    /// Starts the simulated cloud and the database server, and indexes the music of the catalog.
     pub(crate) fn new(options: &PlatformOptions) -> Result<Self, BenchError> {
         let postgres =
             PostgresServer::builder().setting("shared_preload_libraries = 'pg_stat_statements'").start()?;
@@ -75,7 +76,8 @@ impl PlatformSetup {
         command
     }
 
-    /// Starts the service in these roles and waits until it is ready. `more` are settings.
+    /// Starts the service with `roles` (an argument of `--role`) and waits until the service is ready. `ivs` is the
+    /// endpoint URL of IVS, and `more` contains further settings (TOML).
     pub(crate) fn serve(&self, roles: &str, ivs: &str, more: &str) -> Result<Service, BenchError> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let config = self.folder.path().join("service.toml");
@@ -102,19 +104,20 @@ impl PlatformSetup {
         self.sql("SELECT pg_stat_statements_reset()").map(drop)
     }
 
-    /// Returns the number of statements since the reset.
+    /// Returns the number of statements since [`Self::count_statements`].
     pub(crate) fn statements(&self) -> Result<u64, BenchError> {
         Ok(self.sql(&format!("SELECT coalesce(sum(calls), 0) {OURS}"))?.parse()?)
     }
 
-    /// Returns the most frequent statements: number of calls, and start of the text.
+    /// Returns the 12 most frequent statements as text, one per line: the number of calls, and the first 100 characters
+    /// of the statement.
     pub(crate) fn busiest(&self) -> Result<String, BenchError> {
         self.sql(&format!(
             "SELECT calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 100) {OURS} ORDER BY calls DESC LIMIT 12"
         ))
     }
 
-    /// Runs SQL. Returns the result.
+    /// Runs SQL in the database of the service. Returns the output as text.
     pub(crate) fn sql(&self, sql: &str) -> Result<String, BenchError> {
         Ok(self.postgres.run_sql(DATABASE, sql)?.trim().to_owned())
     }
@@ -127,7 +130,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Waits until `condition` returns true. Returns the waiting time. `what` names the state in the error.
+    /// Waits until `condition` returns true, and returns the waiting time. `what` names the condition in the error
+    /// after [`TIMEOUT`].
     pub(crate) fn until(
         &self,
         what: &str,
@@ -153,7 +157,7 @@ impl Service {
         Ok((head.split(' ').nth(1).ok_or("no status")?.parse()?, body.to_owned()))
     }
 
-    /// Returns the values of a metric, with any labels.
+    /// Returns all values of the metric `name`, one for each combination of labels.
     pub(crate) fn metric(&self, name: &str) -> Result<Vec<f64>, BenchError> {
         let (_, body) = self.get("/metrics")?;
         let lines = body.lines().filter_map(|line| line.rsplit_once(' '));
@@ -161,7 +165,7 @@ impl Service {
         Ok(ours.filter_map(|(_, value)| value.parse().ok()).collect())
     }
 
-    /// Returns the processor time so far in seconds.
+    /// Returns the processor time of the service so far, in seconds.
     pub(crate) fn processor(&self) -> Result<f64, BenchError> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name can contain any character, so fields are counted after its end: 14 and 15 are user and system time.
@@ -170,8 +174,8 @@ impl Service {
         Ok(times.iter().sum::<f64>() / TICKS_PER_SECOND)
     }
 
-    /// Returns memory in MB: the current memory that is not mapped from files (`RssAnon`), and the maximum resident memory so
-    /// far (`VmHWM`).
+    /// Returns the memory of the service in MB: the current memory that is not mapped from files (`RssAnon`), and the
+    /// maximum resident memory so far (`VmHWM`).
     pub(crate) fn memory(&self) -> Result<(f64, f64), BenchError> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| {

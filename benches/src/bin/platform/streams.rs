@@ -16,7 +16,7 @@ use super::service::{PlatformSetup, RESULTS};
 /// Warm-up time: starting to follow a stream takes more work than continuing.
 const WARM_UP: Duration = Duration::from_secs(30);
 
-/// The process that serves the streams.
+/// The process that serves the streams over HTTP (`streams origin`).
 struct OriginProcess(Child);
 
 impl Drop for OriginProcess {
@@ -44,7 +44,7 @@ fn arn(number: usize) -> String {
     format!("arn:aws:ivs:eu-west-1:123456789012:channel/{number}")
 }
 
-/// Runs the measurement.
+/// Starts the service with many live streams, and prints its cost after the warm-up.
 pub(crate) fn run(options: &PlatformOptions) -> Result<(), BenchError> {
     let (_origin, address) = origin(options)?;
     let setup = PlatformSetup::new(options)?;

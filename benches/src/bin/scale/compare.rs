@@ -11,7 +11,7 @@ use refrain_testkit::effects::{Noise, add_noise, crop};
 
 use crate::QUERY_SECONDS;
 
-/// Number of songs for the statistics.
+/// Number of drawn songs, and of composed songs if no files are given.
 const SONGS: u64 = 24;
 /// Length of each song or file in seconds.
 const SONG_SECONDS: f64 = 60.0;
@@ -28,7 +28,8 @@ fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
     Ok(samples)
 }
 
-/// Compares drawn songs with composed songs, or with files.
+/// Prints the statistics of drawn songs and of `files`, or of composed songs if `files` is empty, and the share of the
+/// peaks of these files or composed songs that survive noise.
 pub(crate) fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
     let songs = if files.is_empty() {
         (0..SONGS).into_par_iter().map(|seed| refrain_testkit::compose(seed, SONG_SECONDS).samples).collect()

@@ -70,7 +70,8 @@ impl ScaleOptions {
         if good { Ok(this) } else { Err("numbers must be positive, and tracks at least 20 s long".into()) }
     }
 
-    /// Returns the catalog id of the index files. It depends on the numbers, so that files of other numbers are not reused.
+    /// Returns the catalog id of the index files. It depends on the number and the length of the tracks, so that index
+    /// files with another number or length of tracks are not reused.
     fn catalog(&self) -> u128 {
         u128::from(self.tracks) << 64 | u128::from(self.seconds.to_bits())
     }
@@ -148,7 +149,7 @@ fn build(options: &ScaleOptions, prefix: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Opens the files with a cold and with a warm page cache.
+/// Opens the index files with a cold and then with a warm page cache.
 fn open(
     options: &ScaleOptions,
     dir: &Path,
@@ -243,7 +244,8 @@ fn search(options: &ScaleOptions, snapshot: &Snapshot) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// Runs one query: from a random track, or unknown if `degradation` is `None`.
+/// Runs query number `n`, and adds the result to `query_statistics`. The query is an excerpt of a random track with
+/// `degradation`, or an unknown song if `degradation` is `None`.
 fn run_query(
     options: &ScaleOptions,
     snapshot: &Snapshot,

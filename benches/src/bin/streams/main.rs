@@ -110,7 +110,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the index, starts the origin and the measured process, and waits for the latter.
+/// Builds the index, starts the origin and the measured process, and waits until the measured process exits.
 fn prepare(options: &StreamsOptions) -> Result<(), BenchError> {
     let work = tempfile::tempdir()?;
     let folder = options.dir.as_deref().unwrap_or(work.path());

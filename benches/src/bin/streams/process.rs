@@ -10,11 +10,11 @@ const TICKS: f64 = 100.0;
 /// Processor time so far, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spent {
-    /// Threads that decode and search, and processes that decode.
+    /// Time of the threads that decode and search, and of the processes that decode.
     pub(crate) sound: f64,
-    /// Threads that fetch.
+    /// Time of the threads that fetch.
     pub(crate) network: f64,
-    /// All other threads of this program.
+    /// Time of all other threads of this process.
     pub(crate) other: f64,
 }
 

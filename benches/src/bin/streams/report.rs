@@ -9,15 +9,15 @@ use refrain_stream::GapReason;
 use super::process::Spent;
 use super::stages::Decoding;
 
-/// Length in seconds of the parts at the start and the end of a measurement whose lag is compared.
+/// Length in seconds of the first and the last part of a measurement. The lags of these two parts are compared.
 const ENDS: usize = 15;
 
 /// State of all streams at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatusSample {
-    /// Time from the newest processed audio to now in seconds.
+    /// Time from the newest processed audio of each stream to now, in seconds.
     lag: Numbers,
-    /// Media that waits for a thread, in seconds.
+    /// Length of the media of each stream that waits for a thread, in seconds.
     queued: Numbers,
     /// Total processed audio of all streams in seconds.
     processed: f64,
@@ -79,7 +79,8 @@ pub(crate) struct Measured {
     pub(crate) finals: usize,
     /// Number of songs that began during the measurement.
     pub(crate) expected: f64,
-    /// Memory in bytes without streams and with them: total, and the part that is not mapped from files.
+    /// Memory in bytes, without streams and with streams. Each is a pair: total, and the part that is not mapped from
+    /// files.
     pub(crate) memory: ((u64, u64), (u64, u64)),
 }
 
@@ -152,8 +153,8 @@ pub(crate) fn recorded(
     stages(&status.times, spent, status.position, decoding);
 }
 
-/// Prints the cost of each stage. The clocks of stages measure wall-clock time; their ratios divide the processor time of the
-/// threads.
+/// Prints the cost of each stage. `times` contains the wall-clock time of each stage. The processor time of the audio
+/// threads is divided among the stages in the ratio of these times.
 fn stages(times: &StageTimes, spent: Spent, processed: f64, share: Decoding) {
     let [decode, fingerprint, matching] =
         [times.decode, times.fingerprint, times.matching].map(|time| time.as_secs_f64());

@@ -7,7 +7,7 @@ use refrain_benches::music::BenchError;
 use refrain_core::audio::LiveDecoder;
 use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
 
-/// Number of measurements of each stage; the shortest counts.
+/// Number of times that each stage is measured. The shortest time is used.
 const TIMES: usize = 5;
 /// Samples per AAC frame.
 const FRAME: usize = 1024;
@@ -38,7 +38,7 @@ impl Decoding {
     }
 }
 
-/// Runs `work` several times. Returns the shortest time in seconds, and the last result.
+/// Runs `work` [`TIMES`] times. Returns the shortest processor time in seconds, and the last result.
 fn best<T>(mut work: impl FnMut() -> Result<T, BenchError>) -> Result<(f64, T), BenchError> {
     let mut shortest = f64::INFINITY;
     let mut times = 0;
@@ -71,7 +71,7 @@ fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, BenchError> {
     Ok(sound)
 }
 
-/// Pushes audio through a decoder, as if it had this sample rate.
+/// Pushes the mono samples `sound` through a decoder, as if their sample rate were `rate` Hz.
 fn push(sound: &[f32], rate: u32) -> Result<(), BenchError> {
     let mut decoder = LiveDecoder::new();
     for frame in sound.chunks(FRAME) {

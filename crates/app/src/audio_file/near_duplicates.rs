@@ -69,7 +69,8 @@ pub fn shared_audio<E>(
     Ok(found.into_iter().map(|(of, seconds)| NearDuplicate { track: own, of, seconds }).collect())
 }
 
-/// Returns true if the audio that two linked tracks share is more than half of the shorter track.
+/// Returns true if the duration of the shared audio in `link` is more than half of the shorter of the linked tracks
+/// `track` and `of`.
 #[must_use]
 pub fn is_near_duplicate(link: &NearDuplicate, track: &Track, of: &Track) -> bool {
     link.seconds > MIN_SHARED_PART * track.seconds.min(of.seconds)

@@ -13,9 +13,9 @@ const MAX_VALUE_BYTES: usize = 4 << 10;
 /// less than half of this length.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Maximum number of columns of a track that are not known fields. Each response for the track repeats them; together
-/// with [`MAX_VALUE_BYTES`] this limits the metadata in a response to 1 MB. With 128 columns, wide exports of label
-/// systems are refused; with 512, responses can have 2 MB.
+/// Maximum number of additional columns of a track, for which the catalog has no field. Each response for the track
+/// repeats these columns; together with [`MAX_VALUE_BYTES`] this limits the metadata in a response to 1 MB. With 128
+/// columns, wide exports of label systems are refused; with 512, responses can have 2 MB.
 const MAX_EXTRA_COLUMNS: usize = 256;
 
 /// Metadata and rule that were given for a track. A value that was not given is `None`.
@@ -79,7 +79,7 @@ impl Fields {
                 }
                 if extra.len() >= MAX_EXTRA_COLUMNS && !extra.contains_key(name) {
                     return Err(format!(
-                        "more than {MAX_EXTRA_COLUMNS} columns without a field of their own; leave some out"
+                        "more than {MAX_EXTRA_COLUMNS} columns that are not known metadata fields; remove some of them"
                     ));
                 }
                 self.metadata.extra.insert(name.to_owned(), checked);
@@ -88,7 +88,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Returns true if a name is `rule` or that of a known field, in any spelling that [`Self::set`] accepts.
+    /// Returns true if `name` is `rule` or the name of a field of the catalog, such as `title`, in any spelling that
+    /// [`Self::set`] accepts.
     #[must_use]
     pub fn is_known_field(name: &str) -> bool {
         let key = normalized_name(name);

@@ -47,8 +47,8 @@ pub struct Response<'a> {
     song: Option<SongField<'a>>,
 }
 
-/// The best song and its score. The reports of the AWS sample of song identification have these two fields, and
-/// identifyStream does not (docs/deploy.md).
+/// The best song and its score. The reports of the AWS sample of song identification have these two fields, and the
+/// responses of identifyStream do not (docs/deploy.md).
 #[derive(Debug, Serialize)]
 struct SongField<'a> {
     song: Option<&'a str>,

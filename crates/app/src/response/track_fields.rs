@@ -51,7 +51,7 @@ impl ResponseMetadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the value of a name, or `None` if the metadata does not contain this name.
+    /// Returns the value of the pair with the name `name`, or `None` if no pair has this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)

@@ -31,7 +31,8 @@ pub fn worker_name(owner: &str) -> &str {
     owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
 }
 
-/// Returns the text for [`Stream::reason`] of a stream that is quarantined because of its deaths.
+/// Returns the text for [`Stream::reason`] of a stream that is quarantined because [`MAX_WORKER_DEATHS`]
+/// processes died while they began to decode it.
 pub(crate) fn quarantine_reason() -> String {
     format!(
         "quarantined: the process died {MAX_WORKER_DEATHS} times while it began to decode this stream; start the stream \

@@ -16,9 +16,10 @@ use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 /// The result for each track of a batch, in order.
 type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
 
-/// A batch whose commit was sent, with an unknown result. Number, id and time of the first row identify the batch.
+/// A batch whose commit was sent, with an unknown result. Track number, id and time of the first row that the batch
+/// inserted into `tracks` identify the batch.
 struct PendingCommit {
-    /// Number of the first row of the batch.
+    /// Track number of the first row that the batch inserted.
     number: TrackNumber,
     id: TrackId,
     added_at: i64,
@@ -86,7 +87,8 @@ impl PostgresCatalog {
         Ok(pending_commit.take().map(|pending_commit| pending_commit.outcomes).unwrap_or_default())
     }
 
-    /// Checks a track, and prepares it for a batch.
+    /// Prepares `new` for a batch: replaces each NUL in its metadata, encodes its `extra` values, and generates the id
+    /// that the track gets if it is new. Fails with [`CatalogError::Invalid`] if the track cannot be stored.
     pub(super) fn candidate(&self, mut new: NewTrack) -> Result<BatchTrack, CatalogError> {
         if let Some(fault) = new.fault() {
             return Err(self.name.invalid(fault));
@@ -130,8 +132,8 @@ impl PostgresCatalog {
         row::all(&rows, row::track).map_err(|error| self.name.error(error))
     }
 
-    /// Takes new numbers from the sequence. The numbers of transactions that are rolled back are lost, because no
-    /// number is ever assigned twice.
+    /// Takes `count` new track numbers from the sequence of the database. The numbers of transactions that are rolled
+    /// back are lost, because no number is ever assigned twice.
     async fn new_numbers(
         &self,
         connection: &mut PgConnection,

@@ -20,7 +20,7 @@ const END: i16 = -1;
 pub struct CopyRows(Vec<u8>);
 
 impl CopyRows {
-    /// Begins a row with this number of fields. The caller must add each field with [`Self::value`].
+    /// Begins a row of `fields` fields. The caller must add each field with [`Self::value`].
     pub fn row(&mut self, fields: i16) -> &mut Self {
         self.0.extend(fields.to_be_bytes());
         self

@@ -14,9 +14,10 @@ use crate::Fact;
 /// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
 const PROBE_CHANNEL: &str = "refrain_doctor";
 
-/// Maximum time to open a connection that listens and to receive the notification of the check. A later notification
-/// counts as lost. At half this value, notifications of a remote server with TLS can be reported as lost by mistake; at
-/// twice this value, `refrain doctor` takes 6 s behind a pooler, where no notification arrives.
+/// Maximum total time of the check in [`PostgresCatalog::notifications`]: it opens a connection that listens, sends a
+/// notification and receives it. A later notification counts as lost. At half this value, notifications of a remote
+/// server with TLS can be reported as lost by mistake; at twice this value, `refrain doctor` takes 6 s behind a pooler,
+/// where no notification arrives.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Channel that writers notify in the transaction of their change.
@@ -94,8 +95,8 @@ impl PostgresCatalog {
     }
 }
 
-/// Listens until the task is aborted. After a failure, connects again; callers that wait for a change poll in the
-/// meantime.
+/// Listens until the task is aborted. After a failure, connects again after [`RECONNECT_PAUSE`]; until the new
+/// connection listens, callers that wait for a change poll every [`POLL_INTERVAL`].
 async fn listen(options: PgConnectOptions, notified: watch::Sender<()>) {
     let mut is_logged = false;
     loop {
@@ -108,7 +109,8 @@ async fn listen(options: PgConnectOptions, notified: watch::Sender<()>) {
                 catalog = PostgresName::new(&options).url,
                 %error,
                 poll_seconds = POLL_INTERVAL.as_secs(),
-                "cannot LISTEN for changes of the catalog, polling until it works"
+                retry_seconds = RECONNECT_PAUSE.as_secs(),
+                "cannot LISTEN for changes of the catalog, polling the catalog and retrying LISTEN until it succeeds"
             );
             is_logged = true;
         }

@@ -88,7 +88,7 @@ fn not_upgraded(before: SchemaState, error: CatalogError) -> CatalogError {
     CatalogError::TooOld { catalog, found, supported: SUPPORTED_SCHEMA, detail }
 }
 
-/// Reads the identity that the first migration generated.
+/// Reads the identity of the catalog, which the first migration generated.
 async fn identity(connection: &mut PgConnection, name: &PostgresName) -> Result<u128, CatalogError> {
     let sql = "SELECT value FROM refrain.meta WHERE name = 'identity'";
     let row = connection.fetch_optional(once(sql)).await;

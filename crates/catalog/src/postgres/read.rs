@@ -140,7 +140,7 @@ impl PostgresCatalog {
     }
 }
 
-/// Returns track numbers as one parameter, an array.
+/// Converts track numbers to an array, which a query binds as one parameter.
 pub(super) fn as_parameter(numbers: &[TrackNumber]) -> Vec<i64> {
     numbers.iter().map(|number| i64::from(number.0)).collect()
 }

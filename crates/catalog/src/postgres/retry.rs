@@ -59,8 +59,9 @@ impl PostgresCatalog {
         }
     }
 
-    /// Makes one attempt, with a time limit if statements have one. A network can drop all packets without an error,
-    /// and TCP itself reports a failure only after a quarter of an hour.
+    /// Makes one attempt of `call`. If the statement timeout is not zero, the attempt fails after twice the sum of
+    /// [`PostgresSettings::acquire_timeout`](crate::PostgresSettings::acquire_timeout) and the statement timeout. A
+    /// network can drop all packets without an error, and TCP itself reports a failure only after a quarter of an hour.
     pub(super) async fn attempt<T>(
         &self,
         call: impl Future<Output = Result<T, CatalogError>>,

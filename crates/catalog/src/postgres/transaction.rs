@@ -115,7 +115,7 @@ impl PostgresCatalog {
     }
 
     /// Begins a transaction and takes the writers' lock, waiting for other writers up to the lock timeout. The
-    /// following statements see all changes of these writers, because each statement takes a new snapshot.
+    /// following statements read all changes of these writers, because each statement takes a new snapshot.
     pub(super) async fn begin_writing(&self) -> Result<Transaction, CatalogError> {
         let transaction = Transaction::begin(&self.pool, self.begin.write.clone()).await;
         transaction.map_err(|error| self.name.error(error))

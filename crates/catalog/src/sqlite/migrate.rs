@@ -72,7 +72,7 @@ pub(super) async fn require_current(
     }
 }
 
-/// Reads the identity that the first migration generated.
+/// Reads the identity of the catalog, which the first migration generated.
 pub(super) async fn identity(
     connection: &mut SqliteConnection,
     name: &SqliteName,
@@ -115,7 +115,7 @@ async fn inspect(connection: &mut SqliteConnection, name: &SqliteName) -> Result
 }
 
 /// Turns on the write-ahead log, which is a persistent setting. SQLite does not wait for locks during this change, so
-/// the attempt is repeated.
+/// up to [`MAX_LOCK_ATTEMPTS`] attempts are made.
 async fn use_write_ahead_log(
     connection: &mut SqliteConnection,
     name: &SqliteName,

@@ -32,7 +32,8 @@ took longer than service.drain_seconds.";
 pub(crate) struct ServeArgs {
     /// Set the roles of this process, separated by commas. Default: service.roles in the settings
     ///
-    /// Without the flag and the setting, the process has all roles that have their queue or address.
+    /// Without the flag and the setting, the process has the role monitor, and all other roles whose queue or address
+    /// is set.
     #[arg(long, value_name = "ROLES", value_delimiter = ',', help_heading = headings::SERVICE)]
     pub(crate) role: Vec<Role>,
 }

@@ -126,7 +126,8 @@ impl CommandContext {
         IndexFollower::start(index_sync, listener)
     }
 
-    /// Closes the catalog and lets the database clean up its files, if it can.
+    /// Closes the catalog. If no other process uses an SQLite catalog, its write-ahead log is merged into the catalog
+    /// file.
     pub(crate) fn close(self) -> Result<()> {
         Ok(self.wait(self.catalog.close())?)
     }

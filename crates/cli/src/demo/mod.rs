@@ -116,7 +116,7 @@ fn index_songs(folder: &Path, context: &CommandContext, settings: &Settings, out
     Ok(())
 }
 
-/// The objects that are needed to identify a scene.
+/// The folder, catalog, settings and searcher with which the scenes of the demo are identified.
 struct DemoRun<'a> {
     folder: &'a Path,
     context: &'a CommandContext,

@@ -11,7 +11,7 @@ use crate::output::{Output, clean, redact_secrets};
 /// their own line.
 const NAME_WIDTH: usize = 20;
 
-/// The result of one check: its name, its level (ok, warning or failed), what was found, and advice for the user.
+/// The result of one check: its name, its level (ok, warning or failed), the finding as text, and advice for the user.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     name: &'static str,

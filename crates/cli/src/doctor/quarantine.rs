@@ -8,7 +8,8 @@ use super::check::{Check, HealthReport};
 use crate::context::CommandContext;
 
 /// Maximum number of quarantined inputs that are listed by name. The line then has about 300 characters and is readable
-/// on a terminal. Further inputs are only counted; `refrain streams list --all` lists all of them.
+/// on a terminal. Further inputs are only counted. `refrain streams list --all` lists all quarantined streams, but not
+/// the quarantined objects.
 const MAX_NAMES: usize = 5;
 
 /// Maximum number of rows per database query. A row has a few hundred bytes, so a page takes about 0.2 MB. Smaller

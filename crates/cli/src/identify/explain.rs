@@ -82,8 +82,8 @@ fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
     )
 }
 
-/// Returns the title of a track, followed by the artist in parentheses if it is known. A track without a title is named
-/// by its file.
+/// Returns the title of a track, followed by the artist in parentheses if the track has one. A track without a title is
+/// named by its file.
 pub(crate) fn title(track: &Track) -> String {
     let song = song(track);
     match &track.metadata.artist {

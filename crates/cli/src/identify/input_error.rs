@@ -30,7 +30,9 @@ impl InputError {
 
     /// Creates the error for the input `name` if its processing panicked.
     pub(crate) fn internal(name: &str) -> Self {
-        let message = format!("{name}: internal error, a bug in refrain; please report it with the file");
+        let message = format!(
+            "{name}: the thread that processed it panicked, a bug in refrain; please report it with the file"
+        );
         Self { code: INTERNAL, message }
     }
 

@@ -38,7 +38,8 @@ pub(crate) use response::response;
 /// more often; with twice as many, the cache takes 20 MB.
 const MAX_CACHED_TRACKS: usize = 10_000;
 
-/// Options that select the output, and values that explanations need.
+/// Options that select the output of `identify`, and two values that its explanations quote: the accepted
+/// false-positive rate and the number of searchable tracks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DisplayOptions {
     pub(crate) all: bool,

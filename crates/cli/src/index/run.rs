@@ -234,9 +234,9 @@ impl<'a> IndexRun<'a> {
         }
         // The list is emptied first, so that a failed comparison is not repeated at the end of the command.
         let batch = std::mem::take(uncompared);
-        searcher
-            .refresh()
-            .context("the tracks are in the catalog, but the index cache could not be updated")?;
+        searcher.refresh().context(
+            "the tracks are in the catalog, but not in the index cache; the next search updates the cache",
+        )?;
         in_order(
             batch.len(),
             self.settings.jobs,
@@ -265,7 +265,10 @@ impl<'a> IndexRun<'a> {
 }
 
 fn internal(file: &SourceFile) -> anyhow::Error {
-    anyhow::anyhow!("{}: internal error, a bug in refrain; please report it with the file", file.source)
+    anyhow::anyhow!(
+        "{}: the thread that indexed it panicked, a bug in refrain; please report it with the file",
+        file.source
+    )
 }
 
 fn decoded(indexed: &Result<IndexedFile>) -> f64 {

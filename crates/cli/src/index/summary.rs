@@ -10,7 +10,8 @@ pub(crate) struct Summary {
     pub(crate) replaced: usize,
     pub(crate) unchanged: usize,
     pub(crate) failed: usize,
-    /// Number of files with known content whose metadata or rule changed. They are also counted in `unchanged`.
+    /// Number of files that the catalog already has with the same content, but whose metadata or rule changed. They are
+    /// also counted in `unchanged`.
     pub(crate) metadata_changed: usize,
     /// Number of added or replaced files of which parts could not be read.
     pub(crate) damaged: usize,

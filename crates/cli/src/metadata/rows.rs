@@ -83,17 +83,26 @@ impl MetadataFile {
             // If a row has both, only the path is used, because several files can have the same ISRC.
             (Some(file), _) => {
                 if file.file_name().is_none() {
-                    return Err(format!("{:?} is not a file name", file.display().to_string()));
+                    return Err(format!(
+                        "{:?} is not the path of a file; correct or remove it",
+                        file.display().to_string()
+                    ));
                 }
                 if let Some(&other) = self.by_path.get(&file) {
-                    return Err(format!("{:?} is on line {} already", file, self.rows[other].line));
+                    return Err(format!(
+                        "{:?} is on line {} already; remove one of the two lines",
+                        file, self.rows[other].line
+                    ));
                 }
                 self.by_path.insert(file, row);
                 self.rows.push(MetadataRow { line, fields, used: AtomicBool::new(false) });
             }
             (None, Some(isrc)) => {
                 if let Some(&other) = self.by_isrc.get(&isrc) {
-                    return Err(format!("{isrc} is on line {} already", self.rows[other].line));
+                    return Err(format!(
+                        "{isrc} is on line {} already; remove one of the two lines",
+                        self.rows[other].line
+                    ));
                 }
                 self.by_isrc.insert(isrc, row);
                 self.rows.push(MetadataRow { line, fields, used: AtomicBool::new(false) });

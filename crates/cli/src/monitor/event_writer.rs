@@ -99,7 +99,12 @@ impl<'a> EventWriter<'a> {
         let track = match self.track(detection).await {
             RetryOutcome::Done(Some(track)) => track,
             RetryOutcome::Done(None) => {
-                tracing::warn!(stream = self.id, airing = %detection.id, "detected song was removed from the catalog, event dropped");
+                tracing::warn!(
+                    stream = self.id,
+                    event = detection.kind.as_str(),
+                    airing = %detection.id,
+                    "the detected song was removed from the catalog, dropping the event"
+                );
                 return Ok(());
             }
             RetryOutcome::TimedOut => {
@@ -155,7 +160,11 @@ impl<'a> EventWriter<'a> {
             let written = tokio::task::spawn_blocking(move || folder.write(&id, &json)).await;
             let error = match written {
                 Ok(Ok(path)) => {
-                    tracing::debug!(stream = self.id, path = %path.display(), "response written");
+                    tracing::debug!(
+                        stream = self.id,
+                        path = %path.display(),
+                        "event of the stream written to a response file"
+                    );
                     self.last_failure = None;
                     return;
                 }

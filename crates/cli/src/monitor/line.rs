@@ -92,7 +92,7 @@ pub(super) fn log_event(id: &str, detection: &Detection, track: &Track) {
         epoch_seconds = detection.epoch(),
         seconds = detection.detected.query_end - detection.detected.query_start,
         false_positive_probability = detection.detected.false_positive_probability,
-        "song"
+        "event of a detected song"
     );
 }
 

@@ -227,22 +227,37 @@ fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Ou
     }
 }
 
-/// Logs that the index has applied changes of the catalog, that it can no longer follow the catalog, or that it follows
-/// the catalog again.
+/// Logs the event `what`: the index has applied changes of the catalog, changes of the catalog cannot be read, or they
+/// can be read after such a failure.
 fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
     use refrain_index_sync::FollowEvent;
     match what {
         FollowEvent::Changed(done) => {
-            tracing::info!(added = done.added, removed = done.removed, "catalog changed, index updated");
+            tracing::info!(
+                added = done.added,
+                removed = done.removed,
+                "tracks that were added to or removed from the catalog updated in the index"
+            );
             for skipped in &done.skipped {
-                tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track cannot be searched, skipping it");
+                tracing::warn!(
+                    track = skipped.track.0,
+                    reason = %skipped.reason,
+                    "fingerprint of the track cannot be read, leaving the track out of the index"
+                );
             }
         }
         // Only the first failure of an outage is logged, because an outage can last for hours.
-        FollowEvent::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index and retrying");
+        FollowEvent::Failed { error, failures: 1, pause, .. } => {
+            tracing::warn!(
+                %error,
+                first_retry_seconds = pause.as_secs_f64(),
+                "cannot update the index with changes of the catalog; searching without the newest tracks, \
+                 and retrying with growing pauses, which is not logged, until it succeeds"
+            );
         }
-        FollowEvent::Recovered => tracing::info!("reading changes of the catalog again"),
+        FollowEvent::Recovered => {
+            tracing::info!("index updated with all changes of the catalog after the failure that was logged");
+        }
         _ => {}
     }
 }

@@ -17,14 +17,15 @@ pub(super) const TOLERANCE_MS: f64 = 1000.0 * TOLERANCE_TICKS / TICKS_PER_SECOND
 /// Cents per octave.
 const CENTS_PER_OCTAVE: f64 = 1200.0;
 
-/// A peak of the song, at the place in the input where the match expects it.
+/// A peak of the song, with the time and frequency at which the match expects it in the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ExpectedPeak {
     /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
     /// Expected frequency in the input, in hertz.
     pub(super) hertz: f64,
-    /// True if the input has a peak within the tolerance of this place.
+    /// True if the input has a peak within [`TOLERANCE_TICKS`] and [`TOLERANCE_STEPS`] of the expected time and
+    /// frequency.
     pub(super) found: bool,
 }
 

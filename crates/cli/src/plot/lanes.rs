@@ -13,13 +13,13 @@ use super::draw::{Area, PictureTheme, mark};
 /// so two lanes are usually sufficient. Four lanes take 120 of 900 pixels; with eight, the spectrogram would be too low
 /// to read. Songs without a lane are counted in the heading.
 const MAX_LANES: usize = 4;
-/// Height of a lane, in pixels at the natural size, like all lengths below.
+/// Height of a lane, in pixels at the natural size of a picture (1600 × 900), like all lengths below.
 const LANE_HEIGHT: f64 = 30.0;
-/// Height of a bar in a lane.
+/// Height of a bar in a lane, in pixels at the natural size.
 const BAR_HEIGHT: f64 = 26.0;
-/// Height of the text in a bar.
+/// Height of the text in a bar, in pixels at the natural size.
 const TEXT_HEIGHT: f64 = 17.0;
-/// Distance of the text from the left end of the bar.
+/// Distance of the text from the left end of the bar, in pixels at the natural size.
 const INDENT: f64 = 8.0;
 
 /// The bar of a song that was found.

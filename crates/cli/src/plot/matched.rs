@@ -18,29 +18,30 @@ use super::histogram;
 use super::peaks::{coordinates, fitting_rank_limit, within};
 
 /// Title: height of its text and distance from the top of the picture. This and all other lengths are in pixels at the
-/// natural size.
+/// natural size of a picture (1600 × 900).
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Line of values below the title: height of its text and distance from the top of the picture.
+/// Line of values below the title: height of its text and distance from the top of the picture, in pixels at the
+/// natural size.
 const FACTS: (f64, f64) = (17.0, 53.0);
-/// Height of the heading, which consists of the title and the line of values.
+/// Height of the heading, which consists of the title and the line of values, in pixels at the natural size.
 const HEADING: f64 = 82.0;
-/// Distance of the contents from the edges of the picture.
+/// Distance of the contents from the edges of the picture, in pixels at the natural size.
 const MARGIN: f64 = 24.0;
-/// Height of the text of a caption above a panel.
+/// Height of the text of a caption above a panel, in pixels at the natural size.
 const CAPTION: f64 = 16.0;
-/// Distance of a caption from the top of its panel.
+/// Distance of a caption from the top of its panel, in pixels at the natural size.
 const CAPTION_TOP: f64 = 8.0;
-/// Height that is reserved for a caption.
+/// Height that is reserved for a caption, in pixels at the natural size.
 const CAPTION_SPACE: f64 = 34.0;
-/// Height that is reserved above the upper panel for the axis with times in the song.
+/// Height that is reserved above the upper panel for the axis with times in the song, in pixels at the natural size.
 const SONG_AXIS_SPACE: f64 = 34.0;
-/// Width of the column of histograms at the right.
+/// Width of the column of histograms at the right, in pixels at the natural size.
 const COLUMN: f64 = 250.0;
 /// Fraction of the height below the heading that the upper panel takes.
 const UPPER_FRACTION: f64 = 0.62;
-/// Radius of the dots of the peaks of the song.
+/// Radius of the dots of the peaks of the song, in pixels at the natural size.
 const DOT: f64 = 3.6;
-/// Radius of the dots of the peaks of the input.
+/// Radius of the dots of the peaks of the input, in pixels at the natural size.
 const GHOST_DOT: f64 = 1.8;
 /// Area of the panel per expected peak, in pixels, below which the dots of expected peaks are drawn smaller. A dot has
 /// about 40 pixels, so with this area the dots cover a tenth of the panel. With 200, dots overlap before they become

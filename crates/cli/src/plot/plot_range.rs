@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use anyhow::{Result, bail};
 
-/// Default length of a spectrogram in seconds. At the natural width, a second then has about 48 pixels. With 60 s, it
-/// would have 24 pixels, and the rings of neighbouring peaks would overlap.
+/// Default length of a spectrogram in seconds. At the natural width of a picture (1600 pixels), a second then has about
+/// 48 pixels. With 60 s, it would have 24 pixels, and the rings of neighbouring peaks would overlap.
 const DEFAULT_SECONDS: f64 = 30.0;
 /// Maximum length in seconds of the detail of a match, in which its peaks are drawn one by one. With 40 s, the dots
-/// would overlap at the natural size.
+/// would overlap at the natural size of a picture (1600 × 900 pixels).
 const MAX_DETAIL_SECONDS: f64 = 20.0;
 /// Minimum length of an axis in seconds. Without it, if `--from` and `--to` select a very short part of a match, the
 /// ticks of the axis would be closer than the resolution of a peak.
@@ -57,7 +57,8 @@ impl PlotRange {
     }
 }
 
-/// Returns the range from `from` to `to`, with a later end if it is shorter than an axis may be.
+/// Returns the range from `from` to `to`, in seconds. If it is shorter than [`MIN_AXIS_SECONDS`], the end is later than
+/// `to`.
 pub(super) fn widened(from: f64, to: f64) -> Range<f64> {
     from..to.max(from + MIN_AXIS_SECONDS)
 }

@@ -89,7 +89,11 @@ impl Plotter<'_> {
         result.seconds = sound.constellation.seconds;
         result.notes.extend(damage(&sound.report).map(|damage| format!("{}: {damage}", input.name())));
         let Some(shown) = self.plot_range.of_input(result.seconds) else {
-            bail!("{}: the input ends at {}, before --from", input.name(), clock(result.seconds));
+            bail!(
+                "{}: the input ends at {}, before --from; use an earlier --from",
+                input.name(),
+                clock(result.seconds)
+            );
         };
         let matches = self
             .searcher

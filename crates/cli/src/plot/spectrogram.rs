@@ -18,23 +18,25 @@ use super::peaks::{coordinates, fitting_rank_limit, within};
 use crate::output::clock;
 
 /// Title: height of its text and distance from the top of the picture. This and all other lengths are in pixels at the
-/// natural size.
+/// natural size of a picture (1600 × 900).
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Line below the title: height of its text and distance from the top of the picture.
+/// Line below the title: height of its text and distance from the top of the picture, in pixels at the natural size.
 const FACTS: (f64, f64) = (16.0, 54.0);
-/// Distance of the contents from the edges of the picture.
+/// Distance of the contents from the edges of the picture, in pixels at the natural size.
 const MARGIN: f64 = 24.0;
-/// Height of the heading, which consists of the title and the line below it.
+/// Height of the heading, which consists of the title and the line below it, in pixels at the natural size.
 const HEADING: f64 = 86.0;
-/// Distance between the parts of the picture.
+/// Distance between the parts of the picture, in pixels at the natural size.
 const GAP: f64 = 8.0;
-/// Width that is reserved at the right for the scale of levels.
+/// Width that is reserved at the right for the scale of levels, in pixels at the natural size.
 const SCALE: f64 = 100.0;
-/// Width of the colours in the scale of levels.
+/// Width of the colours in the scale of levels, in pixels at the natural size.
 const SCALE_WIDTH: f64 = 20.0;
-/// Radius of the rings. They mark the peaks that a fingerprint of reference density keeps.
+/// Radius of the rings, in pixels at the natural size. The rings mark the peaks that a fingerprint of reference density
+/// keeps.
 const RING: f64 = 4.0;
-/// Radius of the dots. They mark the additional peaks that a fingerprint of query density keeps.
+/// Radius of the dots, in pixels at the natural size. The dots mark the additional peaks that a fingerprint of query
+/// density keeps.
 const DOT: f64 = 1.6;
 /// Minimum area of the spectrogram per ring, in pixels at the natural size. More rings would hide the spectrogram. A
 /// ring with its shadow is 10 pixels wide, so with this area the rings cover a tenth of the spectrogram. 30 s of music,

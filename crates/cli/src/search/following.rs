@@ -21,11 +21,11 @@ pub(crate) struct IndexChanges {
     pub(crate) notes: Vec<String>,
 }
 
-/// A local index that is updated in the background, and the changes that were not yet returned.
+/// A local index that is updated in the background, and the changes that [`Self::index_changes`] has not returned yet.
 pub(super) struct FollowingIndex {
     follower: IndexFollower,
     index_changes: Arc<Mutex<IndexChanges>>,
-    /// Lock of the search that rebuilds a damaged index.
+    /// Held by a search while it rebuilds a damaged index, so that searches on other threads wait for the rebuild.
     rebuild_lock: Mutex<()>,
 }
 

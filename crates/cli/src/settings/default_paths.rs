@@ -36,7 +36,7 @@ pub(super) fn cache_name(address: &Address) -> String {
 }
 
 /// Returns a folder by the XDG rules: the path in the variable `name`, or else `below_home` in the home folder. Empty
-/// and relative paths count as missing. Returns `None` if the home folder is not known either.
+/// and relative paths count as missing. Returns `None` if the variable `HOME` is missing too.
 fn folder(variables: &[(OsString, OsString)], name: &str, below_home: &str) -> Option<PathBuf> {
     let get = |name: &str| {
         let value = &variables.iter().find(|(key, _)| key == name)?.1;

@@ -32,7 +32,9 @@ pub(super) fn secret(
         (None, None) => return Ok(None),
     };
     if text.is_empty() {
-        bail!("the secret of {variable} is empty; write the secret to its file, or remove the file");
+        bail!(
+            "the file that is set instead of {variable} is empty; write the secret to it, or remove its setting"
+        );
     }
     Ok(Some(Secret::new(text)))
 }

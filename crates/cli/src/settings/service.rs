@@ -133,8 +133,8 @@ impl Settings {
         })
     }
 
-    /// Returns the roles of the process. If `named` is `None`, these are monitor, and the roles whose queue or address
-    /// is set.
+    /// Returns the roles of the process. If `named` is `None`, these are the role monitor, and all other roles whose
+    /// queue or address is set.
     fn roles(&self, named: Option<&[Role]>) -> Result<Roles> {
         let queues = &self.layer.queues;
         let Some(named) = named else {

@@ -140,8 +140,8 @@ struct StreamListRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<f64>,
     attempts: u32,
-    /// Number of deaths that count towards quarantine: those of the worker process or those of the decoder, whichever
-    /// is higher.
+    /// Deaths that count towards the quarantine of the stream: those of its worker processes or those of its decoder,
+    /// whichever number is higher.
     deaths: u32,
     quarantined: bool,
 }
@@ -180,7 +180,8 @@ fn cells(stream: &Stream, now: i64) -> [String; 8] {
     ]
 }
 
-/// Returns the number of deaths that count towards quarantine, or `-` if none exist.
+/// Returns the number of deaths that count towards the quarantine of the stream ([`Stream::max_deaths`]), or `-` if it
+/// is 0.
 fn deaths(stream: &Stream) -> String {
     match stream.max_deaths() {
         0 => "-".to_owned(),

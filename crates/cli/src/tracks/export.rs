@@ -100,7 +100,7 @@ fn write(
     // If the reader panics, the pages end as well, so the end of the pages alone does not mean success.
     context
         .wait(reading)
-        .context("cannot read the tracks: internal error, a bug in refrain; please report it")?;
+        .context("the task that reads the tracks panicked, a bug in refrain; please report it")?;
     if let Some(last) = last {
         write_links(context, last, &mut writer, &mut line)?;
     }

@@ -155,7 +155,7 @@ impl ExportVerifier {
     /// Parses a line after the header and verifies its checksum.
     ///
     /// # Errors
-    /// If the line is damaged, or if this program does not know its values.
+    /// If the line is damaged, or if it contains values that this program does not support.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<ExportContent> {
         let line: Option<ExportLine> = serde_json::from_slice(line).ok();
         let line =
@@ -198,7 +198,8 @@ impl ExportVerifier {
 fn verified<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
     // The raw text is hashed, because parsing and formatting could change numbers and spaces.
     ensure!(checksum(text) == written, "damaged: the checksum is wrong");
-    serde_json::from_str(text.get()).context("written by another program: the values are unknown")
+    serde_json::from_str(text.get())
+        .context("written by another program: refrain does not support its values")
 }
 
 /// Returns the checksum of a content, computed from its raw text.

@@ -70,7 +70,7 @@ pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
     }
 }
 
-/// Returns an AudioSpecificConfig that describes only this core.
+/// Returns an AudioSpecificConfig that describes only `core`.
 pub(super) fn write_core(core: Core) -> Box<[u8]> {
     let channels = u64::from(core.channels);
     let index = AAC_RATES.iter().position(|&rate| rate == core.rate);

@@ -12,7 +12,7 @@ pub enum ClockSource {
 }
 
 impl ClockSource {
-    /// Returns the name that responses contain: `programDateTime` or `arrival`.
+    /// Returns the name of this source in JSON responses: `programDateTime` or `arrival`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -196,7 +196,8 @@ pub fn display_name(path: &Path) -> String {
     name
 }
 
-/// Returns an error if the first bytes identify an unsupported format or cannot be parsed safely.
+/// Returns an error if `head`, the first bytes of the source, identifies an unsupported format or cannot be parsed
+/// safely. `name` is the name of the source in the error.
 fn check_head(head: &[u8], name: &str) -> Result<(), AudioError> {
     if let Some(codec) = sniff::unsupported(head) {
         return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
@@ -207,7 +208,8 @@ fn check_head(head: &[u8], name: &str) -> Result<(), AudioError> {
     }
 }
 
-/// Returns true if a file that could not be read with seeking may still be readable as a stream from its start.
+/// Returns true if a source that could not be read with seeking because of `error` may still be readable as a stream
+/// from its start.
 fn can_retry_as_stream(error: &AudioError) -> bool {
     matches!(
         error,

@@ -11,7 +11,7 @@ pub(super) const MIN_CHUNK_SAMPLES: usize = 8_192;
 /// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.
 #[derive(Default)]
 pub(super) struct ResamplingBuffer {
-    /// Resampled audio at 44.1 kHz. The owner of the buffer clears it after use.
+    /// Resampled audio at 44.1 kHz. The owner of the `ResamplingBuffer` clears this vector after use.
     pub(super) ready: Vec<f32>,
     resampler: Option<Resampler>,
 }

@@ -31,9 +31,9 @@ pub(super) fn reject_reason(head: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Returns the depth of nested frames in an ID3v2 tag, as far as the head contains the tag. Only chapters (CHAP) and
-/// tables of contents (CTOC) contain frames (ID3v2 Chapter Frame Addendum 1.0). Nested frames are found by their names,
-/// and their sizes are ignored, because some parsers also descend into frames with a wrong size.
+/// Returns the depth of nested frames in the part of an ID3v2 tag that `head` contains; 0 without nested frames. Only
+/// chapters (CHAP) and tables of contents (CTOC) contain frames (ID3v2 Chapter Frame Addendum 1.0). Nested frames are
+/// found by their names, and their sizes are ignored, because some parsers also descend into frames with a wrong size.
 fn id3_depth(head: &[u8]) -> usize {
     /// Length in bytes of a frame header: identifier, size and flags.
     const FRAME_HEADER: usize = 10;

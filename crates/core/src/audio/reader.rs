@@ -22,8 +22,8 @@ const MAX_CONSECUTIVE_DAMAGE: u32 = 4_096;
 const TRUNCATION_SECONDS: f64 = 0.25;
 const TRUNCATION_RATIO: f64 = 0.01;
 /// Maximum difference in seconds between declared and decoded length that does not count as lost audio: less than two
-/// frames. At half this value, an encoder delay is reported as lost audio. At twice this value, the loss of three
-/// frames is not reported.
+/// frames of MP3 or AAC, which take about 25 ms each. At half this value, an encoder delay is reported as lost audio.
+/// At twice this value, the loss of three frames is not reported.
 const ROUNDING_SECONDS: f64 = 0.04;
 
 /// Decodes one file or stream to 44.1 kHz mono, chunk by chunk.

@@ -200,8 +200,8 @@ fn text_of(value: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the text without surrounding white space and zero bytes, cut to at most `limit` bytes. The flag is true if
-/// the text was cut.
+/// Returns `text` without surrounding white space and zero bytes, cut to at most `limit` bytes. The flag is true if the
+/// text was cut.
 fn shorten(text: &str, limit: usize) -> (&str, bool) {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (&text[..text.floor_char_boundary(limit)], text.len() > limit)

@@ -43,9 +43,9 @@ pub struct Constellation {
     pub seconds: f64,
     /// Peaks in order of time, then frequency.
     pub peaks: Vec<Peak>,
-    /// Masking depths of a query, for the comparison with peaks that the query lacks. Empty if not known: for
-    /// references, live streams and queries of more than 2 hours, and after reading the packed form, which does not
-    /// contain them.
+    /// Masking depths of a query, for the comparison with peaks that the query lacks. Empty if the depths were not
+    /// computed: for references, live streams and queries of more than 2 hours, and after reading the packed form,
+    /// which does not contain them.
     pub relief: Relief,
 }
 

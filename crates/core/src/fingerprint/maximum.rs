@@ -1,8 +1,8 @@
 //! Running maxima: the maximum of each value of a row and its neighbours.
 
-/// Writes to each place of `out` the maximum of `row` over ±`REACH` neighbours. `REACH` must be 1, 3, 7, 15 or another
-/// power of two minus one. The maxima of 2 values, of 4 values and so on are computed first; two overlapping ranges
-/// then give the result. `work` is a buffer. All slices must have the same length.
+/// Writes to each element of `out` the maximum of `row` over ±`REACH` neighbours. `REACH` must be 1, 3, 7, 15 or
+/// another power of two minus one. The maxima of 2 values, of 4 values and so on are computed first; two overlapping
+/// ranges then give the result. `work` is a buffer. All slices must have the same length.
 pub(super) fn running_maximum<const REACH: usize>(row: &[f32], work: &mut [f32], out: &mut [f32]) {
     const { assert!((REACH + 1).is_power_of_two()) };
     let n = row.len();
@@ -19,7 +19,8 @@ pub(super) fn running_maximum<const REACH: usize>(row: &[f32], work: &mut [f32],
     raise(&mut out[REACH..], work);
 }
 
-/// Replaces each value of `row` by the value at the same place of `other` if that is larger. `other` may be longer.
+/// Replaces each value of `row` by the value of `other` at the same index if the value of `other` is larger. `other`
+/// may be longer.
 pub(super) fn raise(row: &mut [f32], other: &[f32]) {
     row.iter_mut().zip(other).for_each(|(a, b)| *a = a.max(*b));
 }

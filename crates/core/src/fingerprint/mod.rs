@@ -114,8 +114,8 @@ impl PeakPipeline {
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
 
-    /// Returns the time in ticks before which all peaks are known. The interpolated time of a peak is at most half a
-    /// frame away from its frame, so half a frame is subtracted.
+    /// Returns the time in ticks before which all peaks have been found. The interpolated time of a peak is at most
+    /// half a frame away from its frame, so half a frame is subtracted.
     fn ready_until(&self) -> u32 {
         self.thinning
             .decided()
@@ -164,7 +164,8 @@ impl Fingerprinter {
         decimator.push(samples, |block| spectrogram.push(block, |row| pipeline.row(row)));
     }
 
-    /// Returns the time in ticks before which all peaks are known: about 0.6 s before the end of the pushed audio.
+    /// Returns the time in ticks before which all peaks have been found: about 0.6 s before the end of the pushed
+    /// audio.
     #[must_use]
     pub fn ready_until(&self) -> u32 {
         self.pipeline.ready_until()

@@ -30,7 +30,8 @@ pub(crate) struct PeakCandidate {
     pub(crate) frequency: u16,
 }
 
-/// Finds local maxima in the rows of a spectrogram. The candidates of a frame are known two frames after its row.
+/// Finds local maxima in the rows of a spectrogram. The candidates of a frame are found when the row of the second
+/// frame after it is pushed.
 pub(crate) struct PeakFinder {
     /// Ring buffer of the last `ROWS` rows. `maxima` contains the maxima of the same rows over `PEAK_RADIUS_BINS`.
     rows: [Vec<f32>; ROWS],

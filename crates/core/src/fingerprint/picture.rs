@@ -98,7 +98,7 @@ struct ColumnMerger {
 
 impl PictureBuilder {
     /// Creates a builder for the section from `from` to `to`, in seconds from the start of the audio. The picture has
-    /// at most `max_columns` columns (at least 2).
+    /// at most `max_columns` columns; values below 2 count as 2.
     #[must_use]
     pub fn new(from: f64, to: f64, max_columns: usize) -> Self {
         let first = (from * FRAMES_PER_SECOND).floor().max(0.0) as u64;

@@ -42,7 +42,7 @@ const MAX_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW_BINS.is_multiple_of(2));
 
 /// Masking depths of a query: for every frame and bin, how far the power is below the loudest power nearby, in 16 steps
-/// of 3 dB. Empty if the depths are not known.
+/// of 3 dB. Empty if the depths were not computed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relief {
     /// Depths by frame, then bin. A byte contains two bins, the lower bin in its lower half.
@@ -50,7 +50,7 @@ pub struct Relief {
     cells: Vec<u8>,
 }
 
-/// The relief of audio whose depths are not known.
+/// The empty relief, for audio whose depths were not computed.
 pub(crate) static UNKNOWN: Relief = Relief { cells: Vec::new() };
 
 impl std::fmt::Debug for Relief {
@@ -60,14 +60,15 @@ impl std::fmt::Debug for Relief {
 }
 
 impl Relief {
-    /// Returns true if no depths are known.
+    /// Returns true if this relief contains no depths.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// Returns the depth at a time (ticks) and a frequency (steps), from 0 to [`MAX_DEPTH`]. It is the depth of the
-    /// loudest of nine places: the given one and its eight neighbours. Returns [`MAX_DEPTH`] outside of the query.
+    /// Returns the depth at `time` (ticks) and `frequency` (steps), from 0 to [`MAX_DEPTH`]: the depth of the loudest
+    /// of nine places, which are the frame and bin nearest to `time` and `frequency`, and the eight neighbours. Returns
+    /// [`MAX_DEPTH`] outside of the query.
     pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
         let index = Self::frame(time) * ROW_BINS + bin;
@@ -76,7 +77,7 @@ impl Relief {
         pair.map_or(MAX_DEPTH, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
     }
 
-    /// Returns the frame at a time (ticks).
+    /// Returns the number of the frame whose middle is nearest to `time` (ticks).
     pub(crate) fn frame(time: f64) -> usize {
         (time / f64::from(TICKS_PER_FRAME)).round() as usize
     }
@@ -231,7 +232,7 @@ mod tests {
         (0..n).map(|t| (0..ROW_BINS).map(|b| power(t * ROW_BINS + b)).collect()).collect()
     }
 
-    /// Returns the maximum over ranges of frames and bins, both ends included.
+    /// Returns the maximum of `rows` over ranges of frames and bins, given as first and last number, both included.
     fn loudest(rows: &[Vec<f32>], frames: (usize, usize), bins: (usize, usize)) -> f32 {
         let rows = &rows[frames.0.min(rows.len())..(frames.1 + 1).min(rows.len())];
         rows.iter().flat_map(|row| &row[bins.0..(bins.1 + 1).min(ROW_BINS)]).fold(0.0, |a, b| a.max(*b))

@@ -50,7 +50,7 @@ impl Thinning {
     }
 
     /// Ranks every candidate whose neighbourhood is complete, if `frames` frames were searched for candidates. Passes
-    /// each candidate below the limit to `sink`, with its rank.
+    /// each candidate whose rank is below the limit to `sink`, with the rank.
     pub(crate) fn advance(&mut self, frames: u32, mut sink: impl FnMut(PeakCandidate, u8)) {
         while self.next + NEIGHBORHOOD_FRAMES < frames {
             self.decide(self.next, &mut sink);

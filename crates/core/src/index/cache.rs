@@ -228,7 +228,7 @@ impl Cache {
         }
     }
 
-    /// Reads the manifest and the runs. Returns false if the manifest does not exist.
+    /// Reads the manifest and opens its runs. Returns false, and changes nothing, if the manifest does not exist.
     fn reload(&mut self) -> Result<bool, IndexError> {
         // A missing run file is not damage: a merge may have deleted it after the manifest was read. So the manifest is
         // read again.
@@ -270,7 +270,8 @@ impl Cache {
         self.reset();
     }
 
-    /// Clears the state in memory.
+    /// Empties the manifest, the runs and the snapshot in memory, except for the catalog and the number of the next run
+    /// file. Deletes no files.
     fn reset(&mut self) {
         // The catalog and the next number survive, because both must be right for the files that are written next.
         let (catalog, next) = (self.manifest.catalog, self.manifest.next);

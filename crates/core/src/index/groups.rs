@@ -1,10 +1,11 @@
-//! Counts the postings of each group of hashes of a run, and packs these counts.
+//! Counts the postings of each group of hashes of a run, and packs these counts. The hashes of a group differ only in
+//! the time between the two peaks of their landmarks.
 
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, group};
 
-/// Returns the number of each group of hashes that has postings, with the number of its postings. The postings must be
-/// sorted.
+/// Returns a pair for each group of hashes that has postings, in ascending order: the number of the group, and the
+/// number of its postings. `postings` must be sorted.
 pub(crate) fn count_groups(postings: &[u64]) -> Vec<(usize, u32)> {
     let mut counts = Vec::new();
     let mut rest = postings;
@@ -22,7 +23,7 @@ fn groups_rice(postings: u64) -> u32 {
     rice_parameter(postings, GROUPS as u64)
 }
 
-/// Packs the number of postings of each group. `postings` is the sum over all groups.
+/// Packs `groups`, the number of postings of each group, indexed by group. `postings` is the sum of these numbers.
 pub(crate) fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
     let mut out = BitWriter::default();
     for count in groups {

@@ -20,7 +20,8 @@ struct MergeInput<'a> {
 }
 
 impl MergeInput<'_> {
-    /// Returns the section and shift of the track that contains `time` on the time line of the run.
+    /// Returns the section of the time line that belongs to the track at `time`, with the shift of this track. `time`
+    /// is on the old time line of the run.
     fn at(&self, time: u32) -> TimeShift {
         let next = self.moves.partition_point(|(start, _)| *start <= time);
         let to = self.moves.get(next).map_or(u32::MAX, |(start, _)| *start);

@@ -16,7 +16,7 @@ use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 const CHECKED_AT_OPEN_BYTES: u64 = 32 << 20;
 
 /// Number of bytes after a bucket that are read with it, so that the last bits of a bucket can be read in whole words.
-/// The section after the last bucket is long enough.
+/// The section of the file after the last bucket has more bytes than this.
 const WORD_BYTES: usize = 8;
 
 /// A run that is open for reading.

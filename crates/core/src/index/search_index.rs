@@ -70,7 +70,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Returns the sort key of a candidate, which does not depend on the distribution of tracks over runs.
+    /// Returns the sort key of a candidate: falling votes, then track, then position in the track. It does not depend
+    /// on the distribution of tracks over runs.
     fn rank(&self) -> (std::cmp::Reverse<u32>, TrackNumber, i64) {
         (std::cmp::Reverse(self.votes), self.track, self.at)
     }

@@ -39,7 +39,7 @@ impl From<IndexError> for WriteError {
     }
 }
 
-/// The tracks of a run and their places on the time line.
+/// The tracks of a run and their positions on the time line.
 pub(super) struct Layout {
     pub(super) tracks: Vec<TrackEntry>,
     end: u64,
@@ -50,7 +50,8 @@ impl Layout {
         Self { tracks: Vec::new(), end: u64::from(TRACK_MARGIN_UNITS) }
     }
 
-    /// Places the next track and returns its start, or `None` if the time line is full.
+    /// Appends `track` to the time line. Returns its start in units of a posting's time, or `None` if the time line is
+    /// full.
     pub(super) fn place(&mut self, mut track: TrackEntry) -> Option<u32> {
         let start = self.end;
         let end = start + units_taken(track.length);
@@ -64,7 +65,7 @@ impl Layout {
     }
 }
 
-/// Content of a run file after the constellations.
+/// Data for writing the sections of a run file after the constellations.
 pub(super) struct RunSections<W> {
     pub(super) out: PageWriter<W>,
     pub(super) catalog: u128,

@@ -14,7 +14,7 @@ const DIGITS: usize = 1 << DIGIT_BITS;
 const HASH_SHIFT: u32 = u32::BITS;
 
 /// Sorts postings by hash, in one thread. All hashes must be within `low .. low + 2^bits`. Postings of equal hash keep
-/// their order. `spare` is a buffer.
+/// their order. `spare` is a buffer whose content is overwritten.
 pub(crate) fn sort_by_hash(postings: &mut Vec<u64>, low: u32, bits: u32, spare: &mut Vec<u64>) {
     spare.clear();
     spare.resize(postings.len(), 0);

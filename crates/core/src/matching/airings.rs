@@ -65,7 +65,8 @@ fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [WindowMatches]) -> Vec<Accep
     seeds
 }
 
-/// Follows the alignments of one track to both ends of its airings. Each line is followed once.
+/// Follows the alignments `seeds` of one track to both ends of their airings. Each line is followed once.
+/// `is_single_window` is true if the query has only one window. The result is sorted by falling evidence.
 fn follow<'a>(
     seeds: &[AcceptedAlignment<'a>],
     query: &Query<'_>,
@@ -145,7 +146,7 @@ fn splice(mut pieces: Vec<FollowedTrace<'_>>) -> Vec<TrackPlay<'_>> {
     track_plays
 }
 
-/// Marks all peaks between two times of the query (ticks).
+/// Sets the entries of `excluded` to true for all peaks of the query between the times `from` and `to` (ticks).
 fn mark_stretch(excluded: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)) {
     let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
     let (from, to) = (at(from), at(to));
@@ -232,8 +233,8 @@ fn share_peaks<'a>(
     airings
 }
 
-/// If one airing follows another one without a gap, sets the end of the first and the start of the second to the same
-/// time, within the bounds of both. The airings must be in order of time.
+/// If one airing follows another one without a gap, sets the end of the earlier airing and the start of the later one
+/// to the same time, within the bounds of that end and that start. The airings must be in order of time.
 pub(crate) fn join_neighbors(airings: &mut [AiringVersions<'_>]) {
     for i in 1..airings.len() {
         let (before, after) = airings.split_at_mut(i);

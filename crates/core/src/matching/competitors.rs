@@ -9,8 +9,8 @@
 //! Other places of the same track need a different rule. Under noise only the loudest sounds of a song are found, such
 //! as a repeated beat, so other places of the song explain nearly as many peaks as the right place. An unknown piece
 //! with the same beat gives the same result. The two cases differ in the peaks that only one place explains: in an
-//! unknown piece every place has some, in the song only the right place has them. So the evidence that only a competing
-//! place has distinguishes the two cases ([`SelfSimilarity`]).
+//! unknown piece every place has such peaks, in the song only the right place has them. So the evidence that only a
+//! competing place has distinguishes the two cases ([`SelfSimilarity`]).
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
@@ -215,8 +215,8 @@ fn is_separate(one: (f64, f64), other: (f64, f64)) -> bool {
     shared < (one.1 - one.0).min(other.1 - other.0) * MIN_SHARED_FRACTION
 }
 
-/// Returns true if two alignments play the same audio in a window: along nearly the same line, from a copy of the
-/// track, or from an exact repetition.
+/// Returns true if two alignments play the same audio in `window`: at places of one track that differ by less than
+/// [`SAME_PLACE_TICKS`] in the middle of the window, in a copy of the track, or at an exact repetition.
 fn plays_the_same(one: &Alignment, other: &Alignment, window: &Window<'_>) -> bool {
     let middle = (window.from + window.to) / 2.0;
     let apart = (one.line.reference(middle) - other.line.reference(middle)).abs();

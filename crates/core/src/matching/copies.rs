@@ -47,9 +47,9 @@ fn through(one: &Line, between: &Line) -> Line {
     Line { offset: (one.offset - between.offset) / between.speed, speed, pitch: one.pitch / between.pitch }
 }
 
-/// Returns the fraction of the peaks of one track that another track has, too, between two times of the query (ticks).
-/// Both tracks are aligned with the query. Only the time in which both tracks have audio is compared; `None` if this
-/// time contains too few peaks.
+/// Returns the fraction of the peaks of the track `one` that the track `other` has, too, within `span` (start and end
+/// in the query, in ticks). `one_line` and `other_line` are the lines of the tracks in the query. Only the time in
+/// which both tracks have audio is compared; `None` if `one` has fewer than [`MIN_COMPARED_PEAKS`] peaks in this time.
 pub(crate) fn agreement(
     (one, one_line): (&Reference, &Line),
     (other, other_line): (&Reference, &Line),
@@ -72,20 +72,22 @@ pub(crate) fn agreement(
     Some(found as f64 / outcomes.len() as f64)
 }
 
-/// Returns true if an agreement is high enough for copies or versions of one recording; false for `None`.
+/// Returns true if an agreement is at least [`MIN_COPY_AGREEMENT`], as for copies or versions of one recording; false
+/// for `None`.
 pub(crate) fn is_same_audio(agreement: Option<f64>) -> bool {
     agreement.is_some_and(|part| part >= MIN_COPY_AGREEMENT)
 }
 
-/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. `one`
-/// and `other` are the sets of these peaks, with one bit per peak.
+/// Returns true if two alignments may be copies: the explained peaks of the query that they have in common are at least
+/// the fraction [`MIN_SHARED_PEAKS`] of the smaller set. `one` and `other` are the sets of the peaks that each
+/// alignment explains, with one bit per peak.
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
     let shared = shared_peaks(one, other);
     shared > 0 && f64::from(shared) >= MIN_SHARED_PEAKS * f64::from(count(one).min(count(other)))
 }
 
-/// Returns the number of the query's peaks that two alignments both explain.
+/// Returns the number of peaks that are in both sets `one` and `other`, which have one bit per peak of the query.
 pub(crate) fn shared_peaks(one: &[u64], other: &[u64]) -> u32 {
     one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum()
 }
@@ -124,7 +126,8 @@ pub(crate) fn copy_agreement(
         .or_else(|| Some(line_of_copy(one, (&other.reference, &other.line), span, outcomes)?.1))
 }
 
-/// The tracks that carry the same recording, as far as a search knows (union-find).
+/// Groups of tracks that carry the same recording (union-find). They contain only the links between copies that the
+/// search has found.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Recordings {
     parents: HashMap<TrackNumber, TrackNumber>,

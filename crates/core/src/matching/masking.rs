@@ -41,7 +41,7 @@ const PRIOR_FRAMES: f32 = 40.0;
 /// more often; with six, each kind has too few frames.
 const MOMENTS: usize = 3;
 
-/// Distribution of the depths in a window. Owns reusable buffers. Empty if the relief is unknown.
+/// Distribution of the depths in a window. Owns reusable buffers. Empty if the window has no relief.
 #[derive(Debug, Default)]
 pub(crate) struct MaskingModel {
     /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all moments of
@@ -64,7 +64,7 @@ impl MaskingModel {
         self.bands.clear();
     }
 
-    /// Measures a window, unless it has been measured or its relief is unknown.
+    /// Measures `window`, unless the window has no relief, or a measurement exists ([`Self::clear`] removes it).
     pub(crate) fn measure(&mut self, window: &Window<'_>) {
         let (relief, stretch) = (window.relief, (window.from, window.to));
         if relief.is_empty() || !self.places.is_empty() {
@@ -76,7 +76,8 @@ impl MaskingModel {
         self.bands.extend(all.into_iter().zip(peak_depths.map(normalized)));
     }
 
-    /// Counts the depths of the places without peaks into `places`. Returns the counts of the depths of peaks, by band.
+    /// Counts the depths of the places without peaks of the query into `places`. Returns the counts of the depths of
+    /// the query's peaks, by band. `stretch` is the start and end of the window, in ticks.
     fn count(&mut self, window: &Window<'_>, stretch: (f64, f64)) -> [Depths; BANDS] {
         let Self { places, moments, first, .. } = self;
         let (relief, bands) = (window.relief, &*BAND_OF);
@@ -124,7 +125,8 @@ impl MaskingModel {
         all
     }
 
-    /// Determines the kind of moment of each frame and band, by the mean depth of the band in the frame.
+    /// Determines the kind of moment of each frame and band, by the mean depth of the band in the frame. `stretch` is
+    /// the start and end of the window, in ticks.
     fn classify_moments(&mut self, relief: &Relief, stretch: (f64, f64)) {
         let Self { means, moments, first, .. } = self;
         *first = Relief::frame(stretch.0);
@@ -179,8 +181,8 @@ impl MaskingModel {
     }
 
     /// Returns, for each level, the log-likelihood ratio of a track's peak that is expected at a time (ticks) and a
-    /// frequency (steps) of the query. `is_found` is true if the query has the peak. `None` if the depth is unknown or
-    /// too deep.
+    /// frequency (steps) of the query. `is_found` is true if the query has the peak. `None` if `depth` is unknown or
+    /// not below [`DEPTHS`].
     fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<PerLevel> {
         let depth = usize::from(depth);
         if depth >= DEPTHS {
@@ -196,7 +198,7 @@ impl MaskingModel {
     }
 }
 
-/// Adds `n` to the count of a depth. Ignores depths that are unknown or too deep.
+/// Adds `n` to the count of `depth` (in steps of 3 dB). Ignores depths that are unknown or not below [`DEPTHS`].
 fn add(counts: &mut Depths, depth: u8, n: f32) {
     if let Some(count) = counts.get_mut(usize::from(depth)) {
         *count += n;

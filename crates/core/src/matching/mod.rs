@@ -132,7 +132,7 @@ pub struct Alternative {
     pub best: Match,
 }
 
-/// A candidate that was rejected because chance or other tracks explain the same peaks.
+/// A candidate that was rejected because chance or other tracks explain the peaks of the candidate about as well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejected {
     /// Match that the candidate would have been.

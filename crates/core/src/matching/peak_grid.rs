@@ -10,9 +10,9 @@ use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 use super::line::{ExpectedPlace, Line, PeakOutcome, Tolerance, within};
 use super::query::Window;
 
-/// Size of a tile, in ticks (0.37 s) and in frequency steps (43 Hz). A place with its tolerances seldom overlaps more
-/// than two tiles. The sizes change only the time of verification: in smaller tiles, a place overlaps more of them; in
-/// larger tiles, a place is compared with more peaks.
+/// Length of a tile in ticks (0.37 s). Its height is [`TILE_STEPS`] frequency steps (43 Hz). A place with its
+/// tolerances seldom overlaps more than two tiles. The sizes change only the time of verification: in smaller tiles, a
+/// place overlaps more of them; in larger tiles, a place is compared with more peaks.
 const TILE_TICKS: i64 = 64;
 const TILE_STEPS: u16 = 32;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / TILE_STEPS as usize + 1;

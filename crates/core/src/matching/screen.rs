@@ -12,10 +12,10 @@ use super::query::Window;
 use super::reference::Reference;
 use super::significance::{Chance, MISSING_PEAK_SCORE, screening_score};
 
-/// Size of a cell: 4 ticks (23 ms) and 4 frequency steps. A peak also counts in the neighboring cells, so it counts up
-/// to a distance of one or two cells, which is about the final tolerance. At half this value, true tracks whose line is
-/// slightly off get a low score and can be lost; at twice this value, unrelated peaks count, and wrong candidates can
-/// displace the right one.
+/// Length of a cell in ticks (23 ms). Its height is [`CELL_STEPS`] frequency steps. A peak also counts in the
+/// neighboring cells, so it counts up to a distance of one or two cells, which is about the final tolerance. At half of
+/// both sizes, true tracks whose line is slightly off get a low score and can be lost; at twice both sizes, unrelated
+/// peaks count, and wrong candidates can displace the right one.
 const CELL_TICKS: u32 = 4;
 const CELL_STEPS: u32 = 4;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / CELL_STEPS as usize + 1;

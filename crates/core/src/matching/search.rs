@@ -47,9 +47,9 @@ pub(crate) struct Search {
     lookup_probes: Vec<Probe>,
     /// Probes of all lookups.
     probes: Vec<Probe>,
-    /// Votes of each lookup.
+    /// Votes of each lookup in the current run: one number of an offset bin per vote.
     votes: Vec<Vec<u32>>,
-    /// Offsets with the most votes, for each lookup.
+    /// Offsets with the most votes, for each lookup, in all runs.
     offset_peaks: Vec<Vec<OffsetPeak>>,
     offset_histogram: OffsetHistogram,
 }

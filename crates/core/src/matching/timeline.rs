@@ -213,9 +213,9 @@ fn search(
 }
 
 impl Trace {
-    /// Returns the logarithm of the probability that chance gives as much evidence: the higher one of two values. The
-    /// first is from the window in which the alignment was found, where all alternatives were compared. The second is
-    /// from the whole stretch, corrected for the choice of its ends.
+    /// Returns the natural logarithm of the probability that chance gives as much evidence as the trace has: the higher
+    /// one of two values. The first is from the window in which the alignment was found, where all alternatives were
+    /// compared. The second is from the whole stretch, corrected for the choice of its ends.
     pub(crate) fn log_p(&self) -> f64 {
         // Each end was selected among all peaks on its side.
         let whole = self.evidence.log_p() + self.tried + 2.0 * (self.choices / 2.0).max(1.0).ln();

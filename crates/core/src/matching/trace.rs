@@ -166,8 +166,8 @@ impl Trace {
         self.to - self.from >= MIN_AIRING_TICKS
     }
 
-    /// Returns true if the trace `other` continues this trace along the same line of the same track, before or after
-    /// this trace, with a gap of less than 1 s.
+    /// Returns true if the trace `other` continues this trace along the same line (within [`SAME_TICKS`]) of the same
+    /// track, before or after this trace, with a gap of less than 1 s.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         let middle = (other.from + other.to) / 2.0;
         self.reference.number == other.reference.number
@@ -186,7 +186,8 @@ impl Trace {
         }
     }
 
-    /// Returns true if an alignment of a window is along the line of this trace, in the same track and within its time.
+    /// Returns true if the alignment `other` of a window has the same track as this trace, and its line is within
+    /// [`SAME_TICKS`] of the line of this trace, in the middle of the time that the window and this trace share.
     pub(crate) fn covers(&self, other: &Alignment, window: &Window<'_>) -> bool {
         let middle = (window.from.max(self.from) + window.to.min(self.to)) / 2.0;
         self.reference.number == other.reference.number

@@ -25,13 +25,13 @@ const WIDE: [Tolerance; 3] = [
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
-/// Tolerance of the fit of a line that is right. The time tolerance is the final one. At twice this value, chance hits
-/// move a line that is right.
+/// Tolerance of the further fits of a line that an earlier fit has found. The time tolerance is the final one. At twice
+/// this value, chance hits move a correct line.
 const REFIT: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 const _: () = assert!(WIDE[0].time <= MAX_TIME_TOLERANCE_TICKS);
 
-/// Maximum number of additional fits. The fits end earlier when the line no longer improves. The value affects only a
-/// few lines at changed scales.
+/// Maximum number of fits in [`Alignment::refined`]. The fits end earlier when the line no longer improves. The value
+/// affects only a few lines at changed scales.
 const MAX_EXTRA_FITS: usize = 8;
 /// Minimum decrease of [`Alignment::quick_log_p`] by a fit, for which another fit follows. The value changes the number
 /// of fits; the best line is kept in any case.
@@ -54,7 +54,7 @@ pub(crate) struct Alignment {
     /// Natural logarithm of the factor by which the probability of chance is corrected for the scales that were tried.
     pub(crate) tried: f64,
     pub(crate) evidence: PeakEvidence,
-    /// Log-probability that chance gives as much evidence, at one place and scale.
+    /// Log-probability that chance gives as much evidence as this alignment has, at one place and scale.
     pub(crate) score: f64,
     /// Part of the window that `score` applies to, in ticks of the query.
     pub(crate) part: (f64, f64),
@@ -62,21 +62,21 @@ pub(crate) struct Alignment {
     pub(crate) quick_log_p: f64,
     /// Outcomes of the track's peaks that are expected within the window.
     pub(crate) outcomes: Vec<PeakOutcome>,
-    /// Probability of finding each of these peaks by chance, in the order of `outcomes`.
+    /// Probability of finding each peak of `outcomes` by chance, in the same order.
     chances: Vec<f32>,
 }
 
-/// Significance of a line.
+/// Significance of the line of an alignment.
 #[derive(Debug)]
 pub(crate) struct AlignmentScore {
-    /// Logarithm of the probability that chance gives as much evidence.
+    /// Natural logarithm of the probability that chance gives as much evidence as the line has, at one place and scale.
     pub(crate) log_p: f64,
     evidence: PeakEvidence,
     /// Range of outcomes to which the score applies, or `None` for all outcomes.
     part: Option<Range<usize>>,
 }
 
-/// A line that is approximately right.
+/// The line of a track from which [`Alignment::near`] or [`Alignment::far`] starts to fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InitialAlignment {
     pub(crate) line: Line,
@@ -174,13 +174,14 @@ impl Alignment {
         }
     }
 
-    /// Returns the log-probability that chance gives as much evidence at any of the scales that were tried; at most 0.
+    /// Returns the log-probability that chance gives as much evidence as this alignment has, at any of the scales that
+    /// were tried; at most 0.
     pub(crate) fn log_p(&self) -> f64 {
         (self.score + self.tried).min(0.0)
     }
 
-    /// Returns true if another alignment is along the same line of the same track, compared in the middle of the
-    /// window.
+    /// Returns true if the alignment `other` has the same track, and its line differs from the line of this alignment
+    /// by less than 4 ticks ([`FINE`]) in the middle of the window.
     pub(crate) fn is_same_line(&self, other: &Self, window: &Window<'_>) -> bool {
         let middle = (window.from + window.to) / 2.0;
         Arc::ptr_eq(&self.reference, &other.reference)
@@ -222,7 +223,8 @@ impl Alignment {
         }
     }
 
-    /// Returns the log-probability of chance for a part of the window (ticks of the query) that was fixed beforehand.
+    /// Returns the log-probability of chance for the part of the window between `from` and `to` (ticks of the query),
+    /// which was not selected by its evidence.
     pub(crate) fn score_within(&self, (from, to): (f64, f64), peaks: &[Peak], chance: &Chance) -> f64 {
         let first = self.outcomes.partition_point(|outcome| self.time(outcome) < from);
         let end = self.outcomes.partition_point(|outcome| self.time(outcome) <= to).max(first);

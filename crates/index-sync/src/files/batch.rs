@@ -15,7 +15,7 @@ pub(crate) struct ChangeBatch {
     pub(crate) position: u64,
 }
 
-/// Returns the tracks that a page of changes adds and does not remove again.
+/// Returns the tracks that `changes` (a page of changes) adds and does not remove.
 pub(crate) fn remaining_additions(changes: &[Change]) -> Vec<TrackNumber> {
     let removed = tracks(changes, ChangeKind::Removed).collect::<HashSet<_>>();
     tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()

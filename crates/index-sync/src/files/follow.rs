@@ -12,13 +12,15 @@ use super::view::IndexView;
 use crate::result::{SyncError, SyncReport};
 use refrain_catalog::Catalog;
 
-/// Maximum duration of one wait for a change. After that, the follower reads the changes and waits again. Both backends
-/// also poll, so half or twice this value does not change the time after which a change is noticed.
+/// Maximum duration of one wait for a change. After that, the follower reads the changes and waits again. Catalogs in
+/// SQLite and in PostgreSQL also poll for changes, so half or twice this value does not change the time after which a
+/// change is noticed.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Pause after a change is noticed, to collect further ones. Otherwise a busy indexer would produce one index run per
-/// track. The pause is a tenth of the two seconds that [`IndexFollower`] promises. At half this value, an indexer that
-/// adds ten songs per second causes twice as many runs; at twice this value, every change is searchable 200 ms later.
+/// track. The pause is a tenth of the two seconds within which an [`IndexFollower`] makes a change searchable. At half
+/// this value, an indexer that adds ten songs per second causes twice as many runs; at twice this value, every change
+/// is searchable 200 ms later.
 const COALESCE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Pause after the first failure; each further failure doubles it. At half this value, an unavailable server receives
@@ -55,7 +57,7 @@ pub enum FollowEvent<'a> {
         /// Time until the next attempt.
         pause: Duration,
     },
-    /// The index is in step again after failures.
+    /// The first successful attempt after failures: the index is in step with the catalog.
     Recovered,
 }
 
@@ -151,7 +153,8 @@ async fn follow(state: Arc<FollowerState>) {
 }
 
 impl FollowerState {
-    /// Applies all available changes, then waits for more.
+    /// Applies all available changes, then waits for another change, at most [`MAX_WAIT`]. If `after_failure` is true,
+    /// first checks if the catalog was restored from an older copy, and does not wait.
     async fn round(&self, after_failure: bool) -> Result<(), SyncError> {
         let mut sync = self.sync.lock().await;
         if after_failure {

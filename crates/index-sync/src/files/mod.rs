@@ -116,8 +116,8 @@ impl IndexSync {
         tokio::task::spawn_blocking(work).await.map_err(task_failed)
     }
 
-    /// Returns the snapshot to search. The call does not wait for a running refresh. A snapshot never contains less
-    /// than an earlier one unless the index was discarded.
+    /// Returns the snapshot to search. The call does not wait for a running refresh. A snapshot contains at least the
+    /// changes that earlier snapshots contain, unless the index was discarded.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.view.snapshot()

@@ -34,8 +34,8 @@ type PackedTrack = (TrackNumber, Vec<u8>);
 impl IndexSync {
     /// Reads the changes of the catalog until there are no more, and makes them searchable.
     ///
-    /// A constellation that cannot be read is reported and does not stop the others. Changes that were applied before
-    /// an error stay applied; the next refresh continues after them and reports them.
+    /// A constellation that cannot be read is reported in [`SyncReport::skipped`]; the other tracks are still applied.
+    /// Changes that were applied before an error stay applied; the next refresh continues after them and reports them.
     ///
     /// # Errors
     /// If the catalog cannot be read or the index files cannot be written.
@@ -44,7 +44,7 @@ impl IndexSync {
         Ok(self.take_pending())
     }
 
-    /// Returns the work that was done since the last call of this function.
+    /// Returns a report of the work that was done since the last call of this function.
     pub(super) fn take_pending(&mut self) -> SyncReport {
         std::mem::take(&mut self.pending)
     }
@@ -67,8 +67,8 @@ impl IndexSync {
         Ok(true)
     }
 
-    /// Applies changes batch by batch, and reads the next batch while one is applied. `more` means that another page
-    /// follows.
+    /// Applies changes batch by batch, and reads the next batch while one is applied. `more` is true if another page of
+    /// changes follows `changes`.
     async fn catch_up(&mut self, changes: &[Change], more: bool) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
@@ -92,7 +92,7 @@ impl IndexSync {
         Ok(())
     }
 
-    /// Starts to read constellations.
+    /// Starts queries for the constellations of `tracks`.
     fn read(&self, tracks: &[TrackNumber]) -> PendingReads {
         let mut parts = JoinSet::new();
         for part in tracks.chunks(TRACKS_PER_QUERY) {
@@ -107,8 +107,8 @@ impl IndexSync {
         PendingReads(parts)
     }
 
-    /// Applies a batch. Returns false if another process has changed the position of the index in the meantime. `more`
-    /// is true if another batch follows.
+    /// Applies `batch`, whose added tracks are in `packed`. Returns false if the index then has another position than
+    /// `batch`, because another process has changed the index. `more` is true if another batch follows.
     async fn take(
         &mut self,
         batch: ChangeBatch,
@@ -156,7 +156,7 @@ impl PendingReads {
     }
 }
 
-/// Returns the changes of a page after a position.
+/// Returns the changes of a page, in order of position, whose position is greater than `position`.
 fn after(changes: &[Change], position: u64) -> &[Change] {
     &changes[changes.partition_point(|change| change.position <= position)..]
 }

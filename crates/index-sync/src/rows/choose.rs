@@ -10,17 +10,18 @@ const MIN_MERGE_RUNS: usize = 8;
 /// runs are merged, so the merged run is in the next class. With 1 or 2, a merged run skips classes, and more runs
 /// remain; with 6, large runs are rewritten together with much smaller ones.
 const SIZE_CLASS_BITS: u32 = 3;
-/// A run is rewritten alone if at least `1 / REWRITE_DIVISOR` of its tracks are removed. A search reads the postings of
-/// removed tracks until then. With 2, half of the postings that a search reads can be of removed tracks; with 8, runs
-/// are rewritten twice as often.
+/// A run is rewritten alone if at least `1 / REWRITE_DIVISOR` of its tracks are removed. Before that, searches also
+/// read the postings of the removed tracks. With 2, half of the postings that a search reads can be of removed tracks;
+/// with 8, runs are rewritten twice as often.
 const REWRITE_DIVISOR: i32 = 4;
 
 /// A row of `refrain.runs`: the number of the run, its bucket bits and time bits (as in `RunShape`), and its numbers of
 /// postings, tracks and removed tracks.
 pub(super) type RunRecord = (i32, i16, i16, i64, i32, i32);
 
-/// Chooses the runs to merge next from all runs in ascending order of size: the smallest ones of similar size if there
-/// are enough of them, or else one run with many removed tracks. Returns an empty list if nothing has to be merged.
+/// Chooses the runs to merge next. `runs` contains all runs in ascending order of postings. Returns runs of the
+/// smallest size class with at least [`MIN_MERGE_RUNS`] runs, or else one run that must be rewritten
+/// alone (see [`REWRITE_DIVISOR`]), or else an empty list.
 pub(super) fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
     let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_CLASS_BITS;
     // From the smallest class: merging small runs reduces the number of runs most for the least writing.

@@ -19,9 +19,9 @@ use crate::result::{SyncError, task_failed};
 const SWEEP_BUCKETS: usize = 1 << 16;
 
 impl IndexRows {
-    /// Merges several runs into one if there are enough of similar size, or rewrites one run without its removed
-    /// tracks. Returns false if there is nothing to do or another process is merging. Searches continue during the
-    /// merge.
+    /// Merges runs of similar size into one if there are at least 8 of them, or else rewrites one run without its
+    /// removed tracks if a quarter of its tracks or more are removed. Returns false if there is nothing to do or
+    /// another process is merging. Searches continue during the merge.
     ///
     /// # Errors
     /// [`SyncError`] if the database is unavailable or denies access.
@@ -67,7 +67,8 @@ impl IndexRows {
         Ok(true)
     }
 
-    /// Deletes the rows of runs that were replaced. Returns false if none exist, or another process is merging.
+    /// Deletes the rows of runs that were replaced. Returns false if there are no such rows, or another process is
+    /// merging.
     async fn sweep(&self) -> Result<bool, CatalogError> {
         let mut transaction = self.catalog.begin().await?;
         let fail = |error| self.catalog.error(error);
@@ -115,7 +116,7 @@ impl IndexRows {
         self.catalog.vacuum("refrain.postings").await;
     }
 
-    /// Returns the chosen runs with their tracks, and the removed ones among these tracks.
+    /// Returns the runs in `chosen` with their tracks, and the numbers of those tracks that are marked as removed.
     async fn sources(
         &self,
         transaction: &mut Transaction,

@@ -51,7 +51,7 @@ impl IndexRows {
         }
     }
 
-    /// Applies as many of the next changes as fit into one batch; returns false if none exist.
+    /// Applies as many of the next changes as fit into one batch; returns false if there are no more changes.
     async fn pack_batch(&self, done: &mut SyncReport) -> Result<bool, SyncError> {
         let mut transaction = self.catalog.begin().await?;
         // Before the position is read: the next process continues after the changes that this transaction applies.

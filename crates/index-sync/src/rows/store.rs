@@ -150,8 +150,8 @@ impl PostgresRowStore {
         self.current(&rows, read)
     }
 
-    /// Converts rows whose first column is the generation; returns `None` if a row has another generation than the
-    /// opened index.
+    /// Converts `rows`, whose first column is the generation, with `read`, which returns `None` for a row without a
+    /// result. Returns `None` if a row has another generation than the opened index.
     fn current<T>(
         &self,
         rows: &[PgRow],
@@ -171,7 +171,7 @@ impl PostgresRowStore {
     }
 }
 
-/// Converts a stored track number.
+/// Converts the number of a track from a `bigint` column. Returns an error if it does not fit into 32 bits.
 fn track_number(stored: i64) -> Result<TrackNumber, sqlx::Error> {
     u32::try_from(stored).map(TrackNumber).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

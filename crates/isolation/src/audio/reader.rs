@@ -73,8 +73,9 @@ pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     RemoteReader::open(supervisor, kind, RemoteSource::None, display_name(path), limits).map(Reader::remote)
 }
 
-/// Returns true if a path, or the target of a symbolic link, can refer to a file descriptor of this process, such as
-/// `/dev/stdin` or `/proc/self/fd/3`. The same path in the child would refer to a descriptor of the child.
+/// Returns true if `path`, or a target to which it leads as a symbolic link, can refer to a file descriptor of this
+/// process, such as `/dev/stdin` or `/proc/self/fd/3`. The same path in the child would refer to a descriptor of the
+/// child.
 fn refers_to_descriptor(path: &Path) -> bool {
     let mut path = path.to_owned();
     for _ in 0..MAX_SYMLINKS {

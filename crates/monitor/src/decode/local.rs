@@ -223,7 +223,7 @@ impl Fingerprints {
 }
 
 /// Adds peaks to `out`. If the last batch is from the same fingerprinter, which has the same `base`, the peaks are
-/// added to this batch.
+/// added to this batch. `until` is the stream time, in ticks, before which no further peaks follow.
 fn add(out: &mut Vec<PeakBatch>, base: u64, peaks: Vec<Peak>, until: u64) {
     match out.last_mut().filter(|last| last.base == base) {
         Some(last) => {

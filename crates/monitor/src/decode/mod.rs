@@ -150,10 +150,11 @@ impl IsolatedDecoder {
                 tracing::warn!(
                     stream = %self.id,
                     reason,
-                    deaths = self.deaths,
+                    consecutive_deaths = self.deaths,
+                    max_consecutive_deaths = MAX_CONSECUTIVE_DEATHS,
                     seconds,
                     bytes,
-                    "decoder process died, skipping the media"
+                    "decoder process died, skipping the media that it was decoding"
                 );
                 if self.deaths >= MAX_CONSECUTIVE_DEATHS {
                     return Err(DecodeError::Hostile(reason));
@@ -182,14 +183,15 @@ impl IsolatedDecoder {
                     tracing::warn!(
                         stream = %self.id,
                         %error,
-                        "decoder process died at the end of the stream, its last audio is lost"
+                        "decoder process failed at the end of the stream, the audio that it had not returned yet is \
+                         not searched"
                     );
                 }
             }
         }
     }
 
-    /// Counts a splice: seconds of audio that are missing or repeated although no time stamp shows it.
+    /// Counts a splice: `seconds` of audio that are missing or repeated although the time stamps are continuous.
     pub(super) fn count_splice(&mut self, seconds: f64) {
         match &mut self.inner {
             DecoderBackend::Local(decoder) => decoder.count_splice(seconds),
@@ -205,7 +207,7 @@ impl IsolatedDecoder {
         }
     }
 
-    /// Returns the map from position to time of day.
+    /// Returns the map from positions in the stream to the time of day.
     pub(super) fn clock(&self) -> &StreamClock {
         match &self.inner {
             DecoderBackend::Local(decoder) => decoder.clock(),

@@ -29,7 +29,7 @@ pub(crate) struct PeakBatch {
     pub(crate) base: u64,
     /// Peaks in order of time. Their times are ticks since `base`.
     pub(crate) peaks: Vec<Peak>,
-    /// Stream time before which all peaks are known, in ticks.
+    /// Stream time, in ticks, before which no further peaks follow in later batches.
     pub(crate) until: u64,
 }
 

@@ -91,7 +91,12 @@ impl OutboxDispatcher {
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended {
                 let sink = sinks.get(&error.id());
-                tracing::error!(sink, %error, "sink worker crashed, its messages wait until the service is restarted");
+                tracing::error!(
+                    sink,
+                    %error,
+                    "the worker of the sink panicked, a bug in refrain; this process delivers no messages of the sink \
+                     until it is restarted; please report this with the log"
+                );
             }
         }
     }

@@ -34,7 +34,8 @@ pub(super) enum EnvelopeError {
     Damaged(#[from] serde_json::Error),
     /// A newer version of the program wrote the payload.
     #[error(
-        "the message in the outbox has version {0}, this program supports {VERSION}; update it, then retry"
+        "the message in the outbox has version {0}, this refrain supports {VERSION}; update refrain, then run \
+         `refrain outbox retry`"
     )]
     Newer(u32),
 }

@@ -22,7 +22,8 @@ const NUMBER_SUFFIX_BYTES: usize = 7;
 /// Default template of keys.
 pub const DEFAULT_KEY: &str = "{stream_id}/{file}";
 
-/// Placeholders of templates, with the maximum length of their values in bytes.
+/// The placeholders of templates: name in braces, value that replaces the placeholder, and maximum length of this value
+/// in bytes.
 const FIELDS: [(&str, Field, usize); 6] = [
     ("stream_id", Field::StreamId, 200),
     ("file", Field::File, MAX_PART_BYTES),
@@ -81,7 +82,10 @@ pub enum KeyTemplateError {
     )]
     NotUnique,
     /// The keys can be longer than [`MAX_KEY_BYTES`]. The value is their maximum length in bytes.
-    #[error("keys could have {0} bytes, including room for a number; the maximum is {MAX_KEY_BYTES}")]
+    #[error(
+        "keys could have {0} bytes, including {NUMBER_SUFFIX_BYTES} for the number that is added to a key in use; the \
+         maximum is {MAX_KEY_BYTES}; shorten the template"
+    )]
     TooLong(usize),
 }
 

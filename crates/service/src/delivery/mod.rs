@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A message contains everything that its delivery needs, in particular the key of its object, so that each attempt
-//! writes the same content to the same place.
+//! writes the same content under the same key.
 
 mod dispatcher;
 mod envelope;

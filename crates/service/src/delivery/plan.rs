@@ -143,7 +143,12 @@ fn template(sink: &str, text: &str) -> KeyTemplate {
     // Templates are checked at the start, so an invalid one is a bug. A file with the default name is better than a
     // lost detection.
     KeyTemplate::parse(text).unwrap_or_else(|error| {
-        tracing::error!(sink, %error, "invalid key template of a sink, using the default names");
+        tracing::error!(
+            sink,
+            template = text,
+            %error,
+            "the key template of the sink is invalid, a bug in refrain; naming files by the default template"
+        );
         KeyTemplate::default()
     })
 }

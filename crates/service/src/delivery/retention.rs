@@ -61,10 +61,19 @@ impl RetentionJob {
             match self.clean(&stop).await {
                 Ok(pruned) if pruned == PruneCounts::default() => {}
                 Ok(PruneCounts { detections, deliveries, streams }) => {
-                    tracing::info!(detections, deliveries, streams, "expired rows deleted");
+                    tracing::info!(
+                        detections,
+                        deliveries,
+                        streams,
+                        "rows older than their retention time deleted from the database"
+                    );
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot delete expired rows, retrying in the next round");
+                    tracing::warn!(
+                        %error,
+                        round_seconds = ROUND_INTERVAL.as_secs(),
+                        "cannot delete expired rows from the database, retrying in the next round"
+                    );
                 }
             }
             // The interval is random, so that several processes do not run their rounds at the same time: their
@@ -122,7 +131,9 @@ impl RetentionJob {
             tracing::warn!(
                 messages = expired,
                 days,
-                "unclaimed messages marked as dead, no process has their sinks in its settings"
+                "no process claimed these messages for this number of days, probably because their sinks are in no \
+                 settings; they are marked as dead; when their sinks are configured, `refrain outbox retry` makes them \
+                 due"
             );
         }
         Ok(())

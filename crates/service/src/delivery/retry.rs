@@ -62,8 +62,8 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Circuit breaker of a sink. A sink that is down gets one message at a time, with pauses, until it accepts one. The
-/// attempts of the other messages are not used up during this time.
+/// Circuit breaker of a sink. A sink that is down gets one message at a time, with pauses, until it accepts or
+/// permanently rejects a message. The attempts of the other messages are not used up during this time.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
     /// Number of failures since the last success.
@@ -80,16 +80,16 @@ impl Circuit {
         self.failed.len() >= MAX_FAILED_MESSAGES
     }
 
-    /// Records that the sink accepted or rejected a message, so that it is reachable. Returns true if the sink was
-    /// considered down before.
+    /// Records that the sink accepted a message or rejected it permanently, which shows that the sink is reachable.
+    /// Returns true if the sink was considered down before.
     pub(super) fn succeeded(&mut self) -> bool {
         let was_down = self.is_open();
         *self = Self::default();
         was_down
     }
 
-    /// Records a failed delivery of `message`. Returns true if the sink is considered down because of this failure, and
-    /// false if it already was or still is not.
+    /// Records a failed delivery of `message`. Returns true if the sink is considered down from this failure on, and
+    /// false if it was considered down before or is still considered reachable.
     pub(super) fn failed(&mut self, message: i64) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() {

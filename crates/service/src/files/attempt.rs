@@ -56,7 +56,13 @@ impl Attempt {
         let alone = match journal.attempts(&version).await? {
             0 => None,
             deaths => {
-                tracing::warn!(%object, deaths, "object was being decoded when a process died, trying it alone");
+                tracing::warn!(
+                    %object,
+                    deaths,
+                    max_deaths = MAX_DEATHS,
+                    "processes died while they decoded the object; decoding it while no other such object is decoded, \
+                     and quarantining it after max_deaths"
+                );
                 Some(Arc::clone(&shared.suspects).lock_owned().await)
             }
         };
@@ -80,7 +86,8 @@ impl Attempt {
                 %object,
                 %error,
                 max_deaths = MAX_DEATHS,
-                "cannot store that an attempt has ended, it counts as a death of a process"
+                "cannot store that the attempt to decode the object has ended; it counts as the death of a process, \
+                 and the object is quarantined after max_deaths"
             );
         }
     }

@@ -288,8 +288,9 @@ impl ObjectContent<'_> {
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
-    /// Returns the id of a match, which is the same in each process and each repetition. It is a UUID of version 7,
-    /// with the time of the object instead of the current time, and a hash instead of random bits.
+    /// Returns the id of the match that has the index `number` among the matches of this content and the track `track`.
+    /// The id is the same in each process and each repetition. It is a UUID of version 7, with the time of the object
+    /// instead of the current time, and a hash instead of random bits.
     fn detection(&self, track: &Track, number: usize) -> DetectionId {
         let hash = self.hash(&[track.id.0.as_bytes(), &(number as u64).to_le_bytes()]);
         let mut random = [0; 10];

@@ -49,7 +49,11 @@ pub(super) async fn run(shared: Arc<FilesContext>, stop: CancellationToken) {
             done = round(&shared) => done,
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "cannot compare new tracks, retrying");
+            tracing::warn!(
+                %error,
+                max_pause_seconds = OTHERS_INTERVAL.as_secs(),
+                "cannot search for near-duplicates of new tracks, retrying; links between them are stored later"
+            );
         }
         let is_waiting = !shared.comparisons.own().is_empty();
         let pause = if is_waiting { INDEX_POLL_INTERVAL } else { OTHERS_INTERVAL };
@@ -128,7 +132,12 @@ async fn links(
     let constellation = match Constellation::from_bytes(packed) {
         Ok(constellation) => constellation,
         Err(error) => {
-            tracing::warn!(track = %track.id, source = track.source, %error, "track has a damaged fingerprint, it is not compared");
+            tracing::warn!(
+                track = %track.id,
+                source = track.source,
+                %error,
+                "fingerprint of the track is damaged, not searching for its near-duplicates"
+            );
             return Ok(Vec::new());
         }
     };
@@ -150,8 +159,8 @@ async fn links(
             tracing::info!(
                 source = track.source,
                 of,
-                seconds,
-                "near-duplicate of another track; both are kept and linked"
+                shared_audio = seconds,
+                "track is a near-duplicate of another track, keeping and linking both"
             );
             links.push(link);
         }

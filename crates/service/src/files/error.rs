@@ -46,7 +46,10 @@ pub enum FilesError {
     )]
     Quarantined(ObjectName),
     /// Both keys that the report could have are in use by other files.
-    #[error("{object}: cannot write its report, {taken} and {also_taken} are other files; move one away")]
+    #[error(
+        "cannot write the report of {object}, because its two possible names, {taken} and {also_taken}, are used by \
+         other files; move or delete one of these files"
+    )]
     NoReportLocation {
         /// The object.
         object: ObjectName,
@@ -56,12 +59,13 @@ pub enum FilesError {
         also_taken: String,
     },
     /// The processing of the object panicked.
-    #[error("{0}: internal error, a bug in refrain; please report it with the file")]
+    #[error("{0}: the thread that processed it panicked, a bug in refrain; please report it with the file")]
     Internal(ObjectName),
 }
 
 impl FilesError {
-    /// Returns what happens to the message that requested the processing.
+    /// Returns the disposition of the message that requested the processing: deleted, dead-lettered, or retried after a
+    /// pause.
     pub(super) fn disposition(&self) -> Disposition {
         match self {
             Self::Cloud(error) => match error.kind() {

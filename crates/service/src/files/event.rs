@@ -84,14 +84,14 @@ fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
     if value.get("detail-type").is_some() {
         return bridged(value).map(|event| vec![event]);
     }
-    Err("neither an EventBridge event nor an S3 notification".to_owned())
+    Err("the message is neither an EventBridge event nor an S3 notification".to_owned())
 }
 
 fn bridged(value: Value) -> Result<ObjectEvent, String> {
     let event: BridgedEvent =
         serde_json::from_value(value).map_err(|error| format!("invalid event: {error}"))?;
     if event.source.as_deref().is_some_and(|source| source != "aws.s3") {
-        return Err(format!("an event of {}, not of S3", event.source.unwrap_or_default()));
+        return Err(format!("the event is of {}, not of S3", event.source.unwrap_or_default()));
     }
     let detail: S3Detail =
         serde_json::from_value(event.detail).map_err(|error| format!("invalid object: {error}"))?;

@@ -47,8 +47,9 @@ impl Handler for FilesHandler {
     }
 }
 
-/// Returns what happens to a message with two events. A retry takes precedence over dead-lettering, and dead-lettering
-/// over success. Of two retries, the one with the shorter pause is made.
+/// Returns the disposition of a message with two events, whose own dispositions are `one` and `other`. A retry takes
+/// precedence over dead-lettering, and dead-lettering over success. Of two retries, the one with the shorter pause is
+/// made.
 fn worse(one: Disposition, other: Disposition) -> Disposition {
     match (one, other) {
         (Disposition::Retry(one), Disposition::Retry(other)) => Disposition::Retry(one.min(other)),
@@ -70,28 +71,35 @@ impl FilesHandler {
         // where somebody sees it.
         if source.is_some_and(|source| *source != object.bucket) {
             return Disposition::DeadLetter(format!(
-                "{object} is in another bucket than that of the settings"
+                "{object} is in another bucket than buckets.source; correct the setting, or the notifications of the \
+                 bucket"
             ));
         }
         if !created {
-            tracing::debug!(%object, "ignoring event, the object was not created");
+            tracing::debug!(%object, "ignoring the event, because it is not the creation of an object");
             return Disposition::Ack;
         }
         let route = route(&object.key, &self.shared.settings);
         let (role, name) = match route {
             ObjectRoute::Nothing(why) => {
-                tracing::debug!(%object, why, "ignoring object");
+                tracing::debug!(%object, why, "neither checking nor indexing the object");
                 return Disposition::Ack;
             }
             ObjectRoute::NotAudio => {
-                tracing::warn!(%object, "object is not indexed, its name is not that of an audio file");
+                tracing::warn!(
+                    %object,
+                    "object is not indexed, because its name does not have the extension of an audio file"
+                );
                 return Disposition::Ack;
             }
             ObjectRoute::Check | ObjectRoute::Segment(_) => (self.roles.check, "check"),
             ObjectRoute::Index | ObjectRoute::Sidecar => (self.roles.index, "index"),
         };
         if !role {
-            return Disposition::DeadLetter(format!("{object}: this process does not have the role {name}"));
+            return Disposition::DeadLetter(format!(
+                "{object}: this process does not have the role {name}, which processes this object; add the role, or \
+                 send events of such objects to a queue of a process that has it"
+            ));
         }
         let done = match &route {
             ObjectRoute::Check => check(&self.shared, object, Requester::Queue)
@@ -101,7 +109,7 @@ impl FilesHandler {
                 .await
                 .map(|indexed| log_indexed(object, &indexed)),
             ObjectRoute::Sidecar => apply_sidecar(&self.shared, object).await.map(|songs| {
-                tracing::info!(%object, songs, "metadata file applied");
+                tracing::info!(%object, songs, "metadata file applied to the indexed songs that it belongs to");
             }),
             ObjectRoute::Segment(segment) => self.archive.segment_written(object, segment).await,
             ObjectRoute::Nothing(_) | ObjectRoute::NotAudio => Ok(()),
@@ -120,7 +128,12 @@ impl FilesHandler {
                 tracing::warn!(%object, why, "object cannot be processed, moving its message to the dead-letter queue");
             }
             Disposition::Retry(after) => {
-                tracing::warn!(%object, %error, seconds = after.as_secs(), "processing failed, retrying");
+                tracing::warn!(
+                    %object,
+                    %error,
+                    retry_seconds = after.as_secs(),
+                    "processing of the object failed, retrying"
+                );
             }
         }
         disposition
@@ -154,7 +167,12 @@ fn log_indexed(object: &ObjectName, indexed: &Indexed) {
             }
         }
         Indexed::Unchanged { track, relabelled } => {
-            tracing::info!(%object, track = %track.id, relabelled, "content of the object was indexed before, not indexing it again");
+            tracing::info!(
+                %object,
+                track = %track.id,
+                metadata_changed = relabelled,
+                "content of the object was indexed before, not indexing it again"
+            );
         }
         Indexed::Deleted => {
             tracing::info!(%object, "object was deleted before it was read, ignoring its event");

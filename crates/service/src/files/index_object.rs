@@ -79,7 +79,11 @@ async fn report_failure(shared: &FilesContext, object: &ObjectName, facts: &Obje
             tracing::debug!(%object, %report, "object is not indexed, its report contains the reason");
         }
         Err(error) => {
-            tracing::warn!(%object, %error, "cannot write the report on the object that is not indexed, only the log has the reason");
+            tracing::warn!(
+                %object,
+                %error,
+                "cannot write the report on why the object is not indexed, only the log contains this reason"
+            );
         }
     }
 }

@@ -142,7 +142,15 @@ impl ObjectSource {
             if backoff.tries() + 1 >= MAX_ATTEMPTS {
                 return Err(error);
             }
-            tracing::debug!(object = %self.name, %error, "cannot fetch a part of the object, retrying");
+            tracing::debug!(
+                object = %self.name,
+                start,
+                end,
+                attempt = backoff.tries() + 1,
+                max_attempts = MAX_ATTEMPTS,
+                %error,
+                "cannot fetch a range of bytes of the object, retrying"
+            );
             tokio::select! {
                 () = self.stop.cancelled() => return Err(self.stopped()),
                 () = sleep(backoff.next()) => {}
@@ -256,8 +264,8 @@ impl ObjectReader {
         }
     }
 
-    /// Starts to fetch the next part when half of the current one is read. Earlier is often useless: after a header
-    /// alone, a decoder usually jumps.
+    /// Starts to fetch the next part when half of the current one is read. An earlier fetch is often useless: after it
+    /// has read only a header, a decoder usually jumps.
     fn fetch_ahead(&mut self) {
         let FetchedPart { start, bytes } = &self.parts.current;
         let (half, next) = (start + bytes.len() as u64 / 2, start + bytes.len() as u64);

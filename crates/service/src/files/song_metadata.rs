@@ -62,7 +62,12 @@ async fn file(shared: &FilesContext, name: &ObjectName) -> Result<(Fields, Optio
     let nothing = (Fields::default(), None);
     let Some(facts) = shared.facts(name).await? else { return Ok(nothing) };
     if facts.size > MAX_METADATA_BYTES {
-        tracing::warn!(file = %name, bytes = facts.size, "metadata file is too large, ignoring it");
+        tracing::warn!(
+            file = %name,
+            bytes = facts.size,
+            max_bytes = MAX_METADATA_BYTES,
+            "metadata file is too large, indexing the song without it"
+        );
         return Ok((Fields::default(), facts.etag));
     }
     let bytes = match shared.objects.read(name, 0..facts.size, facts.etag.as_deref()).await {
@@ -91,15 +96,20 @@ async fn tags(shared: &FilesContext, object: &ObjectName) -> Result<Fields, Clou
         }
         // Reading tags needs a separate permission, which is optional.
         Err(error) if !error.is_transient() && error.kind() != CloudErrorKind::NotFound => {
-            tracing::debug!(%object, %error, "cannot read the tags of the object, ignoring them");
+            tracing::debug!(
+                %object,
+                %error,
+                "cannot read the tags of the object in the bucket, using no metadata from them"
+            );
             Ok(Fields::default())
         }
         Err(error) => Err(error),
     }
 }
 
-/// Returns the fields that the catalog has columns for. Other names are ignored: they serve other purposes of the
-/// bucket, for example cost allocation.
+/// Returns the values in `cells`, pairs of name and value, that the catalog has fields for. Other names are ignored:
+/// they serve other purposes of the bucket, for example cost allocation. `what` names the source of the cells in log
+/// lines: metadata or tags of the object.
 fn known_fields<'a>(
     object: &ObjectName,
     what: &str,
@@ -112,7 +122,7 @@ fn fields<'a>(name: &ObjectName, what: &str, cells: impl Iterator<Item = (&'a st
     let mut fields = Fields::default();
     for (field, value) in cells {
         if let Err(why) = fields.set(field, value) {
-            tracing::warn!(object = %name, what, field, why, "invalid metadata value, ignoring it");
+            tracing::warn!(object = %name, what, field, why, "invalid metadata value of a song, leaving the field out");
         }
     }
     fields

@@ -101,11 +101,21 @@ impl Consumer {
                 Ok(facts) => return Some(facts.visibility_timeout),
                 Err(error) if !error.is_transient() => {
                     let queue = self.queue.name();
-                    tracing::warn!(queue, %error, "cannot read the attributes of the queue, assuming a visibility timeout of 30 s");
+                    tracing::warn!(
+                        queue,
+                        %error,
+                        visibility_timeout_seconds = DEFAULT_VISIBILITY_TIMEOUT.as_secs(),
+                        "cannot read the attributes of the queue, assuming this visibility timeout"
+                    );
                     return Some(DEFAULT_VISIBILITY_TIMEOUT);
                 }
                 Err(error) => {
-                    tracing::warn!(queue = self.queue.name(), %error, "queue unavailable, retrying");
+                    tracing::warn!(
+                        queue = self.queue.name(),
+                        %error,
+                        max_pause_seconds = PAUSES.1.as_secs(),
+                        "cannot read the attributes of the queue, receiving no messages until a retry succeeds"
+                    );
                 }
             }
             tokio::select! {
@@ -137,7 +147,12 @@ async fn receive(work: Arc<MessageTask>, slots: Arc<Semaphore>, stop: Cancellati
             Ok(messages) => messages,
             Err(error) => {
                 drop(free_slots);
-                tracing::warn!(queue = work.queue.name(), %error, "cannot receive messages, retrying");
+                tracing::warn!(
+                    queue = work.queue.name(),
+                    %error,
+                    max_pause_seconds = PAUSES.1.as_secs(),
+                    "cannot receive messages from the queue, retrying with growing pauses"
+                );
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = sleep(backoff.next()) => continue,
@@ -185,6 +200,11 @@ async fn release(queue: &dyn Queue, messages: &[QueueMessage]) {
         return;
     }
     if let Err(error) = queue.change_visibility(&receipts, Duration::ZERO).await {
-        tracing::debug!(queue = queue.name(), %error, "cannot release messages, they stay hidden until their timeout expires");
+        tracing::debug!(
+            queue = queue.name(),
+            count = messages.len(),
+            %error,
+            "cannot release unhandled messages at the shutdown, they are received again after their visibility timeout"
+        );
     }
 }

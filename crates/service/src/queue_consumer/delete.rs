@@ -39,10 +39,22 @@ async fn delete(queue: &dyn Queue, receipts: &[String]) {
         let count = receipts.len();
         // An expired receipt stays expired, and the receipts behind it would expire during further attempts.
         if !error.is_transient() || backoff.tries() + 1 >= MAX_ATTEMPTS {
-            tracing::warn!(queue = queue.name(), count, %error, "cannot delete messages, they will be received again");
+            tracing::warn!(
+                queue = queue.name(),
+                count,
+                %error,
+                "cannot delete handled messages, they are received and handled again after their visibility timeout"
+            );
             return;
         }
-        tracing::debug!(queue = queue.name(), count, %error, "cannot delete messages, retrying");
+        tracing::debug!(
+            queue = queue.name(),
+            count,
+            attempt = backoff.tries() + 1,
+            max_attempts = MAX_ATTEMPTS,
+            %error,
+            "cannot delete handled messages, retrying"
+        );
         sleep(backoff.next()).await;
     }
 }

@@ -91,7 +91,13 @@ impl MessageTask {
             tokio::select! {
                 biased;
                 disposition = &mut work => return disposition.unwrap_or_else(|_| {
-                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error, retrying the message; please report this with the log");
+                    tracing::error!(
+                        queue = self.queue.name(),
+                        message_id = message.id,
+                        retry_seconds = PANIC_RETRY_PAUSE.as_secs(),
+                        "the handler of the message panicked, a bug in refrain; handling the message again after this \
+                         time; please report this with the log"
+                    );
                     Disposition::Retry(PANIC_RETRY_PAUSE)
                 }),
                 _ = tick.tick() => self.change_visibility(message, self.visibility_timeout).await,
@@ -102,7 +108,14 @@ impl MessageTask {
     async fn change_visibility(&self, message: &QueueMessage, time: Duration) {
         let receipt = std::slice::from_ref(&message.receipt);
         if let Err(error) = self.queue.change_visibility(receipt, time).await {
-            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot change the visibility timeout of the message, it is received again when its timeout expires");
+            tracing::debug!(
+                queue = self.queue.name(),
+                message_id = message.id,
+                requested_seconds = time.as_secs(),
+                %error,
+                "cannot change the visibility timeout of the message, it is received again when its current timeout \
+                 expires"
+            );
         }
     }
 
@@ -111,29 +124,38 @@ impl MessageTask {
         match self.queue.dead_letter(message, why).await {
             Ok(()) => {
                 self.counters.messages_dead_lettered.add(1);
-                tracing::warn!(queue, message = message.id, why, "message moved to the dead-letter queue");
+                tracing::warn!(queue, message_id = message.id, why, "message moved to the dead-letter queue");
             }
             Err(error) if error.kind() == CloudErrorKind::NotFound => {
                 self.counters.messages_failed.add(1);
                 if self.is_first_log(&message.id) {
                     tracing::error!(
                         queue,
-                        message = message.id,
+                        message_id = message.id,
                         why,
-                        "message cannot be handled, and the queue has no dead-letter queue (redrive policy); it stays hidden"
+                        retry_hours = UNHANDLED_VISIBILITY_TIMEOUT.as_secs() / 3_600,
+                        "message can never be handled, and its queue has no dead-letter queue; handling it again after \
+                         this time; configure a dead-letter queue (redrive policy)"
                     );
                 }
                 self.change_visibility(message, UNHANDLED_VISIBILITY_TIMEOUT).await;
             }
             Err(error) => {
                 self.counters.messages_failed.add(1);
-                tracing::warn!(queue, message = message.id, why, %error, "cannot move message to the dead-letter queue, retrying");
+                tracing::warn!(
+                    queue,
+                    message_id = message.id,
+                    why,
+                    %error,
+                    retry_seconds = DEAD_LETTER_RETRY_PAUSE.as_secs(),
+                    "cannot move the message to the dead-letter queue, handling the message again after this time"
+                );
                 self.change_visibility(message, DEAD_LETTER_RETRY_PAUSE).await;
             }
         }
     }
 
-    /// Returns true if no message with this id was logged yet. Remembers the id.
+    /// Returns true if no message with the id `id` was logged yet. Adds the id to `logged`.
     fn is_first_log(&self, id: &str) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.len() >= MAX_LOGGED_IDS {

@@ -16,13 +16,13 @@ pub struct ProcessHealth(Mutex<HealthState>);
 #[derive(Debug, Default)]
 struct HealthState {
     database: ComponentStatus,
-    /// Time of the first refused login since the database answered last; `None` if the database does not refuse the
-    /// login now.
+    /// Time of the first refused login after the last check of the database that had another result; `None` if the last
+    /// check did not end with a refused login.
     refused_since: Option<Instant>,
     index: ComponentStatus,
     queue_consumers: ComponentStatus,
     draining: bool,
-    /// The reason why only a restart of the process helps; `None` if no restart is needed.
+    /// A failure that only a restart of the process can end, as text; `None` if no restart is needed.
     broken: Option<String>,
 }
 
@@ -37,14 +37,14 @@ impl Default for ComponentStatus {
 }
 
 impl ProcessHealth {
-    /// Reports that the database answered.
+    /// Reports that a check of the database succeeded.
     pub fn set_database_available(&self) {
         let mut state = self.lock();
         state.database = ComponentStatus(None);
         state.refused_since = None;
     }
 
-    /// Reports that the database does not answer, for the reason `why`. `refused` is true if the database refused the
+    /// Reports that a check of the database failed, for the reason `why`. `refused` is true if the database refused the
     /// login.
     pub fn set_database_unavailable(&self, why: &str, refused: bool) {
         let mut state = self.lock();
@@ -73,7 +73,7 @@ impl ProcessHealth {
         self.lock().draining = true;
     }
 
-    /// Reports that only a restart of the process helps, for this reason. `None` withdraws such a report.
+    /// Reports the failure `why`, which only a restart of the process can end. `None` withdraws the report.
     pub fn set_broken(&self, why: Option<String>) {
         self.lock().broken = why;
     }
@@ -81,7 +81,7 @@ impl ProcessHealth {
     /// Returns `Ok` if the process can continue without a restart.
     ///
     /// # Errors
-    /// The reason why only a restart of the process helps.
+    /// The failure that only a restart of the process can end.
     pub fn live(&self) -> Result<(), String> {
         let state = self.lock();
         if let Some(why) = &state.broken {
@@ -89,7 +89,7 @@ impl ProcessHealth {
         }
         match state.refused_since {
             Some(since) if since.elapsed() >= MAX_LOGIN_REFUSED => Err(format!(
-                "the database has refused the login for {} minutes",
+                "the database has refused the login for {} minutes; correct the user or password of the catalog",
                 since.elapsed().as_secs() / 60
             )),
             _ => Ok(()),

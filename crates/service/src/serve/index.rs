@@ -48,7 +48,11 @@ pub(super) async fn follow(
             }
             // The database became unavailable after the catalog was opened.
             Err(SyncError::Catalog(error)) if error.is_retryable() => {
-                tracing::warn!(%error, "database unavailable, retrying to build the index");
+                tracing::warn!(
+                    %error,
+                    retry_seconds = PAUSE.as_secs(),
+                    "cannot read the catalog to build the index, the service is not ready; retrying"
+                );
                 health.index(Some(error.to_string()));
             }
             Err(error) => return Err(error.into()),
@@ -65,10 +69,14 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
     match state {
         CacheState::Ready => {}
         CacheState::Missing => {
-            tracing::info!(index = %prefix.display(), "no index files found, building the index");
+            tracing::info!(index = %prefix.display(), "no index files found, building the index from the catalog");
         }
         CacheState::Discarded(why) => {
-            tracing::warn!(index = %prefix.display(), why, "index files discarded, building the index again");
+            tracing::warn!(
+                index = %prefix.display(),
+                why,
+                "index files cannot be used, replacing them by an index that is built from the catalog"
+            );
         }
     }
     let done = library.refresh().await?;
@@ -78,7 +86,11 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
 }
 
 fn skipped(skipped: &SkippedTrack) {
-    tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track cannot be searched, skipping it");
+    tracing::warn!(
+        track = skipped.track.0,
+        reason = %skipped.reason,
+        "fingerprint of the track cannot be read, leaving the track out of the index"
+    );
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]
@@ -89,14 +101,21 @@ fn log(what: FollowEvent<'_>, counters: &Counters) {
             tracing::info!(
                 added = done.added,
                 removed = done.removed,
-                "index updated with changes of the catalog"
+                "tracks that were added to or removed from the catalog updated in the index"
             );
             done.skipped.iter().for_each(skipped);
         }
-        FollowEvent::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index and retrying");
+        FollowEvent::Failed { error, failures: 1, pause, .. } => {
+            tracing::warn!(
+                %error,
+                first_retry_seconds = pause.as_secs_f64(),
+                "cannot update the index with changes of the catalog; searching without the newest tracks, \
+                 and retrying with growing pauses, which is not logged, until it succeeds"
+            );
         }
-        FollowEvent::Recovered => tracing::info!("reading changes of the catalog again"),
+        FollowEvent::Recovered => {
+            tracing::info!("index updated with all changes of the catalog after the failure that was logged");
+        }
         _ => {}
     }
 }

@@ -41,7 +41,7 @@ use watch::Watch;
 /// Folder of the lock files of processes, next to the files of the index.
 const INSTANCES: &str = "instances";
 
-/// Function that opens the catalog. It is called again while the server of the catalog is unavailable.
+/// Function that opens the catalog. It is called repeatedly until the server of the catalog is available.
 pub type CatalogOpener = Box<
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<Arc<dyn Catalog>, CatalogError>> + Send>> + Send + Sync,
 >;
@@ -49,7 +49,7 @@ pub type CatalogOpener = Box<
 /// Receives lines for standard error that are not log lines: the metrics for CloudWatch.
 pub type StderrLines = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Everything that a process is created from.
+/// The settings, clients and functions from which a process is created.
 pub struct ProcessPlan {
     /// Validated settings.
     pub settings: ServiceSettings,
@@ -63,7 +63,7 @@ pub struct ProcessPlan {
     pub lines: StderrLines,
 }
 
-/// How a process ended after it was stopped.
+/// Outcome of the shutdown of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownOutcome {
     /// All parts ended in time.
@@ -87,7 +87,7 @@ pub enum ServeError {
         /// The I/O error.
         source: std::io::Error,
     },
-    /// The catalog cannot be used, and a retry would not help.
+    /// The catalog cannot be used, and a retry would fail too.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The index cannot be built.
@@ -119,7 +119,7 @@ pub enum ServeError {
 /// contain an address for them.
 ///
 /// # Errors
-/// [`ServeError`] if the process cannot start, or if only a restart helps.
+/// [`ServeError`] if the process cannot start, or cannot continue without a restart.
 pub async fn serve(
     plan: ProcessPlan,
     http: HttpServer,
@@ -215,7 +215,10 @@ async fn run_parts(
     // The state is reported before the first part ends, so that no load balancer sends requests to this process while
     // its parts end.
     shared.health.queue_consumers(Some("stopped".to_owned()));
-    tracing::info!(seconds = drain.as_secs(), "service shutting down");
+    tracing::info!(
+        max_seconds = drain.as_secs(),
+        "service shutting down, finishing its work within this time"
+    );
     let ended = stages.end(Instant::now() + drain).await;
     close(&*catalog).await;
     match unexpected_end {
@@ -230,7 +233,12 @@ fn instance(plan: &ProcessPlan) -> Instance {
     let name = &plan.settings.name;
     let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };
     Instance::in_folder(name, &folder.join(INSTANCES)).unwrap_or_else(|error| {
-        tracing::warn!(folder = %folder.display(), %error, "cannot create the lock file of this process, leases of killed processes are not expired early");
+        tracing::warn!(
+            folder = %folder.display(),
+            %error,
+            "cannot create the lock file of this process; streams of a killed process on this machine are taken over \
+             only after its leases expire"
+        );
         Instance::new(name)
     })
 }
@@ -240,11 +248,11 @@ async fn close(catalog: &dyn Catalog) {
     match tokio::time::timeout(stages::FINAL_RESPONSES_TIMEOUT, catalog.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot close the catalog, exiting without it; no data is lost");
+            tracing::warn!(%error, "cannot close the catalog, exiting without closing it; no data is lost");
         }
         Err(_) => tracing::warn!(
             seconds = stages::FINAL_RESPONSES_TIMEOUT.as_secs(),
-            "catalog not closed in time, exiting without it; no data is lost"
+            "catalog not closed within this time, exiting without closing it; no data is lost"
         ),
     }
 }

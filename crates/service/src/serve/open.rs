@@ -43,7 +43,11 @@ pub(super) async fn open_catalog(
         if !refused && !error.is_retryable() {
             return Err(error);
         }
-        tracing::warn!(%error, "catalog unavailable, retrying");
+        tracing::warn!(
+            %error,
+            retry_seconds = pause.as_secs_f64(),
+            "catalog unavailable, retrying; the service is not ready"
+        );
         health.set_database_unavailable(&error.to_string(), refused);
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

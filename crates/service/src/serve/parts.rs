@@ -60,7 +60,7 @@ pub(super) fn check(settings: &ServiceSettings, cloud: &CloudServices) -> Result
     Ok(())
 }
 
-/// Everything that the parts are created from.
+/// The plan of the process, its shared state, catalog, index and identity, from which its parts are created.
 pub(super) struct ProcessParts<'a> {
     pub(super) plan: ProcessPlan,
     pub(super) shared: &'a ProcessContext,
@@ -105,7 +105,7 @@ impl ProcessParts<'_> {
         let retention = RetentionJob::new(Arc::clone(&self.catalog), settings.retention.clone());
         stages.start(ShutdownStage::QueueConsumers, "retention", |stop| retention.run(stop));
         if settings.outbox.sinks.is_empty() {
-            tracing::warn!("no sink is configured, detections are stored but not delivered");
+            tracing::warn!("no sink is configured, detections are stored in the catalog but not delivered");
             return Ok(OutboxPlanner::default());
         }
         let dispatcher =

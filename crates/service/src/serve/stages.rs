@@ -20,7 +20,8 @@ pub(super) const FINAL_RESPONSES_TIMEOUT: Duration = Duration::from_secs(1);
 /// are aborted while they write their last events; at 0.9, a stage that hangs leaves the outbox almost no time.
 const MAX_STAGE_SHARE: f64 = 0.6;
 
-/// Stages of the shutdown, in this order.
+/// Stages of the shutdown. They end in this order. The parts of [`Self::Files`] are stopped at the start of the
+/// shutdown, those of each other stage after the previous stage has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ShutdownStage {
     /// Consumers of the queues that add and remove streams, and the retention job.
@@ -100,8 +101,8 @@ impl Stages {
         }
     }
 
-    /// Stops all parts, one stage after the other. Aborts parts that are still running when the time of their stage or
-    /// `deadline` is over.
+    /// Stops the parts of [`ShutdownStage::Files`] at once, and the parts of the other stages one stage after the
+    /// other. Aborts parts that are still running when the time of their stage or `deadline` is over.
     pub(super) async fn end(self, deadline: Instant) -> ShutdownOutcome {
         // The files are stopped first: while the streams release their leases, each file is finished or its message is
         // released.
@@ -133,9 +134,20 @@ async fn wait(tasks: Vec<(ShutdownStage, &'static str, JoinHandle<()>)>, until: 
     for (_, name, mut task) in tasks {
         match tokio::time::timeout_at(until, &mut task).await {
             Ok(Ok(())) => tracing::debug!(part = name, "part of the service ended"),
-            Ok(Err(error)) => tracing::error!(part = name, %error, "part of the service panicked"),
+            Ok(Err(error)) => {
+                tracing::error!(
+                    part = name,
+                    %error,
+                    "part of the service panicked, a bug in refrain; its leases and claims expire; please report this \
+                     with the log"
+                );
+            }
             Err(_) => {
-                tracing::warn!(part = name, "part of the service did not end in time, aborting it");
+                tracing::warn!(
+                    part = name,
+                    "part of the service did not end in time, aborting it; its leases and claims expire, then its work \
+                     is repeated"
+                );
                 // An aborted part leaves leases and claims that expire. So its work is repeated, not lost.
                 task.abort();
                 in_time = false;

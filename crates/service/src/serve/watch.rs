@@ -37,7 +37,7 @@ const CHECKS_PER_COUNT: u32 = 3;
 /// minutes of audio.
 const HANG_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// Monitors the process, and keeps the last results.
+/// Monitors the process, and stores the last count of the outbox for the metrics.
 pub(super) struct Watch {
     health: Arc<ProcessHealth>,
     counters: Arc<Counters>,
@@ -100,7 +100,9 @@ impl Watch {
             // While the database is unavailable, no event can be written, so streams do not continue. This does not
             // mean that their threads hang.
             let hangs = answered && progress.hangs(&self.streams(), Instant::now());
-            self.health.set_broken(hangs.then(|| "the threads that process audio hang".to_owned()));
+            self.health.set_broken(hangs.then(|| {
+                format!("no stream with queued audio made progress for {} s", HANG_TIMEOUT.as_secs())
+            }));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(CHECK_INTERVAL) => {}
@@ -120,7 +122,8 @@ impl Watch {
                 false
             }
             Err(_) => {
-                self.health.set_database_unavailable("it does not answer", false);
+                let why = format!("no answer within {} s", DATABASE_TIMEOUT.as_secs());
+                self.health.set_database_unavailable(&why, false);
                 false
             }
         }

@@ -58,7 +58,7 @@ pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             done = reconcile => if let Err(error) = done {
-                tracing::warn!(%error, "cannot compare the streams with the list of the platform, retrying");
+                tracing::warn!(%error, "cannot compare the live channels of IVS with the stored streams, retrying");
             },
         }
     }

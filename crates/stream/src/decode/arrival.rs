@@ -1,7 +1,7 @@
 //! Correction of a clock by the arrival times of audio.
 //!
-//! Audio that was received at a time cannot be newer than that time. So each arrival is an upper bound for the time of
-//! its position, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
+//! Audio cannot be newer than the time at which it was received. So each arrival is an upper bound for the time of its
+//! position, and the least bound so far is the estimate. Delays of the network and of the server only make a bound
 //! worse. Each correction adds a section to the map from position to time that the clock stores.
 
 use serde::{Deserialize, Serialize};
@@ -61,8 +61,9 @@ impl Arrivals {
         Self { min_difference: f64::INFINITY, corrected_at: position, corrected: 0.0, window: None }
     }
 
-    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference between time and position
-    /// that the clock has after its last correction is complete. Returns a correction if one is due, otherwise `None`.
+    /// Adds the arrival of the audio at `position` (seconds) at the time `time` (seconds since 1970). `offset` is the
+    /// difference between time and position that the clock has after its last correction is complete. Returns a
+    /// correction if one is due, otherwise `None`.
     pub(super) fn take(&mut self, position: f64, time: f64, offset: f64) -> Option<Correction> {
         let difference = time - position;
         // Network and server only add delay, so the least difference is the best estimate; an average would include

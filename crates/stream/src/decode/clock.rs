@@ -167,7 +167,7 @@ impl StreamClock {
     }
 
     /// Adjusts the clock to the date `time` (seconds since 1970) of `position` (seconds). `certain` is true if dates
-    /// are known to restart at this position.
+    /// restart at this position, because of a discontinuity.
     pub(super) fn program_date_time(&mut self, position: f64, time: f64, certain: bool) {
         if !is_time(time) {
             return;
@@ -207,9 +207,10 @@ impl StreamClock {
     }
 
     /// Records that the frame at `position` (seconds) arrived at `time` (seconds since 1970). Sets the clock if it has
-    /// no time yet, or if `time` is so late that audio must have been lost. `certain` is true after a reconnect, where
-    /// a shorter delay is sufficient evidence. `stamp` is the time stamp of the frame in seconds, or `None` without
-    /// one. Has no effect if the stream has dates.
+    /// no time yet, or if `time` is later than the time of the clock by more than [`LATE_ARRIVAL_SECONDS`], which shows
+    /// that audio was lost. `certain` is true after a reconnect or a discontinuity, where more than [`JITTER_SECONDS`]
+    /// are sufficient. `stamp` is the time stamp of the frame in seconds, or `None` without one. Has no effect if the
+    /// stream has dates.
     pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool, stamp: Option<f64>) {
         if self.source == Some(ClockSource::ProgramDateTime) {
             return;
@@ -233,7 +234,8 @@ impl StreamClock {
 
     /// Records that the audio at `position` (seconds) of a live stream was received at `time` (seconds since 1970). The
     /// audio cannot be newer than `time`. `steady` is true for sources that send evenly: if all their arrivals are late
-    /// for some time, the clock moves to later times. `steady` is false for segments, which do not arrive evenly.
+    /// for 20 s (`LATE_WINDOW_SECONDS`), the clock moves to later times. `steady` is false for segments, which do not
+    /// arrive evenly.
     pub(super) fn received(&mut self, position: f64, time: f64, steady: bool) {
         if self.source != Some(ClockSource::Arrival) || !is_time(time) {
             return;

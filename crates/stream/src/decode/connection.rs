@@ -24,7 +24,8 @@ const MIN_SILENCE_SECONDS: f64 = 1.0;
 
 impl Playback {
     /// Records that all audio so far of a live stream without segments had arrived by `time`, seconds since 1970. If
-    /// audio is held back and its burst has ended, places that audio.
+    /// audio is held back at the start of a connection, and the burst of the connection has ended or a limit of
+    /// [`join`](super::join) is exceeded, places that audio.
     pub(super) fn arrived(&mut self, time: f64, sink: SoundSink<'_>) {
         match &mut self.join {
             // While audio is held back, its time is not known, so its arrivals must not correct the clock.
@@ -47,7 +48,8 @@ impl Playback {
         }
     }
 
-    /// Records that all placed audio had arrived by `time`, or that no audio was added until `time`.
+    /// Records that all placed audio had arrived by `time`, in seconds since 1970. If no audio was placed since the
+    /// last call, records that no further audio arrived until `time`.
     fn note_arrival(&mut self, time: f64) {
         let head = self.head();
         match &mut self.last_arrival {

@@ -14,9 +14,9 @@ use super::report::DecoderReport;
 use super::timeline::StampTimeline;
 use crate::delivery::{HlsSegment, InitSection};
 
-/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment. The output is the same for every
-/// size. At half this value, more calls are made for the same bytes; at twice this value, more frames of a segment are
-/// in memory at once.
+/// Number of bytes that are passed to a demuxer in one call, so that a demuxer buffers little of a segment. The output
+/// is the same for every size. At half this value, more calls are made for the same bytes; at twice this value, more
+/// frames of a segment are in memory at once.
 const SLICE_BYTES: usize = 8 << 10;
 
 /// Bytes at the start of a segment by which its format is recognized. MPEG-TS needs a few packets, bare frames several

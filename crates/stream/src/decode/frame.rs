@@ -25,6 +25,6 @@ pub(super) struct TimeMark {
     pub(super) arrival: f64,
     /// True for a segment of a live playlist, whose `arrival` may correct the clock.
     pub(super) live: bool,
-    /// True if times are known to restart with this frame: after a discontinuity or at the start of a connection.
+    /// True if times restart with this frame: after a discontinuity or at the start of a connection.
     pub(super) certain: bool,
 }

@@ -1,10 +1,10 @@
 //! The start of a connection of a live stream without segments.
 //!
 //! A server sends some seconds of audio at once when a connection begins (its burst), so that players can start at
-//! once. The end of the burst is the present, so the time of the first frame is known only after the burst. After a
-//! reconnect, the burst often repeats audio of the previous connection. So the first frames of each connection are held
-//! back until the burst ends, or for about half a second without a burst. Then they are placed: directly after the
-//! audio of the previous connection, or after a gap.
+//! once. The end of the burst is the present, so the time of the first frame can be computed only after the burst.
+//! After a reconnect, the burst often repeats audio of the previous connection. So the first frames of each connection
+//! are held back until the burst ends, or for about half a second without a burst. Then they are placed: directly after
+//! the audio of the previous connection, or after a gap.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -198,7 +198,7 @@ impl RecentFrames {
         self.hashes.push_back(hash(data));
     }
 
-    /// Returns true if a frame is the next expected one of the repeated frames that [`Self::overlap`] found. Any other
+    /// Returns true if `data` is the next expected frame of the repeated frames that [`Self::overlap`] found. Any other
     /// frame ends the repetition.
     pub(super) fn repeats(&mut self, data: &[u8]) -> bool {
         let repeats = self.expected.front().is_some_and(|expected| *expected == hash(data));

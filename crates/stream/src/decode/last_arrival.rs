@@ -7,7 +7,7 @@ pub(super) struct LastArrival {
     pub(super) head: u64,
     /// Time of this arrival, seconds since 1970.
     pub(super) time: f64,
-    /// Time up to which no further audio is known to have arrived, seconds since 1970.
+    /// Time up to which no audio after `head` arrived, seconds since 1970.
     pub(super) until: f64,
 }
 

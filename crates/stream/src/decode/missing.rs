@@ -5,9 +5,9 @@ use super::sound::{Media, samples, seconds};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Longest duration of one gap, in seconds: a day. A longer gap is shortened to it. Playlists and dates are untrusted
-/// input, and a gap moves all later positions. At half this value, an outage of more than 12 hours is reported too
-/// short; at twice this value, one wrong date moves the positions by two days.
+/// Longest duration of one gap, in seconds: a day. A longer gap is shortened to this value. Playlists and dates are
+/// untrusted input, and a gap moves all later positions. At half this value, an outage of more than 12 hours is
+/// reported too short; at twice this value, one wrong date moves the positions by two days.
 const MAX_GAP_SECONDS: f64 = 86_400.0;
 
 impl Playback {

@@ -79,8 +79,9 @@ impl StampTimeline {
         self.anchor.is_some()
     }
 
-    /// Returns the position of a frame with time stamp `time`, after `head` seconds of the stream and `announced`
-    /// seconds that are known to be missing. `damaged` is true if data was lost directly before the frame.
+    /// Returns the position of a frame with the time stamp `time`, after `head` seconds of the stream and `announced`
+    /// seconds of media that were already recorded as missing. `damaged` is true if data was lost directly before the
+    /// frame.
     pub(super) fn place(&mut self, time: f64, head: f64, announced: f64, damaged: bool) -> FramePlacement {
         let Some((from, at)) = self.anchor else {
             self.anchor = Some((time, head + announced));

@@ -4,7 +4,7 @@
 //! fetches each segment once, decrypts it, and delivers segments and gaps in order. At the live edge of Low-Latency
 //! HLS, the segment that the server is still producing is delivered part by part. Errors of the server do not end the
 //! source once it has received a playlist; the [`SourceStatus`] reports its state. The source ends at the end of the
-//! playlist, or after a long time without new segments.
+//! playlist, or after [`HlsSettings::give_up_after`] without new segments.
 
 mod entry;
 mod follow;

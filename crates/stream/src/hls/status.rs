@@ -15,11 +15,13 @@ pub enum SourceState {
     Starting,
     /// The playlist lists new segments.
     Live,
-    /// No new segment was listed for some time. The playlist is still requested.
+    /// No new segment was listed for [`HlsSettings::stalled_after`](super::HlsSettings::stalled_after) target
+    /// durations. The playlist is still requested.
     Stalled,
     /// The stream has ended.
     Ended(EndReason),
-    /// The stream cannot be followed, or errors prevented new segments for a long time.
+    /// The stream cannot be followed, or errors prevented new segments for
+    /// [`HlsSettings::give_up_after`](super::HlsSettings::give_up_after).
     Failed(HlsError),
 }
 

@@ -96,7 +96,10 @@ async fn request_url(
     let response = match timeout(settings.response_timeout, request).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(unreachable(&cause(&error))),
-        Err(_) => return Err(unreachable("no response within the time limit")),
+        Err(_) => {
+            let seconds = settings.response_timeout.as_secs_f64();
+            return Err(unreachable(&format!("no response within {seconds:.0} s")));
+        }
     };
     let status = response.status();
     if !status.is_success() {

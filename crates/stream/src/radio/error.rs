@@ -56,7 +56,7 @@ pub enum RadioError {
         reason: String,
     },
     /// The audio cannot be decoded.
-    #[error("{host}: {reason}")]
+    #[error("cannot decode the audio of {host}: {reason}")]
     Undecodable {
         /// Host of the server.
         host: String,

@@ -10,8 +10,8 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 /// servers are never used; at twice this value, a failed attempt lasts up to twice as long.
 const MAX_ENTRIES: usize = 5;
 
-/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides. If `kind` is missing or generic, the
-/// file extension of `url` decides, which is the URL of the response after redirects.
+/// Returns true if a response is a playlist according to `kind`, its `Content-Type`. If `kind` is missing or generic,
+/// returns true if `url`, the URL of the response after redirects, has the file extension of a playlist.
 pub(super) fn is_list(url: &Url, kind: Option<&str>) -> bool {
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let path = url.path().to_ascii_lowercase();

@@ -56,7 +56,7 @@ enum StationState {
 /// thread.
 #[derive(Debug)]
 enum AudioPath {
-    /// The format is not known yet. Holds the first bytes of the audio.
+    /// The format is not recognized yet. Holds the first bytes of the audio.
     Unknown(BytesMut),
     Pushed,
     PullDecoder(PullDecoder),
@@ -246,9 +246,10 @@ impl RadioSource {
                 return;
             }
             (Some(error), None) => error,
-            (None, None) => {
-                RadioError::Undecodable { host, reason: "the audio ended before the stream".to_owned() }
-            }
+            (None, None) => RadioError::Undecodable {
+                host,
+                reason: "the audio ended although the connection is open".to_owned(),
+            },
             (_, Some(reason)) if is_file => RadioError::Undecodable { host, reason },
             (broken, Some(reason)) => broken.unwrap_or(RadioError::Undecodable { host, reason }),
         };
@@ -271,7 +272,13 @@ impl RadioSource {
         let over = self.last_byte.elapsed() + pause > self.settings.give_up_after;
         let retry = !(is_last || over) && error.is_transient();
         if is_new {
-            tracing::warn!(url = %ShownUrl::from(&self.url), %error, retry, "station connection failed");
+            tracing::warn!(
+                url = %ShownUrl::from(&self.url),
+                %error,
+                retry,
+                pause_seconds = pause.as_secs_f64(),
+                "connection to the station failed; connecting after the pause if retry is true, else ending the stream"
+            );
         }
         self.state = if retry { StationState::Waiting(Instant::now() + pause) } else { StationState::Ended };
         self.status.last_error = Some(error);

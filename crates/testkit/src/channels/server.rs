@@ -118,7 +118,7 @@ impl Ivs {
         self.state().faults.clear();
     }
 
-    /// Limits pages of ListStreams to this number of streams.
+    /// Limits each page of ListStreams to `streams` streams.
     pub fn page(&self, streams: usize) {
         self.state().page = Some(streams);
     }

@@ -20,12 +20,12 @@ pub(super) struct IvsState {
     pub(super) channels: BTreeMap<String, IvsChannel>,
     pub(super) faults: Vec<(String, IvsFault, Times)>,
     pub(super) calls: BTreeMap<String, usize>,
-    /// Maximum number of streams per page that a test has set; `None` if it has not. It also limits the number that a
-    /// caller requests.
+    /// Maximum number of streams per page, set by a test; `None` if no test has set it. It also limits the page size
+    /// that a request contains.
     pub(super) page: Option<usize>,
 }
 
-/// A channel and its stream; `None` if the channel is not broadcasting.
+/// A channel. `stream` is `None` if the channel is not broadcasting.
 #[derive(Debug, Clone)]
 pub(super) struct IvsChannel {
     pub(super) playback_url: String,

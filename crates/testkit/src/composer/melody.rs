@@ -118,7 +118,8 @@ pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
     new
 }
 
-/// Creates a phrase of four bars from two motifs: statement, answer, departure, close.
+/// Creates a phrase of four bars from two motifs: statement, answer, departure, close. `amount` is the variation of the
+/// motifs, from 0 (unchanged) to 1.
 pub(super) fn phrase(first: &Motif, second: &Motif, amount: f64, rng: &mut Rng) -> [Motif; 4] {
     let statement = vary(first, amount * 0.5, rng);
     let answer = vary(&statement, amount, rng);

@@ -22,7 +22,7 @@ impl Comp {
         rng.pick(&[Self::Held, Self::Quarters, Self::OffBeats, Self::Charleston, Self::Strum, Self::Broken])
     }
 
-    /// Returns the chords in two beats (8 sixteenths), as start and length in sixteenths.
+    /// Returns the strokes of the chord in two beats (8 sixteenths), each as start and length in sixteenths.
     fn hits(self) -> &'static [(u32, u32)] {
         match self {
             Self::Held => &[(0, 8)],
@@ -72,8 +72,8 @@ impl BassShape {
         ])
     }
 
-    /// Returns the notes in two beats (8 sixteenths), as start, length and role: 0 root, 1 fifth, 2 octave, 3 passing
-    /// note.
+    /// Returns the notes in two beats (8 sixteenths), each as start and length in sixteenths and role: 0 root, 1 fifth,
+    /// 2 octave, 3 passing note.
     fn notes(self) -> &'static [(u32, u32, u8)] {
         match self {
             Self::Roots => &[(0, 7, 0)],
@@ -86,7 +86,7 @@ impl BassShape {
     }
 }
 
-/// Returns the chord at `step` of a bar.
+/// Returns the chord that is played at sixteenth `step` of the bar with these `chords`.
 fn chord_at(chords: &[(u32, Chord)], step: u32) -> &Chord {
     let i = chords.iter().rposition(|(from, _)| *from <= step).unwrap_or(0);
     &chords[i].1
@@ -161,8 +161,8 @@ pub(super) fn comp(performance: &Performance<'_>, comp: Comp, score: &mut Score,
     }
 }
 
-/// Adds a chord of `notes`. The notes start almost at the same time, or one after the other as on a guitar if `strum`
-/// is true.
+/// Adds a chord of `notes` to `score`, at sixteenth `step` of the section's bar `bar`, for `length` sixteenths. The
+/// notes start almost at the same time, or one after the other as on a guitar if `strum` is true.
 fn strike(
     performance: &Performance<'_>,
     (bar, step, length): (usize, u32, u32),

@@ -107,7 +107,7 @@ pub fn encode(audio: &Path, container: SegmentContainer, seconds: f64) -> Result
     Ok(Clips { clips: listed(&list, folder.path())?, init })
 }
 
-/// Reads the segments of a playlist that ffmpeg wrote in `folder`.
+/// Reads the segments that `list`, the text of a playlist that ffmpeg wrote in `folder`, contains.
 fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
     let mut clips = Vec::new();
     let mut seconds = 0.0;

@@ -58,8 +58,8 @@ impl LiveStream {
         Self::new(clips.into(), options, PublishClock::Real(start))
     }
 
-    /// Creates a stream that repeats `clips`. The first `published` are published; [`publish`](Self::publish) adds
-    /// others.
+    /// Creates a stream that repeats `clips`. The first `published` segments are published from the start;
+    /// [`publish`](Self::publish) publishes more.
     pub fn manual(clips: impl Into<Arc<[Clip]>>, published: u64, options: LiveOptions) -> Self {
         Self::new(
             clips.into(),

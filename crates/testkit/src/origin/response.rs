@@ -36,8 +36,8 @@ fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Parses `bytes=A-B`. Returns the offset of the first byte and the offset after the last one; `None` if the range is
-/// invalid.
+/// Parses the range `bytes=A-B` of a resource of `length` bytes. Returns the offset of the first byte and the offset
+/// after the last one; `None` if the range is invalid.
 fn range_of(value: &HeaderValue, length: usize) -> Option<(usize, usize)> {
     let (from, to) = value.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let from: usize = from.parse().ok()?;

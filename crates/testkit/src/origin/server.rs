@@ -271,7 +271,7 @@ async fn read(mut body: Incoming) -> Bytes {
     bytes.into()
 }
 
-/// Returns the right response, changed by `fault` if there is one.
+/// Returns the response with the content of `path`, or 404, changed by `fault` if it is not `None`.
 async fn regular_response(
     path: &str,
     query: &str,

@@ -75,7 +75,12 @@ pub(super) async fn run(
                 if !is_of_one_connection(&error) {
                     let address =
                         listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
-                    tracing::warn!(address, %error, "cannot accept HTTP connections, retrying");
+                    tracing::warn!(
+                        address,
+                        %error,
+                        retry_seconds = ACCEPT_PAUSE.as_secs_f64(),
+                        "cannot accept HTTP connections, retrying"
+                    );
                     sleep(ACCEPT_PAUSE).await;
                 }
                 continue;
@@ -113,7 +118,7 @@ async fn refuse(stream: TcpStream) {
     }
 }
 
-/// A connection, with everything that is needed to answer its requests.
+/// A connection: its slot and peer address, and the router, limits and stop token that it shares with all connections.
 struct Connection {
     router: Router,
     limits: TimeLimits,
@@ -150,7 +155,7 @@ impl Connection {
                     next
                 }
                 Verdict::Close(reason) => {
-                    tracing::debug!(peer = %self.peer, reason, "HTTP connection closed");
+                    tracing::debug!(peer = %self.peer, reason, "HTTP connection exceeded a time limit, closing it");
                     return;
                 }
             };
@@ -194,7 +199,8 @@ async fn respond(
         Err(_) => ApiError::ResponseTimeout.into_response(),
     };
     if let Some(ErrorCause(error)) = response.extensions().get::<ErrorCause>() {
-        tracing::warn!(%peer, %method, path, error, "API request failed");
+        let status = response.status().as_u16();
+        tracing::warn!(%peer, %method, path, status, error, "the database failed during an API request");
     }
     activity.request_finished();
     Ok(response)

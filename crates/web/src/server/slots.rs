@@ -90,7 +90,11 @@ impl Slots {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
             *logged = Some(Instant::now());
-            let action = if evicted { "closed the longest idle connection" } else { "refused a connection" };
+            let action = if evicted {
+                "closed the longest idle connection for a new one"
+            } else {
+                "refused a new connection with status 503"
+            };
             tracing::warn!(limit = self.max, action, "HTTP connection limit reached");
         }
     }

@@ -1,4 +1,4 @@
-//! The TCP stream of a connection, which records what happens on it.
+//! The TCP stream of a connection, which records received bytes and blocked writes.
 
 use std::io;
 use std::pin::Pin;

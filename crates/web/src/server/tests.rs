@@ -36,7 +36,7 @@ impl Server {
         stream
     }
 
-    /// Sends bytes and reads until the server closes the connection.
+    /// Sends `bytes` and reads until the server closes the connection. Returns the received text.
     async fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = self.send(bytes).await;
         read_to_end(&mut stream).await

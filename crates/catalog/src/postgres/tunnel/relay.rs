@@ -18,10 +18,11 @@ use crate::postgres::error::PostgresName;
 /// Requests TLS from a server (`SSLRequest` of the PostgreSQL protocol): length 8, code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// Response of a server that supports TLS. The other response is `N`.
+/// Response of a server that supports TLS. A server without TLS responds with `N`.
 const TLS_ACCEPTED: u8 = b'S';
 
-/// A Unix socket whose connections are forwarded to a server through TLS. Dropping it closes them.
+/// A Unix socket whose connections are forwarded to a server through TLS. Dropping the tunnel closes the socket and
+/// these connections.
 #[derive(Debug)]
 pub(in crate::postgres) struct Tunnel {
     task: AbortHandle,

@@ -19,8 +19,9 @@ pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian
 /// The first one that leaves enough space for the labels is used.
 const TIME_STEPS: [f64; 17] =
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
-/// Minimum distance between two ticks of a time axis, in pixels at the natural size. A label of the form `h:mm:ss`
-/// needs this space. With half of it, such labels overlap; with twice as much, the axis has only half as many ticks.
+/// Minimum distance between two ticks of a time axis, in pixels at the natural size of a picture (1600 × 900). A label
+/// of the form `h:mm:ss` needs this space. With half of it, such labels overlap; with twice as much, the axis has only
+/// half as many ticks.
 const MIN_TICK_DISTANCE: f64 = 80.0;
 /// Maximum end of a time axis, in seconds, for labels in seconds. Labels of longer axes have the form `m:ss`, because
 /// numbers such as 754 are hard to compare with the times that `identify` prints.
@@ -34,13 +35,13 @@ const COUNT_MARGIN: f64 = 1.08;
 
 /// Height of the numbers of an axis, in pixels at the natural size, like all lengths below.
 const NUMBER_HEIGHT: f64 = 16.0;
-/// Height of the text of the title of an axis.
+/// Height of the text of the title of an axis, in pixels at the natural size.
 const TITLE_HEIGHT: f64 = 17.0;
-/// Length of a tick.
+/// Length of a tick, in pixels at the natural size.
 const TICK_LENGTH: f64 = 5.0;
-/// Height that is reserved for the numbers and the title of the horizontal axis.
+/// Height that is reserved for the numbers and the title of the horizontal axis, in pixels at the natural size.
 const X_LABEL_HEIGHT: f64 = 52.0;
-/// Width that is reserved for the numbers and the title of the vertical axis.
+/// Width that is reserved for the numbers and the title of the vertical axis, in pixels at the natural size.
 const Y_LABEL_WIDTH: f64 = 78.0;
 
 /// The range of values of an axis, its labelled ticks and its title.

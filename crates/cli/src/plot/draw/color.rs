@@ -10,8 +10,8 @@ pub(in crate::plot) const FAINT: RGBColor = RGBColor(0x6a, 0x73, 0x7d);
 pub(in crate::plot) const EDGE: RGBColor = RGBColor(0xe4, 0xe7, 0xeb);
 /// Colour of elements that are only drawn for comparison, such as the peaks of the input.
 pub(in crate::plot) const GHOST: RGBColor = RGBColor(0xb4, 0xbc, 0xc6);
-/// Colour of found peaks. People with colour blindness can distinguish this colour from the next two (Okabe and Ito
-/// 2008).
+/// Colour of found peaks. People with colour blindness can distinguish this colour from [`MISSING`] and [`BAND`] (Okabe
+/// and Ito 2008).
 pub(in crate::plot) const FOUND: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 /// Colour of missing peaks.
 pub(in crate::plot) const MISSING: RGBColor = RGBColor(0xd5, 0x5e, 0x00);

@@ -26,7 +26,8 @@ const REFERENCE_SIZE: Size = Size { width: 1600, height: 900 };
 /// maximum size have a scale of 2.6, so the upper limit is only a safeguard.
 const SCALES: (f64, f64) = (0.6, 4.0);
 
-/// Scale and typeface of a picture. Its methods accept lengths in pixels at the natural size, and convert them.
+/// Scale and typeface of a picture. Its methods accept lengths in pixels at the natural size ([`REFERENCE_SIZE`]), and
+/// convert them to pixels of the picture.
 #[derive(Debug)]
 pub(in crate::plot) struct PictureTheme {
     face: Typeface,

@@ -14,7 +14,7 @@ settings! {
         /// - check: identifies files in the source bucket, reads queues.check
         /// - index: indexes files in the source bucket, reads queues.index
         /// - api: serves the HTTP API, in addition to the paths of `[http]` that every process serves
-        roles: Vec<Role>, default(none "all roles whose queue or address is set"),
+        roles: Vec<Role>, default(none "monitor, and all other roles whose queue or address is set"),
             NotEmpty("one or more of monitor, check, index and api"),
             example "[\"monitor\", \"check\", \"index\", \"api\"]";
         /// Name of this process in logs and `refrain streams list`. For display only: leases belong to a random id.

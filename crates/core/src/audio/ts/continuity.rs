@@ -26,12 +26,12 @@ impl ContinuityCounters {
         Self(vec![UNKNOWN; PIDS])
     }
 
-    /// Forgets the counters of all packet ids.
+    /// Discards the counters of all packet ids, as at the start of a stream.
     pub(super) fn reset(&mut self) {
         self.0.fill(UNKNOWN);
     }
 
-    /// Forgets the counter of a packet id.
+    /// Discards the counter of the packet id `pid`. The next packet with this id is [`Continuity::Next`].
     pub(super) fn reset_pid(&mut self, pid: u16) {
         self.0[usize::from(pid)] = UNKNOWN;
     }

@@ -278,8 +278,9 @@ impl TsDemuxer {
         }
     }
 
-    /// Selects the first supported audio stream of a program map table. Keeps the current stream if the table still
-    /// lists it or if it belongs to another table.
+    /// Selects the first supported audio stream in `entries`, the content of the program map table with packet id
+    /// `table`. Keeps the current stream if `entries` still lists it, or if the current stream belongs to another
+    /// table.
     fn select_stream(&mut self, table: u16, entries: &[PmtEntry]) {
         self.tables_read = true;
         if self.stream.is_some_and(|stream| stream.table != table) {

@@ -207,7 +207,7 @@ impl FrameSplitter {
         }
     }
 
-    /// Returns true if a header directly follows a frame of the same format.
+    /// Returns true if `header`, at the current position, directly follows a frame of the same format.
     fn continues_run(&self, header: FrameHeader) -> bool {
         self.previous_header.is_some_and(|before| before.format == header.format)
     }

@@ -17,9 +17,9 @@ pub(super) fn payload(packet: &[u8; PACKET_BYTES], control: u8) -> Option<(&[u8]
     }
 }
 
-/// Returns true if `packet` is a duplicate of the packet before (ISO/IEC 13818-1, 2.4.3.3). The clock in the adaptation
-/// field of a duplicate may differ, so bytes 4 to 11 are not compared. The other bytes are enough to distinguish
-/// packets.
+/// Returns true if `packet` is a duplicate of `before`, the previous packet (ISO/IEC 13818-1, 2.4.3.3). The clock in
+/// the adaptation field of a duplicate may differ, so bytes 4 to 11 are not compared. The other bytes are enough to
+/// distinguish packets.
 pub(super) fn is_duplicate(packet: &[u8; PACKET_BYTES], before: &[u8; PACKET_BYTES]) -> bool {
     /// Offset of the first byte after the clock field: 4 bytes of header, 2 of length and flags, 6 of clock.
     const CLOCK_END: usize = 12;

@@ -44,8 +44,9 @@ impl Pes {
         }
     }
 
-    /// Reads the payload of a transport packet. `unit_start` is true if a PES packet starts in it. Returns the bytes of
-    /// the elementary stream, or `None` if none exist. Returns an error if the PES header is invalid.
+    /// Reads the payload of a transport packet. `unit_start` is true if a PES packet starts in `payload`. Returns the
+    /// bytes of the elementary stream, or `None` if the header of the PES packet is missing or still incomplete.
+    /// Returns an error if the PES header is invalid.
     pub(super) fn push<'a>(
         &mut self,
         payload: &'a [u8],

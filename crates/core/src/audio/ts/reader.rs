@@ -111,7 +111,8 @@ impl TsReader {
         Ok(SelectedTrack { codec, rate: format.rate(), channels, seconds: None })
     }
 
-    /// Returns the next event, such as a frame as a packet. A change of the format is reported before its first frame.
+    /// Returns the next event, such as a frame as a packet. A change of the format is reported before the first frame
+    /// of the new format.
     pub(in super::super) fn next(&mut self) -> DemuxEvent {
         while self.next.is_none() {
             self.next = self.demuxer.next_frame();

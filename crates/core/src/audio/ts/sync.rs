@@ -45,7 +45,8 @@ pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
 }
 
 /// Returns true if `bytes` contains `wanted` sync bytes at a distance of `stride`, the first one at the start. If
-/// `bytes` is shorter, it must contain at least two, and all positions within it must match.
+/// `bytes` is too short for `wanted` sync bytes, it must contain at least two, and each position at a multiple of
+/// `stride` must have one.
 fn has_sync_run(bytes: &[u8], stride: usize, wanted: usize) -> bool {
     let count = bytes.len().div_ceil(stride).min(wanted);
     count >= 2 && (0..count).all(|i| bytes[i * stride] == SYNC)
@@ -121,7 +122,8 @@ impl PacketSync {
         }
     }
 
-    /// Moves to the next position at which packets follow each other. Returns false if no such position is known yet.
+    /// Moves to the next position at which packets follow each other. Returns false if the bytes pushed so far contain
+    /// no such position. `last` is true if no more bytes follow.
     fn search(&mut self, last: bool) -> bool {
         let rest = &self.buffer[self.at..];
         let positions = if last {

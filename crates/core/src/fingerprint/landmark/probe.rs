@@ -46,8 +46,8 @@ pub(crate) struct Prober {
 
 impl Prober {
     /// Appends the probes of one lookup to `out`. `peaks` are the peaks of a window that begins at `start` (ticks).
-    /// `lookup` is the index that the probes get. A pair whose rescaled coordinates no reference can have gives no
-    /// probe.
+    /// `lookup` is the index of this lookup, which each probe contains. A pair whose rescaled coordinates no reference
+    /// can have gives no probe.
     pub(crate) fn probes(
         &mut self,
         (peaks, start): (&[Peak], u32),

@@ -177,7 +177,8 @@ impl Merge {
     }
 }
 
-/// Returns the time of a posting on the new time line, or `None` if its track is removed.
+/// Returns the time on the new time line of a posting with the old time `time`, or `None` if the track of the posting
+/// is removed. `moves` belongs to the old run of the posting.
 fn moved(moves: &Moves, time: u32) -> Option<u32> {
     let index = moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
     u32::try_from(i64::from(time) + moves[index].1?).ok()

@@ -121,7 +121,8 @@ pub struct RunRow {
 /// A position on the time line of a run. [`RowStore::locate`] looks up the track at this position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowPosition {
-    /// Index of the list that the position belongs to. A request contains one list for each lookup.
+    /// Index of the list that the position belongs to. A call of [`RowStore::locate`] contains one list for each
+    /// lookup.
     pub list: u32,
     /// Number of the run.
     pub run: u64,
@@ -149,7 +150,7 @@ pub struct RowCandidate {
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
     /// The runs have changed since the index was opened. Open it again and repeat the search.
-    #[error("the runs of the index have changed since it was opened")]
+    #[error("the runs of the index have changed since it was opened; open the index and search again")]
     Stale,
     /// The database failed to return the rows.
     #[error(transparent)]
@@ -166,9 +167,10 @@ pub trait RowStore: Send + Sync {
     /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError>;
 
-    /// Returns the tracks at the `max_candidates` best positions of each list, in order of falling votes, then track,
-    /// then position in the track. The results of all lists are concatenated in the order of the lists. Positions in
-    /// removed tracks are ignored. The constellations of the tracks in `known` may be left out.
+    /// Returns the tracks at the `max_candidates` best positions of each list ([`RowPosition::list`]), in order of
+    /// falling votes, then track, then position in the track. The results of all lists are concatenated in the order
+    /// of the lists. Positions in removed tracks are ignored. The constellations of the tracks in `known` may be left
+    /// out.
     ///
     /// # Errors
     /// [`RowError`] if the rows cannot be read or the runs have changed.

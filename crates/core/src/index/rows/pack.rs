@@ -19,7 +19,7 @@ const POSTINGS_PER_ROW: u64 = 600;
 /// further. A larger run would have rows that are too large for a page of a database.
 pub const MAX_RUN_POSTINGS: u64 = POSTINGS_PER_ROW << HASH_BITS;
 
-/// The tracks of a run and their places on the time line.
+/// The tracks of a run and their positions on the time line.
 #[derive(Debug, Default)]
 pub(super) struct TimeLine {
     pub(super) tracks: Vec<RowTrack>,
@@ -27,7 +27,8 @@ pub(super) struct TimeLine {
 }
 
 impl TimeLine {
-    /// Places the next track and returns its start, or `None` if the time line is full.
+    /// Appends `track`, which has `length` units (23 ms), to the time line. Returns its start in units, or `None` if
+    /// the time line is full.
     pub(super) fn place(&mut self, track: TrackNumber, length: u32) -> Option<u32> {
         let start = self.units + u64::from(TRACK_MARGIN_UNITS);
         if start + units_taken(length) > MAX_RUN_UNITS {

@@ -9,9 +9,10 @@ use crate::index::layout::{BIN_UNITS, POSTING_TICKS, TRACK_MARGIN_UNITS};
 use crate::index::search_index::{Candidate, OffsetPeak, SearchIndex, SearchSession};
 use crate::index::{IndexError, TrackNumber};
 
-/// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the first
-/// runs are requested. At half this value, the result for a catalog with many copies of a track depends more often on
-/// the order of runs. At twice this value, a request to the database can be twice as large.
+/// Maximum number of positions that are requested for one lookup (one list of [`RowStore::locate`]). If more positions
+/// have equal votes, those in the first runs are requested. At half this value, the result for a catalog with many
+/// copies of a track depends more often on the order of runs. At twice this value, a request to the database can be
+/// twice as large.
 const MAX_POSITIONS_PER_LIST: usize = 4096;
 /// Number of constellations that a session keeps in memory. If there are more, all are dropped before the next request.
 /// The constellation of a song takes about 14 kB. At half this value, long searches read constellations from the

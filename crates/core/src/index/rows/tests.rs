@@ -26,7 +26,7 @@ fn tracks() -> Vec<(TrackNumber, Constellation)> {
     vec![(TrackNumber(1), Constellation::new(122.0, (0..3000).map(peak).collect()))]
 }
 
-/// Returns the sorted votes of each of four lookups.
+/// Returns, for each of the four lookups that `probes` belong to, its votes in ascending order.
 fn votes(session: &mut dyn SearchSession, probes: &[Probe]) -> Vec<Vec<u32>> {
     let mut votes = vec![Vec::new(); 4];
     let mut found = Vec::new();

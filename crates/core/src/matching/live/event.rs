@@ -32,7 +32,8 @@ pub struct LiveEvent {
     pub kind: EventKind,
     /// Stream time of the decision, in seconds. Later audio was not considered.
     pub known_at: f64,
-    /// The airing, as known at this time. Each airing has one `Start`, any number of `Update`s, and one `Final`.
+    /// The airing, from the audio before `known_at`. Each airing has one `Start`, any number of `Update`s, and one
+    /// `Final`.
     pub airing: Airing,
 }
 
@@ -41,10 +42,11 @@ pub struct LiveEvent {
 pub struct Airing {
     /// Number of the airing within the stream.
     pub id: u64,
-    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream; they are
-    /// negative if the airing is resumed and the stream time starts again at 0. `query_end` of an open airing is the
-    /// last time at which the airing was detected with certainty. `false_positive_probability` is the probability that
-    /// one hour of the stream gives such a good match by chance.
+    /// Match of the airing, from the audio up to the time of the event or of the state ([`LiveState`]). Times are in
+    /// seconds since the first sample of the stream; they are negative if the airing is resumed and the stream time
+    /// starts again at 0. `query_end` of an open airing is the last time at which the airing was detected with
+    /// certainty. `false_positive_probability` is the probability that one hour of the stream gives such a good match
+    /// by chance.
     pub detected: Match,
     /// Position in the track at `detected.query_end`, in seconds.
     pub reference_end: f64,

@@ -26,15 +26,16 @@ impl History {
         self.peaks.extend_from_slice(peaks);
     }
 
-    /// Returns the peaks of the last 60 s before a time (ticks). The result depends neither on later peaks nor on when
-    /// old peaks are removed.
+    /// Returns the peaks of the last 60 s before the time `at` (ticks). The result depends neither on later peaks nor
+    /// on when old peaks are removed.
     pub(super) fn at(&self, at: f64) -> &[Peak] {
         let index = |time: f64| self.peaks.partition_point(|p| f64::from(p.time) < time);
         let from = index(oldest(at));
         &self.peaks[from..index(at).max(from)]
     }
 
-    /// Removes the peaks more than 60 s before a time (ticks), if there are at least [`MIN_PRUNED_PEAKS`] of them.
+    /// Removes the peaks more than 60 s before the time `at` (ticks), if there are at least [`MIN_PRUNED_PEAKS`] of
+    /// them.
     pub(super) fn prune(&mut self, at: f64) {
         let old = self.peaks.partition_point(|p| f64::from(p.time) < oldest(at));
         if old >= MIN_PRUNED_PEAKS {
@@ -43,17 +44,18 @@ impl History {
     }
 }
 
-/// Returns the start of the history at a time, both in ticks; at least 0.
+/// Returns the start of the history for a decision at the time `at`: 60 s earlier, but at least 0. Both times are in
+/// ticks.
 pub(super) fn oldest(at: f64) -> f64 {
     (at - HISTORY_TICKS).max(0.0)
 }
 
-/// Returns true if the second before a time (ticks) has fewer than [`MIN_AUDIBLE_PEAKS`] peaks.
+/// Returns true if the second before the time `at` (ticks) has fewer than [`MIN_AUDIBLE_PEAKS`] peaks.
 pub(super) fn is_silent(peaks: &[Peak], at: f64) -> bool {
     since(peaks, at - TICKS_PER_SECOND).len() < MIN_AUDIBLE_PEAKS
 }
 
-/// Returns the peaks from a time (ticks) on.
+/// Returns the peaks at or after the time `from` (ticks).
 pub(super) fn since(peaks: &[Peak], from: f64) -> &[Peak] {
     &peaks[peaks.partition_point(|p| f64::from(p.time) < from)..]
 }

@@ -232,7 +232,7 @@ impl LiveMatcher {
 }
 
 impl LiveBuffers {
-    /// Measures chance on the most recent audio before a time (ticks).
+    /// Measures chance on the last 10 s ([`CHANCE_WINDOW_TICKS`]) before the time `at` (ticks).
     fn measure(&mut self, peaks: &[Peak], at: f64) {
         let from = (at - CHANCE_WINDOW_TICKS).max(0.0);
         self.chance.measure(since(peaks, from), at - from, FINE);

@@ -37,7 +37,7 @@ const STEP_TICKS: f64 = 8.0;
 /// value, a song with the same beat continues the airing; at twice this value, airings under speech are lost at a
 /// take-over.
 const FOUND_LOG_P: f64 = -14.0;
-/// Time after the last known end of a resumed airing (12 s, in ticks). An airing that has not been found until then
+/// Time after the last known end of a resumed airing (12 s, in ticks). An airing that has not been found by then
 /// ends. At half this value, a longer spoken passage ends the airing; at twice this value, the final event of a song
 /// that has ended comes later.
 const RESUME_TIMEOUT_TICKS: f64 = 12.0 * TICKS_PER_SECOND;
@@ -108,9 +108,9 @@ impl ResumedAiring {
         Trace::follow((&best, best.log_p()), &window, query, used).filter(Trace::is_airing)
     }
 
-    /// Returns true if a trace that a search found belongs to this airing. The clocks of two workers may differ, so it
-    /// is sufficient that the track is near its expected position, or that the trace and the airing overlap in time
-    /// because audio is processed again.
+    /// Returns true if `found`, the trace of a search, belongs to this airing: it has the same track and continues the
+    /// airing near its expected position ([`jump_across_clocks`]), or it overlaps the airing in time because audio is
+    /// processed again. The clocks of the two workers may differ.
     pub(super) fn is_continued_by(&self, found: &Trace) -> bool {
         let detected = &self.airing.detected;
         let (from, to) = (detected.query_start * TICKS_PER_SECOND, detected.query_end * TICKS_PER_SECOND);
@@ -121,8 +121,8 @@ impl ResumedAiring {
             && (overlaps || jump_across_clocks(before, after, found.reference.ticks).is_some())
     }
 
-    /// Returns true if the airing cannot be found any more, because its track was removed or [`RESUME_TIMEOUT_TICKS`]
-    /// have passed.
+    /// Returns true if the airing cannot be found any more: its track was removed, or the time `at` (ticks) is more
+    /// than [`RESUME_TIMEOUT_TICKS`] after its last known end.
     pub(super) fn has_ended(&self, at: f64) -> bool {
         self.reference.is_none()
             || at > self.ticks_ahead(self.airing.detected.query_end) + RESUME_TIMEOUT_TICKS
@@ -134,7 +134,7 @@ impl ResumedAiring {
         if (0.0..MAX_AHEAD_TICKS).contains(&ticks) { ticks } else { 0.0 }
     }
 
-    /// Returns the final event of an airing that was not found again.
+    /// Returns the final event of an airing that was not found again. `at` is the time of the decision, in ticks.
     pub(super) fn end(&self, at: f64) -> LiveEvent {
         LiveEvent { kind: EventKind::Final, known_at: at / TICKS_PER_SECOND, airing: self.airing.clone() }
     }

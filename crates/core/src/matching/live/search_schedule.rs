@@ -128,8 +128,8 @@ impl SearchSchedule {
         Some(PlannedSearch { effort, from: self.since.max(now - max_length) })
     }
 
-    /// Returns the last search of a stream that ends at a time (ticks), or `None` if the unexplained stretch is shorter
-    /// than 2 s.
+    /// Returns the last search of a stream that ends at the time `now` (ticks), or `None` if the unexplained stretch is
+    /// shorter than 2 s.
     pub(super) fn last(&self, now: f64) -> Option<PlannedSearch> {
         let long = now - self.since >= (FIRST_DECISIONS * u64::from(DECISION_TICKS)) as f64;
         long.then(|| PlannedSearch {

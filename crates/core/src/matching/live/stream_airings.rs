@@ -24,7 +24,8 @@ pub(super) struct StreamAirings {
 }
 
 impl StreamAirings {
-    /// Verifies every open airing against the new peaks, and traces young airings back again.
+    /// Verifies every open airing against the new peaks, and determines the start of short airings again
+    /// ([`TrackedAiring::retrace`]).
     pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<PeakOutcome>) {
         for airing in &mut self.open {
             airing.extend(query, outcomes);
@@ -42,17 +43,18 @@ impl StreamAirings {
         }
     }
 
-    /// Removes and returns the open airing at an index, or returns `None` if the index is out of range.
+    /// Removes and returns the open airing with the index `i`, or returns `None` if `i` is out of range.
     pub(super) fn take(&mut self, i: usize) -> Option<TrackedAiring> {
         (i < self.open.len()).then(|| self.open.remove(i))
     }
 
-    /// Returns true if no airing is open or being resumed.
+    /// Returns true if both `open` and `resumed` are empty.
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty() && self.resumed.is_empty()
     }
 
-    /// Returns all open airings, in the order in which they were found.
+    /// Returns all open airings, including those of the previous matcher that have not been found again yet, in the
+    /// order in which they were found first.
     pub(super) fn airings(&self) -> Vec<Airing> {
         let resumed = self.resumed.iter().map(|resumed| resumed.airing.clone());
         let mut airings: Vec<Airing> = self.open.iter().map(TrackedAiring::export).chain(resumed).collect();
@@ -115,7 +117,8 @@ impl StreamAirings {
         self.closed.retain(|airing| airing.to > oldest(query.to));
     }
 
-    /// Ends the airings whose track satisfies `is_removed`, without further verification.
+    /// Ends the airings whose track satisfies `is_removed`, without further verification, and adds their final events
+    /// to `out`. `at` is the time of the decision, in ticks.
     pub(super) fn end_tracks(
         &mut self,
         at: f64,
@@ -190,7 +193,8 @@ impl StreamAirings {
         used
     }
 
-    /// Returns the end of the last airing that ended before a time (ticks), or 0 if no airing did.
+    /// Returns the latest end, at or before the time `from`, of an open or recently ended airing, or 0 if there is
+    /// none. Both times are in ticks.
     pub(super) fn free_before(&self, from: f64) -> f64 {
         let all = self.open.iter().chain(&self.closed).map(|other| other.to);
         all.filter(|to| *to <= from).fold(0.0, f64::max)
@@ -211,7 +215,8 @@ impl StreamAirings {
         out.extend(query.peaks.iter().zip(&used).filter(|(_, used)| !**used).map(|(peak, _)| *peak));
     }
 
-    /// Emits an update event for each open airing whose last event is at least `interval` ticks old.
+    /// Adds to `out` an update event for each open airing whose last event is at least `interval` ticks before `at`,
+    /// the time of the decision in ticks.
     pub(super) fn update(&mut self, at: f64, interval: f64, out: &mut Vec<LiveEvent>) {
         for airing in self.open.iter_mut().filter(|airing| at - airing.last_event >= interval) {
             airing.last_event = at;

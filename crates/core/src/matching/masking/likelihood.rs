@@ -84,9 +84,10 @@ mod tests {
     use super::*;
     use crate::matching::significance::{BANDS, mean};
 
-    /// Frequency of each depth in a query, at places without and with a peak.
+    /// Counts of each depth in a query, at places without a peak.
     const PLACES: Depths =
         [30.0, 150.0, 220.0, 260.0, 240.0, 190.0, 130.0, 90.0, 50.0, 30.0, 20.0, 10.0, 5.0];
+    /// Counts of each depth in a query, at places with a peak.
     const PEAK_DEPTHS: Depths = [8.0, 6.0, 4.0, 2.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1];
 
     #[test]

@@ -23,7 +23,7 @@ const RATIOS_PER_LOG: u8 = 16;
 pub(crate) struct PeakEvidence {
     /// Number of peaks of the track in the stretch.
     pub(crate) expected: u32,
-    /// Number of these peaks that were found.
+    /// Number of the expected peaks of the track that were found.
     pub(crate) found: u32,
     /// Sums of the logarithms of likelihood ratios.
     logs: PerHypothesis<f32>,
@@ -50,7 +50,7 @@ impl Default for PeakEvidence {
 impl PeakEvidence {
     /// Adds one expected peak of the track; peaks are added in order of time. `found` is the deviation of the query's
     /// peak that was found at the expected place, or `None` if no peak was found. `chance` is the probability of
-    /// finding a peak there by chance, `all` contains the other statistics of chance, and `competitor` is the
+    /// finding a peak there by chance, `all` contains the distribution of the query's ranks, and `competitor` is the
     /// probability that a competing alignment explains the found peak.
     pub(crate) fn add(
         &mut self,

@@ -131,7 +131,8 @@ impl Survival {
 
     /// Returns the log-likelihood ratio of the outcome of a peak: its likelihood with this survival, divided by its
     /// likelihood by chance. `found` is the deviation of the found peak, or `None` if the peak is missing. `chance` is
-    /// the probability that chance finds a peak at the expected place.
+    /// the probability that chance finds a peak at the expected place, and `all` contains the distribution of the
+    /// query's ranks.
     pub(crate) fn gain(self, peak: &Peak, found: Option<PeakDeviation>, all: &Chance, chance: f32) -> f32 {
         let rank = reference_rank(peak);
         let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
@@ -157,8 +158,9 @@ pub(crate) fn screening_score(chance: &Chance, query: &Peak) -> f32 {
 pub(crate) const MISSING_PEAK_SCORE: f32 = -0.405_465_1;
 
 /// Returns the logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
-/// Markov models), with each likelihood raised to a power. `steps` are the logarithms of the transition probabilities
-/// between neighboring bands, by the distance of their rates.
+/// Markov models), with each likelihood raised to `power` and to the weight of its band. `bands` contains the logarithm
+/// of the likelihood of each band at each rate. `steps` are the logarithms of the transition probabilities between
+/// neighboring bands, by the distance of their rates.
 pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], power: f32) -> f32 {
     let mut sums = [-(N as f32).ln(); N];
     for (i, band) in bands.iter().enumerate() {
@@ -181,7 +183,8 @@ fn log_sum(terms: &[f32]) -> f32 {
     max + terms.iter().map(|term| (term - max).exp()).sum::<f32>().ln()
 }
 
-/// Returns the most likely sequence of the bands' rates and the logarithm of its likelihood (Viterbi 1967).
+/// Returns the logarithm of the likelihood of the most likely sequence of the bands' rates, and that sequence: an index
+/// into [`RATES`] for each band (Viterbi 1967).
 pub(super) fn most_likely_rates(bands: &[Rates; BANDS]) -> (f32, [u8; BANDS]) {
     let mut best = bands[0];
     let mut from = [[0u8; RATES.len()]; BANDS];

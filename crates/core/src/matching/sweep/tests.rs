@@ -71,7 +71,7 @@ fn ladder_is_empty_for_fast_effort_or_zero_ranges() {
     assert!(ladder(&MatchSettings { effort: Effort::Fast, ..MatchSettings::default() }).is_empty());
 }
 
-/// Returns arbitrary peaks, also ones that no fingerprint has: any frequency and rank, any time after a start.
+/// Returns arbitrary peaks in order of time, also ones that no fingerprint has: with any time, frequency and rank.
 fn any_peaks() -> impl Strategy<Value = Vec<Peak>> {
     let peak = (0u32..4000, any::<u16>(), any::<u8>());
     (any::<u32>(), prop::collection::vec(peak, 0..200)).prop_map(|(start, mut peaks)| {

@@ -88,8 +88,9 @@ impl WindowSearch<'_> {
         found
     }
 
-    /// Returns the log-probability of chance of a group after discounting all competing groups, and with the penalty
-    /// for missing peaks that nothing masks.
+    /// Returns the log-probability of chance of the group `groups[index]` after discounting all competing groups, and
+    /// with the penalty for missing peaks that nothing masks. Groups of recordings that `found` has accepted do not
+    /// compete. Only the query's peaks for which `free` is true are used.
     fn log_p_after_competitors(
         &mut self,
         groups: &[CopyGroup],
@@ -147,13 +148,14 @@ impl WindowMatches {
         self.accepted.iter().chain(&self.rejected).map(|one| (&one.lead, one.log_p))
     }
 
-    /// Returns true if a match is so good, even after discounting competing alignments, that the search can end.
+    /// Returns true if an accepted match is below [`OBVIOUS_LOG_P`] both before and after competing alignments are
+    /// discounted. The search then ends.
     pub(super) fn is_obvious(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P && one.log_p < OBVIOUS_LOG_P)
     }
 
-    /// Returns true if an accepted match is obvious before competing alignments are discounted. Must be called after
-    /// the passes at the original scale; if the result is true, no other scale is searched.
+    /// Returns true if an accepted match is below [`OBVIOUS_LOG_P`] before competing alignments are discounted. Must be
+    /// called after the passes at the original scale; if the result is true, no other scale is searched.
     pub(super) fn has_original_scale(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick_log_p < OBVIOUS_LOG_P)
     }

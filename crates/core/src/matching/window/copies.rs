@@ -77,8 +77,9 @@ impl CopyGroup {
         groups.into_iter().map(|(group, _)| group).collect()
     }
 
-    /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees
-    /// better and returns the other one, which is at a repetition of the place. Otherwise returns `None`.
+    /// Adds a copy to the group. If the group already has an alignment of the same track, because the track repeats the
+    /// same audio at another position, it keeps the alignment that agrees better with the lead, and returns the other
+    /// one. Otherwise returns `None`.
     fn insert(&mut self, one: &Alignment, agreement: f64) -> Option<Alignment> {
         let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
         let Some(known) = known else {

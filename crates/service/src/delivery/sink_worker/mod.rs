@@ -119,7 +119,9 @@ impl SinkWorker {
         if timeout(RELEASE_TIMEOUT, self.release_claims()).await.is_err() {
             tracing::warn!(
                 sink = self.name,
-                "claims not released in time; in-flight deliveries are retried after their claim expires"
+                timeout_seconds = RELEASE_TIMEOUT.as_secs(),
+                "claims of unfinished deliveries not released within the timeout; other processes retry these \
+                 deliveries after the claims expire"
             );
         }
     }
@@ -210,7 +212,7 @@ impl SinkWorker {
             match timeout(delivery_timeout, sink.deliver(message?)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(DeliveryError::Transient(format!(
-                    "not done within {:.0} s",
+                    "the sink did not accept the message within {:.0} s",
                     delivery_timeout.as_secs_f64()
                 ))),
             }

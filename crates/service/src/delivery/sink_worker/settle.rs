@@ -22,9 +22,12 @@ impl SinkWorker {
         while let Some(ended) = next {
             let (id, outcome) = match ended {
                 Ok((id, outcome)) => (id, outcome),
-                Err(error) => {
-                    (error.id(), Err(DeliveryError::Transient(format!("the delivery crashed: {error}"))))
-                }
+                Err(error) => (
+                    error.id(),
+                    Err(DeliveryError::Transient(format!(
+                        "the task that delivers the message failed: {error}"
+                    ))),
+                ),
             };
             if let Some(delivery) = self.claimed.remove(&id) {
                 self.handle_outcome(delivery, outcome).await;
@@ -68,7 +71,10 @@ impl SinkWorker {
 
     fn succeeded(&mut self) {
         if self.circuit.succeeded() {
-            tracing::info!(sink = self.name, "sink accepts messages again");
+            tracing::info!(
+                sink = self.name,
+                "sink responded after failures, sending several messages at a time"
+            );
             self.next_poll = Instant::now();
         }
     }
@@ -78,7 +84,8 @@ impl SinkWorker {
             tracing::warn!(
                 sink = self.name,
                 why,
-                "sink is down, sending one message at a time until it recovers"
+                "deliveries of several messages to the sink failed without a success, sending one message at a time \
+                 until the sink responds"
             );
         }
         if self.circuit.is_open() {
@@ -93,15 +100,23 @@ impl SinkWorker {
                 self.counters.deliveries_dead.add(1);
                 tracing::error!(
                     sink,
-                    id,
+                    message_id = id,
                     key,
                     why,
-                    "delivery failed permanently; `refrain outbox retry` retries it"
+                    "delivery failed permanently, message marked as dead; `refrain outbox retry` makes it due again"
                 );
             }
             AfterFailure::RetryAfter(pause) => {
                 self.counters.delivery_failures.add(1);
-                tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "delivery failed, retrying");
+                tracing::debug!(
+                    sink,
+                    message_id = id,
+                    key,
+                    why,
+                    attempt = delivery.attempts,
+                    retry_seconds = pause.as_secs_f64(),
+                    "delivery of the message failed, retrying"
+                );
                 let due = Instant::now() + pause;
                 self.retry_times.insert(due);
                 // While the circuit is open, the pause between two probes determines the next poll. The due time of a
@@ -140,7 +155,13 @@ impl SinkWorker {
     }
 
     pub(super) fn database_failed(&mut self, what: &'static str, error: &CatalogError) {
-        tracing::warn!(sink = self.name, %error, what, "outbox unavailable, retrying");
+        tracing::warn!(
+            sink = self.name,
+            %error,
+            what,
+            max_pause_seconds = MAX_DATABASE_PAUSE.as_secs(),
+            "cannot access the outbox in the database, retrying with growing pauses"
+        );
         self.database_failures = self.database_failures.saturating_add(1);
         self.next_poll = Instant::now() + pause(self.database_failures, MAX_DATABASE_PAUSE);
     }

@@ -21,7 +21,7 @@ impl Sink for Folder {
         // Writing syncs to disk, which can take seconds on a busy disk and would block a thread of the runtime.
         match tokio::task::spawn_blocking(move || write(&folder, &message)).await {
             Ok(done) => done,
-            Err(_) => Err(DeliveryError::Transient("the writer of the folder crashed".into())),
+            Err(_) => Err(DeliveryError::Transient("the thread that writes to the folder panicked".into())),
         }
     }
 }
@@ -30,7 +30,7 @@ fn write(folder: &Path, message: &SinkMessage) -> Result<(), DeliveryError> {
     let key = message.required_key()?;
     // Key templates cannot lead out of the folder, but the outbox is a table that other programs can write to.
     if !Path::new(key).components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err(DeliveryError::Permanent(format!("{key:?} leads out of the folder")));
+        return Err(DeliveryError::Permanent(format!("the key {key:?} leads out of the folder of the sink")));
     }
     let transient = |path: &Path, error: &io::Error| {
         DeliveryError::Transient(format!("cannot write {}: {error}; {}", path.display(), advice(error)))

@@ -139,7 +139,10 @@ impl SinkMessage {
     /// Returns the key of the message. Without a key, the delivery fails permanently.
     fn required_key(&self) -> Result<&str, DeliveryError> {
         let none = || {
-            DeliveryError::Permanent("the message has no key: it was made for another kind of sink".into())
+            DeliveryError::Permanent(
+                "the message has no key, because its sink was of another kind when the message was stored"
+                    .into(),
+            )
         };
         self.key.as_deref().filter(|key| !key.is_empty()).ok_or_else(none)
     }

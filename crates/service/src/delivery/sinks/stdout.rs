@@ -47,7 +47,9 @@ impl Sink for Stdout {
             Ok(Err(error)) => {
                 Err(DeliveryError::Transient(format!("cannot write to standard output: {error}")))
             }
-            Err(_) => Err(DeliveryError::Transient("the writer of standard output crashed".into())),
+            Err(_) => {
+                Err(DeliveryError::Transient("the thread that writes to standard output panicked".into()))
+            }
         }
     }
 }

@@ -12,17 +12,17 @@ use super::{DeliveryError, Sink, SinkMessage};
 use crate::delivery::hex::hexadecimal;
 use crate::settings::Secret;
 
-/// Statuses that make a failure permanent, because the same message would get them again. They mean that the body is
-/// invalid, the address does not exist or no longer exists, the body is too large, or its content is refused. Other
-/// failures are retried: a person can replace a wrong token after 401 or 403.
+/// Statuses that make a failure permanent, because a retry of the same message would get the same status. These
+/// statuses mean that the body is invalid, the address does not exist or no longer exists, the body is too large, or
+/// its content is refused. Other failures are retried: a person can replace a wrong token after 401 or 403.
 const PERMANENT: [u16; 5] = [400, 404, 410, 413, 422];
 
 /// Statuses whose `Retry-After` is used, in addition to 500 to 599: timeout, too early, too many requests.
 const TRANSIENT: [u16; 3] = [408, 425, 429];
 
 /// Maximum pause that a receiver can request with `Retry-After`: a wrong date must not delay a message for days.
-/// Receivers that limit rates ask for seconds to minutes. At half this value, a receiver with an hourly quota gets one
-/// useless request; at twice this value, a wrong header delays a message by two hours.
+/// Receivers that limit rates request pauses of seconds to minutes. At half this value, a receiver with an hourly quota
+/// gets one useless request; at twice this value, a wrong header delays a message by two hours.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
@@ -105,7 +105,9 @@ fn outcome(host: &str, post_response: &PostResponse, now: SystemTime) -> Result<
         return Ok(());
     }
     if PERMANENT.contains(&status) {
-        return Err(DeliveryError::Permanent(format!("{reason}, which a repetition does not change")));
+        return Err(DeliveryError::Permanent(format!(
+            "{reason}, with which the receiver rejects the message permanently"
+        )));
     }
     let honored = TRANSIENT.contains(&status) || (500..600).contains(&status);
     let requested_pause =

@@ -177,7 +177,13 @@ impl Fetcher {
                 self.record_failure(&url, fetch_error);
                 return Err(reason);
             }
-            tracing::debug!(url = %ShownUrl::from(&url), error = %fetch_error, "cannot fetch segment, retrying");
+            tracing::debug!(
+                sequence = segment.sequence,
+                url = %ShownUrl::from(&url),
+                error = %fetch_error,
+                retry_seconds = pause.as_secs_f64(),
+                "cannot fetch segment, retrying"
+            );
             self.shared.count(|status| status.retries += 1);
             sleep(pause).await;
             // The URL can have a new token, or the segment can have left the playlist, where a retry cannot succeed.
@@ -193,7 +199,11 @@ impl Fetcher {
     }
 
     fn record_failure(&self, url: &Url, fetch_error: FetchError) {
-        tracing::debug!(url = %ShownUrl::from(url), error = %fetch_error, "cannot fetch segment, skipping it");
+        tracing::debug!(
+            url = %ShownUrl::from(url),
+            error = %fetch_error,
+            "cannot fetch segment, delivering a gap in its place"
+        );
         if let FetchError::Http(error) = fetch_error {
             self.shared.count(|status| status.last_error = Some(error.into()));
         }

@@ -78,7 +78,11 @@ impl FollowState {
 
     /// Logs an error and records it as the last error of the status.
     pub(super) fn record_error(&self, error: &HlsError) {
-        tracing::debug!(url = %self.url, %error, "cannot load playlist");
+        tracing::debug!(
+            url = %self.url,
+            %error,
+            "cannot load a playlist of the stream; loading it again, unless the stream ends with this error"
+        );
         self.count(|status| status.last_error = Some(error.clone()));
     }
 }

@@ -9,7 +9,7 @@
 //! complete, [`order`] requests the whole segment and removes the bytes that were already delivered.
 //!
 //! Both queues are short. A slow consumer blocks the fetcher, and then the poller. A segment becomes a gap if it leaves
-//! the playlist in this time, or if it waits too long.
+//! the playlist in this time, or if its fetch has not begun [`HlsSettings::max_behind`] after its listing.
 
 mod cache;
 mod fetch;

@@ -70,8 +70,8 @@ pub(super) struct ReloadPacer {
     progress: Instant,
     /// Number of consecutive loads without new media.
     idle: u32,
-    /// True if the server answered a blocking reload immediately and without new media, so that blocking reloads are
-    /// not used.
+    /// True if the server responded to a blocking reload too early and without the requested segment or part (see
+    /// [`Self::blocked`]), so that blocking reloads are not used.
     cannot_block: bool,
 }
 

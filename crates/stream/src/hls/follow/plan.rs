@@ -85,7 +85,7 @@ pub(super) struct PlaylistUpdate {
     pub(super) planned: Vec<PlanItem>,
     /// Same as [`Advance::shift`](super::timeline::Advance::shift).
     pub(super) shift: i128,
-    /// True if the playlist restarted.
+    /// True if the playlist restarted: its segments do not continue the earlier ones.
     pub(super) reset: bool,
     /// True if the playlist is an older copy of the last one.
     pub(super) stale: bool,

@@ -197,7 +197,10 @@ impl Poller {
 
     async fn plan(&mut self, updated: PlaylistUpdate) -> Result<(), EndReason> {
         if updated.reset {
-            tracing::debug!(url = %self.shared.url, "numbering of the playlist restarted, continuing after a splice");
+            tracing::debug!(
+                url = %self.shared.url,
+                "sequence numbers of the playlist restarted, continuing the stream after a splice"
+            );
             self.shared.count(|status| status.resets += 1);
         }
         if updated.planned.is_empty() {

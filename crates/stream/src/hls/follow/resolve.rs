@@ -32,7 +32,8 @@ pub(super) struct Rendition {
 }
 
 impl Rendition {
-    /// Discards the validators of the last load, so that the next load returns the playlist even if it is unchanged.
+    /// Discards the validators (`ETag` and `Last-Modified`) of the last load, so that the next load returns the
+    /// playlist even if it is unchanged.
     pub(super) fn forget(&mut self) {
         (self.etag, self.modified) = (None, None);
     }
@@ -77,9 +78,9 @@ impl Loader {
         }
     }
 
-    /// Loads a playlist, unless it is unchanged since the last load. With `block`, this is a blocking reload: the
-    /// server responds when the playlist contains this segment or part. The URL of a blocking reload differs from the
-    /// URL of the last response, so the validators of that response are not sent.
+    /// Loads a playlist, unless it is unchanged since the last load. If `block` is given, the load is a blocking
+    /// reload: the server responds when the playlist contains the segment or part `block`. The URL of a blocking reload
+    /// differs from the URL of the last response, so the validators of that response are not sent.
     pub(super) async fn load(
         &self,
         rendition: &mut Rendition,

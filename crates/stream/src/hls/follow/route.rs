@@ -121,7 +121,9 @@ impl PlaylistRoute {
         now
     }
 
-    /// Returns the minimum pause after a failed load.
+    /// Returns the minimum pause after a failed load: the rest of
+    /// [`HlsSettings::resolve_pause`](crate::hls::HlsSettings::resolve_pause) if the master playlist must be resolved
+    /// again, otherwise zero.
     pub(super) fn pause(&self) -> Duration {
         if self.rendition.is_none() { self.until_resolve() } else { Duration::ZERO }
     }

@@ -40,7 +40,7 @@ pub(super) struct Advance {
     pub(super) steps: Vec<Step>,
     /// Offset to add to the media sequence numbers of the playlist to get those of the [`SegmentTimeline`].
     pub(super) shift: i128,
-    /// True if the playlist restarted.
+    /// True if the playlist restarted: its segments do not continue the stored ones.
     pub(super) reset: bool,
     /// True if the playlist is an older copy of the last one.
     pub(super) stale: bool,
@@ -174,7 +174,8 @@ impl SegmentTimeline {
         }
     }
 
-    /// Places a playlist whose numbers begin after the last stored segment.
+    /// Returns the position of the first new segment of `list`, whose media sequence numbers begin after that of
+    /// `last`, the last stored segment. `moved` is true if `list` comes from another URL than the last playlist.
     fn place_ahead(last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> PlaylistPosition {
         let dated =
             |segment: &MediaSegment| last.same_date(segment) == Some(true) && (moved || last.is(segment));
@@ -188,7 +189,8 @@ impl SegmentTimeline {
         }
     }
 
-    /// Places a playlist with the numbering of another rendition or server by its dates; `None` if there are no dates.
+    /// Returns the position of the first new segment of `list` by its date, because `list` has the numbering of another
+    /// rendition or server. Returns `None` if the dates are missing.
     fn place_by_date(&self, list: &MediaPlaylist) -> Option<PlaylistPosition> {
         let next = self.next_date?;
         let newer = |segment: &MediaSegment| {
@@ -241,7 +243,7 @@ impl SegmentTimeline {
 
     /// Returns true if the consecutive playlists that look like older copies belong to another stream: their end has
     /// advanced in more of them than `list` has segments plus [`OLDER_SLACK`]. A server that only lags behind lists a
-    /// new segment before that.
+    /// new segment before this number is reached.
     fn is_another(&mut self, list: &MediaPlaylist) -> bool {
         let end = list.next_sequence();
         let (before, moves) = self.older.unwrap_or((end, 0));
@@ -272,9 +274,9 @@ impl TakenSegment {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Returns true if `segment` is this stored segment. Both have the same sequence number. If the playlist comes from
-    /// another URL (`moved`), the dates decide, and without dates the number is sufficient. Otherwise an equal date or
-    /// an equal name is sufficient.
+    /// Returns true if `segment` is this stored segment. Both must have the same sequence number. If the playlist comes
+    /// from another URL (`moved`), their dates must be equal (see [`Self::same_date`]), or one of the dates must be
+    /// missing. Otherwise an equal date or an equal name is sufficient.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
         match self.same_date(segment) {
             Some(same) if moved => same,

@@ -18,8 +18,8 @@ const DEFAULT_AD_SECONDS: f64 = 600.0;
 pub(super) struct AdDetector {
     /// True if a segment with a title other than `live` is an ad (IVS). In other playlists the title is that of a song.
     by_title: bool,
-    /// Start and end of the ads by EXT-X-DATERANGE, seconds since 1970. They are sorted and do not overlap, so that one
-    /// can be found quickly: a playlist can have as many of them as segments.
+    /// Start and end of the ads by EXT-X-DATERANGE, seconds since 1970. They are sorted and do not overlap, so that the
+    /// ad at a date is found by binary search: a playlist can have as many ads as segments.
     spans: Vec<(f64, f64)>,
     /// Remaining seconds of the ad that a cue started; at most 0 outside such an ad.
     remaining_seconds: f64,

@@ -59,7 +59,7 @@ pub struct AudioMedia {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPlaylist {
     /// EXT-X-TARGETDURATION rounded up, seconds. If it is missing, the longest duration of a segment, or 6 s if no
-    /// duration is known. The value is at least 0.1 s.
+    /// segment has a duration. The value is at least 0.1 s.
     pub target: f64,
     /// The segments, oldest first.
     pub segments: Vec<MediaSegment>,

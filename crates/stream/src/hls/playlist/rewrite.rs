@@ -4,10 +4,10 @@
 //! URI, and treats the rest of a title after a comma as a URI. It rejects KEY:METHOD=NONE and dates as ffmpeg writes
 //! them, and reads the lines after an unterminated attribute list as part of that list.
 //!
-//! So only known lines are kept, in one form each, and attribute lists are written again. Tags that m3u8-rs parses
-//! incorrectly get a name that is unknown to m3u8-rs ([`INF`], [`DATE`], [`RANGE`]), because m3u8-rs keeps the text of
-//! unknown tags with their segment. A URI is added at the end ([`TAIL`]), so that the tags after the last URI have a
-//! segment too.
+//! So only URIs and the tags that this crate uses are kept, in one form each, and attribute lists are written again.
+//! Tags that m3u8-rs parses incorrectly get a name that is unknown to m3u8-rs ([`INF`], [`DATE`], [`RANGE`]), because
+//! m3u8-rs keeps the text of unknown tags with their segment. A URI is added at the end ([`TAIL`]), so that the tags
+//! after the last URI have a segment too.
 
 use super::PlaylistError;
 use super::attributes::{AttributeWriter, Attributes};
@@ -162,7 +162,7 @@ fn media_line(line: &str) -> Option<String> {
     }
 }
 
-/// Returns true for tags that are kept unchanged: m3u8-rs does not know them, and this crate parses them.
+/// Returns true for tags that are kept unchanged: m3u8-rs does not parse them, and this crate does.
 fn is_passed_through(tag: &str) -> bool {
     [
         "#EXT-X-CUE",

@@ -127,7 +127,7 @@ mod tests {
         Timbre::Flute,
     ];
 
-    /// Returns the amplitude of one frequency, with a Hann window.
+    /// Returns the amplitude of the frequency `hz` in `samples`, measured with a Hann window.
     fn strength(samples: &[f32], hz: f64) -> f64 {
         let n = samples.len() as f64;
         let (mut re, mut im) = (0.0, 0.0);

@@ -18,7 +18,8 @@ use crate::matching::splice::MAX_JUMP_TICKS;
 use super::{LOOKUP_DELAY_TICKS, LOST_AFTER_OTHER_TICKS, LOST_TICKS, MIN_MISSED_PEAKS, TrackedAiring};
 
 impl TrackedAiring {
-    /// Returns true if the airing has ended or has not been detected for too long. `other_start` is the latest start of
+    /// Returns true if the end of the track has been reached, or the airing has not been detected for [`LOST_TICKS`],
+    /// or for [`LOST_AFTER_OTHER_TICKS`] if another airing has started since then. `other_start` is the latest start of
     /// another airing, or `None` if there is no other airing. During silence and missing audio the airing continues for
     /// up to [`MAX_JUMP_TICKS`].
     pub(in crate::matching::live) fn has_ended(&self, query: &Query<'_>, other_start: Option<f64>) -> bool {
@@ -37,7 +38,8 @@ impl TrackedAiring {
     }
 }
 
-/// Returns the total length of the seconds since a time that contain audio, in ticks.
+/// Returns the total length, in ticks, of the seconds after the time `from` (ticks) that have at least
+/// [`MIN_AUDIBLE_PEAKS`] peaks.
 fn audible_ticks(peaks: &[Peak], from: f64) -> f64 {
     let latest = since(peaks, from);
     let second = |peak: &Peak| ((f64::from(peak.time) - from) / TICKS_PER_SECOND) as u32;

@@ -38,13 +38,13 @@ const EDGE_AUDIO_TICKS: f64 = 5.0 * TICKS_PER_SECOND;
 const SAME_START_TICKS: f64 = 0.2 * TICKS_PER_SECOND;
 
 impl TrackedAiring {
-    /// Moves the start of the airing to a time (ticks).
+    /// Moves the start of the airing to the time `from` in the stream (ticks).
     pub(in crate::matching::live) fn move_start(&mut self, from: f64) {
         self.reference_from = (self.reference_from + (from - self.from) * self.line.speed).max(0.0);
         self.from = from;
     }
 
-    /// Returns true if the airing has reached the next of the [`RETRACED_AT_TICKS`].
+    /// Returns true if the airing has become longer than the next length in [`RETRACED_AT_TICKS`].
     pub(in crate::matching::live) fn is_to_be_retraced(&self) -> bool {
         RETRACED_AT_TICKS.get(self.retraced).is_some_and(|length| self.last_detected() - self.from > *length)
     }
@@ -118,7 +118,7 @@ impl TrackedAiring {
 
     /// Extends the airing to the ends of its track where it is so degraded that missing peaks carry little information.
     /// A song is seldom cut a few seconds after its beginning or before its end, but speech is common there. The airing
-    /// is not extended beyond `free` (ticks of the stream).
+    /// is not extended beyond `free` (earliest start and latest end, in ticks of the stream).
     pub(in crate::matching::live) fn extend_to_track_ends(&mut self, free: (f64, f64)) {
         let beginning = self.line.query(0.0);
         if self.seam.is_none()
@@ -139,8 +139,8 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns true if less than half of the peaks that are expected between two times (ticks) were found, and enough
-    /// peaks are expected.
+    /// Returns true if at least [`MIN_MISSED_PEAKS`] peaks are expected between the stream times `from` and `to`
+    /// (ticks), and less than half of them were found.
     fn is_degraded(&self, from: f64, to: f64) -> bool {
         let index = |time: f64| {
             let at = self.line.reference(time);

@@ -33,7 +33,7 @@ const REDETECTED_LOG_P: f64 = -10.0;
 const MIN_BREAK_TICKS: f64 = 2.0 * TICKS_PER_SECOND;
 /// Lengths of the most recent audio, in ticks. Each alone can show that the airing is audible again.
 const RECENT_AUDIO_TICKS: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
-/// Minimum number of expected peaks for a decision.
+/// Minimum number of expected peaks in a part of the audio to decide if the airing is audible in that part.
 const MIN_PEAKS: usize = 5;
 /// Length of the most recent audio to which the line is fitted (20 s, in ticks): long enough to be exact, short enough
 /// to follow a clock that drifts.
@@ -51,18 +51,18 @@ const MIN_MISSED_PEAKS: usize = 20;
 pub(super) struct TrackedAiring {
     pub(super) id: u64,
     pub(super) reference: Arc<Reference>,
-    /// Tracks that carry the recording, as far as known; the track of the airing is the first.
+    /// Tracks for which searches have found that they carry the recording; the track of the airing is the first.
     pub(super) tracks: Vec<TrackNumber>,
     pub(super) line: Line,
     /// Start in the stream, in ticks.
     pub(super) from: f64,
-    /// Bounds of the start.
+    /// Bounds of the start, in ticks of the stream.
     pub(super) start: EdgeBounds,
     /// Time in the track at `from`, in ticks.
     reference_from: f64,
     /// End in the stream, in ticks. While the airing is open, this is the time of the last peak that was found.
     pub(super) to: f64,
-    /// Bounds of the end.
+    /// Bounds of the end, in ticks of the stream.
     pub(super) end: EdgeBounds,
     /// Stretches before the last seam. At a seam, audio of the stream is lost or repeated.
     pieces: Vec<EndedStretch>,
@@ -84,7 +84,7 @@ pub(super) struct TrackedAiring {
     tried: f64,
     /// Natural logarithm of the number of hypotheses per hour.
     correction: f64,
-    /// Number of times that the airing was traced back.
+    /// Number of entries of [`RETRACED_AT_TICKS`] that the length of the airing has reached.
     retraced: usize,
     /// State of the airing before this matcher took over, with counts of the part that is kept; `None` if this matcher
     /// found the airing.
@@ -169,7 +169,7 @@ impl TrackedAiring {
         self.mark(&trace.outcomes);
     }
 
-    /// Marks the track's peaks that were found.
+    /// Adds to `found` the track's peaks that have a peak of the query in `outcomes`.
     fn mark(&mut self, outcomes: &[PeakOutcome]) {
         for outcome in outcomes.iter().filter(|o| o.query.is_some()) {
             if let Some(bits) = self.found.get_mut(outcome.reference as usize / 64) {
@@ -178,12 +178,12 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns true if the track's peak with this index was found.
+    /// Returns true if the track's peak with the index `index` was found.
     fn is_found(&self, index: usize) -> bool {
         self.found.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
     }
 
-    /// Returns the time in the stream of a peak of the track, in ticks.
+    /// Returns the expected time in the stream, in ticks, of the track's peak with the index `index`.
     fn time(&self, index: usize) -> f64 {
         self.reference.peaks.get(index).map_or(self.from, |p| self.line.query(f64::from(p.time)))
     }
@@ -193,7 +193,8 @@ impl TrackedAiring {
         self.detected.checked_sub(1).map_or(self.from, |index| self.time(index))
     }
 
-    /// Returns the index after the last peak of the track that was expected before a time (ticks).
+    /// Returns the index after the last peak of the track that is expected before the stream time `at` (ticks); at
+    /// least `detected`.
     fn expected(&self, at: f64) -> usize {
         let limit = self.line.reference(at);
         self.reference.peaks.partition_point(|p| f64::from(p.time) < limit).max(self.detected)
@@ -229,7 +230,7 @@ impl TrackedAiring {
         }
     }
 
-    /// Adds outcomes to the airing; the airing was detected from outcome `start` on.
+    /// Adds `outcomes` to the airing. The airing was detected again from the outcome with the index `start` on.
     fn add_outcomes(&mut self, outcomes: &[PeakOutcome], start: usize, query: &Query<'_>) {
         let resumed = outcomes.get(start).map_or(self.from, |o| self.time(o.reference as usize));
         if resumed - self.last_detected() > MIN_BREAK_TICKS {
@@ -247,7 +248,7 @@ impl TrackedAiring {
         self.end = EdgeBounds::at(self.to);
     }
 
-    /// Fits the line to the most recent audio without a break.
+    /// Fits the line to the last 20 s ([`FITTED_TICKS`]), or to the audio since the last break if that is shorter.
     fn refit(&mut self, query: &Query<'_>, outcomes: &mut Vec<PeakOutcome>) {
         let from = self.line.reference(self.since.max(self.last_detected() - FITTED_TICKS).max(query.from));
         let peaks = &self.reference.peaks;
@@ -258,18 +259,19 @@ impl TrackedAiring {
         self.end = EdgeBounds::at(self.to);
     }
 
-    /// Returns true if a line of a track is the line of the airing at a time (ticks).
+    /// Returns true if `reference` is the track of the airing, and `line` gives the same position in the track at the
+    /// time `at` (ticks) as the line of the airing, within [`SAME_TICKS`].
     pub(super) fn is_along(&self, reference: &Reference, line: &Line, at: f64) -> bool {
         self.reference.number == reference.number
             && (self.line.reference(at) - line.reference(at)).abs() <= SAME_TICKS
     }
 
-    /// Returns true if the airing is of the recording that one of these tracks carries.
+    /// Returns true if one of `tracks` carries the recording of the airing.
     pub(super) fn is_of(&self, tracks: &[TrackNumber]) -> bool {
         self.tracks.iter().any(|track| tracks.contains(track))
     }
 
-    /// Adds tracks that also carry the recording.
+    /// Adds `tracks`, which also carry the recording of the airing.
     pub(super) fn add_tracks(&mut self, tracks: &[TrackNumber]) {
         for track in tracks {
             if !self.tracks.contains(track) {
@@ -296,7 +298,7 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns true if the airing counts as detected at a time (ticks).
+    /// Returns true if the airing was last detected less than 1.2 s before the stream time `at` (ticks).
     pub(super) fn is_detected(&self, at: f64) -> bool {
         super::search_schedule::is_recent(self.last_detected(), at)
     }

@@ -45,7 +45,8 @@ impl EndedStretch {
         earlier.chain([stretch(last, airing.reference_end)]).collect()
     }
 
-    /// Returns the part before a time (ticks), or `None` if it is too short for a segment.
+    /// Returns the part before the stream time `time` (ticks), or `None` if that part is shorter than
+    /// [`MIN_STRETCH_TICKS`].
     pub(super) fn before(self, time: f64) -> Option<Self> {
         let to = self.to.min(time);
         (to - self.from >= MIN_STRETCH_TICKS).then_some(Self { to, ..self })

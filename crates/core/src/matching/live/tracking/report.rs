@@ -9,7 +9,7 @@ use crate::matching::timeline::aligned_landmarks;
 use super::{FITTED_TICKS, TrackedAiring};
 
 impl TrackedAiring {
-    /// Returns the logarithm of the probability that chance gives as much evidence.
+    /// Returns the natural logarithm of the probability that chance gives as much evidence as the airing has.
     fn log_p(&self) -> f64 {
         // Each end was selected among all peaks on its side.
         let choices = f64::from(self.evidence.expected / 2).max(1.0).ln();
@@ -22,7 +22,8 @@ impl TrackedAiring {
         (self.log_p() * EVIDENCE_WEIGHT + self.correction).min(0.0).exp()
     }
 
-    /// Returns the speed of the whole airing: measured from end to end where that is more exact than the fit to a part.
+    /// Returns the mean speed of the airing, from its start to its end; for an airing of at most 20 s
+    /// ([`FITTED_TICKS`]), with a seam, or continued from another matcher, the speed of the fitted line.
     pub(super) fn speed(&self) -> f64 {
         let length = self.to - self.from;
         // With a seam or a start of another matcher, the ends are not on one line.
@@ -67,7 +68,7 @@ impl TrackedAiring {
         }
     }
 
-    /// Returns the airing, as known at this time.
+    /// Returns the current state of the airing, with times in seconds.
     pub(in crate::matching::live) fn export(&self) -> Airing {
         Airing {
             id: self.id,
