@@ -18,10 +18,10 @@ Examples:
 docs/service.toml lists every setting. Any number of processes can share one
 PostgreSQL; with sqlite:PATH the service is a single process.
 
-SIGTERM or Ctrl-C shuts the service down within service.drain_seconds: intake
-stops, stream leases are released, files are finished or returned to the queue,
-results are delivered, and the HTTP server stops last. A second signal ends the
-process at once. Log lines go to standard error.
+SIGTERM or Ctrl-C shuts the service down within service.drain_seconds: the queue
+consumers stop, stream leases are released, files are finished or returned to
+the queue, results are delivered, and the HTTP server stops last. A second
+signal ends the process at once. Log lines go to standard error.
 
 Exit status: 0 shut down in time, 2 could not start or continue, 3 the shutdown
 took longer than service.drain_seconds.";

@@ -104,9 +104,11 @@ impl ProcessHealth {
         if state.draining {
             reasons.push("draining: the process is ending".to_owned());
         }
-        for (what, reason) in
-            [("database", &state.database), ("index", &state.index), ("intake", &state.queue_consumers)]
-        {
+        for (what, reason) in [
+            ("database", &state.database),
+            ("index", &state.index),
+            ("queue consumers", &state.queue_consumers),
+        ] {
             if let ComponentStatus(Some(why)) = reason {
                 reasons.push(format!("{what}: {why}"));
             }

@@ -169,7 +169,7 @@ mod tests {
         let mut stages = Stages::new();
         for (stage, name) in [
             (ShutdownStage::Outbox, "outbox"),
-            (ShutdownStage::QueueConsumers, "intake"),
+            (ShutdownStage::QueueConsumers, "queue consumers"),
             (ShutdownStage::Streams, "streams"),
         ] {
             let order = Arc::clone(&order);
@@ -179,7 +179,7 @@ mod tests {
             });
         }
         assert_eq!(stages.end(Instant::now() + Duration::from_secs(60)).await, ShutdownOutcome::InTime);
-        assert_eq!(*order.lock().unwrap(), ["intake", "streams", "outbox"]);
+        assert_eq!(*order.lock().unwrap(), ["queue consumers", "streams", "outbox"]);
 
         let order = Arc::<Mutex<Vec<&str>>>::default();
         let mut stages = Stages::new();

@@ -25,9 +25,9 @@ settings! {
         /// Lease duration in seconds. A stream whose lease has expired is reassigned. A worker renews three times in this
         /// time. A take-over after a kill takes at most the lease duration and 2 s more.
         lease_seconds: u32, default(10), Between(3.0, 60.0);
-        /// Time from SIGTERM to the exit, in seconds: intake stops, leases are released, open results and deliveries are
-        /// finished. The supervisor must wait longer before it kills the process (stopTimeout of ECS, stop_grace_period of
-        /// Compose).
+        /// Time from SIGTERM to the exit, in seconds: the queue consumers stop, leases are released, open results and
+        /// deliveries are finished. The supervisor must wait longer before it kills the process (stopTimeout of ECS,
+        /// stop_grace_period of Compose).
         drain_seconds: u32, default(25), Between(1.0, 110.0);
     }
 }
@@ -67,7 +67,7 @@ settings! {
         /// container 0.0.0.0:8080. `refrain healthcheck` requests /healthz.
         /// - /healthz: 200 while the process works; 503 if only a restart helps: its threads hang, or the database has
         ///   refused the password for 5 minutes (a restarted process reads the new password)
-        /// - /readyz: 200 if database, index and intake are ready; 503 with the reasons, also during the drain
+        /// - /readyz: 200 if database, index and queue consumers are ready; 503 with the reasons, also during the drain
         /// - /metrics: Prometheus
         listen: String, default(text "127.0.0.1:8080"), Any;
         /// File with the bearer token that requests to the API must carry (Authorization: Bearer …). Without it the API
