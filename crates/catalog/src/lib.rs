@@ -22,12 +22,12 @@ pub use catalog::{Catalog, ChangeFeed, NearDuplicates, TrackReader, TrackWriter}
 pub use error::CatalogError;
 pub use health::{Fact, HealthLevel};
 pub use journal::{
-    ARCHIVE, AfterFailure, Attempts, Backlog, DeliveryStatus, Detection, DetectionId, DetectionSource,
-    Detections, Journal, LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream,
+    ARCHIVE, AfterFailure, Attempts, Backlog, DeliveryStatus, Detection, DetectionId, DetectionRecord,
+    DetectionSource, Detections, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream,
     ObjectAttempts, ObjectVersion, Outbox, OutboxFilter, OutboxMessage, OutboxUpkeep, PageCursor,
-    PruneCounts, RecordOutcome, RetentionLimits, SUSPECT_DEATHS, SessionKey, SinkBacklog, StartOutcome,
-    StoredDetection, Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry, StreamReport,
-    StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
+    PruneCounts, RetentionLimits, SUSPECT_DEATHS, SessionKey, SessionRecords, SessionUpdate, SinkBacklog,
+    StartOutcome, StoredDetection, Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry,
+    StreamReport, StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

@@ -7,7 +7,6 @@ use refrain_core::matching::Match;
 
 use super::detection::Detection;
 use super::detection_id::DetectionId;
-use super::lease::LeaseHolder;
 use super::outbox::NewOutboxMessage;
 use super::stored::{clamp_time, name_fault, text};
 use crate::{CatalogError, TrackId};
@@ -103,17 +102,6 @@ impl StoredDetection {
     }
 }
 
-/// The result of [`crate::Detections::record_with_lease`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordOutcome {
-    /// The detection and its messages are stored.
-    Stored,
-    /// A newer state of the detection was stored before. Nothing was changed.
-    Outdated,
-    /// Another worker holds the lease of the stream. Nothing was changed.
-    LeaseLost,
-}
-
 /// Stores and lists detections. Part of [`crate::Journal`], whose guarantees apply.
 #[async_trait]
 pub trait Detections: Send + Sync {
@@ -134,19 +122,6 @@ pub trait Detections: Send + Sync {
         deliveries: &[NewOutboxMessage],
         now: i64,
     ) -> Result<bool, CatalogError>;
-
-    /// Does the same as [`Self::record`], unless another worker than `holder` holds the lease of the stream. So a
-    /// worker that was cut off from the database cannot add detections to a stream that another worker has taken over.
-    ///
-    /// # Errors
-    /// As for [`Self::record`].
-    async fn record_with_lease(
-        &self,
-        holder: LeaseHolder<'_>,
-        detection: &StoredDetection,
-        deliveries: &[NewOutboxMessage],
-        now: i64,
-    ) -> Result<RecordOutcome, CatalogError>;
 
     /// Returns the detections that are not final, ordered by start. A worker that takes over a stream continues these
     /// detections.

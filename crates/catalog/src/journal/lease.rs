@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::attempts::MAX_WORKER_DEATHS;
-use super::stream::{Stream, StreamState};
+use super::stream::Stream;
 use crate::CatalogError;
 
 /// Time after the expiry of a lease from which its stream is counted as waiting. A service with free capacity claims
@@ -40,36 +40,6 @@ pub(crate) fn quarantine_reason() -> String {
     )
 }
 
-/// The lease under which a detection is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseHolder<'a> {
-    /// Id of the stream.
-    pub stream: &'a str,
-    /// Start of the session of the stream, [`crate::Stream::started_at`].
-    pub started_at: i64,
-    /// Owner of the lease, as passed to [`crate::StreamLeases::claim_streams`].
-    pub owner: &'a str,
-}
-
-/// State of a stream as reported by its worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamReport {
-    /// Id of the stream.
-    pub id: String,
-    /// Start of the session, [`Stream::started_at`].
-    pub started_at: i64,
-    /// Current state.
-    pub state: StreamState,
-    /// Reason of the state; replaces the stored one, also if it is `None`.
-    pub reason: Option<String>,
-    /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` keeps the stored one.
-    pub epoch: Option<i64>,
-    /// Anchor of the session's clock; `None` keeps the stored one.
-    pub clock_anchor: Option<String>,
-    /// Position in an archive of segments ([`Stream::progress`]); `None` keeps the stored one.
-    pub progress: Option<String>,
-}
-
 /// Leases of streams, and turns of periodic jobs. Part of [`crate::Journal`], whose guarantees apply.
 #[async_trait]
 pub trait StreamLeases: Send + Sync {
@@ -99,7 +69,7 @@ pub trait StreamLeases: Send + Sync {
     ) -> Result<Vec<Stream>, CatalogError>;
 
     /// Sets all streams without a valid lease that have at least [`MAX_WORKER_DEATHS`] deaths to
-    /// [`StreamState::Failed`], and returns their ids. Only a new start makes such a stream claimable again.
+    /// [`crate::StreamState::Failed`], and returns their ids. Only a new start makes such a stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 
     /// Returns the number of streams that wait for a worker: [`Self::claim_streams`] could claim them, and they have no
@@ -117,12 +87,6 @@ pub trait StreamLeases: Send + Sync {
     /// Releases a stream, or all streams of the worker if `id` is `None`, so that other workers can claim them at once.
     /// Returns the number of released streams.
     async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError>;
-
-    /// Stores the state of a stream if the worker `owner` still holds its lease in the session of the report, and
-    /// returns true if so. `now` is the time of the report, in milliseconds since the Unix epoch. The states `ended`
-    /// and `failed` also end the lease. The state `live` sets [`Stream::attempts`] to 0.
-    async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
-    -> Result<bool, CatalogError>;
 
     /// Returns true if the caller has to run the periodic job `name` now. By the clock of the database, only one of all
     /// callers gets true within each period of length `every`; the first call for a name returns true.

@@ -10,6 +10,7 @@ pub(crate) mod detection_state;
 mod detections;
 mod lease;
 mod outbox;
+mod session;
 mod stored;
 mod stream;
 
@@ -20,10 +21,11 @@ pub(crate) use backlog::unclaimed_reason;
 pub use backlog::{Backlog, OutboxUpkeep, PruneCounts, RetentionLimits, SinkBacklog};
 pub use detection::Detection;
 pub use detection_id::DetectionId;
-pub use detections::{DetectionSource, Detections, PageCursor, RecordOutcome, StoredDetection};
+pub use detections::{DetectionSource, Detections, PageCursor, StoredDetection};
 pub(crate) use lease::quarantine_reason;
-pub use lease::{LeaseHolder, StreamLeases, StreamReport, WAITING_AFTER_EXPIRY, new_owner, worker_name};
+pub use lease::{StreamLeases, WAITING_AFTER_EXPIRY, new_owner, worker_name};
 pub use outbox::{AfterFailure, DeliveryStatus, NewOutboxMessage, Outbox, OutboxFilter, OutboxMessage};
+pub use session::{DetectionRecord, SessionRecords, SessionUpdate, StreamReport};
 pub(crate) use stored::{clamp_time, milliseconds, name_fault, text};
 pub use stream::{
     ARCHIVE, NewStream, SessionKey, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState,
@@ -36,6 +38,12 @@ pub use stream::{
 /// database decides when the lease of a stream expires and when a message is due. Leases and claims coordinate several
 /// machines, and a machine whose own clock is fast would take streams and messages from live workers. A NUL in a text
 /// is stored as U+FFFD.
-pub trait Journal: StreamRegistry + StreamLeases + Attempts + Detections + Outbox + OutboxUpkeep {}
+pub trait Journal:
+    StreamRegistry + StreamLeases + SessionRecords + Attempts + Detections + Outbox + OutboxUpkeep
+{
+}
 
-impl<T> Journal for T where T: StreamRegistry + StreamLeases + Attempts + Detections + Outbox + OutboxUpkeep {}
+impl<T> Journal for T where
+    T: StreamRegistry + StreamLeases + SessionRecords + Attempts + Detections + Outbox + OutboxUpkeep
+{
+}

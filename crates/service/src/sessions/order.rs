@@ -24,11 +24,3 @@ pub(crate) async fn end_ordered(orders: &mut watch::Receiver<TaskOrder>) {
         pending::<()>().await;
     }
 }
-
-/// Waits until the order is [`TaskOrder::HandOver`].
-pub(crate) async fn hand_over_ordered(orders: &mut watch::Receiver<TaskOrder>) {
-    // The sender was dropped: the task is about to be aborted.
-    if orders.wait_for(|order| *order == TaskOrder::HandOver).await.is_err() {
-        pending::<()>().await;
-    }
-}

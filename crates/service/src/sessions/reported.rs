@@ -28,7 +28,7 @@ const CLOCK_TOLERANCE_SECONDS: f64 = 2.0;
 const MAX_INTERRUPTION_SECONDS: f64 = 60.0;
 
 /// Airings of a session that were reported, final or open.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ReportedDetections {
     finals: VecDeque<Detection>,
     /// Airings that were open when the stream was taken over. Their audio can be detected as new airings before the

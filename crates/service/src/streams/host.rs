@@ -7,9 +7,11 @@ use refrain_catalog::Stream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::live_source::LiveSource;
+use super::record::{first_sample, new_recorder};
 use super::shared::{StreamsContext, channel_of, stream_asset_id, was_followed};
-use super::stream_task::follow;
-use crate::sessions::{KeeperContext, LeaseKeeper, SessionHost, SessionKind, TaskOrder};
+use super::takeover::open_airings;
+use crate::sessions::{self, KeeperContext, LeaseKeeper, SessionHost, SessionKind, TaskOrder, end_ordered};
 
 /// Follows live streams until `stop` is cancelled. Then leaves every stream and releases its lease.
 pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
@@ -26,7 +28,7 @@ pub(super) async fn run(shared: Arc<StreamsContext>, stop: CancellationToken) {
 
 #[async_trait]
 impl SessionHost for StreamsContext {
-    async fn follow(self: Arc<Self>, stream: Stream, orders: watch::Receiver<TaskOrder>) {
+    async fn follow(self: Arc<Self>, stream: Stream, mut orders: watch::Receiver<TaskOrder>) {
         let taken_over = was_followed(&stream);
         tracing::info!(
             stream = stream.id,
@@ -36,7 +38,16 @@ impl SessionHost for StreamsContext {
             "following a stream"
         );
         self.counters.streams_taken_over.add(u64::from(taken_over));
-        follow(self, stream, orders).await;
+        let earlier = tokio::select! {
+            biased;
+            () = end_ordered(&mut orders) => return,
+            earlier = open_airings(&self, &stream) => earlier,
+        };
+        let recorder = new_recorder(&self, &stream, &earlier);
+        let epoch = first_sample(&stream, &earlier);
+        let airings = earlier.detections.into_iter().map(|open| open.detection).collect();
+        let source = LiveSource::new(self, stream, epoch, airings, orders.clone());
+        sessions::run(source, recorder, orders).await;
     }
 
     fn order_after_end(&self, row: &Stream) -> TaskOrder {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! queue ─► Events ─┐
-//! ListStreams ─────┼─► rows of streams ─► LeaseKeeper: claims ───► StreamFollower, a task each ─► Monitor
+//! ListStreams ─────┼─► rows of streams ─► LeaseKeeper: claims ───► LiveSource, a task each ─────► Monitor
 //! settings ────────┘    (the journal)        leases                    Recorder: detections, outbox ◄─ events
 //! ```
 //!
@@ -16,9 +16,10 @@ mod buffer;
 mod event;
 mod events;
 mod fixed;
-mod guards;
 mod health;
 mod host;
+mod live_source;
+mod opened;
 mod orders;
 mod platform;
 mod rate_limit;
@@ -26,7 +27,6 @@ mod reconcile;
 mod record;
 mod row_report;
 mod shared;
-mod stream_task;
 mod sweep;
 mod takeover;
 mod token;

@@ -16,44 +16,45 @@ use refrain_monitor::StreamHandle;
 /// value, final events of streams without an end in the playlist are 15 s later.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Forwards each order that the task of a stream receives to the monitor, once.
-pub(super) struct OrderForwarder {
-    receiver: watch::Receiver<TaskOrder>,
-    known: TaskOrder,
-    /// Time at which the stream is stopped after [`TaskOrder::Drain`]; `None` without this order.
-    drain_deadline: Option<time::Instant>,
+/// Makes the monitor leave the stream when this guard is dropped.
+struct LeaveOnDrop(StreamHandle);
+
+impl Drop for LeaveOnDrop {
+    fn drop(&mut self) {
+        // The stream is left, not stopped: a task that was aborted has lost its lease, and the airings belong to
+        // another worker.
+        self.0.leave();
+    }
 }
 
-impl OrderForwarder {
-    pub(super) fn new(receiver: watch::Receiver<TaskOrder>) -> Self {
-        Self { receiver, known: TaskOrder::Follow, drain_deadline: None }
-    }
-
-    /// Applies the orders to the stream of `handle` as long as the returned future is polled. Never returns.
-    pub(super) async fn forward(&mut self, handle: &StreamHandle) {
-        loop {
-            // Copied, because the closure below must not borrow `self` across the wait.
-            let known = self.known;
-            let new_order = tokio::select! {
-                new_order = self.receiver.wait_for(|order| *order != known) => new_order.ok().map(|order| *order),
-                () = at(self.drain_deadline) => {
-                    self.drain_deadline = None;
-                    // The playlists of some platforms have no end tag. Without this limit, the session would stay open.
-                    handle.stop();
-                    continue;
-                }
-            };
-            match new_order {
-                Some(order) => self.known = order,
-                // The sender was dropped: the task is about to be aborted.
-                None => pending().await,
+/// Passes each order on to a stream once. Runs in its own task, so that an order takes effect even while the database
+/// is unavailable. Never returns. If it is dropped, the monitor leaves the stream.
+pub(super) async fn forward(stream: StreamHandle, mut orders: watch::Receiver<TaskOrder>) {
+    let stream = LeaveOnDrop(stream);
+    let mut known = TaskOrder::Follow;
+    // Time at which the stream is stopped after `TaskOrder::Drain`.
+    let mut drain_deadline = None;
+    loop {
+        let current = known;
+        let new_order = tokio::select! {
+            new_order = orders.wait_for(|order| *order != current) => new_order.ok().map(|order| *order),
+            () = at(drain_deadline) => {
+                drain_deadline = None;
+                // The playlists of some platforms have no end tag. Without this limit, the session would stay open.
+                stream.0.stop();
+                continue;
             }
-            match self.known {
-                TaskOrder::Follow => {}
-                TaskOrder::Drain => self.drain_deadline = Some(time::Instant::now() + DRAIN_TIMEOUT),
-                TaskOrder::Finish => handle.stop(),
-                TaskOrder::HandOver => handle.leave(),
-            }
+        };
+        match new_order {
+            Some(order) => known = order,
+            // The sender was dropped: the task is about to be aborted.
+            None => pending().await,
+        }
+        match known {
+            TaskOrder::Follow => {}
+            TaskOrder::Drain => drain_deadline = Some(time::Instant::now() + DRAIN_TIMEOUT),
+            TaskOrder::Finish => stream.0.stop(),
+            TaskOrder::HandOver => stream.0.leave(),
         }
     }
 }

@@ -132,7 +132,11 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
 
 /// Opens a catalog and adds the two songs.
 pub(crate) async fn catalog(url: &str) -> Arc<dyn Catalog> {
-    let catalog = refrain_catalog::open(url).await.unwrap();
+    with_songs(refrain_catalog::open(url).await.unwrap()).await
+}
+
+/// Adds the two songs to a catalog.
+pub(crate) async fn with_songs(catalog: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
     for n in 1..=2_u8 {
         let song = NewTrack {
             id: None,

@@ -7,10 +7,11 @@ use super::Statement;
 use super::outbox::Messages;
 use crate::journal::{clamp_time, detection_state, text};
 use crate::postgres::PostgresCatalog;
+use crate::postgres::transaction::Transaction;
 use crate::row::{self, detection_columns};
 use crate::{
-    CatalogError, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage, PageCursor,
-    RecordOutcome, StoredDetection, TrackId,
+    CatalogError, DetectionId, DetectionRecord, DetectionSource, Detections, NewOutboxMessage, PageCursor,
+    StoredDetection, TrackId,
 };
 
 macro_rules! select_detections {
@@ -19,15 +20,13 @@ macro_rules! select_detections {
     };
 }
 
-/// Statement that inserts or updates a detection, whose columns are $1 to $20. `$source` is a WHERE clause: the
-/// statement changes nothing if the clause is false. It can be empty.
+/// Statement that inserts or updates a detection, whose columns are $1 to $20.
 macro_rules! upsert {
-    ($source:literal) => {
+    () => {
         concat!(
             "INSERT INTO refrain.detections AS known (",
             detection_columns!(),
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20 ",
-            $source,
             " ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
              query_start = excluded.query_start, query_end = excluded.query_end, \
              start_at = excluded.start_at, end_at = excluded.end_at, \
@@ -54,20 +53,7 @@ macro_rules! insert_messages {
 /// Stores a detection and its messages, and returns a row if the detection was stored. The statement can be retried,
 /// because a second execution changes nothing.
 const RECORD: &str =
-    concat!("WITH stored AS (", upsert!(""), "), ", insert_messages!(), " SELECT 1 FROM stored");
-
-/// Like [`RECORD`], but stores nothing if another worker than $27 holds the stream ($25) in its session ($26). Returns
-/// one row with two flags: another worker holds the stream, and the detection was stored. The row of the stream stays
-/// locked until the end of the transaction, so no other worker can claim the stream during the transaction.
-const RECORD_WITH_LEASE: &str = concat!(
-    "WITH stream AS MATERIALIZED (SELECT lease_owner FROM refrain.streams \
-     WHERE id = $25 AND started_at = $26 FOR SHARE), \
-     lost AS (SELECT 1 FROM stream WHERE lease_owner <> $27), stored AS (",
-    upsert!("WHERE NOT EXISTS (SELECT 1 FROM lost)"),
-    "), ",
-    insert_messages!(),
-    " SELECT EXISTS (SELECT 1 FROM lost), EXISTS (SELECT 1 FROM stored)"
-);
+    concat!("WITH stored AS (", upsert!(), "), ", insert_messages!(), " SELECT 1 FROM stored");
 
 #[async_trait]
 impl Detections for PostgresCatalog {
@@ -85,33 +71,6 @@ impl Detections for PostgresCatalog {
         let messages = Messages::of(deliveries);
         let rows = self.rows(RECORD, |query| bind_detection(query, detection, &messages, now)).await?;
         Ok(!rows.is_empty())
-    }
-
-    async fn record_with_lease(
-        &self,
-        holder: LeaseHolder<'_>,
-        detection: &StoredDetection,
-        deliveries: &[NewOutboxMessage],
-        now: i64,
-    ) -> Result<RecordOutcome, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
-        {
-            return Err(self.name.invalid(fault));
-        }
-        let messages = Messages::of(deliveries);
-        let bind = |query: Statement| {
-            let query = bind_detection(query, detection, &messages, now).bind(text(holder.stream));
-            query.bind(holder.started_at).bind(text(holder.owner))
-        };
-        // After a lost response, the next attempt finds the same state and the same messages. ON CONFLICT accepts both,
-        // so the detection is reported as stored.
-        let rows: Vec<(bool, bool)> = self.rows_as(RECORD_WITH_LEASE, bind).await?;
-        Ok(match rows.first() {
-            Some((false, true)) => RecordOutcome::Stored,
-            Some((true, _)) => RecordOutcome::LeaseLost,
-            // No lease of another worker, and the condition of the upsert was false.
-            _ => RecordOutcome::Outdated,
-        })
     }
 
     async fn open_detections(
@@ -202,6 +161,19 @@ impl Detections for PostgresCatalog {
 }
 
 impl PostgresCatalog {
+    /// Stores a detection and its messages in a transaction, unless the stored state is newer.
+    pub(super) async fn record_in(
+        &self,
+        transaction: &mut Transaction,
+        record: &DetectionRecord,
+        now: i64,
+    ) -> Result<(), CatalogError> {
+        let messages = Messages::of(&record.messages);
+        let statement = bind_detection(self.query(RECORD), &record.detection, &messages, now);
+        let done = statement.execute(&mut **transaction).await;
+        done.map(drop).map_err(|error| self.name.error(error))
+    }
+
     async fn fetch_detections(
         &self,
         sql: &'static str,

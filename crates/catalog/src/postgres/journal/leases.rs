@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::Statement;
-use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
+use crate::journal::{milliseconds, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Retry;
 use crate::row::stream_columns;
 use crate::{
-    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, StreamReport,
-    StreamState, WAITING_AFTER_EXPIRY,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims, quarantine
@@ -128,37 +127,6 @@ impl StreamLeases for PostgresCatalog {
              WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
         let rows = self.execute_retried(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
         Ok(rows.len() as u64)
-    }
-
-    async fn report_stream(
-        &self,
-        owner: &str,
-        report: &StreamReport,
-        now: i64,
-    ) -> Result<bool, CatalogError> {
-        let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
-             clock_anchor = coalesce($10, clock_anchor), progress = coalesce($11, progress), updated_at = $7, \
-             attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
-             ended_at = CASE WHEN $9 THEN $7 END, \
-             lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
-             lease_until = CASE WHEN NOT $9 THEN lease_until END \
-             WHERE id = $2 AND lease_owner = $1 AND started_at = $3 RETURNING 1";
-        let bind = |query: Statement| {
-            query
-                .bind(text(owner))
-                .bind(text(&report.id))
-                .bind(report.started_at)
-                .bind(report.state.as_str())
-                .bind(report.reason.as_deref().map(text))
-                .bind(report.epoch.map(clamp_time))
-                .bind(clamp_time(now))
-                .bind(report.state == StreamState::Live)
-                .bind(report.state.is_over())
-                .bind(report.clock_anchor.as_deref().map(text))
-                .bind(report.progress.as_deref().map(text))
-        };
-        let rows = self.execute_retried(sql, bind).await?;
-        Ok(!rows.is_empty())
     }
 
     async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {

@@ -1,11 +1,13 @@
 //! The journal in the schema of the catalog. Its calls do not take the writers' lock, so hundreds of streams never wait
-//! for an indexer. Every call is one statement that locks the rows that it changes; claims skip locked rows.
+//! for an indexer. Except for the update of a session, every call is one statement. It locks the rows that it changes; claims
+//! skip locked rows.
 
 mod attempts;
 mod backlog;
 mod detections;
 mod leases;
 mod outbox;
+mod sessions;
 mod streams;
 
 use sqlx::postgres::PgRow;

@@ -38,21 +38,25 @@ impl<'a> Messages<'a> {
     }
 }
 
+/// Statement that adds messages without a detection.
+pub(super) const ENQUEUE: &str = "INSERT INTO refrain.outbox (sink, key, payload, created_at, next_attempt_at) \
+     SELECT sink, key, payload, $1, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
+     FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+     ORDER BY n ON CONFLICT (sink, key) DO NOTHING";
+
+/// Binds the parameters of [`ENQUEUE`].
+pub(super) fn bind_messages(query: Statement, new: &Messages<'_>, now: i64) -> Statement {
+    query.bind(clamp_time(now)).bind(&new.sinks).bind(&new.keys).bind(&new.payloads)
+}
+
 #[async_trait]
 impl Outbox for PostgresCatalog {
     async fn enqueue(&self, deliveries: &[NewOutboxMessage], now: i64) -> Result<(), CatalogError> {
         if let Some(fault) = deliveries.iter().find_map(NewOutboxMessage::fault) {
             return Err(self.name.invalid(fault));
         }
-        let sql = "INSERT INTO refrain.outbox (sink, key, payload, created_at, next_attempt_at) \
-             SELECT sink, key, payload, $1, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
-             FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
-             ORDER BY n ON CONFLICT (sink, key) DO NOTHING";
         let new = Messages::of(deliveries);
-        let bind = |query: Statement| {
-            query.bind(clamp_time(now)).bind(&new.sinks).bind(&new.keys).bind(&new.payloads)
-        };
-        self.rows(sql, bind).await.map(drop)
+        self.rows(ENQUEUE, |query| bind_messages(query, &new, now)).await.map(drop)
     }
 
     // Claims due messages. If the response is lost, the messages become due again when their claim expires, like those

@@ -9,8 +9,8 @@ use crate::journal::{clamp_time, detection_state, text};
 use crate::row::{self, detection_columns};
 use crate::sqlite::SqliteCatalog;
 use crate::{
-    CatalogError, DetectionId, DetectionSource, Detections, LeaseHolder, NewOutboxMessage, PageCursor,
-    RecordOutcome, StoredDetection, TrackId,
+    CatalogError, DetectionId, DetectionSource, Detections, NewOutboxMessage, PageCursor, StoredDetection,
+    TrackId,
 };
 
 macro_rules! select_detections {
@@ -32,47 +32,9 @@ impl Detections for SqliteCatalog {
             return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;
-        // Messages are added only with the state that they report: an outdated state must not be sent to sinks.
-        let is_stored = self.upsert(&mut transaction, detection).await?;
-        if is_stored {
-            self.add_to_outbox(&mut transaction, Some(detection.detection.id), deliveries, now).await?;
-            self.commit(transaction).await?;
-        }
-        Ok(is_stored)
-    }
-
-    async fn record_with_lease(
-        &self,
-        holder: LeaseHolder<'_>,
-        detection: &StoredDetection,
-        deliveries: &[NewOutboxMessage],
-        now: i64,
-    ) -> Result<RecordOutcome, CatalogError> {
-        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewOutboxMessage::fault))
-        {
-            return Err(self.name.invalid(fault));
-        }
-        let mut transaction = self.begin().await?;
-        let others: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM streams WHERE id = ?1 AND started_at = ?2 AND lease_owner <> ?3",
-        )
-        .bind(text(holder.stream))
-        .bind(holder.started_at)
-        .bind(text(holder.owner))
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        // The lock of the transaction excludes claims until the transaction ends. Nothing was written, so the
-        // transaction is dropped, which rolls it back.
-        if others > 0 {
-            return Ok(RecordOutcome::LeaseLost);
-        }
-        if !self.upsert(&mut transaction, detection).await? {
-            return Ok(RecordOutcome::Outdated);
-        }
-        self.add_to_outbox(&mut transaction, Some(detection.detection.id), deliveries, now).await?;
+        let is_stored = self.record_in(&mut transaction, detection, deliveries, now).await?;
         self.commit(transaction).await?;
-        Ok(RecordOutcome::Stored)
+        Ok(is_stored)
     }
 
     async fn open_detections(
@@ -164,6 +126,23 @@ impl Detections for SqliteCatalog {
 }
 
 impl SqliteCatalog {
+    /// Stores a detection and its messages in a transaction. Returns false and stores nothing if the stored state is
+    /// newer.
+    pub(super) async fn record_in(
+        &self,
+        connection: &mut SqliteConnection,
+        detection: &StoredDetection,
+        messages: &[NewOutboxMessage],
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        // Messages are added only with the state that they report: an outdated state must not be sent to sinks.
+        let is_stored = self.upsert(&mut *connection, detection).await?;
+        if is_stored {
+            self.add_to_outbox(connection, Some(detection.detection.id), messages, now).await?;
+        }
+        Ok(is_stored)
+    }
+
     async fn upsert(
         &self,
         connection: &mut SqliteConnection,

@@ -6,12 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::now;
-use crate::journal::{clamp_time, milliseconds, quarantine_reason, text};
+use crate::journal::{milliseconds, quarantine_reason, text};
 use crate::row::stream_columns;
 use crate::sqlite::SqliteCatalog;
 use crate::{
-    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, StreamReport,
-    StreamState, WAITING_AFTER_EXPIRY,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamLeases, WAITING_AFTER_EXPIRY,
 };
 
 /// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. ?5 is the origin of
@@ -98,39 +97,6 @@ impl StreamLeases for SqliteCatalog {
         .map_err(|error| self.name.error(error))?;
         self.commit(transaction).await?;
         Ok(done.rows_affected())
-    }
-
-    async fn report_stream(
-        &self,
-        owner: &str,
-        report: &StreamReport,
-        now: i64,
-    ) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let done = sqlx::query(
-            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), \
-             clock_anchor = coalesce(?10, clock_anchor), progress = coalesce(?11, progress), updated_at = ?7, \
-             attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
-             lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
-             lease_until = CASE WHEN NOT ?9 THEN lease_until END \
-             WHERE id = ?2 AND lease_owner = ?1 AND started_at = ?3",
-        )
-        .bind(text(owner))
-        .bind(text(&report.id))
-        .bind(report.started_at)
-        .bind(report.state.as_str())
-        .bind(report.reason.as_deref().map(text))
-        .bind(report.epoch.map(clamp_time))
-        .bind(clamp_time(now))
-        .bind(report.state == StreamState::Live)
-        .bind(report.state.is_over())
-        .bind(report.clock_anchor.as_deref().map(text))
-        .bind(report.progress.as_deref().map(text))
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await?;
-        Ok(done.rows_affected() > 0)
     }
 
     async fn claim_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {

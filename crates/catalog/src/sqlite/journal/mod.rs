@@ -5,4 +5,5 @@ mod backlog;
 mod detections;
 mod leases;
 mod outbox;
+mod sessions;
 mod streams;

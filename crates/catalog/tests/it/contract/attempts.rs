@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use refrain_catalog::{
-    ARCHIVE, Journal, LeaseHolder, MAX_DEATHS, MAX_WORKER_DEATHS, NewStream, ObjectVersion, RecordOutcome,
-    SUSPECT_DEATHS, StreamHealth, StreamState,
+    ARCHIVE, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewStream, ObjectVersion, SUSPECT_DEATHS, StreamHealth,
+    StreamState,
 };
 
-use super::detections::{changed, detection, ended};
 use super::leases::{HOUR, claimed};
 use super::streams::{new_stream, started};
 use super::*;
-use refrain_catalog::DetectionSource;
 
 /// Claims streams for a worker that dies at once: the leases expire immediately.
 async fn claim_and_die(journal: &dyn Journal, owner: &str) -> Vec<String> {
@@ -158,33 +156,6 @@ pub(crate) async fn attempts_are_counted_until_they_end(storage: &dyn TestStorag
     assert_eq!(journal.open_attempts(1, 9).await.unwrap(), []);
     let long = ObjectVersion { key: "long ".repeat(500), ..one };
     assert!(journal.begin_attempt(&long).await.is_err());
-}
-
-pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(storage: &dyn TestStorage) {
-    let catalog = storage.open().await;
-    let journal = catalog.journal();
-    started(journal, &new_stream("a", None, 1000)).await;
-    let holder = |owner| LeaseHolder { stream: "a", started_at: 1000, owner };
-    let detected = detection(1, DetectionSource::Stream("a".into()), 900, 1000);
-    assert_eq!(claim_and_die(journal, "cut off").await, ["a"]);
-    let recorded =
-        async |owner| journal.record_with_lease(holder(owner), &detected, &[], 2000).await.unwrap();
-    assert_eq!(recorded("cut off").await, RecordOutcome::Stored, "its lease has expired, and nobody took it");
-    assert_eq!(claimed(journal, "heir", 9, HOUR).await, ["a"]);
-    assert_eq!(recorded("cut off").await, RecordOutcome::LeaseLost);
-    let newer = changed(&detected, |stored| stored.last_seen = 5000);
-    assert_eq!(
-        journal.record_with_lease(holder("heir"), &newer, &[], 5000).await.unwrap(),
-        RecordOutcome::Stored
-    );
-    assert_eq!(recorded("heir").await, RecordOutcome::Outdated);
-    // After the end of the session, its last holder can still report what it decoded.
-    assert!(journal.end_stream("a", None, None, 6000).await.unwrap());
-    let last = changed(&ended(&detected), |stored| stored.last_seen = 7000);
-    assert_eq!(
-        journal.record_with_lease(holder("heir"), &last, &[], 7000).await.unwrap(),
-        RecordOutcome::Stored
-    );
 }
 
 pub(crate) async fn a_remembered_end_rejects_a_late_start(storage: &dyn TestStorage) {

@@ -10,7 +10,7 @@ use refrain_core::matching::{Match, Segment};
 
 use super::*;
 
-fn stream(id: &str) -> DetectionSource {
+pub(crate) fn stream(id: &str) -> DetectionSource {
     DetectionSource::Stream(id.into())
 }
 
@@ -81,7 +81,7 @@ async fn recorded(journal: &dyn Journal, detection: &StoredDetection) {
     assert!(journal.record(detection, &[], detection.last_seen).await.unwrap());
 }
 
-async fn between(
+pub(crate) async fn between(
     journal: &dyn Journal,
     detected_in: &DetectionSource,
     from: i64,

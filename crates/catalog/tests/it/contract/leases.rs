@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use refrain_catalog::{ARCHIVE, Journal, NewStream, Stream, StreamReport, StreamState};
+use refrain_catalog::{ARCHIVE, Journal, NewStream, StreamState};
 
+use super::sessions::{report, reported};
 use super::streams::{new_stream, started};
 use super::*;
 
@@ -19,18 +20,6 @@ pub(crate) async fn claimed(journal: &dyn Journal, owner: &str, limit: u32, leas
 
 pub(crate) async fn renewed(journal: &dyn Journal, owner: &str) -> Vec<String> {
     journal.renew_leases(owner, HOUR).await.unwrap()
-}
-
-fn report(stream: &Stream, state: StreamState) -> StreamReport {
-    StreamReport {
-        id: stream.id.clone(),
-        started_at: stream.started_at,
-        state,
-        reason: Some("heard so".into()),
-        epoch: None,
-        clock_anchor: None,
-        progress: None,
-    }
 }
 
 pub(crate) async fn streams_are_claimed_oldest_first_up_to_the_limit(storage: &dyn TestStorage) {
@@ -76,7 +65,8 @@ pub(crate) async fn an_expired_lease_is_taken_over(storage: &dyn TestStorage) {
     assert_eq!(claimed(journal, "heir", 1, HOUR).await, ["a"]);
     let taken = journal.stream("a").await.unwrap().unwrap();
     assert_eq!(taken.attempts, 2);
-    assert!(!journal.report_stream("dead", &report(&taken, StreamState::Live), 2000).await.unwrap());
+    let live = report(StreamState::Live);
+    assert!(!reported(journal, "dead", &taken.key(), &live).await);
     assert_eq!(journal.release("dead", Some("a")).await.unwrap(), 0);
     assert_eq!(
         renewed(journal, "dead").await,
@@ -100,40 +90,6 @@ pub(crate) async fn released_streams_are_claimable_at_once(storage: &dyn TestSto
     assert_eq!(journal.release("one", None).await.unwrap(), 2);
     assert_eq!(claimed(journal, "other", 9, HOUR).await, ["a", "c"]);
     assert_eq!(renewed(journal, "other").await, ["a", "b", "c"]);
-}
-
-pub(crate) async fn a_report_needs_the_lease_and_the_session(storage: &dyn TestStorage) {
-    let catalog = storage.open().await;
-    let journal = catalog.journal();
-    let stream = started(journal, &new_stream("a", None, 1000)).await;
-    assert!(!journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
-    claimed(journal, "w", 9, HOUR).await;
-    let earlier = StreamReport { started_at: 999, ..report(&stream, StreamState::Ended) };
-    assert!(!journal.report_stream("w", &earlier, 2000).await.unwrap());
-    let clock_anchor = Some("{\"stamp\":1}".to_owned());
-    let live = StreamReport { epoch: Some(1234), clock_anchor, ..report(&stream, StreamState::Live) };
-    assert!(journal.report_stream("w", &live, 2000).await.unwrap());
-    let seen = journal.stream("a").await.unwrap().unwrap();
-    assert_eq!((seen.state, seen.epoch, seen.attempts), (StreamState::Live, Some(1234), 0));
-    assert_eq!((seen.reason.as_deref(), seen.updated_at, seen.ended_at), (Some("heard so"), 2000, None));
-    assert_eq!(renewed(journal, "w").await, ["a"]);
-
-    let stalled = StreamReport { reason: None, ..report(&stream, StreamState::Stalled) };
-    assert!(journal.report_stream("w", &stalled, 3000).await.unwrap());
-    let seen = journal.stream("a").await.unwrap().unwrap();
-    assert_eq!((seen.state, seen.epoch, seen.reason), (StreamState::Stalled, Some(1234), None));
-    assert_eq!(
-        seen.clock_anchor.as_deref(),
-        Some("{\"stamp\":1}"),
-        "a report without an anchor keeps the stored one"
-    );
-    let failed = StreamReport { reason: Some("one\0two".into()), ..report(&stream, StreamState::Failed) };
-    assert!(journal.report_stream("w", &failed, 4000).await.unwrap());
-    let seen = journal.stream("a").await.unwrap().unwrap();
-    assert_eq!((seen.state, seen.ended_at, seen.lease_owner), (StreamState::Failed, Some(4000), None));
-    assert_eq!(seen.reason.as_deref(), Some("one\u{fffd}two"));
-    assert!(!journal.report_stream("w", &live, 5000).await.unwrap(), "the lease ended with the stream");
-    assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
 pub(crate) async fn concurrent_claims_return_each_stream_once(storage: &dyn TestStorage) {

@@ -18,6 +18,7 @@ pub(crate) mod leases;
 pub(crate) mod listing;
 pub(crate) mod outbox;
 pub(crate) mod races;
+pub(crate) mod sessions;
 pub(crate) mod streams;
 pub(crate) mod tracks;
 pub(crate) mod turns;
@@ -60,13 +61,15 @@ macro_rules! contract_suite {
                 streams_are_listed_in_pages, concurrent_reports_of_the_same_starts_agree;
             leases: streams_are_claimed_oldest_first_up_to_the_limit, archives_are_claimed_separately,
                 an_expired_lease_is_taken_over, released_streams_are_claimable_at_once,
-                a_report_needs_the_lease_and_the_session, concurrent_claims_return_each_stream_once;
+                concurrent_claims_return_each_stream_once;
+            sessions: a_report_needs_the_lease_and_the_session, a_worker_that_lost_its_stream_cannot_record,
+                an_update_of_a_session_is_stored_completely_or_not_at_all, a_repeated_update_changes_nothing,
+                an_update_after_the_end_stores_its_detections, the_position_belongs_to_the_stored_detections;
             attempts: a_stream_that_kills_its_process_is_quarantined,
                 confirmation_and_release_clear_the_deaths_of_a_stream,
                 other_streams_of_a_killed_worker_are_not_quarantined,
                 deaths_of_decoders_are_counted_until_the_stream_is_healthy, expired_lease_counts_as_waiting,
-                attempts_are_counted_until_they_end, a_worker_that_lost_its_stream_cannot_record,
-                a_remembered_end_rejects_a_late_start;
+                attempts_are_counted_until_they_end, a_remembered_end_rejects_a_late_start;
             comparisons: a_new_track_is_pending_until_it_is_compared, a_removed_track_is_not_pending;
             turns: one_caller_per_period_gets_the_turn, open_detections_without_a_live_stream_are_found,
                 recently_final_detections_are_found;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use refrain_catalog::{
-    AfterFailure, DetectionSource, NewOutboxMessage, RetentionLimits, Stream, StreamReport, StreamState,
+    AfterFailure, DetectionRecord, DetectionSource, NewOutboxMessage, OutboxFilter, RetentionLimits,
+    SessionUpdate, StreamState,
 };
 use sqlx::{Connection, PgConnection};
 
@@ -11,23 +12,12 @@ use super::Database;
 use super::proxy::{AFTER, BEFORE, Proxy};
 use crate::contract::detections::detection;
 use crate::contract::leases::{HOUR, claimed, renewed};
+use crate::contract::sessions::{report, reported};
 use crate::contract::streams::{new_stream, started};
 use crate::contract::{TestStorage, new_track};
 
 fn message(key: &str) -> NewOutboxMessage {
     NewOutboxMessage { sink: "hook".into(), key: key.into(), payload: "{}".into() }
-}
-
-fn report(stream: &Stream, state: StreamState) -> StreamReport {
-    StreamReport {
-        id: stream.id.clone(),
-        started_at: stream.started_at,
-        state,
-        reason: None,
-        epoch: None,
-        clock_anchor: None,
-        progress: None,
-    }
 }
 
 async fn run(connection: &mut PgConnection, sql: &'static str) {
@@ -49,7 +39,8 @@ async fn an_indexer_does_not_block_the_journal() {
         let stream = started(journal, &new_stream("a", None, 1000)).await;
         assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
         assert_eq!(renewed(journal, "w").await, ["a"]);
-        assert!(journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
+        let live = report(StreamState::Live);
+        assert!(reported(journal, "w", &stream.key(), &live).await);
         let detected = detection(1, DetectionSource::Stream("a".into()), 1000, 2000);
         assert!(journal.record(&detected, &[message("a")], 2000).await.unwrap());
         let claims = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
@@ -102,8 +93,14 @@ async fn assert_stream_calls_apply_once(when: u8) {
     assert!(journal.end_stream("a", None, None, 2000).await.unwrap(), "it was this call that ended it");
     assert!(!journal.end_stream("a", None, None, 2000).await.unwrap());
     let stream = journal.stream("b").await.unwrap().unwrap();
+    let detection = detection(1, DetectionSource::Stream("b".into()), 1000, 2000);
+    let records = [DetectionRecord { detection, messages: vec![message("b")] }];
+    let failed = report(StreamState::Failed);
+    let update = SessionUpdate { detections: &records, messages: &[message("none")], report: Some(&failed) };
     proxy.lose_next_commit(when);
-    assert!(journal.report_stream("w", &report(&stream, StreamState::Failed), 2000).await.unwrap());
+    assert!(journal.record_session("w", &stream.key(), &update, 2000).await.unwrap());
+    let outbox = journal.deliveries(&OutboxFilter::default(), None, 9).await.unwrap();
+    assert!(outbox.iter().map(|message| message.key.as_str()).eq(["b", "none"]));
     proxy.lose_next_commit(when);
     assert_eq!(journal.release("w", None).await.unwrap(), 1);
     assert!(proxy.has_lost());

@@ -1,43 +1,28 @@
 //! The tasks of the sessions whose leases this process holds.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use refrain_catalog::{Stream, StreamReport};
+use refrain_catalog::{SessionUpdate, Stream, StreamReport};
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
 
 use super::Archive;
-use super::follow::ArchiveFollower;
 use super::listing::SegmentLocation;
+use super::progress::ArchiveProgress;
+use super::record::new_recorder;
+use super::segment_source::{SegmentSource, pause};
 use crate::files::error::FilesError;
-use crate::sessions::{EndCode, EndReason, SessionHost, TaskOrder, end_ordered, hand_over_ordered};
-
-/// Pause before a session that failed is retried. The lease is held during the pause, so that no other process claims
-/// the session at once and fails in the same way. At half this value, an unavailable bucket causes twice the log lines;
-/// at twice this value, a session continues up to 10 s late.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
+use crate::sessions::{self, EndCode, EndReason, SessionHost, TaskOrder};
 
 #[async_trait]
 impl SessionHost for Archive {
-    /// Follows a session. After an error, waits for [`RETRY_PAUSE`]; then the keeper releases the lease, so that the
-    /// session can be claimed again. If another process has to continue the session, the decoding of the current
-    /// segment is aborted.
+    /// Follows a session. After an error, pauses; then the keeper releases the lease, so that the session can be claimed
+    /// again and continues at its stored position.
     async fn follow(self: Arc<Self>, stream: Stream, mut orders: watch::Receiver<TaskOrder>) {
-        let (id, mut hand_over) = (stream.id.clone(), orders.clone());
-        let followed = tokio::select! {
-            biased;
-            () = hand_over_ordered(&mut hand_over) => return,
-            followed = follow(&self, stream, orders.clone()) => followed,
-        };
-        if let Err(error) = followed {
+        let id = stream.id.clone();
+        if let Err(error) = follow(&self, stream, orders.clone()).await {
             tracing::warn!(stream = id, %error, "stream of segments failed, retrying");
-            tokio::select! {
-                biased;
-                () = end_ordered(&mut orders) => {}
-                () = sleep(RETRY_PAUSE) => {}
-            }
+            pause(&mut orders).await;
         }
     }
 
@@ -56,13 +41,17 @@ async fn follow(
     orders: watch::Receiver<TaskOrder>,
 ) -> Result<(), FilesError> {
     let Some(location) = SegmentLocation::of(&row.url, &archive.shared) else {
-        refuse(archive, &row).await;
-        return Ok(());
+        return refuse(archive, &row).await;
     };
     tracing::info!(stream = row.id, name = location.name, "following a stream of segments");
+    let progress = ArchiveProgress::read(row.progress.as_deref())
+        .map_err(|error| FilesError::Unusable(format!("invalid position of the stream: {error}")))?;
     let registration = SegmentRegistration::new(archive, &row.id);
+    let (recorder, airings) = new_recorder(archive, &row, &location.name, progress.as_ref()).await?;
     let new_segment = Arc::clone(&registration.new_segment);
-    ArchiveFollower::new(archive, row, location, new_segment, orders).await?.run().await
+    let source = SegmentSource::new(archive, row, (location, progress), airings, new_segment, orders.clone());
+    sessions::run(source, recorder, orders).await;
+    Ok(())
 }
 
 /// Passes the events about new segments to a session, until this value is dropped.
@@ -91,20 +80,21 @@ impl Drop for SegmentRegistration {
 }
 
 /// Ends a session whose segments are no longer below the folder of the settings, or no longer have the name modifier.
-async fn refuse(archive: &Archive, row: &Stream) {
+async fn refuse(archive: &Archive, row: &Stream) -> Result<(), FilesError> {
     let reason = EndReason::of(EndCode::OutsideFolder);
     tracing::error!(stream = row.id, why = %reason.text(), "stream of segments failed permanently, ending it");
+    let now = archive.shared.clock.now();
     let report = StreamReport {
-        id: row.id.clone(),
-        started_at: row.started_at,
         state: reason.state(),
         reason: Some(reason.text().into_owned()),
-        epoch: row.epoch,
+        at: now,
+        epoch: None,
         clock_anchor: None,
         progress: None,
     };
-    let now = archive.shared.clock.now();
-    if let Err(error) = archive.shared.journal().report_stream(archive.owner(), &report, now).await {
-        tracing::warn!(stream = row.id, %error, "cannot store the end of the stream, retrying after the next claim");
+    let update = SessionUpdate { report: Some(&report), ..SessionUpdate::default() };
+    if archive.shared.journal().record_session(archive.owner(), &row.key(), &update, now).await? {
+        archive.shared.counters.streams_failed.add(1);
     }
+    Ok(())
 }

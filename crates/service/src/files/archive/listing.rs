@@ -1,6 +1,6 @@
 //! Listing of the existing segments of a stream.
 
-use super::order::SegmentObject;
+use super::progress::SegmentObject;
 use crate::cloud::CloudError;
 use crate::files::segment::segment_name;
 use crate::files::shared::FilesContext;

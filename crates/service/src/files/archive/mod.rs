@@ -2,16 +2,17 @@
 //!
 //! An event about an object only means that a stream may have a new segment. A stream is a row of the journal with the
 //! origin `archive`. The process that holds the lease of the row lists the segments and decodes them in the order of
-//! their counters. The order of the events, and the processes that received them, have no effect. The position is
-//! stored in the row after each segment. After a take-over, the new process continues at this position, and airings
-//! that it detects again keep their identity.
+//! their counters. The order of the events, and the processes that received them, have no effect. The position
+//! of a segment is stored in one transaction with its detections, so each segment is processed completely or not at all.
+//! After a take-over, the new process continues at the stored position.
 
 mod decoder;
-mod follow;
 mod host;
 mod listing;
 mod order;
+mod progress;
 mod record;
+mod segment_source;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,8 +103,8 @@ impl Archive {
         self.new_segment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows streams until `stop` is cancelled, then releases them. A segment whose position is not stored yet is
-    /// decoded again by the next process.
+    /// Follows streams until `stop` is cancelled, then releases them. The segments that are being decoded are finished,
+    /// or aborted if that takes too long; then the next process decodes them again.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let context = KeeperContext {
             kind: SessionKind::Segments,

@@ -2,22 +2,12 @@
 
 use std::sync::Arc;
 
-use refrain_catalog::{CatalogError, Detection, DetectionSource, StoredDetection, Stream};
+use refrain_catalog::{CatalogError, Detection, DetectionSource, Stream};
 
 use super::Archive;
-use super::order::ArchiveProgress;
-use crate::clock::milliseconds;
-use crate::sessions::{
-    Dedup, EarlierRecords, RecordedSession, Recorder, RecorderContext, RedecodedDetections,
-};
+use super::progress::ArchiveProgress;
+use crate::sessions::{EarlierRecords, RecordedSession, Recorder, RecorderContext};
 use crate::settings::DetectionOrigin;
-
-/// Maximum length of a segment, in milliseconds: the audio of a session begins at most this time before its first
-/// segment was written. If no position of a session is stored, its earlier detections are loaded from this time on.
-const MAX_SEGMENT_MS: i64 = 3_600_000;
-
-/// Maximum number of stored detections that are compared with those of a segment that is decoded again.
-const MAX_COMPARED: u32 = 1_000;
 
 /// Creates the recorder of a session that was processed up to `progress`; `None`: not processed yet. Also returns the
 /// airings that continue, with times relative to that position.
@@ -27,9 +17,14 @@ pub(super) async fn new_recorder(
     name: &str,
     progress: Option<&ArchiveProgress>,
 ) -> Result<(Recorder, Vec<Detection>), CatalogError> {
-    let epoch = row.epoch.map(|epoch| epoch as f64 / 1000.0);
-    let from = epoch.zip(progress).map(|(epoch, progress)| milliseconds(epoch + progress.seconds));
-    let (open, redecoded) = earlier_detections(archive, &row.id, from, row.started_at).await?;
+    // Detections are stored together with the position, so a session without a position has none.
+    let open = match progress {
+        Some(_) => {
+            let detected_in = DetectionSource::Stream(row.id.clone());
+            archive.shared.journal().open_detections(&detected_in).await?
+        }
+        None => Vec::new(),
+    };
     let numbers: Vec<_> = open.iter().map(|open| open.detection.detected.track).collect();
     let catalog = &archive.shared.catalog;
     let tracks = if open.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };
@@ -49,14 +44,8 @@ pub(super) async fn new_recorder(
         detected_in: row.id.clone(),
         channel: None,
         origin: DetectionOrigin::Archive,
-        epoch,
     };
-    let earlier = EarlierRecords {
-        open: &open,
-        tracks: &tracks,
-        begins: progress.is_none(),
-        dedup: Dedup::Redecoded(RedecodedDetections::of(redecoded)),
-    };
+    let earlier = EarlierRecords { open: &open, tracks: &tracks, begins: progress.is_none(), reported: None };
     Ok((Recorder::new(context, session, earlier), airings))
 }
 
@@ -68,25 +57,6 @@ pub(super) fn in_session(mut detection: Detection, base: f64, epoch: f64) -> Det
     detection.set_origin(epoch);
     detection.clock_offset = None;
     detection
-}
-
-/// Returns the stored detections of a stream in two lists: those that began before `from` (milliseconds since 1970) and
-/// may continue there, and those that began later. If `from` is `None`, the first list is empty.
-async fn earlier_detections(
-    archive: &Archive,
-    id: &str,
-    from: Option<i64>,
-    started_at: i64,
-) -> Result<(Vec<StoredDetection>, Vec<StoredDetection>), CatalogError> {
-    let (journal, detected_in) = (archive.shared.journal(), DetectionSource::Stream(id.to_owned()));
-    let since = from.unwrap_or(started_at - MAX_SEGMENT_MS);
-    let mut all = journal.detections_between(&detected_in, since, i64::MAX, None, MAX_COMPARED).await?;
-    for open in journal.open_detections(&detected_in).await? {
-        if all.iter().all(|known| known.detection.id != open.detection.id) {
-            all.push(open);
-        }
-    }
-    Ok(all.into_iter().partition(|stored| from.is_some_and(|from| stored.detection.start_at() < from)))
 }
 
 /// Returns an open detection of the session for a decoder whose first sample is `base` seconds after the start of the

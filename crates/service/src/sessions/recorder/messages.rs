@@ -13,20 +13,20 @@ use crate::delivery::{CurrentSong, DetectionEvent};
 use crate::sessions::song::SongState;
 
 impl Recorder {
-    /// Returns the state of the songs after an event, and the messages that report the event.
+    /// Returns the messages that report an event, and applies the event to the state of the songs.
     pub(super) fn messages_of(
         &self,
         detection: &Detection,
         track: &Track,
         at: DateTime<Local>,
-    ) -> (SongState, Vec<NewOutboxMessage>) {
-        let songs = self.songs.clone();
-        let mut songs =
-            songs.after(detection.kind, detection.id, song_name(track), detection.detected.matched_peaks);
+        songs: &mut SongState,
+    ) -> Vec<NewOutboxMessage> {
+        let score = detection.detected.matched_peaks;
+        *songs = songs.clone().after(detection.kind, detection.id, song_name(track), score);
         let wanted = self.context.events.contains(&detection.kind);
         let song = songs.change();
         if !wanted && song.is_none() {
-            return (songs, Vec::new());
+            return Vec::new();
         }
         let json = to_json(&response(detection, self.name(), track));
         let is_update = detection.kind == EventKind::Update || !wanted;
@@ -41,7 +41,7 @@ impl Recorder {
             ..self.session_event(kind, &json)
         });
         songs.set_reported();
-        (songs, deliveries)
+        deliveries
     }
 
     /// Returns the messages which report that the session begins without a song.

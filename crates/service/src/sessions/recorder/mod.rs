@@ -2,7 +2,7 @@
 
 mod messages;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Local};
 use refrain_app::audio_file::song_name;
 use refrain_catalog::{
-    Catalog, CatalogError, Detection, DetectionId, DetectionSource, LeaseHolder, NewOutboxMessage,
-    RecordOutcome, SessionKey, StoredDetection, Track, TrackId,
+    Catalog, CatalogError, Detection, DetectionId, DetectionRecord, DetectionSource, NewOutboxMessage,
+    SessionKey, SessionUpdate, StoredDetection, StreamState, Track, TrackId,
 };
 use refrain_core::matching::live::EventKind;
 use refrain_monitor::Reporter;
 
-use super::dedup::{AiringIdentity, Dedup};
+use super::reported::ReportedDetections;
 use super::song::SongState;
+use super::source::SessionBatch;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
@@ -50,8 +51,6 @@ pub(crate) struct RecordedSession {
     /// ARN of the channel; `None` if the stream has no channel.
     pub(crate) channel: Option<String>,
     pub(crate) origin: DetectionOrigin,
-    /// Time of the session's first sample, seconds since 1970; `None` if it is not known yet.
-    pub(crate) epoch: Option<f64>,
 }
 
 /// The detections that earlier workers stored in the session.
@@ -62,8 +61,9 @@ pub(crate) struct EarlierRecords<'a> {
     pub(crate) tracks: &'a [Track],
     /// True if the session begins with this worker.
     pub(crate) begins: bool,
-    /// Recognizes airings that were reported before.
-    pub(crate) dedup: Dedup,
+    /// Airings that were reported before and may be detected again as new airings, whose events are dropped; `None` if
+    /// the session continues exactly at its stored position, so that no audio is decoded twice.
+    pub(crate) reported: Option<ReportedDetections>,
 }
 
 /// Records the detections in one session.
@@ -71,11 +71,15 @@ pub(crate) struct Recorder {
     context: RecorderContext,
     session: RecordedSession,
     reporter: Reporter,
+    state: RecorderState,
+}
+
+/// The result of all batches that were stored.
+#[derive(Clone)]
+struct RecorderState {
     ongoing: HashMap<DetectionId, OngoingDetection>,
     songs: SongState,
-    dedup: Dedup,
-    /// True if another worker has taken over the session.
-    is_lost: bool,
+    reported: Option<ReportedDetections>,
 }
 
 /// Data of a detection that is kept between its events.
@@ -99,20 +103,17 @@ impl Recorder {
         session: RecordedSession,
         earlier: EarlierRecords<'_>,
     ) -> Self {
-        let EarlierRecords { open, tracks, begins, dedup } = earlier;
+        let EarlierRecords { open, tracks, begins, reported } = earlier;
         let playing = open.iter().filter_map(|StoredDetection { detection, .. }| {
             let track = tracks.iter().find(|track| track.number == detection.detected.track)?;
             Some((detection.id, song_name(track).to_owned(), detection.detected.matched_peaks))
         });
-        Self {
-            reporter: Reporter::new(Arc::clone(&context.catalog)),
+        let state = RecorderState {
             ongoing: open.iter().map(|one| (one.detection.id, OngoingDetection::of(one))).collect(),
             songs: if begins { SongState::default() } else { SongState::resumed(playing.collect()) },
-            dedup,
-            is_lost: false,
-            context,
-            session,
-        }
+            reported,
+        };
+        Self { reporter: Reporter::new(Arc::clone(&context.catalog)), state, context, session }
     }
 
     /// Returns the name of the stream in results.
@@ -120,112 +121,102 @@ impl Recorder {
         &self.session.name
     }
 
-    /// Returns the time of the session's first sample, seconds since 1970; `None` if it is not known yet.
-    pub(crate) fn epoch(&self) -> Option<f64> {
-        self.session.epoch
+    /// Stores a batch in one transaction. Returns false and stores nothing if another worker holds the lease. After an
+    /// error, the same batch can be passed again.
+    pub(crate) async fn record(&mut self, batch: &SessionBatch) -> Result<bool, CatalogError> {
+        // The state changes only after the batch was stored, so that a batch that is passed again has the same result.
+        let mut state = self.state.clone();
+        let (mut detections, mut starts) = (Vec::new(), 0);
+        for (event, at) in &batch.detections {
+            if let Some(record) = self.plan(event, *at, &mut state).await? {
+                starts += u64::from(event.kind == EventKind::Start);
+                detections.push(record);
+            }
+        }
+        let messages = self.report_silence(batch.seconds, &mut state);
+        let update =
+            SessionUpdate { detections: &detections, messages: &messages, report: batch.report.as_ref() };
+        let is_empty = detections.is_empty() && messages.is_empty() && batch.report.is_none();
+        let is_stored = is_empty || self.store(&update).await?;
+        if is_stored {
+            self.context.counters.airings.add(starts);
+            self.state = state;
+        }
+        Ok(is_stored)
     }
 
-    /// Returns the time of the session's first sample, seconds since 1970. If the time is unknown, sets it to `epoch`.
-    pub(crate) fn epoch_or(&mut self, epoch: f64) -> f64 {
-        *self.session.epoch.get_or_insert(epoch)
-    }
-
-    /// Stores a detection that was decided at the time `at` and whose times are those of the session. Returns false if
-    /// another worker holds the lease; then nothing is stored any more, because that worker reports the same airings.
-    /// After an error, the same detection can be passed again.
-    pub(crate) async fn record(
-        &mut self,
-        mut detection: Detection,
-        at: DateTime<Local>,
-    ) -> Result<bool, CatalogError> {
-        if self.is_lost {
+    async fn store(&self, update: &SessionUpdate<'_>) -> Result<bool, CatalogError> {
+        let (context, key) = (&self.context, &self.session.key);
+        let journal = context.catalog.journal();
+        if !journal.record_session(&context.owner, key, update, context.clock.now()).await? {
             return Ok(false);
         }
-        match self.dedup.identify(&detection) {
-            AiringIdentity::Repeat => {
-                tracing::debug!(stream = self.name(), airing = %detection.id, "airing was reported before, dropping its event");
-                return Ok(true);
-            }
-            AiringIdentity::Airing(id) => detection.id = id,
-            AiringIdentity::Known(known) => {
-                detection.id = known.detection.id;
-                self.ongoing.insert(detection.id, OngoingDetection::of(&known));
-            }
+        let has_messages = update.detections.iter().any(|record| !record.messages.is_empty());
+        if has_messages || !update.messages.is_empty() {
+            context.planner.wake_dispatcher();
         }
-        match self.write(&detection, at).await {
-            Err(error @ CatalogError::Invalid { .. }) => {
-                tracing::error!(stream = self.name(), airing = %detection.id, %error, "detection cannot be stored, dropping it");
-            }
-            done => done?,
+        if let Some(report) = update.report.filter(|report| report.state.is_over()) {
+            let (state, reason) = (report.state.as_str(), report.reason.as_deref().unwrap_or_default());
+            tracing::info!(stream = key.id, state, reason, "stream ended");
+            context.counters.streams_failed.add(u64::from(report.state == StreamState::Failed));
         }
-        Ok(!self.is_lost)
+        Ok(true)
     }
 
-    /// Reports that the stream begins without a song, if no song was found in at least [`NO_SONG_AFTER_SECONDS`]
-    /// seconds. `seconds` is the duration that was processed. The report is made at most once per session.
-    pub(crate) async fn record_progress(&mut self, seconds: f64) -> Result<(), CatalogError> {
-        if seconds < NO_SONG_AFTER_SECONDS || self.is_lost || !self.songs.is_unreported() {
-            return Ok(());
+    /// Returns the messages which report that the session begins without a song, if no song was found in at least
+    /// [`NO_SONG_AFTER_SECONDS`] seconds. `seconds` is the duration that was processed. The report is made at most once
+    /// per session.
+    fn report_silence(&self, seconds: f64, state: &mut RecorderState) -> Vec<NewOutboxMessage> {
+        if seconds < NO_SONG_AFTER_SECONDS || !state.songs.is_unreported() {
+            return Vec::new();
         }
-        let deliveries = self.messages_of_silence();
-        if !deliveries.is_empty() {
-            self.context.catalog.journal().enqueue(&deliveries, self.context.clock.now()).await?;
-            self.context.planner.wake_dispatcher();
-        }
-        self.songs.set_reported();
-        Ok(())
+        state.songs.set_reported();
+        self.messages_of_silence()
     }
 
-    async fn write(&mut self, detection: &Detection, at: DateTime<Local>) -> Result<(), CatalogError> {
-        let track = self.reporter.track(detection).await?;
-        let Some(ongoing) = self.ongoing(detection, track.as_ref()) else {
-            tracing::warn!(stream = self.name(), airing = %detection.id, "the track was removed while it played, dropping the detection");
-            return Ok(());
+    /// Returns the next state of an airing with its messages, and applies the event to `state`. Returns `None` if the
+    /// event is not stored.
+    async fn plan(
+        &mut self,
+        event: &Detection,
+        at: DateTime<Local>,
+        state: &mut RecorderState,
+    ) -> Result<Option<DetectionRecord>, CatalogError> {
+        if state.reported.as_mut().is_some_and(|reported| reported.is_duplicate(event)) {
+            tracing::debug!(stream = self.name(), airing = %event.id, "airing was reported before, dropping its event");
+            return Ok(None);
+        }
+        let track = self.reporter.track(event).await?;
+        let Some(ongoing) = self.ongoing(event, track.as_ref(), state) else {
+            tracing::warn!(stream = self.name(), airing = %event.id, "the track was removed while it played, dropping the detection");
+            return Ok(None);
         };
-        let stored = self.stored(detection, ongoing);
-        let (songs, deliveries) = match &track {
-            Some(track) => self.messages_of(detection, track, at),
-            None => (self.songs.clone(), Vec::new()),
-        };
-        match self.store(&stored, &deliveries).await? {
-            RecordOutcome::Stored if deliveries.is_empty() => {}
-            RecordOutcome::Stored => self.context.planner.wake_dispatcher(),
-            RecordOutcome::Outdated => {
-                tracing::debug!(stream = self.name(), airing = %detection.id, "a newer state of the detection is stored already");
-            }
-            RecordOutcome::LeaseLost => {
-                tracing::warn!(stream = self.name(), "stream is held by another worker, dropping its events");
-                self.is_lost = true;
-                return Ok(());
+        let mut songs = state.songs.clone();
+        let messages = track.map(|track| self.messages_of(event, &track, at, &mut songs)).unwrap_or_default();
+        let record = DetectionRecord { detection: self.stored(event, ongoing), messages };
+        if let Some(fault) = record.fault() {
+            tracing::error!(stream = self.name(), airing = %event.id, fault, "detection cannot be stored, dropping it");
+            return Ok(None);
+        }
+        state.songs = songs;
+        state.ongoing.insert(event.id, ongoing);
+        if event.kind == EventKind::Final {
+            state.ongoing.remove(&event.id);
+            if let Some(reported) = &mut state.reported {
+                reported.add_final(event.clone());
             }
         }
-        self.songs = songs;
-        self.ongoing.insert(detection.id, ongoing);
-        match detection.kind {
-            EventKind::Start => self.context.counters.airings.add(1),
-            EventKind::Final => {
-                self.ongoing.remove(&detection.id);
-                self.dedup.add_final(stored.detection);
-            }
-            EventKind::Update => {}
-        }
-        Ok(())
+        Ok(Some(record))
     }
 
-    async fn store(
+    fn ongoing(
         &self,
-        stored: &StoredDetection,
-        deliveries: &[NewOutboxMessage],
-    ) -> Result<RecordOutcome, CatalogError> {
-        let SessionKey { id: stream, started_at } = &self.session.key;
-        let holder = LeaseHolder { stream, started_at: *started_at, owner: &self.context.owner };
+        event: &Detection,
+        track: Option<&Track>,
+        state: &RecorderState,
+    ) -> Option<OngoingDetection> {
         let now = self.context.clock.now();
-        self.context.catalog.journal().record_with_lease(holder, stored, deliveries, now).await
-    }
-
-    fn ongoing(&self, detection: &Detection, track: Option<&Track>) -> Option<OngoingDetection> {
-        let now = self.context.clock.now();
-        match self.ongoing.get(&detection.id) {
+        match state.ongoing.get(&event.id) {
             // The clock of the worker that wrote the detection last may be ahead of the clock of this one.
             Some(known) => Some(OngoingDetection { last_seen: now.max(known.last_seen + 1), ..*known }),
             None => track.map(|track| OngoingDetection { track: track.id, first_seen: now, last_seen: now }),

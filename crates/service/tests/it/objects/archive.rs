@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{Catalog, Detection, StreamReport, StreamState};
+use refrain_catalog::{Catalog, Detection, StreamState};
 use refrain_service::cloud::CloudErrorKind;
 use refrain_service::counters::Counters;
 use refrain_service::files::Files;
 use refrain_service::queue_consumer::{Disposition, Handler};
 use refrain_service::settings::FilesSettings;
-use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +67,11 @@ impl Running {
         let (handler, stop) = (files.handler(), CancellationToken::new());
         let task = tokio::spawn(files.run(stop.clone()));
         Self { handler, stop, task }
+    }
+
+    /// Returns the token that ends the process, as SIGTERM does.
+    pub(super) fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Ends the process as SIGTERM does.
@@ -257,46 +261,4 @@ async fn segment_without_audio_is_a_gap_and_unavailable_bucket_only_delays() {
     until("the stream ended", || is_over(&fixture.catalog)).await;
     check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
     running.end().await;
-}
-
-/// A process is killed after it has recorded segments and before it has stored its position. The next one decodes them
-/// again.
-#[tokio::test(flavor = "multi_thread")]
-async fn airing_that_is_decoded_again_keeps_its_id() {
-    let fixture = BucketTest::new().await;
-    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
-    let count = library().clips.len();
-    (0..count).for_each(|k| put(&fixture.bucket, k, k, EPOCH));
-    one.send_event(0).await;
-    let end = Some(count as u64 - 1);
-    until("all segments are decoded", async || last(&fixture.catalog).await == end).await;
-    one.end().await;
-    let before = detections(&fixture.catalog, ID).await;
-    // Back to the middle of the silence between the songs, so that the second song is found again; to the middle of the
-    // first song, so that its end is found again; and to the start of the stream.
-    for segments in [13_u64, 7, 0] {
-        let row = fixture.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
-        let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH + LENGTH,
-            "newest": EPOCH + segments as i64 * LENGTH, "seconds": segments as f64 * 2.0});
-        let report = StreamReport {
-            id: ID.to_owned(),
-            started_at: row.started_at,
-            state: StreamState::Live,
-            reason: None,
-            epoch: None,
-            clock_anchor: None,
-            // At the start of the stream, no position is stored.
-            progress: Some(if segments > 0 { progress.to_string() } else { "null".to_owned() }),
-        };
-        assert!(fixture.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
-        fixture.catalog.journal().release("x", None).await.unwrap();
-        let other = Running::waiting(&fixture, "other", HOUR, HOUR);
-        until("all segments are decoded again", async || last(&fixture.catalog).await == end).await;
-        other.end().await;
-        let now = detections(&fixture.catalog, ID).await;
-        check(&now, STARTS, EPOCH);
-        let ids = |all: &[Detection]| all.iter().map(|detection| detection.id).collect::<Vec<_>>();
-        assert_eq!(ids(&now), ids(&before), "from {segments}");
-    }
-    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
 }

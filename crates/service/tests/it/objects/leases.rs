@@ -1,9 +1,11 @@
-//! Tests of the leases of streams of segments. They are kept like those of live streams, which `takeover` tests.
+//! Tests of the leases of streams of segments: take-overs and outages of the database. The leases are kept like those of
+//! live streams, which `takeover` tests.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_catalog::{Catalog, worker_name};
+use refrain_catalog::{Catalog, OpenSettings, PostgresSettings, worker_name};
+use refrain_service::cloud::CloudErrorKind;
 use refrain_service::settings::FilesSettings;
 use refrain_testkit::PostgresServer;
 use tokio::runtime::Handle;
@@ -11,7 +13,7 @@ use tokio::time::sleep;
 
 use super::archive::{EPOCH, HOUR, ID, Running, STARTS, check, event_counts, last, put};
 use super::{BucketTest, LEASE, files_with, settings};
-use crate::process::{catalog, detections, outbox, row, until};
+use crate::process::{catalog, detections, outbox, row, stored_detections, until, with_songs};
 use crate::songs::{SECONDS, SILENCE, library};
 
 /// Number of segments up to the middle of the first song.
@@ -93,15 +95,20 @@ async fn session_without_a_lease_gets_no_final_events() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn session_that_an_operator_stops_gets_its_final_events() {
-    let fixture = BucketTest::new().await;
-    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
-    process_segments(&fixture, &one, MIDDLE).await;
-    let journal = fixture.catalog.journal();
-    assert!(journal.end_stream(ID, None, Some("stopped by hand"), EPOCH + 3_600_000).await.unwrap());
-    until("its airing is final", async || event_counts(&fixture.catalog).await == (1, 1)).await;
-    assert!(detections(&fixture.catalog, ID).await.iter().all(refrain_catalog::Detection::is_final));
-    assert_eq!(row(&fixture.catalog, ID).await.unwrap().reason.as_deref(), Some("stopped by hand"));
-    one.end().await;
+    for failing_lists in [0, u32::MAX] {
+        let fixture = BucketTest::new().await;
+        let one = Running::waiting(&fixture, "one", HOUR, HOUR);
+        process_segments(&fixture, &one, MIDDLE).await;
+        // Without a bucket, the session is retried until it is stopped.
+        fixture.bucket.fail("list", failing_lists, CloudErrorKind::Unavailable);
+        one.send_event(0).await;
+        let journal = fixture.catalog.journal();
+        assert!(journal.end_stream(ID, None, Some("stopped by hand"), EPOCH + 3_600_000).await.unwrap());
+        until("its airing is final", async || event_counts(&fixture.catalog).await == (1, 1)).await;
+        assert!(detections(&fixture.catalog, ID).await.iter().all(refrain_catalog::Detection::is_final));
+        assert_eq!(row(&fixture.catalog, ID).await.unwrap().reason.as_deref(), Some("stopped by hand"));
+        one.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +161,77 @@ async fn database_that_hangs_longer_than_a_lease_moves_no_session() {
     check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
     assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
     other.end().await;
+    one.end().await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+/// Returns the size of the first `count` segments in bytes.
+fn size_of_segments(count: usize) -> u64 {
+    library().clips.iter().take(count).map(|clip| clip.bytes.len() as u64).sum()
+}
+
+/// The process that ends finishes the segment that it is decoding, so no process decodes it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn take_over_between_two_segments_decodes_each_segment_once() {
+    let fixture = BucketTest::new().await;
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
+    process_segments(&fixture, &one, MIDDLE).await;
+    let stop = one.stop_token();
+    fixture.bucket.after_reads(0, move |_| stop.cancel());
+    put(&fixture.bucket, MIDDLE, MIDDLE, EPOCH);
+    one.send_event(MIDDLE).await;
+    one.end().await;
+    assert_eq!(last(&fixture.catalog).await, Some(MIDDLE as u64));
+    assert_eq!(row(&fixture.catalog, ID).await.unwrap().lease_owner, None);
+    let started = stored_detections(&fixture.catalog, ID).await;
+    let other = Running::waiting(&fixture, "other", HOUR, HOUR);
+    process_segments(&fixture, &other, library().clips.len()).await;
+    until("both songs are final", async || event_counts(&fixture.catalog).await.1 == 2).await;
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
+    let found = stored_detections(&fixture.catalog, ID).await;
+    assert_eq!(found[0].detection.id, started[0].detection.id);
+    assert_eq!(found[0].first_seen, started[0].first_seen);
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
+    assert_eq!(fixture.bucket.bytes_read(), size_of_segments(library().clips.len()));
+    other.end().await;
+}
+
+/// The database becomes unavailable while a segment is decoded, with which a song is detected. The result is stored when
+/// the database is available again.
+#[tokio::test(flavor = "multi_thread")]
+async fn segment_that_was_decoded_in_an_outage_of_the_database_is_stored_once() {
+    let count = first_detected().await;
+    let server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+    let url = server.create_database("archive").unwrap();
+    // Calls fail soon, so that the recording is retried.
+    let time = Duration::from_millis(200);
+    let postgres = PostgresSettings { acquire_timeout: time, retry_for: time, ..PostgresSettings::default() };
+    let opened = refrain_catalog::open_with(&url, &OpenSettings { postgres }).await.unwrap();
+    let fixture = BucketTest { catalog: with_songs(opened).await, ..BucketTest::new().await };
+    let one = Running::waiting(&fixture, "one", HOUR, HOUR);
+    process_segments(&fixture, &one, count).await;
+    let server = Arc::new(Mutex::new(server));
+    let stopped = Arc::clone(&server);
+    fixture.bucket.after_reads(0, move |_| stopped.lock().unwrap().stop().unwrap());
+    put(&fixture.bucket, count, count, EPOCH);
+    one.send_event(count).await;
+    let size = size_of_segments(count + 1);
+    until("the segment is read", async || fixture.bucket.bytes_read() == size).await;
+    // The first attempts to store it fail.
+    sleep(Duration::from_secs(2)).await;
+    let server = tokio::task::spawn_blocking(move || {
+        server.lock().unwrap().start().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    until("the segment is stored", async || last(&fixture.catalog).await == Some(count as u64)).await;
+    assert_eq!((fixture.bucket.bytes_read(), event_counts(&fixture.catalog).await), (size, (1, 0)));
+    process_segments(&fixture, &one, library().clips.len()).await;
+    until("both songs are final", async || event_counts(&fixture.catalog).await.1 == 2).await;
+    check(&detections(&fixture.catalog, ID).await, STARTS, EPOCH);
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
+    assert_eq!(fixture.bucket.bytes_read(), size_of_segments(library().clips.len()));
     one.end().await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }
