@@ -78,9 +78,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     let newest = newest_version(&database).await;
     database
         .run(format!(
-            "ALTER TABLE refrain.streams DROP COLUMN deaths, DROP COLUMN decoder_deaths, DROP COLUMN progress; \
-             ALTER TABLE refrain.detections DROP COLUMN channel; \
-             DROP TABLE refrain.ended_sessions, refrain.object_attempts, refrain.pending_comparisons; \
+            "ALTER TABLE refrain.detections DROP COLUMN state; \
              DELETE FROM refrain.schema_versions WHERE version = {newest}"
         ))
         .await;
