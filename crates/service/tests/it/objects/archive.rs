@@ -74,6 +74,14 @@ impl Running {
         self.stop.clone()
     }
 
+    /// Kills the process after `reads` reads of segments, as `kill -9` does. Returns after its end.
+    pub(super) async fn kill_after_reads(self, bucket: &Bucket, reads: u32) {
+        let task = self.task.abort_handle();
+        bucket.after_reads(reads, move |_| task.abort());
+        self.send_event(0).await;
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     /// Ends the process as SIGTERM does.
     pub(super) async fn end(self) {
         self.stop.cancel();

@@ -21,8 +21,7 @@ const MIDDLE: usize = ((SILENCE + SECONDS / 2.0) / 2.0) as usize + 1;
 
 /// Makes the process `x` claim the stream, as if the lease of its worker had expired.
 async fn claim_by_another(catalog: &Arc<dyn Catalog>) {
-    let owner = row(catalog, ID).await.unwrap().lease_owner.unwrap();
-    catalog.journal().renew_leases(&owner, Duration::ZERO).await.unwrap();
+    expire_lease(catalog).await;
     assert_eq!(catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().len(), 1);
 }
 
@@ -165,6 +164,29 @@ async fn database_that_hangs_longer_than_a_lease_moves_no_session() {
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }
 
+/// Ends the lease of the stream, as if the lease had expired.
+async fn expire_lease(catalog: &Arc<dyn Catalog>) {
+    let owner = row(catalog, ID).await.unwrap().lease_owner.unwrap();
+    catalog.journal().renew_leases(&owner, Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_processes_lose_and_repeat_no_event() {
+    let fixture = BucketTest::new().await;
+    (0..library().clips.len()).for_each(|k| put(&fixture.bucket, k, k, EPOCH));
+    for reads in [3, 4, 5, 3] {
+        let killed = Running::waiting(&fixture, "killed", HOUR, HOUR);
+        killed.kill_after_reads(&fixture.bucket, reads).await;
+        expire_lease(&fixture.catalog).await;
+    }
+    let other = Running::waiting(&fixture, "other", HOUR, HOUR);
+    until("both songs are final", async || event_counts(&fixture.catalog).await.1 == 2).await;
+    let found = detections(&fixture.catalog, ID).await;
+    assert_eq!(found.iter().map(|detection| detection.detected.track.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(event_counts(&fixture.catalog).await, (2, 2));
+    other.end().await;
+}
+
 /// Returns the size of the first `count` segments in bytes.
 fn size_of_segments(count: usize) -> u64 {
     library().clips.iter().take(count).map(|clip| clip.bytes.len() as u64).sum()
@@ -176,10 +198,11 @@ async fn take_over_between_two_segments_decodes_each_segment_once() {
     let fixture = BucketTest::new().await;
     let one = Running::waiting(&fixture, "one", HOUR, HOUR);
     process_segments(&fixture, &one, MIDDLE).await;
-    let stop = one.stop_token();
+    let (stop, stopped) = (one.stop_token(), one.stop_token());
     fixture.bucket.after_reads(0, move |_| stop.cancel());
     put(&fixture.bucket, MIDDLE, MIDDLE, EPOCH);
     one.send_event(MIDDLE).await;
+    stopped.cancelled().await;
     one.end().await;
     assert_eq!(last(&fixture.catalog).await, Some(MIDDLE as u64));
     assert_eq!(row(&fixture.catalog, ID).await.unwrap().lease_owner, None);
