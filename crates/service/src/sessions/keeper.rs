@@ -123,14 +123,14 @@ impl LeaseKeeper {
         match timeout(RELEASE_TIMEOUT, expired).await {
             Ok(Ok(0)) => {}
             Ok(Ok(streams)) => {
-                tracing::info!(kind = ?self.context.kind, streams, "expired the leases of earlier processes that have ended");
+                tracing::info!(kind = ?self.context.kind, streams, "leases of processes that have ended expired early, their streams can be claimed");
             }
             Ok(Err(error)) => {
-                tracing::warn!(kind = ?self.context.kind, %error, "cannot expire the leases of processes that have ended, waiting for their expiry");
+                tracing::warn!(kind = ?self.context.kind, %error, "cannot expire the leases of processes that have ended; their streams continue when the leases expire");
             }
             Err(_) => tracing::warn!(
                 kind = ?self.context.kind,
-                "leases of processes that have ended not expired in time, waiting for their expiry"
+                "database is too slow to expire the leases of processes that have ended; their streams continue when the leases expire"
             ),
         }
     }
@@ -141,10 +141,10 @@ impl LeaseKeeper {
         match timeout(RELEASE_TIMEOUT, released).await {
             Ok(Ok(count)) => tracing::info!(kind = ?self.context.kind, count, "leases released"),
             Ok(Err(error)) => {
-                tracing::warn!(kind = ?self.context.kind, %error, "cannot release the leases, they expire later");
+                tracing::warn!(kind = ?self.context.kind, %error, "cannot release the leases; other processes continue the streams when the leases expire");
             }
             Err(_) => {
-                tracing::warn!(kind = ?self.context.kind, "leases not released in time, they expire later");
+                tracing::warn!(kind = ?self.context.kind, "database is too slow to release the leases; other processes continue the streams when the leases expire");
             }
         }
         self.count_streams(0);

@@ -58,14 +58,14 @@ impl Leases {
     /// answers. Then the leases are renewed, unless other workers have claimed the streams.
     pub(super) fn database_timed_out(&mut self) {
         if !std::mem::replace(&mut self.is_database_down, true) {
-            tracing::warn!(kind = ?self.context.kind, "database does not answer, decoding continues, retrying");
+            tracing::warn!(kind = ?self.context.kind, "no answer of the database to the renewal of leases, decoding continues, retrying");
         }
     }
 
     /// Records that the database answered.
     fn database_answered(&mut self) {
         if std::mem::replace(&mut self.is_database_down, false) {
-            tracing::info!(kind = ?self.context.kind, "database answers again");
+            tracing::info!(kind = ?self.context.kind, "leases renewed, the database is available again");
             self.claims_from = Instant::now() + CLAIM_GRACE.min(self.context.lease);
         }
     }
@@ -83,7 +83,7 @@ impl Leases {
                     tracing::error!(
                         stream,
                         %error,
-                        "task of a stream panicked, releasing its lease; please report this with the log"
+                        "task of a stream panicked (a bug in refrain), releasing its lease so that the stream can be claimed; please report this with the log"
                     );
                 }
                 error.id()
@@ -170,7 +170,7 @@ impl Leases {
                     tracing::error!(
                         stream,
                         deaths = MAX_WORKER_DEATHS,
-                        "stream quarantined, processes died while they began to decode it"
+                        "stream quarantined, processes died while they began to decode it; `refrain streams add` starts it again"
                     );
                 }
             }
@@ -211,7 +211,7 @@ impl Leases {
 
     fn failed(&mut self, error: &refrain_catalog::CatalogError) {
         if !std::mem::replace(&mut self.is_database_down, true) {
-            tracing::warn!(kind = ?self.context.kind, %error, "database unavailable, decoding continues, retrying");
+            tracing::warn!(kind = ?self.context.kind, %error, "cannot use the database, decoding continues, retrying");
         }
     }
 }

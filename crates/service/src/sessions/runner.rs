@@ -25,7 +25,10 @@ pub(crate) async fn run(
 ) {
     while let Some(batch) = source.next().await {
         if !store(&mut recorder, &batch).await {
-            tracing::warn!(stream = recorder.name(), "stream lease lost, storing no more events");
+            tracing::warn!(
+                stream = recorder.name(),
+                "stream lease lost, another process continues the stream; storing no more events"
+            );
             return end_ordered(&mut orders).await;
         }
     }

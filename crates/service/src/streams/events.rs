@@ -73,7 +73,7 @@ impl PlatformEventHandler {
                 failed(&self.shared, channel, session, at).await
             }
             StreamChange::Other(name) => {
-                tracing::debug!(channel, event = name, "ignoring an event without effect on streams");
+                tracing::debug!(channel, event = name, "ignoring an event of IVS without effect on streams");
                 Ok(())
             }
         }
@@ -113,7 +113,9 @@ impl PlatformEventHandler {
                 let why = EndReason::of(EndCode::ChannelStopped);
                 journal.end_stream(channel, None, Some(&why.text()), at).await?;
             }
-            MediaLiveChange::Other => tracing::debug!(channel, "ignoring an event without effect on streams"),
+            MediaLiveChange::Other => {
+                tracing::debug!(channel, "ignoring an event of MediaLive without effect on streams");
+            }
         }
         Ok(())
     }
@@ -160,7 +162,7 @@ pub(super) async fn start(
     // Known sessions are not queried: each start arrives several times, and GetStream is limited to few calls per
     // second.
     if session.is_some() && known.is_some_and(|known| known.session.as_deref() == session) {
-        tracing::debug!(channel, session, "ignoring the start of a known session");
+        tracing::debug!(channel, session, "ignoring the start of a session that is stored already");
         return Ok(());
     }
     // The platform decides which session runs. The event may be late, and its session may have ended.
@@ -241,6 +243,8 @@ pub(super) fn log_start(outcome: &StartOutcome) {
         StartOutcome::Started(row) => {
             tracing::info!(stream = row.id, session = row.session, origin = row.origin, "stream started");
         }
-        StartOutcome::Known(row) => tracing::debug!(stream = row.id, "ignoring the start of a known session"),
+        StartOutcome::Known(row) => {
+            tracing::debug!(stream = row.id, "ignoring the start of a session that is stored already");
+        }
     }
 }

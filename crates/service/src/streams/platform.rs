@@ -92,7 +92,7 @@ pub(super) async fn end_action(shared: &StreamsContext, stream: &mut Stream, end
             Ok(_) => EndAction::End(EndReason::of_phase(end).ended()),
             Err(error) if error.is_transient() => EndAction::Reopen,
             Err(error) => {
-                tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues, ending it");
+                tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues on its platform, ending it; its next start event starts it again");
                 ended()
             }
         },

@@ -104,7 +104,7 @@ impl SegmentDecoder {
     pub(super) fn finish(&mut self, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.finish(&snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(stream = %self.id, %error, "search in the index failed at the end of the stream, continuing without its result");
+            tracing::warn!(stream = %self.id, %error, "search in the index failed at the end of the stream, a song at its end can be missed");
             shared.index.report_damage(&snapshot, &error);
         }
     }
@@ -112,7 +112,7 @@ impl SegmentDecoder {
     fn process(&mut self, delivery: Delivery, shared: &FilesContext) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.process(delivery, &snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(stream = %self.id, %error, "search in the index failed, continuing without its result");
+            tracing::warn!(stream = %self.id, %error, "search in the index failed, a song at this position can be found late or missed");
             shared.index.report_damage(&snapshot, &error);
         }
     }

@@ -21,7 +21,7 @@ impl SessionHost for Archive {
     async fn follow(self: Arc<Self>, stream: Stream, mut orders: watch::Receiver<TaskOrder>) {
         let id = stream.id.clone();
         if let Err(error) = follow(&self, stream, orders.clone()).await {
-            tracing::warn!(stream = id, %error, "stream of segments failed, retrying");
+            tracing::warn!(stream = id, %error, "stream of segments failed, continuing at its stored position after a pause");
             pause(&mut orders).await;
         }
     }

@@ -88,7 +88,7 @@ impl SessionSource for SegmentSource {
                 Ok(batch) => return batch,
                 Err(error) => error,
             };
-            tracing::warn!(stream = self.row.id, %error, "stream of segments failed, retrying");
+            tracing::warn!(stream = self.row.id, %error, "step of a stream of segments failed, retrying after a pause");
             let is_ordered = self.order() != TaskOrder::Follow;
             pause(&mut self.orders).await;
             let can_retry = match self.phase {

@@ -195,7 +195,7 @@ impl Recorder {
         let messages = track.map(|track| self.messages_of(event, &track, at, &mut songs)).unwrap_or_default();
         let record = DetectionRecord { detection: self.stored(event, ongoing), messages };
         if let Some(fault) = record.fault() {
-            tracing::error!(stream = self.name(), airing = %event.id, fault, "detection cannot be stored, dropping it");
+            tracing::error!(stream = self.name(), airing = %event.id, fault, "invalid detection cannot be stored and is not delivered, dropping it");
             return Ok(None);
         }
         state.songs = songs;

@@ -14,6 +14,7 @@
 mod cache;
 mod fetch;
 mod fetch_error;
+mod fetch_media;
 mod follow_state;
 mod open;
 mod order;

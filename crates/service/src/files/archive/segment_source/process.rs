@@ -37,7 +37,11 @@ impl SegmentSource {
         let detections = self.in_session(decoder.take_detections(), epoch);
         self.decoder = Some(decoder);
         if missing > 0 {
-            tracing::warn!(stream = self.row.id, missing, "segments missing, continuing without them");
+            tracing::warn!(
+                stream = self.row.id,
+                missing_segments = missing,
+                "segments missing, processing them as a gap"
+            );
         }
         self.progress = Some(ArchiveProgress::after(self.progress.take(), segment, seconds));
         self.last_key = Some(segment.key.clone());

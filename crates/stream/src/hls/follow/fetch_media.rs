@@ -1,0 +1,117 @@
+//! Fetches single resources: initialization sections, keys, and byte ranges; decrypts media.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use refrain_net::{Backoff, HttpError, HttpFailure, HttpRequest, ShownUrl, TransferLimits};
+use reqwest::header;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::fetch::Fetcher;
+use super::fetch_error::{FetchError, MAX_BAD_TRIES};
+use super::range::{first_offset, part};
+use crate::delivery::InitSection;
+use crate::hls::key::{KEY_BYTES, decrypt};
+use crate::hls::playlist::{ByteRange, Encryption, Map};
+
+/// Largest response to a key request, bytes. The limit is above the 16 bytes of a key, so that a short error page is
+/// received whole and reported as "not a 16-byte key" instead of as too large.
+const MAX_KEY_BYTES: u64 = 4096;
+
+impl Fetcher {
+    pub(super) async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, FetchError> {
+        let fetch = async {
+            let bytes = self.resource(&map.url, map.range).await?;
+            let bytes = self.clear(bytes, map.encryption.as_deref(), 0).await?;
+            Ok(Arc::new(InitSection { bytes }))
+        };
+        self.sections.get(map, async { fetch.await.map_err(|fetch_error| (fetch_error, None)) }).await
+    }
+
+    /// Decrypts a segment or initialization section. `number` is the media sequence number, from which the IV follows if
+    /// the playlist has none.
+    pub(super) async fn clear(
+        &self,
+        bytes: Bytes,
+        encryption: Option<&Encryption>,
+        number: u64,
+    ) -> Result<Bytes, FetchError> {
+        match encryption {
+            None => Ok(bytes),
+            Some(Encryption::Unsupported(method)) => {
+                Err(FetchError::Undecryptable(format!("the encryption method {method} is not supported")))
+            }
+            Some(Encryption::Aes128 { key, iv }) => {
+                let known = self.keys.get(key, self.key(key)).await?;
+                let clear = decrypt(&bytes, known, *iv, number)
+                    .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
+                // The encrypted copy is released first, so that the memory budget never includes both copies.
+                drop(bytes);
+                self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
+            }
+        }
+    }
+
+    /// Fetches a key. A failure is cached for `key_pause`, so that other segments do not wait for the same missing key.
+    async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (FetchError, Option<Instant>)> {
+        let limits = TransferLimits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
+        let until = || Some(Instant::now() + self.settings.key_pause);
+        let mut backoff = Backoff::new(self.settings.retry);
+        loop {
+            let missing =
+                match self.client.fetch(HttpRequest::new(url, &self.policy).identity(), limits).await {
+                    Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
+                        Ok(key) => return Ok(key),
+                        Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
+                    },
+                    Err(error) => {
+                        self.note_expiry(&error);
+                        error.to_string()
+                    }
+                };
+            let pause = backoff.next();
+            if backoff.tries() >= MAX_BAD_TRIES {
+                return Err((FetchError::Undecryptable(missing), until()));
+            }
+            self.shared.count(|status| status.retries += 1);
+            sleep(pause).await;
+        }
+    }
+
+    /// Fetches a resource or a byte range of it.
+    pub(super) async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, FetchError> {
+        let mut http_request = HttpRequest::new(url, &self.policy).identity();
+        if let Some(ByteRange { offset, length }) = range {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            http_request = http_request.header(header::RANGE, &format!("bytes={offset}-{last}"));
+        }
+        let (response, body) =
+            self.client.fetch(http_request, self.settings.segment).await.map_err(|error| {
+                self.note_expiry(&error);
+                FetchError::Http(error)
+            })?;
+        let body = match range {
+            None => body,
+            Some(range) => part(&body, range, first_offset(&response)).ok_or_else(|| {
+                FetchError::Http(HttpError::new(
+                    url,
+                    HttpFailure::Broken("the response does not contain the requested byte range".to_owned()),
+                ))
+            })?,
+        };
+        // Servers deliver error pages with the status 200. MPEG-TS, MP4 and packed audio never begin with `<`.
+        match body.trim_ascii_start() {
+            [] => Err(FetchError::NotMedia("an empty segment")),
+            [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(FetchError::NotMedia("HTML in place of a segment")),
+            _ => Ok(body),
+        }
+    }
+
+    /// Notifies the poller of expired URLs (status 403 or 410), so that it resolves the master playlist again.
+    fn note_expiry(&self, error: &HttpError) {
+        if matches!(error.status(), Some(403 | 410)) {
+            self.shared.expired.notify_one();
+        }
+    }
+}
