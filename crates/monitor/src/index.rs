@@ -46,7 +46,7 @@ impl SnapshotSource for FollowedIndex {
                     damage,
                     %error,
                     "cannot rebuild the damaged index, searches that read its damaged part fail; retrying after the \
-                     next of them"
+                     next search that fails"
                 );
             }
             rebuilding.store(false, Ordering::SeqCst);

@@ -236,7 +236,7 @@ fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
             tracing::info!(
                 added = done.added,
                 removed = done.removed,
-                "tracks that were added to or removed from the catalog updated in the index"
+                "changes of the catalog applied to the index"
             );
             for skipped in &done.skipped {
                 tracing::warn!(

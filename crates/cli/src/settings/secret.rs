@@ -31,10 +31,9 @@ pub(super) fn secret(
         (None, Some(file)) => read(file).with_context(|| format!("cannot read secret {}", file.display()))?,
         (None, None) => return Ok(None),
     };
-    if text.is_empty() {
-        bail!(
-            "the file that is set instead of {variable} is empty; write the secret to it, or remove its setting"
-        );
+    // An empty variable counts as not set, so an empty secret always comes from a file.
+    if let (true, Some(file)) = (text.is_empty(), file) {
+        bail!("the secret file {} is empty; write the secret to it, or remove its setting", file.display());
     }
     Ok(Some(Secret::new(text)))
 }

@@ -160,7 +160,9 @@ impl SinkVariables {
         let name = table.name.clone().unwrap_or_else(|| kind_name(kind).to_owned());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=MAX_NAME_CHARS).contains(&name.len()) || !name.chars().all(plain) {
-            bail!("a sink's name is {name:?}; use 1 to {MAX_NAME_CHARS} of a-z, 0-9 and hyphen");
+            bail!(
+                "a sink's name is {name:?}; use 1 to {MAX_NAME_CHARS} characters, only a-z, 0-9 and hyphen"
+            );
         }
         let of_sink = || format!("sink {name:?}");
         let checked = table.checked().with_context(of_sink)?;

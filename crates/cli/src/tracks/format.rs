@@ -165,14 +165,14 @@ impl ExportVerifier {
             return Ok(ExportContent::ClosingLine(verified(text, checksum)?));
         }
         self.lines += 1;
-        let line = line.context("damaged: not a JSON object of a track")?;
+        let line = line.context("damaged: not a valid line of an export")?;
         // The checksum is included even if the content is damaged, so that the order of the other lines can still be
         // verified.
         self.all.update(line.checksum.as_bytes());
         match (line.track, line.near_duplicate) {
             (Some(text), None) => Ok(ExportContent::Track(verified(&text, &line.checksum)?)),
             (None, Some(text)) => Ok(ExportContent::Link(verified(&text, &line.checksum)?)),
-            _ => bail!("damaged: not a JSON object of a track"),
+            _ => bail!("damaged: it must contain either a track or a near-duplicate link"),
         }
     }
 

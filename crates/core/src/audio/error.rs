@@ -118,10 +118,8 @@ pub enum AudioError {
         /// Description of the limit that was exceeded, or of the crash.
         reason: String,
     },
-    /// The file exceeds a limit of [`Limits`](super::Limits).
-    #[error(
-        "{name}: its {limit}, {found:.1}, exceeds the limit of {allowed}; split or convert it, or raise the limit"
-    )]
+    /// The file exceeds a limit of [`Limits`](super::Limits), which the caller of the library sets.
+    #[error("{name}: its {limit}, {found:.1}, exceeds the limit of {allowed}; split or convert it")]
     Limit {
         /// Name of the file.
         name: String,

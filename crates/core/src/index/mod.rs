@@ -77,7 +77,7 @@ pub enum IndexError {
     },
     /// A row of the search index in the database is damaged. An administrator must rebuild the index.
     #[error(
-        "the search index in the database is damaged; `refrain tracks reindex` builds it again from the catalog"
+        "the search index in the database is damaged; `refrain tracks reindex --search database` builds it again from the catalog"
     )]
     DamagedRow,
     /// Another process has merged the runs in the database during the search. Open the index again and repeat the

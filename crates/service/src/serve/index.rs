@@ -101,7 +101,7 @@ fn log(what: FollowEvent<'_>, counters: &Counters) {
             tracing::info!(
                 added = done.added,
                 removed = done.removed,
-                "tracks that were added to or removed from the catalog updated in the index"
+                "changes of the catalog applied to the index"
             );
             done.skipped.iter().for_each(skipped);
         }

@@ -107,7 +107,7 @@ pub enum ServeError {
     /// The threads that process files cannot be started.
     #[error("cannot start the threads that process files: {0}")]
     Threads(std::io::Error),
-    /// A part has invalid settings.
+    /// A part of the service cannot be created with its settings; the text has the part and the reason.
     #[error("{0}")]
     Settings(String),
     /// A part ended although it was not stopped.

@@ -77,9 +77,10 @@ impl ReportedDetections {
     }
 }
 
-/// Returns true if `again` reports the airing `one` again: its track is the same, and it begins before the end of
-/// `one`, or before `until` (seconds since 1970) in the alignment of `one`. Before the end of `one`, the alignment may
-/// differ: a track is played once at a time, but a track that repeats itself can be found at another position.
+/// Returns true if `again` reports the airing `one` again: its track is the same, it does not begin before `one`, and it
+/// begins either before the end of `one`, or before `until` (seconds since 1970) at the position in the track at which
+/// `one` would continue ([`continues_alignment`]). Before the end of `one`, the position may differ: a track is played
+/// once at a time, but a track that repeats itself can be found at another position.
 fn is_repeat(one: &Detection, again: &Detection, until: f64) -> bool {
     let overlaps = again.epoch() < end(one) - CLOCK_TOLERANCE_SECONDS;
     one.detected.track == again.detected.track

@@ -45,7 +45,8 @@ pub(super) fn choice_text(choice: &RenditionChoice) -> String {
 pub(super) fn names(master: &MasterPlaylist) -> String {
     let variants = master.variants.iter().map(label);
     let audio = master.audio.iter().filter(|media| media.url.is_some()).map(|media| media.name.clone());
-    variants.chain(audio).take(20).collect::<Vec<_>>().join(", ")
+    let names = variants.chain(audio).take(20).collect::<Vec<_>>();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn automatic(master: &MasterPlaylist) -> Option<ChosenRendition> {

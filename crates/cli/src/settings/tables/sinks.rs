@@ -12,7 +12,7 @@ use crate::settings::limit::Limit::{Any, Between, NotEmpty};
 settings! {
     /// An entry of `[[sinks]]`. The keys that its kind allows are checked later. `lists.toml` documents it.
     "" SinkTable {
-        /// Name, 1 to 40 of a-z, 0-9 and hyphen.
+        /// Name: 1 to 40 characters, only a-z, 0-9 and hyphen.
         name: String, default(none "the kind"), Any;
         /// Kind of the sink.
         kind: SinkKindName, default(none "required"), Any;

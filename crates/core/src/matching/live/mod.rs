@@ -68,7 +68,7 @@ pub struct LiveBuffers {
 /// ```
 /// use refrain_core::fingerprint::{Constellation, Peak};
 /// use refrain_core::index::{Snapshot, TrackNumber};
-/// use refrain_core::matching::live::{LiveBuffers, EventKind, LiveMatcher, LiveSettings};
+/// use refrain_core::matching::live::{EventKind, LiveBuffers, LiveMatcher, LiveSettings};
 ///
 /// # fn track(seed: u32) -> Constellation {
 /// #     let mut state = seed;
@@ -95,8 +95,8 @@ pub struct LiveBuffers {
 ///
 /// let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
 /// assert_eq!(kinds, [EventKind::Start, EventKind::Final]);
-/// assert_eq!(events[1].detected.track, TrackNumber(1));
-/// assert!((events[1].detected.query_end - 30.0).abs() < 1.0);
+/// assert_eq!(events[1].airing.detected.track, TrackNumber(1));
+/// assert!((events[1].airing.detected.query_end - 30.0).abs() < 1.0);
 /// # Ok::<(), refrain_core::index::IndexError>(())
 /// ```
 #[derive(Debug)]

@@ -110,9 +110,9 @@ impl SegmentDecoder {
     }
 
     fn process(&mut self, delivery: Delivery, shared: &FilesContext) {
-        let snapshot = shared.index.snapshot();
+        let (snapshot, position) = (shared.index.snapshot(), self.position());
         if let Err(error) = self.worker.process(delivery, &snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(stream = %self.id, %error, "search in the index failed, a song at this position can be found late or missed");
+            tracing::warn!(stream = %self.id, decoder_position_seconds = position, %error, "search in the index failed, a song at this position can be found late or missed");
             shared.index.report_damage(&snapshot, &error);
         }
     }

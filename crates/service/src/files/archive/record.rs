@@ -59,8 +59,9 @@ pub(super) fn in_session(mut detection: Detection, base: f64, epoch: f64) -> Det
     detection
 }
 
-/// Returns an open detection of the session for a decoder whose first sample is `base` seconds after the start of the
-/// session. This is the inverse of [`in_session`].
+/// Converts an open detection of the session to times of a decoder whose first sample is `base` seconds after the start
+/// of the session: the start of the session becomes the decoder's time `-base`. Reverses the conversion of times by
+/// [`in_session`].
 fn from_position(detection: &Detection, base: f64) -> Detection {
     Detection { origin: -base, ..detection.clone() }
 }

@@ -21,10 +21,10 @@ pub(super) struct AmplitudeEnvelope {
 }
 
 impl AmplitudeEnvelope {
-    /// Creates an envelope. `attack`, `fall`, `key_samples` and `release` are times in seconds, not in samples: `fall`
-    /// and `release` are times to −60 dB, and `key_samples` is the time until the key is released. `sustain` is the
+    /// Creates an envelope. `attack`, `fall`, `key_seconds` and `release` are times in seconds, not in samples: `fall`
+    /// and `release` are times to −60 dB, and `key_seconds` is the time until the key is released. `sustain` is the
     /// level from 0 to 1 that the decay approaches while the key is held.
-    pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_samples: f64, release: f64) -> Self {
+    pub(super) fn new(attack: f64, fall: f64, sustain: f64, key_seconds: f64, release: f64) -> Self {
         Self {
             level: 0.0,
             // A rise within less than 0.5 ms would sound like a click.
@@ -32,7 +32,7 @@ impl AmplitudeEnvelope {
             sustain: sustain as f32,
             fall: decay_per_sample(fall) as f32,
             release: decay_per_sample(release) as f32,
-            key_samples: samples_in(key_samples),
+            key_samples: samples_in(key_seconds),
             at: 0,
             rising: true,
         }
