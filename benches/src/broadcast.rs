@@ -241,7 +241,7 @@ impl BroadcastPiece {
     }
 }
 
-/// Returns the root mean square of `samples`; 0 if there are none.
+/// Returns the root mean square of `samples`; 0 if `samples` is empty.
 fn level(samples: &[f32]) -> f64 {
     let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     (sum / samples.len().max(1) as f64).sqrt()
