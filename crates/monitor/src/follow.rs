@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_net::{AddressPolicy, HttpClient};
+use refrain_net::{AddressPolicy, HttpClient, HttpRequest};
 use refrain_stream::hls::{HlsSource, SourceStatus};
 use refrain_stream::{PipeSource, RadioSettings, RadioSource, UdpSource};
 use tokio::sync::watch;
@@ -158,30 +158,31 @@ async fn open(
     let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
     // The kind is detected before a source is created, because HLS and radio differ only in the content of the
     // response.
-    let kind = detect_kind(stream, &url, client, &policy, settings).await?;
+    let request = HttpRequest::new(&url, &policy).access(&settings.hls.access);
+    let kind = detect_kind(stream, &request, client, settings).await?;
     if kind == SourceKind::Hls {
         let source = HlsSource::open(&text, client, settings.hls.clone());
         return source.map(StreamSource::Hls).map_err(|error| error.to_string());
     }
     let streaming_client = client.streaming_client(&policy).map_err(|error| error.to_string())?;
-    let source =
-        RadioSource::open(&text, streaming_client, RadioSettings { policy, ..settings.radio.clone() });
+    let access = settings.hls.access.clone();
+    let radio = RadioSettings { policy, access, ..settings.radio.clone() };
+    let source = RadioSource::open(&text, streaming_client, radio);
     source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
-/// Detects the kind of stream that a URL has. Failed requests are repeated for `settings.hls.give_up_after`; the first
+/// Detects the kind of stream that the URL of `request` has. Failed requests are repeated for `settings.hls.give_up_after`; the first
 /// failure and each change of the reason are logged as warnings.
 async fn detect_kind(
     stream: &Arc<MonitoredStream>,
-    url: &Url,
+    request: &HttpRequest<'_>,
     client: &HttpClient,
-    policy: &AddressPolicy,
     settings: &SourceSettings,
 ) -> Result<SourceKind, String> {
     let (started_at, mut failures) = (Instant::now(), FailureLog::default());
     let (mut pause, max_pause) = settings.hls.retry;
     loop {
-        let error = match kind_of(url, client, policy).await {
+        let error = match kind_of(request.clone(), client).await {
             Ok(kind) => return Ok(kind),
             Err(error) => error,
         };

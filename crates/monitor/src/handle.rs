@@ -104,6 +104,7 @@ impl Monitor {
         let worker = worker.with_airings(airings).with_clock(spec.clock_anchor);
         let mut source = self.settings.source.clone();
         source.hls.start = spec.start;
+        source.hls.access = spec.input.access(&spec.headers);
         // Shared by handle, stream and task: each of them can end the stream.
         let stop = Arc::new(Stop::default());
         let stream = Arc::new(MonitoredStream::new(id, worker, status, events, Arc::clone(&stop)));

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpRequest};
-use url::Url;
+use refrain_net::{HttpClient, HttpError, HttpFailure, HttpRequest};
 
 use super::status::SourceKind;
 
@@ -27,16 +26,15 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// # Errors
 /// Returns [`HttpError`] if the request fails.
 pub(super) async fn kind_of(
-    url: &Url,
+    request: HttpRequest<'_>,
     client: &HttpClient,
-    policy: &AddressPolicy,
 ) -> Result<SourceKind, HttpError> {
-    let path = url.path().to_ascii_lowercase();
+    let path = request.url().path().to_ascii_lowercase();
     // No request is made, because the entry URL of such a stream may be valid only once.
     if path.ends_with(".m3u8") {
         return Ok(SourceKind::Hls);
     }
-    let mut response = match client.get(HttpRequest::new(url, policy).identity(), REQUEST_TIMEOUT).await {
+    let mut response = match client.get(request.identity(), REQUEST_TIMEOUT).await {
         Ok(response) => response,
         // The responses of the oldest radio servers are not valid HTTP.
         Err(error) if matches!(error.reason, HttpFailure::Broken(_)) => return Ok(SourceKind::Radio),

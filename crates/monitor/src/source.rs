@@ -3,12 +3,14 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use refrain_net::{RequestHeaders, StreamAccess};
 use refrain_stream::hls::{EntryUrl, HlsSettings, HlsSource, SourceState, SourceStatus, Start};
 use refrain_stream::{
     ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings,
     UdpSource,
 };
 use tokio::sync::watch;
+use url::Url;
 
 use super::queue::OverflowPolicy;
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
@@ -44,13 +46,40 @@ pub struct StreamSpec {
     pub start: Start,
     /// State of the clock of an earlier worker; `None` if there was no earlier worker or it had no such state.
     pub clock_anchor: Option<ClockAnchor>,
+    /// Headers of the requests to the origin of the stream's URL; inputs other than HLS and radio ignore them.
+    pub headers: RequestHeaders,
 }
 
 impl StreamSpec {
     /// Creates the specification of a stream without an earlier worker. It begins at the live edge.
     #[must_use]
     pub fn new(id: impl Into<String>, input: StreamInput) -> Self {
-        Self { id: id.into(), input, start: Start::LiveEdge, clock_anchor: None }
+        Self {
+            id: id.into(),
+            input,
+            start: Start::LiveEdge,
+            clock_anchor: None,
+            headers: RequestHeaders::default(),
+        }
+    }
+
+    /// Sets the headers of the requests to the origin of the stream's URL.
+    #[must_use]
+    pub fn with_headers(mut self, headers: RequestHeaders) -> Self {
+        self.headers = headers;
+        self
+    }
+}
+
+impl StreamInput {
+    /// Returns the access of a stream with this input and these headers. Only HLS and radio use it.
+    pub(super) fn access(&self, headers: &RequestHeaders) -> StreamAccess {
+        let url = match self {
+            Self::Url(text) => Url::parse(text).ok(),
+            Self::EntryUrl(entry) => Some(entry.url()),
+            Self::Pipe { .. } => None,
+        };
+        url.map(|url| StreamAccess::new(&url, headers)).unwrap_or_default()
     }
 }
 

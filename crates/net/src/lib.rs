@@ -4,27 +4,34 @@
 //! bytes, the duration and rate of a transfer, and the size of a body are limited. The target of each redirect is
 //! checked like the URL of the request ([`AddressPolicy`]). So a playlist of the public internet cannot lead to private
 //! addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect. Errors contain no
-//! tokens.
+//! tokens. The headers and cookies of a stream ([`StreamAccess`]) are sent to the origin of the stream only.
 
+mod access;
 mod address_kind;
 mod backoff;
 mod budget;
 mod download;
 mod error;
+mod follow;
 mod policy;
+mod proxy;
 mod request;
 mod resolve;
 mod settings;
 mod shown_url;
+mod streaming;
 
+pub use access::{InvalidHeader, RequestHeaders, StreamAccess};
 pub use backoff::Backoff;
 pub use download::{DownloadError, TransferProgress};
 pub use error::{HttpError, HttpFailure};
 pub use policy::{AddressPolicy, InvalidHost, PrivateHost};
+pub use proxy::ProxySettings;
 pub use request::{HttpRequest, PostResponse, ServerResponse};
 pub use reqwest::header::HeaderName;
 pub use settings::{HttpSettings, TransferLimits};
 pub use shown_url::ShownUrl;
+pub use streaming::StreamingClient;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,14 +51,24 @@ pub struct HttpClient {
 
 /// The HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot create the HTTP client: TLS or the certificates of the system cannot be set up")]
-pub struct ClientError(#[source] reqwest::Error);
+#[non_exhaustive]
+pub enum ClientError {
+    /// TLS cannot be set up.
+    #[error("cannot create the HTTP client: TLS or the certificates of the system cannot be set up")]
+    Tls(#[source] reqwest::Error),
+    /// [`HttpSettings::certificates`] contains no certificate.
+    #[error("the file in network.ca_file contains no valid certificate; use a file with certificates in PEM")]
+    Certificates,
+    /// The URL of a proxy is invalid.
+    #[error("the URL of the proxy is invalid ({0}); use http://HOST:PORT")]
+    Proxy(ShownUrl),
+}
 
 impl HttpClient {
     /// Creates a client with the limits in `settings`.
     ///
     /// # Errors
-    /// [`ClientError`] if TLS cannot be set up.
+    /// [`ClientError`] if TLS, the certificates or the proxy in `settings` cannot be set up.
     pub fn new(settings: HttpSettings) -> Result<Self, ClientError> {
         // The resolver sees only the name and not the policy of the request, so each class of policy needs its own
         // client.
@@ -60,29 +77,14 @@ impl HttpClient {
         Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
     }
 
-    /// Creates a reqwest client for endless responses, such as those of a radio station. The client follows redirects
-    /// itself and checks each target against `policy`. It also accepts responses of very old servers, which have no
-    /// version of HTTP.
+    /// Creates a client for endless responses, such as those of a radio station. It resolves names with `policy`, which
+    /// must be the policy of its requests.
     ///
     /// # Errors
     /// [`ClientError`] if TLS cannot be set up.
-    pub fn streaming_client(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
-        let redirects = policy.clone();
-        let followed = Policy::custom(move |attempt| {
-            // The previous URLs include the first one, so the limit is the same as that of `HttpClient::get`.
-            if attempt.previous().len() > request::MAX_REDIRECTS {
-                return attempt.error(HttpFailure::Redirects(request::MAX_REDIRECTS));
-            }
-            match check_address(attempt.url(), &redirects) {
-                Ok(()) => attempt.follow(),
-                Err(failure) => attempt.error(failure),
-            }
-        });
-        builder(&self.settings, policy.clone())
-            .redirect(followed)
-            .http09_responses()
-            .build()
-            .map_err(ClientError)
+    pub fn streaming_client(&self, policy: &AddressPolicy) -> Result<StreamingClient, ClientError> {
+        let builder = builder(&self.settings, policy.clone())?.http09_responses();
+        builder.build().map(StreamingClient).map_err(ClientError::Tls)
     }
 
     /// Returns the reqwest client for a request to `url`. If `policy` grants the name in `url`, this client can connect
@@ -98,19 +100,21 @@ impl HttpClient {
 }
 
 fn build(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::Client, ClientError> {
-    builder(settings, policy).redirect(Policy::none()).build().map_err(ClientError)
+    builder(settings, policy)?.build().map_err(ClientError::Tls)
 }
 
-fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn builder(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::ClientBuilder, ClientError> {
+    let proxies = settings.proxy.as_ref().map(ProxySettings::names).unwrap_or_default();
+    let builder = reqwest::Client::builder()
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)
         // Probes find connections of the pool that a router has dropped, before a request runs into its timeout.
         .tcp_keepalive(Duration::from_secs(30))
-        // A proxy would resolve names by itself, without the filter.
-        .no_proxy()
-        .dns_resolver(Arc::new(resolve::FilteredResolver(policy)))
+        // Redirects are followed by `follow`, which checks each target and selects its headers.
+        .redirect(Policy::none())
+        .dns_resolver(Arc::new(resolve::FilteredResolver { policy, proxies }));
+    proxy::configure(builder, settings)
 }
 
 /// Checks the scheme and a literal address of `url`; names are checked when they are resolved.

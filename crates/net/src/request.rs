@@ -8,12 +8,11 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
-use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, TransferLimits, check_address};
-
-/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half this value, a URL with a
-/// redirect for a token and two of a CDN fails; at twice this value, each attempt on a redirect loop sends eleven
-/// requests.
-pub(super) const MAX_REDIRECTS: usize = 5;
+use super::follow::follow;
+use super::{
+    AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, StreamAccess, TransferLimits,
+    check_address,
+};
 
 /// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger announcement is not
 /// trusted. A segment of audio fits; for a larger body, the buffer grows by doubling. At half this value, some segments
@@ -25,22 +24,31 @@ const MAX_PREALLOCATED_BYTES: usize = 256 * 1024;
 /// new handshake for each message; at twice this value, more bytes are read for nothing.
 const MAX_DRAINED_BYTES: usize = 64 * 1024;
 
-/// A request: URL, address policy and headers.
+/// A request: URL, address policy, headers, and the access of the stream that it belongs to.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
-    url: &'a Url,
-    policy: &'a AddressPolicy,
-    headers: HeaderMap,
+    pub(super) url: &'a Url,
+    pub(super) policy: &'a AddressPolicy,
+    pub(super) headers: HeaderMap,
+    pub(super) access: Option<&'a StreamAccess>,
 }
 
 impl<'a> HttpRequest<'a> {
     /// Creates a request to `url`. Its address and those of redirects must be admitted by `policy`.
     pub fn new(url: &'a Url, policy: &'a AddressPolicy) -> Self {
-        Self { url, policy, headers: HeaderMap::new() }
+        Self { url, policy, headers: HeaderMap::new(), access: None }
+    }
+
+    /// Sends the headers and cookies of a stream with the request, and keeps the cookies that the responses set.
+    #[must_use]
+    pub fn access(mut self, access: &'a StreamAccess) -> Self {
+        self.access = Some(access);
+        self
     }
 
     /// Returns the URL.
-    pub(super) fn url(&self) -> &Url {
+    #[must_use]
+    pub fn url(&self) -> &'a Url {
         self.url
     }
 
@@ -171,48 +179,18 @@ impl HttpClient {
     }
 
     async fn follow(&self, http_request: &HttpRequest<'_>) -> Result<ServerResponse, HttpError> {
-        let mut url = http_request.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            // Every redirect target is checked, because a permitted host can redirect to a private address.
-            check_address(&url, http_request.policy).map_err(|reason| HttpError::new(&url, reason))?;
-            let request = self
-                .client_for(&url, http_request.policy)
-                .get(url.clone())
-                .headers(headers(http_request, &url));
-            let response = request.send().await.map_err(|error| HttpError::from_reqwest(&url, &error))?;
-            let status = response.status();
-            if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {
-                return Ok(ServerResponse::new(response, url, &self.settings));
-            }
-            if !status.is_redirection() {
-                return Err(HttpError::new(&url, HttpFailure::Status(status.as_u16())));
-            }
-            url = target(&url, &response)?;
+        let client_for = |url: &Url| self.client_for(url, http_request.policy);
+        let (response, url) = follow(http_request, client_for).await?;
+        let status = response.status();
+        if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {
+            return Ok(ServerResponse::new(response, url, &self.settings));
         }
-        Err(HttpError::new(&url, HttpFailure::Redirects(MAX_REDIRECTS)))
+        Err(HttpError::new(&url, HttpFailure::Status(status.as_u16())))
     }
 }
 
 fn busy(_: Exhausted) -> HttpFailure {
     HttpFailure::Busy(MAX_BUFFERED_BYTES >> 20)
-}
-
-/// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because
-/// they are meant for the first host.
-fn headers(http_request: &HttpRequest<'_>, url: &Url) -> HeaderMap {
-    let mut headers = http_request.headers.clone();
-    if url.origin() != http_request.url.origin() {
-        headers.remove(header::AUTHORIZATION);
-        headers.remove(header::COOKIE);
-    }
-    headers
-}
-
-fn target(url: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
-    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    location
-        .and_then(|location| url.join(location).ok())
-        .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))
 }
 
 impl ServerResponse {

@@ -1,6 +1,9 @@
 //! Limits of requests.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::ProxySettings;
 
 /// Limits of all requests of a process.
 #[derive(Debug, Clone)]
@@ -17,6 +20,10 @@ pub struct HttpSettings {
     pub pool_idle_timeout: Duration,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
+    /// Proxies; `None` if all requests are direct.
+    pub proxy: Option<ProxySettings>,
+    /// Certificates in PEM of authorities that are trusted in addition to those of the system; `None` if there are none.
+    pub certificates: Option<Arc<[u8]>>,
 }
 
 impl Default for HttpSettings {
@@ -38,6 +45,8 @@ impl Default for HttpSettings {
             // this value, the slowest streams need a new TLS handshake for each load.
             pool_idle_timeout: Duration::from_secs(60),
             user_agent: concat!("refrain/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
+            certificates: None,
         }
     }
 }

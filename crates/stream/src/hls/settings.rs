@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
-use refrain_net::{PrivateHost, TransferLimits};
+use refrain_net::{PrivateHost, StreamAccess, TransferLimits};
 
 /// Choice of the rendition of a master playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +30,8 @@ pub struct HlsSettings {
     pub allow_private: bool,
     /// Further hosts that may have private addresses: hosts of segments, keys, sections and redirects.
     pub private_hosts: Vec<PrivateHost>,
+    /// Headers and cookies of the requests. Each stream needs its own value.
+    pub access: StreamAccess,
     /// Number of segments at the end of a live playlist with which [`Start::LiveEdge`] begins; at least one.
     pub start_segments_back: usize,
     /// Position in the first playlist at which the source begins.
@@ -111,6 +113,7 @@ impl Default for HlsSettings {
             rendition: RenditionChoice::Automatic,
             allow_private: false,
             private_hosts: Vec::new(),
+            access: StreamAccess::default(),
             // RFC 8216 (6.3.3) requires a distance of three segments for playback; in Refrain it gives the matcher
             // audio at once. At half this value, a song that is playing is found seconds later; at twice this value,
             // each start fetches more old audio.

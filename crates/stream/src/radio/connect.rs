@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use tokio::time::timeout;
 use url::Url;
 
@@ -11,7 +11,7 @@ use super::RadioSettings;
 use super::error::RadioError;
 use super::icy::{IcyHeader, IcySplitter};
 use super::list;
-use refrain_net::AddressPolicy;
+use refrain_net::{AddressPolicy, HttpRequest, StreamingClient};
 
 /// Maximum nesting depth of playlists that refer to playlists. Station directories link to a PLS, which links to an
 /// M3U: depth two. At half this value, such links fail; at twice this value, a cycle costs more requests, up to
@@ -55,7 +55,7 @@ enum StationResponse {
 
 /// Connects to the stream at `url`. If `url` is a playlist, tries its URLs in order and returns the first stream.
 pub(super) async fn connect(
-    client: &reqwest::Client,
+    client: &StreamingClient,
     url: &Url,
     settings: &RadioSettings,
 ) -> Result<(Box<Connection>, Station), RadioError> {
@@ -84,18 +84,18 @@ pub(super) async fn connect(
 
 /// Requests `url` and classifies the response as a station, a file or a playlist.
 async fn request_url(
-    client: &reqwest::Client,
+    client: &StreamingClient,
     url: &Url,
     settings: &RadioSettings,
 ) -> Result<StationResponse, RadioError> {
     let host = url.host_str().unwrap_or_default().to_owned();
     let unreachable =
         |reason: &str| RadioError::Unreachable { host: host.clone(), reason: reason.to_owned() };
-    let request =
-        client.get(url.clone()).header("icy-metadata", "1").header(ACCEPT_ENCODING, "identity").send();
+    let request = HttpRequest::new(url, &settings.policy).access(&settings.access).identity();
+    let request = client.get(request.header(HeaderName::from_static("icy-metadata"), "1"));
     let response = match timeout(settings.response_timeout, request).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(unreachable(&cause(&error))),
+        Ok(Err(error)) => return Err(unreachable(&error.reason.to_string())),
         Err(_) => {
             let seconds = settings.response_timeout.as_secs_f64();
             return Err(unreachable(&format!("no response within {seconds:.0} s")));

@@ -26,8 +26,7 @@ use connect::{Connection, connect};
 use icy::BodyPart;
 use pace::ReadLimiter;
 use pulled::{PullDecoder, PullInput};
-use refrain_net::Backoff;
-use refrain_net::ShownUrl;
+use refrain_net::{Backoff, ShownUrl, StreamingClient};
 
 pub use connect::Station;
 pub use error::RadioError;
@@ -65,7 +64,7 @@ enum AudioPath {
 /// A source that receives a station. It makes progress only while [`RadioSource::next`] is polled.
 #[derive(Debug)]
 pub struct RadioSource {
-    client: reqwest::Client,
+    client: StreamingClient,
     url: Url,
     settings: RadioSettings,
     status: RadioStatus,
@@ -84,12 +83,11 @@ pub struct RadioSource {
 }
 
 impl RadioSource {
-    /// Opens the station or file at `url`. [`RadioSource::next`] makes the first connection. If `client` is built with
-    /// `http09_responses`, the oldest servers, which respond with `ICY 200 OK`, are supported too.
+    /// Opens the station or file at `url`. [`RadioSource::next`] makes the first connection.
     ///
     /// # Errors
     /// [`RadioError::NoUrl`] if `url` is not a valid `http` or `https` URL.
-    pub fn open(url: &str, client: reqwest::Client, settings: RadioSettings) -> Result<Self, RadioError> {
+    pub fn open(url: &str, client: StreamingClient, settings: RadioSettings) -> Result<Self, RadioError> {
         let url = Url::parse(url).map_err(|_| RadioError::NoUrl)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(RadioError::NoUrl);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connect::Station;
 use super::error::RadioError;
-use refrain_net::AddressPolicy;
+use refrain_net::{AddressPolicy, StreamAccess};
 
 /// Settings of a [`RadioSource`](super::RadioSource).
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct RadioSettings {
     /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same
     /// policy ([`refrain_net::HttpClient::streaming_client`]).
     pub policy: AddressPolicy,
+    /// Headers and cookies of the requests. Each station needs its own value.
+    pub access: StreamAccess,
 }
 
 impl Default for RadioSettings {
@@ -37,6 +39,7 @@ impl Default for RadioSettings {
             retry: (Duration::from_millis(500), seconds(30)),
             give_up_after: crate::GIVE_UP_AFTER,
             policy: AddressPolicy::PublicOnly,
+            access: StreamAccess::default(),
         }
     }
 }

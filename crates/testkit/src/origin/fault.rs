@@ -89,7 +89,7 @@ impl Faults {
 }
 
 /// Returns true if the path matches the pattern: a path in which one `*` matches any text.
-fn matches(pattern: &str, path: &str) -> bool {
+pub(super) fn matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         Some((head, tail)) => {
             path.len() >= head.len() + tail.len() && path.starts_with(head) && path.ends_with(tail)

@@ -17,6 +17,7 @@ mod parts;
 mod playlist;
 mod progress;
 mod response;
+mod rules;
 mod server;
 
 pub use encode::{Clips, EncodeError, SegmentContainer, encode, pack};

@@ -21,6 +21,7 @@ use super::fault::{Fault, Faults, Times};
 use super::live::LiveStream;
 use super::options::Blocking;
 use super::response::{conditional, huge, redirect, set, status_only, whole};
+use super::rules::{HeaderRules, respond_by_rules};
 
 /// Maximum number of logged requests. The oldest are dropped. The limit bounds the memory of long tests.
 const MAX_LOG: usize = 100_000;
@@ -44,13 +45,14 @@ pub struct LoggedRequest {
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
-    shared: Arc<OriginState>,
+    pub(super) shared: Arc<OriginState>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
-struct OriginState {
+pub(super) struct OriginState {
     faults: Faults,
+    pub(super) rules: HeaderRules,
     contents: Mutex<Contents>,
     log: Mutex<std::collections::VecDeque<LoggedRequest>>,
 }
@@ -63,7 +65,7 @@ struct Contents {
 
 /// Error that makes the server reset the connection.
 #[derive(Debug)]
-struct Reset;
+pub(super) struct Reset;
 
 impl std::fmt::Display for Reset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -203,7 +205,7 @@ async fn accept(listener: TcpListener, shared: Arc<OriginState>) {
 async fn serve(stream: TcpStream, shared: Arc<OriginState>) {
     // Single bytes of a slow body must not be collected into one packet.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| Box::pin(respond(request, shared.clone())));
+    let service = service_fn(|request| Box::pin(respond_by_rules(request, shared.clone())));
     let mut connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
@@ -215,7 +217,7 @@ async fn serve(stream: TcpStream, shared: Arc<OriginState>) {
     }
 }
 
-async fn respond(
+pub(super) async fn respond(
     request: Request<Incoming>,
     shared: Arc<OriginState>,
 ) -> Result<Response<ResponseBody>, Reset> {

@@ -59,17 +59,16 @@ impl Fetcher {
         let until = || Some(Instant::now() + self.settings.key_pause);
         let mut backoff = Backoff::new(self.settings.retry);
         loop {
-            let missing =
-                match self.client.fetch(HttpRequest::new(url, &self.policy).identity(), limits).await {
-                    Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
-                        Ok(key) => return Ok(key),
-                        Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
-                    },
-                    Err(error) => {
-                        self.note_expiry(&error);
-                        error.to_string()
-                    }
-                };
+            let missing = match self.client.fetch(self.request(url), limits).await {
+                Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
+                    Ok(key) => return Ok(key),
+                    Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
+                },
+                Err(error) => {
+                    self.note_expiry(&error);
+                    error.to_string()
+                }
+            };
             let pause = backoff.next();
             if backoff.tries() >= MAX_BAD_TRIES {
                 return Err((FetchError::Undecryptable(missing), until()));
@@ -81,7 +80,7 @@ impl Fetcher {
 
     /// Fetches a resource or a byte range of it.
     pub(super) async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, FetchError> {
-        let mut http_request = HttpRequest::new(url, &self.policy).identity();
+        let mut http_request = self.request(url);
         if let Some(ByteRange { offset, length }) = range {
             let last = offset.saturating_add(length).saturating_sub(1);
             http_request = http_request.header(header::RANGE, &format!("bytes={offset}-{last}"));
@@ -106,6 +105,11 @@ impl Fetcher {
             [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(FetchError::NotMedia("HTML in place of a segment")),
             _ => Ok(body),
         }
+    }
+
+    /// Returns the request for a key or for media, which are not compressed.
+    fn request<'a>(&'a self, url: &'a Url) -> HttpRequest<'a> {
+        HttpRequest::new(url, &self.policy).access(&self.settings.access).identity()
     }
 
     /// Notifies the poller of expired URLs (status 403 or 410), so that it resolves the master playlist again.

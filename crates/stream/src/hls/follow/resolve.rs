@@ -89,7 +89,7 @@ impl Loader {
         let TransferLimits { bytes, total } = self.settings.playlist;
         let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
-        let mut http_request = HttpRequest::new(url, &self.policy);
+        let mut http_request = HttpRequest::new(url, &self.policy).access(&self.settings.access);
         if block.is_none() {
             let known =
                 [(header::IF_NONE_MATCH, &rendition.etag), (header::IF_MODIFIED_SINCE, &rendition.modified)];

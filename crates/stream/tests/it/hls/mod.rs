@@ -1,5 +1,6 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
+mod access;
 mod faults;
 mod following;
 mod formats;

@@ -5,7 +5,7 @@ mod playlists;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_net::AddressPolicy;
+use refrain_net::{AddressPolicy, HttpClient, HttpSettings, RequestHeaders, StreamAccess, StreamingClient};
 use refrain_stream::{Delivery, LiveAudio, LiveChunk, RadioError, RadioSettings, RadioSource, RadioStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -91,13 +91,26 @@ async fn receive(address: &str) -> (Vec<Delivery>, RadioStatus) {
 }
 
 async fn receive_with_policy(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, RadioStatus) {
-    let client = reqwest::Client::builder().no_proxy().http09_responses().build().unwrap();
+    receive_with_access(address, policy, StreamAccess::default()).await
+}
+
+fn client(policy: &AddressPolicy) -> StreamingClient {
+    HttpClient::new(HttpSettings::default()).unwrap().streaming_client(policy).unwrap()
+}
+
+async fn receive_with_access(
+    address: &str,
+    policy: AddressPolicy,
+    access: StreamAccess,
+) -> (Vec<Delivery>, RadioStatus) {
+    let client = client(&policy);
     let millis = Duration::from_millis;
     let settings = RadioSettings {
         read_timeout: millis(300),
         retry: (millis(1), millis(10)),
         give_up_after: Duration::from_secs(20),
         policy,
+        access,
         ..RadioSettings::default()
     };
     let mut source = RadioSource::open(address, client, settings).unwrap();
@@ -181,9 +194,8 @@ async fn html_page_is_rejected_without_revealing_the_token() {
     assert_eq!(requests.lock().unwrap().len(), 1, "a page must not be requested again");
     let error = status.last_error.unwrap().to_string();
     assert!(error.contains("text/html") && !error.contains("secret"), "{error}");
-    assert!(
-        RadioSource::open("file:///etc/passwd", reqwest::Client::new(), RadioSettings::default()).is_err()
-    );
+    let client = client(&AddressPolicy::PublicOnly);
+    assert!(RadioSource::open("file:///etc/passwd", client, RadioSettings::default()).is_err());
 }
 
 #[tokio::test]
@@ -241,9 +253,10 @@ async fn unreachable_station_ends_after_the_time_limit() {
     let settings = RadioSettings {
         retry: (Duration::from_millis(1), Duration::from_millis(5)),
         give_up_after: Duration::from_millis(200),
+        policy: AddressPolicy::AllowPrivate,
         ..RadioSettings::default()
     };
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client(&AddressPolicy::AllowPrivate);
     let mut source = RadioSource::open(&format!("http://{free}/?token=secret"), client, settings).unwrap();
     assert!(source.next().await.is_none());
     assert!(source.status().failures > 1);

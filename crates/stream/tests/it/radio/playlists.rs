@@ -1,9 +1,10 @@
 //! Playlists of stations.
 
-use refrain_net::AddressPolicy;
+use refrain_net::{AddressPolicy, RequestHeaders, StreamAccess};
 use refrain_stream::RadioError;
+use url::Url;
 
-use super::{http_response, receive, receive_with_policy, station, status_410};
+use super::{http_response, receive, receive_with_access, receive_with_policy, station, status_410};
 use crate::decode::{assert_same, process};
 use crate::media::MediaFiles;
 
@@ -39,7 +40,10 @@ async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
         assert!(!error.contains("secret"), "{error}");
         error
     };
-    assert!(refused("http://127.0.0.1:1/x?secret", AddressPolicy::PublicOnly).await.contains("private"));
+    // The address of the station itself is permitted, because the operator wrote it.
+    let own = Url::parse("http://127.0.0.1/").unwrap();
+    let own = AddressPolicy::of_operator(&own, false, &[]);
+    assert!(refused("http://10.0.0.1:1/x?secret", own).await.contains("private"));
     assert!(
         refused("http://169.254.169.254/x?secret", AddressPolicy::AllowPrivate).await.contains("reserved")
     );
@@ -79,4 +83,33 @@ async fn redirected_url_decides_if_a_response_without_type_is_a_playlist() {
     let (named, _) = station(vec![redirect(&stream, "/stream"), status_410()]).await;
     let (all, _) = receive(&named.replace("/radio?", "/listen.pls?")).await;
     assert_same(&process(all).sound, &reference_audio);
+}
+
+#[tokio::test]
+async fn headers_and_cookies_of_a_station_reach_its_own_origin_only() {
+    let files = MediaFiles::new(50, 2.0);
+    files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = http_response("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &files.read("song.aac"));
+    let (stream, stream_requests) = station(vec![audio, status_410()]).await;
+    let target = stream.replace("/radio?token=secret", "/stream");
+    let there = format!("HTTP/1.1 302 Found\nLocation: {target}\nContent-Length: 0");
+    let here = "HTTP/1.1 302 Found\nLocation: /again\nSet-Cookie: s=1; Path=/\nContent-Length: 0";
+    let redirects = vec![http_response(here, b""), http_response(&there, b""), status_410()];
+    let (page, page_requests) = station(redirects).await;
+    let mut headers = RequestHeaders::default();
+    headers.push_lines("Authorization: Basic dTpw\nReferer: http://player/\nUser-Agent: player").unwrap();
+    let access = StreamAccess::new(&Url::parse(&page).unwrap(), &headers);
+    let (all, status) = receive_with_access(&page, AddressPolicy::AllowPrivate, access).await;
+    assert!(!all.is_empty() && status.connections == 1, "{status:?}");
+    let requests = page_requests.lock().unwrap();
+    for request in requests.iter() {
+        for line in ["authorization: basic dtpw", "referer: http://player/", "user-agent: player"] {
+            assert!(request.contains(line), "{request}");
+        }
+    }
+    assert!(!requests[0].contains("cookie:") && requests[1].contains("cookie: s=1"), "{requests:?}");
+    let requests = stream_requests.lock().unwrap();
+    for name in ["authorization:", "referer:", "user-agent: player", "cookie:"] {
+        assert!(!requests[0].contains(name), "{name} in {}", requests[0]);
+    }
 }
