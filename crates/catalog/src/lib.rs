@@ -27,7 +27,7 @@ pub use journal::{
     ObjectAttempts, ObjectVersion, Outbox, OutboxFilter, OutboxMessage, OutboxUpkeep, PageCursor,
     PruneCounts, RetentionLimits, SUSPECT_DEATHS, SessionKey, SessionRecords, SessionUpdate, SinkBacklog,
     StartOutcome, StoredDetection, Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry,
-    StreamReport, StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
+    StreamHeaders, StreamReport, StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

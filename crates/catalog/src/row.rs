@@ -11,8 +11,8 @@ use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 use crate::journal::detection_state;
 use crate::{
     CatalogError, Change, ChangeKind, ContentHash, Detection, DetectionId, DetectionSource, Metadata,
-    NearDuplicate, ObjectAttempts, ObjectVersion, OutboxMessage, Rule, StoredDetection, Stream, StreamState,
-    Track, TrackId, TrackNumber,
+    NearDuplicate, ObjectAttempts, ObjectVersion, OutboxMessage, Rule, StoredDetection, Stream,
+    StreamHeaders, StreamState, Track, TrackId, TrackNumber,
 };
 
 /// Stored `kind` of [`ChangeKind::Added`].
@@ -34,8 +34,8 @@ pub(crate) use track_columns;
 /// The columns that [`stream`] reads.
 macro_rules! stream_columns {
     () => {
-        "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
-         lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
+        "id, url, headers, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, \
+         ended_at, lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
     };
 }
 pub(crate) use stream_columns;
@@ -147,9 +147,11 @@ pub(crate) fn change(row: &impl StoredRow) -> Result<Change, sqlx::Error> {
 /// Converts a row of `streams`.
 pub(crate) fn stream(row: &impl StoredRow) -> Result<Stream, sqlx::Error> {
     let state: &str = row.column("state")?;
+    let headers: Option<String> = row.column("headers")?;
     Ok(Stream {
         id: row.column("id")?,
         url: row.column("url")?,
+        headers: headers.map(StreamHeaders::new),
         origin: row.column("origin")?,
         session: row.column("session")?,
         state: StreamState::from_name(state)

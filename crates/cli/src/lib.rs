@@ -34,6 +34,7 @@ mod output;
 mod parallel;
 mod plot;
 mod prune;
+mod request_headers;
 mod s3;
 mod search;
 mod serve;

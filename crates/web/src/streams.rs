@@ -15,8 +15,9 @@ use super::error::ApiError;
 use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
 use refrain_monitor::StreamStatus;
+use refrain_net::RequestHeaders;
 use refrain_service::sessions::{EndCode, EndReason};
-use refrain_service::streams::ORIGIN_API;
+use refrain_service::streams::{ORIGIN_API, header_names, stored_headers};
 
 /// Maximum length of an id, in characters. ARNs have about 80. Ids are parts of keys and file names, which are cut at
 /// 200 bytes: at twice this value, two ids could have the same name there.
@@ -46,6 +47,9 @@ struct StreamRow<'a> {
     /// whichever number is higher.
     deaths: u32,
     quarantined: bool,
+    /// Names of the request headers. Their values can be secrets and are never returned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    header_names: Vec<String>,
 }
 
 impl<'a> From<&'a Stream> for StreamRow<'a> {
@@ -62,6 +66,7 @@ impl<'a> From<&'a Stream> for StreamRow<'a> {
             worker: stream.lease_owner.as_deref().map(worker_name),
             deaths: stream.max_deaths(),
             quarantined: stream.is_quarantined(),
+            header_names: header_names(stream),
         }
     }
 }
@@ -118,12 +123,14 @@ fn local_status(status: &StreamStatus) -> Value {
 pub(super) struct AddStreamRequest {
     id: String,
     url: String,
+    #[serde(default)]
+    headers: RequestHeaders,
 }
 
 /// `POST /v1/streams`: adds a stream.
 pub(super) async fn add(
     State(http): State<Http>,
-    ApiJson(AddStreamRequest { id, url }): ApiJson<AddStreamRequest>,
+    ApiJson(AddStreamRequest { id, url, headers }): ApiJson<AddStreamRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     if !(1..=MAX_ID_CHARS).contains(&id.chars().count()) {
         return Err(ApiError::Unprocessable(format!("id must have 1 to {MAX_ID_CHARS} characters")));
@@ -135,15 +142,16 @@ pub(super) async fn add(
             "url must be an http, https or udp URL of at most {MAX_URL_BYTES} bytes"
         )));
     }
-    let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
+    let headers = stored_headers(&headers);
+    let new = NewStream { id, url, headers, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
     let outcome = http.catalog()?.journal().start_stream(&new).await?;
     let (status, stream) = match outcome {
         StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
         // The same request twice succeeds, so that clients can retry after a lost response.
-        StartOutcome::Known(stream) if stream.url == new.url => (StatusCode::OK, stream),
+        StartOutcome::Known(stream) if stream.url == new.url && stream.headers == new.headers => (StatusCode::OK, stream),
         StartOutcome::Known(stream) => {
             return Err(ApiError::Conflict(format!(
-                "stream {:?} is {} already with another URL; stop it first",
+                "stream {:?} is {} already with another URL or other headers; stop it first",
                 stream.id,
                 stream.state.as_str()
             )));

@@ -1,5 +1,7 @@
 //! Streams: start, end and queries.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,30 @@ impl StreamState {
     }
 }
 
+/// Request headers of a stream. They can contain secrets, so the debug output does not contain the text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamHeaders(String);
+
+impl StreamHeaders {
+    /// Wraps a text, which only workers interpret.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StreamHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// The start of a stream, as reported by its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewStream {
@@ -61,6 +87,8 @@ pub struct NewStream {
     pub id: String,
     /// URL of the audio.
     pub url: String,
+    /// Headers of the requests to the origin of the URL; `None` if none exist.
+    pub headers: Option<StreamHeaders>,
     /// Name of the source that reported the stream, for example `ivs`.
     pub origin: String,
     /// Name of this session; `None` if the origin does not name sessions.
@@ -102,6 +130,8 @@ pub struct Stream {
     pub id: String,
     /// URL of the audio.
     pub url: String,
+    /// Headers of the requests to the origin of the URL; `None` if none exist.
+    pub headers: Option<StreamHeaders>,
     /// Name of the source that reported the stream, for example `ivs`.
     pub origin: String,
     /// Name of this session; `None` if the origin does not name sessions.

@@ -10,6 +10,7 @@ mod monitor;
 mod outbox;
 mod plot;
 mod prune;
+mod request_headers;
 mod serve;
 mod streams;
 mod tracks;
@@ -22,6 +23,7 @@ pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
 pub(crate) use outbox::{DropArgs, ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use prune::PruneArgs;
+pub(crate) use request_headers::HeaderArgs;
 pub(crate) use serve::{HealthcheckArgs, ServeArgs};
 pub(crate) use streams::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
 pub(crate) use tracks::{

@@ -9,6 +9,7 @@ use refrain_stream::PcmFormat;
 use refrain_stream::hls::RenditionChoice;
 
 use super::headings;
+use super::request_headers::HeaderArgs;
 
 const LONG: &str = "\
 Follow a live stream until it ends and report the songs of the catalog in it:
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   refrain monitor https://example.org/live/master.m3u8 --id studio-1 --out results/
   refrain monitor http://radio.example.org:8000/stream.mp3 --id radio
+  refrain monitor https://tv.example.org/one.m3u8 --header 'Referer: https://tv.example.org/'
   refrain monitor udp://239.1.2.3:5000 --id tv-7 --json
   ffmpeg -i rtmp://example.org/app/key -f wav - | refrain monitor - --id rtmp
   arecord -f cd -t raw | refrain monitor - --pcm s16le:44100:2 --id desk
@@ -102,6 +104,8 @@ pub(crate) struct MonitorArgs {
     /// For other hosts, for example of segments, use monitor.private_hosts in the settings.
     #[arg(long, help_heading = headings::INPUT)]
     pub(crate) allow_private: bool,
+    #[command(flatten)]
+    pub(crate) headers: HeaderArgs,
     /// Report these events, separated by commas
     #[arg(
         long,

@@ -3,16 +3,19 @@
 use clap::{Args, Subcommand};
 
 use super::headings;
+use super::request_headers::HeaderArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   refrain streams add radio-one https://radio.example.org/one.mp3
+  refrain streams add tv-one https://tv.example.org/one.m3u8 --header-file /run/secrets/tv-one
   refrain streams list
   refrain streams list --all --json
   refrain streams stop radio-one
 
 Within seconds, a `refrain serve` process with free capacity starts to follow an
-added stream. It follows the stream until it ends or is stopped.";
+added stream. It follows the stream until it ends or is stopped. The URL and the
+headers of the stream are stored in the catalog.";
 
 /// List, add and stop the streams of the service
 #[derive(Debug, Args)]
@@ -40,6 +43,8 @@ pub(crate) struct AddStreamArgs {
     pub(crate) id: String,
     /// URL of the stream: http, https or udp
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) headers: HeaderArgs,
 }
 
 /// Arguments of `refrain streams list`.

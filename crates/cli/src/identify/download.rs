@@ -46,16 +46,18 @@ pub(crate) struct Downloader<'a> {
 
 impl<'a> Downloader<'a> {
     /// Creates a downloader that runs on `runtime`. If `allow_private` is true, private addresses are accepted for the
-    /// hosts in the URLs. They are always accepted for `private_hosts`, which the settings name. If `is_only_input` is
+    /// hosts in the URLs. They are always accepted for `private_hosts`, which the settings name. `http` are the settings
+    /// of the HTTP client. If `is_only_input` is
     /// true, a status line shows the progress of the download. Otherwise nothing is shown, because a progress bar
     /// counts the inputs.
     pub(crate) fn new(
         runtime: Handle,
         (allow_private, private_hosts): (bool, Vec<PrivateHost>),
         is_only_input: bool,
+        http: HttpSettings,
         output: &'a Output,
     ) -> Result<Self> {
-        let client = HttpClient::new(HttpSettings::default())?;
+        let client = HttpClient::new(http)?;
         Ok(Self {
             client,
             runtime,

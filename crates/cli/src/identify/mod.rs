@@ -81,6 +81,7 @@ fn identify_all(
         },
         args,
         private_hosts: settings.private_hosts()?,
+        settings,
         output,
     };
     identifier.run(settings.jobs)
@@ -101,6 +102,7 @@ struct Identifier<'a> {
     options: DisplayOptions,
     args: &'a IdentifyArgs,
     private_hosts: Vec<PrivateHost>,
+    settings: &'a Settings,
     output: &'a Output,
 }
 
@@ -121,7 +123,8 @@ impl<'a> Identifier<'a> {
         }
         let (runtime, alone) = (self.context.handle(), words.len() == 1);
         let private = (self.args.allow_private, self.private_hosts.clone());
-        Downloader::new(runtime, private, alone, self.output).map(|one| Some(Arc::new(one)))
+        let http = self.settings.http_client()?;
+        Downloader::new(runtime, private, alone, http, self.output).map(|one| Some(Arc::new(one)))
     }
 
     fn run(mut self, jobs: usize) -> Result<CommandOutcome> {

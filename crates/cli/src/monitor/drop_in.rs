@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use refrain_app::response::{Response, ResponseFolder, ResponseMatch};
 
 use super::input;
-use crate::args::{EventArg, IdentifyStreamArgs, MonitorArgs};
+use crate::args::{EventArg, HeaderArgs, IdentifyStreamArgs, MonitorArgs};
 use crate::context::{CommandContext, Missing};
 use crate::exit::CommandOutcome;
 use crate::identify::{self, Input};
@@ -42,6 +42,7 @@ pub(crate) fn identify_stream(
         rendition: None,
         // `identifyStream` has no such flag. The operator can name hosts in the setting `monitor.private_hosts`.
         allow_private: false,
+        headers: HeaderArgs::default(),
         false_events_per_hour: None,
         json: false,
         log_json: false,

@@ -15,6 +15,7 @@ use refrain_monitor::{
     EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamHandle, StreamInput,
     StreamPhase, StreamSpec, StreamStatus,
 };
+use refrain_net::RequestHeaders;
 use refrain_stream::hls::HlsSettings;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
@@ -55,6 +56,7 @@ struct MonitorPlan<'a> {
     folder: Option<ResponseFolder>,
     kinds: Vec<EventKind>,
     event_format: EventFormat,
+    headers: RequestHeaders,
     monitor: MonitorSettings,
     log: (LevelFilter, bool),
 }
@@ -97,14 +99,29 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
         folder: args.out.clone().map(|out| ResponseFolder::new(out, args.temp.clone())),
         kinds,
         event_format,
+        headers: headers(args)?,
         monitor: MonitorSettings {
             threads: Some(settings.jobs),
             live,
             source: SourceSettings { hls, ..SourceSettings::default() },
+            http: settings.http_client()?,
             ..MonitorSettings::default()
         },
         log: (level, args.log_json),
     })
+}
+
+/// Returns the request headers of the flags.
+///
+/// # Errors
+/// If a header is invalid, or if the input is not requested with HTTP.
+fn headers(args: &MonitorArgs) -> Result<RequestHeaders> {
+    let headers = args.headers.headers()?;
+    let scheme = input::scheme(&args.input).map(str::to_ascii_lowercase);
+    if !headers.is_empty() && !matches!(scheme.as_deref(), Some("http" | "https")) {
+        bail!("request headers apply to http and https URLs only; remove --header, --header-file and --header-env");
+    }
+    Ok(headers)
 }
 
 /// Follows a stream until it ends or a signal requests a shutdown.
@@ -154,7 +171,8 @@ fn run_monitor(
     let last = context.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
         let (events, event_receiver) = mpsc::channel(MAX_QUEUED_EVENTS);
-        let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
+        let spec = StreamSpec::new(plan.id.as_str(), input).with_headers(plan.headers.clone());
+        let handle = monitor.start(spec, events);
         let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
         let shown = PlayingSongs::default();
         // The other two branches never end, so the block ends after the last event was written.

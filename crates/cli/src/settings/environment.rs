@@ -8,6 +8,8 @@ use anyhow::{Result, bail};
 use super::declare::Declared;
 use super::keys::{self, PREFIX};
 use super::layer::Layer;
+use super::network::EnvironmentProxies;
+use super::tables::SecretText;
 use super::url::CatalogUrl;
 use super::variable::text;
 
@@ -51,6 +53,23 @@ pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
     layer.queues.streams = get(QUEUE_URL);
     layer.sink_variables.bucket = get(RESULTS_BUCKET);
     layer
+}
+
+/// Returns the proxies in the environment. The name in lower case has precedence, as in other programs; an empty variable
+/// counts as not set.
+pub(super) fn proxies(variables: &[(OsString, OsString)]) -> EnvironmentProxies {
+    let get = |upper: &str| {
+        let find = |wanted: &str| {
+            let value = variables.iter().find(|(name, _)| name == wanted)?.1.to_str()?;
+            Some(value.to_owned()).filter(|value| !value.is_empty())
+        };
+        find(&upper.to_ascii_lowercase()).or_else(|| find(upper))
+    };
+    EnvironmentProxies {
+        http: get("HTTP_PROXY").map(SecretText),
+        https: get("HTTPS_PROXY").map(SecretText),
+        no_proxy: get("NO_PROXY"),
+    }
 }
 
 /// Reads all variables with the prefix `REFRAIN_`. An empty variable counts as not set.

@@ -83,7 +83,8 @@ pub(super) fn is_known(name: &str, value: &toml::Value) -> bool {
         ("streams", toml::Value::Array(entries)) => {
             entries.iter().filter_map(toml::Value::as_table).all(|entry| {
                 // Another program can have a list with the same name, but its entries do not have both an id and a URL.
-                has_only(entry, StreamTable::KEYS) && entry.len() == StreamTable::KEYS.len()
+                has_only(entry, StreamTable::KEYS)
+                    && StreamTable::REQUIRED_KEYS.iter().all(|key| entry.contains_key(*key))
             })
         }
         ("medialive" | "sinks" | "streams", _) => true,

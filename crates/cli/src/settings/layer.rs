@@ -11,7 +11,7 @@ use super::limit::Limit::{Any, AtMost, Between, Probability};
 use super::sinks::SinkVariables;
 use super::tables::{
     AwsTable, BucketTable, DatabaseTable, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable,
-    MetricsTable, MonitorTable, OutboxTable, QueuesTable, SearchBackend, SearchEffort, ServiceTable,
+    MetricsTable, MonitorTable, NetworkTable, OutboxTable, QueuesTable, SearchBackend, SearchEffort, ServiceTable,
     SinkTable, StreamTable,
 };
 use super::url::CatalogUrl;
@@ -76,6 +76,7 @@ settings! {
         outbox: OutboxTable,
         keep: KeepTable,
         http: HttpTable,
+        network: NetworkTable,
         log: LogTable,
         metrics: MetricsTable,
         database: DatabaseTable,

@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 pub(crate) mod keys;
 mod layer;
 mod limit;
+mod network;
 #[cfg(test)]
 mod render;
 mod secret;
@@ -34,6 +35,7 @@ use tracing_subscriber::filter::Targets;
 
 use declare::{Declared, Fallback};
 pub(crate) use layer::Layer;
+use network::EnvironmentProxies;
 pub(crate) use service::{check_id, check_url};
 pub(crate) use tables::{Role, SearchBackend, SearchEffort};
 pub(crate) use url::CatalogUrl;
@@ -115,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) ranges: Ranges,
     /// Rule for indexed tracks that have no rule; `None` if none exists.
     pub(crate) rule: Option<Rule>,
+    /// Proxies in the environment, which are used only if `network.proxy` selects them.
+    environment_proxies: EnvironmentProxies,
     /// The combined settings before the check. The settings of the service are created from these when they are needed.
     layer: Layer,
 }
@@ -242,6 +246,7 @@ impl Layer {
                 pitch_cents: checked.pitch_range(),
             },
             rule: self.rule.clone(),
+            environment_proxies: environment::proxies(variables),
             // The settings of the service are checked only when they are needed, so that an invalid sink does not
             // affect `identify`.
             layer: self,

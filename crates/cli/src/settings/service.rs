@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
 use refrain_service::settings::{
-    EmfSettings, FilesSettings, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
+    EmfSettings, FilesSettings, FixedStream, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
     ServiceSettings, StreamsSettings,
 };
+use refrain_net::RequestHeaders;
 use refrain_stream::hls::HlsSettings;
 
 use super::declare::{Checked, Declared};
@@ -16,8 +17,9 @@ use super::layer::Layer;
 use super::secret::secret;
 #[cfg(feature = "aws")]
 use super::tables::AwsTable;
-use super::tables::{EventSetting, QueuesTable, Role, ServiceTable};
+use super::tables::{EventSetting, QueuesTable, Role, ServiceTable, StreamTable};
 use super::{LogSettings, Settings};
+use crate::request_headers;
 
 /// Bytes per gigabyte (GB), the unit of sizes in settings.
 const BYTES_PER_GB: f64 = 1e9;
@@ -51,6 +53,7 @@ impl Settings {
                 max_pause: seconds(outbox.longest_pause_seconds()),
                 give_up: Duration::from_secs(SECONDS_PER_HOUR * u64::from(outbox.give_up_hours())),
                 parallel: outbox.parallel() as usize,
+                http: self.http_client()?,
             },
             retention: RetentionSettings {
                 detections: days(keep.detections_days()),
@@ -116,6 +119,7 @@ impl Settings {
                 threads: Some(self.jobs),
                 live,
                 source: SourceSettings { hls, ..SourceSettings::default() },
+                http: self.http_client()?,
                 ..MonitorSettings::default()
             },
             events: monitor.events().into_iter().map(kind).collect(),
@@ -187,17 +191,32 @@ fn medialive(layer: &Layer) -> Result<std::collections::BTreeMap<String, String>
     layer.medialive.channels.iter().map(channel).collect()
 }
 
-fn fixed(layer: &Layer) -> Result<Vec<(String, String)>> {
-    let mut fixed: Vec<(String, String)> = Vec::new();
+fn fixed(layer: &Layer) -> Result<Vec<FixedStream>> {
+    let mut fixed: Vec<FixedStream> = Vec::new();
     for stream in &layer.streams {
         check_id(&stream.id)?;
         check_url(&stream.url.0).with_context(|| format!("stream {:?}", stream.id))?;
-        if fixed.iter().any(|(id, _)| *id == stream.id) {
+        if fixed.iter().any(|known| known.id == stream.id) {
             bail!("two entries of [[streams]] have the id {:?}; use different ids", stream.id);
         }
-        fixed.push((stream.id.clone(), stream.url.0.clone()));
+        let headers = stream_headers(stream).with_context(|| format!("stream {:?}", stream.id))?;
+        fixed.push(FixedStream { id: stream.id.clone(), url: stream.url.0.clone(), headers });
     }
     Ok(fixed)
+}
+
+/// Returns the request headers of a stream in the settings. Headers of the settings file replace those of the variable,
+/// and these replace those of the file of headers.
+fn stream_headers(stream: &StreamTable) -> Result<RequestHeaders> {
+    let mut headers = RequestHeaders::default();
+    if let Some(path) = &stream.headers_file {
+        request_headers::push_file(&mut headers, path)?;
+    }
+    if let Some(variable) = &stream.headers_variable {
+        request_headers::push_variable(&mut headers, variable)?;
+    }
+    headers.extend(&stream.headers)?;
+    Ok(headers)
 }
 
 /// Returns an error if the ID of a stream is empty or too long.

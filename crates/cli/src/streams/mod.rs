@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter, worker_name};
 use refrain_service::sessions::{EndCode, EndReason};
-use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
+use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED, header_names, stored_headers};
 use serde::Serialize;
 
 use crate::args::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
@@ -51,6 +51,7 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
     let new = NewStream {
         id: args.id.clone(),
         url: args.url.clone(),
+        headers: stored_headers(&args.headers.headers()?),
         origin: ORIGIN_API.to_owned(),
         session: None,
         started_at: now()?,
@@ -58,11 +59,11 @@ fn add(args: &AddStreamArgs, context: &CommandContext, output: &Output) -> Resul
     match context.wait(context.catalog().journal().start_stream(&new))? {
         StartOutcome::Started(_) => output.line(&format!("stream {:?} added", args.id))?,
         // Adding the same stream again is not an error, so that scripts can run the command at every start.
-        StartOutcome::Known(known) if known.url == args.url => {
+        StartOutcome::Known(known) if known.url == new.url && known.headers == new.headers => {
             output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
         }
         StartOutcome::Known(known) => bail!(
-            "stream {:?} is {} already with another URL; stop it first, or choose another id",
+            "stream {:?} is {} already with another URL or other headers; stop it first, or choose another id",
             args.id,
             known.state.as_str()
         ),
@@ -144,6 +145,9 @@ struct StreamListRow<'a> {
     /// whichever number is higher.
     deaths: u32,
     quarantined: bool,
+    /// Names of the request headers. Their values can be secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    header_names: Vec<String>,
 }
 
 impl<'a> StreamListRow<'a> {
@@ -162,6 +166,7 @@ impl<'a> StreamListRow<'a> {
             attempts: stream.attempts,
             deaths: stream.max_deaths(),
             quarantined: stream.is_quarantined(),
+            header_names: header_names(stream),
         }
     }
 }

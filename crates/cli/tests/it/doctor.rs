@@ -19,7 +19,7 @@ fn healthy_catalogs_pass_all_checks() {
         ("version", concat!("refrain ", env!("CARGO_PKG_VERSION"))),
         ("settings", "no file"),
         ("catalogue", "/catalog.db"),
-        ("schema version", "8"),
+        ("schema version", "9"),
         ("near-duplicates", "every track was compared with the earlier ones"),
         ("journal mode", "wal"),
         ("may write tracks", "yes"),

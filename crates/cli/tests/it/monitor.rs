@@ -60,6 +60,27 @@ async fn live_stream_gives_start_and_final_files_of_each_song() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stream_that_requires_headers_and_a_cookie_is_followed() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(stage.clips.len() as u64);
+    live.change(|options| options.end = true);
+    stage.origin.add_header("/live/index.m3u8", "set-cookie", "session=1; Path=/");
+    stage.origin.require_header("/live/seg*", "cookie", "session=1");
+    stage.origin.require_header("/live/*", "authorization", "Bearer hush");
+    stage.origin.require_header("/live/*", "referer", "https://player.example/");
+    let secrets = stage.sandbox.file("headers", "# token of the provider\nAuthorization: Bearer hush\n");
+    let headers = ["--header", "Referer: https://player.example/", "--header-file", secrets.to_str().unwrap()];
+    let running = stage.monitor(&[&[&url, "--id", "x", "--json", "--verbose"], &headers[..]].concat());
+    let output = running.end().expect(0);
+    assert_eq!(output.stdout.lines().count(), 4, "{output:?}");
+    assert!(!output.stderr.contains("hush"), "{}", output.stderr);
+    let refused = stage.monitor(&[&["input.wav"][..], &headers].concat()).end().expect(2);
+    assert!(refused.stderr.contains("input.wav") || refused.stderr.contains("remove --header"), "{refused:?}");
+    let invalid = stage.monitor(&[&url, "--header", "hush"]).end().expect(2);
+    assert!(invalid.stderr.contains("'Name: value'") && !invalid.stderr.contains("hush"), "{invalid:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_writes_pending_finals_and_exits_successfully() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);

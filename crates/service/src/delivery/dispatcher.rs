@@ -57,7 +57,7 @@ impl OutboxDispatcher {
         lines: SharedLineWriter,
     ) -> Result<Self, SinkConfigError> {
         let waker = Waker::default();
-        let context = SinkContext { cloud, lines };
+        let context = SinkContext { cloud, http: &settings.http, lines };
         let policy = DeliveryPolicy {
             parallel: settings.parallel.max(1),
             max_pause: settings.max_pause,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use refrain_monitor::EventKind;
 use refrain_monitor::MonitorSettings;
+use refrain_net::{HttpSettings, RequestHeaders};
 
 /// Roles of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +72,19 @@ pub struct StreamsSettings {
     pub calls_per_second: f64,
     /// URLs to follow while a MediaLive channel runs, by the ARN of the channel.
     pub medialive: BTreeMap<String, String>,
-    /// Id and URL of streams that are always followed.
-    pub fixed: Vec<(String, String)>,
+    /// Streams that are always followed.
+    pub fixed: Vec<FixedStream>,
+}
+
+/// A stream that is always followed.
+#[derive(Debug, Clone)]
+pub struct FixedStream {
+    /// Id of the stream.
+    pub id: String,
+    /// URL of the stream.
+    pub url: String,
+    /// Headers of the requests to the origin of the URL.
+    pub headers: RequestHeaders,
 }
 
 /// A text that is never shown in messages.
@@ -208,6 +220,8 @@ pub struct OutboxSettings {
     pub give_up: Duration,
     /// Maximum number of concurrent deliveries to each sink.
     pub parallel: usize,
+    /// Settings of the HTTP clients of webhooks.
+    pub http: HttpSettings,
 }
 
 /// Retention times of rows in the database; `None`: never deleted.

@@ -95,6 +95,7 @@ impl PlatformEventHandler {
         let new = |started_at| NewStream {
             id: channel.to_owned(),
             url: url.clone(),
+            headers: None,
             origin: ORIGIN_MEDIALIVE.to_owned(),
             session: None,
             started_at,
@@ -173,6 +174,7 @@ pub(super) async fn start(
     let new = NewStream {
         id: channel.to_owned(),
         url: now.playback_url.unwrap_or_default(),
+        headers: None,
         origin: ORIGIN_IVS.to_owned(),
         session: Some(now.stream_id),
         started_at: now.started_at.unwrap_or(at),
@@ -208,6 +210,7 @@ pub(super) async fn end(
             let ended_session = NewStream {
                 id: channel.to_owned(),
                 url: String::new(),
+                headers: None,
                 origin: ORIGIN_IVS.to_owned(),
                 session: Some(session.to_owned()),
                 started_at: at,

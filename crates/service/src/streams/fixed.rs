@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, NewStream, StreamFilter};
+use refrain_catalog::{CatalogError, NewStream, Stream, StreamFilter, StreamHeaders};
 use refrain_net::Backoff;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::ORIGIN_FIXED;
 use super::events::log_start;
+use super::headers::stored_headers;
 use super::shared::StreamsContext;
 use crate::sessions::{EndCode, EndReason};
+use crate::settings::FixedStream;
 
 /// Minimum and maximum pause before a write to the database is repeated. The worker claims no streams before the first
 /// success. At twice the maximum, it starts up to a minute after the database is available again.
@@ -39,7 +41,7 @@ pub(super) async fn sync_until_stored(shared: &StreamsContext, stop: &Cancellati
 
 async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError> {
     let journal = shared.journal();
-    let wanted: BTreeSet<&str> = shared.settings.fixed.iter().map(|(id, _)| id.as_str()).collect();
+    let wanted: BTreeSet<&str> = shared.settings.fixed.iter().map(|stream| stream.id.as_str()).collect();
     let filter = StreamFilter { origin: Some(ORIGIN_FIXED.to_owned()), ..StreamFilter::default() };
     let mut after: Option<String> = None;
     loop {
@@ -53,17 +55,20 @@ async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError>
             None => break,
         }
     }
-    for (id, url) in &shared.settings.fixed {
-        start(shared, id, url).await?;
+    for stream in &shared.settings.fixed {
+        start(shared, stream).await?;
     }
     Ok(())
 }
 
-/// Starts a stream. If the stream is followed with another URL, its old session is ended first.
-async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), CatalogError> {
-    let journal = shared.journal();
+/// Starts a stream. If the stream is followed with another URL or other headers, its old session is ended first.
+async fn start(
+    shared: &StreamsContext,
+    FixedStream { id, url, headers }: &FixedStream,
+) -> Result<(), CatalogError> {
+    let (journal, headers) = (shared.journal(), stored_headers(headers));
     let known = journal.stream(id).await?;
-    if known.as_ref().is_some_and(|row| row.is_quarantined() && row.url == url) {
+    if known.as_ref().is_some_and(|row| row.is_quarantined() && row.url == *url) {
         // Only a person or another URL may start a quarantined stream again, not a restart of the process.
         tracing::error!(
             stream = id,
@@ -72,7 +77,7 @@ async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), Catal
         return Ok(());
     }
     let mut started_at = shared.now();
-    if let Some(row) = known.filter(|row| row.ended_at.is_none() && row.url != url) {
+    if let Some(row) = known.filter(|row| is_followed_otherwise(row, url, headers.as_ref())) {
         if row.origin != ORIGIN_FIXED {
             tracing::warn!(
                 stream = id,
@@ -88,10 +93,16 @@ async fn start(shared: &StreamsContext, id: &str, url: &str) -> Result<(), Catal
     let new = NewStream {
         id: id.to_owned(),
         url: url.to_owned(),
+        headers,
         origin: ORIGIN_FIXED.to_owned(),
         session: None,
         started_at,
     };
     log_start(&journal.start_stream(&new).await?);
     Ok(())
+}
+
+/// Returns true if the stream in `row` has not ended, and is followed with another URL or with other headers.
+fn is_followed_otherwise(row: &Stream, url: &str, headers: Option<&StreamHeaders>) -> bool {
+    row.ended_at.is_none() && (row.url != url || row.headers.as_ref() != headers)
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::anchor;
+use super::headers::request_headers;
 use super::health::HealthTracker;
 use super::opened::{OpenedStream, StreamSignal};
 use super::platform::{EndAction, end_action, input_of};
@@ -131,7 +132,8 @@ impl LiveSource {
         let input = input_of(&self.shared, &self.stream);
         let clock_anchor = self.stream.clock_anchor.as_deref().and_then(anchor::read);
         let id = stream_asset_id(&self.stream).to_owned();
-        let spec = StreamSpec { id, input, start: self.start, clock_anchor };
+        let headers = request_headers(&self.stream);
+        let spec = StreamSpec { id, input, start: self.start, clock_anchor, headers };
         let airings = std::mem::take(&mut self.airings);
         let (key, orders) = (self.stream.key(), self.orders.clone());
         self.opened = Some(OpenedStream::new(&self.shared, key, spec, airings, orders));

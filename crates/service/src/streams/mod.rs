@@ -16,6 +16,7 @@ mod buffer;
 mod event;
 mod events;
 mod fixed;
+mod headers;
 mod health;
 mod host;
 mod live_source;
@@ -47,6 +48,7 @@ use refrain_monitor::{Monitor, StreamStatus};
 
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
 pub use events::PlatformEventHandler;
+pub use headers::{header_names, stored_headers};
 pub use shared::stream_asset_id;
 pub use token::{Signer, SigningKeyError};
 

@@ -10,13 +10,15 @@ use refrain_catalog::{
     OutboxFilter, OutboxMessage, StoredDetection, Stream,
 };
 use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
-use refrain_net::{HttpSettings, TransferLimits};
+use refrain_net::{HttpSettings, RequestHeaders, TransferLimits};
 use refrain_service::clock::SystemClock;
 use refrain_service::cloud::Channels;
 use refrain_service::counters::Counters;
 use refrain_service::delivery::OutboxPlanner;
 use refrain_service::instance::Instance;
-use refrain_service::settings::{DetectionOrigin, SinkFormat, SinkKind, SinkSettings, StreamsSettings};
+use refrain_service::settings::{
+    DetectionOrigin, FixedStream, SinkFormat, SinkKind, SinkSettings, StreamsSettings,
+};
 use refrain_service::streams::{Streams, StreamsParts};
 use refrain_stream::hls::HlsSettings;
 use tokio::task::JoinHandle;
@@ -130,6 +132,13 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
     }
 }
 
+/// Returns a stream of the settings with request headers, one per line.
+pub(crate) fn fixed_stream(id: &str, url: &str, lines: &str) -> FixedStream {
+    let mut headers = RequestHeaders::default();
+    headers.push_lines(lines).unwrap();
+    FixedStream { id: id.to_owned(), url: url.to_owned(), headers }
+}
+
 /// Opens a catalog and adds the two songs.
 pub(crate) async fn catalog(url: &str) -> Arc<dyn Catalog> {
     with_songs(refrain_catalog::open(url).await.unwrap()).await
@@ -164,6 +173,7 @@ pub(crate) async fn add(catalog: &Arc<dyn Catalog>, id: &str, url: &str) {
     let new = NewStream {
         id: id.to_owned(),
         url: url.to_owned(),
+        headers: None,
         origin: "api".to_owned(),
         session: None,
         started_at: 1000,

@@ -24,12 +24,12 @@ impl StreamRegistry for PostgresCatalog {
         }
         let sql = with_streams!(
             "INSERT INTO refrain.streams AS known \
-             (id, url, origin, session, state, created_at, started_at, updated_at) \
-             SELECT $1, $2, $3, $4, 'starting', $5, $5, $5 \
+             (id, url, headers, origin, session, state, created_at, started_at, updated_at) \
+             SELECT $1, $2, $6, $3, $4, 'starting', $5, $5, $5 \
              WHERE NOT EXISTS (SELECT 1 FROM refrain.ended_sessions WHERE stream = $1 AND session = $4) \
              OR NOT EXISTS (SELECT 1 FROM refrain.streams WHERE id = $1) \
-             ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             ON CONFLICT (id) DO UPDATE SET url = excluded.url, headers = excluded.headers, \
+             origin = excluded.origin, session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
              clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
@@ -45,6 +45,7 @@ impl StreamRegistry for PostgresCatalog {
                 .bind(text(&new.origin))
                 .bind(new.session.as_deref().map(text))
                 .bind(clamp_time(new.started_at))
+                .bind(new.headers.as_ref().map(|headers| text(headers.expose())))
         };
         let rows = self.execute_retried(sql, bind).await?;
         if let Some(stream) = self.read_streams(&rows)?.pop() {

@@ -23,12 +23,12 @@ impl StreamRegistry for SqliteCatalog {
         }
         let mut transaction = self.begin().await?;
         let started = sqlx::query(with_streams!(
-            "INSERT INTO streams (id, url, origin, session, state, created_at, started_at, updated_at) \
-             SELECT ?1, ?2, ?3, ?4, 'starting', ?5, ?5, ?5 \
+            "INSERT INTO streams (id, url, headers, origin, session, state, created_at, started_at, updated_at) \
+             SELECT ?1, ?2, ?6, ?3, ?4, 'starting', ?5, ?5, ?5 \
              WHERE NOT EXISTS (SELECT 1 FROM ended_sessions WHERE stream = ?1 AND session = ?4) \
              OR NOT EXISTS (SELECT 1 FROM streams WHERE id = ?1) \
-             ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             ON CONFLICT (id) DO UPDATE SET url = excluded.url, headers = excluded.headers, \
+             origin = excluded.origin, session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
              clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
@@ -42,6 +42,7 @@ impl StreamRegistry for SqliteCatalog {
         .bind(text(&new.origin))
         .bind(new.session.as_deref().map(text))
         .bind(clamp_time(new.started_at))
+        .bind(new.headers.as_ref().map(|headers| text(headers.expose())))
         .fetch_all(&mut *transaction)
         .await;
         // No row means that the conflict clause rejected the start. Nothing was written in this case, so the

@@ -56,7 +56,8 @@ macro_rules! contract_suite {
                 concurrent_replacements_and_removals_stay_consistent,
                 readers_see_complete_tracks_during_writes,
                 a_dropped_call_takes_effect_completely_or_not_at_all;
-            streams: a_start_reported_twice_is_one_stream, a_late_start_of_an_earlier_session_is_ignored,
+            streams: a_start_reported_twice_is_one_stream, headers_are_replaced_by_the_next_start,
+                a_late_start_of_an_earlier_session_is_ignored,
                 a_session_without_a_name_starts_again_after_its_end, an_end_applies_to_one_session_only,
                 streams_are_listed_in_pages, concurrent_reports_of_the_same_starts_agree;
             leases: streams_are_claimed_oldest_first_up_to_the_limit, archives_are_claimed_separately,

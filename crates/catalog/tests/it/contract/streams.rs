@@ -1,6 +1,8 @@
 //! Streams: start, end and lists.
 
-use refrain_catalog::{CatalogError, Journal, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
+use refrain_catalog::{
+    CatalogError, Journal, NewStream, StartOutcome, Stream, StreamFilter, StreamHeaders, StreamState,
+};
 
 use super::leases::{HOUR, claimed, renewed};
 use super::*;
@@ -9,6 +11,7 @@ pub(crate) fn new_stream(id: &str, session: Option<&str>, started_at: i64) -> Ne
     NewStream {
         id: id.into(),
         url: format!("https://example.org/{id}.m3u8"),
+        headers: None,
         origin: "test".into(),
         session: session.map(Into::into),
         started_at,
@@ -37,6 +40,7 @@ pub(crate) async fn a_start_reported_twice_is_one_stream(storage: &dyn TestStora
     let expected = Stream {
         id: "a".into(),
         url: new.url.clone(),
+        headers: None,
         origin: "test".into(),
         session: Some("s1".into()),
         state: StreamState::Starting,
@@ -92,6 +96,21 @@ pub(crate) async fn a_session_without_a_name_starts_again_after_its_end(storage:
     assert_eq!((over.ended_at, over.updated_at), (Some(3000), 3000));
     let again = started(journal, &at(3001)).await;
     assert_eq!((again.state, again.ended_at, again.created_at), (StreamState::Starting, None, 1000));
+}
+
+pub(crate) async fn headers_are_replaced_by_the_next_start(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
+    let journal = catalog.journal();
+    let headers = Some(StreamHeaders::new(r#"{"authorization":"secret"}"#.into()));
+    let new = NewStream { headers: headers.clone(), ..new_stream("a", None, 1000) };
+    let stream = started(journal, &new).await;
+    assert_eq!(stream.headers, headers);
+    assert!(!format!("{stream:?} {new:?}").contains("secret"));
+    let without = NewStream { started_at: 3000, ..new_stream("a", None, 1000) };
+    assert_eq!(known(journal, &without).await.headers, headers);
+    assert!(journal.end_stream("a", None, None, 2000).await.unwrap());
+    assert_eq!(started(journal, &without).await.headers, None);
+    assert_eq!(storage.open().await.journal().stream("a").await.unwrap().unwrap().headers, None);
 }
 
 pub(crate) async fn an_end_applies_to_one_session_only(storage: &dyn TestStorage) {

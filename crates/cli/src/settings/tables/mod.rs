@@ -3,6 +3,7 @@
 
 mod aws;
 mod database;
+mod network;
 mod service;
 mod sinks;
 mod streams;
@@ -10,6 +11,7 @@ mod words;
 
 pub(crate) use aws::{AwsTable, BucketTable, QueuesTable};
 pub(crate) use database::DatabaseTable;
+pub(crate) use network::NetworkTable;
 pub(crate) use service::{HttpTable, KeepTable, LogTable, MetricsTable, OutboxTable, ServiceTable};
 pub(crate) use sinks::SinkTable;
 pub(crate) use streams::{IvsTable, MediaLiveTable, MonitorTable, StreamTable};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use refrain_net::RequestHeaders;
 use serde::Deserialize;
 
 use super::words::{EventSetting, SecretText};
@@ -77,9 +78,22 @@ impl Fallback for MediaLiveTable {
 pub(crate) struct StreamTable {
     pub(crate) id: String,
     pub(crate) url: SecretText,
+    /// Headers of the requests to the origin of the URL.
+    #[serde(default)]
+    pub(crate) headers: RequestHeaders,
+    /// File with further headers, a line for each.
+    #[serde(default)]
+    pub(crate) headers_file: Option<PathBuf>,
+    /// Name of an environment variable with further headers, a line for each.
+    #[serde(default)]
+    pub(crate) headers_variable: Option<String>,
 }
 
 impl StreamTable {
-    /// Names of all keys of an entry. All of them are required.
-    pub(crate) const KEYS: &'static [&'static str] = &["id", "url"];
+    /// Names of all keys of an entry.
+    pub(crate) const KEYS: &'static [&'static str] =
+        &["id", "url", "headers", "headers_file", "headers_variable"];
+
+    /// Names of the keys that each entry must have.
+    pub(crate) const REQUIRED_KEYS: &'static [&'static str] = &["id", "url"];
 }

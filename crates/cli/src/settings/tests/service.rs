@@ -107,6 +107,36 @@ fn variables_create_sinks_and_override_those_of_the_file() {
 }
 
 #[test]
+fn headers_of_the_settings_replace_those_of_the_file() {
+    let headers = file("Referer: file\nAuthorization: Bearer hush\n");
+    let text = format!(
+        "[[streams]]\nid = 'a'\nurl = 'http://x'\nheaders = {{ referer = 'own', Cookie = ['a=1', 'b=2'] }}\n\
+         headers_file = '{}'\n",
+        headers.path().display()
+    );
+    let service = read(&text, &[]).unwrap();
+    let stream = &service.streams.fixed[0];
+    assert_eq!(stream.headers.names(), ["authorization", "cookie", "referer"]);
+    let stored = refrain_service::streams::stored_headers(&stream.headers).unwrap();
+    let expected = r#"{"authorization":"Bearer hush","cookie":["a=1","b=2"],"referer":"own"}"#;
+    assert_eq!(stored.expose(), expected);
+    assert!(!format!("{stream:?}").contains("hush"));
+}
+
+#[test]
+fn proxies_of_the_environment_need_the_setting() {
+    let variables = [("https_proxy", "http://u:hush@p:1"), ("HTTP_PROXY", "q:2"), ("NO_PROXY", "localhost")];
+    let proxy = |text: &str| read(text, &variables).unwrap().outbox.http.proxy;
+    assert_eq!(proxy(""), None);
+    let found = proxy("[network]\nproxy = 'environment'\n").unwrap();
+    let urls = [&found.http, &found.https].map(|url| url.as_ref().unwrap().as_str());
+    assert_eq!((urls, found.no_proxy.as_str()), (["http://q:2/", "http://u:hush@p:1/"], "localhost"));
+    assert!(!format!("{found:?}").contains("hush"));
+    let named = proxy("[network]\nproxy = 'r:3'\nno_proxy = 'x'\n").unwrap();
+    assert_eq!((named.http.unwrap().as_str(), named.no_proxy.as_str()), ("http://r:3/", "x"));
+}
+
+#[test]
 fn errors_name_the_setting() {
     let secret = file("x\n");
     let key = format!("[ivs]\nprivate_key_file = '{}'\n", secret.path().display());
@@ -132,6 +162,23 @@ fn errors_name_the_setting() {
             &[],
             "stream \"a\": the URL of the stream has an unsupported scheme",
         ),
+        (
+            "[[streams]]\nid = 'a'\nurl = 'http://x'\nheaders = { Host = 'hush' }\n",
+            &[],
+            "request header host is set by the HTTP client",
+        ),
+        (
+            "[[streams]]\nid = 'a'\nurl = 'http://x'\nheaders_variable = 'NO_SUCH_VARIABLE'\n",
+            &[],
+            "stream \"a\": cannot read request headers from the environment variable NO_SUCH_VARIABLE",
+        ),
+        ("[network]\nproxy = 'ftp://hush'\n", &[], "network.proxy is not the URL of an HTTP proxy"),
+        (
+            "[network]\nproxy = 'environment'\n",
+            &[("HTTPS_PROXY", "socks5://hush")],
+            "HTTPS_PROXY is not the URL of an HTTP proxy",
+        ),
+        ("[network]\nca_file = '/no/such/file'\n", &[], "network.ca_file: cannot read /no/such/file"),
         ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
         ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nkey = '{hour}'\n", &[], "sink \"s3\": key: "),
         ("[[sinks]]\nkind = 's3'\n", &[], "sink \"s3\": bucket is missing"),

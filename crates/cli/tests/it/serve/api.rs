@@ -26,6 +26,22 @@ fn streams_are_added_listed_and_stopped() {
         .command(&["streams", "add", "x", "ftp://hush"])
         .expect(2)
         .stderr_contains("use http, https or udp");
+    let body = r#"{"id":"h","url":"http://127.0.0.1:1/h.m3u8","headers":{"Authorization":"Bearer hush","Cookie":["a=hush"]}}"#;
+    let with_headers = service.post("/v1/streams", body);
+    assert_eq!(with_headers.json()["stream"]["header_names"], json!(["authorization", "cookie"]));
+    assert_eq!(service.post("/v1/streams", body).status, 200);
+    assert_eq!(service.post("/v1/streams", &body.replace("a=hush", "a=other")).status, 409);
+    let invalid = service.post("/v1/streams", &body.replace("Authorization", "Host"));
+    assert!(invalid.status == 422 && !format!("{invalid:?}").contains("hush"), "{invalid:?}");
+    assert_eq!(service.request("DELETE", "/v1/streams/h", &[], "").status, 204);
+    std::fs::write(sandbox.path("headers"), "# comment\nX-Key: hush\n").unwrap();
+    let file = sandbox.path("headers");
+    let add = ["streams", "add", "third", "http://127.0.0.1:1/x", "--header", "Referer: r", "--header-file"];
+    service.command(&[&add[..], &[file.to_str().unwrap()]].concat()).expect(0);
+    let listed = service.command(&["streams", "list", "--json"]).expect(0);
+    assert!(listed.stdout.contains(r#""header_names":["referer","x-key"]"#), "{listed:#?}");
+    assert!(!listed.stdout.contains("hush"));
+    service.command(&["streams", "stop", "third"]).expect(0);
     let list = service.get("/v1/streams");
     let ids: Vec<_> = list.json()["streams"].as_array().unwrap().iter().map(|s| s["id"].clone()).collect();
     assert_eq!(ids, ["a/b c", "second"]);
@@ -39,11 +55,11 @@ fn streams_are_added_listed_and_stopped() {
     assert_eq!(service.request("DELETE", "/v1/streams/a%2Fb%20c", &[], "").status, 204);
     assert_eq!(service.get("/v1/streams/a%2Fb%20c").json()["stream"]["state"], "ended");
     assert_eq!(service.get("/v1/streams").json()["streams"].as_array().unwrap().len(), 1);
-    assert_eq!(service.get("/v1/streams?all=true").json()["streams"].as_array().unwrap().len(), 2);
+    assert_eq!(service.get("/v1/streams?all=true").json()["streams"].as_array().unwrap().len(), 4);
     service.command(&["streams", "stop", "second"]).expect(0);
-    service.command(&["streams", "stop", "third"]).expect(2).stderr_contains("stream \"third\" not found");
+    service.command(&["streams", "stop", "none"]).expect(2).stderr_contains("stream \"none\" not found");
     let listed = service.command(&["streams", "list", "--all", "--json"]).expect(0);
-    assert_eq!(listed.stdout.lines().count(), 2);
+    assert_eq!(listed.stdout.lines().count(), 4);
     assert!(listed.stdout.contains("\"reason\":\"stopped by hand\""), "{listed:#?}");
     service.end().expect(0);
 }

@@ -71,6 +71,7 @@ pub(super) trait Sink: Send + Sync {
 /// Dependencies from which sinks are created.
 pub(super) struct SinkContext<'a> {
     pub(super) cloud: &'a CloudServices,
+    pub(super) http: &'a HttpSettings,
     pub(super) lines: SharedLineWriter,
 }
 
@@ -90,7 +91,7 @@ impl SinkContext<'_> {
             SinkKind::Webhook { url, secret, timeout, allow_private } => {
                 // Each webhook has its own client: the timeout of the connection is a setting of the client, and a slow
                 // receiver cannot use up the connections of others.
-                let settings = HttpSettings { connect_timeout: *timeout, ..HttpSettings::default() };
+                let settings = HttpSettings { connect_timeout: *timeout, ..self.http.clone() };
                 let client = HttpClient::new(settings)
                     .map_err(|source| SinkConfigError::Client { sink: name(), source })?;
                 let url =

@@ -87,6 +87,7 @@ impl Archive {
         let new = NewStream {
             id: id.clone(),
             url: object.to_string(),
+            headers: None,
             origin: ARCHIVE.to_owned(),
             session: None,
             started_at: at,

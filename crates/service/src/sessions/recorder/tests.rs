@@ -51,6 +51,7 @@ impl RecorderTest {
         let new = NewStream {
             id: "s".to_owned(),
             url: "http://x".to_owned(),
+            headers: None,
             origin: "api".to_owned(),
             session: None,
             started_at: 1,

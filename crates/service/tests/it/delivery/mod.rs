@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Local, TimeZone, Utc};
 use refrain_catalog::{Catalog, DeliveryStatus, DetectionId, NewOutboxMessage, OutboxFilter, OutboxMessage};
+use refrain_net::HttpSettings;
 use refrain_service::cloud::CloudServices;
 use refrain_service::counters::Counters;
 use refrain_service::delivery::{DetectionEvent, OutboxDispatcher, OutboxPlanner, SharedLineWriter, Waker};
@@ -149,7 +150,13 @@ impl Write for Written {
 /// Settings with short pauses.
 fn outbox(sinks: &[SinkSettings]) -> OutboxSettings {
     let max_pause = Duration::from_millis(20);
-    OutboxSettings { sinks: sinks.to_vec(), max_pause, give_up: Duration::from_secs(3600), parallel: 4 }
+    OutboxSettings {
+        sinks: sinks.to_vec(),
+        max_pause,
+        give_up: Duration::from_secs(3600),
+        parallel: 4,
+        http: HttpSettings::default(),
+    }
 }
 
 fn sink(name: &str, kind: SinkKind) -> SinkSettings {

@@ -10,7 +10,9 @@ use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use super::{LONG, Rows, session};
 use crate::events::{ARN, AT, end, start};
-use crate::process::{Process, add, detections, fast_settings, outbox, row, sqlite, until};
+use crate::process::{
+    Process, add, detections, fast_settings, fixed_stream, outbox, row, sqlite, until,
+};
 use crate::songs::{library, segments};
 
 /// Returns a stream whose playlist lists all segments.
@@ -93,7 +95,7 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     let live = live();
     let mut settings = fast_settings(10, LONG);
     settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
-    settings.fixed = vec![("radio".into(), origin.url("/radio/index.m3u8?token=secret"))];
+    settings.fixed = vec![fixed_stream("radio", &origin.url("/radio/index.m3u8?token=secret"), "")];
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     add(&catalog, "added", &origin.url("/none.m3u8?token=secret")).await;
@@ -111,6 +113,27 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     until("the row is live", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
         .await;
     assert_eq!(process.counters.streams_failed.get(), 1);
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_headers_are_sent_and_never_recorded() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let url = origin.live("/tv", &live);
+    origin.require_header("/tv/*", "authorization", "Bearer hush");
+    let mut settings = fast_settings(10, LONG);
+    settings.fixed = vec![fixed_stream("tv", &url, "Authorization: Bearer hush")];
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let process = Process::start(&catalog, "one", None, settings);
+    until("the row is live", || async {
+        row(&catalog, "tv").await.is_some_and(|row| row.state == StreamState::Live)
+    })
+    .await;
+    let row = row(&catalog, "tv").await.unwrap();
+    assert_eq!(refrain_service::streams::header_names(&row), ["authorization"]);
+    assert!(!format!("{row:?}").contains("hush"));
     process.stop().await;
 }
 

@@ -8,7 +8,7 @@ use refrain_service::settings::StreamsSettings;
 
 use super::{LONG, Rows, session};
 use crate::events::{ARN, AT, MEDIALIVE, end, ivs, medialive, start};
-use crate::process::{Process, fast_settings, row, rows, sqlite, until};
+use crate::process::{Process, fast_settings, fixed_stream, row, rows, sqlite, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicate_starts_create_one_session_and_only_its_own_end_ends_it() {
@@ -139,6 +139,7 @@ async fn reconciliation_corrects_rows_after_missing_events() {
     let known = |id: &str, at: i64| NewStream {
         id: id.into(),
         url: "https://host.example/m.m3u8".into(),
+        headers: None,
         origin: "ivs".into(),
         session: Some(format!("st-{id}")),
         started_at: at,
@@ -168,7 +169,7 @@ async fn streams_are_started_and_ended_when_the_settings_change() {
     let catalog = sqlite(folder.path()).await;
     let url = "http://127.0.0.1:1/x.mp3";
     let settings = |fixed: &[(&str, &str)]| StreamsSettings {
-        fixed: fixed.iter().map(|(id, url)| ((*id).to_owned(), (*url).to_owned())).collect(),
+        fixed: fixed.iter().map(|(id, url)| fixed_stream(id, url, "")).collect(),
         ..fast_settings(0, LONG)
     };
     let first = Process::start(&catalog, "one", None, settings(&[("a", url), ("b", url)]));
@@ -185,4 +186,11 @@ async fn streams_are_started_and_ended_when_the_settings_change() {
     until("its URL is new", || async { row(&catalog, "a").await.unwrap().url.ends_with("y.mp3") }).await;
     assert_eq!(row(&catalog, "a").await.unwrap().ended_at, None);
     third.stop().await;
+    // Other headers start a new session with them.
+    let session = row(&catalog, "a").await.unwrap().started_at;
+    let fixed = vec![fixed_stream("a", "http://127.0.0.1:1/y.mp3", "Referer: r")];
+    let fourth = Process::start(&catalog, "four", None, StreamsSettings { fixed, ..fast_settings(0, LONG) });
+    until("its headers are new", || async { row(&catalog, "a").await.unwrap().headers.is_some() }).await;
+    assert!(row(&catalog, "a").await.unwrap().started_at > session);
+    fourth.stop().await;
 }
