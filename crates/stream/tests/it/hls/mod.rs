@@ -4,6 +4,7 @@ mod access;
 mod faults;
 mod following;
 mod formats;
+mod network;
 mod nonconforming;
 mod part_splits;
 mod parts;
