@@ -26,8 +26,8 @@ pub use journal::{
     DetectionSource, Detections, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewOutboxMessage, NewStream,
     ObjectAttempts, ObjectVersion, Outbox, OutboxFilter, OutboxMessage, OutboxUpkeep, PageCursor,
     PruneCounts, RetentionLimits, SUSPECT_DEATHS, SessionKey, SessionRecords, SessionUpdate, SinkBacklog,
-    StartOutcome, StoredDetection, Stream, StreamFilter, StreamHealth, StreamLeases, StreamRegistry,
-    StreamHeaders, StreamReport, StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
+    StartOutcome, StoredDetection, Stream, StreamFilter, StreamHeaders, StreamHealth, StreamLeases,
+    StreamRegistry, StreamReport, StreamState, WAITING_AFTER_EXPIRY, new_owner, worker_name,
 };
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

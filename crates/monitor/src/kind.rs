@@ -25,10 +25,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// Returns [`HttpError`] if the request fails.
-pub(super) async fn kind_of(
-    request: HttpRequest<'_>,
-    client: &HttpClient,
-) -> Result<SourceKind, HttpError> {
+pub(super) async fn kind_of(request: HttpRequest<'_>, client: &HttpClient) -> Result<SourceKind, HttpError> {
     let path = request.url().path().to_ascii_lowercase();
     // No request is made, because the entry URL of such a stream may be valid only once.
     if path.ends_with(".m3u8") {

@@ -148,7 +148,9 @@ pub(super) async fn add(
     let (status, stream) = match outcome {
         StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
         // The same request twice succeeds, so that clients can retry after a lost response.
-        StartOutcome::Known(stream) if stream.url == new.url && stream.headers == new.headers => (StatusCode::OK, stream),
+        StartOutcome::Known(stream) if stream.url == new.url && stream.headers == new.headers => {
+            (StatusCode::OK, stream)
+        }
         StartOutcome::Known(stream) => {
             return Err(ApiError::Conflict(format!(
                 "stream {:?} is {} already with another URL or other headers; stop it first",

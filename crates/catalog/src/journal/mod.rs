@@ -28,7 +28,8 @@ pub use outbox::{AfterFailure, DeliveryStatus, NewOutboxMessage, Outbox, OutboxF
 pub use session::{DetectionRecord, SessionRecords, SessionUpdate, StreamReport};
 pub(crate) use stored::{clamp_time, milliseconds, name_fault, text};
 pub use stream::{
-    ARCHIVE, NewStream, SessionKey, StartOutcome, Stream, StreamFilter, StreamHeaders, StreamRegistry, StreamState,
+    ARCHIVE, NewStream, SessionKey, StartOutcome, Stream, StreamFilter, StreamHeaders, StreamRegistry,
+    StreamState,
 };
 
 /// The records of live monitoring, in the database of the catalog. The guarantees of [`crate::Catalog`] for

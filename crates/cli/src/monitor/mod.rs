@@ -99,7 +99,7 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
         folder: args.out.clone().map(|out| ResponseFolder::new(out, args.temp.clone())),
         kinds,
         event_format,
-        headers: headers(args)?,
+        headers: headers(args, settings)?,
         monitor: MonitorSettings {
             threads: Some(settings.jobs),
             live,
@@ -111,16 +111,20 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     })
 }
 
-/// Returns the request headers of the flags.
+/// Returns the request headers of the stream in the settings that has this URL, and those of the flags.
 ///
 /// # Errors
 /// If a header is invalid, or if the input is not requested with HTTP.
-fn headers(args: &MonitorArgs) -> Result<RequestHeaders> {
-    let headers = args.headers.headers()?;
+fn headers(args: &MonitorArgs, settings: &Settings) -> Result<RequestHeaders> {
+    let of_flags = args.headers.headers()?;
     let scheme = input::scheme(&args.input).map(str::to_ascii_lowercase);
-    if !headers.is_empty() && !matches!(scheme.as_deref(), Some("http" | "https")) {
-        bail!("request headers apply to http and https URLs only; remove --header, --header-file and --header-env");
+    if !of_flags.is_empty() && !matches!(scheme.as_deref(), Some("http" | "https")) {
+        bail!(
+            "request headers apply to http and https URLs only; remove --header, --header-file and --header-env"
+        );
     }
+    let mut headers = settings.headers_of(&args.input)?;
+    headers.extend(&of_flags)?;
     Ok(headers)
 }
 

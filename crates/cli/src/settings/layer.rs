@@ -11,8 +11,8 @@ use super::limit::Limit::{Any, AtMost, Between, Probability};
 use super::sinks::SinkVariables;
 use super::tables::{
     AwsTable, BucketTable, DatabaseTable, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable,
-    MetricsTable, MonitorTable, NetworkTable, OutboxTable, QueuesTable, SearchBackend, SearchEffort, ServiceTable,
-    SinkTable, StreamTable,
+    MetricsTable, MonitorTable, NetworkTable, OutboxTable, QueuesTable, SearchBackend, SearchEffort,
+    ServiceTable, SinkTable, StreamTable,
 };
 use super::url::CatalogUrl;
 

@@ -34,7 +34,9 @@ impl Settings {
             None => None,
             Some(path) => {
                 let bytes = read_limited(path, MAX_CERTIFICATES_BYTES, "use a file with certificates in PEM");
-                Some(bytes.with_context(|| format!("network.ca_file: cannot read {}", path.display()))?.into())
+                Some(
+                    bytes.with_context(|| format!("network.ca_file: cannot read {}", path.display()))?.into(),
+                )
             }
         };
         Ok(HttpSettings { proxy: self.proxies()?, certificates, ..HttpSettings::default() })

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
+use refrain_net::RequestHeaders;
 use refrain_service::settings::{
     EmfSettings, FilesSettings, FixedStream, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
     ServiceSettings, StreamsSettings,
 };
-use refrain_net::RequestHeaders;
 use refrain_stream::hls::HlsSettings;
 
 use super::declare::{Checked, Declared};
@@ -102,6 +102,14 @@ impl Settings {
     pub(crate) fn log(&self) -> Result<LogSettings> {
         let table = self.layer.log.checked()?;
         LogSettings::new(table.json(), &table.level())
+    }
+
+    /// Returns the request headers of the entry of `[[streams]]` with this URL; no headers if there is no such entry.
+    pub(crate) fn headers_of(&self, url: &str) -> Result<RequestHeaders> {
+        match self.layer.streams.iter().find(|stream| stream.url.0 == url) {
+            Some(stream) => stream_headers(stream).with_context(|| format!("stream {:?}", stream.id)),
+            None => Ok(RequestHeaders::default()),
+        }
     }
 
     fn streams(&self, service: &Checked<'_, ServiceTable>) -> Result<StreamsSettings> {

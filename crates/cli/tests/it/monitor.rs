@@ -69,13 +69,18 @@ async fn stream_that_requires_headers_and_a_cookie_is_followed() {
     stage.origin.require_header("/live/*", "authorization", "Bearer hush");
     stage.origin.require_header("/live/*", "referer", "https://player.example/");
     let secrets = stage.sandbox.file("headers", "# token of the provider\nAuthorization: Bearer hush\n");
-    let headers = ["--header", "Referer: https://player.example/", "--header-file", secrets.to_str().unwrap()];
-    let running = stage.monitor(&[&[&url, "--id", "x", "--json", "--verbose"], &headers[..]].concat());
+    let headers =
+        ["--header", "Referer: https://player.example/", "--header-file", secrets.to_str().unwrap()];
+    let running =
+        stage.monitor(&[&[url.as_str(), "--id", "x", "--json", "--verbose"][..], &headers[..]].concat());
     let output = running.end().expect(0);
     assert_eq!(output.stdout.lines().count(), 4, "{output:?}");
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);
-    let refused = stage.monitor(&[&["input.wav"][..], &headers].concat()).end().expect(2);
-    assert!(refused.stderr.contains("input.wav") || refused.stderr.contains("remove --header"), "{refused:?}");
+    let refused = stage.monitor(&[&["input.wav"][..], &headers[..]].concat()).end().expect(2);
+    assert!(
+        refused.stderr.contains("input.wav") || refused.stderr.contains("remove --header"),
+        "{refused:?}"
+    );
     let invalid = stage.monitor(&[&url, "--header", "hush"]).end().expect(2);
     assert!(invalid.stderr.contains("'Name: value'") && !invalid.stderr.contains("hush"), "{invalid:?}");
 }

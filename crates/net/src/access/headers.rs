@@ -68,7 +68,9 @@ pub enum InvalidHeader {
     #[error("request header {0} is set by the HTTP client; remove it")]
     Reserved(HeaderName),
     /// There are too many headers, or they are too long.
-    #[error("the request headers of the stream exceed {MAX_HEADERS} headers or {MAX_BYTES} bytes; remove some")]
+    #[error(
+        "the request headers of the stream exceed {MAX_HEADERS} headers or {MAX_BYTES} bytes; remove some"
+    )]
     TooLong,
 }
 

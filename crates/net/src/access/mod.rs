@@ -48,7 +48,11 @@ impl StreamAccess {
             if *name == header::SET_COOKIE {
                 jar.store(url, value, OffsetDateTime::now_utc());
             } else if *name == header::COOKIE {
-                state.own_cookies.extend(cookies::pairs(value));
+                for cookie in cookies::pairs(value) {
+                    // Of several values of a cookie, servers use an unspecified one.
+                    state.own_cookies.retain(|known| known.name != cookie.name);
+                    state.own_cookies.push(cookie);
+                }
             } else if let Some(value) = sensitive(value) {
                 state.headers.insert(name.clone(), value);
             }
@@ -58,7 +62,7 @@ impl StreamAccess {
     }
 
     /// Adds the headers and cookies for a request to `url` to `headers`.
-    pub(crate) fn add_to(&self, url: &Url, headers: &mut HeaderMap) {
+    pub(super) fn add_to(&self, url: &Url, headers: &mut HeaderMap) {
         let is_own = self.0.origin.as_ref() == Some(&url.origin());
         let mut cookies = self.jar().matching(url, OffsetDateTime::now_utc());
         if is_own {
@@ -71,15 +75,14 @@ impl StreamAccess {
         if cookies.is_empty() {
             return;
         }
-        let pairs: Vec<_> =
-            cookies.iter().map(|Cookie { name, value }| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = cookies.iter().map(|Cookie { name, value }| format!("{name}={value}")).collect();
         if let Some(value) = sensitive(&pairs.join("; ")) {
             headers.insert(header::COOKIE, value);
         }
     }
 
     /// Stores the cookies that a response from `url` sets.
-    pub(crate) fn store(&self, url: &Url, headers: &HeaderMap) {
+    pub(super) fn store(&self, url: &Url, headers: &HeaderMap) {
         let mut set = headers.get_all(header::SET_COOKIE).iter().peekable();
         // Most responses set no cookie, and do not need the lock.
         if set.peek().is_none() {

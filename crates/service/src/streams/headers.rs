@@ -50,10 +50,7 @@ mod tests {
         };
         let stored = of("Referer: a\nCookie: x=1\nCookie: y=2\nAuthorization: Bearer b");
         assert_eq!(stored, of("authorization: Bearer b\nCookie: x=1\nCookie: y=2\nreferer: a"));
-        assert_eq!(
-            stored.expose(),
-            r#"{"authorization":"Bearer b","cookie":["x=1","y=2"],"referer":"a"}"#
-        );
+        assert_eq!(stored.expose(), r#"{"authorization":"Bearer b","cookie":["x=1","y=2"],"referer":"a"}"#);
         assert_eq!(stored_headers(&RequestHeaders::default()), None);
     }
 }

@@ -53,8 +53,11 @@ fn documents_are_generated() {
 fn the_document_is_a_settings_file() {
     let text = document();
     // The files and variables of secrets do not exist on this machine.
-    let text: String =
-        text.lines().filter(|line| !line.contains("_file =") && !line.contains("_variable =")).map(|line| format!("{line}\n")).collect();
+    let text: String = text
+        .lines()
+        .filter(|line| !line.contains("_file =") && !line.contains("_variable ="))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let file = file(&text);
     let settings = resolve(&["--config", file.path().to_str().unwrap(), "demo"], &[]).unwrap();
     let service = settings.service(None).unwrap();

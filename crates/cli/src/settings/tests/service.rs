@@ -121,6 +121,10 @@ fn headers_of_the_settings_replace_those_of_the_file() {
     let expected = r#"{"authorization":"Bearer hush","cookie":["a=1","b=2"],"referer":"own"}"#;
     assert_eq!(stored.expose(), expected);
     assert!(!format!("{stream:?}").contains("hush"));
+    // `refrain monitor` and `identifyStream` use the headers of the entry with the same URL.
+    let settings = resolve(&["demo"], &[("REFRAIN_CONFIG_TOML", &text)]).unwrap();
+    assert_eq!(settings.headers_of("http://x").unwrap(), stream.headers);
+    assert!(settings.headers_of("http://x/other").unwrap().is_empty());
 }
 
 #[test]

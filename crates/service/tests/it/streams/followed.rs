@@ -10,9 +10,7 @@ use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use super::{LONG, Rows, session};
 use crate::events::{ARN, AT, end, start};
-use crate::process::{
-    Process, add, detections, fast_settings, fixed_stream, outbox, row, sqlite, until,
-};
+use crate::process::{Process, add, detections, fast_settings, fixed_stream, outbox, row, sqlite, until};
 use crate::songs::{library, segments};
 
 /// Returns a stream whose playlist lists all segments.

@@ -98,8 +98,9 @@ async fn headers_and_cookies_are_not_sent_to_another_origin() {
     // The other origin has the same host and another port. It is reached by a redirect, and by a URL in the playlist.
     own.fault("/redirected", Fault::Redirect(other.url("/target")), Times::Always);
     let direct = other.url("/direct");
-    let list =
-        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/redirected\n#EXTINF:2,\n{direct}\n#EXTINF:2,\n/own\n#EXT-X-ENDLIST\n");
+    let list = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/redirected\n#EXTINF:2,\n{direct}\n#EXTINF:2,\n/own\n#EXT-X-ENDLIST\n"
+    );
     own.put("/s.m3u8", list, "");
     own.put("/own", "good", "");
     other.put("/target", "good", "");

@@ -1,8 +1,8 @@
 //! Proxies and certificates of own authorities.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use refrain_net::{AddressPolicy, ClientError, HttpFailure, HttpRequest, ProxySettings, TransferLimits};
 use url::Url;
@@ -42,8 +42,9 @@ async fn proxy_receives_requests_for_names_that_only_it_can_resolve() {
     assert_eq!(body(&with_proxy(&proxy, ""), "http://10.0.0.1/x").await, Err(HttpFailure::Refused));
 }
 
-/// A server of files over TLS, which is stopped when the value is dropped.
-struct TlsServer(Child);
+/// A server of files over TLS, which is stopped when the value is dropped. Its output is kept open, because it ends when it
+/// cannot write.
+struct TlsServer(Child, BufReader<ChildStdout>);
 
 impl Drop for TlsServer {
     fn drop(&mut self) {
@@ -73,9 +74,11 @@ fn tls_server(folder: &Path) -> (TlsServer, u16) {
     }
     let arguments = "s_server -accept 127.0.0.1:0 -cert leaf.pem -key leaf.key -WWW";
     let mut server = openssl(folder, arguments).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok());
-    (TlsServer(server), port.unwrap())
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    let lines = stdout.by_ref().lines().map_while(Result::ok);
+    let address = lines.filter_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).next().unwrap();
+    let (_, port) = address.rsplit_once(':').unwrap();
+    (TlsServer(server, stdout), port.parse().unwrap())
 }
 
 #[tokio::test]
