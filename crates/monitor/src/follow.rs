@@ -171,8 +171,8 @@ async fn open(
     source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
-/// Detects the kind of stream that the URL of `request` has. Failed requests are repeated for `settings.hls.give_up_after`; the first
-/// failure and each change of the reason are logged as warnings.
+/// Detects the kind of stream that the URL of `request` has. Failed requests are repeated for
+/// `settings.hls.give_up_after`; the first failure and each change of the reason are logged as warnings.
 async fn detect_kind(
     stream: &Arc<MonitoredStream>,
     request: &HttpRequest<'_>,

@@ -55,7 +55,14 @@ fn headers(http_request: &HttpRequest<'_>, url: &Url) -> HeaderMap {
 
 fn target(url: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    location
+    let mut next = location
         .and_then(|location| url.join(location).ok())
-        .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))
+        .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))?;
+    // An absolute target in the same origin does not repeat the user and password of the URL.
+    if next.origin() == url.origin() && next.username().is_empty() && next.password().is_none() {
+        // Only URLs without a host cannot have a user. They have no origin in common with others.
+        let _ = next.set_username(url.username());
+        let _ = next.set_password(url.password());
+    }
+    Ok(next)
 }

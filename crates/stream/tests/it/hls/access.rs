@@ -45,6 +45,20 @@ async fn cookie_of_a_redirect_is_sent_to_its_target() {
 }
 
 #[tokio::test]
+async fn user_and_password_of_the_url_survive_a_redirect_within_the_origin() {
+    let (own, other) = (origin().await, origin().await);
+    own.put("/list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/moved\n#EXT-X-ENDLIST\n", "");
+    own.fault("/entry.m3u8", Fault::Redirect(own.url("/list.m3u8")), Times::Always);
+    own.fault("/moved", Fault::Redirect(other.url("/segment")), Times::Always);
+    // The text `user:password` in Base64.
+    own.require_header("/list.m3u8", "authorization", "Basic dXNlcjpwYXNzd29yZA==");
+    other.put("/segment", "good", "");
+    let mut source = open(&own.url("/entry.m3u8").replace("http://", "http://user:password@"));
+    assert_eq!(&segment(&mut source).await.bytes[..], b"good");
+    assert!(!other.requests()[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test]
 async fn renewed_cookie_replaces_the_older_one() {
     let origin = origin().await;
     let live = stream(3, LiveOptions::default());
