@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use budget::ByteBudget;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
@@ -105,7 +106,10 @@ fn build(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::Clie
 
 fn builder(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::ClientBuilder, ClientError> {
     let proxies = settings.proxy.as_ref().map(ProxySettings::names).unwrap_or_default();
+    // Deflate is decoded if a server sends it, but not requested: some servers send it without the zlib header.
+    let encodings = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
     let builder = reqwest::Client::builder()
+        .default_headers(encodings)
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)

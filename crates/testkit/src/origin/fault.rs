@@ -32,8 +32,8 @@ pub enum Fault {
     Late(Duration),
     /// Sends the whole resource with status 200, even if a range was requested.
     IgnoreRange,
-    /// Responds with 200, these bytes, and `Content-Encoding: gzip`.
-    Compressed(bytes::Bytes),
+    /// Responds with 200, these bytes, and this value of the header `Content-Encoding`.
+    Encoded(&'static str, bytes::Bytes),
     /// Responds with 200 and this body instead of the right one.
     Instead(bytes::Bytes),
 }

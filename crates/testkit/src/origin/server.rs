@@ -248,9 +248,9 @@ pub(super) async fn respond(
         Some(Fault::Huge(size)) => Ok(whole(huge(size), "application/vnd.apple.mpegurl")),
         Some(Fault::Empty) => Ok(whole(Bytes::new(), "application/octet-stream")),
         Some(Fault::Instead(bytes)) => Ok(whole(bytes, "application/octet-stream")),
-        Some(Fault::Compressed(bytes)) => {
+        Some(Fault::Encoded(encoding, bytes)) => {
             let mut response = whole(bytes, "application/vnd.apple.mpegurl");
-            set(&mut response, header::CONTENT_ENCODING, "gzip");
+            set(&mut response, header::CONTENT_ENCODING, encoding);
             Ok(response)
         }
         Some(Fault::Endless) => {

@@ -197,7 +197,7 @@ impl Fetcher {
             error = %fetch_error,
             "cannot fetch segment, delivering a gap in its place"
         );
-        if let FetchError::Http(error) = fetch_error {
+        if let FetchError::Http(error) | FetchError::KeyServer(error) = fetch_error {
             self.shared.count(|status| status.last_error = Some(error.into()));
         }
     }
@@ -211,8 +211,10 @@ impl Fetcher {
             Some(map) => Some(self.section(map).await?),
             None => None,
         };
+        // The key is fetched first: without it, each attempt would transfer the segment in vain.
+        let key = self.key_of(segment.encryption.as_deref()).await?;
         let bytes = self.resource(url, segment.range).await?;
-        let bytes = self.clear(bytes, segment.encryption.as_deref(), segment.number).await?;
+        let bytes = self.clear(bytes, key, segment.number).await?;
         Ok((bytes, init))
     }
 }

@@ -17,7 +17,10 @@ pub(super) enum FetchError {
     /// The response cannot be a segment.
     #[error("unusable response: {0}")]
     NotMedia(&'static str),
-    /// The key could not be fetched or is wrong, or the encryption method is not supported.
+    /// The server of the key is down or overloaded.
+    #[error("cannot fetch the key: {0}")]
+    KeyServer(HttpError),
+    /// The key does not exist or is wrong, or the encryption method is not supported.
     #[error("cannot decrypt: {0}")]
     Undecryptable(String),
 }
@@ -26,7 +29,7 @@ impl FetchError {
     pub(super) fn reason(&self) -> GapReason {
         match self {
             Self::Http(_) | Self::NotMedia(_) => GapReason::NotFetched,
-            Self::Undecryptable(_) => GapReason::Unreadable,
+            Self::KeyServer(_) | Self::Undecryptable(_) => GapReason::Unreadable,
         }
     }
 
@@ -35,6 +38,8 @@ impl FetchError {
         match self {
             // A retry does not change the size of a segment, and each attempt would transfer up to the limit again.
             Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
+            // A segment can be listed for longer than its key server is down.
+            Self::KeyServer(_) => true,
             Self::NotMedia(_) => tries < MAX_BAD_TRIES,
             Self::Undecryptable(_) => false,
         }

@@ -22,11 +22,29 @@ const MAX_KEY_BYTES: u64 = 4096;
 impl Fetcher {
     pub(super) async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, FetchError> {
         let fetch = async {
+            let key = self.key_of(map.encryption.as_deref()).await?;
             let bytes = self.resource(&map.url, map.range).await?;
-            let bytes = self.clear(bytes, map.encryption.as_deref(), 0).await?;
+            let bytes = self.clear(bytes, key, 0).await?;
             Ok(Arc::new(InitSection { bytes }))
         };
         self.sections.get(map, async { fetch.await.map_err(|fetch_error| (fetch_error, None)) }).await
+    }
+
+    /// Returns the key of a segment or initialization section; `None` for clear media.
+    pub(super) async fn key_of(
+        &self,
+        encryption: Option<&Encryption>,
+    ) -> Result<Option<MediaKey>, FetchError> {
+        match encryption {
+            None => Ok(None),
+            Some(Encryption::Unsupported(method)) => {
+                Err(FetchError::Undecryptable(format!("the encryption method {method} is not supported")))
+            }
+            Some(Encryption::Aes128 { key, iv }) => {
+                let key = self.keys.get(key, self.fetch_key(key)).await?;
+                Ok(Some(MediaKey { key, iv: *iv }))
+            }
+        }
     }
 
     /// Decrypts a segment or initialization section. `number` is the media sequence number, from which the IV follows if
@@ -34,27 +52,20 @@ impl Fetcher {
     pub(super) async fn clear(
         &self,
         bytes: Bytes,
-        encryption: Option<&Encryption>,
+        key: Option<MediaKey>,
         number: u64,
     ) -> Result<Bytes, FetchError> {
-        match encryption {
-            None => Ok(bytes),
-            Some(Encryption::Unsupported(method)) => {
-                Err(FetchError::Undecryptable(format!("the encryption method {method} is not supported")))
-            }
-            Some(Encryption::Aes128 { key, iv }) => {
-                let known = self.keys.get(key, self.key(key)).await?;
-                let clear = decrypt(&bytes, known, *iv, number)
-                    .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
-                // The encrypted copy is released first, so that the memory budget never includes both copies.
-                drop(bytes);
-                self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
-            }
-        }
+        let Some(MediaKey { key, iv }) = key else { return Ok(bytes) };
+        let clear = decrypt(&bytes, key, iv, number)
+            .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
+        // The encrypted copy is released first, so that the memory budget never includes both copies.
+        drop(bytes);
+        self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
     }
 
-    /// Fetches a key. A failure is cached for `key_pause`, so that other segments do not wait for the same missing key.
-    async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (FetchError, Option<Instant>)> {
+    /// Fetches a key. If the server of the key is down, this fails at once, and the segment is retried as long as it is
+    /// listed. Any other failure is cached for `key_pause`, so that other segments do not wait for the same missing key.
+    async fn fetch_key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (FetchError, Option<Instant>)> {
         let limits = TransferLimits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
         let until = || Some(Instant::now() + self.settings.key_pause);
         let mut backoff = Backoff::new(self.settings.retry);
@@ -64,6 +75,7 @@ impl Fetcher {
                     Ok(key) => return Ok(key),
                     Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
                 },
+                Err(error) if is_outage(&error) => return Err((FetchError::KeyServer(error), None)),
                 Err(error) => {
                     self.note_expiry(&error);
                     error.to_string()
@@ -117,5 +129,26 @@ impl Fetcher {
         if matches!(error.status(), Some(403 | 410)) {
             self.shared.expired.notify_one();
         }
+    }
+}
+
+/// Key and initialization vector of a segment or initialization section. It has no `Debug`, because the key is secret.
+#[derive(Clone, Copy)]
+pub(super) struct MediaKey {
+    key: [u8; KEY_BYTES],
+    /// `None` if the media sequence number is the initialization vector.
+    iv: Option<[u8; 16]>,
+}
+
+/// Returns true if a server is down, overloaded or unreachable, so that the same request can succeed seconds later.
+fn is_outage(error: &HttpError) -> bool {
+    match error.reason {
+        HttpFailure::Status(status) => matches!(status, 408 | 425 | 429 | 500..),
+        HttpFailure::Connect(_)
+        | HttpFailure::Timeout(_)
+        | HttpFailure::TooSlow(_)
+        | HttpFailure::Busy(_)
+        | HttpFailure::Broken(_) => true,
+        _ => false,
     }
 }

@@ -16,14 +16,17 @@ mod fetch;
 mod fetch_error;
 mod fetch_media;
 mod follow_state;
+mod identity;
 mod open;
 mod order;
 mod pace;
+mod parse;
 mod plan;
 mod poll;
 mod range;
 mod resolve;
 mod route;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod timeline;

@@ -1,6 +1,6 @@
 //! State of the open segment, which the server is still producing: its parts that are planned.
 
-use super::timeline::name_of;
+use super::identity::name_of;
 use crate::hls::playlist::{MediaSegment, Part};
 
 /// Maximum number of parts of a segment that are fetched separately. A segment with more parts is fetched whole when it

@@ -1,5 +1,6 @@
 //! Resolution of the entry URL to a media playlist, and loading of playlists.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header;
@@ -7,7 +8,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::pace::ReloadTarget;
-use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
+use super::parse::parse_response;
+use crate::hls::playlist::{MediaPlaylist, Playlist, Variables};
 use crate::hls::rendition::{self, ChosenRendition};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
@@ -18,7 +20,7 @@ use refrain_net::{AddressPolicy, HttpClient, HttpRequest, ShownUrl, TransferLimi
 pub(super) struct Loader {
     pub(super) client: HttpClient,
     pub(super) policy: AddressPolicy,
-    pub(super) settings: std::sync::Arc<HlsSettings>,
+    pub(super) settings: Arc<HlsSettings>,
 }
 
 /// The media playlist that is followed.
@@ -27,6 +29,8 @@ pub(super) struct Rendition {
     pub(super) url: Url,
     /// Name of the rendition for display; `None` if the entry URL itself is the media playlist.
     pub(super) label: Option<String>,
+    /// Variables of the master playlist, which the media playlist can import; `None` without a master playlist.
+    variables: Option<Arc<Variables>>,
     etag: Option<String>,
     modified: Option<String>,
 }
@@ -58,7 +62,8 @@ pub(super) struct Resolved {
 impl Loader {
     /// Finds the media playlist for the URL `entry` of a master or media playlist.
     pub(super) async fn resolve(&self, entry: &Url) -> Result<Resolved, HlsError> {
-        let mut own = Rendition { url: entry.clone(), label: None, etag: None, modified: None };
+        let mut own =
+            Rendition { url: entry.clone(), label: None, variables: None, etag: None, modified: None };
         match self.load(&mut own, None).await? {
             Loaded::Playlist(list) => match *list {
                 Playlist::Media(list) => Ok(Resolved { rendition: own, first: Some(list) }),
@@ -70,7 +75,8 @@ impl Loader {
                             wanted: rendition::choice_text(choice),
                             found: rendition::names(&master),
                         })?;
-                    let rendition = Rendition { url, label: Some(label), etag: None, modified: None };
+                    let (label, variables) = (Some(label), Some(Arc::new(master.variables)));
+                    let rendition = Rendition { url, label, variables, etag: None, modified: None };
                     Ok(Resolved { rendition, first: None })
                 }
             },
@@ -108,8 +114,9 @@ impl Loader {
         if response.status() == 304 {
             return Ok(Loaded::NotModified);
         }
-        // Relative URLs refer to the URL after redirects, not to the requested one.
-        let playlist = parse(&body, response.url())
+        let encoding = response.header(header::CONTENT_ENCODING);
+        let playlist = parse_response(body, response.url(), encoding, rendition.variables.clone())
+            .await
             .map_err(|error| HlsError::Playlist { url: response.url().into(), error })?;
         let own = |name| response.header(name).map(str::to_owned);
         // Stored only after the playlist was parsed: a damaged response must be loaded again.

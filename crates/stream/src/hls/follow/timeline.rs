@@ -2,18 +2,17 @@
 //!
 //! Media sequence numbers identify the segments, but some servers serve older copies, do not increment the number, omit
 //! it or restart it. So names and dates of the last segments are stored too; they identify the segments if the numbers
-//! are not consistent.
+//! are not consistent (see [`identity`](super::identity)).
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use url::Url;
-
+use super::identity::StableParts;
+use super::taken::TakenSegment;
 use crate::delivery::{Gap, GapReason};
-use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
+use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 
 /// Number of stored segments: more than a live playlist lists, so that an older copy is recognized. At half this value,
-/// copies of playlists of more than 128 segments are not recognized; at twice this value, a stream needs 12 kB more.
+/// copies of playlists of more than 128 segments are not recognized; at twice this value, a stream needs 40 kB more.
 const MAX_STORED_SEGMENTS: usize = 256;
 
 /// Maximum number of segments that can be missed (a day of 2-s segments). A larger step is a new numbering. At half
@@ -50,21 +49,14 @@ pub(super) struct Advance {
 #[derive(Debug, Default)]
 pub(super) struct SegmentTimeline {
     taken: VecDeque<TakenSegment>,
+    /// The parts of the URIs that identify segments.
+    stable: StableParts,
     /// Date of the end of the last stored segment, seconds since 1970; `None` if it is unknown.
     next_date: Option<f64>,
     /// State of consecutive older copies: the media sequence number after the last segment of the newest copy, and the
     /// number of times that this number increased from one copy to the next. `None` after a playlist with new
     /// segments.
     older: Option<(u64, usize)>,
-}
-
-#[derive(Debug, Clone)]
-struct TakenSegment {
-    sequence: u64,
-    name: u64,
-    date: Option<f64>,
-    seconds: f64,
-    discontinuity_sequence: u64,
 }
 
 /// Position of the first new segment in a playlist.
@@ -89,6 +81,9 @@ impl SegmentTimeline {
         match self.place(list, back, moved) {
             PlaylistPosition::From(index, shift) => {
                 (from, advance.shift) = (index, shift);
+                if shift == 0 {
+                    self.learn(list);
+                }
                 if self.taken.is_empty() {
                     // Store the skipped segments too, because an older copy of the playlist may end with one of them.
                     list.segments.iter().take(from).for_each(|segment| drop(self.take(segment.clone())));
@@ -100,7 +95,7 @@ impl SegmentTimeline {
                 advance.reset = true;
             }
             PlaylistPosition::Old => {
-                advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest));
+                advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest, moved));
                 return advance;
             }
             PlaylistPosition::Reset => advance.reset = true,
@@ -109,9 +104,7 @@ impl SegmentTimeline {
         let after_gap = !advance.steps.is_empty();
         let mut begins = advance.reset;
         for (nth, segment) in list.segments.iter().skip(from).enumerate() {
-            if advance.reset
-                && self.taken.iter().any(|taken| taken.is(segment) && taken.sequence == segment.sequence)
-            {
+            if advance.reset && self.has(segment, moved) {
                 continue;
             }
             let mut segment = segment.clone();
@@ -128,8 +121,8 @@ impl SegmentTimeline {
     /// Returns the open segment of `list` if it directly follows the last stored segment, otherwise `None`.
     pub(super) fn open(&self, list: &MediaPlaylist) -> Option<MediaSegment> {
         let last = self.taken.back()?;
-        let open =
-            list.open.as_ref().filter(|_| list.segments.last().is_some_and(|newest| last.is(newest)))?;
+        let follows = list.segments.last().is_some_and(|newest| self.is(last, newest, false));
+        let open = list.open.as_ref().filter(|_| follows)?;
         let date = open.program_date_time.or(self.next_date.filter(|_| !open.discontinuity));
         let sequence = last.sequence.saturating_add(1);
         Some(MediaSegment { sequence, program_date_time: date, ..(**open).clone() })
@@ -154,16 +147,19 @@ impl SegmentTimeline {
         let same_number = ahead.and_then(|index| Some((index, list.segments.get(index)?)));
         if let Some((index, segment)) = same_number
             && last.is_at_its_number(segment, moved)
+            && !last.is_renumbered(segment, list)
         {
             return PlaylistPosition::From(index + 1, 0);
         }
         if first.sequence > last.sequence {
-            return Self::place_ahead(last, list, moved);
+            return self.place_ahead(last, list, moved);
         }
-        if let Some(index) = list.segments.iter().rposition(|segment| last.is(segment)) {
+        // An equal URI is preferred, because all segments can have the same file name.
+        let equal = list.segments.iter().rposition(|segment| last.equals(segment));
+        if let Some(index) = equal.or_else(|| self.only_match(last, list, moved)) {
             return PlaylistPosition::From(index + 1, shift_to(last.sequence, list, index));
         }
-        let newest_known = list.segments.last().is_some_and(|newest| self.knows(newest));
+        let newest_known = list.segments.last().is_some_and(|newest| self.knows(newest, moved));
         if newest_known {
             return PlaylistPosition::Old;
         }
@@ -174,11 +170,21 @@ impl SegmentTimeline {
         }
     }
 
+    /// Returns the index of the segment of `list` that is `last`, the last stored segment. Returns `None` if several
+    /// segments have its name, because the name then does not identify a segment.
+    fn only_match(&self, last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> Option<usize> {
+        let mut matches =
+            list.segments.iter().enumerate().filter(|(_, segment)| self.is(last, segment, moved));
+        let (index, _) = matches.next()?;
+        matches.next().is_none().then_some(index)
+    }
+
     /// Returns the position of the first new segment of `list`, whose media sequence numbers begin after that of
     /// `last`, the last stored segment. `moved` is true if `list` comes from another URL than the last playlist.
-    fn place_ahead(last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> PlaylistPosition {
-        let dated =
-            |segment: &MediaSegment| last.same_date(segment) == Some(true) && (moved || last.is(segment));
+    fn place_ahead(&self, last: &TakenSegment, list: &MediaPlaylist, moved: bool) -> PlaylistPosition {
+        let dated = |segment: &MediaSegment| {
+            last.same_date(segment) == Some(true) && (moved || self.is(last, segment, moved))
+        };
         if let Some(index) = list.segments.iter().rposition(dated) {
             return PlaylistPosition::From(index + 1, shift_to(last.sequence, list, index));
         }
@@ -231,14 +237,43 @@ impl SegmentTimeline {
         Step::HlsSegment(segment)
     }
 
+    /// Learns which parts of the URIs identify segments, from the last stored segment and the segment of `list` with its
+    /// number.
+    fn learn(&mut self, list: &MediaPlaylist) {
+        let Some(last) = self.taken.back() else { return };
+        let index =
+            last.sequence.checked_sub(list.media_sequence).and_then(|index| usize::try_from(index).ok());
+        if let Some(segment) = index.and_then(|index| list.segments.get(index)) {
+            self.stable.learn(&last.name, segment);
+        }
+    }
+
+    /// Returns true if `segment` has the name of the stored segment `taken` and no different date, whatever its media
+    /// sequence number is. If the playlist comes from another URL (`moved`), only the file name is compared.
+    fn is(&self, taken: &TakenSegment, segment: &MediaSegment, moved: bool) -> bool {
+        match taken.same_date(segment) {
+            Some(false) => false,
+            // The dates of different segments differ, so the rest of the URI is not needed.
+            Some(true) => taken.name.has_file_of(segment),
+            None if moved => taken.name.has_file_of(segment),
+            None => self.stable.matches(&taken.name, segment),
+        }
+    }
+
+    /// Returns true if `segment` is stored with its number.
+    fn has(&self, segment: &MediaSegment, moved: bool) -> bool {
+        let mut same_number = self.taken.iter().filter(|taken| taken.sequence == segment.sequence);
+        same_number.any(|taken| self.is(taken, segment, moved))
+    }
+
     /// Returns true if `segment` is stored, or has the number of a segment that was missed.
-    fn knows(&self, segment: &MediaSegment) -> bool {
+    fn knows(&self, segment: &MediaSegment, moved: bool) -> bool {
         let sequence_of = |taken: Option<&TakenSegment>| taken.map_or(0, |taken| taken.sequence);
         let (oldest, newest) = (sequence_of(self.taken.front()), sequence_of(self.taken.back()));
-        match self.taken.iter().find(|taken| taken.sequence == segment.sequence) {
-            Some(taken) => taken.is(segment),
-            None => (oldest..newest).contains(&segment.sequence),
+        if self.taken.iter().any(|taken| taken.sequence == segment.sequence) {
+            return self.has(segment, moved);
         }
+        (oldest..newest).contains(&segment.sequence)
     }
 
     /// Returns true if the consecutive playlists that look like older copies belong to another stream: their end has
@@ -252,57 +287,9 @@ impl SegmentTimeline {
         moves > list.segments.len() + OLDER_SLACK
     }
 
-    fn is_last(&self, segment: &MediaSegment) -> bool {
-        self.taken.back().is_some_and(|last| last.is(segment))
+    fn is_last(&self, segment: &MediaSegment, moved: bool) -> bool {
+        self.taken.back().is_some_and(|last| self.is(last, segment, moved))
     }
-}
-
-impl TakenSegment {
-    fn of(segment: &MediaSegment) -> Self {
-        Self {
-            sequence: segment.sequence,
-            name: name(segment),
-            date: segment.program_date_time,
-            seconds: segment.seconds,
-            discontinuity_sequence: segment.discontinuity_sequence,
-        }
-    }
-
-    /// Returns true if `segment` has the name of this stored segment and no different date, whatever its media sequence
-    /// number is.
-    fn is(&self, segment: &MediaSegment) -> bool {
-        self.name == name(segment) && self.same_date(segment) != Some(false)
-    }
-
-    /// Returns true if `segment` is this stored segment. Both must have the same sequence number. If the playlist comes
-    /// from another URL (`moved`), their dates must be equal (see [`Self::same_date`]), or one of the dates must be
-    /// missing. Otherwise an equal date or an equal name is sufficient.
-    fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
-        match self.same_date(segment) {
-            Some(same) if moved => same,
-            Some(true) => true,
-            _ => moved || self.name == name(segment),
-        }
-    }
-
-    /// Returns true if the dates of this stored segment and of `segment` agree within half the duration of the stored
-    /// segment (at least 0.1 s), the error of extrapolated dates; `None` if one of the dates is missing.
-    fn same_date(&self, segment: &MediaSegment) -> Option<bool> {
-        let (ours, theirs) = (self.date?, segment.program_date_time?);
-        Some((ours - theirs).abs() < self.seconds.max(0.2) / 2.0)
-    }
-}
-
-fn name(segment: &MediaSegment) -> u64 {
-    name_of(&segment.url, segment.range)
-}
-
-/// Returns a hash of file name and byte range. Queries contain changing tokens; edge servers differ in host and folder.
-pub(super) fn name_of(url: &Url, range: Option<ByteRange>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    url.path().rsplit('/').next().hash(&mut hasher);
-    range.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn shift_to(sequence: u64, list: &MediaPlaylist, index: usize) -> i128 {

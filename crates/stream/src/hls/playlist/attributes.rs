@@ -28,8 +28,13 @@ impl<'a> Attributes<'a> {
     /// Returns the value of the first attribute with this name, without regard to case; `None` if it is missing or
     /// empty.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| *value).filter(|value| !value.is_empty())
+        self.raw(name).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the value of the first attribute with this name, without regard to case; `None` if it is missing. An
+    /// empty value is returned too.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// Returns true if the value of the attribute is YES.

@@ -4,12 +4,13 @@ use m3u8_rs::{AlternativeMedia, AlternativeMediaType, VariantStream};
 use url::Url;
 
 use super::model::{AudioMedia, MasterPlaylist, Variant};
+use super::variables::Variables;
 
-pub(super) fn complete(read: &m3u8_rs::MasterPlaylist, base: &Url) -> MasterPlaylist {
+pub(super) fn complete(read: &m3u8_rs::MasterPlaylist, base: &Url, variables: Variables) -> MasterPlaylist {
     let variants =
         read.variants.iter().filter_map(|stream| variant(stream, &read.alternatives, base)).collect();
     let audio = read.alternatives.iter().filter_map(|media| audio(media, base)).collect();
-    MasterPlaylist { variants, audio }
+    MasterPlaylist { variants, audio, variables }
 }
 
 fn variant(stream: &VariantStream, media: &[AlternativeMedia], base: &Url) -> Option<Variant> {

@@ -9,44 +9,48 @@ use url::Url;
 use super::ads::AdDetector;
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
+use super::durations::Durations;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
 use super::parts::{self, PartParser, length};
 use super::rewrite::{DATE, DRM, TAIL};
-use super::tags::{MAX_SEGMENT_SECONDS, inf, value};
+use super::tags::{inf, value};
 
-/// Target duration of a playlist with neither a target duration nor durations of segments, seconds: the duration that
-/// Apple recommends. At half this value, an empty playlist is loaded twice as often; at twice this value, its first
-/// segment is noticed later.
-const FALLBACK_TARGET_SECONDS: f64 = 6.0;
+#[cfg(test)]
+mod tests;
+
+/// Maximum number of segments of a live playlist that are kept: its newest ones. 2,048 segments of 2 s are 68 minutes,
+/// but a stream without new segments ends after 5 minutes, so no older segment is needed. At half this value, segments
+/// of 0.2 s are lost if a playlist cannot be loaded for 4 minutes; at twice this value, a hostile live playlist needs
+/// twice the memory.
+pub(super) const MAX_LIVE_SEGMENTS: usize = 2_048;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
     let low_latency = low_latency(&read);
     // The segment that `rewrite` added contains the tags after the last URI: the parts of the open segment.
     let tail = read.segments.pop_if(|last| last.uri == TAIL);
-    let target = target(&read);
-    let mut builder = SegmentBuilder::new(&read, base, target);
-    let mut segments: Vec<MediaSegment> =
-        read.segments.iter().map(|segment| builder.complete(segment)).collect();
+    let durations = Durations::of(&read);
+    let mut builder = SegmentBuilder::new(&read, base, durations);
+    // A recording is delivered from its first segment, a live stream only from its newest ones.
+    let kept = if read.end_list { usize::MAX } else { MAX_LIVE_SEGMENTS };
+    let skipped = read.segments.len().saturating_sub(kept);
+    let mut segments: Vec<MediaSegment> = Vec::with_capacity(read.segments.len() - skipped);
+    for (index, segment) in std::mem::take(&mut read.segments).into_iter().enumerate() {
+        match index < skipped {
+            true => builder.skip(&segment),
+            false => segments.push(builder.complete(&segment)),
+        }
+    }
     let open = tail.map(|tail| builder.complete(&tail)).filter(|open| !open.parts.is_empty());
     count_back(&mut segments);
     MediaPlaylist {
-        target,
+        target: durations.target,
         segments,
         open: open.map(|open| Box::new(MediaSegment { seconds: length(&open.parts), ..open })),
-        media_sequence: read.media_sequence,
+        media_sequence: read.media_sequence.saturating_add(skipped as u64),
         end: read.end_list,
         vod: read.playlist_type == Some(MediaPlaylistType::Vod),
         low_latency,
     }
-}
-
-fn target(read: &m3u8_rs::MediaPlaylist) -> f64 {
-    if read.target_duration > 0 {
-        return (read.target_duration as f64).min(MAX_SEGMENT_SECONDS);
-    }
-    let max_seconds =
-        read.segments.iter().filter_map(|segment| inf(&segment.unknown_tags).0).fold(0.0, f64::max);
-    if max_seconds > 0.0 { max_seconds.max(0.1) } else { FALLBACK_TARGET_SECONDS }
 }
 
 fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
@@ -64,7 +68,7 @@ fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
 /// Builder of segments, with the values that apply to each segment until a tag changes them.
 struct SegmentBuilder<'a> {
     base: &'a Url,
-    target: f64,
+    durations: Durations,
     sequence: u64,
     discontinuities: u64,
     encryption: Option<Arc<Encryption>>,
@@ -77,10 +81,10 @@ struct SegmentBuilder<'a> {
 }
 
 impl<'a> SegmentBuilder<'a> {
-    fn new(read: &m3u8_rs::MediaPlaylist, base: &'a Url, target: f64) -> Self {
+    fn new(read: &m3u8_rs::MediaPlaylist, base: &'a Url, durations: Durations) -> Self {
         Self {
             base,
-            target,
+            durations,
             sequence: read.media_sequence,
             discontinuities: read.discontinuity_sequence,
             encryption: None,
@@ -94,17 +98,7 @@ impl<'a> SegmentBuilder<'a> {
 
     fn complete(&mut self, read: &m3u8_rs::MediaSegment) -> MediaSegment {
         let tags = &read.unknown_tags;
-        let (seconds, title) = inf(tags);
-        let seconds = seconds.unwrap_or(self.target);
-        if read.discontinuity {
-            self.discontinuities = self.discontinuities.saturating_add(1);
-            // Dates are not extrapolated over a discontinuity, because the media after it has another clock.
-            self.date = None;
-        }
-        self.date = value(tags, DATE).and_then(epoch_seconds).or(self.date);
-        // The encryption is updated before the section, because a section is encrypted with the key that precedes it.
-        self.change_encryption(read);
-        self.change_map(read);
+        let (seconds, title) = self.enter(read);
         let url = self.base.join(&read.uri);
         let segment = MediaSegment {
             range: read.byte_range.as_ref().and_then(|range| self.range(&read.uri, range)),
@@ -122,9 +116,37 @@ impl<'a> SegmentBuilder<'a> {
             url: url.unwrap_or_else(|_| self.base.clone()),
             parts: self.parts.of(tags),
         };
+        self.leave(seconds);
+        segment
+    }
+
+    /// Applies the tags of a segment that is not kept to the segments after it.
+    fn skip(&mut self, read: &m3u8_rs::MediaSegment) {
+        let (seconds, title) = self.enter(read);
+        self.ads.next(&read.unknown_tags, title, self.date, seconds);
+        // The range of the next segment can begin at the end of this one.
+        let _ = read.byte_range.as_ref().and_then(|range| self.range(&read.uri, range));
+        self.leave(seconds);
+    }
+
+    /// Applies the tags before a segment. Returns the duration in seconds and the title of the segment.
+    fn enter<'r>(&mut self, read: &'r m3u8_rs::MediaSegment) -> (f64, &'r str) {
+        let (written, title) = inf(&read.unknown_tags);
+        if read.discontinuity {
+            self.discontinuities = self.discontinuities.saturating_add(1);
+            // Dates are not extrapolated over a discontinuity, because the media after it has another clock.
+            self.date = None;
+        }
+        self.date = value(&read.unknown_tags, DATE).and_then(epoch_seconds).or(self.date);
+        // The encryption is updated before the section, because a section is encrypted with the key that precedes it.
+        self.change_encryption(read);
+        self.change_map(read);
+        (self.durations.seconds(written), title)
+    }
+
+    fn leave(&mut self, seconds: f64) {
         self.sequence = self.sequence.saturating_add(1);
         self.date = self.date.map(|date| date + seconds);
-        segment
     }
 
     fn change_encryption(&mut self, read: &m3u8_rs::MediaSegment) {

@@ -1,12 +1,13 @@
 //! Playlist parser: m3u8-rs with a normaliser for its input and output.
 //!
-//! The text is rewritten so that m3u8-rs parses it correctly (`rewrite`). Then the segments are completed: each segment
-//! gets the numbers, keys, sections, byte ranges and dates that apply to it, URLs are made absolute, and advertisements
-//! are marked.
+//! The text is rewritten so that m3u8-rs parses it correctly (`rewrite`), and its variables are replaced by their values
+//! (`variables`). Then the segments are completed: each segment gets the numbers, keys, sections, byte ranges and dates
+//! that apply to it, URLs are made absolute, absurd durations are replaced (`durations`), and advertisements are marked.
 
 mod ads;
 mod attributes;
 mod dates;
+mod durations;
 mod master;
 mod media;
 mod model;
@@ -15,20 +16,24 @@ mod rewrite;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 pub use model::{
     AudioMedia, ByteRange, Encryption, LowLatency, Map, MasterPlaylist, MediaPlaylist, MediaSegment, Part,
     Playlist, Variant,
 };
 
-use rewrite::Rewritten;
-use url::Url;
+pub use variables::{VariableError, Variables};
 
-/// Largest accepted playlist, bytes. A playlist of a day of 2-s segments fits with usual URLs (30 bytes), but not with
-/// signed URLs of 2,000 bytes. The limit bounds the memory for each stream, because the parsed form is several times
-/// larger. At half this value, playlists of more than 10,000 segments with dates fail; at twice this value, a thousand
-/// hostile streams need twice the memory.
-pub const MAX_PLAYLIST_BYTES: u64 = 2 * 1024 * 1024;
+use rewrite::PlaylistKind;
+use url::Url;
+use variables::Substitution;
+
+/// Largest accepted playlist, bytes. A playlist of 29,000 segments, a day of 3-s segments, has 3 MB with short signatures
+/// in its URLs, and 12 MB with signatures of 300 bytes. Of a live playlist, only the newest segments are kept
+/// ([`MediaPlaylist::segments`]), so the limit bounds the memory for each recording. At half this value, days of segments
+/// with long signatures fail; at twice this value, a hostile recording needs twice the memory.
+pub const MAX_PLAYLIST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Error of parsing a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +54,14 @@ pub enum PlaylistError {
     /// The playlist is larger than [`MAX_PLAYLIST_BYTES`].
     #[error("the playlist is larger than {MAX_PLAYLIST_BYTES} bytes")]
     TooLarge,
+    /// The response has a content encoding that is not supported. Contains its name.
+    #[error(
+        "the playlist has the content encoding {0}, which is not supported; supported are gzip and deflate"
+    )]
+    Encoding(String),
+    /// A variable of the playlist (EXT-X-DEFINE) cannot be used.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// m3u8-rs cannot parse the playlist.
     #[error("the playlist is malformed")]
     Malformed,
@@ -76,23 +89,60 @@ pub enum PlaylistError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
+    parse_rendition(bytes, base, None)
+}
+
+/// Does the same as [`parse`] for a playlist that a master playlist lists. `master` contains the variables of the master
+/// playlist, which the playlist can import (EXT-X-DEFINE with IMPORT).
+///
+/// # Errors
+/// The same as [`parse`].
+pub fn parse_rendition(
+    bytes: &[u8],
+    base: &Url,
+    master: Option<&Variables>,
+) -> Result<Playlist, PlaylistError> {
     if bytes.len() as u64 > MAX_PLAYLIST_BYTES {
         return Err(PlaylistError::TooLarge);
     }
     // Titles may be Latin-1, and one wrong byte must not make the whole playlist unusable.
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    match rewrite::rewrite(text)? {
-        Rewritten::Master(text) => {
+    let mut variables = Substitution::new(base, master);
+    match rewrite::scan(text)? {
+        PlaylistKind::Master => {
+            let text = rewrite::master(text, &mut variables)?;
             let master =
                 m3u8_rs::parse_master_playlist_res(text.as_bytes()).map_err(|_| PlaylistError::Malformed)?;
-            Ok(Playlist::Master(master::complete(&master, base)))
+            Ok(Playlist::Master(master::complete(&master, base, variables.into_variables())))
         }
-        Rewritten::Media(text) => {
-            let media =
-                m3u8_rs::parse_media_playlist_res(text.as_bytes()).map_err(|_| PlaylistError::Malformed)?;
+        PlaylistKind::Media => {
+            let mut media = m3u8_rs::MediaPlaylist::default();
+            rewrite::media(text, &mut variables, |text| {
+                let read = m3u8_rs::parse_media_playlist_res(text.as_bytes());
+                append(&mut media, read.map_err(|_| PlaylistError::Malformed)?);
+                Ok(())
+            })?;
             Ok(Playlist::Media(media::complete(media, base)))
         }
+    }
+}
+
+/// Appends the next piece of a media playlist. The tags of the whole playlist can be in any piece.
+fn append(media: &mut m3u8_rs::MediaPlaylist, read: m3u8_rs::MediaPlaylist) {
+    media.segments.extend(read.segments);
+    media.end_list |= read.end_list;
+    if read.target_duration > 0 {
+        media.target_duration = read.target_duration;
+    }
+    if read.media_sequence > 0 {
+        media.media_sequence = read.media_sequence;
+    }
+    if read.discontinuity_sequence > 0 {
+        media.discontinuity_sequence = read.discontinuity_sequence;
+    }
+    if read.playlist_type.is_some() {
+        media.playlist_type = read.playlist_type;
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::variables::Variables;
+
 /// A parsed playlist. A tag that applies to all following segments is set on each of these segments.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Playlist {
@@ -20,6 +22,8 @@ pub struct MasterPlaylist {
     pub variants: Vec<Variant>,
     /// The audio renditions (EXT-X-MEDIA of TYPE=AUDIO), in order.
     pub audio: Vec<AudioMedia>,
+    /// The variables (EXT-X-DEFINE), which the media playlists can import.
+    pub variables: Variables,
 }
 
 /// A variant stream: a version of the stream with its own bandwidth and media playlist.
@@ -58,15 +62,15 @@ pub struct AudioMedia {
 /// A list of segments (RFC 8216 section 4.3.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPlaylist {
-    /// EXT-X-TARGETDURATION rounded up, seconds. If it is missing, the longest duration of a segment, or 6 s if no
-    /// segment has a duration. The value is at least 0.1 s.
+    /// EXT-X-TARGETDURATION rounded up, seconds. If it is missing, or much longer than the usual duration of a segment,
+    /// the longest plausible duration of a segment, or 6 s if no segment has a duration. The value is at least 0.1 s.
     pub target: f64,
-    /// The segments, oldest first.
+    /// The segments, oldest first. Of a playlist without EXT-X-ENDLIST, only the newest 2,048.
     pub segments: Vec<MediaSegment>,
     /// The open segment, which the server is still producing; `None` if the playlist lists no parts of it. The open
     /// segment has no URL yet, so its `url` cannot be fetched. Its duration is the sum of the parts so far.
     pub open: Option<Box<MediaSegment>>,
-    /// Media sequence number of the first segment.
+    /// Media sequence number of the first of `segments`.
     pub media_sequence: u64,
     /// True if EXT-X-ENDLIST is present: no segments will be added.
     pub end: bool,
@@ -99,7 +103,8 @@ pub struct MediaSegment {
     pub sequence: u64,
     /// Media sequence number in the playlist. It is the initialisation vector if `encryption` contains none.
     pub number: u64,
-    /// Duration from EXTINF, seconds; the target duration if EXTINF is missing or invalid.
+    /// Duration from EXTINF, seconds; the target duration if EXTINF is missing or invalid. If it is much longer than the
+    /// usual duration of the segments, that usual duration.
     pub seconds: f64,
     /// True if EXT-X-DISCONTINUITY precedes the segment.
     pub discontinuity: bool,

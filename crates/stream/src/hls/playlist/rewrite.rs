@@ -11,6 +11,7 @@
 
 use super::PlaylistError;
 use super::attributes::{AttributeWriter, Attributes};
+use super::variables::Substitution;
 
 /// Name that replaces EXTINF in the text for m3u8-rs.
 pub(super) const INF: &str = "REFRAIN-INF";
@@ -26,32 +27,40 @@ pub(super) const TAIL: &str = "refrain-tail";
 
 /// Longest accepted line, bytes. Signed URLs of segments have about 2,000. At half this value, nothing changes for
 /// known servers; at twice this value, a hostile playlist of long attribute lists costs twice the time.
-const MAX_LINE_BYTES: usize = 64 * 1024;
+pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Maximum number of URIs in a playlist: the number of 2-s segments in a day, rounded up. At half this value,
 /// recordings of more than 14 hours fail; at twice this value, a hostile playlist needs twice the memory.
 const MAX_URIS: usize = 50_000;
 
 /// Maximum number of lines in a playlist: eight for each of the URIs. At half this value, playlists with many tags per
-/// segment fail before the limit of URIs; at twice this value, the limit of bytes is reached first.
+/// segment fail before the limit of URIs; at twice this value, a hostile playlist needs twice the time.
 const MAX_LINES: usize = 400_000;
 
-/// Rewritten text of a playlist, which m3u8-rs can parse.
-pub(super) enum Rewritten {
-    Master(String),
-    Media(String),
+/// Number of lines after which the text for m3u8-rs is divided at the next URI. m3u8-rs needs about 250 bytes for each
+/// line until it returns, so a playlist of [`MAX_LINES`] would need 100 MB at once. At half this value, nothing is gained
+/// for real playlists; at twice this value, a text needs 2 MB more.
+const CHUNK_LINES: usize = 8_000;
+
+/// First line of each text for m3u8-rs.
+const HEADER: &str = "#EXTM3U\n";
+
+/// Kind of a playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlaylistKind {
+    Master,
+    Media,
 }
 
-/// Rewrites `text`, which does not include the byte order mark.
+/// Checks the limits of `text`, which does not include the byte order mark, and returns its kind.
 ///
 /// # Errors
 /// Fails if the text is not a playlist, or exceeds a limit.
-pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
-    let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+pub(super) fn scan(text: &str) -> Result<PlaylistKind, PlaylistError> {
     let mut uris = 0;
     let mut master = false;
     let mut known = false;
-    for (count, line) in lines().enumerate() {
+    for (count, line) in lines(text).enumerate() {
         if line.len() > MAX_LINE_BYTES {
             return Err(PlaylistError::LongLine(MAX_LINE_BYTES));
         }
@@ -68,21 +77,53 @@ pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
     if uris > MAX_URIS {
         return Err(PlaylistError::ManySegments(MAX_URIS));
     }
-    let mut out = String::with_capacity(text.len() + 64);
-    out.push_str("#EXTM3U\n");
-    for line in lines() {
-        let line = if master { master_line(line) } else { media_line(line) };
-        if let Some(line) = line {
+    Ok(if master { PlaylistKind::Master } else { PlaylistKind::Media })
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// Returns the rewritten text of a master playlist.
+///
+/// # Errors
+/// Fails if a variable cannot be replaced.
+pub(super) fn master(text: &str, variables: &mut Substitution<'_>) -> Result<String, PlaylistError> {
+    let mut out = String::from(HEADER);
+    for line in lines(text) {
+        if let Some(line) = master_line(&variables.line(line)?) {
             out.push_str(&line);
             out.push('\n');
         }
     }
-    if master {
-        return Ok(Rewritten::Master(out));
+    Ok(out)
+}
+
+/// Passes the rewritten text of a media playlist to `parse`, in one or more pieces, each of which ends with a URI.
+///
+/// # Errors
+/// Fails if a variable cannot be replaced, and with the first error of `parse`.
+pub(super) fn media(
+    text: &str,
+    variables: &mut Substitution<'_>,
+    mut parse: impl FnMut(&str) -> Result<(), PlaylistError>,
+) -> Result<(), PlaylistError> {
+    let mut chunk = String::from(HEADER);
+    let mut count = 0;
+    for line in lines(text) {
+        let Some(line) = media_line(&variables.line(line)?) else { continue };
+        chunk.push_str(&line);
+        chunk.push('\n');
+        count += 1;
+        if count >= CHUNK_LINES && !line.starts_with('#') {
+            parse(&chunk)?;
+            chunk.truncate(HEADER.len());
+            count = 0;
+        }
     }
-    out.push_str(TAIL);
-    out.push('\n');
-    Ok(Rewritten::Media(out))
+    chunk.push_str(TAIL);
+    chunk.push('\n');
+    parse(&chunk)
 }
 
 fn master_line(line: &str) -> Option<String> {

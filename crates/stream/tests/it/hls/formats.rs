@@ -46,6 +46,43 @@ async fn segment_without_its_key_is_an_unreadable_gap() {
 }
 
 #[tokio::test]
+async fn key_server_that_fails_for_a_time_loses_no_segment() {
+    for fault in [Fault::Status(503), Fault::Status(429), Fault::Reset, Fault::Truncated(3)] {
+        let origin = origin().await;
+        let live = stream(3, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
+        let url = origin.live("/a", &live);
+        // More failures than a missing key is requested.
+        origin.fault("/a/key", fault.clone(), Times::First(10));
+        let mut source = open(&url);
+        expect(&mut source, 0, 3).await;
+        live.publish(1);
+        expect(&mut source, 3, 1).await;
+        let status = status(&source);
+        assert!(status.retries >= 3 && status.gaps.total().count == 0, "{fault:?}: {status:?}");
+        // No attempt transferred a segment before its key.
+        assert_eq!(origin.request_count("/a/seg0.ts"), 1, "{fault:?}");
+        assert_eq!(origin.request_count("/a/key"), 11, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn segment_whose_key_server_stays_down_is_abandoned_when_it_leaves_the_playlist() {
+    let origin = origin().await;
+    let live = stream(1, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
+    let url = origin.live("/a", &live);
+    origin.fault("/a/key", Fault::Status(503), Times::Always);
+    let settings = HlsSettings { segment_timeout: TEST_TIMEOUT * 2, ..fast_settings() };
+    let mut source = HlsSource::open(&url, &client(), settings).unwrap();
+    let error = until(&source, |status| status.retries > 5).await.last_error;
+    assert_eq!(error, None, "the segment is still listed");
+    live.publish(5);
+    assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);
+    assert_eq!(status(&source).last_error.and_then(|error| error.status()), Some(503));
+    origin.heal("/a/key");
+    expect(&mut source, 1, 5).await;
+}
+
+#[tokio::test]
 async fn unsupported_encryption_methods_are_immediate_gaps() {
     let origin = origin().await;
     let mut options = LiveOptions::default();

@@ -4,6 +4,7 @@ mod access;
 mod faults;
 mod following;
 mod formats;
+mod long;
 mod network;
 mod nonconforming;
 mod part_splits;
@@ -11,6 +12,7 @@ mod parts;
 mod random_events;
 mod resolving;
 mod untrusted;
+mod variables;
 
 use std::time::Duration;
 

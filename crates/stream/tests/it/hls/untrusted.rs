@@ -205,11 +205,62 @@ async fn compressed_playlists_are_read_and_limited_by_their_unpacked_size() {
     let origin = origin().await;
     let live = stream(3, LiveOptions::default());
     let url = origin.live("/a", &live);
-    origin.fault("/a/index.m3u8", Fault::Compressed(gzip(&vec![b'#'; 50_000_000])), Times::First(1));
-    origin.fault("/a/index.m3u8", Fault::Compressed(gzip(live.playlist().as_bytes())), Times::First(1));
+    origin.fault("/a/index.m3u8", Fault::Encoded("gzip", gzip(&vec![b'#'; 50_000_000])), Times::First(1));
+    origin.fault("/a/index.m3u8", Fault::Encoded("gzip", gzip(live.playlist().as_bytes())), Times::First(1));
     let mut source = open(&url);
     expect(&mut source, 0, 3).await;
     let status = status(&source);
     assert_eq!(status.playlist_errors, 1);
     assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 2097152 bytes"));
+}
+
+/// Returns the zlib form (RFC 1950) of up to 65,535 bytes, in one block without compression.
+fn zlib(bytes: &[u8]) -> Bytes {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut zlib = vec![0x78, 0x01, 0x01];
+    zlib.extend(length.to_le_bytes());
+    zlib.extend((!length).to_le_bytes());
+    zlib.extend(bytes);
+    let (mut low, mut high) = (1_u32, 0_u32);
+    for byte in bytes {
+        low = (low + u32::from(*byte)) % 65_521;
+        high = (high + low) % 65_521;
+    }
+    zlib.extend((high << 16 | low).to_be_bytes());
+    zlib.into()
+}
+
+#[tokio::test]
+async fn deflated_playlists_are_read_but_not_requested() {
+    let origin = origin().await;
+    let live = stream(3, LiveOptions::default());
+    let url = origin.live("/a", &live);
+    let deflated = Fault::Encoded("deflate", zlib(live.playlist().as_bytes()));
+    origin.fault("/a/index.m3u8", deflated, Times::First(1));
+    let mut source = open(&url);
+    expect(&mut source, 0, 3).await;
+    assert_eq!(status(&source).playlist_errors, 0);
+    let asked = origin.requests();
+    assert_eq!(asked[0].headers["accept-encoding"], "gzip");
+    let segment = asked.iter().find(|asked| asked.path == "/a/seg0.ts").unwrap();
+    assert_eq!(segment.headers["accept-encoding"], "identity");
+}
+
+#[tokio::test]
+async fn unsupported_content_encodings_are_named() {
+    let origin = origin().await;
+    let live = stream(3, LiveOptions::default());
+    let url = origin.live("/a", &live);
+    let list = live.playlist();
+    origin.fault("/a/index.m3u8", Fault::Encoded("br", Bytes::from_static(&[0x1b; 90])), Times::First(1));
+    // Some servers name an encoding that they did not apply.
+    origin.fault("/a/index.m3u8", Fault::Encoded("aws-chunked", list.into()), Times::Always);
+    let mut source = open(&url);
+    expect(&mut source, 0, 3).await;
+    let status = status(&source);
+    let message = status.last_error.unwrap().to_string();
+    assert!(
+        message.ends_with("the content encoding br, which is not supported; supported are gzip and deflate")
+    );
+    assert_eq!(status.playlist_errors, 1);
 }
