@@ -248,15 +248,14 @@ impl SegmentTimeline {
         }
     }
 
-    /// Returns true if `segment` has the name of the stored segment `taken` and no different date, whatever its media
-    /// sequence number is. If the playlist comes from another URL (`moved`), only the file name is compared.
+    /// Returns true if `segment` has the name of the stored segment `taken` and no different date, whatever its number
+    /// is. If the playlist comes from another URL (`moved`), only the file name is compared.
     fn is(&self, taken: &TakenSegment, segment: &MediaSegment, moved: bool) -> bool {
         match taken.same_date(segment) {
             Some(false) => false,
             // The dates of different segments differ, so the rest of the URI is not needed.
-            Some(true) => taken.name.has_file_of(segment),
-            None if moved => taken.name.has_file_of(segment),
-            None => self.stable.matches(&taken.name, segment),
+            same if same == Some(true) || moved => taken.name.has_file_of(segment),
+            _ => self.stable.matches(&taken.name, segment),
         }
     }
 

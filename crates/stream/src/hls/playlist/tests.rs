@@ -198,7 +198,9 @@ fn content_that_is_not_a_playlist_is_named_in_the_error() {
 #[test]
 fn sizes_have_limits() {
     let error = |text: &str| parse(text.as_bytes(), &base()).unwrap_err();
-    assert_eq!(error(&"#".repeat(17 << 20)), PlaylistError::TooLarge);
+    assert_eq!(error(&"#".repeat(17 << 20)), PlaylistError::TooLarge(16 << 20));
+    let master = "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n".repeat(49_000) + &"# remark\n".repeat(100_000);
+    assert_eq!(error(&master), PlaylistError::TooLarge(2 << 20));
     assert!(matches!(error(&format!("#EXTM3U\n{}", "a".repeat(100_000))), PlaylistError::LongLine(_)));
     assert!(matches!(error(&format!("#EXTM3U\n{}", "a\n".repeat(60_000))), PlaylistError::ManySegments(_)));
     assert!(matches!(error(&format!("#EXTM3U\n{}", "#\n".repeat(500_000))), PlaylistError::ManyLines(_)));

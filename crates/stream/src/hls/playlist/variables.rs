@@ -127,7 +127,7 @@ impl<'a> Substitution<'a> {
         // A short line can become long, so the limit of the playlist also holds for the result.
         self.replaced_bytes = self.replaced_bytes.saturating_add(out.len() as u64);
         if self.replaced_bytes > MAX_PLAYLIST_BYTES {
-            Err(PlaylistError::TooLarge)
+            Err(PlaylistError::TooLarge(MAX_PLAYLIST_BYTES))
         } else {
             Ok(Cow::Owned(out))
         }

@@ -210,7 +210,7 @@ fn long_results_are_refused() {
     let twice = playlist(&format!("{long}#EXTINF:2,\n{{$a}}{{$a}}\n"), None);
     assert!(matches!(twice, Err(PlaylistError::LongLine(_))), "{twice:?}");
     let many = playlist(&format!("{long}{}", "#EXTINF:2,\n{$a}\n".repeat(500)), None);
-    assert_eq!(many, Err(PlaylistError::TooLarge));
+    assert_eq!(many, Err(PlaylistError::TooLarge(MAX_PLAYLIST_BYTES)));
 }
 
 #[test]
