@@ -149,7 +149,7 @@ impl<'a> Substitution<'a> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{$") {
             out.push_str(before);
-            let end = after.find(|c| !is_name_char(c)).unwrap_or(after.len());
+            let end = after.find(|c: char| !is_name_char(c)).unwrap_or(after.len());
             let (name, tail) = after.split_at(end);
             rest = match tail.strip_prefix('}').filter(|_| !name.is_empty()) {
                 Some(tail) => {
