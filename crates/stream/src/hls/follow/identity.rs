@@ -100,15 +100,11 @@ impl StableParts {
         let now = SegmentName::of(segment);
         for part in &before.parts {
             let is_equal = now.value_of(part.name) == Some(part.value);
-            match self.0.iter_mut().find(|learned| learned.name == part.name) {
-                Some(learned) => {
-                    let loads = learned.equal_loads.filter(|_| is_equal);
-                    learned.equal_loads = loads.map(|loads| loads.saturating_add(1));
-                }
-                None if self.0.len() < MAX_LEARNED_PARTS => {
-                    self.0.push(LearnedPart { name: part.name, equal_loads: is_equal.then_some(1) });
-                }
-                None => {}
+            if let Some(learned) = self.0.iter_mut().find(|learned| learned.name == part.name) {
+                let loads = learned.equal_loads.filter(|_| is_equal);
+                learned.equal_loads = loads.map(|loads| loads.saturating_add(1));
+            } else if self.0.len() < MAX_LEARNED_PARTS {
+                self.0.push(LearnedPart { name: part.name, equal_loads: is_equal.then_some(1) });
             }
         }
     }
