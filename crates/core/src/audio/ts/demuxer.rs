@@ -1,6 +1,8 @@
 //! The demuxer of transport streams.
 
+use super::choice::{ChoiceFit, TrackChoice};
 use super::continuity::{Continuity, ContinuityCounters};
+use super::damage::TsDamage;
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
 use super::packet::{is_duplicate, payload};
@@ -22,23 +24,8 @@ pub struct TsStream {
     table: u16,
 }
 
-/// Counts of damage since the start of the transport stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TsDamage {
-    /// Number of missing packets of the audio stream, according to their continuity counters.
-    pub lost_packets: u64,
-    /// Number of packets with a wrong sync byte or marked as damaged by the receiver. A place after which the sync
-    /// bytes had to be searched for again counts as one packet.
-    pub bad_packets: u64,
-    /// Number of tables with an invalid checksum or structure, and of PES packets without a valid header.
-    pub bad_sections: u64,
-    /// Number of encrypted packets of the audio stream.
-    pub scrambled_packets: u64,
-    /// Number of places where audio frames were damaged or lost.
-    pub bad_frames: u64,
-}
-
-/// Splits the pushed bytes of a transport stream into the frames of its first supported audio stream.
+/// Splits the pushed bytes of a transport stream into the frames of one supported audio stream, which [`TrackChoice`]
+/// describes.
 ///
 /// The memory of a demuxer is limited, also for live streams, if the caller reads all frames with
 /// [`TsDemuxer::next_frame`]. If a program map table moves the audio stream to another packet id, the demuxer follows
@@ -70,7 +57,10 @@ pub struct TsDemuxer {
     pat: SectionAssembler,
     tables: Vec<(u16, SectionAssembler)>,
     tables_read: bool,
+    choice: TrackChoice,
     stream: Option<TsStream>,
+    /// How well the selected stream satisfies `choice`.
+    fit: ChoiceFit,
     unsupported_codec: Option<&'static str>,
     pes: Pes,
     splitter: Option<FrameSplitter>,
@@ -92,13 +82,21 @@ impl TsDemuxer {
     /// Creates a demuxer at the start of a stream.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_choice(TrackChoice::default())
+    }
+
+    /// Creates a demuxer at the start of a stream, with a preference for one of its audio streams.
+    #[must_use]
+    pub fn with_choice(choice: TrackChoice) -> Self {
         Self {
             sync: PacketSync::default(),
             counters: ContinuityCounters::new(),
             pat: SectionAssembler::default(),
             tables: Vec::new(),
             tables_read: false,
+            choice,
             stream: None,
+            fit: ChoiceFit::default(),
             unsupported_codec: None,
             pes: Pes::default(),
             splitter: None,
@@ -278,27 +276,30 @@ impl TsDemuxer {
         }
     }
 
-    /// Selects the first supported audio stream in `entries`, the content of the program map table with packet id
+    /// Selects the best supported audio stream in `entries`, the content of the program map table with packet id
     /// `table`. Keeps the current stream if `entries` still lists it, or if the current stream belongs to another
-    /// table.
+    /// table, unless the best one satisfies the preferences better.
     fn select_stream(&mut self, table: u16, entries: &[PmtEntry]) {
         self.tables_read = true;
-        if self.stream.is_some_and(|stream| stream.table != table) {
+        let best = self.choice.best(entries);
+        let is_better = best.is_some_and(|(_, fit)| fit < self.fit);
+        if self.stream.is_some_and(|stream| stream.table != table) && !is_better {
             return; // another program
         }
         let current = self.stream.map(|stream| (stream.pid, Ok(stream.coding)));
-        if entries.iter().any(|entry| Some((entry.pid, entry.coding)) == current) {
+        if entries.iter().any(|entry| Some((entry.pid, entry.coding)) == current) && !is_better {
             return;
         }
         self.unsupported_codec =
             self.unsupported_codec.or_else(|| entries.iter().find_map(|entry| entry.coding.err()));
-        let Some((pid, coding)) = entries.iter().find_map(|e| Some((e.pid, e.coding.ok()?))) else { return };
+        let Some((PmtEntry { pid, coding: Ok(coding), .. }, fit)) = best else { return };
+        let (pid, coding) = (*pid, *coding);
         if let Some(mut old) = self.splitter.replace(FrameSplitter::new(coding)) {
             old.finish();
             self.leftover_frames.extend(std::iter::from_fn(|| old.next_frame()));
             self.damage.bad_frames += old.damaged();
         }
-        self.stream = Some(TsStream { pid, coding, table });
+        (self.stream, self.fit) = (Some(TsStream { pid, coding, table }), fit);
         self.pes = Pes::default();
         // Packets with this id were ignored before, so the stored counter is out of date.
         self.counters.reset_pid(pid);

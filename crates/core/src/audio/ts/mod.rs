@@ -8,7 +8,9 @@
 //! them. Packets are found again by their sync bytes, and tables are accepted only with a valid checksum. After a jump
 //! of a continuity counter, the incomplete frame is discarded. A frame is returned as soon as its last byte was pushed.
 
+mod choice;
 mod continuity;
+mod damage;
 mod demuxer;
 mod frames;
 mod headers;
@@ -17,9 +19,12 @@ mod packet;
 mod pes;
 mod psi;
 mod reader;
+mod role;
 mod sync;
 
-pub use demuxer::{TsDamage, TsDemuxer, TsStream};
+pub use choice::TrackChoice;
+pub use damage::TsDamage;
+pub use demuxer::{TsDemuxer, TsStream};
 pub use frames::{AudioFrame, FrameSplitter};
 pub use headers::{AudioCoding, FrameFormat};
 pub use sync::looks_like_ts;

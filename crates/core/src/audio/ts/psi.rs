@@ -1,6 +1,7 @@
 //! Reads the program tables, which list the streams and their packet ids (ISO/IEC 13818-1, 2.4.4).
 
 use super::headers::AudioCoding;
+use super::role::AudioPurpose;
 
 /// Maximum size of a section of a program table in bytes, including the header.
 const MAX_SECTION_BYTES: usize = 1_024;
@@ -86,6 +87,7 @@ pub(super) struct PmtEntry {
     pub(super) pid: u16,
     /// Coding of the audio. The error is the name of an audio codec that is not supported.
     pub(super) coding: Result<AudioCoding, &'static str>,
+    pub(super) purpose: AudioPurpose,
 }
 
 /// Returns the audio streams that a program map table lists. Returns `None` if the section is not a valid, current
@@ -99,7 +101,8 @@ pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<PmtEntry>> {
         let end = 5 + length(length_high, length_low);
         let descriptors = rest.get(5..end)?;
         if let Some(coding) = coding(stream_type, descriptors) {
-            streams.push(PmtEntry { pid: pid(high, low), coding });
+            let purpose = AudioPurpose::read(descriptors);
+            streams.push(PmtEntry { pid: pid(high, low), coding, purpose });
         }
         rest = &rest[end..];
     }
@@ -195,7 +198,7 @@ pub(super) mod tests {
         let entries = read_pmt(&section(2, PMT)).unwrap();
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].pid, entries[0].coding.is_err()), (0x101, true));
-        assert_eq!(entries[1], PmtEntry { pid: 0x102, coding: Ok(AudioCoding::Adts) });
+        assert_eq!((entries[1].pid, entries[1].coding), (0x102, Ok(AudioCoding::Adts)));
         assert_eq!(read_pat(&section(2, PMT)), None);
         assert_eq!(read_pmt(&section(2, &PMT[..9])), Some(vec![]));
         assert_eq!(read_pmt(&section(2, &PMT[..3])), None);
