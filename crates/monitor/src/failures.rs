@@ -14,6 +14,7 @@ const REPEAT_AFTER: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug, Default)]
 pub(super) struct FailureLog {
     failures: u64,
+    rendition_changes: u64,
     logged: Option<(String, Instant)>,
 }
 
@@ -37,7 +38,10 @@ impl FailureLog {
             if kind == Some(SourceKind::Hls) { counters.playlist_errors } else { counters.retries };
         // The counter and not the text shows a new failure: `last_error` stays set after a success.
         let is_new = std::mem::replace(&mut self.failures, failures) < failures;
-        let error = counters.last_error.as_deref().filter(|_| is_new)?;
+        // The source has logged the change of the rendition with the failure that caused it.
+        let rendition_changes = std::mem::replace(&mut self.rendition_changes, counters.rendition_changes);
+        let is_logged = rendition_changes < counters.rendition_changes;
+        let error = counters.last_error.as_deref().filter(|_| is_new && !is_logged)?;
         let known = self.logged.as_ref();
         if known.is_some_and(|(text, at)| text == error && at.elapsed() < REPEAT_AFTER) {
             return None;
@@ -65,5 +69,23 @@ mod tests {
         assert_eq!(observe(3, "status 500").as_deref(), Some("status 500"));
         assert_eq!(observe(3, "status 500"), None);
         assert_eq!(observe(4, "status 404").as_deref(), Some("status 404"));
+    }
+
+    #[test]
+    fn failures_that_changed_the_rendition_are_not_logged_again() {
+        let mut log = FailureLog::default();
+        let mut observe = |playlist_errors, rendition_changes| {
+            let last_error = Some(format!("failure {playlist_errors}"));
+            let counters = SourceCounters {
+                playlist_errors,
+                rendition_changes,
+                last_error,
+                ..SourceCounters::default()
+            };
+            log.new_failure(Some(SourceKind::Hls), &counters).is_some()
+        };
+        assert!(observe(1, 0));
+        assert!(!observe(3, 1));
+        assert!(observe(4, 1));
     }
 }

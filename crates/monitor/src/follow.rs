@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_net::{AddressPolicy, HttpClient, HttpRequest};
-use refrain_stream::hls::{HlsSource, SourceStatus};
-use refrain_stream::{PipeSource, RadioSettings, RadioSource, UdpSource};
+use refrain_stream::hls::{HlsSource, RenditionFeedback, SourceStatus};
+use refrain_stream::{DecoderReport, PipeSource, RadioSettings, RadioSource, UdpSource};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
@@ -23,6 +23,10 @@ use super::stream::{MonitoredStream, Stop};
 /// Interval of status updates while no delivery arrives. At half this value, the task of each idle stream wakes twice
 /// as often; at twice this value, `stalled` is shown up to 2 s late.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Number of consecutive unreadable segments after which the rendition is rejected: about 18 s. At half this value, one
+/// damaged segment changes the rendition; at twice this value, 36 s of audio are lost before the change.
+const MAX_UNREADABLE_SEGMENTS: u64 = 3;
 
 /// Follows a stream until it ends, fails or is stopped.
 pub(super) async fn follow(
@@ -62,6 +66,7 @@ async fn take(
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
     let (started_at, mut last, playlist) = (Instant::now(), None, source.watch());
+    let feedback = source.feedback();
     let mut failures = FailureLog::default();
     let mut tick = interval(STATUS_INTERVAL);
     // After a long processing pause, missed ticks must not be made up in a burst.
@@ -77,6 +82,7 @@ async fn take(
                     next = &mut next => break next,
                     _ = tick.tick() => {}
                 }
+                reject_unreadable(feedback.as_ref(), &stream.status.borrow().decoder);
                 let state = state(playlist.as_ref(), last, started_at, kind);
                 // UDP has no connection that could close, so a long silence is the only end of a UDP stream.
                 if let (StreamPhase::Ended(_) | StreamPhase::Failed(_), SourceKind::Udp) = (&state, kind) {
@@ -97,6 +103,18 @@ async fn take(
         last = Some(Instant::now());
         publish_status(stream, Some(source.counters()), state(playlist.as_ref(), last, started_at, kind));
         pool.push(stream, delivery, source.overflow_policy()).await;
+    }
+}
+
+/// Rejects the followed HLS rendition if its last segments could not be decoded.
+fn reject_unreadable(feedback: Option<&RenditionFeedback>, report: &DecoderReport) {
+    let run = report.unreadable_run;
+    if let Some(feedback) = feedback
+        && run.segments >= MAX_UNREADABLE_SEGMENTS
+    {
+        let codec = report.unsupported.as_ref().map_or_else(String::new, |codec| format!(" ({codec})"));
+        let reason = format!("{MAX_UNREADABLE_SEGMENTS} consecutive segments cannot be decoded{codec}");
+        feedback.reject(run.rendition, reason);
     }
 }
 

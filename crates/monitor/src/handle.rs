@@ -101,10 +101,14 @@ impl Monitor {
         let id: Arc<str> = spec.id.into();
         let worker =
             StreamWorker::new(Arc::clone(&id), self.settings.decoder.clone(), self.settings.live.clone());
-        let worker = worker.with_airings(airings).with_clock(spec.clock_anchor);
+        let worker = worker
+            .with_airings(airings)
+            .with_clock(spec.clock_anchor)
+            .with_track(spec.preferences.track.clone());
         let mut source = self.settings.source.clone();
         source.hls.start = spec.start;
         source.hls.access = spec.input.access(&spec.headers);
+        spec.preferences.apply(&mut source);
         // Shared by handle, stream and task: each of them can end the stream.
         let stop = Arc::new(Stop::default());
         let stream = Arc::new(MonitoredStream::new(id, worker, status, events, Arc::clone(&stop)));

@@ -38,7 +38,7 @@ pub use index::FollowedIndex;
 pub use refrain_core::matching::live::EventKind;
 pub use report::{Reporter, response};
 pub use snapshot_source::SnapshotSource;
-pub use source::{SourceSettings, StreamInput, StreamSpec};
+pub use source::{AudioPreferences, SourceSettings, StreamInput, StreamSpec};
 pub use stage_times::StageTimes;
 pub use status::{CurrentAiring, SourceCounters, SourceKind, StreamEnd, StreamPhase, StreamStatus};
 pub use worker::StreamWorker;

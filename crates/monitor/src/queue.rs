@@ -180,6 +180,7 @@ mod tests {
             init: None,
             sequence,
             seconds,
+            rendition: 0,
             discontinuity: sequence == 1,
             program_date_time: Some(1000.0 + 10.0 * sequence as f64),
             first_listed: 0.0,

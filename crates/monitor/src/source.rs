@@ -4,10 +4,12 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use refrain_net::{RequestHeaders, StreamAccess};
-use refrain_stream::hls::{EntryUrl, HlsSettings, HlsSource, SourceState, SourceStatus, Start};
+use refrain_stream::hls::{
+    EntryUrl, HlsSettings, HlsSource, RenditionChoice, RenditionFeedback, SourceState, SourceStatus, Start,
+};
 use refrain_stream::{
-    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings,
-    UdpSource,
+    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, TrackChoice,
+    UdpSettings, UdpSource,
 };
 use tokio::sync::watch;
 use url::Url;
@@ -48,6 +50,29 @@ pub struct StreamSpec {
     pub clock_anchor: Option<ClockAnchor>,
     /// Headers of the requests to the origin of the stream's URL; inputs other than HLS and radio ignore them.
     pub headers: RequestHeaders,
+    /// The audio that is followed if the stream offers a choice.
+    pub preferences: AudioPreferences,
+}
+
+/// The audio that is followed if a stream offers a choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AudioPreferences {
+    /// Rendition of an HLS master playlist; `None` for the one in [`SourceSettings::hls`].
+    pub rendition: Option<RenditionChoice>,
+    /// Audio stream of MPEG-TS. Its language also selects audio renditions of HLS.
+    pub track: TrackChoice,
+}
+
+impl AudioPreferences {
+    /// Adds the preferences to the settings of a source.
+    pub(super) fn apply(&self, settings: &mut SourceSettings) {
+        if let Some(rendition) = &self.rendition {
+            settings.hls.rendition = rendition.clone();
+        }
+        if let Some(language) = &self.track.language {
+            settings.hls.language = Some(language.clone());
+        }
+    }
 }
 
 impl StreamSpec {
@@ -60,14 +85,8 @@ impl StreamSpec {
             start: Start::LiveEdge,
             clock_anchor: None,
             headers: RequestHeaders::default(),
+            preferences: AudioPreferences::default(),
         }
-    }
-
-    /// Sets the headers of the requests to the origin of the stream's URL.
-    #[must_use]
-    pub fn with_headers(mut self, headers: RequestHeaders) -> Self {
-        self.headers = headers;
-        self
     }
 }
 
@@ -145,6 +164,11 @@ impl StreamSource {
     /// for other sources.
     pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
         if let Self::Hls(source) = self { Some(source.status()) } else { None }
+    }
+
+    /// Returns the handle to report segments of an HLS source that cannot be decoded; `None` for other sources.
+    pub(super) fn feedback(&self) -> Option<RenditionFeedback> {
+        if let Self::Hls(source) = self { Some(source.feedback()) } else { None }
     }
 
     pub(super) fn counters(&self) -> SourceCounters {
@@ -240,6 +264,9 @@ pub(super) fn counters_of(status: &SourceStatus) -> SourceCounters {
         retries: status.retries,
         playlist_errors: status.playlist_errors,
         resolutions: status.resolutions,
+        rendition: status.rendition.clone(),
+        rendition_changes: status.rendition_changes,
+        rendition_reason: status.rendition_reason.clone(),
         last_error: status.last_error.as_ref().map(ToString::to_string),
     }
 }

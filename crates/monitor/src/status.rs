@@ -130,6 +130,12 @@ pub struct SourceCounters {
     pub playlist_errors: u64,
     /// Number of times that the HLS master playlist was resolved again; 0 for other sources.
     pub resolutions: u64,
+    /// Name or bandwidth of the followed HLS rendition; `None` without a master playlist, and for other sources.
+    pub rendition: Option<String>,
+    /// Number of changes of the HLS rendition; 0 for other sources.
+    pub rendition_changes: u64,
+    /// Reason of the last change of the HLS rendition; `None` if it never changed.
+    pub rendition_reason: Option<String>,
     /// The last error, which remains after a success; `None` if there was none. It contains no tokens.
     pub last_error: Option<String>,
 }

@@ -6,7 +6,7 @@ use refrain_catalog::Detection;
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveSettings};
-use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, StreamClock};
+use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, StreamClock, TrackChoice};
 
 use super::airings::Airings;
 use super::decode::{DecodeError, FingerprintedSpan, IsolatedDecoder};
@@ -61,6 +61,13 @@ impl StreamWorker {
         if let Some(anchor) = anchor {
             self.decoder.continue_clock(anchor);
         }
+        self
+    }
+
+    /// Returns the worker with a preferred audio stream of MPEG-TS. Has no effect after the first delivery.
+    #[must_use]
+    pub fn with_track(mut self, choice: TrackChoice) -> Self {
+        self.decoder.prefer_track(choice);
         self
     }
 

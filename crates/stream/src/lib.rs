@@ -36,11 +36,12 @@ pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 
 
 pub use decode::{
     ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Media, Sound, StreamClock, StreamDecoder,
-    Title,
+    Title, UnreadableRun,
 };
 pub use delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection, LiveAudio, LiveChunk};
 pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
 pub use refrain_core::audio::ClockSource;
+pub use refrain_core::audio::ts::TrackChoice;
 pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

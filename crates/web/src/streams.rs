@@ -114,6 +114,8 @@ fn local_status(status: &StreamStatus) -> Value {
         "dropped_seconds": status.decoder.gaps.of(GapReason::Dropped).seconds,
         "decode_errors": status.decoder.decode_errors,
         "last_error": status.source.last_error,
+        "rendition": status.source.rendition,
+        "rendition_reason": status.source.rendition_reason,
     })
 }
 

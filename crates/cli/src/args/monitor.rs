@@ -1,7 +1,6 @@
 //! `refrain monitor` and `identifyStream`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, ValueEnum};
 use refrain_monitor::EventKind;
@@ -10,6 +9,7 @@ use refrain_stream::hls::RenditionChoice;
 
 use super::headings;
 use super::request_headers::HeaderArgs;
+use crate::settings::{check_audio_pid, check_language};
 
 const LONG: &str = "\
 Follow a live stream until it ends and report the songs of the catalog in it:
@@ -63,37 +63,14 @@ impl EventArg {
     }
 }
 
-/// The value of `--rendition`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RenditionArg(pub(crate) RenditionChoice);
-
-impl FromStr for RenditionArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is not a number"));
-        if let Some(index) = text.strip_prefix('#') {
-            let index = usize::try_from(number(index)?).map_err(|error| error.to_string())?;
-            return Ok(Self(RenditionChoice::Index(index)));
-        }
-        match text.strip_prefix("max:") {
-            Some(bits) => Ok(Self(RenditionChoice::MaxBandwidth(number(bits)?))),
-            None if text.is_empty() => {
-                Err("the value is empty; omit --rendition to use the default".to_owned())
-            }
-            None => Ok(Self(RenditionChoice::Name(text.to_owned()))),
-        }
-    }
-}
-
 /// Follow a live stream and report every song while it plays
 #[derive(Debug, Clone, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct MonitorArgs {
     /// Stream to follow: a URL, a file, or - for standard input
     ///
-    /// The URL is an http or https URL of an HLS playlist or of a radio stream, or a udp or rtp URL of an MPEG transport
-    /// stream.
+    /// The URL is an http or https URL of an HLS playlist or of a radio stream, or a udp or rtp URL of an MPEG
+    /// transport stream.
     #[arg(value_name = "URL")]
     pub(crate) input: String,
     /// Read standard input or the file as raw PCM, for example s16le:48000:2
@@ -122,10 +99,23 @@ pub(crate) struct MonitorArgs {
     pub(crate) update_every: Option<f64>,
     /// Select the rendition of a master playlist. Default: audio only, else the lowest bandwidth
     ///
-    /// The value is the name of the rendition, #0 for the first one, or max:BITS for the highest bandwidth up to BITS per
-    /// second.
+    /// The value is the name of the rendition, #0 for the first one, or max:BITS for the highest bandwidth up to BITS
+    /// per second. While it fails, another one is followed. Without this option, renditions whose codecs cannot be
+    /// decoded are left out.
     #[arg(long, value_name = "WHICH", help_heading = headings::LIVE_STREAM)]
-    pub(crate) rendition: Option<RenditionArg>,
+    pub(crate) rendition: Option<RenditionChoice>,
+    /// Prefer the audio in this language, for example de. Default: the default or first audio
+    ///
+    /// The value is a language code of two or three letters. It selects an audio rendition of a master playlist, and an
+    /// audio stream of MPEG-TS. It has no effect if no audio is marked with the language.
+    #[arg(long, value_name = "LANGUAGE", value_parser = language, help_heading = headings::LIVE_STREAM)]
+    pub(crate) language: Option<String>,
+    /// Prefer the audio stream of MPEG-TS with this packet id, for example 257 or 0x101
+    ///
+    /// It has no effect if there is no such audio stream. Default: the first one that is not an audio description or
+    /// clean audio for the hearing impaired.
+    #[arg(long, value_name = "PID", value_parser = audio_pid, help_heading = headings::LIVE_STREAM)]
+    pub(crate) audio_pid: Option<u16>,
     /// Set the accepted number of false events per hour, above 0. Default: 0.001
     #[arg(long, value_name = "N", value_parser = rate, help_heading = headings::MATCHING)]
     pub(crate) false_events_per_hour: Option<f64>,
@@ -153,6 +143,19 @@ pub(crate) struct MonitorArgs {
     /// The flag has no effect while the status line is shown.
     #[arg(long, short, help_heading = headings::OUTPUT)]
     pub(crate) verbose: bool,
+}
+
+fn language(text: &str) -> Result<String, String> {
+    check_language(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn audio_pid(text: &str) -> Result<u16, String> {
+    let pid = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    let pid = pid.map_err(|_| format!("{text:?} is not a number"))?;
+    check_audio_pid(pid).map(|()| pid).map_err(|error| error.to_string())
 }
 
 fn update_seconds(text: &str) -> Result<f64, String> {

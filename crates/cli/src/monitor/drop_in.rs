@@ -40,6 +40,8 @@ pub(crate) fn identify_stream(
         update_every: None,
         pcm: None,
         rendition: None,
+        language: None,
+        audio_pid: None,
         // `identifyStream` has no such flag. The operator can name hosts in the setting `monitor.private_hosts`.
         allow_private: false,
         headers: HeaderArgs::default(),

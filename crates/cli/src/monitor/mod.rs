@@ -12,10 +12,11 @@ use anyhow::{Result, bail};
 use refrain_app::response::ResponseFolder;
 use refrain_catalog::Detection;
 use refrain_monitor::{
-    EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamHandle, StreamInput,
-    StreamPhase, StreamSpec, StreamStatus,
+    AudioPreferences, EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings,
+    StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
 };
 use refrain_net::RequestHeaders;
+use refrain_stream::TrackChoice;
 use refrain_stream::hls::HlsSettings;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
@@ -58,6 +59,7 @@ struct MonitorPlan<'a> {
     event_format: EventFormat,
     headers: RequestHeaders,
     monitor: MonitorSettings,
+    preferences: AudioPreferences,
     log: (LevelFilter, bool),
 }
 
@@ -81,10 +83,8 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
         live.false_events_per_hour = rate;
     }
     let private_hosts = settings.private_hosts()?;
-    let mut hls = HlsSettings { allow_private: args.allow_private, private_hosts, ..HlsSettings::default() };
-    if let Some(rendition) = &args.rendition {
-        hls.rendition = rendition.0.clone();
-    }
+    let hls = HlsSettings { allow_private: args.allow_private, private_hosts, ..HlsSettings::default() };
+    let track = TrackChoice { pid: args.audio_pid, language: args.language.clone() };
     // Programs get JSON lines, and people get text. Nothing is printed if events are written to files and standard
     // output is not a terminal.
     let event_format = match (args.json, &args.out, output.is_terminal()) {
@@ -107,6 +107,7 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
             http: settings.http_client()?,
             ..MonitorSettings::default()
         },
+        preferences: AudioPreferences { rendition: args.rendition.clone(), track },
         log: (level, args.log_json),
     })
 }
@@ -175,7 +176,11 @@ fn run_monitor(
     let last = context.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
         let (events, event_receiver) = mpsc::channel(MAX_QUEUED_EVENTS);
-        let spec = StreamSpec::new(plan.id.as_str(), input).with_headers(plan.headers.clone());
+        let spec = StreamSpec {
+            preferences: plan.preferences.clone(),
+            headers: plan.headers.clone(),
+            ..StreamSpec::new(plan.id.as_str(), input)
+        };
         let handle = monitor.start(spec, events);
         let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
         let shown = PlayingSongs::default();

@@ -17,6 +17,7 @@ mod render;
 mod secret;
 mod service;
 mod sinks;
+mod stream_entries;
 mod tables;
 mod url;
 mod variable;
@@ -37,6 +38,7 @@ use declare::{Declared, Fallback};
 pub(crate) use layer::Layer;
 use network::EnvironmentProxies;
 pub(crate) use service::{check_id, check_url};
+pub(crate) use stream_entries::{check_audio_pid, check_language};
 pub(crate) use tables::{Role, SearchBackend, SearchEffort};
 pub(crate) use url::CatalogUrl;
 

@@ -1,5 +1,6 @@
 //! Creates the checked settings of the service, which `docs/service.toml` documents.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
 use refrain_net::RequestHeaders;
 use refrain_service::settings::{
-    EmfSettings, FilesSettings, FixedStream, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
+    EmfSettings, FilesSettings, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
     ServiceSettings, StreamsSettings,
 };
 use refrain_stream::hls::HlsSettings;
@@ -15,11 +16,11 @@ use refrain_stream::hls::HlsSettings;
 use super::declare::{Checked, Declared};
 use super::layer::Layer;
 use super::secret::secret;
+use super::stream_entries::{fixed_streams, stream_headers};
 #[cfg(feature = "aws")]
 use super::tables::AwsTable;
-use super::tables::{EventSetting, QueuesTable, Role, ServiceTable, StreamTable};
+use super::tables::{EventSetting, QueuesTable, Role, ServiceTable};
 use super::{LogSettings, Settings};
-use crate::request_headers;
 
 /// Bytes per gigabyte (GB), the unit of sizes in settings.
 const BYTES_PER_GB: f64 = 1e9;
@@ -141,7 +142,7 @@ impl Settings {
             token: seconds(ivs.token_seconds()),
             calls_per_second: ivs.calls_per_second(),
             medialive: medialive(layer)?,
-            fixed: fixed(layer)?,
+            fixed: fixed_streams(layer)?,
         })
     }
 
@@ -191,40 +192,12 @@ fn kind(event: EventSetting) -> EventKind {
     }
 }
 
-fn medialive(layer: &Layer) -> Result<std::collections::BTreeMap<String, String>> {
+fn medialive(layer: &Layer) -> Result<BTreeMap<String, String>> {
     let channel = |(arn, url): (&String, &super::tables::SecretText)| {
         check_url(&url.0).with_context(|| format!("medialive.channels {arn:?}"))?;
         Ok((arn.clone(), url.0.clone()))
     };
     layer.medialive.channels.iter().map(channel).collect()
-}
-
-fn fixed(layer: &Layer) -> Result<Vec<FixedStream>> {
-    let mut fixed: Vec<FixedStream> = Vec::new();
-    for stream in &layer.streams {
-        check_id(&stream.id)?;
-        check_url(&stream.url.0).with_context(|| format!("stream {:?}", stream.id))?;
-        if fixed.iter().any(|known| known.id == stream.id) {
-            bail!("two entries of [[streams]] have the id {:?}; use different ids", stream.id);
-        }
-        let headers = stream_headers(stream).with_context(|| format!("stream {:?}", stream.id))?;
-        fixed.push(FixedStream { id: stream.id.clone(), url: stream.url.0.clone(), headers });
-    }
-    Ok(fixed)
-}
-
-/// Returns the request headers of a stream in the settings. Headers of the settings file replace those of the variable,
-/// and these replace those of the file of headers.
-fn stream_headers(stream: &StreamTable) -> Result<RequestHeaders> {
-    let mut headers = RequestHeaders::default();
-    if let Some(path) = &stream.headers_file {
-        request_headers::push_file(&mut headers, path)?;
-    }
-    if let Some(variable) = &stream.headers_variable {
-        request_headers::push_variable(&mut headers, variable)?;
-    }
-    headers.extend(&stream.headers)?;
-    Ok(headers)
 }
 
 /// Returns an error if the ID of a stream is empty or too long.

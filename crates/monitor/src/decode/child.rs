@@ -23,11 +23,12 @@ impl SessionHandler for ChildDecoders {
         // later requests would fail.
         let new = || LocalDecoder::new(DecoderSettings::default());
         match request {
-            DecodeRequest::Open(state, anchor) => {
+            DecodeRequest::Open(state, anchor, track) => {
                 let mut decoder = LocalDecoder::resume(DecoderSettings::default(), *state);
                 if let Some(anchor) = anchor {
                     decoder.continue_clock(anchor);
                 }
+                decoder.prefer_track(track);
                 self.decoders.insert(session, decoder);
             }
             DecodeRequest::Process { now, splices, delivery } => {

@@ -6,7 +6,7 @@ use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak, TICKS_PER_SECOND};
 use refrain_stream::{
     ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Delivery, Media, Sound, StreamClock,
-    StreamDecoder,
+    StreamDecoder, TrackChoice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,10 @@ impl LocalDecoder {
 
     pub(super) fn continue_clock(&mut self, anchor: ClockAnchor) {
         self.decoder.continue_clock(anchor);
+    }
+
+    pub(super) fn prefer_track(&mut self, choice: TrackChoice) {
+        self.decoder.prefer_track(choice);
     }
 
     pub(super) fn count_splice(&mut self, seconds: f64) {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use refrain_isolation::{DecoderSession, SessionError};
 use refrain_stream::{
     ClockAnchor, DecoderReport, DecoderSettings, Delivery, Gap, GapReason, LiveAudio, LiveChunk, StreamClock,
+    TrackChoice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub(super) struct IsolatedDecoder {
     /// Clock of an earlier worker, which is sent when a decoder in a child process is opened. `None` if there is no
     /// such clock, and for a decoder in this process.
     anchor: Option<ClockAnchor>,
+    /// Preferred audio stream of MPEG-TS, which is sent when a decoder in a child process is opened.
+    track: TrackChoice,
     /// Number of consecutive deliveries that killed the decoder process; 0 if the last delivery was decoded.
     deaths: u32,
     /// Bytes of a stream without segments that were processed since the last decoded audio.
@@ -56,9 +59,9 @@ struct RemoteDecoder {
 /// A message from the parent to the child.
 #[derive(Serialize, Deserialize)]
 enum DecodeRequest {
-    /// Creates the decoder from the last state that a child returned, and the clock of an earlier worker (`None` if
-    /// none exists).
-    Open(Box<LocalDecoderState>, Option<ClockAnchor>),
+    /// Creates the decoder from the last state that a child returned, the clock of an earlier worker (`None` if none
+    /// exists), and the preferred audio stream of MPEG-TS.
+    Open(Box<LocalDecoderState>, Option<ClockAnchor>, TrackChoice),
     /// Decodes a delivery.
     Process {
         /// Time when the parent sent the delivery, seconds since 1970.
@@ -114,7 +117,7 @@ impl IsolatedDecoder {
             Some(session) => DecoderBackend::RemoteDecoder(Box::new(remote(session))),
             None => DecoderBackend::Local(Box::new(LocalDecoder::new(settings.clone()))),
         };
-        Self { id, settings, inner, anchor: None, deaths: 0, silent_bytes: 0 }
+        Self { id, settings, inner, anchor: None, track: TrackChoice::default(), deaths: 0, silent_bytes: 0 }
     }
 
     /// Continues the clock of an earlier worker. Has no effect after the first audio.
@@ -123,6 +126,14 @@ impl IsolatedDecoder {
             DecoderBackend::Local(decoder) => decoder.continue_clock(anchor),
             // The child does not exist before the first delivery; the anchor is sent when its decoder is opened.
             DecoderBackend::RemoteDecoder(_) => self.anchor = Some(anchor),
+        }
+    }
+
+    /// Sets the preferred audio stream of MPEG-TS. Has no effect after the first delivery.
+    pub(super) fn prefer_track(&mut self, choice: TrackChoice) {
+        match &mut self.inner {
+            DecoderBackend::Local(decoder) => decoder.prefer_track(choice),
+            DecoderBackend::RemoteDecoder(_) => self.track = choice,
         }
     }
 
@@ -179,7 +190,7 @@ impl IsolatedDecoder {
             DecoderBackend::RemoteDecoder(remote) => {
                 // The request is not retried: the stream is over, and only the audio that the decoder held back is
                 // lost.
-                if let Err(error) = remote.call(&DecodeRequest::Finish, self.anchor, out) {
+                if let Err(error) = remote.call(&DecodeRequest::Finish, (self.anchor, &self.track), out) {
                     tracing::warn!(
                         stream = %self.id,
                         %error,
@@ -254,7 +265,8 @@ impl IsolatedDecoder {
             }
             DecoderBackend::RemoteDecoder(remote) => {
                 let (splices, delivery) = (std::mem::take(&mut remote.splices), Box::new(delivery));
-                remote.call(&DecodeRequest::Process { now, splices, delivery }, self.anchor, out)
+                let request = DecodeRequest::Process { now, splices, delivery };
+                remote.call(&request, (self.anchor, &self.track), out)
             }
         }
     }
@@ -264,12 +276,12 @@ impl RemoteDecoder {
     fn call(
         &mut self,
         request: &DecodeRequest,
-        anchor: Option<ClockAnchor>,
+        (anchor, track): (Option<ClockAnchor>, &TrackChoice),
         out: &mut Vec<FingerprintedSpan>,
     ) -> Result<(), SessionError> {
         let state = &self.state;
         // The session calls `open` only if the child is new. The state is that of the last successful response.
-        let open = || encode(&DecodeRequest::Open(Box::new(state.clone()), anchor));
+        let open = || encode(&DecodeRequest::Open(Box::new(state.clone()), anchor, track.clone()));
         let response = self.session.call(encode(request), open)?;
         let response: DecodeResponse = postcard::from_bytes(&response).map_err(|error| {
             SessionError::Died(format!("the decoder process sent an invalid response ({error})"))

@@ -7,8 +7,7 @@ use std::time::Duration;
 use refrain_core::matching::MatchSettings;
 use serde::Deserialize;
 
-use refrain_monitor::EventKind;
-use refrain_monitor::MonitorSettings;
+use refrain_monitor::{AudioPreferences, EventKind, MonitorSettings};
 use refrain_net::{HttpSettings, RequestHeaders};
 
 /// Roles of a process.
@@ -85,6 +84,8 @@ pub struct FixedStream {
     pub url: String,
     /// Headers of the requests to the origin of the URL.
     pub headers: RequestHeaders,
+    /// The audio that is followed if the stream offers a choice.
+    pub preferences: AudioPreferences,
 }
 
 /// A text that is never shown in messages.

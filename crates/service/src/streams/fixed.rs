@@ -64,7 +64,7 @@ async fn sync_fixed_streams(shared: &StreamsContext) -> Result<(), CatalogError>
 /// Starts a stream. If the stream is followed with another URL or other headers, its old session is ended first.
 async fn start(
     shared: &StreamsContext,
-    FixedStream { id, url, headers }: &FixedStream,
+    FixedStream { id, url, headers, .. }: &FixedStream,
 ) -> Result<(), CatalogError> {
     let (journal, headers) = (shared.journal(), stored_headers(headers));
     let known = journal.stream(id).await?;

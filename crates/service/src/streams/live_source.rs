@@ -10,6 +10,7 @@ use refrain_stream::hls::Start;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::ORIGIN_FIXED;
 use super::anchor;
 use super::headers::request_headers;
 use super::health::HealthTracker;
@@ -19,7 +20,7 @@ use super::row_report::LastReport;
 use super::shared::{StreamsContext, stream_asset_id, was_followed};
 use crate::clock::milliseconds;
 use crate::sessions::{EndReason, SessionBatch, SessionSource, TaskOrder, end_ordered};
-use refrain_monitor::{StreamEnd, StreamPhase, StreamSpec, StreamStatus};
+use refrain_monitor::{AudioPreferences, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Minimum and maximum pause before a stream that ended or failed is opened again. At half the maximum, a dead station
 /// gets twice the requests; at twice the maximum, a fixed stream that is back is followed up to 10 minutes late.
@@ -132,11 +133,19 @@ impl LiveSource {
         let input = input_of(&self.shared, &self.stream);
         let clock_anchor = self.stream.clock_anchor.as_deref().and_then(anchor::read);
         let id = stream_asset_id(&self.stream).to_owned();
-        let headers = request_headers(&self.stream);
-        let spec = StreamSpec { id, input, start: self.start, clock_anchor, headers };
+        let (headers, preferences) = (request_headers(&self.stream), self.preferences());
+        let spec = StreamSpec { id, input, start: self.start, clock_anchor, headers, preferences };
         let airings = std::mem::take(&mut self.airings);
         let (key, orders) = (self.stream.key(), self.orders.clone());
         self.opened = Some(OpenedStream::new(&self.shared, key, spec, airings, orders));
+    }
+
+    /// Returns the audio preferences of the stream, which only the settings of fixed streams can contain.
+    fn preferences(&self) -> AudioPreferences {
+        let is_fixed = self.stream.origin == ORIGIN_FIXED;
+        let mut fixed = self.shared.settings.fixed.iter().filter(|_| is_fixed);
+        let known = fixed.find(|fixed| fixed.id == self.stream.id);
+        known.map(|fixed| fixed.preferences.clone()).unwrap_or_default()
     }
 
     /// Returns the changes of the state, without events.

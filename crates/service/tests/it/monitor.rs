@@ -124,6 +124,34 @@ async fn expired_urls_do_not_interrupt_an_airing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rendition_without_decodable_audio_is_replaced() {
+    let origin = Origin::start().await.unwrap();
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\none/index.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\ntwo/index.m3u8\n";
+    origin.put("/m.m3u8", master, "");
+    let silent: Vec<Clip> = library()
+        .clips
+        .iter()
+        .map(|clip| Clip { bytes: b"no media at all".repeat(50).into(), seconds: clip.seconds })
+        .collect();
+    let options = LiveOptions { window: 1000, ..LiveOptions::default() };
+    origin.live("/one", &LiveStream::manual(silent, 3, options.clone()));
+    let live = live(3, options);
+    origin.live("/two", &live);
+    let monitor = monitor(fast_settings());
+    let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.url("/m.m3u8"));
+    let status = until(&handle, |status| status.source.rendition_changes == 1).await;
+    assert_eq!(status.source.rendition.as_deref(), Some("2 bit/s"));
+    let reason = status.source.rendition_reason.unwrap();
+    assert_eq!(reason, "rendition \"1 bit/s\" failed: 3 consecutive segments cannot be decoded");
+    assert_eq!(status.source.last_error, Some(reason));
+    live.publish(total(&live));
+    live.change(|options| options.end = true);
+    let (status, events) = ended(&handle, &mut events_receiver).await;
+    assert_eq!(events.iter().filter(|event| event.kind == EventKind::Final).count(), 2, "{events:?}");
+    assert_eq!(status.source.rendition_changes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parts_of_segments_do_not_change_events() {
     let origin = Origin::start().await.unwrap();
     let in_halves = |clip: &Clip| cut(clip, &[clip.bytes.len() / (2 * 188) * 188]);

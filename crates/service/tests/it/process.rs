@@ -9,7 +9,7 @@ use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Detection, DetectionSource, Metadata, NewStream, NewTrack,
     OutboxFilter, OutboxMessage, StoredDetection, Stream,
 };
-use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
+use refrain_monitor::{AudioPreferences, EventKind, Monitor, MonitorSettings, SourceSettings};
 use refrain_net::{HttpSettings, RequestHeaders, TransferLimits};
 use refrain_service::clock::SystemClock;
 use refrain_service::cloud::Channels;
@@ -136,7 +136,7 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
 pub(crate) fn fixed_stream(id: &str, url: &str, lines: &str) -> FixedStream {
     let mut headers = RequestHeaders::default();
     headers.push_lines(lines).unwrap();
-    FixedStream { id: id.to_owned(), url: url.to_owned(), headers }
+    FixedStream { id: id.to_owned(), url: url.to_owned(), headers, preferences: AudioPreferences::default() }
 }
 
 /// Opens a catalog and adds the two songs.

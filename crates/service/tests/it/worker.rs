@@ -18,6 +18,7 @@ fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
         init: None,
         sequence: sequence as u64,
         seconds: clip.seconds,
+        rendition: 0,
         discontinuity: false,
         program_date_time: Some(EPOCH + time),
         first_listed: EPOCH + time + clip.seconds + 7.0,

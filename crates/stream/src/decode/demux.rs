@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TsDemuxer};
+use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TrackChoice, TsDemuxer};
 
 use super::fmp4;
 use super::fragments::Fragments;
@@ -72,6 +72,8 @@ enum ActiveDemuxer {
 #[derive(Debug, Default)]
 pub(super) struct StreamDemuxer {
     kind: ActiveDemuxer,
+    /// The preferred audio stream of MPEG-TS.
+    pub(super) choice: TrackChoice,
     /// Initialization section of MPEG-TS that was read last; `None` if there was none.
     tables: Option<Arc<InitSection>>,
     /// Start of a stream without segments, until its format is recognized.
@@ -118,7 +120,7 @@ impl StreamDemuxer {
         match media {
             MediaFormat::Ts => {
                 if !matches!(self.kind, ActiveDemuxer::Ts(_)) {
-                    self.change(ActiveDemuxer::Ts(Box::default()), playback, sink);
+                    self.change(self.transport_stream(), playback, sink);
                 }
                 // The segment is announced before its bytes: some packagers restart the continuity counters in each
                 // segment, which is not a loss.
@@ -188,6 +190,15 @@ impl StreamDemuxer {
         report.lost_packets += packets.saturating_sub(self.reported.0);
         report.decode_errors += frames.saturating_sub(self.reported.1);
         self.reported = (packets, frames);
+        if let ActiveDemuxer::Ts(demuxer) = &self.kind
+            && let (None, Some(codec)) = (demuxer.stream(), demuxer.unsupported_codec())
+        {
+            report.unsupported.get_or_insert_with(|| codec.to_owned());
+        }
+    }
+
+    fn transport_stream(&self) -> ActiveDemuxer {
+        ActiveDemuxer::Ts(Box::new(TsDemuxer::with_choice(self.choice.clone())))
     }
 
     fn damage(&self) -> (u64, u64) {
@@ -217,7 +228,7 @@ impl StreamDemuxer {
         let head = std::mem::take(&mut self.head);
         let audio = id3::split(&head).audio;
         if ts::looks_like_ts(&head) {
-            self.change(ActiveDemuxer::Ts(Box::default()), playback, sink);
+            self.change(self.transport_stream(), playback, sink);
         } else if let Some(coding) = FrameSplitter::sniff(audio) {
             self.change(ActiveDemuxer::Frames(FrameSplitter::new(coding)), playback, sink);
         } else {

@@ -34,6 +34,8 @@ mod sound;
 mod state;
 mod timeline;
 
+use refrain_core::audio::ts::TrackChoice;
+
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, LiveAudio, LiveChunk};
 use crate::gaps::Gaps;
 use demux::{SegmentContent, StreamDemuxer};
@@ -42,7 +44,7 @@ use join::ConnectionStart;
 use playback::{Playback, SoundSink};
 
 pub use clock::{ClockAnchor, StreamClock};
-pub use report::{DecoderReport, Title};
+pub use report::{DecoderReport, Title, UnreadableRun};
 pub use settings::DecoderSettings;
 pub use sound::{Media, Sound};
 pub use state::DecoderState;
@@ -170,6 +172,11 @@ impl StreamDecoder {
         self.playback.clock.inherit(anchor);
     }
 
+    /// Sets the preferred audio stream of MPEG-TS. Has no effect on a transport stream that has begun.
+    pub fn prefer_track(&mut self, choice: TrackChoice) {
+        self.demux.choice = choice;
+    }
+
     /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the
     /// stream has no time stamps, or if it has dates, which are the same for every worker.
     #[must_use]
@@ -231,6 +238,7 @@ impl StreamDecoder {
             self.playback.clock.first_listed(start + segment.seconds, segment.first_listed - backlog);
         }
         let (frames, decoded) = self.playback.frames();
+        let repeated_seconds = self.playback.report.repeated_seconds;
         // The bytes and not a file extension or type decide: servers deliver error pages with the status 200.
         let content = self.demux.content(segment);
         let is_media = matches!(content, SegmentContent::MediaFormat(_));
@@ -243,15 +251,22 @@ impl StreamDecoder {
         let (frames_now, decoded_now) = self.playback.frames();
         // A part may end within a frame, whose end is in the next part.
         if segment.part && is_media {
+            if decoded_now > decoded {
+                self.playback.report.unreadable_run.add(segment.rendition, false);
+            }
             return;
         }
         if frames_now == frames {
             // The gap is not emitted yet: the time stamps after it show whether and how much is missing.
             self.playback.miss(GapReason::Unreadable, segment.seconds);
         }
-        if frames_now == frames || decoded_now == decoded && segment.seconds > MIN_UNREADABLE_SECONDS {
-            self.playback.report.unreadable_segments += 1;
-        }
+        let report = &mut self.playback.report;
+        let is_unreadable =
+            frames_now == frames || decoded_now == decoded && segment.seconds > MIN_UNREADABLE_SECONDS;
+        report.unreadable_segments += u64::from(is_unreadable);
+        // After a change of the rendition, whole segments can repeat audio of the earlier rendition.
+        let is_repeated = report.repeated_seconds > repeated_seconds;
+        report.unreadable_run.add(segment.rendition, is_unreadable && !is_repeated);
     }
 
     fn gap(&mut self, gap: &Gap, sink: SoundSink<'_>) {

@@ -11,6 +11,8 @@ pub struct DecoderReport {
     pub segments: u64,
     /// Segments without audio: empty, truncated, encrypted, without an audio track, or not media.
     pub unreadable_segments: u64,
+    /// Consecutive unreadable segments up to the last segment.
+    pub unreadable_run: UnreadableRun,
     /// Audio frames received, including undecodable ones but not repeated ones.
     pub frames: u64,
     /// Frames that could not be decoded, and places where frames were damaged or lost in transport.
@@ -37,6 +39,23 @@ pub struct DecoderReport {
     pub title: Option<Title>,
     /// Missing media that was emitted as gaps, and splices, by reason.
     pub gaps: GapCounts,
+}
+
+/// Consecutive unreadable segments of one rendition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableRun {
+    /// The rendition, as in [`HlsSegment::rendition`](crate::HlsSegment::rendition).
+    pub rendition: u64,
+    /// Number of segments. Repeated audio, which is left out, counts as readable.
+    pub segments: u64,
+}
+
+impl UnreadableRun {
+    /// Adds a segment of a rendition.
+    pub(super) fn add(&mut self, rendition: u64, is_unreadable: bool) {
+        let before = if self.rendition == rendition { self.segments } else { 0 };
+        *self = Self { rendition, segments: if is_unreadable { before + 1 } else { 0 } };
+    }
 }
 
 /// A title that a radio station announced, with its position.

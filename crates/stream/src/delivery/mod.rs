@@ -65,7 +65,10 @@ pub struct HlsSegment {
     pub sequence: u64,
     /// Duration of this segment or piece in seconds, from the playlist.
     pub seconds: f64,
-    /// True if time stamps or the encoding change with this segment (EXT-X-DISCONTINUITY, another rendition).
+    /// Number of times that the source had changed the rendition before this segment.
+    pub rendition: u64,
+    /// True if time stamps or the encoding change with this segment (EXT-X-DISCONTINUITY, or another rendition with
+    /// dates). The time stamps of another rendition without dates decide whether audio is missing or repeated.
     pub discontinuity: bool,
     /// EXT-X-PROGRAM-DATE-TIME of the first sample, seconds since 1970: from the playlist, or extrapolated from another
     /// segment. `None` if no date is known.

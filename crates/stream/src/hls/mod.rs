@@ -6,6 +6,7 @@
 //! source once it has received a playlist; the [`SourceStatus`] reports its state. The source ends at the end of the
 //! playlist, or after [`HlsSettings::give_up_after`] without new segments.
 
+mod codecs;
 mod entry;
 mod follow;
 mod key;
@@ -15,6 +16,6 @@ mod settings;
 mod status;
 
 pub use entry::EntryUrl;
-pub use follow::HlsSource;
-pub use settings::{HlsSettings, RenditionChoice, Start};
+pub use follow::{HlsSource, RenditionFeedback};
+pub use settings::{HlsSettings, RenditionChoice, RenditionChoiceError, Start};
 pub use status::{EndReason, HlsError, SourceState, SourceStatus};

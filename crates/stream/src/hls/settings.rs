@@ -1,5 +1,6 @@
 //! Settings of an HLS source.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
@@ -8,7 +9,8 @@ use refrain_net::{PrivateHost, StreamAccess, TransferLimits};
 /// Choice of the rendition of a master playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RenditionChoice {
-    /// A rendition with audio only if there is one, otherwise the variant with the lowest bandwidth.
+    /// A rendition with audio only if there is one, otherwise the variant with the lowest bandwidth, without renditions
+    /// whose CODECS cannot be decoded.
     #[default]
     Automatic,
     /// The variant with this name, or the audio rendition with this name or language, without regard to case.
@@ -20,11 +22,42 @@ pub enum RenditionChoice {
     MaxBandwidth(u64),
 }
 
+/// Error of parsing a [`RenditionChoice`]. The text states the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RenditionChoiceError(String);
+
+impl FromStr for RenditionChoice {
+    type Err = RenditionChoiceError;
+
+    /// Parses a name, `#0` for the first variant, or `max:BITS` for the highest bandwidth up to BITS per second.
+    fn from_str(text: &str) -> Result<Self, RenditionChoiceError> {
+        let number = |text: &str| {
+            text.parse::<u64>().map_err(|_| RenditionChoiceError(format!("{text:?} is not a number")))
+        };
+        if let Some(index) = text.strip_prefix('#') {
+            let index = usize::try_from(number(index)?);
+            return index.map(Self::Index).map_err(|error| RenditionChoiceError(error.to_string()));
+        }
+        match text.strip_prefix("max:") {
+            Some(bits) => Ok(Self::MaxBandwidth(number(bits)?)),
+            None if text.is_empty() => {
+                Err(RenditionChoiceError("the value is empty; omit it to use the default".to_owned()))
+            }
+            None => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
 /// Settings of an HLS source. The defaults are for live streams from untrusted servers.
 #[derive(Debug, Clone)]
 pub struct HlsSettings {
     /// Choice of the rendition of a master playlist.
     pub rendition: RenditionChoice,
+    /// Preferred language of audio renditions, as a code of ISO 639 or a tag of RFC 5646; `None` for any.
+    pub language: Option<String>,
+    /// First and longest pause before a rendition that failed is tested again. The pause doubles with each failure.
+    pub return_pause: (Duration, Duration),
     /// True if the host of the stream's own URL may have a private address. A literal private address in that URL and
     /// `localhost` need no permission.
     pub allow_private: bool,
@@ -111,6 +144,11 @@ impl Default for HlsSettings {
         let seconds = Duration::from_secs;
         Self {
             rendition: RenditionChoice::Automatic,
+            language: None,
+            // Each return to a rendition that fails again costs some seconds of audio. At half these values, a
+            // rendition that fails again and again costs twice the audio; at twice these values, a backup, which can
+            // have a lower quality, is followed for two minutes after a short failure.
+            return_pause: (seconds(60), seconds(60 * 60)),
             allow_private: false,
             private_hosts: Vec::new(),
             access: StreamAccess::default(),

@@ -84,6 +84,14 @@ pub enum HlsError {
         /// Names of the available renditions.
         found: String,
     },
+    /// The rendition that was followed failed, and another one replaces it.
+    #[error("rendition {rendition:?} failed: {reason}")]
+    RenditionFailed {
+        /// Name of the failed rendition.
+        rendition: String,
+        /// Reason of the failure.
+        reason: String,
+    },
     /// The URL of the playlist is invalid, or its scheme is not `http` or `https`.
     #[error("invalid playlist URL; it must start with http:// or https://")]
     NoUrl,
@@ -94,7 +102,7 @@ impl HlsError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => error.is_transient(),
-            Self::Playlist { .. } | Self::NoRendition { .. } => true,
+            Self::Playlist { .. } | Self::NoRendition { .. } | Self::RenditionFailed { .. } => true,
             Self::NestedMaster(_) | Self::NoUrl => false,
         }
     }
@@ -141,6 +149,10 @@ pub struct SourceStatus {
     pub resets: u64,
     /// Name or bandwidth of the followed rendition; `None` before the choice, or if the stream has no master playlist.
     pub rendition: Option<String>,
+    /// Number of changes of the rendition.
+    pub rendition_changes: u64,
+    /// Reason of the last change of the rendition; `None` before the first change.
+    pub rendition_reason: Option<String>,
     /// The last error; `None` if there was none.
     pub last_error: Option<HlsError>,
 }

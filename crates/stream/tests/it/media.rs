@@ -96,6 +96,7 @@ pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> HlsSegment
         init: None,
         sequence,
         seconds,
+        rendition: 0,
         discontinuity: false,
         program_date_time: None,
         first_listed: 1_700_000_000.0 + seconds * (sequence + 1) as f64,

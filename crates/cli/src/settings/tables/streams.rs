@@ -87,12 +87,18 @@ pub(crate) struct StreamTable {
     /// Name of an environment variable with further headers, a line for each.
     #[serde(default)]
     pub(crate) headers_variable: Option<String>,
+    /// Choice of the rendition, as in `--rendition`.
+    pub(crate) rendition: Option<String>,
+    /// Preferred language, as in `--language`.
+    pub(crate) language: Option<String>,
+    /// Preferred packet id of the audio of MPEG-TS, as in `--audio-pid`.
+    pub(crate) audio_pid: Option<u16>,
 }
 
 impl StreamTable {
     /// Names of all keys of an entry.
     pub(crate) const KEYS: &'static [&'static str] =
-        &["id", "url", "headers", "headers_file", "headers_variable"];
+        &["id", "url", "headers", "headers_file", "headers_variable", "rendition", "language", "audio_pid"];
 
     /// Names of the keys that each entry must have.
     pub(crate) const REQUIRED_KEYS: &'static [&'static str] = &["id", "url"];

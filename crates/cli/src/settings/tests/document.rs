@@ -61,7 +61,7 @@ fn the_document_is_a_settings_file() {
     let file = file(&text);
     let settings = resolve(&["--config", file.path().to_str().unwrap(), "demo"], &[]).unwrap();
     let service = settings.service(None).unwrap();
-    assert_eq!((service.name.as_str(), service.streams.fixed.len()), ("worker-1", 1));
+    assert_eq!((service.name.as_str(), service.streams.fixed.len()), ("worker-1", 2));
     assert_eq!(service.outbox.sinks.len(), 5);
     settings.log().unwrap();
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use refrain_monitor::AudioPreferences;
 use refrain_service::settings::{DetectionOrigin, ServiceSettings, SinkFormat, SinkKind};
+use refrain_stream::TrackChoice;
+use refrain_stream::hls::RenditionChoice;
 
 use super::*;
 
@@ -74,6 +77,29 @@ fn variables_of_the_replaced_program_have_the_lowest_priority() {
     assert_eq!(buckets, [pair("b", default_key)]);
     let (_, buckets) = of("", &[("REFRAIN_SINK_S3_BUCKET", "new")]);
     assert_eq!(buckets, [pair("new", default_key)]);
+}
+
+#[test]
+fn streams_of_the_file_can_have_audio_preferences() {
+    let text = "[[streams]]\nid = 'a'\nurl = 'http://x'\n[[streams]]\nid = 'b'\nurl = 'http://y'\n\
+        rendition = '#1'\nlanguage = 'de-AT'\naudio_pid = 0x101\n";
+    let streams = read(text, &[]).unwrap().streams;
+    assert_eq!(streams.fixed.len(), 2);
+    let track = TrackChoice { pid: Some(0x101), language: Some("de-AT".to_owned()) };
+    let wanted = AudioPreferences { rendition: Some(RenditionChoice::Index(1)), track };
+    assert_eq!(
+        streams.fixed.into_iter().map(|stream| stream.preferences).collect::<Vec<_>>(),
+        [AudioPreferences::default(), wanted]
+    );
+    for (line, message) in [
+        ("rendition = '#x'", "\"x\" is not a number"),
+        ("language = 'german'", "\"german\" is not a language code"),
+        ("audio_pid = 8191", "8191 is not the packet id of an audio stream; use 16 to 8190"),
+    ] {
+        let text = format!("[[streams]]\nid = 'a'\nurl = 'http://x'\n{line}\n");
+        let error = format!("{:#}", read(&text, &[]).map(|_| ()).unwrap_err());
+        assert!(error.contains("stream \"a\"") && error.contains(message), "{error}");
+    }
 }
 
 #[test]

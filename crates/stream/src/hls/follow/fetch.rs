@@ -1,6 +1,7 @@
 //! The fetcher: fetches planned segments and parts concurrently and delivers them in order.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +125,10 @@ impl Fetcher {
         let part = &due.segment;
         due.check()?;
         match timeout(PART_TIMEOUT, self.attempt(part, &part.url)).await {
-            Ok(Ok((bytes, init))) => Ok(HlsSegment { part: true, ..delivered(due, bytes, init) }),
+            Ok(Ok((bytes, init))) => {
+                self.shared.failures.fetched(due.rendition);
+                Ok(HlsSegment { part: true, ..delivered(due, bytes, init) })
+            }
             failed => {
                 let error = match failed {
                     Ok(Err(error)) => error.to_string(),
@@ -152,43 +156,56 @@ impl Fetcher {
                 method,
                 "encryption method not supported, skipping the segment"
             );
+            self.note_failure(due, (1, true), &format!("encryption method {method} not supported"));
             return Err(GapReason::Unreadable);
         }
         let deadline = Instant::now() + self.settings.segment_timeout;
         let mut backoff = Backoff::new(self.settings.retry);
-        let mut url = segment.url.clone();
+        let mut listed: Option<Box<MediaSegment>> = None;
         loop {
-            let fetch_error = match self.attempt(segment, &url).await {
-                Ok((bytes, init)) => return Ok(delivered(due, bytes, init)),
+            let segment = listed.as_deref().unwrap_or(segment);
+            let fetch_error = match self.attempt(segment, &segment.url).await {
+                Ok((bytes, init)) => {
+                    self.shared.failures.fetched(due.rendition);
+                    return Ok(delivered(due, bytes, init));
+                }
                 Err(fetch_error) => fetch_error,
             };
             // Fails at once if the next pause would end after the deadline, because the later segments wait for this
             // one.
             let pause = backoff.next();
             let reason = fetch_error.reason();
-            if !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline {
-                self.record_failure(&url, fetch_error);
+            let is_final = !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline;
+            self.note_failure(due, (backoff.tries(), is_final), &fetch_error);
+            if is_final {
+                self.record_failure(&segment.url, fetch_error);
                 return Err(reason);
             }
             tracing::debug!(
-                sequence = segment.sequence,
-                url = %ShownUrl::from(&url),
+                sequence = due.segment.sequence,
+                url = %ShownUrl::from(&segment.url),
                 error = %fetch_error,
                 retry_seconds = pause.as_secs_f64(),
                 "cannot fetch segment, retrying"
             );
             self.shared.count(|status| status.retries += 1);
             sleep(pause).await;
-            // The URL can have a new token, or the segment can have left the playlist, where a retry cannot succeed.
-            match self.shared.find(segment.sequence) {
-                PlaylistLocation::At(now) => url = now,
+            // The URL can have a new token, the segment can be that of another rendition, or it can have left the
+            // playlist, where a retry cannot succeed.
+            match self.shared.find(due) {
+                PlaylistLocation::At(now) => listed = Some(now),
                 PlaylistLocation::Removed => {
-                    self.record_failure(&url, fetch_error);
+                    self.record_failure(&segment.url, fetch_error);
                     return Err(reason);
                 }
                 PlaylistLocation::Unknown => {}
             }
         }
+    }
+
+    /// Counts a failed attempt for the rendition of the segment.
+    fn note_failure(&self, due: &PlannedSegment, attempts: (u32, bool), error: &impl Display) {
+        self.shared.failures.segment_failed(due.rendition, due.segment.sequence, attempts, error);
     }
 
     fn record_failure(&self, url: &Url, fetch_error: FetchError) {
@@ -226,6 +243,7 @@ fn delivered(due: &PlannedSegment, bytes: Bytes, init: Option<Arc<InitSection>>)
         init,
         sequence: segment.sequence,
         seconds: segment.seconds,
+        rendition: due.rendition,
         discontinuity: segment.discontinuity,
         program_date_time: segment.program_date_time,
         first_listed: due.first_listed,

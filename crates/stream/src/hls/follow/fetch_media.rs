@@ -10,7 +10,7 @@ use url::Url;
 
 use super::fetch::Fetcher;
 use super::fetch_error::{FetchError, MAX_BAD_TRIES};
-use super::range::{first_offset, part};
+use super::range::{first_offset, part, range_header};
 use crate::delivery::InitSection;
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map};
@@ -93,9 +93,8 @@ impl Fetcher {
     /// Fetches a resource or a byte range of it.
     pub(super) async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, FetchError> {
         let mut http_request = self.request(url);
-        if let Some(ByteRange { offset, length }) = range {
-            let last = offset.saturating_add(length).saturating_sub(1);
-            http_request = http_request.header(header::RANGE, &format!("bytes={offset}-{last}"));
+        if let Some(range) = range {
+            http_request = http_request.header(header::RANGE, &range_header(range));
         }
         let (response, body) =
             self.client.fetch(http_request, self.settings.segment).await.map_err(|error| {

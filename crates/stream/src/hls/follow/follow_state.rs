@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
-use url::Url;
 
+use super::plan::PlannedSegment;
+use super::rendition_failures::RenditionFailures;
 use super::timeline::shifted;
-use crate::hls::playlist::MediaPlaylist;
+use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::status::{HlsError, SourceState, SourceStatus};
 use refrain_net::ShownUrl;
 
@@ -15,17 +16,28 @@ use refrain_net::ShownUrl;
 pub(super) struct FollowState {
     /// Entry URL of the stream, which identifies the stream in the log.
     pub(super) url: ShownUrl,
-    newest: Mutex<Option<(Arc<MediaPlaylist>, i128)>>,
+    newest: Mutex<Option<NewestPlaylist>>,
     /// Notified when a request was rejected because its URL has expired.
     pub(super) expired: Notify,
+    pub(super) failures: Arc<RenditionFailures>,
     pub(super) status: watch::Sender<SourceStatus>,
 }
 
+#[derive(Debug)]
+struct NewestPlaylist {
+    list: Arc<MediaPlaylist>,
+    /// Offset to add to its sequence numbers to get those of the timeline.
+    shift: i128,
+    /// The rendition, as in [`PlannedSegment::rendition`].
+    rendition: u64,
+}
+
 /// Location of a segment in the newest playlist.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum PlaylistLocation {
-    /// The playlist lists the segment with this URL.
-    At(Url),
+    /// The playlist lists the segment in this form. If another rendition is followed now, it is the segment of that
+    /// rendition.
+    At(Box<MediaSegment>),
     /// The segment was removed from the start of the playlist.
     Removed,
     /// The playlist does not list the segment, or no playlist was loaded yet.
@@ -34,27 +46,32 @@ pub(super) enum PlaylistLocation {
 
 impl FollowState {
     pub(super) fn new(url: ShownUrl, status: watch::Sender<SourceStatus>) -> Self {
-        Self { url, newest: Mutex::new(None), expired: Notify::new(), status }
+        let failures = Arc::default();
+        Self { url, newest: Mutex::new(None), expired: Notify::new(), failures, status }
     }
 
     /// Publishes a newer playlist. `shift` is added to its sequence numbers to get those of the timeline.
     pub(super) fn publish_playlist(&self, list: Arc<MediaPlaylist>, shift: i128) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((list, shift));
+        let newest = NewestPlaylist { list, shift, rendition: self.failures.rendition() };
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
     }
 
-    /// Returns the current location of the segment with this sequence number of the timeline.
-    pub(super) fn find(&self, sequence: u64) -> PlaylistLocation {
+    /// Returns the current location of a planned segment.
+    pub(super) fn find(&self, due: &PlannedSegment) -> PlaylistLocation {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((list, shift)) = newest.as_ref() else { return PlaylistLocation::Unknown };
+        let Some(NewestPlaylist { list, shift, rendition }) = newest.as_ref() else {
+            return PlaylistLocation::Unknown;
+        };
         // The fetcher uses the numbers of the timeline, which can differ from those of the playlist.
         let first = shifted(list.media_sequence, *shift);
-        match sequence.checked_sub(first).map(usize::try_from) {
-            None => PlaylistLocation::Removed,
-            Some(Ok(index)) => list
-                .segments
-                .get(index)
-                .map_or(PlaylistLocation::Unknown, |segment| PlaylistLocation::At(segment.url.clone())),
-            Some(Err(_)) => PlaylistLocation::Unknown,
+        let Some(index) = due.segment.sequence.checked_sub(first) else { return PlaylistLocation::Removed };
+        let listed = usize::try_from(index).ok().and_then(|index| list.segments.get(index));
+        match listed {
+            // The numbering of another rendition can differ, which only the dates show.
+            Some(listed) if *rendition == due.rendition || is_same_date(listed, &due.segment) => {
+                PlaylistLocation::At(Box::new(listed.clone()))
+            }
+            _ => PlaylistLocation::Unknown,
         }
     }
 
@@ -84,5 +101,13 @@ impl FollowState {
             "cannot load a playlist of the stream; loading it again, unless the stream ends with this error"
         );
         self.count(|status| status.last_error = Some(error.clone()));
+    }
+}
+
+/// Returns true if the dates of two segments agree within half the duration of the second one, or if a date is missing.
+fn is_same_date(listed: &MediaSegment, wanted: &MediaSegment) -> bool {
+    match (listed.program_date_time, wanted.program_date_time) {
+        (Some(listed), Some(date)) => (listed - date).abs() < wanted.seconds.max(0.2) / 2.0,
+        _ => true,
     }
 }

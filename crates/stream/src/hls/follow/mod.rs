@@ -8,6 +8,10 @@
 //! produced ([`open`]). Parts are delivered as soon as they are fetched. If a part is missing when its segment is
 //! complete, [`order`] requests the whole segment and removes the bytes that were already delivered.
 //!
+//! The renditions of the master playlist are followed in order of preference. If the playlist or the segments of one
+//! fail repeatedly, or the consumer rejects it, the next one replaces it ([`route`]). The preferred one is tested with
+//! growing pauses, and followed again as soon as it works ([`health`]).
+//!
 //! Both queues are short. A slow consumer blocks the fetcher, and then the poller. A segment becomes a gap if it leaves
 //! the playlist in this time, or if its fetch has not begun [`HlsSettings::max_behind`] after its listing.
 
@@ -16,6 +20,7 @@ mod fetch;
 mod fetch_error;
 mod fetch_media;
 mod follow_state;
+mod health;
 mod identity;
 mod open;
 mod order;
@@ -24,6 +29,7 @@ mod parse;
 mod plan;
 mod poll;
 mod range;
+mod rendition_failures;
 mod resolve;
 mod route;
 mod taken;
@@ -45,6 +51,7 @@ use fetch::Fetcher;
 use follow_state::FollowState;
 use poll::Poller;
 use refrain_net::{AddressPolicy, HttpClient, ShownUrl};
+use rendition_failures::RenditionFailures;
 use resolve::Loader;
 
 /// Capacity of the queue of planned items that are not yet being fetched. A playlist lists tens of segments, so the
@@ -57,6 +64,7 @@ const PLAN_CAPACITY: usize = 64;
 pub struct HlsSource {
     deliveries: mpsc::Receiver<Delivery>,
     status: watch::Receiver<SourceStatus>,
+    failures: Arc<RenditionFailures>,
     task: JoinHandle<()>,
 }
 
@@ -81,8 +89,9 @@ impl HlsSource {
         let url = entry.url();
         let policy = AddressPolicy::of_operator(&url, settings.allow_private, &settings.private_hosts);
         let shared = Arc::new(FollowState::new(ShownUrl::from(&url), sender));
+        let failures = shared.failures.clone();
         let task = tokio::spawn(follow(entry, policy, client.clone(), Arc::new(settings), shared, out));
-        Self { deliveries, status, task }
+        Self { deliveries, status, failures, task }
     }
 
     /// Returns the next segment or gap, or `None` after the end of the stream; the status then contains the reason. The
@@ -91,9 +100,28 @@ impl HlsSource {
         self.deliveries.recv().await
     }
 
+    /// Returns a handle to report that segments cannot be decoded.
+    pub fn feedback(&self) -> RenditionFeedback {
+        RenditionFeedback(self.failures.clone())
+    }
+
     /// Returns a receiver of the state and counters, which is notified of each change.
     pub fn status(&self) -> watch::Receiver<SourceStatus> {
         self.status.clone()
+    }
+}
+
+/// Handle by which the consumer of an [`HlsSource`] reports that segments cannot be decoded.
+#[derive(Debug, Clone)]
+pub struct RenditionFeedback(Arc<RenditionFailures>);
+
+impl RenditionFeedback {
+    /// Reports that the segments of a rendition cannot be decoded, for the reason `reason`. The source then follows
+    /// another rendition, if there is one. `rendition` is that of the segments
+    /// ([`HlsSegment::rendition`](crate::HlsSegment::rendition)); the report has no effect if the source has changed
+    /// the rendition since.
+    pub fn reject(&self, rendition: u64, reason: String) {
+        self.0.reject(rendition, reason);
     }
 }
 

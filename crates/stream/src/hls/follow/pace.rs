@@ -91,6 +91,22 @@ impl ReloadPacer {
         self.idle = self.idle.saturating_add(1);
     }
 
+    /// Returns true if enough consecutive loads returned no new media for the stream to count as stalled.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle >= self.patient_loads()
+    }
+
+    /// Restarts the count of loads without new media, because another rendition is loaded from now on.
+    pub(super) fn restart_idle(&mut self) {
+        self.idle = 0;
+    }
+
+    /// Returns the number of loads without new media in `stalled_after` target durations; the pause after each is half
+    /// a target duration.
+    fn patient_loads(&self) -> u32 {
+        (self.settings.stalled_after * 2.0).ceil().max(1.0) as u32
+    }
+
     /// Returns the segment or part that the next load requests as a blocking reload, or `None` if the next load must
     /// not block.
     pub(super) fn block(&self, playlist_state: &PlaylistState) -> Option<ReloadTarget> {
@@ -120,10 +136,7 @@ impl ReloadPacer {
         if self.block(playlist_state).is_some() {
             return Duration::ZERO;
         }
-        // Number of loads without new media in `stalled_after` target durations; the pause after each is half a target
-        // duration.
-        let patient_loads = (self.settings.stalled_after * 2.0).ceil().max(1.0) as u32;
-        let slower = f64::from(self.idle.saturating_sub(patient_loads).min(MAX_SLOW_LOADS)) / 2.0;
+        let slower = f64::from(self.idle.saturating_sub(self.patient_loads()).min(MAX_SLOW_LOADS)) / 2.0;
         let factor = if playlist_state.changed { 1.0 } else { 0.5 + slower };
         let (min_pause, max_pause) = self.bounds();
         // Clamped, because the target duration is untrusted: 0 would cause a busy loop, and an hour would miss all

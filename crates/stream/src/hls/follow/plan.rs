@@ -42,6 +42,8 @@ pub(super) struct PlannedSegment {
     pub(super) drop_after: Option<Instant>,
     /// True for a whole segment without planned parts, and for the first part of a segment.
     pub(super) begins: bool,
+    /// Number of changes of the rendition before this segment.
+    pub(super) rendition: u64,
 }
 
 impl PlannedSegment {
@@ -70,7 +72,8 @@ struct ItemTiming {
 impl ItemTiming {
     fn due(self, segment: MediaSegment, begins: bool) -> Box<PlannedSegment> {
         let Self { first_listed, backlog, drop_after } = self;
-        Box::new(PlannedSegment { segment, first_listed, backlog, drop_after, begins })
+        // The poller sets the rendition.
+        Box::new(PlannedSegment { segment, first_listed, backlog, drop_after, begins, rendition: 0 })
     }
 
     /// Moves the position in the playlist forward by `seconds` of listed media.
@@ -119,6 +122,7 @@ impl SegmentPlanner {
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> PlaylistUpdate {
         // Only the first playlist decides: a live stream that ends later was live when its segments were listed.
         let recorded = list.end && self.is_at_start();
+        self.timeline.is_other_rendition = changed;
         let advance = self.timeline.advance(list, self.settings.segments_back(list), moved);
         let open = list.open.as_ref().map_or(0.0, |open| open.seconds);
         let new: f64 = advance.steps.iter().map(listed).sum();

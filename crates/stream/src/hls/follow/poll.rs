@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::follow_state::FollowState;
 use super::pace::{PlaylistEnd, PlaylistState, ReloadPacer};
 use super::plan::{PlanItem, PlaylistUpdate, SegmentPlanner};
+use super::rendition_failures::RenditionFailure;
 use super::resolve::Loader;
 use super::route::PlaylistRoute;
 use crate::hls::entry::EntryUrl;
 use crate::hls::playlist::MediaPlaylist;
+use crate::hls::rendition::ChosenRendition;
 use crate::hls::status::{EndReason, HlsError, SourceState};
 use refrain_net::Backoff;
 
@@ -31,6 +34,8 @@ pub(super) struct Poller {
     shift: i128,
     backoff: Backoff,
     pace: ReloadPacer,
+    /// The running test of a preferred rendition that has failed, if any. Dropping the set ends the test.
+    test: JoinSet<(ChosenRendition, bool)>,
 }
 
 impl Poller {
@@ -44,7 +49,7 @@ impl Poller {
         let (backoff, pace) = (Backoff::new(settings.retry), ReloadPacer::new(settings.clone()));
         let route = PlaylistRoute::new(loader, entry, shared.clone());
         let planner = SegmentPlanner::new(settings);
-        Self { route, shared, plan, planner, shift: 0, backoff, pace }
+        Self { route, shared, plan, planner, shift: 0, backoff, pace, test: JoinSet::new() }
     }
 
     /// Runs until the stream ends, and returns the reason. The poller also ends when the receiver of the plan is
@@ -53,7 +58,7 @@ impl Poller {
         let mut last: Option<PlaylistState> = None;
         loop {
             let started_at = Instant::now();
-            let pause = match self.load(last.as_ref()).await {
+            let mut pause = match self.load(last.as_ref()).await {
                 Ok(Some(list)) => match self.process_playlist(list).await {
                     Ok(playlist_state) => {
                         let pause = self.pace.pause(&playlist_state);
@@ -84,6 +89,10 @@ impl Poller {
             }
             if last.as_ref().is_some_and(|playlist_state| self.pace.is_stalled(playlist_state)) {
                 self.shared.enter(SourceState::Stalled);
+                if self.pace.is_idle() && self.route.replace(&RenditionFailure::stalled()) {
+                    self.pace.restart_idle();
+                    pause = Duration::ZERO;
+                }
             }
             // Counted from the start of the load, as RFC 8216 (6.3.4) requires, so that a slow server does not slow
             // down the loads.
@@ -103,6 +112,7 @@ impl Poller {
                 tokio::select! {
                     () = self.plan.closed() => break,
                     () = shared.expired.notified() => self.refresh().await,
+                    () = shared.failures.failed.notified() => self.replace_planned().await,
                 }
             }
         }
@@ -121,6 +131,7 @@ impl Poller {
                 // The fetcher may wait for new URLs, so the poller must not wait for the fetcher without refreshing
                 // them.
                 () = shared.expired.notified() => self.refresh().await,
+                () = shared.failures.failed.notified() => self.replace_planned().await,
             }
         }
     }
@@ -129,9 +140,20 @@ impl Poller {
     async fn refresh(&mut self) {
         // `expire` returns false within `resolve_pause`: hundreds of waiting segments report the expiry of the same
         // token.
-        if !self.route.expire() {
-            return;
+        if self.route.expire() {
+            self.publish_current().await;
         }
+    }
+
+    /// Replaces a failed rendition, so that segments that are already planned are fetched from another one.
+    async fn replace_planned(&mut self) {
+        if self.shared.failures.take().is_some_and(|failure| self.route.replace(&failure)) {
+            self.publish_current().await;
+        }
+    }
+
+    /// Loads the playlist for segments that are already planned.
+    async fn publish_current(&mut self) {
         match self.route.load(None).await {
             Ok(Some(list)) => self.shared.publish_playlist(Arc::new(list), self.shift),
             Ok(None) => {}
@@ -141,16 +163,41 @@ impl Poller {
         self.route.forget();
     }
 
-    /// Waits until `until`, when the next load is due. Returns earlier if the master playlist has to be resolved again
-    /// or the receiver of the plan is dropped.
+    /// Waits until `until`, when the next load is due. Returns earlier if the master playlist has to be resolved again,
+    /// the rendition changes, or the receiver of the plan is dropped.
     async fn wait(&mut self, until: Instant) {
         let shared = self.shared.clone();
+        self.start_test();
         loop {
             tokio::select! {
                 () = sleep_until(until) => return,
                 () = self.plan.closed() => return,
                 () = shared.expired.notified() => if self.route.expire() { return },
+                () = shared.failures.failed.notified() => {
+                    if shared.failures.take().is_some_and(|failure| self.route.replace(&failure)) {
+                        return;
+                    }
+                }
+                Some(tested) = self.test.join_next(), if !self.test.is_empty() => {
+                    // A test that panicked has no result, and another one is started in the next wait.
+                    if tested.is_ok_and(|(tested, has_succeeded)| self.route.tested(&tested, has_succeeded)) {
+                        return;
+                    }
+                }
             }
+        }
+    }
+
+    /// Starts the test of a preferred rendition that has failed, if it is due and no test is running.
+    fn start_test(&mut self) {
+        if !self.test.is_empty() {
+            return;
+        }
+        if let Some(test) = self.route.due_test() {
+            self.test.spawn(async move {
+                let has_succeeded = test.run().await;
+                (test.candidate, has_succeeded)
+            });
         }
     }
 
@@ -209,11 +256,20 @@ impl Poller {
         }
         self.pace.updated();
         self.shared.enter(SourceState::Live);
+        let rendition = self.shared.failures.rendition();
         for mut planned in updated.planned {
             if let PlanItem::HlsSegment(due) | PlanItem::Part(due) = &mut planned
                 && due.begins
             {
-                due.segment.discontinuity |= self.route.take_change();
+                // Without dates, only the time stamps show whether another rendition repeats or lacks audio, and they
+                // are not compared across a discontinuity.
+                due.segment.discontinuity |=
+                    self.route.take_change() && due.segment.program_date_time.is_some();
+            }
+            if let PlanItem::HlsSegment(due) | PlanItem::Part(due) | PlanItem::Complete { due, .. } =
+                &mut planned
+            {
+                due.rendition = rendition;
             }
             self.send(planned).await?;
         }
@@ -232,6 +288,10 @@ impl Poller {
         // These statuses mean an expired token, which no further request with the same URL can repair.
         if matches!(error.status(), Some(403 | 410)) || missing {
             self.route.expire();
+        }
+        if self.route.replace_unloadable(&error) {
+            self.backoff.reset();
+            return Ok(Duration::ZERO);
         }
         // After a first playlist was processed, no error is permanent: the server may recover.
         if !error.is_transient() && self.planner.is_at_start() {

@@ -6,6 +6,12 @@ use reqwest::header;
 use crate::hls::playlist::ByteRange;
 use refrain_net::ServerResponse;
 
+/// Returns the value of the header `Range` that requests `range`.
+pub(super) fn range_header(range: ByteRange) -> String {
+    let last = range.offset.saturating_add(range.length).saturating_sub(1);
+    format!("bytes={}-{last}", range.offset)
+}
+
 /// Returns the offset of the first byte of a response within the resource. Some servers ignore the requested range or
 /// return another one.
 pub(super) fn first_offset(response: &ServerResponse) -> u64 {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::pace::ReloadTarget;
 use super::parse::parse_response;
+use super::range::range_header;
 use crate::hls::playlist::{MediaPlaylist, Playlist, Variables};
 use crate::hls::rendition::{self, ChosenRendition};
 use crate::hls::settings::HlsSettings;
@@ -16,7 +17,7 @@ use crate::hls::status::HlsError;
 use refrain_net::{AddressPolicy, HttpClient, HttpRequest, ShownUrl, TransferLimits};
 
 /// Loads playlists, and resolves the entry URL to a media playlist.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Loader {
     pub(super) client: HttpClient,
     pub(super) policy: AddressPolicy,
@@ -36,6 +37,11 @@ pub(super) struct Rendition {
 }
 
 impl Rendition {
+    /// Creates a rendition whose playlist was not loaded yet.
+    pub(super) fn new(url: Url, label: Option<String>, variables: Option<Arc<Variables>>) -> Self {
+        Self { url, label, variables, etag: None, modified: None }
+    }
+
     /// Discards the validators (`ETag` and `Last-Modified`) of the last load, so that the next load returns the
     /// playlist even if it is unchanged.
     pub(super) fn forget(&mut self) {
@@ -52,36 +58,50 @@ pub(super) enum Loaded {
 
 /// Result of a resolution.
 #[derive(Debug)]
-pub(super) struct Resolved {
-    pub(super) rendition: Rendition,
-    /// The playlist of the rendition; `None` if the resolution did not load it. The source uses this playlist and does
-    /// not load it again, because its URL may be valid only once.
-    pub(super) first: Option<MediaPlaylist>,
+pub(super) enum Resolved {
+    /// The entry URL is a media playlist. The source uses this playlist and does not load it again, because its URL may
+    /// be valid only once; `None` if it is unchanged.
+    Media(Rendition, Option<Box<MediaPlaylist>>),
+    /// The entry URL is a master playlist with these renditions, at least one, in order of preference, and these
+    /// variables.
+    Master(Vec<ChosenRendition>, Arc<Variables>),
 }
 
 impl Loader {
-    /// Finds the media playlist for the URL `entry` of a master or media playlist.
+    /// Loads the playlist at the URL `entry`, which is a master or media playlist.
     pub(super) async fn resolve(&self, entry: &Url) -> Result<Resolved, HlsError> {
-        let mut own =
-            Rendition { url: entry.clone(), label: None, variables: None, etag: None, modified: None };
+        let mut own = Rendition::new(entry.clone(), None, None);
         match self.load(&mut own, None).await? {
             Loaded::Playlist(list) => match *list {
-                Playlist::Media(list) => Ok(Resolved { rendition: own, first: Some(list) }),
+                Playlist::Media(list) => Ok(Resolved::Media(own, Some(Box::new(list)))),
                 Playlist::Master(master) => {
-                    let choice = &self.settings.rendition;
-                    let ChosenRendition { url, label } =
-                        rendition::choose(&master, choice).ok_or_else(|| HlsError::NoRendition {
+                    let HlsSettings { rendition: choice, language, .. } = &*self.settings;
+                    let candidates = rendition::candidates(&master, choice, language.as_deref());
+                    if candidates.is_empty() {
+                        return Err(HlsError::NoRendition {
                             url: entry.into(),
                             wanted: rendition::choice_text(choice),
                             found: rendition::names(&master),
-                        })?;
-                    let (label, variables) = (Some(label), Some(Arc::new(master.variables)));
-                    let rendition = Rendition { url, label, variables, etag: None, modified: None };
-                    Ok(Resolved { rendition, first: None })
+                        });
+                    }
+                    Ok(Resolved::Master(candidates, Arc::new(master.variables)))
                 }
             },
-            Loaded::NotModified => Ok(Resolved { rendition: own, first: None }),
+            Loaded::NotModified => Ok(Resolved::Media(own, None)),
         }
+    }
+
+    /// Returns true if the media playlist of `rendition` and its newest segment can be loaded.
+    pub(super) async fn probe(&self, mut rendition: Rendition) -> bool {
+        let Ok(Loaded::Playlist(list)) = self.load(&mut rendition, None).await else { return false };
+        let Playlist::Media(list) = *list else { return false };
+        let Some(segment) = list.segments.iter().rev().find(|segment| !segment.gap) else { return false };
+        let request = HttpRequest::new(&segment.url, &self.policy).access(&self.settings.access).identity();
+        let request = match segment.range {
+            Some(range) => request.header(header::RANGE, &range_header(range)),
+            None => request,
+        };
+        self.client.fetch(request, self.settings.segment).await.is_ok()
     }
 
     /// Loads a playlist, unless it is unchanged since the last load. If `block` is given, the load is a blocking

@@ -138,6 +138,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn another_rendition_continues_at_its_dates(added in 0..40_u64, offset in 0..100_u64) {
+        let mut timeline = SegmentTimeline::default();
+        timeline.advance(&list(0, 10, 0, true, 0), 3, false);
+        timeline.is_other_rendition = true;
+        let mut other = list(added, 10 + added, offset, true, 1);
+        for segment in &mut other.segments {
+            segment.url.set_path(&format!("/y{}", segment.url.path().replace("seg", "x")));
+        }
+        let advance = timeline.advance(&other, 3, true);
+        let media: f64 = advance.steps.iter().map(|step| match step {
+            Step::Gap(gap) => gap.seconds,
+            Step::HlsSegment(segment) => segment.seconds,
+        }).sum();
+        let expected = start(10 + added) - start(10);
+        prop_assert!((media - expected).abs() < 0.01, "{media} of {expected}");
+        prop_assert!(!advance.reset);
+    }
+}
+
 #[test]
 fn memory_does_not_grow_with_the_length_of_a_stream() {
     let mut timeline = SegmentTimeline::default();

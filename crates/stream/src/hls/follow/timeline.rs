@@ -4,6 +4,8 @@
 //! it or restart it. So names and dates of the last segments are stored too; they identify the segments if the numbers
 //! are not consistent (see [`identity`](super::identity)).
 
+mod other_rendition;
+
 use std::collections::VecDeque;
 
 use super::identity::StableParts;
@@ -57,6 +59,8 @@ pub(super) struct SegmentTimeline {
     /// number of times that this number increased from one copy to the next. `None` after a playlist with new
     /// segments.
     older: Option<(u64, usize)>,
+    /// True if the next playlist is that of another rendition, whose numbering can differ.
+    pub(super) is_other_rendition: bool,
 }
 
 /// Position of the first new segment in a playlist.
@@ -98,11 +102,16 @@ impl SegmentTimeline {
                 advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest, moved));
                 return advance;
             }
-            PlaylistPosition::Reset => advance.reset = true,
+            PlaylistPosition::Reset => {
+                advance.reset = true;
+                // The older segments of another rendition probably repeat audio of the last one.
+                from = if self.is_other_rendition { list.segments.len().saturating_sub(back) } else { 0 };
+            }
         }
         self.older = None;
         let after_gap = !advance.steps.is_empty();
-        let mut begins = advance.reset;
+        // The time stamps of another rendition can continue those of the last one (RFC 8216 section 6.2.4).
+        let mut begins = advance.reset && !self.is_other_rendition;
         for (nth, segment) in list.segments.iter().skip(from).enumerate() {
             if advance.reset && self.has(segment, moved) {
                 continue;
@@ -164,7 +173,8 @@ impl SegmentTimeline {
             return PlaylistPosition::Old;
         }
         if moved {
-            self.place_by_date(list).unwrap_or(PlaylistPosition::Reset)
+            let by_date = || self.place_by_date(list);
+            self.place_other_rendition(list, 0).or_else(by_date).unwrap_or(PlaylistPosition::Reset)
         } else {
             PlaylistPosition::Reset
         }
@@ -188,7 +198,11 @@ impl SegmentTimeline {
         if let Some(index) = list.segments.iter().rposition(dated) {
             return PlaylistPosition::From(index + 1, shift_to(last.sequence, list, index));
         }
-        match list.media_sequence.saturating_sub(last.sequence).saturating_sub(1) {
+        let missed = list.media_sequence.saturating_sub(last.sequence).saturating_sub(1);
+        if let Some(position) = self.place_other_rendition(list, missed) {
+            return position;
+        }
+        match missed {
             0 => PlaylistPosition::From(0, 0),
             missed if missed > MAX_MISSED_SEGMENTS => PlaylistPosition::Reset,
             missed => PlaylistPosition::Missed(missed),
@@ -216,7 +230,9 @@ impl SegmentTimeline {
         let counted = count as f64 * total / list.segments.len() as f64;
         let dated = first.program_date_time.zip(self.next_date).map(|(date, next)| date - next);
         // A date difference far from the counted duration is a jump of the dates, so the counted duration is used.
-        let plausible = dated.filter(|dated| (counted / 4.0..=counted * 4.0).contains(dated));
+        // The numbering of another rendition is independent, so only its dates count.
+        let plausible =
+            dated.filter(|dated| self.is_other_rendition || (counted / 4.0..=counted * 4.0).contains(dated));
         let seconds = plausible.unwrap_or(counted);
         (seconds > 0.0).then_some(Gap {
             seconds,

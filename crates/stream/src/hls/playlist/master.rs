@@ -47,5 +47,8 @@ fn audio(media: &AlternativeMedia, base: &Url) -> Option<AudioMedia> {
         name: media.name.clone(),
         language: media.language.clone(),
         default: media.default,
+        describes_video: media.characteristics.as_deref().is_some_and(|all| {
+            all.split(',').any(|one| one.trim().eq_ignore_ascii_case("public.accessibility.describes-video"))
+        }),
     })
 }

@@ -57,6 +57,8 @@ pub struct AudioMedia {
     pub language: Option<String>,
     /// True if DEFAULT=YES.
     pub default: bool,
+    /// True if CHARACTERISTICS contains `public.accessibility.describes-video`: a commentary for the visually impaired.
+    pub describes_video: bool,
 }
 
 /// A list of segments (RFC 8216 section 4.3.3).

@@ -155,6 +155,7 @@ fn master_line(line: &str) -> Option<String> {
                 .quoted("NAME", Some(list.get("NAME").unwrap_or("unnamed")))
                 .quoted("URI", list.get("URI"))
                 .quoted("LANGUAGE", list.get("LANGUAGE"))
+                .quoted("CHARACTERISTICS", list.get("CHARACTERISTICS"))
                 .plain("DEFAULT", list.is_yes("DEFAULT").then_some("YES"));
             Some(format!("{tag}:{}", written.text()))
         }

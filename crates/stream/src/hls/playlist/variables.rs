@@ -116,9 +116,9 @@ impl<'a> Substitution<'a> {
                     out.push('"');
                 }
                 if index % 2 == 1 {
-                    self.replace(text, &mut out)?
+                    self.replace(text, &mut out)?;
                 } else {
-                    self.replace_unquoted(text, &mut out)?
+                    self.replace_unquoted(text, &mut out)?;
                 }
             }
         } else {

@@ -34,6 +34,7 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
                     init: init.clone(),
                     sequence: chain.len() as u64,
                     seconds,
+                    rendition: u64::from(a >> 7),
                     discontinuity: kind & 0x10 != 0,
                     program_date_time: (kind & 0x20 != 0).then(|| number(b)),
                     first_listed: number(c),

@@ -6,6 +6,7 @@ mod live;
 mod malformed;
 mod segmentation;
 mod time;
+mod tracks;
 
 use refrain_stream::{
     DecoderReport, DecoderSettings, Delivery, GapReason, HlsSegment, Media, Sound, StreamDecoder,

@@ -10,6 +10,7 @@ mod nonconforming;
 mod part_splits;
 mod parts;
 mod random_events;
+mod renditions;
 mod resolving;
 mod untrusted;
 mod variables;

@@ -44,12 +44,15 @@ async fn proxy_receives_requests_for_names_that_only_it_can_resolve() {
 
 /// A server of files over TLS, which is stopped when the value is dropped. Its output is kept open, because it ends when it
 /// cannot write.
-struct TlsServer(Child, BufReader<ChildStdout>);
+struct TlsServer {
+    process: Child,
+    _output: BufReader<ChildStdout>,
+}
 
 impl Drop for TlsServer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -78,7 +81,7 @@ fn tls_server(folder: &Path) -> (TlsServer, u16) {
     let lines = stdout.by_ref().lines().map_while(Result::ok);
     let address = lines.filter_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).next().unwrap();
     let (_, port) = address.rsplit_once(':').unwrap();
-    (TlsServer(server, stdout), port.parse().unwrap())
+    (TlsServer { process: server, _output: stdout }, port.parse().unwrap())
 }
 
 #[tokio::test]

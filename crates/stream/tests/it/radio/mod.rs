@@ -5,7 +5,7 @@ mod playlists;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_net::{AddressPolicy, HttpClient, HttpSettings, RequestHeaders, StreamAccess, StreamingClient};
+use refrain_net::{AddressPolicy, HttpClient, HttpSettings, StreamAccess, StreamingClient};
 use refrain_stream::{Delivery, LiveAudio, LiveChunk, RadioError, RadioSettings, RadioSource, RadioStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
