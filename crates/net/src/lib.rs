@@ -106,7 +106,8 @@ fn build(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::Clie
 
 fn builder(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::ClientBuilder, ClientError> {
     let proxies = settings.proxy.as_ref().map(ProxySettings::names).unwrap_or_default();
-    // Deflate is decoded if a server sends it, but not requested: some servers send it without the zlib header.
+    // Deflate and Brotli are decoded if a server sends them, but not requested: some servers send deflate without the zlib
+    // header, and Brotli saves little of a short playlist.
     let encodings = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
     let builder = reqwest::Client::builder()
         .default_headers(encodings)

@@ -8,15 +8,20 @@ use super::Settings;
 use super::tables::SecretText;
 use crate::limited_file::read_limited;
 
-/// Value of `network.proxy` that selects the proxies in the environment.
+/// Value of `network.proxy` that selects the proxies in the environment, which is the default.
 const FROM_ENVIRONMENT: &str = "environment";
+
+/// Value of `network.proxy` that turns proxies off.
+const WITHOUT_PROXY: &str = "none";
+
+/// Hosts that the proxies in the environment are never used for: a proxy cannot connect to this machine.
+const LOOPBACK_HOSTS: &str = "localhost,127.0.0.0/8,::1";
 
 /// Maximum size of a file with certificates in bytes (8 MiB), about thirty times the size of the file of a system. The
 /// limit is needed because a device such as `/dev/zero` has no end.
 const MAX_CERTIFICATES_BYTES: u64 = 8 << 20;
 
-/// The proxies in the environment, by their conventional names. They are used only if a setting selects them: a process
-/// that inherits them by accident must not send its requests past the address policy.
+/// The proxies in the environment, by their conventional names.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct EnvironmentProxies {
     pub(super) http: Option<SecretText>,
@@ -44,21 +49,26 @@ impl Settings {
 
     fn proxies(&self) -> Result<Option<ProxySettings>> {
         let table = &self.layer.network;
-        let Some(SecretText(proxy)) = &table.proxy else { return Ok(None) };
-        if proxy != FROM_ENVIRONMENT {
-            let url = proxy_url("network.proxy", proxy)?;
-            let no_proxy = table.no_proxy.clone().unwrap_or_default();
-            return Ok(Some(ProxySettings { http: Some(url.clone()), https: Some(url), no_proxy }));
+        match table.proxy.as_ref().map_or(FROM_ENVIRONMENT, |SecretText(proxy)| proxy) {
+            WITHOUT_PROXY => return Ok(None),
+            FROM_ENVIRONMENT => {}
+            proxy => {
+                let url = proxy_url("network.proxy", proxy)?;
+                let no_proxy = table.no_proxy.clone().unwrap_or_default();
+                return Ok(Some(ProxySettings { http: Some(url.clone()), https: Some(url), no_proxy }));
+            }
         }
         let EnvironmentProxies { http, https, no_proxy } = &self.environment_proxies;
         let of = |name, text: &Option<SecretText>| {
             text.as_ref().map(|SecretText(text)| proxy_url(name, text)).transpose()
         };
-        Ok(Some(ProxySettings {
-            http: of("HTTP_PROXY", http)?,
-            https: of("HTTPS_PROXY", https)?,
-            no_proxy: table.no_proxy.clone().or_else(|| no_proxy.clone()).unwrap_or_default(),
-        }))
+        let (http, https) = (of("HTTP_PROXY", http)?, of("HTTPS_PROXY", https)?);
+        if http.is_none() && https.is_none() {
+            return Ok(None);
+        }
+        let own = table.no_proxy.as_ref().or(no_proxy.as_ref());
+        let no_proxy = own.map_or_else(|| LOOPBACK_HOSTS.to_owned(), |own| format!("{LOOPBACK_HOSTS},{own}"));
+        Ok(Some(ProxySettings { http, https, no_proxy }))
     }
 }
 

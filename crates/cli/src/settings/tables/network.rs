@@ -13,8 +13,8 @@ settings! {
     /// addresses that the proxy connects to. Trusted certificates are those of the system, or those in the file of
     /// SSL_CERT_FILE if it is set, and those of ca_file.
     "network" NetworkTable {
-        /// URL of an HTTP proxy, or environment to use HTTPS_PROXY, HTTP_PROXY and NO_PROXY, which are ignored otherwise.
-        proxy: SecretText, default(none "no proxy"), Any, example "\"http://proxy.example.internal:3128\"";
+        /// URL of an HTTP proxy; environment for HTTPS_PROXY, HTTP_PROXY and NO_PROXY; or none.
+        proxy: SecretText, default(none "the proxies of the environment"), Any, example "\"http://proxy.example.internal:3128\"";
         /// Hosts that are requested without the proxy, separated by commas: names with their subdomains, addresses, or
         /// networks. With proxy = "environment" it replaces NO_PROXY.
         no_proxy: String, default(none "none"), Any, example "\"localhost,example.internal,10.0.0.0/8\"";

@@ -154,14 +154,18 @@ fn headers_of_the_settings_replace_those_of_the_file() {
 }
 
 #[test]
-fn proxies_of_the_environment_need_the_setting() {
-    let variables = [("https_proxy", "http://u:hush@p:1"), ("HTTP_PROXY", "q:2"), ("NO_PROXY", "localhost")];
+fn proxies_of_the_environment_are_used_unless_the_settings_name_another_one_or_none() {
+    let variables = [("https_proxy", "http://u:hush@p:1"), ("HTTP_PROXY", "q:2"), ("NO_PROXY", "intern")];
     let proxy = |text: &str| read(text, &variables).unwrap().outbox.http.proxy;
-    assert_eq!(proxy(""), None);
-    let found = proxy("[network]\nproxy = 'environment'\n").unwrap();
-    let urls = [&found.http, &found.https].map(|url| url.as_ref().unwrap().as_str());
-    assert_eq!((urls, found.no_proxy.as_str()), (["http://q:2/", "http://u:hush@p:1/"], "localhost"));
-    assert!(!format!("{found:?}").contains("hush"));
+    for text in ["", "[network]\nproxy = 'environment'\n"] {
+        let found = proxy(text).unwrap();
+        let urls = [&found.http, &found.https].map(|url| url.as_ref().unwrap().as_str());
+        assert_eq!(urls, ["http://q:2/", "http://u:hush@p:1/"]);
+        assert_eq!(found.no_proxy, "localhost,127.0.0.0/8,::1,intern");
+        assert!(!format!("{found:?}").contains("hush"));
+    }
+    assert_eq!(proxy("[network]\nproxy = 'none'\n"), None);
+    assert_eq!(read("", &[("NO_PROXY", "intern")]).unwrap().outbox.http.proxy, None);
     let named = proxy("[network]\nproxy = 'r:3'\nno_proxy = 'x'\n").unwrap();
     assert_eq!((named.http.unwrap().as_str(), named.no_proxy.as_str()), ("http://r:3/", "x"));
 }

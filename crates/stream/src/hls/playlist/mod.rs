@@ -60,7 +60,7 @@ pub enum PlaylistError {
     TooLarge(u64),
     /// The response has a content encoding that is not supported. Contains its name.
     #[error(
-        "the playlist has the content encoding {0}, which is not supported; supported are gzip and deflate"
+        "the playlist has the content encoding {0}, which is not supported; supported are gzip, deflate and br"
     )]
     Encoding(String),
     /// A variable of the playlist (EXT-X-DEFINE) cannot be used.

@@ -2,6 +2,7 @@
 
 use refrain_net::{RequestHeaders, StreamAccess};
 use refrain_testkit::origin::{Fault, LoggedRequest, Times};
+use reqwest::header::HeaderName;
 use url::Url;
 
 use super::*;
@@ -17,7 +18,7 @@ fn open_with(url: &str, lines: &str) -> HlsSource {
 /// Returns the names of the headers of a request that a client does not send by itself.
 fn added(request: &LoggedRequest) -> Vec<&str> {
     let usual = ["accept", "accept-encoding", "host", "user-agent", "if-none-match", "range"];
-    request.headers.keys().map(|name| name.as_str()).filter(|name| !usual.contains(name)).collect()
+    request.headers.keys().map(HeaderName::as_str).filter(|name| !usual.contains(name)).collect()
 }
 
 #[tokio::test]

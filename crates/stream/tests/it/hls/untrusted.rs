@@ -211,7 +211,7 @@ async fn compressed_playlists_are_read_and_limited_by_their_unpacked_size() {
     expect(&mut source, 0, 3).await;
     let status = status(&source);
     assert_eq!(status.playlist_errors, 1);
-    assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 2097152 bytes"));
+    assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 16777216 bytes"));
 }
 
 /// Returns the zlib form (RFC 1950) of up to 65,535 bytes, in one block without compression.
@@ -230,20 +230,34 @@ fn zlib(bytes: &[u8]) -> Bytes {
     zlib.into()
 }
 
+/// Returns the Brotli form (RFC 7932) of 1 to 65,536 bytes, in one meta-block without compression.
+fn brotli(bytes: &[u8]) -> Bytes {
+    // A bit 0 for a window of 64 KiB; ISLAST 0; MNIBBLES 0 for a length of 16 bits; the length less 1; ISUNCOMPRESSED 1.
+    let header = (bytes.len() as u32 - 1) << 4 | 1 << 20;
+    let mut brotli = header.to_le_bytes()[..3].to_vec();
+    brotli.extend(bytes);
+    // The last meta-block is empty: ISLAST 1, ISLASTEMPTY 1.
+    brotli.push(3);
+    brotli.into()
+}
+
 #[tokio::test]
-async fn deflated_playlists_are_read_but_not_requested() {
-    let origin = origin().await;
-    let live = stream(3, LiveOptions::default());
-    let url = origin.live("/a", &live);
-    let deflated = Fault::Encoded("deflate", zlib(live.playlist().as_bytes()));
-    origin.fault("/a/index.m3u8", deflated, Times::First(1));
-    let mut source = open(&url);
-    expect(&mut source, 0, 3).await;
-    assert_eq!(status(&source).playlist_errors, 0);
-    let asked = origin.requests();
-    assert_eq!(asked[0].headers["accept-encoding"], "gzip");
-    let segment = asked.iter().find(|asked| asked.path == "/a/seg0.ts").unwrap();
-    assert_eq!(segment.headers["accept-encoding"], "identity");
+async fn deflate_and_brotli_are_read_but_not_requested() {
+    let encodings: [(&str, fn(&[u8]) -> Bytes); 2] = [("deflate", zlib), ("br", brotli)];
+    for (name, encode) in encodings {
+        let origin = origin().await;
+        let live = stream(3, LiveOptions::default());
+        let url = origin.live("/a", &live);
+        let encoded = Fault::Encoded(name, encode(live.playlist().as_bytes()));
+        origin.fault("/a/index.m3u8", encoded, Times::First(1));
+        let mut source = open(&url);
+        expect(&mut source, 0, 3).await;
+        assert_eq!(status(&source).playlist_errors, 0, "{name}");
+        let asked = origin.requests();
+        assert_eq!(asked[0].headers["accept-encoding"], "gzip");
+        let segment = asked.iter().find(|asked| asked.path == "/a/seg0.ts").unwrap();
+        assert_eq!(segment.headers["accept-encoding"], "identity");
+    }
 }
 
 #[tokio::test]
@@ -252,7 +266,7 @@ async fn unsupported_content_encodings_are_named() {
     let live = stream(3, LiveOptions::default());
     let url = origin.live("/a", &live);
     let list = live.playlist();
-    origin.fault("/a/index.m3u8", Fault::Encoded("br", Bytes::from_static(&[0x1b; 90])), Times::First(1));
+    origin.fault("/a/index.m3u8", Fault::Encoded("zstd", Bytes::from_static(&[0x1b; 90])), Times::First(1));
     // Some servers name an encoding that they did not apply.
     origin.fault("/a/index.m3u8", Fault::Encoded("aws-chunked", list.into()), Times::Always);
     let mut source = open(&url);
@@ -260,7 +274,9 @@ async fn unsupported_content_encodings_are_named() {
     let status = status(&source);
     let message = status.last_error.unwrap().to_string();
     assert!(
-        message.ends_with("the content encoding br, which is not supported; supported are gzip and deflate")
+        message.ends_with(
+            "the content encoding zstd, which is not supported; supported are gzip, deflate and br"
+        )
     );
     assert_eq!(status.playlist_errors, 1);
 }
