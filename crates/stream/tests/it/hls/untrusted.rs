@@ -211,7 +211,7 @@ async fn compressed_playlists_are_read_and_limited_by_their_unpacked_size() {
     expect(&mut source, 0, 3).await;
     let status = status(&source);
     assert_eq!(status.playlist_errors, 1);
-    assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 16777216 bytes"));
+    assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 2097152 bytes"));
 }
 
 /// Returns the zlib form (RFC 1950) of up to 65,535 bytes, in one block without compression.
