@@ -11,7 +11,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Exit status of a process that Ctrl-C ended. By the convention of shells it is 128 plus 2, the number of SIGINT.
-const EXIT_STATUS: i32 = 130;
+pub(crate) const EXIT_STATUS: i32 = 130;
 
 /// Installs the signal handler. From then on, the first signal does not end the process; it only makes [`is_requested`]
 /// return true.

@@ -122,7 +122,8 @@ fn print_usage_error(error: &clap::Error, output: &Output) -> ExitCode {
 
 fn run(cli: &Cli, output: &Output) -> Result<CommandOutcome> {
     let variables: Vec<_> = std::env::vars_os().collect();
-    match (&cli.command, Settings::resolve(cli.settings(), cli.global.config.as_deref(), &variables)) {
+    let source = SettingsSource::new(cli.settings(), cli.global.config.as_deref(), variables);
+    match (&cli.command, source.resolve()) {
         // `doctor` reports invalid settings as one of its checks.
         (Command::Doctor(args), settings) => doctor::run(args, settings, output),
         // These commands need no settings, so invalid settings do not prevent them.
@@ -135,7 +136,7 @@ fn run(cli: &Cli, output: &Output) -> Result<CommandOutcome> {
         (Command::Outbox(args), Ok(settings)) => outbox::run(args, &settings, output),
         (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
         (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
-        (Command::Serve(args), Ok(settings)) => serve::run(args, &settings),
+        (Command::Serve(args), Ok(settings)) => serve::run(args, &settings, source),
         (Command::Streams(args), Ok(settings)) => streams::run(args, &settings, output),
         (Command::Healthcheck(args), Ok(settings)) => serve::healthcheck(args, &settings, output),
         (Command::Prune(args), Ok(settings)) => prune::run(args, &settings, output),

@@ -23,6 +23,11 @@ consumers stop, stream leases are released, files are finished or returned to
 the queue, results are delivered, and the HTTP server stops last. A second
 signal ends the process at once. Log lines go to standard error.
 
+[[streams]] and [[sinks]] of the settings file can be changed while the service
+runs: a change of the file, or SIGHUP, makes it read the file again. Streams and
+sinks that are unchanged continue without an interruption. Other settings need
+a restart.
+
 Exit status: 0 shut down in time, 2 could not start or continue, 3 the shutdown
 took longer than service.drain_seconds.";
 

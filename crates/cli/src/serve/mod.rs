@@ -1,6 +1,8 @@
 //! `refrain serve`, which runs the service, and `refrain healthcheck`.
 
 mod healthcheck;
+mod reload;
+mod signals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,16 +10,19 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use refrain_service::serve::{CatalogOpener, HttpServer, ProcessPlan, ShutdownOutcome, serve};
 use refrain_service::settings::ServiceSettings;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use reload::SettingsReader;
+use signals::Hangups;
 
 use crate::args::{HealthcheckArgs, ServeArgs};
 use crate::aws;
 use crate::context;
 use crate::exit::CommandOutcome;
-use crate::interrupt;
 use crate::output::{Output, begin_log};
 use crate::search::limit_rayon_threads;
-use crate::settings::{SearchBackend, Settings};
+use crate::settings::{SearchBackend, Settings, SettingsSource};
 
 /// Runs `refrain healthcheck`.
 pub(crate) fn healthcheck(
@@ -29,7 +34,9 @@ pub(crate) fn healthcheck(
 }
 
 /// Runs `refrain serve`.
-pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcome> {
+///
+/// `source` reads the settings again while the service runs.
+pub(crate) fn run(args: &ServeArgs, settings: &Settings, source: SettingsSource) -> Result<CommandOutcome> {
     if cfg!(not(feature = "serve")) {
         bail!("this refrain was built without the service; build it with `--features serve`");
     }
@@ -44,7 +51,6 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
     // The settings are checked before logging starts, so that their errors are printed like those of other commands.
     let index_prefix = settings.cache_prefix()?;
     begin_log(settings.log()?);
-    interrupt::install_handler();
     limit_rayon_threads(settings.jobs);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,16 +59,18 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<CommandOutcom
     let outcome = runtime.block_on(async {
         let cloud = aws::cloud(settings, &service).await?;
         let stop = CancellationToken::new();
-        let stop_on_signal = stop.clone();
-        tokio::spawn(async move {
-            interrupt::wait().await;
-            stop_on_signal.cancel();
-        });
+        signals::stop_on_signals(stop.clone()).context("cannot handle signals")?;
+        let hangups = Hangups::install().context("cannot handle SIGHUP")?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "service starting");
         let lines = Arc::new(crate::output::raw_line);
         let http = http(&service);
-        let plan = ProcessPlan { settings: service, cloud, open: open(settings), index_prefix, lines };
-        anyhow::Ok(serve(plan, http, stop).await?)
+        let (changes, reloaded) = watch::channel(service.reloadable());
+        let reader = tokio::spawn(SettingsReader::new(source, roles, settings, changes).run(hangups));
+        let plan =
+            ProcessPlan { settings: service, reloaded, cloud, open: open(settings), index_prefix, lines };
+        let outcome = serve(plan, http, stop).await;
+        reader.abort();
+        anyhow::Ok(outcome?)
     })?;
     // The runtime is stopped without waiting for threads of components that did not stop in time.
     runtime.shutdown_background();

@@ -17,6 +17,7 @@ mod render;
 mod secret;
 mod service;
 mod sinks;
+mod source;
 mod stream_entries;
 mod tables;
 mod url;
@@ -38,6 +39,8 @@ use declare::{Declared, Fallback};
 pub(crate) use layer::Layer;
 use network::EnvironmentProxies;
 pub(crate) use service::{check_id, check_url};
+use sinks::SinkVariables;
+pub(crate) use source::SettingsSource;
 pub(crate) use stream_entries::{check_audio_pid, check_language};
 pub(crate) use tables::{Role, SearchBackend, SearchEffort};
 pub(crate) use url::CatalogUrl;
@@ -171,6 +174,17 @@ impl Settings {
         let (file, ignored) = config.as_deref().map(file::read_loosely).transpose()?.unwrap_or_default();
         let settings = environment.layer.with_fallback(file).check(variables)?;
         Ok((Self { names: NO_FLAGS, config, ..settings }, ignored))
+    }
+
+    /// Returns true if these settings and `other` are equal, or differ only in those that a running service can change.
+    pub(crate) fn differs_in_reloadable_settings_only(&self, other: &Self) -> bool {
+        let without = |layer: &Layer| Layer {
+            streams: Vec::new(),
+            sinks: Vec::new(),
+            sink_variables: SinkVariables::default(),
+            ..layer.clone()
+        };
+        without(&self.layer) == without(&other.layer)
     }
 
     /// Returns the hosts in `monitor.private_hosts`, whose private addresses are allowed. An error names the setting.

@@ -98,8 +98,13 @@ impl Running {
     }
 
     pub(crate) fn terminate(&mut self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the signal with this name, without SIG.
+    pub(crate) fn signal(&mut self, name: &str) {
         let id = self.child().id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Returns the program, which is no longer killed when the value is dropped.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::Catalog;
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::error::SinkConfigError;
 use super::sink_worker::{DeliveryPolicy, SinkWorker};
-use super::sinks::{SharedLineWriter, SinkContext};
+use super::sinks::{SharedLineWriter, Sink, SinkContext};
 use super::waker::Waker;
 use crate::cloud::CloudServices;
 use crate::counters::Counters;
-use crate::settings::OutboxSettings;
+use crate::settings::{OutboxSettings, SinkSettings};
 
 /// Delivers the messages of the outbox. Each sink is served independently: a sink that is down does not delay the
 /// messages to other sinks.
@@ -24,8 +25,54 @@ use crate::settings::OutboxSettings;
 /// receive a message twice, and has to recognize the second one by the name of the message. Messages to sinks that are
 /// not configured stay in the outbox until the retention job marks them as dead.
 pub struct OutboxDispatcher {
-    workers: Vec<SinkWorker>,
+    catalog: Arc<dyn Catalog>,
+    counters: Arc<Counters>,
+    policy: DeliveryPolicy,
+    control: SinkControl,
     waker: Waker,
+    /// The sinks with a worker, by name.
+    running: HashMap<String, RunningSink>,
+    workers: JoinSet<()>,
+    /// The sinks of the workers, by the ids of their tasks.
+    names: HashMap<Id, String>,
+}
+
+/// Replaces the sinks of a dispatcher. Clones replace the sinks of the same dispatcher.
+#[derive(Clone)]
+pub struct SinkControl {
+    context: Arc<SinkContext>,
+    wanted: Arc<watch::Sender<Vec<OpenSink>>>,
+}
+
+/// A sink that is ready for deliveries.
+#[derive(Clone)]
+struct OpenSink {
+    settings: SinkSettings,
+    sink: Arc<dyn Sink>,
+}
+
+/// A sink with a worker.
+struct RunningSink {
+    settings: SinkSettings,
+    stop: CancellationToken,
+}
+
+impl SinkControl {
+    /// Replaces the sinks. Sinks with unchanged settings continue without an interruption. A sink that was changed or
+    /// removed finishes the deliveries in progress as at the end of the process.
+    ///
+    /// # Errors
+    /// [`SinkConfigError`] if a sink cannot be used as it is configured; all sinks then stay as they are.
+    pub fn set(&self, sinks: &[SinkSettings]) -> Result<(), SinkConfigError> {
+        let open = |settings: &SinkSettings| {
+            let known = self.wanted.borrow().iter().find(|known| known.settings == *settings).cloned();
+            let new = || Ok(OpenSink { settings: settings.clone(), sink: self.context.sink(settings)? });
+            known.map_or_else(new, Ok)
+        };
+        let sinks = sinks.iter().map(open).collect::<Result<_, _>>()?;
+        self.wanted.send_replace(sinks);
+        Ok(())
+    }
 }
 
 impl OutboxDispatcher {
@@ -56,20 +103,25 @@ impl OutboxDispatcher {
         counters: &Arc<Counters>,
         lines: SharedLineWriter,
     ) -> Result<Self, SinkConfigError> {
-        let waker = Waker::default();
-        let context = SinkContext { cloud, http: &settings.http, lines };
         let policy = DeliveryPolicy {
             parallel: settings.parallel.max(1),
             max_pause: settings.max_pause,
             give_up: settings.give_up,
             drain,
         };
-        let sink_worker = |settings| {
-            let sink = context.sink(settings)?;
-            Ok(SinkWorker::new(settings.name.clone(), sink, catalog.clone(), policy, counters.clone()))
-        };
-        let workers = settings.sinks.iter().map(sink_worker).collect::<Result<_, _>>()?;
-        Ok(Self { workers, waker })
+        let context = SinkContext { cloud: cloud.clone(), http: settings.http.clone(), lines };
+        let control = SinkControl { context: Arc::new(context), wanted: Arc::default() };
+        control.set(&settings.sinks)?;
+        Ok(Self {
+            catalog: Arc::clone(catalog),
+            counters: Arc::clone(counters),
+            policy,
+            control,
+            waker: Waker::default(),
+            running: HashMap::new(),
+            workers: JoinSet::new(),
+            names: HashMap::new(),
+        })
     }
 
     /// Returns a handle that wakes this dispatcher.
@@ -78,26 +130,65 @@ impl OutboxDispatcher {
         self.waker.clone()
     }
 
+    /// Returns a handle that replaces the sinks of this dispatcher.
+    #[must_use]
+    pub fn control(&self) -> SinkControl {
+        self.control.clone()
+    }
+
     /// Delivers messages until `stop` is cancelled. Then continues with the messages that are due until the drain time
     /// is over, and releases the claims of undelivered messages.
-    pub async fn run(self, stop: CancellationToken) {
-        // One task per sink: a sink that hangs blocks only its own task, and a panic in one does not stop the others.
-        let (mut workers, mut sinks) = (JoinSet::new(), HashMap::new());
-        for sink_worker in self.workers {
-            let sink = sink_worker.name().to_owned();
-            let task = workers.spawn(sink_worker.run(self.waker.subscribe(), stop.clone()));
-            sinks.insert(task.id(), sink);
-        }
-        while let Some(ended) = workers.join_next().await {
-            if let Err(error) = ended {
-                let sink = sinks.get(&error.id());
-                tracing::error!(
-                    sink,
-                    %error,
-                    "the worker of the sink panicked, a bug in refrain; this process delivers no messages of the sink \
-                     until it is restarted; please report this with the log"
-                );
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut wanted = self.control.wanted.subscribe();
+        while !stop.is_cancelled() {
+            let sinks = wanted.borrow_and_update().clone();
+            self.apply(&sinks, &stop);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = wanted.changed() => {}
+                Some(ended) = self.workers.join_next_with_id() => self.note_end(ended),
             }
+        }
+        while let Some(ended) = self.workers.join_next_with_id().await {
+            self.note_end(ended);
+        }
+    }
+
+    /// Starts workers for new and changed sinks, and stops those of changed and removed ones.
+    fn apply(&mut self, sinks: &[OpenSink], stop: &CancellationToken) {
+        self.running.retain(|_, running| {
+            let is_wanted = sinks.iter().any(|open| open.settings == running.settings);
+            if !is_wanted {
+                running.stop.cancel();
+            }
+            is_wanted
+        });
+        for OpenSink { settings, sink } in sinks {
+            if self.running.contains_key(&settings.name) {
+                continue;
+            }
+            let stop = stop.child_token();
+            let (catalog, counters) = (Arc::clone(&self.catalog), Arc::clone(&self.counters));
+            let name = settings.name.clone();
+            let worker = SinkWorker::new(name.clone(), Arc::clone(sink), catalog, self.policy, counters);
+            // One task per sink: a sink that hangs blocks only its own task, and a panic in one does not stop the
+            // others.
+            let task = self.workers.spawn(worker.run(self.waker.subscribe(), stop.clone()));
+            self.names.insert(task.id(), name.clone());
+            self.running.insert(name, RunningSink { settings: settings.clone(), stop });
+        }
+    }
+
+    fn note_end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let sink = self.names.remove(&id);
+        if let Err(error) = ended {
+            tracing::error!(
+                sink,
+                %error,
+                "the worker of the sink panicked, a bug in refrain; this process delivers no messages of the sink \
+                 until it is restarted; please report this with the log"
+            );
         }
     }
 }

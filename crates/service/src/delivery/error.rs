@@ -8,8 +8,8 @@ use refrain_net::ClientError;
 pub enum SinkConfigError {
     /// The sink needs an AWS service that is not available in this process.
     #[error(
-        "sink {sink} needs AWS ({what}), but this process has no AWS client; build refrain with the feature aws, or \
-         remove the sink"
+        "sink {sink} needs AWS ({what}), but this process has no AWS client; restart it if the sink is new, build refrain \
+         with the feature aws, or remove the sink"
     )]
     MissingCloudService {
         /// Name of the sink.

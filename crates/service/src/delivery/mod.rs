@@ -23,7 +23,7 @@ mod sink_worker;
 mod sinks;
 mod waker;
 
-pub use dispatcher::OutboxDispatcher;
+pub use dispatcher::{OutboxDispatcher, SinkControl};
 pub use error::SinkConfigError;
 pub use key::{DEFAULT_KEY, KeyTemplate, KeyTemplateError, MAX_KEY_BYTES};
 pub use plan::{CurrentSong, DetectionEvent, OutboxPlanner};

@@ -1,6 +1,6 @@
 //! The messages that are delivered for an event.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Local};
@@ -62,10 +62,10 @@ pub struct CurrentSong<'a> {
     pub begins: bool,
 }
 
-/// Creates the outbox messages of an event, one for each sink that receives the event.
+/// Creates the outbox messages of an event, one for each sink that receives the event. Clones have the same sinks.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxPlanner {
-    sinks: Arc<[PlannedSink]>,
+    sinks: Arc<RwLock<Vec<PlannedSink>>>,
     waker: Option<Waker>,
 }
 
@@ -83,7 +83,15 @@ impl OutboxPlanner {
     /// [`KeyTemplate::parse`] checks a template.
     #[must_use]
     pub fn new(sinks: &[SinkSettings]) -> Self {
-        Self { sinks: sinks.iter().map(PlannedSink::of).collect(), waker: None }
+        let planner = Self::default();
+        planner.set_sinks(sinks);
+        planner
+    }
+
+    /// Replaces the sinks of this planner and of its clones.
+    pub fn set_sinks(&self, sinks: &[SinkSettings]) {
+        let sinks = sinks.iter().map(PlannedSink::of).collect();
+        *self.sinks.write().unwrap_or_else(PoisonError::into_inner) = sinks;
     }
 
     /// Returns the planner with a waker, so that [`OutboxPlanner::wake_dispatcher`] wakes the dispatcher of this
@@ -107,7 +115,8 @@ impl OutboxPlanner {
     pub fn deliveries(&self, detection_event: &DetectionEvent<'_>) -> Vec<NewOutboxMessage> {
         // Sinks are filtered when messages are planned, not when they are delivered: a sink that is added later does
         // not get old events.
-        let wanted = self.sinks.iter().filter(|sink| sink.from.contains(&detection_event.from));
+        let sinks = self.sinks.read().unwrap_or_else(PoisonError::into_inner);
+        let wanted = sinks.iter().filter(|sink| sink.from.contains(&detection_event.from));
         wanted.filter_map(|sink| sink.delivery(detection_event)).collect()
     }
 }

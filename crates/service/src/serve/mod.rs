@@ -10,6 +10,7 @@ mod health;
 mod index;
 mod open;
 mod parts;
+mod reload;
 mod stages;
 mod view;
 mod watch;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::CloudServices;
 use crate::counters::Counters;
 use crate::instance::Instance;
-use crate::settings::ServiceSettings;
+use crate::settings::{ReloadableSettings, ServiceSettings};
 use refrain_monitor::MonitorError;
 
 pub use health::ProcessHealth;
@@ -53,6 +54,8 @@ pub type StderrLines = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct ProcessPlan {
     /// Validated settings.
     pub settings: ServiceSettings,
+    /// The settings that can change while the process runs. Each value replaces the earlier one.
+    pub reloaded: tokio::sync::watch::Receiver<ReloadableSettings>,
     /// Queues, buckets, topics and channels.
     pub cloud: CloudServices,
     /// Function that opens the catalog.

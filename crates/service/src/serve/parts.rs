@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use refrain_catalog::Catalog;
 
+use super::reload::SettingsReload;
 use super::{ProcessContext, ProcessPlan, ServeError, ShutdownStage, Stages};
 use crate::clock::SystemClock;
 use crate::cloud::{CloudServices, Queue};
-use crate::delivery::{OutboxDispatcher, OutboxPlanner, RetentionJob};
+use crate::delivery::{OutboxDispatcher, OutboxPlanner, RetentionJob, SinkControl};
 use crate::files::{self, Files};
 use crate::instance::Instance;
 use crate::queue_consumer::{Consumer, Handler};
@@ -76,10 +77,15 @@ impl ProcessParts<'_> {
         // The outbox starts first: the other parts get a planner that wakes the dispatcher.
         let mut stages = Stages::new();
         self.watch(&mut stages);
-        let planner = self.deliver(&mut stages)?;
-        if self.plan.settings.roles.monitor {
-            self.follow(&mut stages, planner.clone())?;
-        }
+        let (planner, sinks) = self.deliver(&mut stages)?;
+        let streams = match self.plan.settings.roles.monitor {
+            true => Some(self.follow(&mut stages, planner.clone())?),
+            false => None,
+        };
+        let watch = Arc::clone(&self.shared.watch);
+        let reload = SettingsReload { planner: planner.clone(), sinks, streams, watch };
+        let reloaded = self.plan.reloaded.clone();
+        stages.start(ShutdownStage::QueueConsumers, "settings", |stop| reload.run(reloaded, stop));
         if self.plan.settings.roles.check || self.plan.settings.roles.index {
             self.files(&mut stages, planner)?;
         }
@@ -95,8 +101,9 @@ impl ProcessParts<'_> {
         }
     }
 
-    /// Starts the retention job and the dispatcher. Returns the planner of messages, which wakes the dispatcher.
-    fn deliver(&self, stages: &mut Stages) -> Result<OutboxPlanner, ServeError> {
+    /// Starts the retention job and the dispatcher. Returns the planner of messages, which wakes the dispatcher, and the
+    /// handle that replaces the sinks.
+    fn deliver(&self, stages: &mut Stages) -> Result<(OutboxPlanner, SinkControl), ServeError> {
         let ProcessPlan { settings, cloud, .. } = &self.plan;
         // The dispatcher ends last. Its drain time is fixed, and does not depend on the time that is left for its
         // stage. If the earlier stages leave half of the time, all claims are released before the task of the
@@ -106,17 +113,18 @@ impl ProcessParts<'_> {
         stages.start(ShutdownStage::QueueConsumers, "retention", |stop| retention.run(stop));
         if settings.outbox.sinks.is_empty() {
             tracing::warn!("no sink is configured, detections are stored in the catalog but not delivered");
-            return Ok(OutboxPlanner::default());
         }
         let dispatcher =
             OutboxDispatcher::new(&self.catalog, &settings.outbox, cloud, drain, &self.shared.counters)
                 .map_err(|error| ServeError::Settings(error.to_string()))?;
         let planner = OutboxPlanner::new(&settings.outbox.sinks).with_waker(dispatcher.waker());
+        let sinks = dispatcher.control();
         stages.start(ShutdownStage::Outbox, "outbox dispatcher", |stop| dispatcher.run(stop));
-        Ok(planner)
+        Ok((planner, sinks))
     }
 
-    fn follow(&self, stages: &mut Stages, planner: OutboxPlanner) -> Result<(), ServeError> {
+    /// Starts the work on streams, and returns it.
+    fn follow(&self, stages: &mut Stages, planner: OutboxPlanner) -> Result<Streams, ServeError> {
         let ProcessPlan { settings, cloud, .. } = &self.plan;
         let monitor = Monitor::new(self.index.clone(), settings.streams.monitor.clone())?;
         let parts = streams::StreamsParts {
@@ -133,8 +141,8 @@ impl ProcessParts<'_> {
         // The HTTP server started before the streams existed, so the source of their status is set now.
         let status_source = streams.clone();
         self.shared.watch.set_statuses(Arc::new(move || status_source.statuses()));
-        let handler = streams.handler();
-        stages.start(ShutdownStage::Streams, "streams", |stop| streams.run(stop));
+        let (handler, running) = (streams.handler(), streams.clone());
+        stages.start(ShutdownStage::Streams, "streams", |stop| running.run(stop));
         self.consume(
             stages,
             ShutdownStage::QueueConsumers,
@@ -149,7 +157,7 @@ impl ProcessParts<'_> {
             cloud.medialive.as_ref(),
             &handler,
         );
-        Ok(())
+        Ok(streams)
     }
 
     fn files(&self, stages: &mut Stages, planner: OutboxPlanner) -> Result<(), ServeError> {

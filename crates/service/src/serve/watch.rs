@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use refrain_catalog::{Catalog, CatalogError, SinkBacklog};
@@ -45,7 +45,7 @@ pub(super) struct Watch {
     statuses: Mutex<Option<Statuses>>,
     outbox: Mutex<Option<OutboxLevel>>,
     /// Names of the sinks of the settings.
-    sinks: Vec<String>,
+    sinks: Mutex<Vec<String>>,
     /// True if it was logged that messages wait for sinks that are not in the settings.
     is_warned: AtomicBool,
 }
@@ -62,13 +62,23 @@ impl Watch {
         sinks: Vec<String>,
     ) -> Self {
         let (statuses, outbox, is_warned) = Default::default();
-        Self { health, counters, capacity, statuses, outbox, sinks, is_warned }
+        Self { health, counters, capacity, statuses, outbox, sinks: Mutex::new(sinks), is_warned }
     }
 
     /// Sets the function that returns the followed streams. Before this call, the process counts as following no
     /// stream.
     pub(super) fn set_statuses(&self, statuses: Statuses) {
         *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(statuses);
+    }
+
+    /// Replaces the names of the sinks of the settings.
+    pub(super) fn set_sinks(&self, sinks: Vec<String>) {
+        *self.sinks() = sinks;
+        self.is_warned.store(false, Ordering::Relaxed);
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, Vec<String>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the streams that this process follows.
@@ -139,14 +149,12 @@ impl Watch {
     /// Sums the messages of the sinks in the settings; of all sinks if the settings have none. Messages of a removed
     /// sink are never delivered, so an alarm on their age would last until they expire.
     fn outbox(&self, all: &[SinkBacklog]) -> OutboxLevel {
+        let known = self.sinks().clone();
         let (configured, unconfigured): (Vec<_>, Vec<_>) =
-            all.iter().partition(|one| self.sinks.contains(&one.sink));
+            all.iter().partition(|one| known.contains(&one.sink));
         let unconfigured_messages: u64 = unconfigured.iter().map(|one| one.backlog.waiting).sum();
         // A process without sinks does not know which sinks are in the settings of other processes.
-        if unconfigured_messages > 0
-            && !self.sinks.is_empty()
-            && !self.is_warned.swap(true, Ordering::Relaxed)
-        {
+        if unconfigured_messages > 0 && !known.is_empty() && !self.is_warned.swap(true, Ordering::Relaxed) {
             let sinks: Vec<&str> = unconfigured.iter().map(|one| one.sink.as_str()).collect();
             tracing::warn!(
                 ?sinks,
@@ -154,7 +162,7 @@ impl Watch {
                 "messages wait for sinks that are not in the settings; add the sinks, or run `refrain outbox drop`"
             );
         }
-        let configured = if self.sinks.is_empty() { all.iter().collect() } else { configured };
+        let configured = if known.is_empty() { all.iter().collect() } else { configured };
         let oldest_at = configured.iter().filter_map(|one| one.backlog.oldest_at).min();
         OutboxLevel {
             due: configured.iter().map(|one| one.backlog.waiting).sum(),

@@ -31,8 +31,8 @@ pub enum EndCode {
     ChannelStopped,
     /// The IVS channel is private and no signing key is in the settings.
     NoSigningKey,
-    /// The stream has another URL in the settings.
-    NewUrl,
+    /// The stream has another URL, other headers or other audio preferences in the settings.
+    NewSettings,
     /// The stream is not in the settings any more.
     NotInSettings,
     /// A person stopped the stream.
@@ -79,7 +79,7 @@ impl EndCode {
             Self::NoSigningKey => {
                 "the channel is private, and there is no key to sign tokens with; set ivs.private_key_file"
             }
-            Self::NewUrl => "it has another URL now",
+            Self::NewSettings => "its settings were changed",
             Self::NotInSettings => "it is no longer in the settings",
             Self::ByOperator => "stopped by hand",
             Self::CounterRestarted => "the segment counter has restarted",
@@ -182,7 +182,7 @@ mod tests {
         let ended = [
             (EndCode::PlatformEnded, "the platform ended it"),
             (EndCode::ChannelStopped, "the channel was stopped"),
-            (EndCode::NewUrl, "it has another URL now"),
+            (EndCode::NewSettings, "its settings were changed"),
             (EndCode::NotInSettings, "it is no longer in the settings"),
             (EndCode::ByOperator, "stopped by hand"),
             (EndCode::CounterRestarted, "the segment counter has restarted"),

@@ -46,6 +46,23 @@ pub struct ServiceSettings {
     pub emf: Option<EmfSettings>,
 }
 
+/// The settings that a running process can change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadableSettings {
+    /// Streams that are always followed.
+    pub streams: Vec<FixedStream>,
+    /// Destinations of deliveries.
+    pub sinks: Vec<SinkSettings>,
+}
+
+impl ServiceSettings {
+    /// Returns the settings that a running process can change.
+    #[must_use]
+    pub fn reloadable(&self) -> ReloadableSettings {
+        ReloadableSettings { streams: self.streams.fixed.clone(), sinks: self.outbox.sinks.clone() }
+    }
+}
+
 /// Settings of streams and their leases.
 #[derive(Debug, Clone)]
 pub struct StreamsSettings {
@@ -76,7 +93,7 @@ pub struct StreamsSettings {
 }
 
 /// A stream that is always followed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixedStream {
     /// Id of the stream.
     pub id: String,
@@ -161,7 +178,7 @@ pub enum SinkFormat {
 }
 
 /// Settings of a sink, the destination of deliveries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkSettings {
     /// Name of the sink in the outbox.
     pub name: String,
@@ -174,7 +191,7 @@ pub struct SinkSettings {
 }
 
 /// Kind of a sink, with its destination.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkKind {
     /// Objects in an S3 bucket.
     S3 {

@@ -143,8 +143,8 @@ impl LiveSource {
     /// Returns the audio preferences of the stream, which only the settings of fixed streams can contain.
     fn preferences(&self) -> AudioPreferences {
         let is_fixed = self.stream.origin == ORIGIN_FIXED;
-        let mut fixed = self.shared.settings.fixed.iter().filter(|_| is_fixed);
-        let known = fixed.find(|fixed| fixed.id == self.stream.id);
+        let fixed = self.shared.fixed.borrow();
+        let known = fixed.iter().find(|fixed| is_fixed && fixed.id == self.stream.id);
         known.map(|fixed| fixed.preferences.clone()).unwrap_or_default()
     }
 

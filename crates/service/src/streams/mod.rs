@@ -43,7 +43,7 @@ use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
 use crate::instance::Instance;
 use crate::queue_consumer::Handler;
-use crate::settings::StreamsSettings;
+use crate::settings::{FixedStream, StreamsSettings};
 use refrain_monitor::{Monitor, StreamStatus};
 
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
@@ -52,6 +52,7 @@ pub use headers::{header_names, stored_headers};
 pub use shared::stream_asset_id;
 pub use token::{Signer, SigningKeyError};
 
+use fixed::FixedStreams;
 use shared::StreamsContext;
 
 /// Origin of streams that were reported by IVS.
@@ -109,13 +110,20 @@ impl Streams {
         self.shared.statuses()
     }
 
+    /// Replaces the streams of the settings. Streams with unchanged settings continue without an interruption.
+    pub fn set_fixed(&self, streams: Vec<FixedStream>) {
+        self.shared.fixed.send_replace(streams);
+    }
+
     /// Follows streams until `stop` is cancelled. Then releases the leases at once, and leaves the airings open for the
     /// workers that continue the streams.
     pub async fn run(self, stop: CancellationToken) {
-        fixed::sync_until_stored(&self.shared, &stop).await;
+        let mut fixed = FixedStreams::new(&self.shared);
+        fixed.sync_until_stored(&stop).await;
+        let fixing = fixed.run(stop.clone());
         let looking = reconcile::run(Arc::clone(&self.shared), stop.clone());
         let sweeping = sweep::run(Arc::clone(&self.shared), stop.clone());
         let working = host::run(Arc::clone(&self.shared), stop);
-        tokio::join!(looking, sweeping, working);
+        tokio::join!(fixing, looking, sweeping, working);
     }
 }

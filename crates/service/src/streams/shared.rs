@@ -14,7 +14,7 @@ use crate::cloud::Channels;
 use crate::counters::Counters;
 use crate::delivery::OutboxPlanner;
 use crate::instance::Instance;
-use crate::settings::StreamsSettings;
+use crate::settings::{FixedStream, StreamsSettings};
 use refrain_monitor::{Monitor, StreamStatus};
 
 /// Status of each followed session. An earlier session of a stream may still be finishing while the next one runs.
@@ -29,7 +29,10 @@ pub(crate) struct StreamsContext {
     pub(super) counters: Arc<Counters>,
     pub(super) instance: Arc<Instance>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The streams in them are those at the start; [`Self::fixed`] has the current ones.
     pub(super) settings: StreamsSettings,
+    /// Streams of the settings, which can change.
+    pub(super) fixed: watch::Sender<Vec<FixedStream>>,
     pub(super) signer: Option<Arc<Signer>>,
     statuses: Mutex<StatusBySession>,
 }
@@ -45,6 +48,7 @@ impl StreamsContext {
             Arc::new(RateLimitedChannels::new(channels, settings.calls_per_second)) as Arc<dyn Channels>
         };
         let (channels, statuses) = (channels.map(rate_limited), Mutex::default());
+        let fixed = watch::Sender::new(settings.fixed.clone());
         Ok(Self {
             catalog,
             monitor,
@@ -54,6 +58,7 @@ impl StreamsContext {
             instance,
             clock,
             settings,
+            fixed,
             signer,
             statuses,
         })

@@ -10,7 +10,7 @@ use super::{Service, TIMEOUT};
 use crate::stage::{Stage, check_broadcast, responses};
 
 /// Waits until `poll` returns a value. `what` names it in the failure message.
-async fn wait_until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+pub(super) async fn wait_until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = poll() {

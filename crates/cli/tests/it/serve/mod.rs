@@ -3,6 +3,7 @@
 mod api;
 mod end_to_end;
 mod metrics;
+mod reload;
 mod start;
 
 use std::io::{Read, Write};

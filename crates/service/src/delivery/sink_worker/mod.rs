@@ -95,11 +95,6 @@ impl SinkWorker {
         }
     }
 
-    /// Returns the name of the sink.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Delivers messages until `stop` is cancelled, then finishes. Claims of messages that are not delivered at the end
     /// of the drain time are released.
     pub(super) async fn run(mut self, wakeups: watch::Receiver<()>, stop: CancellationToken) {

@@ -69,13 +69,13 @@ pub(super) trait Sink: Send + Sync {
 }
 
 /// Dependencies from which sinks are created.
-pub(super) struct SinkContext<'a> {
-    pub(super) cloud: &'a CloudServices,
-    pub(super) http: &'a HttpSettings,
+pub(super) struct SinkContext {
+    pub(super) cloud: CloudServices,
+    pub(super) http: HttpSettings,
     pub(super) lines: SharedLineWriter,
 }
 
-impl SinkContext<'_> {
+impl SinkContext {
     pub(super) fn sink(&self, settings: &SinkSettings) -> Result<Arc<dyn Sink>, SinkConfigError> {
         let name = || settings.name.clone();
         let missing_service = |what| SinkConfigError::MissingCloudService { sink: name(), what };
