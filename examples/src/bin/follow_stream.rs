@@ -1,6 +1,7 @@
 //! Follows an HLS stream and prints a line when a song starts and ends.
 //!
-//! Usage: `follow_stream FOLDER URL`, with a folder of songs. Dependencies: `refrain-core`, `refrain-stream`, `tokio`.
+//! Usage: `follow_stream FOLDER URL`, with a folder of songs. Dependencies: `refrain-core`, `refrain-net`, `refrain-stream`,
+//! `tokio`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ pub struct IndexedTrack {
 
 /// Error for a file that contains no peaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_name}: nothing to recognise in it: it is silent or has no tones; leave it out")]
+#[error("{source_name}: nothing to recognize in it: it is silent or has no tones; leave it out")]
 pub struct NothingToIndex {
     source_name: String,
 }

@@ -34,15 +34,15 @@ pub(super) fn add_checks(
     let context = match CommandContext::open(&settings, Missing::Refuse) {
         Ok(context) => context,
         Err(error) => {
-            report.add(Check::error("catalogue", &error))?;
+            report.add(Check::error("catalog", &error))?;
             return Ok(None);
         }
     };
-    report.add(Check::fine("catalogue", settings.catalog.to_string()))?;
+    report.add(Check::fine("catalog", settings.catalog.to_string()))?;
     // An error of the health checks does not end the report, because the tracks can often still be counted.
     match context.wait(context.catalog().health(thorough)) {
         Ok(facts) => facts.into_iter().try_for_each(|fact| report.add(fact.into()))?,
-        Err(error) => report.add(Check::error("catalogue", &error.into()))?,
+        Err(error) => report.add(Check::error("catalog", &error.into()))?,
     }
     let counted = context.wait(async {
         let catalog = context.catalog();

@@ -54,6 +54,13 @@ pub(super) fn list(
             Ok(output.line(&lines.collect::<Vec<_>>().join("\n"))?)
         })?;
     }
+    if first && !args.json {
+        output.note(if args.status.is_none() {
+            "no undelivered messages"
+        } else {
+            "no messages with this status"
+        });
+    }
     Ok(CommandOutcome::Done)
 }
 

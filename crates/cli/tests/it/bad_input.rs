@@ -36,7 +36,7 @@ fn float(samples: impl Iterator<Item = f32>) -> Vec<u8> {
     samples.flat_map(f32::to_le_bytes).collect()
 }
 
-/// Writes valid audio in unusual formats. All of these files must be recognised.
+/// Writes valid audio in unusual formats. All of these files must be recognized.
 fn unusual_audio(sandbox: &Sandbox) -> Vec<PathBuf> {
     let clip = crop(&music().known[0].samples, 4.0, 8.0);
     // Every fifth sample gives a rate of 8,820 Hz, which is close to 8 kHz. Four copies of each sample give 176.4 kHz.
@@ -73,7 +73,7 @@ fn unreadable_inputs(sandbox: &Sandbox) -> Vec<(PathBuf, &'static str)> {
     ]
 }
 
-/// Writes audio in which nothing can be recognised.
+/// Writes audio in which nothing can be recognized.
 fn silent_inputs(sandbox: &Sandbox) -> Vec<PathBuf> {
     vec![
         sandbox.wav("t/silence.wav", &[0.0; 441_000]),
@@ -138,7 +138,7 @@ fn index_adds_valid_files_and_reports_invalid_ones() {
     }
     for path in &silent_inputs {
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(output.stderr.contains(&format!("{name}: nothing to recognise in it")), "{output:#?}");
+        assert!(output.stderr.contains(&format!("{name}: nothing to recognize in it")), "{output:#?}");
     }
     let output = output
         .stderr_contains("no-audio: no audio files in this folder")

@@ -18,7 +18,7 @@ fn healthy_catalogs_pass_all_checks() {
     for (name, found) in [
         ("version", concat!("refrain ", env!("CARGO_PKG_VERSION"))),
         ("settings", "no file"),
-        ("catalogue", "/catalog.db"),
+        ("catalog", "/catalog.db"),
         ("schema version", "9"),
         ("near-duplicates", "every track was compared with the earlier ones"),
         ("journal mode", "wal"),
@@ -48,7 +48,7 @@ fn healthy_catalogs_pass_all_checks() {
 fn doctor_gives_advice_on_missing_and_outdated_parts() {
     let sandbox = Sandbox::new();
     let output = sandbox.run(&["doctor"]).expect(2);
-    assert!(line(&output, "catalogue").contains("create it with `refrain index FOLDER`"), "{output:#?}");
+    assert!(line(&output, "catalog").contains("create it with `refrain index FOLDER`"), "{output:#?}");
     assert!(!sandbox.path("catalog.db").exists(), "doctor must not create a catalog");
 
     let sandbox = Sandbox::with_catalog();
@@ -97,7 +97,7 @@ fn unusable_catalogs_fail_the_doctor() {
          FROM _sqlx_migrations LIMIT 1",
     );
     let output = sandbox.run(&["doctor"]).expect(2);
-    assert!(line(&output, "catalogue").contains("made by a newer refrain (schema 9999"), "{output:#?}");
+    assert!(line(&output, "catalog").contains("made by a newer refrain (schema 9999"), "{output:#?}");
     let other = Sandbox::with_catalog();
     other.sql("DELETE FROM constellations WHERE track = 2");
     let output = other.run(&["doctor", "--thorough"]).expect(2);
