@@ -53,7 +53,7 @@ use refrain_monitor::ChildDecoders;
 use args::{Cli, Command, IdentifyStreamArgs};
 use exit::CommandOutcome;
 use output::{Output, OutputError, error_chain, redact_secrets};
-use settings::Settings;
+use settings::SettingsSource;
 
 /// Name of the program that `identifyStream` replaces, under which this program can also be started.
 const DROP_IN: &str = "identifyStream";

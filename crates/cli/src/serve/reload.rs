@@ -48,10 +48,13 @@ impl SettingsReader {
         loop {
             let reason = tokio::select! {
                 () = hangups.next() => "SIGHUP",
-                _ = checks.tick() => match &mut file {
-                    Some(file) if file.has_changed().await => "the file has changed",
-                    _ => continue,
-                },
+                _ = checks.tick() => {
+                    let Some(file) = &mut file else { continue };
+                    if !file.has_changed().await {
+                        continue;
+                    }
+                    "the file has changed"
+                }
             };
             self.read(reason).await;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, NewStream, Stream, StreamFilter, StreamHeaders};
+use refrain_catalog::{CatalogError, NewStream, Stream, StreamFilter};
 use refrain_net::Backoff;
 use tokio::sync::watch;
 use tokio::time::sleep;
