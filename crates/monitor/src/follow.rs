@@ -39,9 +39,18 @@ pub(super) async fn follow(
 ) {
     // Created before the source is opened, so that a stop during a slow connection is not missed.
     let stopped = stop.wanted.notified();
+    let url = if let StreamInput::Url(text) = &input { Url::parse(text).ok() } else { None };
     let run = async {
         match open(&stream, input, &client, &settings).await {
-            Ok(source) => take(&pool, &stream, source).await,
+            Ok(mut source) => {
+                let end = take(&pool, &stream, &mut source).await;
+                // The playlist of a station can lead to an HLS playlist.
+                match source.hls_entry().map(|entry| open_entry(entry, url.as_ref(), &client, &settings)) {
+                    Some(Ok(mut source)) => take(&pool, &stream, &mut source).await,
+                    Some(Err(why)) => StreamPhase::Failed(why),
+                    None => end,
+                }
+            }
             Err(why) => StreamPhase::Failed(why),
         }
     };
@@ -61,12 +70,12 @@ pub(super) async fn follow(
 async fn take(
     pool: &Arc<WorkerPool>,
     stream: &Arc<MonitoredStream>,
-    mut source: StreamSource,
+    source: &mut StreamSource,
 ) -> StreamPhase {
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
     let (started_at, mut last, playlist) = (Instant::now(), None, source.watch());
-    let feedback = source.feedback();
+    let (feedback, radio_feedback) = (source.feedback(), source.radio_feedback());
     let mut failures = FailureLog::default();
     let mut tick = interval(STATUS_INTERVAL);
     // After a long processing pause, missed ticks must not be made up in a burst.
@@ -83,6 +92,10 @@ async fn take(
                     _ = tick.tick() => {}
                 }
                 reject_unreadable(feedback.as_ref(), &stream.status.borrow().decoder);
+                if let Some(feedback) = &radio_feedback {
+                    let status = stream.status.borrow();
+                    feedback.report_decoded(status.decoder.seconds + status.decoder.repeated_seconds);
+                }
                 let state = state(playlist.as_ref(), last, started_at, kind);
                 // UDP has no connection that could close, so a long silence is the only end of a UDP stream.
                 if let (StreamPhase::Ended(_) | StreamPhase::Failed(_), SourceKind::Udp) = (&state, kind) {
@@ -187,6 +200,20 @@ async fn open(
     let radio = RadioSettings { policy, access, ..settings.radio.clone() };
     let source = RadioSource::open(&text, streaming_client, radio);
     source.map(|source| StreamSource::Radio(Box::new(source))).map_err(|error| error.to_string())
+}
+
+/// Opens the HLS playlist at `entry`, to which the playlist of the station at `url` leads.
+fn open_entry(
+    entry: &Url,
+    url: Option<&Url>,
+    client: &HttpClient,
+    settings: &SourceSettings,
+) -> Result<StreamSource, String> {
+    let mut hls = settings.hls.clone();
+    // Only the host that the operator wrote may resolve to a private address.
+    hls.allow_private &= url.is_some_and(|url| url.host() == entry.host());
+    let source = HlsSource::open(entry.as_str(), client, hls);
+    source.map(StreamSource::Hls).map_err(|error| error.to_string())
 }
 
 /// Detects the kind of stream that the URL of `request` has. Failed requests are repeated for

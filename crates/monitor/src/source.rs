@@ -8,8 +8,8 @@ use refrain_stream::hls::{
     EntryUrl, HlsSettings, HlsSource, RenditionChoice, RenditionFeedback, SourceState, SourceStatus, Start,
 };
 use refrain_stream::{
-    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, TrackChoice,
-    UdpSettings, UdpSource,
+    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioFeedback, RadioSettings, RadioSource,
+    TrackChoice, UdpSettings, UdpSource,
 };
 use tokio::sync::watch;
 use url::Url;
@@ -169,6 +169,17 @@ impl StreamSource {
     /// Returns the handle to report segments of an HLS source that cannot be decoded; `None` for other sources.
     pub(super) fn feedback(&self) -> Option<RenditionFeedback> {
         if let Self::Hls(source) = self { Some(source.feedback()) } else { None }
+    }
+
+    /// Returns the handle to report the decoded audio of a radio source; `None` for other sources.
+    pub(super) fn radio_feedback(&mut self) -> Option<RadioFeedback> {
+        if let Self::Radio(source) = self { Some(source.feedback()) } else { None }
+    }
+
+    /// Returns the URL of the HLS playlist to which the playlist of a radio station leads, after the source has ended
+    /// for this reason; otherwise `None`.
+    pub(super) fn hls_entry(&self) -> Option<&Url> {
+        if let Self::Radio(source) = self { source.hls_entry() } else { None }
     }
 
     pub(super) fn counters(&self) -> SourceCounters {

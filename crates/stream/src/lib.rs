@@ -26,6 +26,7 @@ mod gaps;
 pub mod hls;
 mod pipe;
 mod radio;
+mod sniff;
 mod udp;
 
 /// Default time without received media after which a stream ends, whatever the reason. The time is long enough for an
@@ -41,7 +42,8 @@ pub use decode::{
 pub use delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection, LiveAudio, LiveChunk};
 pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
-pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
+pub use radio::{RadioError, RadioFeedback, RadioSettings, RadioSource, RadioStatus, Station};
 pub use refrain_core::audio::ClockSource;
 pub use refrain_core::audio::ts::TrackChoice;
+pub use sniff::{DOCUMENT_HEAD_BYTES, DocumentKind};
 pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

@@ -45,8 +45,9 @@ pub(super) fn icy(bytes: &[u8]) {
     assert!(cut == fuzzing::icy_body(interval, usize::MAX, body), "the result depends on the pieces");
 }
 
-/// Parses a PLS or M3U playlist of a radio station.
+/// Recognizes documents, and parses the playlist of a radio station.
 pub(super) fn station_list(bytes: &[u8]) {
+    _ = refrain_stream::DocumentKind::of(None, bytes);
     let text = String::from_utf8_lossy(bytes);
     assert!(fuzzing::station_list(&text, &base()).len() <= 5, "more addresses than are tried");
 }

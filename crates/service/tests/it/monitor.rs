@@ -1,5 +1,7 @@
 //! Tests of the monitor with a server that injects faults.
 
+mod radio;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

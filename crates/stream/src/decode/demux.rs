@@ -6,13 +6,14 @@ use std::sync::Arc;
 use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TrackChoice, TsDemuxer};
 
 use super::fmp4;
+use super::format_search::FormatSearch;
 use super::fragments::Fragments;
 use super::frame::Frame;
 use super::id3::{self, TaggedAudio};
 use super::playback::{Playback, SoundSink};
 use super::report::DecoderReport;
 use super::timeline::StampTimeline;
-use crate::delivery::{HlsSegment, InitSection};
+use crate::delivery::{GapReason, HlsSegment, InitSection};
 
 /// Number of bytes that are passed to a demuxer in one call, so that a demuxer buffers little of a segment. The output
 /// is the same for every size. At half this value, more calls are made for the same bytes; at twice this value, more
@@ -22,18 +23,7 @@ const SLICE_BYTES: usize = 8 << 10;
 /// Bytes at the start of a segment by which its format is recognized. MPEG-TS needs a few packets, bare frames several
 /// headers in a row; a frame has at most 1.5 kB at usual rates. At half this value, segments with large frames are more
 /// often rejected as unreadable; at twice this value, no further format is recognized.
-const HEAD_BYTES: usize = 8 << 10;
-
-/// Bytes at the start of a stream without segments by which its format is recognized. Radio of the lowest bit rate (16
-/// kbit/s) sends this amount in a second. At half this value, other data is more often mistaken for audio; at twice
-/// this value, such radio starts a second later.
-const START_BYTES: usize = 2 << 10;
-
-/// Maximum number of bytes that are kept during the search for audio in a stream without segments. If there are more,
-/// all but the last [`HEAD_BYTES`] are discarded. A picture in a tag before the audio can be larger; it is skipped
-/// piece by piece. At half this value, bytes are copied more often; at twice this value, each stream without audio uses
-/// twice the memory.
-const MAX_SEARCH_BYTES: usize = 64 << 10;
+pub(super) const HEAD_BYTES: usize = 8 << 10;
 
 /// Shortest piece of MPEG-TS that can be recognized, in bytes: five packets and the rest of a truncated one.
 const SHORT_TS_BYTES: usize = 6 * 188;
@@ -60,7 +50,7 @@ pub(super) enum MediaFormat<'a> {
 
 /// Format that is being demuxed, with the state of its demuxer.
 #[derive(Debug, Default)]
-enum ActiveDemuxer {
+pub(super) enum ActiveDemuxer {
     #[default]
     Unknown,
     Ts(Box<TsDemuxer>),
@@ -71,13 +61,15 @@ enum ActiveDemuxer {
 /// Demuxer of one stream: recognizes its format, and passes its frames to the playback.
 #[derive(Debug, Default)]
 pub(super) struct StreamDemuxer {
-    kind: ActiveDemuxer,
+    pub(super) kind: ActiveDemuxer,
     /// The preferred audio stream of MPEG-TS.
     pub(super) choice: TrackChoice,
     /// Initialization section of MPEG-TS that was read last; `None` if there was none.
     tables: Option<Arc<InitSection>>,
     /// Start of a stream without segments, until its format is recognized.
-    head: Vec<u8>,
+    pub(super) head: Vec<u8>,
+    /// Search for another format in a stream without segments.
+    pub(super) search: FormatSearch,
     /// Frames without time stamps that are held back until a time stamp follows.
     unstamped: VecDeque<AudioFrame>,
     /// Lost packets and damaged frames that earlier demuxers of the stream counted.
@@ -146,18 +138,6 @@ impl StreamDemuxer {
         }
     }
 
-    /// Demuxes the next bytes of a stream without segments and passes complete frames to `playback`.
-    pub(super) fn bytes(&mut self, bytes: &[u8], playback: &mut Playback, sink: SoundSink<'_>) {
-        // MP4 cannot occur in a stream without segments, so after MP4 the format is recognized again.
-        if !matches!(self.kind, ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_)) {
-            return self.push(bytes, None, playback, sink);
-        }
-        self.head.extend_from_slice(bytes);
-        if self.head.len() >= START_BYTES {
-            self.recognize(playback, sink);
-        }
-    }
-
     /// Records that media is missing after the bytes so far, and discards incomplete frames.
     pub(super) fn interrupt(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
         match &mut self.kind {
@@ -171,6 +151,7 @@ impl StreamDemuxer {
 
     /// Ends a section of the stream: the next section does not continue its time stamps and frames.
     pub(super) fn end(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
+        self.search = FormatSearch::default();
         if !self.head.is_empty() {
             self.recognize(playback, sink);
             self.head.clear();
@@ -197,7 +178,7 @@ impl StreamDemuxer {
         }
     }
 
-    fn transport_stream(&self) -> ActiveDemuxer {
+    pub(super) fn transport_stream(&self) -> ActiveDemuxer {
         ActiveDemuxer::Ts(Box::new(TsDemuxer::with_choice(self.choice.clone())))
     }
 
@@ -211,7 +192,7 @@ impl StreamDemuxer {
     }
 
     /// Changes to another format, which has its own time stamps.
-    fn change(&mut self, kind: ActiveDemuxer, playback: &mut Playback, sink: SoundSink<'_>) {
+    pub(super) fn change(&mut self, kind: ActiveDemuxer, playback: &mut Playback, sink: SoundSink<'_>) {
         self.drain(playback, sink);
         self.release(None, playback, sink);
         // The counters of the old demuxer are lost with it, so they are added before it is replaced.
@@ -223,24 +204,13 @@ impl StreamDemuxer {
         playback.restart(StampTimeline::new(wraps));
     }
 
-    /// Recognizes the format of a stream without segments from the bytes in `head`.
-    fn recognize(&mut self, playback: &mut Playback, sink: SoundSink<'_>) {
-        let head = std::mem::take(&mut self.head);
-        let audio = id3::split(&head).audio;
-        if ts::looks_like_ts(&head) {
-            self.change(self.transport_stream(), playback, sink);
-        } else if let Some(coding) = FrameSplitter::sniff(audio) {
-            self.change(ActiveDemuxer::Frames(FrameSplitter::new(coding)), playback, sink);
-        } else {
-            // The end is kept, because a frame header may be split between two pieces.
-            let keep = if head.len() > MAX_SEARCH_BYTES { head.len() - HEAD_BYTES } else { 0 };
-            self.head = head.get(keep..).unwrap_or_default().to_vec();
-            return;
-        }
-        self.push(audio, None, playback, sink);
-    }
-
-    fn push(&mut self, bytes: &[u8], pts: Option<u64>, playback: &mut Playback, sink: SoundSink<'_>) {
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        pts: Option<u64>,
+        playback: &mut Playback,
+        sink: SoundSink<'_>,
+    ) {
         let mut pts = pts;
         for slice in bytes.chunks(SLICE_BYTES) {
             match &mut self.kind {
@@ -262,6 +232,11 @@ impl StreamDemuxer {
                 ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => None,
             };
             let Some(frame) = frame else { return };
+            let lost = self.search.take_lost_seconds();
+            // Held back audio is placed by its arrival, which includes the lost time.
+            if lost > 0.0 && playback.join.is_none() {
+                playback.miss(GapReason::Unreadable, lost);
+            }
             // Without an anchor there is nothing to compare with, so waiting would only delay the first audio.
             let waits = frame.pts.is_none() && playback.timeline.is_known();
             if waits && self.unstamped.len() < MAX_UNSTAMPED_FRAMES {

@@ -17,7 +17,9 @@ mod arrival;
 mod clock;
 mod connection;
 mod demux;
+mod demux_bytes;
 mod fmp4;
+mod format_search;
 mod fragments;
 mod frame;
 #[cfg(feature = "fuzzing")]
@@ -25,6 +27,7 @@ pub(crate) mod fuzzing;
 mod id3;
 mod join;
 mod last_arrival;
+mod live;
 mod meter;
 mod missing;
 mod playback;
@@ -36,11 +39,10 @@ mod timeline;
 
 use refrain_core::audio::ts::TrackChoice;
 
-use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, LiveAudio, LiveChunk};
+use crate::delivery::{Delivery, Gap, GapReason, HlsSegment};
 use crate::gaps::Gaps;
 use demux::{SegmentContent, StreamDemuxer};
 use frame::TimeMark;
-use join::ConnectionStart;
 use playback::{Playback, SoundSink};
 
 pub use clock::{ClockAnchor, StreamClock};
@@ -133,7 +135,7 @@ impl StreamDecoder {
             Delivery::HlsSegment(segment) => self.segment(&segment, sink),
             Delivery::Bytes(bytes) => {
                 self.connect(sink);
-                self.demux.bytes(&bytes, &mut self.playback, sink);
+                self.demux.bytes(&bytes, None, &mut self.playback, sink);
             }
             Delivery::Live(chunk) => self.live(&chunk, sink),
             Delivery::Decoded(sound) => {
@@ -208,15 +210,6 @@ impl StreamDecoder {
         self.playback.position()
     }
 
-    /// Ends the connection of a live stream without segments and places its audio that is held back.
-    fn end_live(&mut self, sink: SoundSink<'_>) {
-        if std::mem::take(&mut self.playback.is_live) {
-            self.playback.place_connection(sink);
-            self.playback.join = None;
-            self.connected = true;
-        }
-    }
-
     fn segment(&mut self, segment: &HlsSegment, sink: SoundSink<'_>) {
         self.end_live(sink);
         self.playback.report.segments += 1;
@@ -278,33 +271,5 @@ impl StreamDecoder {
             self.playback.clock.program_date_time(position, time, false);
         }
         self.playback.miss(gap.reason, gap.seconds);
-    }
-
-    /// Decodes a piece of a live stream without segments.
-    fn live(&mut self, chunk: &LiveChunk, sink: SoundSink<'_>) {
-        // Without a valid arrival time, neither the burst nor a gap can be placed.
-        if !clock::is_time(chunk.arrived) {
-            return;
-        }
-        if std::mem::take(&mut self.connected) {
-            self.playback.join =
-                Some(ConnectionStart::new(chunk.arrived, self.playback.last_arrival.map(|last| last.span())));
-            self.playback.is_live = true;
-        }
-        match &chunk.audio {
-            LiveAudio::Bytes(bytes) => self.demux.bytes(bytes, &mut self.playback, sink),
-            LiveAudio::Samples(samples) => self.playback.process_samples(samples, sink),
-        }
-        self.playback.arrived(chunk.arrived, sink);
-    }
-
-    /// Marks the first bytes of a connection with the time of day. This is for streams with neither segments nor
-    /// arrival times.
-    fn connect(&mut self, sink: SoundSink<'_>) {
-        self.end_live(sink);
-        if std::mem::take(&mut self.connected) {
-            let arrival = self.now.unwrap_or_else(self.settings.wall_clock);
-            self.playback.mark(TimeMark { program_date_time: None, arrival, live: false, certain: true });
-        }
     }
 }

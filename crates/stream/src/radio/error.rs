@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sniff::DocumentKind;
+
 /// Error of a connection to a station. Its messages never contain the query, user name or password of the URL.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,21 @@ pub enum RadioError {
         host: String,
         /// Media type or description of the response.
         kind: String,
+    },
+    /// The response is a document.
+    #[error("{host} returned {kind} instead of audio; {}", .kind.advice())]
+    Document {
+        /// Host of the server.
+        host: String,
+        /// Kind of the document.
+        kind: DocumentKind,
+    },
+    /// The playlist of the station leads to an HLS playlist, which [`RadioSource::hls_entry`](super::RadioSource::hls_entry)
+    /// returns.
+    #[error("{host} returned an HLS playlist; follow its URL as HLS")]
+    Hls {
+        /// Host of the server.
+        host: String,
     },
     /// No byte arrived within [`RadioSettings::read_timeout`](super::RadioSettings::read_timeout).
     #[error("{host} sent no data for {0:.0} s", .read_timeout.as_secs_f64())]
@@ -70,7 +87,11 @@ impl RadioError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NoUrl | Self::NotAudio { .. } | Self::NoEntry { .. } => false,
+            Self::NoUrl
+            | Self::NotAudio { .. }
+            | Self::Document { .. }
+            | Self::Hls { .. }
+            | Self::NoEntry { .. } => false,
             Self::Status { status, .. } => !matches!(status, 400 | 401 | 405 | 406 | 410),
             _ => true,
         }

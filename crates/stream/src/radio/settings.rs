@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::connect::Station;
 use super::error::RadioError;
 use refrain_net::{AddressPolicy, StreamAccess};
 
@@ -15,7 +14,8 @@ pub struct RadioSettings {
     pub read_timeout: Duration,
     /// First and longest pause before a new connection. Pauses double after each failure and are randomized.
     pub retry: (Duration, Duration),
-    /// Maximum time without a received byte, over all attempts, after which the source ends.
+    /// Maximum time without audio, over all attempts, after which the source ends. A connection counts only after 5 s of
+    /// audio, which the consumer reports with [`RadioFeedback`](super::RadioFeedback).
     pub give_up_after: Duration,
     /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same
     /// policy ([`refrain_net::HttpClient::streaming_client`]).
@@ -42,6 +42,15 @@ impl Default for RadioSettings {
             access: StreamAccess::default(),
         }
     }
+}
+
+/// Response headers that describe a station.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Station {
+    /// Name of the station (`icy-name`); `None` if the server does not send it.
+    pub name: Option<String>,
+    /// Declared media type (`Content-Type`); `None` if the server does not send it.
+    pub content_type: Option<String>,
 }
 
 /// State and counters of a station.

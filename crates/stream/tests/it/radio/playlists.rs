@@ -1,10 +1,13 @@
 //! Playlists of stations.
 
 use refrain_net::{AddressPolicy, RequestHeaders, StreamAccess};
-use refrain_stream::RadioError;
+use refrain_stream::{RadioError, RadioSource};
 use url::Url;
 
-use super::{http_response, receive, receive_with_access, receive_with_policy, station, status_410};
+use super::{
+    client, fast_settings, http_response, receive, receive_all, receive_with_access, receive_with_policy,
+    station, status_410,
+};
 use crate::decode::{assert_same, process};
 use crate::media::MediaFiles;
 
@@ -53,11 +56,53 @@ async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
     let circle = http_response(M3U, b"?again\n?and-again\n");
     let (address, requests) = station(vec![circle]).await;
     let (_, status) = receive(&address).await;
-    assert!(status.last_error.unwrap().to_string().contains("nested too deeply"));
-    assert_eq!(requests.lock().unwrap().len(), 10);
+    assert!(status.last_error.unwrap().to_string().contains("refer back to playlists"));
+    assert_eq!(requests.lock().unwrap().len(), 3, "no playlist is requested twice");
     let endless = http_response(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
     let (_, status) = receive(&station(vec![endless]).await.0).await;
     assert!(status.last_error.unwrap().to_string().contains("longer than 65536 bytes"));
+}
+
+#[tokio::test]
+async fn playlists_of_other_formats_and_wrong_types_are_resolved() {
+    let files = MediaFiles::new(51, 2.0);
+    let reference_audio = files.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = http_response("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &files.read("song.aac"));
+    for (kind, text) in [
+        ("audio/mpeg", "[playlist]\nFile1=URL\n"),
+        ("text/html", "#EXTM3U\nURL\n"),
+        ("video/x-ms-asf", "<ASX version=\"3.0\"><entry><ref href=\"URL\" /></entry></ASX>"),
+        (
+            "text/xml",
+            "<?xml version=\"1.0\"?><playlist><trackList><track><location>URL</location></track></trackList></playlist>",
+        ),
+        ("video/x-ms-asf", "[Reference]\r\nRef1=URL\r\n"),
+        ("text/plain", "URL"),
+    ] {
+        let (stream, _) = station(vec![audio.clone(), status_410()]).await;
+        let header = format!("HTTP/1.1 200 OK\nContent-Type: {kind}");
+        let (list, _) =
+            station(vec![http_response(&header, text.replace("URL", &stream).as_bytes()), status_410()])
+                .await;
+        let (all, status) = receive(&list).await;
+        assert_eq!(status.connections, 1, "{text}: {status:?}");
+        assert_same(&process(all).sound, &reference_audio);
+    }
+}
+
+#[tokio::test]
+async fn source_ends_with_the_url_of_an_hls_playlist_in_a_list() {
+    // The playlist does not end, and its tags are in the first bytes.
+    let hls = [&b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n"[..], &b"# more\n".repeat(30_000)].concat();
+    let (hls, hls_requests) = station(vec![http_response("HTTP/1.1 200 OK\nServer: test", &hls)]).await;
+    let (full, _) = station(vec![http_response("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
+    let m3u = http_response(M3U, format!("{full}\n{hls}\n").as_bytes());
+    let (list, _) = station(vec![m3u]).await;
+    let mut source = RadioSource::open(&list, client(&AddressPolicy::AllowPrivate), fast_settings()).unwrap();
+    assert!(receive_all(&mut source).await.is_empty());
+    assert_eq!(source.hls_entry().map(Url::as_str), Some(&hls[..]));
+    assert!(source.status().last_error.as_ref().unwrap().to_string().contains("HLS playlist"));
+    assert_eq!(hls_requests.lock().unwrap().len(), 1);
 }
 
 /// Returns a redirect to the server of `address` with another path.
