@@ -20,6 +20,7 @@ mod delivery;
 pub mod fuzzing {
     //! Entry points to private parsers for the fuzz targets. They are not part of the public interface.
     pub use crate::decode::fuzzing::packed_audio;
+    pub use crate::hls::fuzzing::sample_aes;
     pub use crate::radio::fuzzing::{icy_body, icy_header, station_list};
 }
 mod gaps;

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
+use refrain_core::audio::ts::{AudioCoding, AudioFrame, FrameSplitter, TsDemuxer};
 use refrain_core::audio::{Limits, LiveDecoder, SAMPLE_RATE};
 use refrain_isolation::open_stream;
 
@@ -52,6 +52,35 @@ pub(super) fn mp4_init(bytes: &[u8]) {
 pub(super) fn transport_stream(bytes: &[u8]) {
     let Some((&cut, rest)) = bytes.split_first() else { return };
     assert!(demux(rest, usize::from(cut) + 1) == demux(rest, usize::MAX), "frames depend on the pieces");
+}
+
+/// Splits an elementary stream into frames in two ways, which must give the same frames, and decodes them. The first byte
+/// is the coding, the second one the length of pieces.
+pub(super) fn elementary_stream(bytes: &[u8]) {
+    let &[coding, cut, ref rest @ ..] = bytes else { return };
+    let codings =
+        [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg, AudioCoding::Opus, AudioCoding::Flac];
+    let coding = codings[usize::from(coding) % codings.len()];
+    let frames = split(coding, rest, usize::MAX);
+    assert!(split(coding, rest, usize::from(cut) + 1) == frames, "frames depend on the pieces");
+    let mut decoder = LiveDecoder::new();
+    for frame in frames.iter().take(64) {
+        // Errors are ignored: undecodable frames are valid, and the target only checks for panics and aborts.
+        let _ = decoder.use_frames(frame.format).and_then(|_| decoder.decode(&frame.data));
+        assert!(decoder.ready().iter().all(|sample| sample.is_finite()), "a sample is not finite");
+        decoder.clear();
+    }
+}
+
+fn split(coding: AudioCoding, bytes: &[u8], cut: usize) -> Vec<AudioFrame> {
+    let (mut splitter, mut frames) = (FrameSplitter::new(coding), Vec::new());
+    for chunk in bytes.chunks(cut) {
+        splitter.push(chunk, None);
+        frames.extend(std::iter::from_fn(|| splitter.next_frame()));
+    }
+    splitter.finish();
+    frames.extend(std::iter::from_fn(|| splitter.next_frame()));
+    frames
 }
 
 fn demux(bytes: &[u8], cut: usize) -> Vec<AudioFrame> {

@@ -39,6 +39,8 @@ pub const TARGETS: &[Target] = &[
         run: audio::transport_stream,
     },
     Target { name: "stream_decoder", seeds: AUDIO, grammar: Grammar::Chain, run: stream::stream_decoder },
+    Target { name: "elementary_stream", seeds: AUDIO, grammar: Grammar::None, run: audio::elementary_stream },
+    Target { name: "sample_aes", seeds: AUDIO, grammar: Grammar::TransportStream, run: stream::sample_aes },
     Target { name: "packed_audio", seeds: NONE, grammar: Grammar::Id3, run: stream::packed_audio },
     Target { name: "playlist", seeds: NONE, grammar: Grammar::Playlist, run: stream::playlist },
     Target { name: "icy", seeds: NONE, grammar: Grammar::Icy, run: stream::icy },

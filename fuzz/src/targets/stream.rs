@@ -21,6 +21,11 @@ pub(super) fn packed_audio(bytes: &[u8]) {
     assert!(audio <= bytes.len(), "there is more audio than bytes");
 }
 
+/// Decrypts the audio frames of a segment, which must keep its length.
+pub(super) fn sample_aes(bytes: &[u8]) {
+    assert!(fuzzing::sample_aes(bytes).is_none_or(|length| length == bytes.len()), "the length has changed");
+}
+
 /// Parses an HLS playlist.
 pub(super) fn playlist(bytes: &[u8]) {
     let Ok(Playlist::Media(list)) = parse(bytes, &base()) else { return };

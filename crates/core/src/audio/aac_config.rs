@@ -13,6 +13,7 @@ pub(super) const AAC_RATES: [u32; 13] =
 const AOT_LC: u32 = 2;
 const AOT_SBR: u32 = 5;
 const AOT_PS: u32 = 29;
+const AOT_USAC: u32 = 42;
 const ESCAPED_RATE: u32 = 15;
 
 /// Properties of the low-complexity core of an AAC stream.
@@ -20,8 +21,15 @@ const ESCAPED_RATE: u32 = 15;
 pub(super) struct Core {
     /// Sample rate of the core in hertz.
     pub(super) rate: u32,
-    /// Number of channels of the core, 1 or 2.
-    pub(super) channels: u8,
+    /// Channel configuration of the core (ISO/IEC 14496-3, table 1.19): 1 for mono, 2 for stereo, 6 for 5.1, 7 for 7.1.
+    pub(super) configuration: u8,
+}
+
+impl Core {
+    /// Returns true if the core has one or two channels.
+    pub(super) fn is_mono_or_stereo(self) -> bool {
+        matches!(self.configuration, 1 | 2)
+    }
 }
 
 /// Reads an AudioSpecificConfig and returns the core that it describes. An error names the variant of AAC that cannot
@@ -29,6 +37,9 @@ pub(super) struct Core {
 pub(super) fn read_core(bits: &mut MsbBitReader<'_>) -> Result<Core, String> {
     let damaged = || "AAC with a damaged configuration".to_owned();
     let mut object = object_type(bits).ok_or_else(damaged)?;
+    if object == AOT_USAC {
+        return Err("xHE-AAC (USAC)".to_owned());
+    }
     let rate = sample_rate(bits).ok_or_else(damaged)?;
     let channels = bits.take(4).ok_or_else(damaged)?;
     if object == AOT_SBR || object == AOT_PS {
@@ -53,26 +64,16 @@ pub(super) fn read_core(bits: &mut MsbBitReader<'_>) -> Result<Core, String> {
     if !(1_000..=96_000).contains(&rate) {
         return Err(format!("AAC at {rate} Hz"));
     }
-    core_channels(channels).map(|channels| Core { rate, channels })
-}
-
-/// Returns the number of channels, 1 or 2, of a channel configuration (ISO/IEC 14496-3, table 1.19). An error names a
-/// layout that cannot be decoded.
-pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
-    match configuration {
-        1 => Ok(1),
-        2 => Ok(2),
+    match channels {
         0 => Err("AAC with a custom channel layout (program config element)".to_owned()),
-        3..=5 => Err(format!("AAC with {configuration} channels")),
-        6 => Err("AAC with 5.1 channels".to_owned()),
-        7 | 12 | 14 => Err("AAC with 7.1 channels".to_owned()),
-        _ => Err(format!("AAC with channel configuration {configuration}")),
+        1..=7 | 11..=14 => Ok(Core { rate, configuration: channels as u8 }),
+        _ => Err(format!("AAC with channel configuration {channels}")),
     }
 }
 
 /// Returns an AudioSpecificConfig that describes only `core`.
 pub(super) fn write_core(core: Core) -> Box<[u8]> {
-    let channels = u64::from(core.channels);
+    let channels = u64::from(core.configuration);
     let index = AAC_RATES.iter().position(|&rate| rate == core.rate);
     match index {
         Some(index) => {
@@ -109,7 +110,6 @@ fn object_name(object: u32) -> &'static str {
         4 => "LTP",
         23 => "LD",
         39 => "ELD",
-        42 => "xHE-AAC",
         _ => "unknown",
     }
 }
@@ -124,18 +124,18 @@ mod tests {
 
     #[test]
     fn plain_and_high_efficiency_configurations_have_the_same_core() {
-        assert_eq!(core(&[0x12, 0x10]), Ok(Core { rate: 44_100, channels: 2 }));
+        assert_eq!(core(&[0x12, 0x10]), Ok(Core { rate: 44_100, configuration: 2 }));
         // AOT 5, 22,050 Hz, stereo, SBR 44,100 Hz, AOT 2.
-        assert_eq!(core(&[0x2B, 0x92, 0x08, 0x00]), Ok(Core { rate: 22_050, channels: 2 }));
+        assert_eq!(core(&[0x2B, 0x92, 0x08, 0x00]), Ok(Core { rate: 22_050, configuration: 2 }));
         // AOT 29, 22,050 Hz, mono core, 44,100 Hz, AOT 2.
-        assert_eq!(core(&[0xEB, 0x8A, 0x08, 0x00]), Ok(Core { rate: 22_050, channels: 1 }));
+        assert_eq!(core(&[0xEB, 0x8A, 0x08, 0x00]), Ok(Core { rate: 22_050, configuration: 1 }));
     }
 
     #[test]
     fn written_cores_are_read_back() {
         for rate in AAC_RATES.into_iter().chain([44_056, 7_000]) {
-            for channels in [1, 2] {
-                let one = Core { rate, channels };
+            for configuration in [1, 2, 6, 7, 12] {
+                let one = Core { rate, configuration };
                 assert_eq!(core(&write_core(one)), Ok(one));
             }
         }
@@ -143,7 +143,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_unsupported_variant() {
-        assert!(core(&[0x12, 0x30]).unwrap_err().contains("5.1"));
+        // AOT 42, 44,100 Hz, stereo.
+        assert_eq!(core(&[0xF9, 0x48, 0x40]).unwrap_err(), "xHE-AAC (USAC)");
+        assert!(core(&[0x12, 0x00]).unwrap_err().contains("custom channel layout"));
+        assert!(core(&[0x12, 0x40]).unwrap_err().contains("configuration 8"));
         assert!(core(&[0x0A, 0x10]).unwrap_err().contains("Main"));
         assert!(core(&[0x12, 0x14]).unwrap_err().contains("960"));
         assert!(core(&[0x12]).unwrap_err().contains("damaged"));

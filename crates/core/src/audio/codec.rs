@@ -7,6 +7,7 @@ use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
 
 use super::aac_config;
+use super::aac_track::AacTrack;
 use super::bits::MsbBitReader;
 use super::mix;
 use super::opus::{OPUS_RATE, OpusTrack};
@@ -20,6 +21,9 @@ pub(super) struct Shape {
     pub(super) channels: usize,
 }
 
+/// Name of AAC, the same as that of symphonia's decoder, so that a change of the number of channels does not change it.
+const AAC_NAME: &str = "Advanced Audio Coding";
+
 enum DecoderKind {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
@@ -27,6 +31,7 @@ enum DecoderKind {
         trim: bool,
     },
     Opus(Box<OpusTrack>),
+    Aac(Box<AacTrack>),
 }
 
 /// A decoder for one track.
@@ -45,7 +50,11 @@ impl Codec {
                 let track = OpusTrack::new(parameters.extra_data.as_deref())?;
                 return Ok(Self { kind: DecoderKind::Opus(Box::new(track)), name: "Opus".to_owned() });
             }
-            id::CODEC_ID_AAC => reduce_aac(&mut parameters)?,
+            id::CODEC_ID_AAC => {
+                if let Some(track) = other_aac(&mut parameters)? {
+                    return Ok(Self { kind: DecoderKind::Aac(Box::new(track)), name: AAC_NAME.to_owned() });
+                }
+            }
             _ => {}
         }
         let mpeg = matches!(parameters.codec, id::CODEC_ID_MP1 | id::CODEC_ID_MP2 | id::CODEC_ID_MP3);
@@ -68,6 +77,7 @@ impl Codec {
     pub(super) fn reset(&mut self) {
         match &mut self.kind {
             DecoderKind::Opus(track) => track.reset(),
+            DecoderKind::Aac(track) => track.reset(),
             DecoderKind::Symphonia { decoder, .. } => decoder.reset(),
         }
     }
@@ -81,6 +91,11 @@ impl Codec {
                 let drop = frames(packet.trim_end.get());
                 track.decode(packet.data, drop, mono).map_err(|_| Error::DecodeError("opus packet"))?;
                 Ok(Shape { rate: OPUS_RATE, channels: track.channels() })
+            }
+            DecoderKind::Aac(track) => {
+                track.decode(packet.data, mono).map_err(Error::DecodeError)?;
+                let (rate, channels) = track.shape();
+                Ok(Shape { rate, channels })
             }
             DecoderKind::Symphonia { decoder, trim } => {
                 let buffer = decoder.decode_ref(packet)?;
@@ -107,22 +122,37 @@ fn channels(buffer: &GenericAudioBufferRef<'_>) -> usize {
 /// provides a configuration.
 pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
     let mut parameters = AudioCodecParameters::new();
-    parameters.for_codec(id::CODEC_ID_AAC).with_extra_data(aac_config::write_core(core));
-    parameters.with_sample_rate(core.rate);
+    parameters.for_codec(id::CODEC_ID_AAC).with_sample_rate(core.rate);
+    // With the configuration 0, the layout is in the frames, and a configuration without a layout would be invalid.
+    if core.configuration != 0 {
+        parameters.with_extra_data(aac_config::write_core(core));
+    }
     parameters
 }
 
-fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
-    // Only the core is decoded, so the decoder gets a configuration without the extensions (SBR and PS).
-    if let Some(config) = &parameters.extra_data {
-        let core = aac_config::read_core(&mut MsbBitReader::new(config))?;
-        *parameters = aac_parameters(core);
-        return Ok(());
-    }
-    match parameters.channels.as_ref().map(Channels::count) {
-        Some(1 | 2) => Ok(()),
-        Some(channels) => Err(format!("AAC with {channels} channels")),
-        None => aac_config::core_channels(0).map(|_| ()),
+/// Returns a decoder for a variant of AAC that symphonia does not decode. Returns `None` for mono and stereo of low
+/// complexity, and changes `parameters` so that symphonia accepts them. An error names a variant that cannot be decoded.
+fn other_aac(parameters: &mut AudioCodecParameters) -> Result<Option<AacTrack>, String> {
+    let Some(config) = &parameters.extra_data else {
+        // Without a configuration, the parameters are those of an ADTS header.
+        let rate = parameters.sample_rate.ok_or("AAC without a sample rate")?;
+        let configuration = match parameters.channels.as_ref().map(Channels::count) {
+            Some(1 | 2) => return Ok(None),
+            Some(channels @ 3..=6) => channels as u8,
+            Some(8) => 7,
+            Some(channels) => return Err(format!("AAC with {channels} channels")),
+            None => 0,
+        };
+        return AacTrack::low_complexity(rate, configuration).map(Some);
+    };
+    match aac_config::read_core(&mut MsbBitReader::new(config)) {
+        // Only the core is decoded, so the decoder gets a configuration without the extensions (SBR and PS).
+        Ok(core) if core.is_mono_or_stereo() => {
+            *parameters = aac_parameters(core);
+            Ok(None)
+        }
+        Ok(core) => AacTrack::low_complexity(core.rate, core.configuration).map(Some),
+        Err(reason) => AacTrack::new(config).map(Some).map_err(|_| reason),
     }
 }
 

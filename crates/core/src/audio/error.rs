@@ -89,7 +89,7 @@ pub enum AudioError {
         container: String,
     },
     /// The codec, or the variant of it that the file uses, cannot be decoded.
-    #[error("{name}: cannot decode {codec}; convert it, for example to FLAC or stereo AAC")]
+    #[error("{name}: cannot decode {codec}; convert it, for example to FLAC or AAC")]
     UnsupportedCodec {
         /// Name of the file.
         name: String,

@@ -22,7 +22,7 @@ use super::ts::{self, FrameFormat};
 pub enum FrameError {
     /// The codec, its variant or the sample rate of the frame is not supported. No frame of the same format can be
     /// decoded.
-    #[error("cannot decode {0}; provide the stream as stereo AAC or MP3")]
+    #[error("cannot decode {0}; provide the stream as AAC or MP3")]
     Unsupported(String),
     /// The frame is damaged. The next frame may be valid.
     #[error("damaged audio frame: {0}")]
@@ -98,7 +98,9 @@ impl LiveDecoder {
     /// [`FrameError::Unsupported`] if the format cannot be decoded. The decoder has no format after an error.
     pub fn use_frames(&mut self, format: FrameFormat) -> Result<bool, FrameError> {
         let decoder_format = DecoderFormat::Frames(format);
-        if self.codec.as_ref().is_some_and(|(of, _)| *of == decoder_format) {
+        if let Some((DecoderFormat::Frames(current), _)) = &self.codec
+            && current.has_same_decoder(&format)
+        {
             return Ok(false);
         }
         // The old decoder is dropped first, so that after an error no frame of the new format reaches it.

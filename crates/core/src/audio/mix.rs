@@ -88,6 +88,18 @@ pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f
     mono.extend(samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * scale));
 }
 
+/// Appends the average of the front channels of interleaved channels to `mono`: of the first three channels, which are
+/// left, right and center, or of all if there are fewer. `channels` is their number, at least 1.
+///
+/// Surround channels are left out, because encoders of matrix formats write them with the opposite phase, so that they
+/// would cancel the music in the front channels.
+pub(super) fn mix_front(samples: &[f32], channels: usize, mono: &mut Vec<f32>) {
+    const FRONT_CHANNELS: usize = 3;
+    let front = channels.min(FRONT_CHANNELS);
+    let scale = 1.0 / front as f32;
+    mono.extend(samples.chunks_exact(channels).map(|frame| frame[..front].iter().sum::<f32>() * scale));
+}
+
 /// Replaces invalid samples (NaN, infinity, magnitudes above [`MAX_MAGNITUDE`]) by 0 and returns their number.
 pub(super) fn replace_invalid(mono: &mut [f32]) -> u64 {
     // Comparisons with NaN are false, so `!within` also finds NaN. The loop has no branch, so the compiler vectorizes
@@ -133,6 +145,15 @@ mod tests {
         mono.clear();
         average(&buffer(&[&[0.5_f32; 3]]), 9, 9, &mut mono);
         assert!(mono.is_empty());
+    }
+
+    #[test]
+    fn surround_channels_do_not_cancel_the_front_channels() {
+        let mut mono = Vec::new();
+        mix_front(&[0.5, 0.4, 0.3, 0.9, -0.6, -0.6], 6, &mut mono);
+        mix_front(&[0.25, 0.75], 2, &mut mono);
+        mix_front(&[0.25], 1, &mut mono);
+        assert!(mono.iter().zip([0.4, 0.5, 0.25]).all(|(a, b)| (a - b).abs() < 1e-6), "{mono:?}");
     }
 
     #[test]

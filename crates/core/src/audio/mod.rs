@@ -17,6 +17,7 @@
 //! time stamps, and [`LiveDecoder`] decodes frames to samples.
 
 mod aac_config;
+mod aac_track;
 mod bits;
 mod clock_source;
 mod codec;

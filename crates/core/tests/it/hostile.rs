@@ -8,7 +8,7 @@ use refrain_core::audio::ts::{AudioFrame, TsDamage, TsDemuxer};
 use refrain_core::audio::{AudioReader, Limits};
 
 /// One small file for each demuxer and decoder.
-const FILES: [&str; 24] = [
+const FILES: [&str; 25] = [
     "8ch-8k.wav",
     "alac.caf",
     "s16.aiff",
@@ -21,6 +21,7 @@ const FILES: [&str; 24] = [
     "vorbis.ogg",
     "vorbis.webm",
     "stereo.opus",
+    "5.1.m4a",
     "5.1.opus",
     "opus.webm",
     "opus.mp4",

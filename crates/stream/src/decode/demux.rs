@@ -171,9 +171,12 @@ impl StreamDemuxer {
         report.lost_packets += packets.saturating_sub(self.reported.0);
         report.decode_errors += frames.saturating_sub(self.reported.1);
         self.reported = (packets, frames);
-        if let ActiveDemuxer::Ts(demuxer) = &self.kind
-            && let (None, Some(codec)) = (demuxer.stream(), demuxer.unsupported_codec())
-        {
+        let unsupported_codec = match &self.kind {
+            ActiveDemuxer::Ts(demuxer) => demuxer.unsupported_codec(),
+            ActiveDemuxer::Frames(splitter) => splitter.unsupported_codec(),
+            ActiveDemuxer::Unknown | ActiveDemuxer::Mp4(_) => None,
+        };
+        if let Some(codec) = unsupported_codec {
             report.unsupported.get_or_insert_with(|| codec.to_owned());
         }
     }

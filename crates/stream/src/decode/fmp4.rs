@@ -8,12 +8,12 @@ const FIRST_BOXES: [&[u8; 4]; 11] =
     [b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"mdat", b"free", b"skip", b"uuid"];
 
 /// Returns true if `bytes` begin like a segment or an initialization section of MP4.
-pub(super) fn looks_like_mp4(bytes: &[u8]) -> bool {
+pub(crate) fn looks_like_mp4(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|name| FIRST_BOXES.iter().any(|first| *first == name))
 }
 
 /// Returns the bytes of a segment before its first fragment if they describe the tracks (`moov`); otherwise `None`.
-pub(super) fn embedded_init(segment: &[u8]) -> Option<&[u8]> {
+pub(crate) fn embedded_init(segment: &[u8]) -> Option<&[u8]> {
     let mut described = false;
     for found in Boxes::new(segment) {
         match &found.name {
@@ -27,9 +27,11 @@ pub(super) fn embedded_init(segment: &[u8]) -> Option<&[u8]> {
 
 /// One MP4 sample of a track: a packet of the codec, not an audio sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mp4Sample<'a> {
+pub(crate) struct Mp4Sample<'a> {
     /// Bytes of the packet.
-    pub(super) data: &'a [u8],
+    pub(crate) data: &'a [u8],
+    /// Position of the packet in the segment, in bytes.
+    pub(crate) start: usize,
     /// Start in ticks of the track; `None` if the fragment contains no start time.
     pub(super) time: Option<u64>,
     /// Duration in ticks of the track.
@@ -38,7 +40,7 @@ pub(super) struct Mp4Sample<'a> {
 
 /// Default duration (ticks) and size (bytes) of the MP4 samples of a track, for fragments without these values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Defaults {
+pub(crate) struct Defaults {
     duration: u32,
     size: u32,
 }
@@ -46,7 +48,7 @@ pub(super) struct Defaults {
 impl Defaults {
     /// Reads the defaults of a track (`trex`) from an initialization section. Both are 0 if the section has none for
     /// the track.
-    pub(super) fn read(init: &[u8], track: u32) -> Self {
+    pub(crate) fn read(init: &[u8], track: u32) -> Self {
         let trex =
             child(init, b"moov").and_then(|moov| child(moov, b"mvex")).into_iter().flat_map(Boxes::new);
         let read = |body: &[u8]| {
@@ -64,7 +66,7 @@ impl Defaults {
 /// Passes the MP4 samples of a track in a segment to `emit`, in order. After damage, the rest of the track fragment is
 /// skipped. All samples together have at most as many bytes as the segment: otherwise, track runs (`trun`) that
 /// repeatedly refer to the same bytes could turn a megabyte into days of work.
-pub(super) fn samples<'a>(
+pub(crate) fn samples<'a>(
     segment: &'a [u8],
     track: u32,
     defaults: Defaults,
@@ -147,7 +149,7 @@ impl Fragment {
                 // Without this check, an attacker could declare four billion empty samples.
                 let data = segment.get(at..end).filter(|data| !data.is_empty())?;
                 *remaining = remaining.checked_sub(data.len())?;
-                emit(Mp4Sample { data, time, duration });
+                emit(Mp4Sample { data, start: at, time, duration });
                 time = time.map(|time| time.saturating_add(duration.into()));
                 at = end;
             }

@@ -9,15 +9,15 @@ const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 
 /// Packed audio, and the time stamp in the ID3 tags before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TaggedAudio<'a> {
+pub(crate) struct TaggedAudio<'a> {
     /// Time stamp of the first audio frame, 33 bits at 90 kHz; `None` if no tag contains one.
     pub(super) pts: Option<u64>,
     /// Audio after the tags.
-    pub(super) audio: &'a [u8],
+    pub(crate) audio: &'a [u8],
 }
 
 /// Separates packed audio from the ID3 tags before it.
-pub(super) fn split(mut bytes: &[u8]) -> TaggedAudio<'_> {
+pub(crate) fn split(mut bytes: &[u8]) -> TaggedAudio<'_> {
     let mut pts = None;
     // Some packagers write a second tag with metadata before or after the one with the time stamp.
     while let Some((length, body)) = tag(bytes) {

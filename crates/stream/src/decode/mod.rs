@@ -18,13 +18,13 @@ mod clock;
 mod connection;
 mod demux;
 mod demux_bytes;
-mod fmp4;
+pub(crate) mod fmp4;
 mod format_search;
 mod fragments;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod id3;
+pub(crate) mod id3;
 mod join;
 mod last_arrival;
 mod live;

@@ -9,9 +9,12 @@
 mod codecs;
 mod entry;
 mod follow;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod key;
 pub mod playlist;
 mod rendition;
+mod sample_aes;
 mod settings;
 mod status;
 

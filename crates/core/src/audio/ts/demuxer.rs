@@ -166,11 +166,14 @@ impl TsDemuxer {
         self.stream
     }
 
-    /// Returns the name of the first audio codec in the stream that is not supported, or `None` if no such codec was
-    /// found.
+    /// Returns the name of an audio codec that is not supported: of the selected stream if only its frames name their
+    /// codec, or of the first such stream if none is selected. Returns `None` otherwise.
     #[must_use]
-    pub fn unsupported_codec(&self) -> Option<&'static str> {
-        self.unsupported_codec
+    pub fn unsupported_codec(&self) -> Option<&str> {
+        match &self.splitter {
+            Some(splitter) => splitter.unsupported_codec(),
+            None => self.unsupported_codec,
+        }
     }
 
     /// Returns true if a program map table was read. If true, `None` from [`TsDemuxer::stream`] means that the program

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::flac;
 use super::headers::{self, AudioCoding, FrameFormat, FrameHeader, HeaderResult};
 use super::latm::Latm;
 use super::{PTS_CLOCK, PTS_WRAP};
@@ -14,7 +15,7 @@ pub struct AudioFrame {
     pub pts: Option<u64>,
     /// Format of the audio.
     pub format: FrameFormat,
-    /// Bytes of the frame: without the header for AAC, with the header for MPEG audio.
+    /// Bytes of the frame: without the header for AAC and Opus, with the header for MPEG audio and FLAC.
     pub data: Vec<u8>,
     /// True if audio is missing directly before this frame.
     pub after_gap: bool,
@@ -106,7 +107,7 @@ impl FrameSplitter {
             let header = match coding {
                 AudioCoding::Adts => 7,
                 AudioCoding::Latm => 3,
-                AudioCoding::Mpeg => 0,
+                AudioCoding::Mpeg | AudioCoding::Opus | AudioCoding::Flac => 0,
             };
             let mut splitter = Self::new(coding);
             splitter.push(bytes, None);
@@ -127,6 +128,13 @@ impl FrameSplitter {
     #[must_use]
     pub fn coding(&self) -> AudioCoding {
         self.coding
+    }
+
+    /// Returns the name of the codec of the last frame if that codec is not supported, or `None` if it is supported or
+    /// unknown. Only LATM names the codec in its frames.
+    #[must_use]
+    pub fn unsupported_codec(&self) -> Option<&str> {
+        self.latm.unsupported_codec()
     }
 
     /// Adds the next bytes of the elementary stream. `pts` is the time stamp (in ticks of [`PTS_CLOCK`]) of the first
@@ -185,58 +193,67 @@ impl FrameSplitter {
     fn split(&mut self, last: bool) {
         while self.at < self.buffer.len() {
             let rest = &self.buffer[self.at..];
-            match headers::read(self.coding, rest) {
+            match self.read_header(rest, last) {
                 HeaderResult::Header(header) if rest.len() < header.length => {
                     // The frame is incomplete. At the end of the stream, a header that does not directly follow a frame
                     // is skipped.
                     if !last || self.continues_run(header) {
                         return;
                     }
-                    self.skip();
+                    self.skip(1);
                 }
                 HeaderResult::Header(header) => {
                     match self.continues_run(header) || self.confirmed(header, last) {
                         true => self.take(header),
                         false if self.needs_more_bytes(header, last) => return,
-                        false => self.skip(),
+                        false => self.skip(1),
                     }
                 }
                 HeaderResult::Incomplete => return,
-                HeaderResult::None => self.skip(),
+                HeaderResult::Damaged(length) => self.skip(length),
+                HeaderResult::None => self.skip(1),
             }
+        }
+    }
+
+    /// Reads the header at the start of `bytes`. `last` is true if no more bytes follow.
+    fn read_header(&self, bytes: &[u8], last: bool) -> HeaderResult {
+        match self.coding {
+            AudioCoding::Flac => flac::read(bytes, last),
+            coding => headers::read(coding, bytes),
         }
     }
 
     /// Returns true if `header`, at the current position, directly follows a frame of the same format.
     fn continues_run(&self, header: FrameHeader) -> bool {
-        self.previous_header.is_some_and(|before| before.format == header.format)
+        self.previous_header.is_some_and(|before| before.is_compatible(&header))
     }
 
     /// Returns true if another header of the same format follows the frame of `header`, or if the stream ends after
     /// that frame. `last` is true if no more bytes follow.
     fn confirmed(&self, header: FrameHeader, last: bool) -> bool {
-        match headers::read(self.coding, &self.buffer[self.at + header.length..]) {
-            HeaderResult::Header(next) => next.format == header.format,
+        match self.read_header(&self.buffer[self.at + header.length..], last) {
+            HeaderResult::Header(next) => next.is_compatible(&header),
             HeaderResult::Incomplete => last,
-            HeaderResult::None => false,
+            HeaderResult::Damaged(_) | HeaderResult::None => false,
         }
     }
 
     /// Returns true if too few bytes follow the frame of `header` to confirm it, and more bytes can follow.
     fn needs_more_bytes(&self, header: FrameHeader, last: bool) -> bool {
         let after_frame = &self.buffer[self.at + header.length..];
-        !last && headers::read(self.coding, after_frame) == HeaderResult::Incomplete
+        !last && self.read_header(after_frame, last) == HeaderResult::Incomplete
     }
 
-    /// Skips a byte that does not begin a frame.
-    fn skip(&mut self) {
+    /// Skips bytes that do not begin a frame. For an invalid header, this is one byte, because the length in it is
+    /// meaningless.
+    fn skip(&mut self, length: usize) {
         if self.previous_header.take().is_some() {
             self.damaged += 1;
             self.gap = true;
             self.clock = None;
         }
-        // Only one byte is skipped, because the length in an invalid header is meaningless.
-        self.at += 1;
+        self.at += length;
     }
 
     fn take(&mut self, header: FrameHeader) {

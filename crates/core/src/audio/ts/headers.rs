@@ -2,6 +2,7 @@
 //! LOAS, the frame around LATM (ISO/IEC 14496-3, 1.7.2).
 
 use super::super::aac_config::AAC_RATES;
+use super::{flac, opus};
 
 /// Coding of the audio frames in an elementary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub enum AudioCoding {
     Latm,
     /// MPEG-1 or MPEG-2 audio, layers I to III.
     Mpeg,
+    /// Opus with a control header before each packet.
+    Opus,
+    /// FLAC frames.
+    Flac,
 }
 
 /// Format of the audio in a frame.
@@ -36,6 +41,22 @@ pub enum FrameFormat {
         /// Number of samples per channel in the frame.
         samples: u32,
     },
+    /// An Opus packet without its control header.
+    Opus {
+        /// Number of samples per channel in the packet, at 48 kHz.
+        samples: u32,
+    },
+    /// A FLAC frame with its header.
+    Flac {
+        /// Sample rate in hertz.
+        rate: u32,
+        /// Number of channels.
+        channels: u8,
+        /// Bits per sample.
+        bits: u8,
+        /// Number of samples per channel in the frame.
+        samples: u32,
+    },
 }
 
 impl FrameFormat {
@@ -44,7 +65,7 @@ impl FrameFormat {
     pub fn samples(&self) -> u32 {
         match *self {
             Self::Aac { .. } => 1_024,
-            Self::Mpeg { samples, .. } => samples,
+            Self::Mpeg { samples, .. } | Self::Opus { samples } | Self::Flac { samples, .. } => samples,
         }
     }
 
@@ -52,7 +73,21 @@ impl FrameFormat {
     #[must_use]
     pub fn rate(&self) -> u32 {
         match *self {
-            Self::Aac { rate, .. } | Self::Mpeg { rate, .. } => rate,
+            Self::Aac { rate, .. } | Self::Mpeg { rate, .. } | Self::Flac { rate, .. } => rate,
+            Self::Opus { .. } => opus::RATE,
+        }
+    }
+
+    /// Returns true if one decoder can decode frames of both formats. Frames of Opus and FLAC can differ in their
+    /// length.
+    #[must_use]
+    pub fn has_same_decoder(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Opus { .. }, Self::Opus { .. }) => true,
+            (Self::Flac { rate, channels, bits, .. }, Self::Flac { rate: r, channels: c, bits: b, .. }) => {
+                (rate, channels, bits) == (r, c, b)
+            }
+            _ => self == other,
         }
     }
 }
@@ -68,6 +103,16 @@ pub(super) struct FrameHeader {
     pub(super) format: Option<FrameFormat>,
 }
 
+impl FrameHeader {
+    /// Returns true if the frames of both headers can follow each other.
+    pub(super) fn is_compatible(&self, other: &Self) -> bool {
+        match (&self.format, &other.format) {
+            (Some(one), Some(other)) => one.has_same_decoder(other),
+            (one, other) => one == other,
+        }
+    }
+}
+
 /// Result of reading a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderResult {
@@ -75,6 +120,8 @@ pub(super) enum HeaderResult {
     Header(FrameHeader),
     /// There are too few bytes to read a header.
     Incomplete,
+    /// The bytes begin with this number of bytes that contain no complete frame.
+    Damaged(usize),
     /// The bytes do not begin with a valid header.
     None,
 }
@@ -85,6 +132,8 @@ pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> HeaderResult {
         AudioCoding::Adts => (7, bytes.first_chunk().and_then(adts)),
         AudioCoding::Latm => (3, bytes.first_chunk().and_then(loas)),
         AudioCoding::Mpeg => (4, bytes.first_chunk().and_then(mpeg)),
+        AudioCoding::Opus => return opus::read(bytes),
+        AudioCoding::Flac => return flac::read(bytes, false),
     };
     match header {
         Some(header) => HeaderResult::Header(header),

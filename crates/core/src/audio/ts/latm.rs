@@ -16,10 +16,17 @@ struct Mux {
 /// Unpacks the multiplex elements of one stream. Keeps the last configuration.
 #[derive(Debug, Default)]
 pub(super) struct Latm {
-    mux: Option<Mux>,
+    /// The last configuration, or the name of the codec or variant that it describes and that is not supported. `None`
+    /// before the first configuration and after a damaged one.
+    mux: Option<Result<Mux, String>>,
 }
 
 impl Latm {
+    /// Returns the name of the codec or variant of the last configuration if it is not supported.
+    pub(super) fn unsupported_codec(&self) -> Option<&str> {
+        self.mux.as_ref()?.as_ref().err().map(String::as_str)
+    }
+
     /// Returns the raw AAC frames of one element with their format. Returns `None` if the element is damaged or of an
     /// unsupported kind, or if no configuration was received yet.
     pub(super) fn unpack(&mut self, element: &[u8]) -> Option<Vec<(FrameFormat, Vec<u8>)>> {
@@ -30,13 +37,14 @@ impl Latm {
             // configuration and would be decoded wrongly with the old one.
             self.mux = read_mux(bits);
         }
-        let mux = self.mux?;
+        let mux = *self.mux.as_ref()?.as_ref().ok()?;
         (0..mux.frames).map(|_| payload(bits).map(|data| (mux.format, data))).collect()
     }
 }
 
-/// Reads a configuration (StreamMuxConfig). Returns `None` if it is damaged or not supported.
-fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
+/// Reads a configuration (StreamMuxConfig). Returns `None` if it is damaged, and an error with the name of the codec or
+/// variant if it is not supported.
+fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Result<Mux, String>> {
     let version = bits.flag()?;
     if version && bits.flag()? {
         return None; // version A is reserved
@@ -48,22 +56,29 @@ fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
     let frames = bits.take(6)? + 1;
     let (programs, layers) = (bits.take(4)?, bits.take(3)?);
     if !same_time || programs != 0 || layers != 0 {
-        return None;
+        return Some(Err("AAC in LATM with several programs or layers".to_owned()));
     }
     let core = if version {
         let length = variable(bits)? as usize;
         let start = bits.position();
         // The configuration of the core may contain extensions, which are not read. Its declared length shows where the
         // next field begins.
-        let core = aac_config::read_core(bits).ok()?;
-        bits.skip_to(start + length)?;
-        core
+        match aac_config::read_core(bits) {
+            Ok(core) => {
+                bits.skip_to(start + length)?;
+                core
+            }
+            Err(codec) => return Some(Err(codec)),
+        }
     } else {
-        aac_config::read_core(bits).ok()?
+        match aac_config::read_core(bits) {
+            Ok(core) => core,
+            Err(codec) => return Some(Err(codec)),
+        }
     };
     let fixed_length = bits.take(3)?;
     if fixed_length != 0 {
-        return None; // only frames that contain their length are supported
+        return Some(Err("AAC in LATM with frames of fixed length".to_owned()));
     }
     bits.take(8)?; // buffer fullness
     if bits.flag()? {
@@ -72,8 +87,8 @@ fn read_mux(bits: &mut MsbBitReader<'_>) -> Option<Mux> {
     if bits.flag()? {
         bits.take(8)?; // checksum of the configuration
     }
-    let format = FrameFormat::Aac { rate: core.rate, channel_configuration: core.channels };
-    Some(Mux { format, frames })
+    let format = FrameFormat::Aac { rate: core.rate, channel_configuration: core.configuration };
+    Some(Ok(Mux { format, frames }))
 }
 
 fn skip_other_data_length(bits: &mut MsbBitReader<'_>, version: bool) -> Option<()> {
@@ -131,5 +146,21 @@ mod tests {
         assert_eq!(latm.unpack(&first), Some(vec![(format, vec![0xAB, 0xCD])]));
         assert_eq!(latm.unpack(&pack(&[(1, 1), (1, 8), (0x77, 8)])), Some(vec![(format, vec![0x77])]));
         assert_eq!(latm.unpack(&pack(&[(1, 1), (9, 8), (0x77, 8)])), None, "cut");
+        assert_eq!(latm.unsupported_codec(), None);
+    }
+
+    #[test]
+    fn unsupported_codecs_are_named() {
+        let head = [(0, 1), (0, 1), (1, 1), (0, 6), (0, 4), (0, 3)];
+        let mut latm = Latm::default();
+        // AOT 42, 48,000 Hz, stereo.
+        let usac = pack(&[&head[..], &[(31, 5), (10, 6), (3, 4), (2, 4), (0, 32)]].concat());
+        assert_eq!(latm.unpack(&usac), None);
+        assert_eq!(latm.unsupported_codec(), Some("xHE-AAC (USAC)"));
+        assert_eq!(latm.unpack(&pack(&[(1, 1), (1, 8), (0x77, 8)])), None, "the configuration stays in use");
+        assert!(latm.unsupported_codec().is_some());
+        let layers = [(0, 1), (0, 1), (1, 1), (0, 6), (0, 4), (1, 3), (0, 32)];
+        assert_eq!(latm.unpack(&pack(&layers)), None);
+        assert!(latm.unsupported_codec().unwrap().contains("layers"));
     }
 }

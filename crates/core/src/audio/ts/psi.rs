@@ -145,15 +145,29 @@ fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'s
         0x0F => Ok(AudioCoding::Adts),
         0x11 => Ok(AudioCoding::Latm),
         0x1C => Err("AAC without framing in MPEG-TS"),
+        0x2D | 0x2E => Err("MPEG-H 3D Audio in MPEG-TS"),
         0x80 if has(0x05, b"HDMV") => Err("Blu-ray PCM in MPEG-TS"),
         0x81 => Err("Dolby Digital (AC-3) in MPEG-TS"),
-        0x82 | 0x85 | 0x86 => Err("DTS in MPEG-TS"),
+        0x82 | 0x85 | 0x86 | 0x8A => Err("DTS in MPEG-TS"),
         0x83 => Err("Dolby TrueHD in MPEG-TS"),
         0x84 | 0x87 => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
         0x06 if has(0x6A, b"") || has(0x05, b"AC-3") => Err("Dolby Digital (AC-3) in MPEG-TS"),
         0x06 if has(0x7A, b"") || has(0x05, b"EAC3") => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
-        0x06 if has(0x7B, b"") => Err("DTS in MPEG-TS"),
-        0x06 if has(0x05, b"Opus") => Err("Opus in MPEG-TS"),
+        0x06 if has(0x7B, b"") || has(0x05, b"DTS") => Err("DTS in MPEG-TS"),
+        // The extension descriptors of DVB: DTS-HD, DTS-UHD, AC-4 (ETSI EN 300 468, table 109).
+        0x06 if has(0x7F, b"\x0E") || has(0x7F, b"\x21") => Err("DTS in MPEG-TS"),
+        0x06 if has(0x7F, b"\x15") || has(0x05, b"AC-4") => Err("Dolby AC-4 in MPEG-TS"),
+        0x06 if has(0x7F, b"\x16") => Err("MPEG-H 3D Audio in MPEG-TS"),
+        // Sample encryption of Apple, which is removed before the demuxer if the key is available.
+        0xCF => Err("AAC encrypted by SAMPLE-AES"),
+        0xC1 => Err("AC-3 encrypted by SAMPLE-AES"),
+        0xC2 => Err("E-AC-3 encrypted by SAMPLE-AES"),
+        // The number of channels is in the extension descriptor of Opus.
+        0x06 if has(0x05, b"Opus") => match (0..=2).any(|channels| has(0x7F, &[0x80, channels])) {
+            true => Ok(AudioCoding::Opus),
+            false => Err("Opus with more than two channels in MPEG-TS"),
+        },
+        0x06 if has(0x05, b"fLaC") => Ok(AudioCoding::Flac),
         _ => return None,
     })
 }
@@ -202,6 +216,27 @@ pub(super) mod tests {
         assert_eq!(read_pat(&section(2, PMT)), None);
         assert_eq!(read_pmt(&section(2, &PMT[..9])), Some(vec![]));
         assert_eq!(read_pmt(&section(2, &PMT[..3])), None);
+    }
+
+    #[test]
+    fn unsupported_codecs_are_named() {
+        let name = |stream_type, descriptors: &[u8]| coding(stream_type, descriptors).unwrap().unwrap_err();
+        assert!(name(0x06, b"\x05\x04DTS2").contains("DTS"));
+        assert!(name(0x06, &[0x7F, 2, 0x0E, 0]).contains("DTS"));
+        assert!(name(0x06, &[0x0A, 4, b'd', b'e', b'u', 0, 0x7F, 3, 0x15, 0, 0]).contains("AC-4"));
+        assert!(name(0x06, b"\x05\x04AC-4").contains("AC-4"));
+        assert!(name(0x2D, b"").contains("MPEG-H"));
+        assert!(name(0xCF, b"").contains("SAMPLE-AES"));
+        assert_eq!(coding(0x06, &[0x7F, 2, 0x06, 0]), None, "supplementary audio is no codec");
+        assert_eq!(coding(0xDB, b""), None, "encrypted video");
+        assert!(name(0x06, b"\x05\x04Opus\x7F\x02\x80\x06").contains("Opus"));
+    }
+
+    #[test]
+    fn private_streams_are_recognized_by_their_registration() {
+        assert_eq!(coding(0x06, b"\x05\x04Opus\x7F\x02\x80\x02"), Some(Ok(AudioCoding::Opus)));
+        assert_eq!(coding(0x06, b"\x05\x04fLaC"), Some(Ok(AudioCoding::Flac)));
+        assert_eq!(coding(0x06, b""), None);
     }
 
     #[test]

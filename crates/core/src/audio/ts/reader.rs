@@ -7,12 +7,13 @@ use symphonia::core::codecs::audio::well_known as id;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::super::aac_config::{Core, core_channels};
+use super::super::aac_config::Core;
 use super::super::codec::{Codec, aac_parameters};
 use super::super::demux::{DemuxEvent, SelectedTrack, TimedPacket};
 use super::super::error::AudioError;
 use super::super::source::{ByteSource, FirstError};
 use super::demuxer::TsDemuxer;
+use super::flac;
 use super::frames::AudioFrame;
 use super::headers::FrameFormat;
 use super::{PTS_CLOCK, PTS_WRAP};
@@ -75,7 +76,7 @@ impl TsReader {
             return Err(AudioError::Read { name, source });
         }
         Err(match (reader.demuxer.stream(), reader.demuxer.unsupported_codec()) {
-            (None, Some(codec)) => AudioError::UnsupportedCodec { name, codec: codec.to_owned() },
+            (_, Some(codec)) => AudioError::UnsupportedCodec { name, codec: codec.to_owned() },
             (None, None) if reader.demuxer.has_program_map() => {
                 AudioError::NoAudioTrack { name, container: "mpeg-ts".to_owned() }
             }
@@ -105,8 +106,9 @@ impl TsReader {
         let codec =
             parameters(format).and_then(|parameters| Codec::new(&parameters)).map_err(unsupported_codec)?;
         let channels = match format {
-            FrameFormat::Aac { channel_configuration, .. } => channel_configuration.into(),
-            FrameFormat::Mpeg { .. } => 0,
+            FrameFormat::Aac { channel_configuration, .. } => aac_channels(channel_configuration),
+            FrameFormat::Flac { channels, .. } => channels.into(),
+            FrameFormat::Mpeg { .. } | FrameFormat::Opus { .. } => 0,
         };
         Ok(SelectedTrack { codec, rate: format.rate(), channels, seconds: None })
     }
@@ -128,7 +130,7 @@ impl TsReader {
             self.read_block();
         }
         let Some(frame) = self.next.take() else { return DemuxEvent::End };
-        if Some(frame.format) != self.format {
+        if !self.format.is_some_and(|format| format.has_same_decoder(&frame.format)) {
             // The caller selects the track again, which creates a decoder, and then reads this frame.
             self.next = Some(frame);
             return DemuxEvent::TracksChanged;
@@ -185,17 +187,38 @@ impl TsReader {
     }
 }
 
+/// Returns the number of channels of a channel configuration (ISO/IEC 14496-3, table 1.19); 0 if it is unknown.
+fn aac_channels(configuration: u8) -> usize {
+    match configuration {
+        1..=6 => configuration.into(),
+        7 | 12 | 14 => 8,
+        11 => 7,
+        13 => 24,
+        _ => 0,
+    }
+}
+
 /// Returns the decoder parameters for frames of this format. An error describes a variant that is not supported.
 pub(in super::super) fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
     match format {
         FrameFormat::Aac { rate, channel_configuration } => {
-            let channels = core_channels(channel_configuration.into())?;
-            Ok(aac_parameters(Core { rate, channels }))
+            Ok(aac_parameters(Core { rate, configuration: channel_configuration }))
         }
         FrameFormat::Mpeg { layer, rate, .. } => {
             let mut parameters = AudioCodecParameters::new();
             let codec = [id::CODEC_ID_MP1, id::CODEC_ID_MP2, id::CODEC_ID_MP3][usize::from(layer - 1)];
             parameters.for_codec(codec).with_sample_rate(rate);
+            Ok(parameters)
+        }
+        FrameFormat::Opus { .. } => {
+            let mut parameters = AudioCodecParameters::new();
+            parameters.for_codec(id::CODEC_ID_OPUS).with_sample_rate(format.rate());
+            Ok(parameters)
+        }
+        FrameFormat::Flac { rate, channels, bits, .. } => {
+            let mut parameters = AudioCodecParameters::new();
+            parameters.for_codec(id::CODEC_ID_FLAC).with_sample_rate(rate);
+            parameters.with_extra_data(flac::stream_info(rate, channels, bits));
             Ok(parameters)
         }
     }

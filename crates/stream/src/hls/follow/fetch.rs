@@ -33,7 +33,8 @@ pub(super) struct Fetcher {
     pub(super) settings: Arc<HlsSettings>,
     pub(super) shared: Arc<FollowState>,
     pub(super) keys: ResourceCache<Url, [u8; KEY_BYTES], FetchError>,
-    pub(super) sections: InitSectionCache<Map, FetchError>,
+    /// Sections by their address, and whether the media after them has encrypted samples.
+    pub(super) sections: InitSectionCache<(Arc<Map>, bool), FetchError>,
 }
 
 impl Fetcher {
@@ -224,14 +225,15 @@ impl Fetcher {
         segment: &MediaSegment,
         url: &Url,
     ) -> Result<(Bytes, Option<Arc<InitSection>>), FetchError> {
+        let is_sample_encrypted = matches!(segment.encryption.as_deref(), Some(Encryption::SampleAes { .. }));
         let init = match &segment.map {
-            Some(map) => Some(self.section(map).await?),
+            Some(map) => Some(self.section(map, is_sample_encrypted).await?),
             None => None,
         };
         // The key is fetched first: without it, each attempt would transfer the segment in vain.
         let key = self.key_of(segment.encryption.as_deref()).await?;
         let bytes = self.resource(url, segment.range).await?;
-        let bytes = self.clear(bytes, key, segment.number).await?;
+        let bytes = self.clear(bytes, key, segment.number, init.as_deref()).await?;
         Ok((bytes, init))
     }
 }

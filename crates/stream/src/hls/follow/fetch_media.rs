@@ -14,20 +14,35 @@ use super::range::{first_offset, part, range_header};
 use crate::delivery::InitSection;
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map};
+use crate::hls::sample_aes::{self, SampleKey};
 
 /// Largest response to a key request, bytes. The limit is above the 16 bytes of a key, so that a short error page is
 /// received whole and reported as "not a 16-byte key" instead of as too large.
 const MAX_KEY_BYTES: u64 = 4096;
 
 impl Fetcher {
-    pub(super) async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, FetchError> {
+    /// Returns an initialization section. If `is_sample_encrypted` is true, its encrypted tracks are declared like clear
+    /// ones, because the samples of the segments are decrypted.
+    pub(super) async fn section(
+        &self,
+        map: &Arc<Map>,
+        is_sample_encrypted: bool,
+    ) -> Result<Arc<InitSection>, FetchError> {
         let fetch = async {
-            let key = self.key_of(map.encryption.as_deref()).await?;
+            let key = match map.encryption.as_deref() {
+                // This method encrypts only samples, so a section is clear.
+                Some(Encryption::SampleAes { .. }) => None,
+                encryption => self.key_of(encryption).await?,
+            };
             let bytes = self.resource(&map.url, map.range).await?;
-            let bytes = self.clear(bytes, key, 0).await?;
+            let mut bytes = self.clear(bytes, key, 0, None).await?;
+            if is_sample_encrypted {
+                bytes = sample_aes::clear_init(&bytes).into();
+            }
             Ok(Arc::new(InitSection { bytes }))
         };
-        self.sections.get(map, async { fetch.await.map_err(|fetch_error| (fetch_error, None)) }).await
+        let key = (Arc::clone(map), is_sample_encrypted);
+        self.sections.get(&key, async { fetch.await.map_err(|fetch_error| (fetch_error, None)) }).await
     }
 
     /// Returns the key of a segment or initialization section; `None` for clear media.
@@ -42,22 +57,33 @@ impl Fetcher {
             }
             Some(Encryption::Aes128 { key, iv }) => {
                 let key = self.keys.get(key, self.fetch_key(key)).await?;
-                Ok(Some(MediaKey { key, iv: *iv }))
+                Ok(Some(MediaKey { key, iv: *iv, whole_segments: true }))
+            }
+            Some(Encryption::SampleAes { key, iv }) => {
+                let key = self.keys.get(key, self.fetch_key(key)).await?;
+                Ok(Some(MediaKey { key, iv: *iv, whole_segments: false }))
             }
         }
     }
 
     /// Decrypts a segment or initialization section. `number` is the media sequence number, from which the IV follows if
-    /// the playlist has none.
+    /// the playlist has none. `init` is the initialization section of a segment; `None` without one.
     pub(super) async fn clear(
         &self,
         bytes: Bytes,
         key: Option<MediaKey>,
         number: u64,
+        init: Option<&InitSection>,
     ) -> Result<Bytes, FetchError> {
-        let Some(MediaKey { key, iv }) = key else { return Ok(bytes) };
-        let clear = decrypt(&bytes, key, iv, number)
-            .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?;
+        let Some(MediaKey { key, iv, whole_segments }) = key else { return Ok(bytes) };
+        let clear = if whole_segments {
+            decrypt(&bytes, key, iv, number)
+                .ok_or_else(|| FetchError::Undecryptable("wrong key or damaged segment".to_owned()))?
+        } else {
+            let key = SampleKey { key, iv: iv.unwrap_or_else(|| u128::from(number).to_be_bytes()) };
+            let clear = sample_aes::decrypt(&bytes, init.map(|init| &init.bytes[..]), &key);
+            Bytes::from(clear.map_err(FetchError::Undecryptable)?)
+        };
         // The encrypted copy is released first, so that the memory budget never includes both copies.
         drop(bytes);
         self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
@@ -137,6 +163,8 @@ pub(super) struct MediaKey {
     key: [u8; KEY_BYTES],
     /// `None` if the media sequence number is the initialization vector.
     iv: Option<[u8; 16]>,
+    /// True if whole segments are encrypted, false if single audio frames are.
+    whole_segments: bool,
 }
 
 /// Returns true if a server is down, overloaded or unreachable, so that the same request can succeed seconds later.

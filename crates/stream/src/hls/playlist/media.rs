@@ -9,6 +9,7 @@ use url::Url;
 use super::ads::AdDetector;
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
+use super::drm;
 use super::durations::Durations;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
 use super::parts::{self, PartParser, length};
@@ -152,17 +153,19 @@ impl<'a> SegmentBuilder<'a> {
     fn change_encryption(&mut self, read: &m3u8_rs::MediaSegment) {
         let unsupported = |method: &str| Some(Arc::new(Encryption::Unsupported(method.to_owned())));
         if let Some(key) = &read.key {
-            self.encryption = match (&key.method, key.uri.as_ref().and_then(|uri| self.base.join(uri).ok())) {
-                (KeyMethod::None, _) => None,
-                (KeyMethod::AES128, Some(url)) => match key.iv.as_deref().map(vector) {
-                    Some(None) => unsupported("AES-128 with a malformed IV"),
-                    iv => Some(Arc::new(Encryption::Aes128 { key: url, iv: iv.flatten() })),
-                },
-                (KeyMethod::AES128, None) => unsupported("AES-128 without a URI of its key"),
-                (method, _) => unsupported(&method.to_string()),
+            let whole_segments = key.method == KeyMethod::AES128;
+            let is_known = whole_segments || is_sample_encryption(&key.method);
+            let iv = key.iv.as_deref().map(vector);
+            self.encryption = match key.uri.as_ref().and_then(|uri| self.base.join(uri).ok()) {
+                _ if key.method == KeyMethod::None => None,
+                _ if !is_known => unsupported(&key.method.to_string()),
+                None => unsupported(&format!("{} without a URI of its key", key.method)),
+                Some(_) if iv == Some(None) => unsupported(&format!("{} with a malformed IV", key.method)),
+                Some(key) if whole_segments => Some(Arc::new(Encryption::Aes128 { key, iv: iv.flatten() })),
+                Some(key) => Some(Arc::new(Encryption::SampleAes { key, iv: iv.flatten() })),
             };
-        } else if let Some(method) = value(&read.unknown_tags, DRM) {
-            self.encryption = unsupported(&format!("{method} with digital rights management"));
+        } else if let Some(list) = value(&read.unknown_tags, DRM) {
+            self.encryption = unsupported(&drm::description(list));
         } else if value(&read.unknown_tags, "X-KEY").is_some() {
             self.encryption = unsupported("EXT-X-KEY without a method");
         }
@@ -186,6 +189,15 @@ impl<'a> SegmentBuilder<'a> {
         let offset = range.offset.unwrap_or(continued_offset);
         self.range_end = Some((uri.to_owned(), offset.checked_add(range.length)?));
         Some(ByteRange { offset, length: range.length })
+    }
+}
+
+/// Returns true for the methods that encrypt single audio frames.
+fn is_sample_encryption(method: &KeyMethod) -> bool {
+    match method {
+        KeyMethod::SampleAES => true,
+        KeyMethod::Other(name) => name == "SAMPLE-AES-CTR",
+        KeyMethod::None | KeyMethod::AES128 => false,
     }
 }
 

@@ -7,6 +7,7 @@
 mod ads;
 mod attributes;
 mod dates;
+mod drm;
 mod durations;
 mod master;
 mod media;

@@ -159,6 +159,13 @@ pub enum Encryption {
         /// Initialisation vector; `None` if it is the media sequence number of the segment.
         iv: Option<[u8; 16]>,
     },
+    /// AES-128 of single audio frames (METHOD=SAMPLE-AES or SAMPLE-AES-CTR) with a key from the playlist.
+    SampleAes {
+        /// URL of the key.
+        key: Url,
+        /// Initialisation vector; `None` if it is the media sequence number of the segment, or in the segment.
+        iv: Option<[u8; 16]>,
+    },
     /// An unsupported method. Contains its description.
     Unsupported(String),
 }

@@ -11,6 +11,7 @@
 
 use super::PlaylistError;
 use super::attributes::{AttributeWriter, Attributes};
+use super::drm;
 use super::variables::Substitution;
 
 /// Name that replaces EXTINF in the text for m3u8-rs.
@@ -237,7 +238,7 @@ pub(super) fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
 fn key_line(list: &Attributes<'_>) -> String {
     let method = list.get("METHOD").unwrap_or_default();
     if list.get("KEYFORMAT").is_some_and(|format| format != "identity") && method != "NONE" {
-        return format!("#EXT-{DRM}:{method}");
+        return format!("#EXT-{DRM}:{}", drm::attributes(list));
     }
     // m3u8-rs requires an IV for METHOD=NONE.
     let iv = if method == "NONE" { Some("0x0") } else { list.get("IV") };

@@ -77,7 +77,11 @@ fn keys_and_sections_hold_until_they_change() {
     assert_eq!(list.segments[0].encryption.as_deref(), Some(&clear));
     assert_eq!(list.segments[1].encryption.as_deref(), Some(&clear));
     assert_eq!(list.segments[2].encryption, None);
-    assert!(matches!(list.segments[3].encryption.as_deref(), Some(Encryption::Unsupported(_))));
+    let sample_key = Url::parse("https://host.example/live/k").unwrap();
+    assert_eq!(
+        list.segments[3].encryption.as_deref(),
+        Some(&Encryption::SampleAes { key: sample_key, iv: None })
+    );
     let map = list.segments[3].map.as_deref().unwrap();
     assert_eq!(map.range, Some(ByteRange { offset: 0, length: 600 }));
     assert_eq!(map.url.as_str(), "https://host.example/live/init.mp4");
@@ -92,7 +96,24 @@ fn a_key_without_rights_management_is_preferred() {
         assert!(matches!(list.segments[0].encryption.as_deref(), Some(Encryption::Aes128 { iv: None, .. })));
     }
     let list = media(&format!("#EXTM3U\n{drm}#EXTINF:2,\na\n"));
-    assert!(matches!(list.segments[0].encryption.as_deref(), Some(Encryption::Unsupported(_))));
+    let Some(Encryption::Unsupported(reason)) = list.segments[0].encryption.as_deref() else {
+        panic!("{:?}", list.segments[0].encryption)
+    };
+    assert!(reason.contains("Apple FairPlay"), "{reason}");
+}
+
+#[test]
+fn only_known_methods_with_a_key_are_decrypted() {
+    let of = |key: &str| {
+        let list = media(&format!("#EXTM3U\n#EXT-X-KEY:{key}\n#EXTINF:2,\na\n"));
+        list.segments[0].encryption.clone()
+    };
+    let is_sample = |key: &str| matches!(of(key).as_deref(), Some(Encryption::SampleAes { .. }));
+    assert!(is_sample("METHOD=SAMPLE-AES,URI=\"k\",KEYFORMAT=\"identity\",IV=0x1"));
+    assert!(is_sample("METHOD=SAMPLE-AES-CTR,URI=\"k\""));
+    for key in ["METHOD=SAMPLE-AES", "METHOD=SAMPLE-AES,URI=\"k\",IV=1", "METHOD=AES-256,URI=\"k\""] {
+        assert!(matches!(of(key).as_deref(), Some(Encryption::Unsupported(_))), "{key}");
+    }
 }
 
 #[test]

@@ -170,15 +170,6 @@ fn video_without_audio_is_skipped() {
 }
 
 #[test]
-fn surround_is_reported_as_unsupported() {
-    let files = MediaFiles::new(13, 4.0);
-    files.ffmpeg("-i song.wav -ac 6 -c:a aac song.ts");
-    let decoded = process_segments(&[segment(files.read("song.ts"), 0, 4.0)]);
-    assert!(decoded.sound.is_empty());
-    assert!(decoded.report.unsupported.unwrap().contains("5.1"));
-}
-
-#[test]
 fn gap_of_hours_is_reported_without_samples() {
     let (segments, _) = &*SONG;
     let mut decoder = StreamDecoder::new(DecoderSettings::default());

@@ -5,6 +5,7 @@ mod damage;
 mod live;
 mod malformed;
 mod segmentation;
+mod surround;
 mod time;
 mod tracks;
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use refrain_stream::{Delivery, HlsSegment};
+use refrain_testkit::origin::register_ts;
 
 use super::{assert_same, process, process_segments};
 use crate::media::{MediaFiles, reference_audio, segment};
@@ -43,6 +44,30 @@ fn mpeg_audio_segments_decode_like_the_whole_file() {
     }
     let reference_audio = files.encode("song.mp2", "-c:a mp2 -b:a 192k -ar 48000");
     assert_seamless(&files.segments("song.mp2", 2.0, "ts"), &reference_audio);
+}
+
+#[test]
+fn opus_and_flac_in_transport_streams_decode_like_the_file() {
+    let files = MediaFiles::new(7, 6.0);
+    files.encode("song.opus", "-c:a libopus -b:a 96k");
+    files.ffmpeg("-i song.opus -c copy opus.ts");
+    let opus = reference_audio(&files.path("song.opus"));
+    let reader = reference_audio(&files.path("opus.ts"));
+    // MPEG-TS has no pre-skip, so the first samples are those before the start of the file.
+    let start = reader.len() - opus.len();
+    assert!(start < 2_000, "{start}");
+    assert_seamless(&files.segments("opus.ts", 1.5, "ts"), &reader);
+
+    let flac = files.encode("song.flac", "-c:a flac -ar 44100");
+    files.ffmpeg("-i song.flac -c copy -f mpegts private.ts");
+    let ts = register_ts(&files.read("private.ts"), *b"fLaC");
+    std::fs::write(files.path("flac.ts"), &ts).unwrap();
+    assert_same(&reference_audio(&files.path("flac.ts")), &flac);
+    let decoded = process_segments(&[segment(ts.clone(), 0, 6.0)]);
+    assert_eq!((decoded.gaps, decoded.report.decode_errors), (vec![], 0));
+    assert_same(&decoded.sound, &flac);
+    let decoded = process(ts.chunks(700).map(|piece| Delivery::Bytes(piece.to_vec().into())));
+    assert_same(&decoded.sound, &flac);
 }
 
 /// The explicit signaling of HE-AAC is rewritten to that of the core codec, so fragments and transport streams decode

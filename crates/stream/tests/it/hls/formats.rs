@@ -5,6 +5,9 @@ use refrain_testkit::origin::{Fault, Marks, SegmentContainer, Times, encode};
 
 use super::*;
 
+const DRM_KEY: &str =
+    "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"";
+
 #[tokio::test]
 async fn encrypted_segments_are_decrypted_with_one_key_request() {
     for iv in [None, Some([3; 16])] {
@@ -87,7 +90,7 @@ async fn unsupported_encryption_methods_are_immediate_gaps() {
     let origin = origin().await;
     let mut options = LiveOptions::default();
     let line = |line: &str| Marks { lines: vec![line.to_owned()], ..Marks::default() };
-    options.marks.insert(0, line("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"key\""));
+    options.marks.insert(0, line(DRM_KEY));
     options.marks.insert(2, line("#EXT-X-KEY:METHOD=NONE"));
     let mut source = open(&origin.live("/a", &stream(3, options)));
     assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);

@@ -12,6 +12,7 @@ mod parts;
 mod random_events;
 mod renditions;
 mod resolving;
+mod sample_aes;
 mod untrusted;
 mod variables;
 
