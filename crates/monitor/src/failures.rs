@@ -33,9 +33,9 @@ impl FailureLog {
     }
 
     fn new_failure<'a>(&mut self, kind: Option<SourceKind>, counters: &'a SourceCounters) -> Option<&'a str> {
-        // The retries of HLS include those of segments, and a missing segment is reported as a gap.
-        let failures =
-            if kind == Some(SourceKind::Hls) { counters.playlist_errors } else { counters.retries };
+        // The retries of HLS and DASH include those of segments, and a missing segment is reported as a gap.
+        let has_segments = matches!(kind, Some(SourceKind::Hls | SourceKind::Dash));
+        let failures = if has_segments { counters.playlist_errors } else { counters.retries };
         // The counter and not the text shows a new failure: `last_error` stays set after a success.
         let is_new = std::mem::replace(&mut self.failures, failures) < failures;
         // The source has logged the change of the rendition with the failure that caused it.

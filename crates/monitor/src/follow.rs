@@ -191,9 +191,10 @@ async fn open(
     // response.
     let request = HttpRequest::new(&url, &policy).access(&settings.hls.access);
     let kind = detect_kind(stream, &request, client, settings).await?;
-    if kind == SourceKind::Hls {
+    if let SourceKind::Hls | SourceKind::Dash = kind {
         let source = HlsSource::open(&text, client, settings.hls.clone());
-        return source.map(StreamSource::Hls).map_err(|error| error.to_string());
+        let wrap = if kind == SourceKind::Dash { StreamSource::Dash } else { StreamSource::Hls };
+        return source.map(wrap).map_err(|error| error.to_string());
     }
     let streaming_client = client.streaming_client(&policy).map_err(|error| error.to_string())?;
     let access = settings.hls.access.clone();

@@ -1,4 +1,4 @@
-//! A common interface to the sources of streams: HLS, radio, UDP and pipes.
+//! A common interface to the sources of streams: HLS, DASH, radio, UDP and pipes.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Input of a stream.
 pub enum StreamInput {
-    /// A URL. With `http://` and `https://` it is HLS or radio, which the monitor detects; with `udp://` and `rtp://`
+    /// A URL. With `http://` and `https://` it is HLS, DASH or radio, which the monitor detects; with `udp://` and `rtp://`
     /// it is MPEG-TS.
     Url(String),
     /// HLS whose entry URL can be different for each request, for example because it contains a token for a single use.
@@ -116,6 +116,8 @@ pub struct SourceSettings {
 /// An open source.
 pub(super) enum StreamSource {
     Hls(HlsSource),
+    /// DASH, which the source of HLS follows.
+    Dash(HlsSource),
     Radio(Box<RadioSource>),
     Pipe(Option<PipeSource>, SourceCounters),
     Udp(Box<UdpSource>),
@@ -125,6 +127,7 @@ impl StreamSource {
     pub(super) fn kind(&self) -> SourceKind {
         match self {
             Self::Hls(_) => SourceKind::Hls,
+            Self::Dash(_) => SourceKind::Dash,
             Self::Radio(_) => SourceKind::Radio,
             Self::Pipe(..) => SourceKind::Pipe,
             Self::Udp(_) => SourceKind::Udp,
@@ -134,7 +137,7 @@ impl StreamSource {
     /// Returns the next delivery, or `None` at the end of the stream. Cancel-safe. UDP never returns `None`.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         match self {
-            Self::Hls(source) => source.next().await,
+            Self::Hls(source) | Self::Dash(source) => source.next().await,
             Self::Radio(source) => source.next().await,
             Self::Udp(source) => Some(source.next().await),
             Self::Pipe(None, _) => None,
@@ -154,21 +157,23 @@ impl StreamSource {
         match self {
             Self::Pipe(..) => OverflowPolicy::Wait,
             // A recording remains on the server, so nothing needs to be dropped.
-            Self::Hls(source) if source.status().borrow().recorded => OverflowPolicy::Wait,
+            Self::Hls(source) | Self::Dash(source) if source.status().borrow().recorded => {
+                OverflowPolicy::Wait
+            }
             Self::Radio(source) if source.status().file_bytes.is_some() => OverflowPolicy::Wait,
-            Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => OverflowPolicy::DropOldest,
+            Self::Hls(_) | Self::Dash(_) | Self::Radio(_) | Self::Udp(_) => OverflowPolicy::DropOldest,
         }
     }
 
-    /// Returns a receiver of the status of an HLS source, which can change while [`Self::next`] waits. Returns `None`
+    /// Returns a receiver of the status of an HLS or DASH source, which can change while [`Self::next`] waits. Returns `None`
     /// for other sources.
     pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
-        if let Self::Hls(source) = self { Some(source.status()) } else { None }
+        if let Self::Hls(source) | Self::Dash(source) = self { Some(source.status()) } else { None }
     }
 
-    /// Returns the handle to report segments of an HLS source that cannot be decoded; `None` for other sources.
+    /// Returns the handle to report segments of an HLS or DASH source that cannot be decoded; `None` for other sources.
     pub(super) fn feedback(&self) -> Option<RenditionFeedback> {
-        if let Self::Hls(source) = self { Some(source.feedback()) } else { None }
+        if let Self::Hls(source) | Self::Dash(source) = self { Some(source.feedback()) } else { None }
     }
 
     /// Returns the handle to report the decoded audio of a radio source; `None` for other sources.
@@ -184,7 +189,7 @@ impl StreamSource {
 
     pub(super) fn counters(&self) -> SourceCounters {
         match self {
-            Self::Hls(source) => counters_of(&source.status().borrow()),
+            Self::Hls(source) | Self::Dash(source) => counters_of(&source.status().borrow()),
             Self::Radio(source) => {
                 let status = source.status();
                 SourceCounters {
@@ -211,7 +216,7 @@ impl StreamSource {
     /// Returns the final state of the source, after [`Self::next`] has returned `None`.
     pub(super) async fn end(&mut self) -> StreamPhase {
         match self {
-            Self::Hls(source) => {
+            Self::Hls(source) | Self::Dash(source) => {
                 // The last delivery can arrive before the source has published its final state.
                 let mut status = source.status();
                 let over = |s: &SourceState| matches!(s, SourceState::Ended(_) | SourceState::Failed(_));

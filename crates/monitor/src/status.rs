@@ -109,6 +109,8 @@ impl fmt::Display for StreamPhase {
 pub enum SourceKind {
     /// HLS.
     Hls,
+    /// MPEG-DASH.
+    Dash,
     /// Radio over HTTP.
     Radio,
     /// Standard input or a file.
@@ -120,13 +122,13 @@ pub enum SourceKind {
 /// Counters of the source of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceCounters {
-    /// Number of segments for HLS, of connections for radio, and of datagrams for UDP; 0 for a pipe.
+    /// Number of segments for HLS and DASH, of connections for radio, and of datagrams for UDP; 0 for a pipe.
     pub pieces: u64,
     /// Number of received bytes; 0 for a pipe whose content is not a transport stream.
     pub bytes: u64,
     /// Number of requests and connections that failed and are repeated; for UDP, the number of receive errors.
     pub retries: u64,
-    /// Number of failed requests for an HLS playlist; 0 for other sources.
+    /// Number of failed requests for an HLS playlist or a DASH manifest; 0 for other sources.
     pub playlist_errors: u64,
     /// Number of times that the HLS master playlist was resolved again; 0 for other sources.
     pub resolutions: u64,

@@ -1,10 +1,10 @@
-//! Receives live sources (HLS, HTTP radio, standard input, MPEG-TS over UDP) and converts them to timed audio.
+//! Receives live sources (HLS, DASH, HTTP radio, standard input, MPEG-TS over UDP) and converts them to timed audio.
 //!
 //! ```text
 //! source (network, async) ─► Delivery: bytes in order, gaps ─► StreamDecoder (CPU, sync) ─► Sound
 //! ```
 //!
-//! The sources are HLS ([`hls::HlsSource`]), HTTP radio ([`RadioSource`]), standard input and other pipes
+//! The sources are HLS and DASH ([`hls::HlsSource`]), HTTP radio ([`RadioSource`]), standard input and other pipes
 //! ([`PipeSource`]), and MPEG-TS over UDP ([`UdpSource`]). Each produces a sequence of [`Delivery`] values, which a
 //! [`StreamDecoder`] turns into timed audio ([`Sound`]).
 //!
@@ -13,12 +13,15 @@
 //! blocking reader (files and pipes except MPEG-TS, radio in containers such as Ogg) is decoded by the source on a
 //! separate thread.
 
+mod codecs;
+mod dash;
 mod decode;
 mod delivery;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
     //! Entry points to private parsers for the fuzz targets. They are not part of the public interface.
+    pub use crate::dash::fuzzing::manifest;
     pub use crate::decode::fuzzing::packed_audio;
     pub use crate::hls::fuzzing::sample_aes;
     pub use crate::radio::fuzzing::{icy_body, icy_header, station_list};

@@ -3,6 +3,7 @@
 mod binary;
 mod id3;
 mod json;
+mod mpd;
 pub mod ogg;
 mod text;
 
@@ -27,6 +28,8 @@ pub enum Grammar {
     Id3,
     /// A playlist of HLS.
     Playlist,
+    /// A manifest of DASH.
+    Mpd,
     /// A body with ICY metadata.
     Icy,
     /// PLS or M3U.
@@ -69,6 +72,7 @@ impl Grammar {
             Self::Chain => binary::chain(rng, seeds),
             Self::Id3 => id3::tagged(rng, seeds),
             Self::Playlist => text::playlist(rng),
+            Self::Mpd => mpd::mpd(rng),
             Self::Icy => binary::icy(rng),
             Self::StationList => text::station_list(rng),
             Self::Json => json::value(rng).into_bytes(),

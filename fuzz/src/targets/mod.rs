@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sample_aes", seeds: AUDIO, grammar: Grammar::TransportStream, run: stream::sample_aes },
     Target { name: "packed_audio", seeds: NONE, grammar: Grammar::Id3, run: stream::packed_audio },
     Target { name: "playlist", seeds: NONE, grammar: Grammar::Playlist, run: stream::playlist },
+    Target { name: "mpd", seeds: NONE, grammar: Grammar::Mpd, run: stream::mpd },
     Target { name: "icy", seeds: NONE, grammar: Grammar::Icy, run: stream::icy },
     Target { name: "station_list", seeds: NONE, grammar: Grammar::StationList, run: stream::station_list },
     Target { name: "platform_event", seeds: NONE, grammar: Grammar::Json, run: cloud::platform_event },

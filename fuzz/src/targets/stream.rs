@@ -40,6 +40,11 @@ pub(super) fn playlist(bytes: &[u8]) {
     }
 }
 
+/// Parses a DASH manifest and lists its segments. The current time is a day after the start of the manifests of the grammar.
+pub(super) fn mpd(bytes: &[u8]) {
+    fuzzing::manifest(bytes, &base(), 1_767_225_600.0 + 86_400.0);
+}
+
 /// Separates audio and metadata of a radio body. The result must not depend on the pieces in which the body arrives. The first
 /// three bytes are the interval and the length of the pieces.
 pub(super) fn icy(bytes: &[u8]) {

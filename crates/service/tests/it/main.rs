@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue must fail")]
 
+mod dash;
 mod delivery;
 mod events;
 mod files;

@@ -22,7 +22,7 @@ use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 /// Maximum time to wait for an expected state.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-fn fast_settings() -> MonitorSettings {
+pub(crate) fn fast_settings() -> MonitorSettings {
     let ms = Duration::from_millis;
     let hls = HlsSettings {
         reload: (ms(10), ms(15)),
@@ -41,7 +41,7 @@ fn fast_settings() -> MonitorSettings {
     }
 }
 
-fn monitor(settings: MonitorSettings) -> Monitor {
+pub(crate) fn monitor(settings: MonitorSettings) -> Monitor {
     Monitor::new(|| Arc::clone(&library().snapshot), settings).unwrap()
 }
 
@@ -50,13 +50,17 @@ fn live(published: u64, options: LiveOptions) -> LiveStream {
     LiveStream::manual(Arc::clone(&library().clips), published, LiveOptions { window: 1000, ..options })
 }
 
-fn start_stream(monitor: &Monitor, id: &str, url: &str) -> (StreamHandle, mpsc::Receiver<Detection>) {
+pub(crate) fn start_stream(
+    monitor: &Monitor,
+    id: &str,
+    url: &str,
+) -> (StreamHandle, mpsc::Receiver<Detection>) {
     let (events, events_receiver) = mpsc::channel(100);
     let spec = StreamSpec::new(id, StreamInput::Url(url.to_owned()));
     (monitor.start(spec, events), events_receiver)
 }
 
-async fn ended(
+pub(crate) async fn ended(
     handle: &StreamHandle,
     events_receiver: &mut mpsc::Receiver<Detection>,
 ) -> (StreamStatus, Vec<Detection>) {
@@ -75,7 +79,7 @@ async fn joined(handle: &StreamHandle) {
     until(handle, |status| status.decoder.segments == 3).await;
 }
 
-async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
+pub(crate) async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
     let mut status = handle.status();
     let found = timeout(DEADLINE, status.wait_for(what)).await;
     found.expect("the expected status never occurred").expect("the stream is gone").clone()

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use refrain_core::audio::is_same_language;
 use url::Url;
 
-use super::codecs::{CodecKind, codec_kind, undecodable};
 use super::playlist::{AudioMedia, MasterPlaylist, Variant};
 use super::settings::RenditionChoice;
+use crate::codecs::{CodecKind, codec_kind, undecodable};
 
 /// Maximum number of renditions of a master playlist that are used. Master playlists with several languages, bit rates
 /// and servers have up to 30 with audio. At half this value, the backups of such playlists are not used; at twice this

@@ -71,6 +71,14 @@ pub enum HlsError {
         /// Reason why the response is not a usable playlist.
         error: PlaylistError,
     },
+    /// The DASH manifest cannot be used.
+    #[error("{url}: {error}")]
+    Manifest {
+        /// URL of the response.
+        url: refrain_net::ShownUrl,
+        /// Reason why the manifest cannot be used.
+        error: crate::dash::MpdError,
+    },
     /// The URL of a rendition returned a master playlist in place of a media playlist.
     #[error("{0}: the master playlist refers to another master playlist; use the URL of a media playlist")]
     NestedMaster(refrain_net::ShownUrl),
@@ -102,6 +110,7 @@ impl HlsError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => error.is_transient(),
+            Self::Manifest { error, .. } => error.is_transient(),
             Self::Playlist { .. } | Self::NoRendition { .. } | Self::RenditionFailed { .. } => true,
             Self::NestedMaster(_) | Self::NoUrl => false,
         }

@@ -38,7 +38,7 @@ pub(super) enum PlaylistLocation {
     /// The playlist lists the segment in this form. If another rendition is followed now, it is the segment of that
     /// rendition.
     At(Box<MediaSegment>),
-    /// The segment was removed from the start of the playlist.
+    /// The segment was removed from the start of the playlist, or is after the end of a complete playlist.
     Removed,
     /// The playlist does not list the segment, or no playlist was loaded yet.
     Unknown,
@@ -71,6 +71,8 @@ impl FollowState {
             Some(listed) if *rendition == due.rendition || is_same_date(listed, &due.segment) => {
                 PlaylistLocation::At(Box::new(listed.clone()))
             }
+            // A complete playlist gets no further segments: this one was expected by the clock and does not exist.
+            None if list.end => PlaylistLocation::Removed,
             _ => PlaylistLocation::Unknown,
         }
     }

@@ -22,6 +22,7 @@ mod fetch_media;
 mod follow_state;
 mod health;
 mod identity;
+mod manifest;
 mod open;
 mod order;
 mod pace;

@@ -50,6 +50,8 @@ pub(super) struct PlaylistState {
     pub(super) can_block: bool,
     /// True if the load returned new segments, parts or gaps.
     pub(super) changed: bool,
+    /// Time until the next segment exists; `None` if it is unknown.
+    pub(super) next_load: Option<Duration>,
 }
 
 impl PlaylistState {
@@ -60,6 +62,7 @@ impl PlaylistState {
         part: None,
         can_block: false,
         changed: false,
+        next_load: None,
     };
 }
 
@@ -130,7 +133,8 @@ impl ReloadPacer {
 
     /// Returns the time from the start of the last load to the start of the next one (RFC 8216 section 6.3.4). It is a
     /// target duration after a load with new media, and half of it after a load without new media. It is zero before a
-    /// blocking reload, and grows after many loads without new media. If the stream is followed by parts, the target
+    /// blocking reload, and grows after many loads without new media. If the time of the next segment is known, it is that
+    /// time. If the stream is followed by parts, the target
     /// duration of parts is used.
     pub(super) fn pause(&self, playlist_state: &PlaylistState) -> Duration {
         if self.block(playlist_state).is_some() {
@@ -139,6 +143,9 @@ impl ReloadPacer {
         let slower = f64::from(self.idle.saturating_sub(self.patient_loads()).min(MAX_SLOW_LOADS)) / 2.0;
         let factor = if playlist_state.changed { 1.0 } else { 0.5 + slower };
         let (min_pause, max_pause) = self.bounds();
+        if let Some(next_load) = playlist_state.next_load {
+            return next_load.clamp(min_pause, max_pause);
+        }
         // Clamped, because the target duration is untrusted: 0 would cause a busy loop, and an hour would miss all
         // segments.
         playlist_state.part.unwrap_or(playlist_state.target).mul_f64(factor).clamp(min_pause, max_pause)

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::dash::mpd::Mpd;
+use crate::dash::{self, MpdError};
 use crate::hls::playlist::{Playlist, PlaylistError, Variables, parse_rendition};
 
 /// Largest playlist that is parsed on the thread of the runtime, bytes. Parsing it takes some milliseconds, in which
@@ -52,12 +54,30 @@ async fn parse(body: Bytes, base: &Url, master: Option<Arc<Variables>>) -> Resul
         return parse_rendition(&body, base, master.as_deref());
     }
     let base = base.clone();
+    let parsed = on_thread(move || parse_rendition(&body, &base, master.as_deref())).await;
+    parsed.unwrap_or(Err(PlaylistError::Malformed))
+}
+
+/// Parses a DASH manifest. `base` is its URL after redirects.
+///
+/// # Errors
+/// The same as [`dash::parse`].
+pub(super) async fn parse_manifest(body: Bytes, base: &Url) -> Result<Mpd, MpdError> {
+    if body.len() <= MAX_INLINE_BYTES {
+        return dash::parse(&body, base);
+    }
+    let base = base.clone();
+    let parsed = on_thread(move || dash::parse(&body, &base)).await;
+    parsed.unwrap_or_else(|| Err(MpdError::Xml("the parser failed".to_owned())))
+}
+
+/// Parses a large response on a separate thread. Returns `None` if the parser panics or the runtime ends.
+async fn on_thread<T: Send + 'static>(parse: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let permit = LARGE_PARSES.acquire().await;
     let parsed = tokio::task::spawn_blocking(move || {
         // Released by the thread, because a dropped stream does not end the parsing.
         let _permit = permit;
-        parse_rendition(&body, &base, master.as_deref())
+        parse()
     });
-    // The thread fails only if the parser panics or the runtime ends.
-    parsed.await.unwrap_or(Err(PlaylistError::Malformed))
+    parsed.await.ok()
 }

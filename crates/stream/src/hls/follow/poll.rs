@@ -34,6 +34,8 @@ pub(super) struct Poller {
     shift: i128,
     backoff: Backoff,
     pace: ReloadPacer,
+    /// Number of bytes fetched before the last processed playlist; `None` before the first one.
+    fetched: Option<u64>,
     /// The running test of a preferred rendition that has failed, if any. Dropping the set ends the test.
     test: JoinSet<(ChosenRendition, bool)>,
 }
@@ -49,7 +51,7 @@ impl Poller {
         let (backoff, pace) = (Backoff::new(settings.retry), ReloadPacer::new(settings.clone()));
         let route = PlaylistRoute::new(loader, entry, shared.clone());
         let planner = SegmentPlanner::new(settings);
-        Self { route, shared, plan, planner, shift: 0, backoff, pace, test: JoinSet::new() }
+        Self { route, shared, plan, planner, shift: 0, backoff, pace, fetched: None, test: JoinSet::new() }
     }
 
     /// Runs until the stream ends, and returns the reason. The poller also ends when the receiver of the plan is
@@ -234,15 +236,26 @@ impl Poller {
             part: self.planner.part_target(&list),
             can_block: list.low_latency.can_block_reload,
             changed: !updated.planned.is_empty(),
+            next_load: list.next_load.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         };
-        self.plan(updated).await?;
+        let is_progress = updated.planned.is_empty() || self.is_progress(&list);
+        self.plan(updated, is_progress).await?;
         if list.end {
             return Err(EndReason::EndList);
         }
         Ok(playlist_state)
     }
 
-    async fn plan(&mut self, updated: PlaylistUpdate) -> Result<(), EndReason> {
+    /// Returns true if new segments of `list` show that the stream continues. Segments that the clock determines are
+    /// listed also if the encoder has stopped, so in this case earlier segments must have been fetched.
+    fn is_progress(&mut self, list: &MediaPlaylist) -> bool {
+        let fetched = self.shared.status.borrow().bytes;
+        let has_fetched = self.fetched.replace(fetched) != Some(fetched);
+        list.next_load.is_none() || has_fetched
+    }
+
+    /// Sends the new items to the fetcher. `is_progress` is true if they show that the stream continues.
+    async fn plan(&mut self, updated: PlaylistUpdate, is_progress: bool) -> Result<(), EndReason> {
         if updated.reset {
             tracing::debug!(
                 url = %self.shared.url,
@@ -254,8 +267,10 @@ impl Poller {
             self.pace.unchanged();
             return Ok(());
         }
-        self.pace.updated();
-        self.shared.enter(SourceState::Live);
+        if is_progress {
+            self.pace.updated();
+            self.shared.enter(SourceState::Live);
+        }
         let rendition = self.shared.failures.rendition();
         for mut planned in updated.planned {
             if let PlanItem::HlsSegment(due) | PlanItem::Part(due) = &mut planned
@@ -274,7 +289,9 @@ impl Poller {
             self.send(planned).await?;
         }
         // Sending waits for the consumer. That time must not count as time without new media.
-        self.pace.updated();
+        if is_progress {
+            self.pace.updated();
+        }
         Ok(())
     }
 

@@ -7,9 +7,11 @@ use reqwest::header;
 use tokio::time::Instant;
 use url::Url;
 
+use super::manifest::manifest_error;
 use super::pace::ReloadTarget;
 use super::parse::parse_response;
 use super::range::range_header;
+use crate::dash::{LoadedMpd, MpdError, Presentation, is_mpd};
 use crate::hls::playlist::{MediaPlaylist, Playlist, Variables};
 use crate::hls::rendition::{self, ChosenRendition};
 use crate::hls::settings::HlsSettings;
@@ -32,6 +34,8 @@ pub(super) struct Rendition {
     pub(super) label: Option<String>,
     /// Variables of the master playlist, which the media playlist can import; `None` without a master playlist.
     variables: Option<Arc<Variables>>,
+    /// The presentation of which this is a representation; `None` for HLS.
+    pub(super) presentation: Option<Arc<Presentation>>,
     etag: Option<String>,
     modified: Option<String>,
 }
@@ -39,7 +43,7 @@ pub(super) struct Rendition {
 impl Rendition {
     /// Creates a rendition whose playlist was not loaded yet.
     pub(super) fn new(url: Url, label: Option<String>, variables: Option<Arc<Variables>>) -> Self {
-        Self { url, label, variables, etag: None, modified: None }
+        Self { url, label, variables, presentation: None, etag: None, modified: None }
     }
 
     /// Discards the validators (`ETag` and `Last-Modified`) of the last load, so that the next load returns the
@@ -53,6 +57,8 @@ impl Rendition {
 #[derive(Debug)]
 pub(super) enum Loaded {
     Playlist(Box<Playlist>),
+    /// The response is a DASH manifest in place of a playlist.
+    Manifest(Box<LoadedMpd>),
     NotModified,
 }
 
@@ -65,6 +71,8 @@ pub(super) enum Resolved {
     /// The entry URL is a master playlist with these renditions, at least one, in order of preference, and these
     /// variables.
     Master(Vec<ChosenRendition>, Arc<Variables>),
+    /// The entry URL is a DASH manifest, which the route takes out.
+    Manifest(Option<Box<LoadedMpd>>),
 }
 
 impl Loader {
@@ -87,12 +95,17 @@ impl Loader {
                     Ok(Resolved::Master(candidates, Arc::new(master.variables)))
                 }
             },
+            Loaded::Manifest(loaded) => Ok(Resolved::Manifest(Some(loaded))),
             Loaded::NotModified => Ok(Resolved::Media(own, None)),
         }
     }
 
     /// Returns true if the media playlist of `rendition` and its newest segment can be loaded.
     pub(super) async fn probe(&self, mut rendition: Rendition) -> bool {
+        if let Some(presentation) = &rendition.presentation {
+            let label = rendition.label.as_deref().unwrap_or_default();
+            return self.probe_presentation(label, presentation).await;
+        }
         let Ok(Loaded::Playlist(list)) = self.load(&mut rendition, None).await else { return false };
         let Playlist::Media(list) = *list else { return false };
         let Some(segment) = list.segments.iter().rev().find(|segment| !segment.gap) else { return false };
@@ -112,6 +125,9 @@ impl Loader {
         rendition: &mut Rendition,
         block: Option<ReloadTarget>,
     ) -> Result<Loaded, HlsError> {
+        if let Some(presentation) = &rendition.presentation {
+            return self.load_presentation(rendition, presentation).await;
+        }
         let TransferLimits { bytes, total } = self.settings.playlist;
         let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
@@ -133,6 +149,13 @@ impl Loader {
         tracing::trace!(url = %ShownUrl::from(url), status = response.status(), took = ?started_at.elapsed(), "playlist loaded");
         if response.status() == 304 {
             return Ok(Loaded::NotModified);
+        }
+        if is_mpd(&body) {
+            // Only the entry URL can be a manifest.
+            if rendition.label.is_some() {
+                return Err(manifest_error(response.url(), MpdError::NotAPlaylist));
+            }
+            return Ok(Loaded::Manifest(Box::new(self.manifest(&response, body).await?)));
         }
         let encoding = response.header(header::CONTENT_ENCODING);
         let playlist = parse_response(body, response.url(), encoding, rendition.variables.clone())

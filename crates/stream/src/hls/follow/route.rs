@@ -1,6 +1,8 @@
 //! Location of the media playlist: the choice of the rendition, and its replacement after a failure. The master
 //! playlist is resolved at the start, after an expiry, and at regular intervals.
 
+mod resolution;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +10,11 @@ use tokio::time::Instant;
 
 use super::follow_state::FollowState;
 use super::health::RenditionHealth;
+use super::manifest::manifest_error;
 use super::pace::ReloadTarget;
 use super::rendition_failures::{FailureKind, RenditionFailure};
-use super::resolve::{Loaded, Loader, Rendition, Resolved};
+use super::resolve::{Loaded, Loader, Rendition};
+use crate::dash::{MpdError, Presentation};
 use crate::hls::entry::EntryUrl;
 use crate::hls::playlist::{MediaPlaylist, Playlist, Variables};
 use crate::hls::rendition::ChosenRendition;
@@ -21,8 +25,6 @@ use crate::hls::status::HlsError;
 /// replaces the file can cause a change; at twice this value, a server that does not respond costs 90 s.
 const MAX_FAILED_LOADS: u32 = 3;
 
-/// Reason of a change of the rendition that no failure caused.
-const NEWER_MASTER: &str = "a newer master playlist lists other renditions";
 /// Reason of the return to a preferred rendition.
 const RECOVERED: &str = "the preferred rendition can be loaded again";
 
@@ -54,6 +56,8 @@ pub(super) struct PlaylistRoute {
     candidates: Vec<ChosenRendition>,
     /// Variables of the master playlist.
     variables: Arc<Variables>,
+    /// The presentation, if the entry URL is a DASH manifest.
+    presentation: Option<Arc<Presentation>>,
     health: RenditionHealth,
     /// Number of failed loads of the media playlist since the last successful one.
     failed_loads: u32,
@@ -77,6 +81,7 @@ impl PlaylistRoute {
             label: None,
             candidates: Vec::new(),
             variables: Arc::default(),
+            presentation: None,
             health,
             failed_loads: 0,
             resolved: None,
@@ -105,54 +110,11 @@ impl PlaylistRoute {
                 Playlist::Media(list) => Ok(Some(list)),
                 Playlist::Master(_) => Err(HlsError::NestedMaster((&rendition.url).into())),
             },
+            Ok(Loaded::Manifest(_)) => Err(manifest_error(&rendition.url, MpdError::NotAPlaylist)),
             Err(error) => Err(error),
         };
         self.failed_loads = if loaded.is_ok() { 0 } else { self.failed_loads + 1 };
         loaded
-    }
-
-    /// Resolves the master playlist if no rendition is selected, or if the interval `resolve_every` has passed. Returns
-    /// the media playlist if the resolution loaded it.
-    async fn resolve_if_due(&mut self) -> Result<Option<Box<MediaPlaylist>>, HlsError> {
-        let since = self.resolved.map(|at| at.elapsed());
-        let is_master = self.label.as_ref().is_none_or(Option::is_some);
-        let regular = is_master && since.is_some_and(|since| since >= self.loader.settings.resolve_every);
-        if self.rendition.is_some() && !regular {
-            return Ok(None);
-        }
-        if self.label.is_some() {
-            self.shared.count(|status| status.resolutions += 1);
-        }
-        // Set before the request, so that the minimum pause between resolutions also applies after a failure.
-        self.resolved = Some(Instant::now());
-        let resolved = match self.loader.resolve(&self.entry.url()).await {
-            Ok(resolved) => resolved,
-            // The current rendition can still be used, so this error does not interrupt the stream.
-            Err(error) if self.rendition.is_some() => {
-                self.shared.record_error(&error);
-                return Ok(None);
-            }
-            Err(error) => {
-                self.rendition = self.refused.take();
-                return Err(error);
-            }
-        };
-        let (rendition, first) = match resolved {
-            Resolved::Media(rendition, first) => {
-                self.candidates.clear();
-                (Some(rendition), first)
-            }
-            Resolved::Master(candidates, variables) => {
-                self.variables = variables;
-                self.health.retain(&candidates);
-                self.candidates = candidates;
-                (self.preferred(), None)
-            }
-        };
-        if let Some(rendition) = rendition {
-            self.select(rendition, NEWER_MASTER);
-        }
-        Ok(first)
     }
 
     /// Returns the first rendition that works; if none works, the one that was followed last.
@@ -164,7 +126,8 @@ impl PlaylistRoute {
 
     fn rendition_of(&self, candidate: &ChosenRendition) -> Rendition {
         let variables = Some(Arc::clone(&self.variables));
-        Rendition::new(candidate.url.clone(), Some(candidate.label.clone()), variables)
+        let rendition = Rendition::new(candidate.url.clone(), Some(candidate.label.clone()), variables);
+        Rendition { presentation: self.presentation.clone(), ..rendition }
     }
 
     fn label(&self) -> Option<&String> {
@@ -195,6 +158,8 @@ impl PlaylistRoute {
         // A token changes the URL at each resolution. The playlist then also counts as moved, because the numbering of
         // another edge server may differ.
         self.moved |= !is_first && self.rendition.as_ref().is_none_or(|before| before.url != rendition.url);
+        // The representations of a manifest have one URL, and different names of segments.
+        self.moved |= self.changed && self.presentation.is_some();
         self.shared.count(|status| status.rendition.clone_from(&label));
         self.label = Some(label);
         self.rendition = Some(rendition);
@@ -205,7 +170,9 @@ impl PlaylistRoute {
     pub(super) fn replace_unloadable(&mut self, error: &HlsError) -> bool {
         let max_failed_loads = if error.is_transient() { MAX_FAILED_LOADS } else { 1 };
         let failure = || RenditionFailure { reason: error.to_string(), kind: FailureKind::NotFetched };
-        self.failed_loads >= max_failed_loads && self.replace(&failure())
+        // The representations of a manifest are all in the manifest that cannot be loaded.
+        let has_playlist = self.presentation.is_none();
+        has_playlist && self.failed_loads >= max_failed_loads && self.replace(&failure())
     }
 
     /// Replaces the rendition by the next one that works. Returns false if there is none, or if the master playlist has

@@ -9,7 +9,7 @@ const DAY_SECONDS: f64 = 86_400.0;
 ///
 /// The zone may be `Z`, `±HH:MM`, `±HHMM` (ffmpeg) or `±HH`; a time without a zone is in UTC. The fraction may have any
 /// number of digits, after a point or a comma. A leap second counts as the second after it, as in Unix time.
-pub(super) fn epoch_seconds(text: &str) -> Option<f64> {
+pub(crate) fn epoch_seconds(text: &str) -> Option<f64> {
     let text = text.trim().trim_matches('"');
     let (date, rest) = text.split_once(['T', 't', ' '])?;
     let at_zone =

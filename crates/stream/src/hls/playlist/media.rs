@@ -51,6 +51,7 @@ pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPla
         end: read.end_list,
         vod: read.playlist_type == Some(MediaPlaylistType::Vod),
         low_latency,
+        next_load: None,
     }
 }
 

@@ -26,6 +26,7 @@ pub use model::{
 
 pub use variables::{VariableError, Variables};
 
+pub(crate) use dates::epoch_seconds;
 use rewrite::PlaylistKind;
 use url::Url;
 use variables::Substitution;

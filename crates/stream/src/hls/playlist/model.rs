@@ -80,6 +80,9 @@ pub struct MediaPlaylist {
     pub vod: bool,
     /// Low-Latency HLS features of the playlist.
     pub low_latency: LowLatency,
+    /// Seconds until the next segment exists, if a clock determines it (DASH); `None` if the playlist has to be loaded
+    /// at intervals of `target`.
+    pub next_load: Option<f64>,
 }
 
 /// Low-Latency HLS features of a playlist (RFC 8216bis sections 4.4.3.7, 4.4.3.8 and 4.4.4.9).

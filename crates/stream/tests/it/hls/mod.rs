@@ -1,6 +1,7 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
 mod access;
+mod dash;
 mod faults;
 mod following;
 mod formats;

@@ -1,8 +1,8 @@
-//! Codecs in the CODECS attribute of variants (RFC 6381).
+//! Codecs in the CODECS attribute of HLS variants and in the `codecs` attribute of DASH representations (RFC 6381).
 
 /// Kind of a codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CodecKind {
+pub(crate) enum CodecKind {
     /// Audio that this program decodes.
     Decodable,
     /// Audio that this program cannot decode.
@@ -11,9 +11,9 @@ pub(super) enum CodecKind {
     NotAudio,
 }
 
-/// Returns the kind of a codec. Only this function states which audio of HLS can be decoded: a codec that becomes
+/// Returns the kind of a codec. Only this function states which audio of HLS and DASH can be decoded: a codec that becomes
 /// decodable moves from one list to the other.
-pub(super) fn codec_kind(codec: &str) -> CodecKind {
+pub(crate) fn codec_kind(codec: &str) -> CodecKind {
     let codec = codec.trim().to_ascii_lowercase();
     let (name, parameters) = codec.split_once('.').unwrap_or((&codec, ""));
     match name {
@@ -44,7 +44,7 @@ fn mpeg_audio(parameters: &str) -> CodecKind {
 
 /// Returns the audio codecs of a CODECS attribute that cannot be decoded, separated by commas. Returns `None` if the
 /// attribute names a decodable audio codec or no audio codec.
-pub(super) fn undecodable(codecs: &str) -> Option<String> {
+pub(crate) fn undecodable(codecs: &str) -> Option<String> {
     let mut others = Vec::new();
     for codec in codecs.split(',') {
         match codec_kind(codec) {
