@@ -130,13 +130,14 @@ pub struct SourceCounters {
     pub retries: u64,
     /// Number of failed requests for an HLS playlist or a DASH manifest; 0 for other sources.
     pub playlist_errors: u64,
-    /// Number of times that the HLS master playlist was resolved again; 0 for other sources.
+    /// Number of times that the HLS master playlist, or the entry URL of DASH, was resolved again; 0 for other sources.
     pub resolutions: u64,
-    /// Name or bandwidth of the followed HLS rendition; `None` without a master playlist, and for other sources.
+    /// Name or bandwidth of the followed rendition of HLS or representation of DASH; `None` without a master playlist,
+    /// and for other sources.
     pub rendition: Option<String>,
-    /// Number of changes of the HLS rendition; 0 for other sources.
+    /// Number of changes of the rendition of HLS or DASH; 0 for other sources.
     pub rendition_changes: u64,
-    /// Reason of the last change of the HLS rendition; `None` if it never changed.
+    /// Reason of the last change of the rendition; `None` if it never changed.
     pub rendition_reason: Option<String>,
     /// The last error, which remains after a success; `None` if there was none. It contains no tokens.
     pub last_error: Option<String>,

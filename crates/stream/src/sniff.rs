@@ -82,7 +82,8 @@ impl DocumentKind {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Dash | Self::SmoothStreaming => {
+            Self::Dash => "use the address of the manifest itself as the address of the stream",
+            Self::SmoothStreaming => {
                 "use the address of the HLS playlist (.m3u8) of the same stream, which most providers also offer"
             }
             Self::Html => {

@@ -69,8 +69,8 @@ impl EventArg {
 pub(crate) struct MonitorArgs {
     /// Stream to follow: a URL, a file, or - for standard input
     ///
-    /// The URL is an http or https URL of an HLS playlist or of a radio stream, or a udp or rtp URL of an MPEG
-    /// transport stream.
+    /// The URL is an http or https URL of an HLS playlist, of a DASH manifest or of a radio stream, or a udp or rtp URL
+    /// of an MPEG transport stream.
     #[arg(value_name = "URL")]
     pub(crate) input: String,
     /// Read standard input or the file as raw PCM, for example s16le:48000:2
@@ -106,8 +106,8 @@ pub(crate) struct MonitorArgs {
     pub(crate) rendition: Option<RenditionChoice>,
     /// Prefer the audio in this language, for example de. Default: the default or first audio
     ///
-    /// The value is a language code of two or three letters. It selects an audio rendition of a master playlist, and an
-    /// audio stream of MPEG-TS. It has no effect if no audio is marked with the language.
+    /// The value is a language code of two or three letters. It selects an audio rendition of a master playlist, a
+    /// representation of DASH, and an audio stream of MPEG-TS. It has no effect if no audio is marked with the language.
     #[arg(long, value_name = "LANGUAGE", value_parser = language, help_heading = headings::LIVE_STREAM)]
     pub(crate) language: Option<String>,
     /// Prefer the audio stream of MPEG-TS with this packet id, for example 257 or 0x101

@@ -23,7 +23,7 @@ impl Hangups {
     pub(super) async fn next(&mut self) {
         // `None` means that no more signals can arrive.
         if self.signal.recv().await.is_none() {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 }

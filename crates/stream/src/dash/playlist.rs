@@ -7,7 +7,8 @@ use url::Url;
 use super::mpd::{Mpd, MpdError};
 use super::numbering::Numbering;
 use super::segments::{
-    DashSegment, MAX_RECORDED_SEGMENTS, PeriodSegments, PeriodSource, Window, needs_index, too_many,
+    DashSegment, MAX_LIVE_SEGMENTS, MAX_RECORDED_SEGMENTS, PeriodSegments, PeriodSource, Window, needs_index,
+    too_many,
 };
 use super::select::Selection;
 use super::sidx::SegmentIndex;
@@ -80,28 +81,36 @@ pub(super) fn list(
     window: &Window,
     indexes: &Indexes,
 ) -> Result<Listed, MpdError> {
-    let mut listed = Listed::default();
-    for (index, period) in mpd.periods.iter().enumerate() {
-        let is_past = period.end.is_some_and(|end| end < window.from);
-        // Periods can be announced before they begin.
-        let is_future = window.now.is_some_and(|now| period.start > now);
-        let Some(representation) = selection.in_period(period).filter(|_| !is_past && !is_future) else {
-            continue;
-        };
+    let (mut listed, mut parts, mut count) = (Listed::default(), Vec::new(), 0);
+    // From the newest period, because a live stream needs only its newest segments.
+    for (index, period) in mpd.periods.iter().enumerate().rev() {
+        if period.end.is_some_and(|end| end < window.from) {
+            break;
+        }
+        let Some(representation) = selection.in_period(period) else { continue };
         let base = representation.bases.get(selection.base).or(representation.bases.first());
         let key = base.zip(representation.info.index).map(|(base, range)| (base.url.clone(), range));
         let segment_index = key.and_then(|key| indexes.get(&key));
         let source = PeriodSource { index, period, representation, base: selection.base, segment_index };
         let PeriodSegments { segments, early, is_by_clock } = source.list(window)?;
-        let last = segments.last().filter(|_| is_by_clock && period.end.is_none()).zip(window.now);
-        listed.next_load = last.map(|(last, now)| {
+        if let Some((last, now)) = segments.last().zip(window.now)
+            && count == 0
+            && is_by_clock
+            && period.end.is_none()
+        {
             let next = last.start + 2.0 * last.seconds - if early.is_finite() { early } else { 0.0 };
-            (next - now).max(0.0) + AFTER_COMPLETE_SECONDS
-        });
-        append(&mut listed.segments, segments);
-        if window.now.is_none() && listed.segments.len() as u64 > MAX_RECORDED_SEGMENTS {
-            return Err(too_many());
+            listed.next_load = Some((next - now).max(0.0) + AFTER_COMPLETE_SECONDS);
         }
+        count += segments.len() as u64;
+        parts.push(segments);
+        match window.now {
+            Some(_) if count >= MAX_LIVE_SEGMENTS => break,
+            None if count > MAX_RECORDED_SEGMENTS => return Err(too_many()),
+            _ => {}
+        }
+    }
+    for segments in parts.into_iter().rev() {
+        append(&mut listed.segments, segments);
     }
     let end = mpd.periods.last().and_then(|last| last.end);
     // A live manifest that will not be updated ends with its last period.

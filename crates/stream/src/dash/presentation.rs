@@ -162,6 +162,11 @@ impl Presentation {
         self.state().indexes.insert(key, index);
     }
 
+    /// Returns true if the manifest is that of a recording, which can have many segments.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.state().newest.as_ref().is_some_and(|newest| !newest.mpd.is_dynamic)
+    }
+
     /// Returns the playlist of the representation `label` at the current time. Returns `None` if the manifest is an
     /// older copy that lists nothing of the last ones, or if none was loaded.
     pub(crate) fn playlist(&self, label: &str) -> Result<Option<MediaPlaylist>, MpdError> {

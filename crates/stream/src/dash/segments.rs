@@ -128,10 +128,14 @@ impl PeriodSource<'_> {
         self.representation.info.timescale.unwrap_or(1) as f64
     }
 
-    /// Returns the media time in ticks at a time of the presentation; 0 if it is before the start of the media.
+    /// Returns the media time in ticks, rounded, at a time of the presentation.
     fn ticks(&self, seconds: f64) -> u64 {
+        self.media_time(((seconds - self.period.start) * self.timescale()).round())
+    }
+
+    /// Returns the media time of `ticks` after the start of the period; 0 if it is before the start of the media.
+    fn media_time(&self, ticks: f64) -> u64 {
         let offset = self.representation.info.offset.unwrap_or_default();
-        let ticks = ((seconds - self.period.start) * self.timescale()).round();
         match ticks < 0.0 {
             true => offset.saturating_sub(-ticks as u64),
             false => offset.saturating_add(ticks as u64),
@@ -145,7 +149,8 @@ impl PeriodSource<'_> {
         let now = window.now.map(|now| if is_all_available { now } else { now + early });
         let longest = info.timeline.iter().flat_map(|entries| entries.iter()).map(|entry| entry.ticks).max();
         let ahead = longest.unwrap_or_default().saturating_mul(LISTED_AHEAD);
-        let complete = now.map(|now| self.ticks(now));
+        // Rounded down: with a timescale of 1, a rounded time could be half a second early.
+        let complete = now.map(|now| self.media_time(((now - self.period.start) * self.timescale()).floor()));
         let bounds = RunBounds {
             from: self.ticks(window.from.max(self.period.start)),
             end: self.period.end.map(|end| self.ticks(end)),

@@ -108,11 +108,11 @@ fn join(above: &[BaseUrl], own: &[RawBase]) -> Vec<BaseUrl> {
     let joined = pairs.filter_map(|(above, own)| {
         Some(BaseUrl { url: above.url.join(&own.url).ok()?, early: above.early + own.early })
     });
-    let mut joined: Vec<BaseUrl> = joined.take(MAX_ALTERNATIVES).collect();
-    let mut at = 0;
-    while at < joined.len() {
-        let is_repeated = joined.iter().take(at).any(|before| before.url == joined[at].url);
-        if is_repeated { drop(joined.remove(at)) } else { at += 1 }
+    let mut unique: Vec<BaseUrl> = Vec::new();
+    for base in joined.take(MAX_ALTERNATIVES) {
+        if !unique.iter().any(|known| known.url == base.url) {
+            unique.push(base);
+        }
     }
-    if joined.is_empty() { above.to_vec() } else { joined }
+    if unique.is_empty() { above.to_vec() } else { unique }
 }

@@ -90,7 +90,8 @@ pub fn is_mpd(body: &[u8]) -> bool {
         let name = at.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')).next();
         name.is_some_and(|name| name == b"<MPD" || name.starts_with(b"<") && name.ends_with(b":MPD"))
     };
-    head.starts_with(b"<") && (0..head.len()).any(|at| head.get(at..).is_some_and(is_root))
+    let mut tags = (0..head.len()).filter_map(|at| head.get(at..)).filter(|at| at.starts_with(b"<"));
+    head.starts_with(b"<") && tags.any(is_root)
 }
 
 /// Parses a manifest that was loaded from the URL `base`. Values that cannot be used are treated as missing.

@@ -20,7 +20,7 @@ fn audio_is_chosen_by_language_role_and_bandwidth() {
             &format!("{}{}", representation("high", 90), representation("low", 40)),
         ),
         set(&format!("{aac} lang=\"de-AT\""), &representation("german", 50)),
-        set("mimeType=\"audio/mp4\" codecs=\"ec-3\"", &representation("surround", 5)),
+        set("mimeType=\"audio/mp4\" codecs=\"ac-4\"", &representation("surround", 5)),
         set("mimeType=\"audio/webm\" codecs=\"opus\"", &representation("webm", 5)),
     ];
     let bases = "<BaseURL>https://a.example/</BaseURL><BaseURL>https://b.example/</BaseURL>";

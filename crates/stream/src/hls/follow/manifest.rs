@@ -1,5 +1,6 @@
 //! Loading of DASH manifests, which become media playlists (see [`dash`](crate::dash)).
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use refrain_net::{HttpRequest, ServerResponse, ShownUrl, TransferLimits};
 use reqwest::header;
 use url::Url;
 
-use super::parse::parse_manifest;
+use super::parse::{on_thread, parse_manifest};
 use super::range::{first_offset, part, range_header};
 use super::resolve::{Loaded, Loader, Rendition};
 use crate::dash::{LoadedMpd, MAX_INDEX_BYTES, MpdError, Presentation, SegmentIndex, TimeSource, http_date};
@@ -29,7 +30,7 @@ impl Loader {
     pub(super) async fn load_presentation(
         &self,
         rendition: &Rendition,
-        presentation: &Presentation,
+        presentation: &Arc<Presentation>,
     ) -> Result<Loaded, HlsError> {
         if let Some(due) = presentation.due(&rendition.url) {
             let validators = [(header::IF_NONE_MATCH, due.etag), (header::IF_MODIFIED_SINCE, due.modified)];
@@ -54,7 +55,14 @@ impl Loader {
             let index = self.segment_index(&key).await?;
             presentation.store_index(key, index);
         }
-        let list = presentation.playlist(label).map_err(|error| manifest_error(&rendition.url, error))?;
+        let list = if presentation.is_recorded() {
+            // The URLs of all segments of a recording take milliseconds.
+            let (presentation, label) = (Arc::clone(presentation), label.to_owned());
+            on_thread(move || presentation.playlist(&label)).await.unwrap_or(Ok(None))
+        } else {
+            presentation.playlist(label)
+        };
+        let list = list.map_err(|error| manifest_error(&rendition.url, error))?;
         Ok(list.map_or(Loaded::NotModified, |list| Loaded::Playlist(Box::new(Playlist::Media(list)))))
     }
 

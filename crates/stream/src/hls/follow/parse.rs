@@ -72,7 +72,7 @@ pub(super) async fn parse_manifest(body: Bytes, base: &Url) -> Result<Mpd, MpdEr
 }
 
 /// Parses a large response on a separate thread. Returns `None` if the parser panics or the runtime ends.
-async fn on_thread<T: Send + 'static>(parse: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn on_thread<T: Send + 'static>(parse: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let permit = LARGE_PARSES.acquire().await;
     let parsed = tokio::task::spawn_blocking(move || {
         // Released by the thread, because a dropped stream does not end the parsing.

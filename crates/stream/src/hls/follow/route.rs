@@ -126,8 +126,9 @@ impl PlaylistRoute {
 
     fn rendition_of(&self, candidate: &ChosenRendition) -> Rendition {
         let variables = Some(Arc::clone(&self.variables));
-        let rendition = Rendition::new(candidate.url.clone(), Some(candidate.label.clone()), variables);
-        Rendition { presentation: self.presentation.clone(), ..rendition }
+        let mut rendition = Rendition::new(candidate.url.clone(), Some(candidate.label.clone()), variables);
+        rendition.presentation.clone_from(&self.presentation);
+        rendition
     }
 
     fn label(&self) -> Option<&String> {

@@ -59,7 +59,8 @@ fn changes_of_the_number_of_channels_keep_the_time() {
     };
     for extension in ["ts", "aac"] {
         let (stereo, surround) = (segments(extension, "stereo"), segments(extension, "surround"));
-        let spliced = [&stereo[..1], &surround[1..2], &stereo[2..]].concat();
+        // Without the last segment, which has a single frame.
+        let spliced = [&stereo[..1], &surround[1..2], &stereo[2..3]].concat();
         for discontinuity in [false, true] {
             let of = |segment: &HlsSegment| HlsSegment { discontinuity, ..segment.clone() };
             let decoded = process_segments(&spliced.iter().map(of).collect::<Vec<_>>());

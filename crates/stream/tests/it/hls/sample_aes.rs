@@ -129,7 +129,7 @@ async fn damaged_segments_are_unreadable_gaps_or_damaged_audio() {
             let at = (random >> 33) as usize % bytes.len();
             bytes[at] ^= (random >> 20) as u8;
         }
-        bytes.truncate(bytes.len() - (random >> 40) as usize % 400);
+        bytes.truncate(bytes.len().saturating_sub((random >> 40) as usize % 400));
         bytes
     };
     for container in [SegmentContainer::Ts, SegmentContainer::Packed, SegmentContainer::Fmp4] {

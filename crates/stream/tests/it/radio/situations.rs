@@ -14,8 +14,11 @@ use crate::media::MediaFiles;
 const MP3: &str = "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0";
 const OK: &str = "HTTP/1.0 200 OK\nContent-Type: audio/mpeg";
 
-fn titles(deliveries: &[Delivery]) -> Vec<&str> {
-    let title = |delivery| if let Delivery::Title(title) = delivery { Some(&title[..]) } else { None };
+fn titles(deliveries: &[Delivery]) -> Vec<String> {
+    let title = |delivery: &Delivery| match delivery {
+        Delivery::Title(title) => Some(title.clone()),
+        _ => None,
+    };
     deliveries.iter().filter_map(title).collect()
 }
 
