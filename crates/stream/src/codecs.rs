@@ -18,8 +18,8 @@ pub(crate) fn codec_kind(codec: &str) -> CodecKind {
     let (name, parameters) = codec.split_once('.').unwrap_or((&codec, ""));
     match name {
         "mp4a" => mpeg_audio(parameters),
-        "opus" | "flac" | "alac" | "mp3" => CodecKind::Decodable,
-        "ac-3" | "ec-3" | "ac-4" | "mlpa" => CodecKind::Undecodable,
+        "opus" | "flac" | "alac" | "mp3" | "ac-3" | "ec-3" => CodecKind::Decodable,
+        "ac-4" | "mlpa" => CodecKind::Undecodable,
         "dtsc" | "dtse" | "dtsh" | "dtsl" | "dtsx" | "dtsy" | "dts+" | "dts-" => CodecKind::Undecodable,
         "mha1" | "mha2" | "mhm1" | "mhm2" | "iamf" | "usac" => CodecKind::Undecodable,
         _ => CodecKind::NotAudio,
@@ -35,8 +35,8 @@ fn mpeg_audio(parameters: &str) -> CodecKind {
         ("" | "40", Err(_)) => true,
         // Low complexity, with SBR, with PS; MPEG audio of layers 1 to 3. The others include xHE-AAC (42).
         ("40", Ok(object)) => matches!(object, 2 | 5 | 29 | 32 | 33 | 34),
-        // AAC-LC of MPEG-2, MPEG-2 audio and MPEG-1 audio.
-        ("67" | "69" | "6b", _) => true,
+        // AAC-LC of MPEG-2, MPEG-2 audio, MPEG-1 audio, AC-3 and E-AC-3.
+        ("67" | "69" | "6b" | "a5" | "a6", _) => true,
         _ => false,
     };
     if is_decodable { CodecKind::Decodable } else { CodecKind::Undecodable }
@@ -62,14 +62,12 @@ mod tests {
 
     #[test]
     fn codecs_are_decodable_or_not() {
-        for codec in
-            ["mp4a.40.2", "mp4a.40.02", "MP4A.40.5", "mp4a.40.29", "mp4a.40.34", "mp4a.6B", "mp4a", "fLaC"]
-        {
+        let aac = ["mp4a.40.2", "mp4a.40.02", "MP4A.40.5", "mp4a.40.29", "mp4a"];
+        let others = ["mp4a.40.34", "mp4a.6B", "fLaC", "ac-3", "EC-3", "mp4a.a5", "mp4a.A6"];
+        for codec in aac.into_iter().chain(others) {
             assert_eq!(codec_kind(codec), CodecKind::Decodable, "{codec}");
         }
-        for codec in
-            ["mp4a.40.42", "ac-3", "ec-3", "EC-3", "ac-4.02.01.01", "dtsc", "mp4a.a5", "mp4a.A6", "mhm1.0x0D"]
-        {
+        for codec in ["mp4a.40.42", "ac-4.02.01.01", "AC-4", "dtsc", "mp4a.a9", "mhm1.0x0D"] {
             assert_eq!(codec_kind(codec), CodecKind::Undecodable, "{codec}");
         }
         for codec in ["avc1.640028", "hvc1.2.4.L153.b0", "stpp.ttml.im1t", "wvtt", ""] {
@@ -79,9 +77,10 @@ mod tests {
 
     #[test]
     fn one_decodable_codec_is_sufficient() {
-        assert_eq!(undecodable("avc1.4d401f, ec-3").as_deref(), Some("ec-3"));
-        assert_eq!(undecodable("ac-3,mp4a.40.42").as_deref(), Some("ac-3,mp4a.40.42"));
-        assert_eq!(undecodable("ac-3,mp4a.40.2"), None);
+        assert_eq!(undecodable("avc1.4d401f, ac-4").as_deref(), Some("ac-4"));
+        assert_eq!(undecodable("ac-4,mp4a.40.42").as_deref(), Some("ac-4,mp4a.40.42"));
+        assert_eq!(undecodable("ac-4,mp4a.40.2"), None);
+        assert_eq!(undecodable("avc1.4d401f,ac-4,ec-3"), None);
         assert_eq!(undecodable("avc1.4d401f"), None);
         assert_eq!(undecodable(""), None);
     }

@@ -1,6 +1,7 @@
 //! Generators of inputs with the structure that a parser expects, and unexpected values.
 
 mod binary;
+pub mod frames;
 mod id3;
 mod json;
 mod mpd;
@@ -22,6 +23,8 @@ pub enum Grammar {
     OggPackets,
     /// Packets of MPEG-TS.
     TransportStream,
+    /// Frames of AC-3 and E-AC-3.
+    Ac3,
     /// Deliveries of a live source, as the target `stream_decoder` reads them.
     Chain,
     /// ID3v2 tags.
@@ -69,6 +72,7 @@ impl Grammar {
                 bytes.extend(binary::transport_stream(rng, seeds));
                 bytes
             }
+            Self::Ac3 => frames::ac3(rng),
             Self::Chain => binary::chain(rng, seeds),
             Self::Id3 => id3::tagged(rng, seeds),
             Self::Playlist => text::playlist(rng),

@@ -6,7 +6,7 @@ use refrain_core::audio::ts::{AudioCoding, AudioFrame, FrameSplitter, TsDemuxer}
 use refrain_core::audio::{Limits, LiveDecoder, SAMPLE_RATE};
 use refrain_isolation::open_stream;
 
-use crate::grammar::ogg;
+use crate::grammar::{frames, ogg};
 
 /// Maximum length of decoded audio in seconds.
 const MAX_SECONDS: f64 = 30.0;
@@ -46,6 +46,24 @@ pub(super) fn mp4_init(bytes: &[u8]) {
         decoder.clear();
     }
     decoder.finish();
+}
+
+/// Decodes frames of AC-3 and E-AC-3, with corrected checksums.
+pub(super) fn ac3(bytes: &[u8]) {
+    let mut splitter = FrameSplitter::new(AudioCoding::Ac3);
+    splitter.push(bytes, None);
+    splitter.finish();
+    let mut decoder = LiveDecoder::new();
+    for mut frame in std::iter::from_fn(|| splitter.next_frame()).take(64) {
+        frames::correct_checksum(&mut frame.data);
+        decoder.use_frames(frame.format).expect("the format is supported");
+        // Errors are ignored: undecodable frames are valid.
+        let _ = decoder.decode(&frame.data);
+        // `LiveDecoder` catches panics, and has no decoder afterwards.
+        assert!(decoder.is_open(), "the decoder panicked");
+        assert!(decoder.ready().iter().all(|sample| sample.is_finite()), "a sample is not finite");
+        decoder.clear();
+    }
 }
 
 /// Demultiplexes a transport stream in two ways, which must give the same frames. The first byte is the length of pieces.

@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
         grammar: Grammar::TransportStream,
         run: audio::transport_stream,
     },
+    Target { name: "ac3", seeds: AUDIO, grammar: Grammar::Ac3, run: audio::ac3 },
     Target { name: "stream_decoder", seeds: AUDIO, grammar: Grammar::Chain, run: stream::stream_decoder },
     Target { name: "elementary_stream", seeds: AUDIO, grammar: Grammar::None, run: audio::elementary_stream },
     Target { name: "sample_aes", seeds: AUDIO, grammar: Grammar::TransportStream, run: stream::sample_aes },

@@ -8,6 +8,7 @@ use symphonia::core::packet::PacketRef;
 
 use super::aac_config;
 use super::aac_track::AacTrack;
+use super::ac3::Ac3Track;
 use super::bits::MsbBitReader;
 use super::mix;
 use super::opus::{OPUS_RATE, OpusTrack};
@@ -32,6 +33,7 @@ enum DecoderKind {
     },
     Opus(Box<OpusTrack>),
     Aac(Box<AacTrack>),
+    Ac3(Box<Ac3Track>),
 }
 
 /// A decoder for one track.
@@ -54,6 +56,11 @@ impl Codec {
                 if let Some(track) = other_aac(&mut parameters)? {
                     return Ok(Self { kind: DecoderKind::Aac(Box::new(track)), name: AAC_NAME.to_owned() });
                 }
+            }
+            id::CODEC_ID_AC3 | id::CODEC_ID_EAC3 => {
+                let name = if parameters.codec == id::CODEC_ID_AC3 { "AC-3" } else { "E-AC-3" };
+                let track = Box::new(Ac3Track::new());
+                return Ok(Self { kind: DecoderKind::Ac3(track), name: name.to_owned() });
             }
             _ => {}
         }
@@ -78,6 +85,7 @@ impl Codec {
         match &mut self.kind {
             DecoderKind::Opus(track) => track.reset(),
             DecoderKind::Aac(track) => track.reset(),
+            DecoderKind::Ac3(track) => track.reset(),
             DecoderKind::Symphonia { decoder, .. } => decoder.reset(),
         }
     }
@@ -93,6 +101,11 @@ impl Codec {
                 Ok(Shape { rate: OPUS_RATE, channels: track.channels() })
             }
             DecoderKind::Aac(track) => {
+                track.decode(packet.data, mono).map_err(Error::DecodeError)?;
+                let (rate, channels) = track.shape();
+                Ok(Shape { rate, channels })
+            }
+            DecoderKind::Ac3(track) => {
                 track.decode(packet.data, mono).map_err(Error::DecodeError)?;
                 let (rate, channels) = track.shape();
                 Ok(Shape { rate, channels })
@@ -169,8 +182,6 @@ fn unsupported(codec: AudioCodecId, error: &Error) -> String {
 /// Returns the name of a codec for the error message about an unsupported codec.
 pub(super) fn codec_name(codec: AudioCodecId) -> String {
     match codec {
-        id::CODEC_ID_AC3 => "Dolby Digital (AC-3)".to_owned(),
-        id::CODEC_ID_EAC3 => "Dolby Digital Plus (E-AC-3)".to_owned(),
         id::CODEC_ID_AC4 => "Dolby AC-4".to_owned(),
         id::CODEC_ID_TRUEHD => "Dolby TrueHD".to_owned(),
         id::CODEC_ID_DCA => "DTS".to_owned(),

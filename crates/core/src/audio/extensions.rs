@@ -4,9 +4,9 @@
 ///
 /// They serve to choose files while traversing directories. The format of a file is detected from its content.
 pub const SUPPORTED_EXTENSIONS: &[&str] = &[
-    "3gp", "aac", "adts", "aif", "aifc", "aiff", "caf", "flac", "m2t", "m2ts", "m4a", "m4b", "m4r", "m4v",
-    "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpa", "mts", "oga", "ogg", "ogv", "opus", "ts", "wav",
-    "wave", "webm",
+    "3gp", "aac", "ac3", "adts", "aif", "aifc", "aiff", "caf", "eac3", "ec3", "flac", "m2t", "m2ts", "m4a",
+    "m4b", "m4r", "m4v", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpa", "mts", "oga", "ogg", "ogv",
+    "opus", "ts", "wav", "wave", "webm",
 ];
 
 /// Returns true if a file with this extension (without the dot, in any case) may contain audio that can be decoded.

@@ -18,6 +18,7 @@
 
 mod aac_config;
 mod aac_track;
+mod ac3;
 mod bits;
 mod clock_source;
 mod codec;
@@ -25,6 +26,7 @@ mod container;
 mod demux;
 mod error;
 mod extensions;
+mod frame_reader;
 mod guard;
 mod language;
 mod limits;

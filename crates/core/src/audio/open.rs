@@ -100,6 +100,10 @@ impl AudioReader {
             file.rewind().map_err(open_error)?;
             return Self::new(TrackDemuxer::ts(ByteSource::stream(Box::new(file)), &name)?, name, limits);
         }
+        if sniff::is_ac3(&head) {
+            file.rewind().map_err(open_error)?;
+            return Self::new(TrackDemuxer::ac3(ByteSource::stream(Box::new(file)), &name)?, name, limits);
+        }
         check_head(&head, &name)?;
         let complete = sniff::is_complete(&mut *file, length, &head);
         // The file is opened a second time before the first attempt, so that both attempts read the same file even if
@@ -163,6 +167,8 @@ impl AudioReader {
         let source = ByteSource::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
             TrackDemuxer::ts(source, name)?
+        } else if sniff::is_ac3(&head) {
+            TrackDemuxer::ac3(source, name)?
         } else {
             TrackDemuxer::Container(Container::open(source, &head, name, limits)?)
         };

@@ -20,7 +20,6 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"FRM8", "DSD"),
     (b".RMF", "RealMedia"),
     (b"#!AMR", "AMR"),
-    (b"\x0B\x77", "Dolby Digital (AC-3)"),
     (b"\x7F\xFE\x80\x01", "DTS"),
     (b"ADIF", "AAC in ADIF"),
 ];
@@ -34,6 +33,15 @@ pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
         return Some("Speex");
     }
     UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+/// Returns true if a file begins with a frame of AC-3 or E-AC-3.
+pub(super) fn is_ac3(head: &[u8]) -> bool {
+    let mut splitter = FrameSplitter::new(AudioCoding::Ac3);
+    splitter.push(head, None);
+    splitter.finish();
+    // A frame counts only if another one follows it, or if it ends with the file.
+    head.starts_with(b"\x0B\x77") && splitter.next_frame().is_some_and(|frame| head.starts_with(&frame.data))
 }
 
 /// Returns false if the container (Ogg or MP4) shows that the file is truncated. Returns true for other containers, and
@@ -216,6 +224,14 @@ mod tests {
             [b"\x7FELF".as_slice(), &b"\xFF\xFF\x25\xC2\x9F\0\0\x68\0\0\0\0\xE9\0\0\0".repeat(100)].concat();
         assert!(!has_frames(&jumps, "mp1"));
         assert!(has_frames(b"RIFF", "wave"));
+    }
+
+    #[test]
+    fn ac3_is_recognized_by_two_frames() {
+        let frame = [&[0x0B, 0x77, 0, 0, 0, 0x40][..], &[7; 122]].concat(); // 32 kbit/s at 48 kHz
+        assert!(is_ac3(&frame) && is_ac3(&frame.repeat(3)));
+        assert!(!is_ac3(&frame[..100]) && !is_ac3(b"\x0B\x77") && !is_ac3(b""));
+        assert!(!is_ac3(&[&b"text"[..], &frame.repeat(3)].concat()));
     }
 
     #[test]

@@ -1,18 +1,20 @@
-//! Reads the packets of one audio track from any container or transport stream.
+//! Reads the packets of one audio track from any container, transport stream, or sequence of frames.
 
 use super::container::Container;
 use super::demux::{DemuxEvent, SelectedTrack};
 use super::error::AudioError;
+use super::frame_reader::FrameReader;
 use super::guard::guarded;
 use super::limits::Limits;
 use super::source::ByteSource;
 use super::tags::Tags;
-use super::ts::TsReader;
+use super::ts::{AudioCoding, TsReader};
 
-/// A demuxer for one file or stream: a container or a transport stream.
+/// A demuxer for one file or stream: a container, a transport stream, or frames of AC-3 without a container.
 pub(super) enum TrackDemuxer {
     Container(Container),
     Ts(Box<TsReader>),
+    Ac3(Box<FrameReader>),
 }
 
 impl TrackDemuxer {
@@ -21,12 +23,18 @@ impl TrackDemuxer {
         TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
     }
 
+    /// Opens a sequence of frames of AC-3 or E-AC-3. `name` is its name in messages.
+    pub(super) fn ac3(source: ByteSource, name: &str) -> Result<Self, AudioError> {
+        FrameReader::open(source, AudioCoding::Ac3, name).map(|reader| Self::Ac3(Box::new(reader)))
+    }
+
     /// Returns the next event of the selected track, such as a packet. A panic of the demuxer is returned as
     /// [`DemuxEvent::Truncated`].
     pub(super) fn next(&mut self) -> DemuxEvent {
         let next = || match self {
             Self::Container(container) => container.next(),
             Self::Ts(reader) => reader.next(),
+            Self::Ac3(reader) => reader.next(),
         };
         // After a panic, the state of the demuxer is unknown. This event ends the audio, so the demuxer is not called
         // again.
@@ -38,6 +46,7 @@ impl TrackDemuxer {
         let select_track = || match self {
             Self::Container(container) => container.select_track(name),
             Self::Ts(reader) => reader.select_track(name),
+            Self::Ac3(reader) => reader.select_track(name),
         };
         guarded(select_track).unwrap_or_else(|| {
             let reason = "the decoder crashed on its configuration".to_owned();
@@ -45,11 +54,12 @@ impl TrackDemuxer {
         })
     }
 
-    /// Returns the tags of the file and of the selected track. For transport streams, they are empty.
+    /// Returns the tags of the file and of the selected track. Without a container, and for transport streams, they are
+    /// empty.
     pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
         match self {
             Self::Container(container) => container.tags(limits),
-            Self::Ts(_) => Tags::default(),
+            Self::Ts(_) | Self::Ac3(_) => Tags::default(),
         }
     }
 
@@ -58,6 +68,7 @@ impl TrackDemuxer {
         match self {
             Self::Container(container) => container.name(),
             Self::Ts(_) => "mpeg-ts",
+            Self::Ac3(_) => "ac3",
         }
     }
 
@@ -67,6 +78,7 @@ impl TrackDemuxer {
         let first_error = match self {
             Self::Container(container) => container.first_error(),
             Self::Ts(reader) => reader.first_error(),
+            Self::Ac3(reader) => reader.first_error(),
         };
         first_error.take().map(|source| AudioError::Read { name: name.to_owned(), source })
     }

@@ -8,7 +8,7 @@ use refrain_core::audio::ts::{AudioFrame, TsDamage, TsDemuxer};
 use refrain_core::audio::{AudioReader, Limits};
 
 /// One small file for each demuxer and decoder.
-const FILES: [&str; 25] = [
+const FILES: [&str; 29] = [
     "8ch-8k.wav",
     "alac.caf",
     "s16.aiff",
@@ -34,6 +34,10 @@ const FILES: [&str; 25] = [
     "latm.ts",
     "mp2.ts",
     "ima.wav",
+    "stereo.ac3",
+    "5.1.ac3",
+    "mono.eac3",
+    "eac3.ts",
 ];
 
 fn fixture(file: &str) -> Vec<u8> {
@@ -77,7 +81,7 @@ proptest! {
 
     #[test]
     fn splits_into_pushes_do_not_change_demuxed_frames(
-        file in prop::sample::select(vec!["aac.ts", "aac.m2ts", "latm.ts", "mp3.ts", "film.ts", "lost.ts"]),
+        file in prop::sample::select(vec!["aac.ts", "aac.m2ts", "latm.ts", "mp3.ts", "film.ts", "lost.ts", "ac3.ts", "eac3.ts"]),
         cuts in prop::collection::vec(1..2_000_usize, 1..20),
         corruptions in prop::option::of(corruptions()),
     ) {

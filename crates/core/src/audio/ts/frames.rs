@@ -15,7 +15,7 @@ pub struct AudioFrame {
     pub pts: Option<u64>,
     /// Format of the audio.
     pub format: FrameFormat,
-    /// Bytes of the frame: without the header for AAC and Opus, with the header for MPEG audio and FLAC.
+    /// Bytes of the frame: without the header for AAC and Opus, with the header for MPEG audio, FLAC, AC-3 and E-AC-3.
     pub data: Vec<u8>,
     /// True if audio is missing directly before this frame.
     pub after_gap: bool,
@@ -107,7 +107,7 @@ impl FrameSplitter {
             let header = match coding {
                 AudioCoding::Adts => 7,
                 AudioCoding::Latm => 3,
-                AudioCoding::Mpeg | AudioCoding::Opus | AudioCoding::Flac => 0,
+                AudioCoding::Mpeg | AudioCoding::Opus | AudioCoding::Flac | AudioCoding::Ac3 => 0,
             };
             let mut splitter = Self::new(coding);
             splitter.push(bytes, None);
@@ -116,7 +116,7 @@ impl FrameSplitter {
             let sum: usize = frames.iter().sum();
             (sum, frames.len() >= MIN_FRAMES || sum + 16 >= bytes.len())
         };
-        let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg];
+        let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg, AudioCoding::Ac3];
         let best =
             codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
         let ((sum, enough), coding) = best;
@@ -259,10 +259,15 @@ impl FrameSplitter {
     fn take(&mut self, header: FrameHeader) {
         let position = self.base + self.at as u64;
         while let Some((_, pts)) = self.stamps.pop_front_if(|(from, _)| *from <= position) {
-            self.clock = Some(FrameClock { pts, samples: 0 });
+            // The time stamp of a skipped frame is that of the frame before it, which is already counted.
+            if !header.is_skipped() {
+                self.clock = Some(FrameClock { pts, samples: 0 });
+            }
         }
         let bytes = &self.buffer[self.at + header.strip..self.at + header.length];
-        if let Some(format) = header.format {
+        if header.is_skipped() {
+            // Its audio is that of another frame, so it takes no time.
+        } else if let Some(format) = header.format {
             // Frames are written to recycled buffers, so that demuxing a live stream allocates no memory.
             let mut data = self.spare.pop().unwrap_or_default();
             data.clear();

@@ -1,7 +1,8 @@
-//! Reads headers of audio frames: ADTS (ISO/IEC 13818-7, 6.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 13818-3) and
-//! LOAS, the frame around LATM (ISO/IEC 14496-3, 1.7.2).
+//! Reads headers of audio frames: ADTS (ISO/IEC 13818-7, 6.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 13818-3), AC-3
+//! and E-AC-3 (ATSC A/52), and LOAS, the frame around LATM (ISO/IEC 14496-3, 1.7.2).
 
 use super::super::aac_config::AAC_RATES;
+use super::super::ac3::{BLOCK_SAMPLES, HEADER_BYTES, SyncHeader};
 use super::{flac, opus};
 
 /// Coding of the audio frames in an elementary stream.
@@ -18,6 +19,8 @@ pub enum AudioCoding {
     Opus,
     /// FLAC frames.
     Flac,
+    /// AC-3 or E-AC-3. Each frame says which one it is.
+    Ac3,
 }
 
 /// Format of the audio in a frame.
@@ -57,6 +60,15 @@ pub enum FrameFormat {
         /// Number of samples per channel in the frame.
         samples: u32,
     },
+    /// A frame of AC-3 or E-AC-3 with its header.
+    Ac3 {
+        /// Sample rate in hertz.
+        rate: u32,
+        /// Number of samples per channel in the frame.
+        samples: u32,
+        /// True for E-AC-3.
+        enhanced: bool,
+    },
 }
 
 impl FrameFormat {
@@ -65,7 +77,10 @@ impl FrameFormat {
     pub fn samples(&self) -> u32 {
         match *self {
             Self::Aac { .. } => 1_024,
-            Self::Mpeg { samples, .. } | Self::Opus { samples } | Self::Flac { samples, .. } => samples,
+            Self::Mpeg { samples, .. }
+            | Self::Opus { samples }
+            | Self::Flac { samples, .. }
+            | Self::Ac3 { samples, .. } => samples,
         }
     }
 
@@ -73,19 +88,25 @@ impl FrameFormat {
     #[must_use]
     pub fn rate(&self) -> u32 {
         match *self {
-            Self::Aac { rate, .. } | Self::Mpeg { rate, .. } | Self::Flac { rate, .. } => rate,
+            Self::Aac { rate, .. }
+            | Self::Mpeg { rate, .. }
+            | Self::Flac { rate, .. }
+            | Self::Ac3 { rate, .. } => rate,
             Self::Opus { .. } => opus::RATE,
         }
     }
 
-    /// Returns true if one decoder can decode frames of both formats. Frames of Opus and FLAC can differ in their
-    /// length.
+    /// Returns true if one decoder can decode frames of both formats. Frames of Opus, FLAC and E-AC-3 can differ in
+    /// their length.
     #[must_use]
     pub fn has_same_decoder(&self, other: &Self) -> bool {
         match (*self, *other) {
             (Self::Opus { .. }, Self::Opus { .. }) => true,
             (Self::Flac { rate, channels, bits, .. }, Self::Flac { rate: r, channels: c, bits: b, .. }) => {
                 (rate, channels, bits) == (r, c, b)
+            }
+            (Self::Ac3 { rate, enhanced, .. }, Self::Ac3 { rate: r, enhanced: e, .. }) => {
+                (rate, enhanced) == (r, e)
             }
             _ => self == other,
         }
@@ -97,15 +118,24 @@ impl FrameFormat {
 pub(super) struct FrameHeader {
     /// Length in bytes of the whole frame, including the header.
     pub(super) length: usize,
-    /// Length in bytes of the header that is removed before decoding.
+    /// Length in bytes of the header that is removed before decoding. Equals `length` for a frame that is not decoded.
     pub(super) strip: usize,
     /// Format of the audio. `None` for LATM, whose format is inside of the frame.
     pub(super) format: Option<FrameFormat>,
 }
 
 impl FrameHeader {
-    /// Returns true if the frames of both headers can follow each other.
+    /// Returns true if the frame is not decoded.
+    pub(super) fn is_skipped(&self) -> bool {
+        self.strip == self.length
+    }
+
+    /// Returns true if the frames of both headers can follow each other in one stream. Skipped frames can follow, and be
+    /// followed by, any frame.
     pub(super) fn is_compatible(&self, other: &Self) -> bool {
+        if self.is_skipped() || other.is_skipped() {
+            return true;
+        }
         match (&self.format, &other.format) {
             (Some(one), Some(other)) => one.has_same_decoder(other),
             (one, other) => one == other,
@@ -134,6 +164,7 @@ pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> HeaderResult {
         AudioCoding::Mpeg => (4, bytes.first_chunk().and_then(mpeg)),
         AudioCoding::Opus => return opus::read(bytes),
         AudioCoding::Flac => return flac::read(bytes, false),
+        AudioCoding::Ac3 => (HEADER_BYTES, bytes.first_chunk().and_then(ac3)),
     };
     match header {
         Some(header) => HeaderResult::Header(header),
@@ -197,6 +228,15 @@ fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
     sync.then_some(FrameHeader { length: length as usize, strip: 0, format })
 }
 
+fn ac3(bytes: &[u8; HEADER_BYTES]) -> Option<FrameHeader> {
+    let header = SyncHeader::read(bytes)?;
+    let samples = (header.blocks * BLOCK_SAMPLES) as u32;
+    // Frames of other substreams of E-AC-3 follow those of the main program. They are skipped.
+    let strip = if header.is_main() { 0 } else { header.length };
+    let format = Some(FrameFormat::Ac3 { rate: header.rate, samples, enhanced: header.is_enhanced() });
+    Some(FrameHeader { length: header.length, strip, format })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +267,21 @@ mod tests {
             read(AudioCoding::Mpeg, &low),
             HeaderResult::Header(FrameHeader { length: 104, strip: 0, format })
         );
+    }
+
+    #[test]
+    fn frames_of_other_substreams_are_skipped() {
+        let format = |enhanced| Some(FrameFormat::Ac3 { rate: 48_000, samples: 1_536, enhanced });
+        let read = |b: &[u8]| read(AudioCoding::Ac3, b);
+        let ac3 = [0x0B, 0x77, 0, 0, 0x14, 0x40];
+        let main = FrameHeader { length: 768, strip: 0, format: format(false) };
+        assert_eq!(read(&ac3), HeaderResult::Header(main));
+        let dependent = [0x0B, 0x77, 0x40, 0xFF, 0x34, 0x80];
+        let skipped = FrameHeader { length: 512, strip: 512, format: format(true) };
+        assert_eq!(read(&dependent), HeaderResult::Header(skipped));
+        assert!(main.is_compatible(&skipped) && skipped.is_compatible(&main) && !main.is_skipped());
+        assert_eq!(read(&ac3[..5]), HeaderResult::Incomplete);
+        assert_eq!(read(&[0x0B, 0x78, 0, 0, 0x14, 0x40]), HeaderResult::None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Demuxes MPEG transport streams (ISO/IEC 13818-1): splits pushed bytes into audio frames with time stamps.
 //!
 //! ```text
-//! bytes ─► packets of 188 bytes ─► PAT → PMT choose a stream ─► PES ─► frames (AAC, MPEG audio, Opus, FLAC)
+//! bytes ─► packets of 188 bytes ─► PAT → PMT choose a stream ─► PES ─► frames (AAC, MPEG audio, AC-3, Opus, FLAC)
 //! ```
 //!
 //! The output does not depend on how the bytes are split into pushes. Damaged bytes affect only the frames that contain

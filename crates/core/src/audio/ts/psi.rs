@@ -147,12 +147,11 @@ fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'s
         0x1C => Err("AAC without framing in MPEG-TS"),
         0x2D | 0x2E => Err("MPEG-H 3D Audio in MPEG-TS"),
         0x80 if has(0x05, b"HDMV") => Err("Blu-ray PCM in MPEG-TS"),
-        0x81 => Err("Dolby Digital (AC-3) in MPEG-TS"),
+        0x81 | 0x84 | 0x87 => Ok(AudioCoding::Ac3),
         0x82 | 0x85 | 0x86 | 0x8A => Err("DTS in MPEG-TS"),
         0x83 => Err("Dolby TrueHD in MPEG-TS"),
-        0x84 | 0x87 => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
-        0x06 if has(0x6A, b"") || has(0x05, b"AC-3") => Err("Dolby Digital (AC-3) in MPEG-TS"),
-        0x06 if has(0x7A, b"") || has(0x05, b"EAC3") => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
+        0x06 if has(0x6A, b"") || has(0x7A, b"") => Ok(AudioCoding::Ac3),
+        0x06 if has(0x05, b"AC-3") || has(0x05, b"EAC3") => Ok(AudioCoding::Ac3),
         0x06 if has(0x7B, b"") || has(0x05, b"DTS") => Err("DTS in MPEG-TS"),
         // The extension descriptors of DVB: DTS-HD, DTS-UHD, AC-4 (ETSI EN 300 468, table 109).
         0x06 if has(0x7F, b"\x0E") || has(0x7F, b"\x21") => Err("DTS in MPEG-TS"),
@@ -201,7 +200,7 @@ pub(super) mod tests {
     const PMT: &[u8] = &[
         0xE1, 0x00, 0xF0, 0x02, 0x05, 0x00, // clock, two bytes of descriptors
         0x1B, 0xE1, 0x00, 0xF0, 0x00, // H.264
-        0x06, 0xE1, 0x01, 0xF0, 0x03, 0x6A, 0x01, 0x00, // AC-3
+        0x06, 0xE1, 0x01, 0xF0, 0x03, 0x7B, 0x01, 0x00, // DTS
         0x0F, 0xE1, 0x02, 0xF0, 0x00, // AAC
     ];
 
@@ -237,6 +236,16 @@ pub(super) mod tests {
         assert_eq!(coding(0x06, b"\x05\x04Opus\x7F\x02\x80\x02"), Some(Ok(AudioCoding::Opus)));
         assert_eq!(coding(0x06, b"\x05\x04fLaC"), Some(Ok(AudioCoding::Flac)));
         assert_eq!(coding(0x06, b""), None);
+    }
+
+    #[test]
+    fn ac3_is_recognized_by_its_type_or_its_descriptors() {
+        let ac3 = Some(Ok(AudioCoding::Ac3));
+        assert!([0x81, 0x84, 0x87].into_iter().all(|stream_type| coding(stream_type, &[]) == ac3));
+        let descriptors: [&[u8]; 4] =
+            [&[0x6A, 1, 0], &[0x0A, 4, b'd', b'e', b'u', 0, 0x7A, 1, 0], b"\x05\x04AC-3", b"\x05\x04EAC3"];
+        assert!(descriptors.into_iter().all(|bytes| coding(0x06, bytes) == ac3));
+        assert_eq!(coding(0x06, &[0x0A, 4, b'd', b'e', b'u', 0]), None);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl TsReader {
         let channels = match format {
             FrameFormat::Aac { channel_configuration, .. } => aac_channels(channel_configuration),
             FrameFormat::Flac { channels, .. } => channels.into(),
-            FrameFormat::Mpeg { .. } | FrameFormat::Opus { .. } => 0,
+            FrameFormat::Mpeg { .. } | FrameFormat::Opus { .. } | FrameFormat::Ac3 { .. } => 0,
         };
         Ok(SelectedTrack { codec, rate: format.rate(), channels, seconds: None })
     }
@@ -219,6 +219,12 @@ pub(in super::super) fn parameters(format: FrameFormat) -> Result<AudioCodecPara
             let mut parameters = AudioCodecParameters::new();
             parameters.for_codec(id::CODEC_ID_FLAC).with_sample_rate(rate);
             parameters.with_extra_data(flac::stream_info(rate, channels, bits));
+            Ok(parameters)
+        }
+        FrameFormat::Ac3 { rate, enhanced, .. } => {
+            let mut parameters = AudioCodecParameters::new();
+            let codec = if enhanced { id::CODEC_ID_EAC3 } else { id::CODEC_ID_AC3 };
+            parameters.for_codec(codec).with_sample_rate(rate);
             Ok(parameters)
         }
     }

@@ -23,15 +23,15 @@ fn chosen(text: &str, choice: &RenditionChoice) -> Option<String> {
 
 const IVS: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"720p60\",NAME=\"720p60\"\n#EXT-X-STREAM-INF:BANDWIDTH=2000,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,VIDEO=\"720p60\"\nhigh\n#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,VIDEO=\"160p\"\nlow\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"audio_only\",NAME=\"Audio Only\"\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS=\"mp4a.40.2\",VIDEO=\"audio_only\"\naudio\n";
 
-/// Two groups with two languages and a commentary, and a third group with AC-3.
+/// Two groups with two languages and a commentary, and a third group with AC-4.
 const GROUPS: &str = "#EXTM3U\n\
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"lo\",NAME=\"Described\",LANGUAGE=\"en\",DEFAULT=YES,CHARACTERISTICS=\"public.accessibility.describes-video\",URI=\"lo-ad\"\n\
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"lo\",NAME=\"English\",LANGUAGE=\"en\",URI=\"lo-en\"\n\
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"lo\",NAME=\"Deutsch\",LANGUAGE=\"de\",URI=\"lo-de\"\n\
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"hi\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"hi-en\"\n\
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"hi\",NAME=\"Deutsch\",LANGUAGE=\"de\",URI=\"hi-de\"\n\
-    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"ac3\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"ac3-en\"\n\
-    #EXT-X-STREAM-INF:BANDWIDTH=8,CODECS=\"avc1.4,ac-3\",RESOLUTION=1x1,AUDIO=\"ac3\"\nv8\n\
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"ac4\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"ac4-en\"\n\
+    #EXT-X-STREAM-INF:BANDWIDTH=8,CODECS=\"avc1.4,ac-4\",RESOLUTION=1x1,AUDIO=\"ac4\"\nv8\n\
     #EXT-X-STREAM-INF:BANDWIDTH=9,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,AUDIO=\"lo\"\nv9\n\
     #EXT-X-STREAM-INF:BANDWIDTH=10,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,AUDIO=\"hi\"\nv10\n";
 
@@ -63,13 +63,13 @@ fn a_setting_overrides_the_automatic_choice() {
 
 #[test]
 fn variants_with_other_codecs_are_left_out_unless_they_are_named() {
-    let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=24,CODECS=\"mp4a.40.42\",NAME=\"x\"\nxhe\n#EXT-X-STREAM-INF:BANDWIDTH=64,CODECS=\"ac-3\"\nac3\n#EXT-X-STREAM-INF:BANDWIDTH=96,CODECS=\"mp4a.40.2\"\naac\n#EXT-X-STREAM-INF:BANDWIDTH=99\nunknown\n";
+    let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=24,CODECS=\"mp4a.40.42\",NAME=\"x\"\nxhe\n#EXT-X-STREAM-INF:BANDWIDTH=64,CODECS=\"ac-4\"\nac4\n#EXT-X-STREAM-INF:BANDWIDTH=96,CODECS=\"mp4a.40.2\"\naac\n#EXT-X-STREAM-INF:BANDWIDTH=99\nunknown\n";
     assert_eq!(automatic(text), ["/aac", "/unknown"]);
     assert_eq!(chosen(text, &RenditionChoice::MaxBandwidth(90)).as_deref(), Some("/aac"));
     assert_eq!(chosen(text, &RenditionChoice::Name("x".to_owned())).as_deref(), Some("/xhe"));
     let only = text.split("#EXT-X-STREAM-INF:BANDWIDTH=96").next().unwrap();
     assert!(automatic(only).is_empty());
-    assert_eq!(names(&master(only)), "x (mp4a.40.42 cannot be decoded), 64 bit/s (ac-3 cannot be decoded)");
+    assert_eq!(names(&master(only)), "x (mp4a.40.42 cannot be decoded), 64 bit/s (ac-4 cannot be decoded)");
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn groups_with_other_codecs_are_named_only_if_no_other_group_has_the_name() {
     let of = |name: &str| paths(GROUPS, &RenditionChoice::Name(name.to_owned()), None);
     assert_eq!(of("English"), ["/lo-en", "/hi-en", "/lo-de", "/hi-de", "/lo-ad"]);
     let only =
-        GROUPS.replace("NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"ac3", "NAME=\"Film\",URI=\"ac3");
+        GROUPS.replace("NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"ac4", "NAME=\"Film\",URI=\"ac4");
     let film = paths(&only, &RenditionChoice::Name("film".to_owned()), None);
-    assert_eq!(film[..2], ["/ac3-en", "/lo-en"]);
+    assert_eq!(film[..2], ["/ac4-en", "/lo-en"]);
 }
 
 #[test]

@@ -70,6 +70,21 @@ fn opus_and_flac_in_transport_streams_decode_like_the_file() {
     assert_same(&decoded.sound, &flac);
 }
 
+#[test]
+fn ac3_segments_decode_like_the_whole_file() {
+    let files = MediaFiles::new(3, 10.0);
+    for codec in ["ac3", "eac3"] {
+        let name = format!("song.{codec}");
+        let reference_audio = files.encode(&name, &format!("-c:a {codec} -b:a 192k -ar 48000"));
+        for extension in ["ts", "m4s"] {
+            assert_seamless(&files.segments(&name, 2.0, extension), &reference_audio);
+        }
+        // Packed audio, without a container.
+        let whole = segment(files.read(&name), 0, 10.0);
+        assert_same(&process_segments(&[whole]).sound, &reference_audio);
+    }
+}
+
 /// The explicit signaling of HE-AAC is rewritten to that of the core codec, so fragments and transport streams decode
 /// to the same samples.
 #[test]

@@ -226,7 +226,7 @@ async fn frozen_playlist_is_replaced_by_that_of_another_server() {
 #[tokio::test]
 async fn variants_whose_codecs_cannot_be_decoded_are_not_requested() {
     let origin = origin().await;
-    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64,CODECS=\"ac-3\"\na/index.m3u8\n\
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64,CODECS=\"ac-4\"\na/index.m3u8\n\
         #EXT-X-STREAM-INF:BANDWIDTH=96,CODECS=\"mp4a.40.2\"\nb/index.m3u8\n";
     origin.put("/m.m3u8", master, "");
     let live = stream(5, LiveOptions::default());
@@ -239,5 +239,5 @@ async fn variants_whose_codecs_cannot_be_decoded_are_not_requested() {
     origin.put("/n.m3u8", master.split("#EXT-X-STREAM-INF:BANDWIDTH=96").next().unwrap(), "");
     let source = open(&origin.url("/n.m3u8"));
     let error = until(&source, |status| status.last_error.is_some()).await.last_error.unwrap().to_string();
-    assert!(error.contains("64 bit/s (ac-3 cannot be decoded)"), "{error}");
+    assert!(error.contains("64 bit/s (ac-4 cannot be decoded)"), "{error}");
 }
