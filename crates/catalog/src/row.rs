@@ -34,7 +34,7 @@ pub(crate) use track_columns;
 /// The columns that [`stream`] reads.
 macro_rules! stream_columns {
     () => {
-        "id, url, headers, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, \
+        "id, url, headers, origin, session, state, reason, epoch, clock_anchor, alerts, created_at, started_at, updated_at, \
          ended_at, lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
     };
 }
@@ -159,6 +159,7 @@ pub(crate) fn stream(row: &impl StoredRow) -> Result<Stream, sqlx::Error> {
         reason: row.column("reason")?,
         epoch: row.column("epoch")?,
         clock_anchor: row.column("clock_anchor")?,
+        alerts: row.column("alerts")?,
         created_at: row.column("created_at")?,
         started_at: row.column("started_at")?,
         updated_at: row.column("updated_at")?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use refrain_catalog::Detection;
+use refrain_core::audio::health::HealthThresholds;
 use refrain_core::matching::live::LiveSettings;
 use refrain_net::{ClientError, HttpClient, HttpSettings};
 use refrain_stream::DecoderSettings;
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::follow::follow;
+use super::health::{AlertQueue, HealthMonitor};
 use super::pool::WorkerPool;
 use super::snapshot_source::SnapshotSource;
 use super::source::{SourceSettings, StreamSpec};
@@ -31,6 +33,8 @@ pub struct MonitorSettings {
     pub source: SourceSettings,
     /// Settings of the HTTP client.
     pub http: HttpSettings,
+    /// Thresholds of the alerts about the audio.
+    pub health: HealthThresholds,
 }
 
 /// Error of [`Monitor::new`].
@@ -59,6 +63,7 @@ pub struct Monitor {
 pub struct StreamHandle {
     status: watch::Receiver<StreamStatus>,
     stop: Arc<Stop>,
+    alerts: AlertQueue,
 }
 
 impl Monitor {
@@ -105,6 +110,12 @@ impl Monitor {
             .with_airings(airings)
             .with_clock(spec.clock_anchor)
             .with_track(spec.preferences.track.clone());
+        let alerts = AlertQueue::default();
+        let thresholds = spec.health.unwrap_or_else(|| self.settings.health.clone());
+        // If the measurement is off, alerts that an earlier worker left open must still end.
+        let is_measured = thresholds.enabled || !spec.alerts.open.is_empty();
+        let health = is_measured.then(|| HealthMonitor::new(thresholds, spec.alerts, alerts.clone()));
+        let worker = worker.with_health(health);
         let mut source = self.settings.source.clone();
         source.hls.start = spec.start;
         source.hls.access = spec.input.access(&spec.headers);
@@ -121,7 +132,7 @@ impl Monitor {
             Arc::clone(&stop),
         );
         self.runtime.spawn(following);
-        StreamHandle { status: watched, stop }
+        StreamHandle { status: watched, stop, alerts }
     }
 }
 
@@ -136,6 +147,12 @@ impl StreamHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<StreamStatus> {
         self.status.clone()
+    }
+
+    /// Returns the queue of the alerts about the audio. The status changes after each alert was added.
+    #[must_use]
+    pub fn alerts(&self) -> AlertQueue {
+        self.alerts.clone()
     }
 
     /// Stops the stream and returns immediately. Queued media is still processed; then the open airings get their final

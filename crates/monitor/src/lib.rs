@@ -17,6 +17,7 @@ mod decode;
 mod failures;
 mod follow;
 mod handle;
+mod health;
 mod index;
 mod invariants;
 mod kind;
@@ -34,7 +35,9 @@ mod worker;
 
 pub use decode::{ChildDecoders, DecodeError};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
+pub use health::{ActiveAlert, AlertQueue, HealthAlert, ReportedAlerts, StreamHealth, rfc3339};
 pub use index::FollowedIndex;
+pub use refrain_core::audio::health::{AlertKind, AlertReading, HealthSnapshot, HealthThresholds};
 pub use refrain_core::matching::live::EventKind;
 pub use report::{Reporter, response};
 pub use snapshot_source::SnapshotSource;

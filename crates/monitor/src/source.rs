@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use refrain_core::audio::health::HealthThresholds;
 use refrain_net::{RequestHeaders, StreamAccess};
 use refrain_stream::hls::{
     EntryUrl, HlsSettings, HlsSource, RenditionChoice, RenditionFeedback, SourceState, SourceStatus, Start,
@@ -14,6 +15,7 @@ use refrain_stream::{
 use tokio::sync::watch;
 use url::Url;
 
+use super::health::ReportedAlerts;
 use super::queue::OverflowPolicy;
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
 
@@ -52,6 +54,10 @@ pub struct StreamSpec {
     pub headers: RequestHeaders,
     /// The audio that is followed if the stream offers a choice.
     pub preferences: AudioPreferences,
+    /// Thresholds of the alerts about the audio; `None` for those of [`MonitorSettings`](crate::MonitorSettings).
+    pub health: Option<HealthThresholds>,
+    /// Alerts that an earlier worker reported.
+    pub alerts: ReportedAlerts,
 }
 
 /// The audio that is followed if a stream offers a choice.
@@ -86,6 +92,8 @@ impl StreamSpec {
             clock_anchor: None,
             headers: RequestHeaders::default(),
             preferences: AudioPreferences::default(),
+            health: None,
+            alerts: ReportedAlerts::default(),
         }
     }
 }

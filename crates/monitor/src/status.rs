@@ -7,6 +7,7 @@ use refrain_catalog::{DetectionId, TrackNumber};
 use refrain_stream::hls::EndReason;
 use refrain_stream::{ClockAnchor, ClockSource, DecoderReport};
 
+use super::health::StreamHealth;
 use super::stage_times::StageTimes;
 
 /// The reason why a stream ended.
@@ -181,6 +182,8 @@ pub struct StreamStatus {
     pub queued_seconds: f64,
     /// Open airings, in the order in which they were found.
     pub airings: Vec<CurrentAiring>,
+    /// Health of the audio; `None` if it is not measured.
+    pub health: Option<StreamHealth>,
     /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an
     /// airing is detected.
     pub unknown_since: Option<f64>,

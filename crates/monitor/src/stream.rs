@@ -240,6 +240,7 @@ fn update_status(
     status.clock_anchor = worker.clock_anchor();
     status.airings = worker.airings();
     status.unknown_since = worker.unknown_since();
+    status.health = worker.health();
     status.times = worker.times();
     if let Some(error) = error {
         status.index_errors += 1;

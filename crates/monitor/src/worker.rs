@@ -10,6 +10,7 @@ use refrain_stream::{ClockAnchor, DecoderReport, DecoderSettings, Delivery, Stre
 
 use super::airings::Airings;
 use super::decode::{DecodeError, FingerprintedSpan, IsolatedDecoder};
+use super::health::{HealthMonitor, StreamHealth};
 use super::search::{SearchContext, StreamSearch};
 use super::stage_times::StageTimes;
 use super::status::CurrentAiring;
@@ -24,6 +25,8 @@ pub struct StreamWorker {
     pieces: Vec<FingerprintedSpan>,
     /// The reason why the stream cannot be decoded any more; `None` while it can be decoded.
     failure: Option<DecodeError>,
+    /// Analyzes the audio; `None` if its health is not measured.
+    health: Option<HealthMonitor>,
 }
 
 impl StreamWorker {
@@ -38,6 +41,7 @@ impl StreamWorker {
             events: Vec::new(),
             pieces: Vec::new(),
             failure: None,
+            health: None,
         }
     }
 
@@ -71,6 +75,16 @@ impl StreamWorker {
         self
     }
 
+    /// Returns the worker with an analysis of the health of the audio. Has no effect after the first delivery.
+    #[must_use]
+    pub(super) fn with_health(mut self, health: Option<HealthMonitor>) -> Self {
+        if health.is_some() {
+            self.decoder.measure_health();
+        }
+        self.health = health;
+        self
+    }
+
     /// Processes the next delivery and adds the resulting detections to `out`. `buffers` is working memory: its content
     /// has no effect on the result, and all streams of a thread can share it.
     ///
@@ -89,6 +103,7 @@ impl StreamWorker {
         {
             self.failure = Some(error);
         }
+        self.analyze_health(false);
         self.search_pieces(snapshot, buffers);
         self.report_events(snapshot, out);
         self.search.take_error().map_or(Ok(()), Err)
@@ -105,6 +120,7 @@ impl StreamWorker {
         out: &mut Vec<Detection>,
     ) -> Result<(), IndexError> {
         self.decoder.finish(&mut self.pieces);
+        self.analyze_health(true);
         // The end is read before the spans are consumed: the matcher must know the end even if no peak is near it.
         let end = self.pieces.iter().flat_map(|piece| &piece.ready).map(|ready| ready.until).max();
         self.search_pieces(snapshot, buffers);
@@ -157,6 +173,12 @@ impl StreamWorker {
         self.airings.now()
     }
 
+    /// Returns the health of the audio; `None` if it is not measured.
+    #[must_use]
+    pub fn health(&self) -> Option<StreamHealth> {
+        self.health.as_ref().map(HealthMonitor::health)
+    }
+
     /// Returns the start of the audio that no airing explains, in seconds from the stream's first sample. Returns
     /// `None` in silence and while an airing is detected.
     #[must_use]
@@ -175,6 +197,14 @@ impl StreamWorker {
     #[must_use]
     pub fn failure(&self) -> Option<&DecodeError> {
         self.failure.as_ref()
+    }
+
+    /// Analyzes the blocks of the last delivery. At the end of the stream, all alerts end.
+    fn analyze_health(&mut self, is_end: bool) {
+        let Some(health) = &mut self.health else { return };
+        self.decoder.take_health(&mut health.blocks);
+        let clock = self.decoder.clock();
+        if is_end { health.finish(clock) } else { health.analyze(clock) }
     }
 
     fn search_pieces(&mut self, snapshot: &Snapshot, buffers: &mut LiveBuffers) {

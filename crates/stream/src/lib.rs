@@ -48,6 +48,7 @@ pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioFeedback, RadioSettings, RadioSource, RadioStatus, Station};
 pub use refrain_core::audio::ClockSource;
+pub use refrain_core::audio::health::HealthBlock;
 pub use refrain_core::audio::ts::TrackChoice;
 pub use sniff::{DOCUMENT_HEAD_BYTES, DocumentKind};
 pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

@@ -14,7 +14,7 @@ use super::detections::{detected_in, detections_json};
 use super::error::ApiError;
 use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
-use refrain_monitor::StreamStatus;
+use refrain_monitor::{ActiveAlert, StreamHealth, StreamStatus, rfc3339};
 use refrain_net::RequestHeaders;
 use refrain_service::sessions::{EndCode, EndReason};
 use refrain_service::streams::{ORIGIN_API, header_names, stored_headers};
@@ -116,6 +116,38 @@ fn local_status(status: &StreamStatus) -> Value {
         "last_error": status.source.last_error,
         "rendition": status.source.rendition,
         "rendition_reason": status.source.rendition_reason,
+        "health": status.health.as_ref().map(health_json),
+    })
+}
+
+/// Returns the health of the audio. Numbers are rounded to a hundredth.
+fn health_json(health: &StreamHealth) -> Value {
+    let rounded = |value: f64| (value * 100.0).round() / 100.0;
+    let snapshot = &health.snapshot;
+    let alert = |alert: &ActiveAlert| {
+        json!({
+            "kind": alert.kind,
+            "since": rfc3339(alert.since),
+            "value": rounded(alert.reading.value),
+            "threshold": alert.reading.threshold,
+            "unit": alert.kind.unit(),
+            "reason": alert.reading.reason,
+        })
+    };
+    json!({
+        "measured_seconds": rounded(snapshot.measured_seconds),
+        "momentary_lufs": snapshot.momentary_lufs.map(rounded),
+        "short_term_lufs": snapshot.short_term_lufs.map(rounded),
+        "integrated_lufs": snapshot.integrated_lufs.map(rounded),
+        "peak_dbfs": rounded(snapshot.peak_dbfs),
+        "channel_dbfs": snapshot.channel_dbfs.map(rounded),
+        "correlation": snapshot.correlation.map(rounded),
+        "dc_offset": (snapshot.dc_offset * 10_000.0).round() / 10_000.0,
+        "clipped_samples": snapshot.clipped_samples,
+        "sample_rate": snapshot.format.map(|(rate, _)| rate),
+        "channels": snapshot.format.map(|(_, channels)| channels),
+        "format_changes": snapshot.format_changes,
+        "alerts": health.alerts.iter().map(alert).collect::<Vec<_>>(),
     })
 }
 

@@ -51,6 +51,8 @@ pub struct SessionUpdate<'a> {
     pub messages: &'a [NewOutboxMessage],
     /// State of the session after these detections; `None` keeps the stored one.
     pub report: Option<&'a StreamReport>,
+    /// Reported alerts about the audio ([`crate::Stream::alerts`]); `None` keeps the stored ones.
+    pub alerts: Option<&'a str>,
 }
 
 impl SessionUpdate<'_> {

@@ -145,6 +145,9 @@ pub struct Stream {
     /// Anchor of the session's clock, with which the next worker continues the clock; `None` if the stream has dates or
     /// no timestamps. Only workers interpret the text.
     pub clock_anchor: Option<String>,
+    /// Alerts about the audio that were reported, after which the next worker continues; `None` if none were stored. Only
+    /// workers interpret the text.
+    pub alerts: Option<String>,
     /// Start time of the first session of the stream, in milliseconds since the Unix epoch.
     pub created_at: i64,
     /// Start time of this session, in milliseconds since the Unix epoch. The start time increases with every session,

@@ -47,18 +47,20 @@ pub(crate) enum EventArg {
     Update,
     /// A song has ended
     Final,
+    /// An alert about the audio has started or ended: silence, clipping, a dead channel and others
+    Alert,
     /// No events
     None,
 }
 
 impl EventArg {
-    /// Returns the kind of event, or `None` for `none`.
+    /// Returns the kind of event of a song, or `None` for `alert` and `none`.
     pub(crate) fn kind(self) -> Option<EventKind> {
         match self {
             Self::Start => Some(EventKind::Start),
             Self::Update => Some(EventKind::Update),
             Self::Final => Some(EventKind::Final),
-            Self::None => None,
+            Self::Alert | Self::None => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use refrain_app::response::ResponseFolder;
 use refrain_catalog::{Detection, Track};
-use refrain_monitor::{EventKind, Reporter, StreamStatus, response};
+use refrain_monitor::{EventKind, HealthAlert, Reporter, StreamStatus, response};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -125,6 +125,20 @@ impl<'a> EventWriter<'a> {
             EventFormat::None => {}
         }
         line::log_event(&self.id, detection, &track);
+        self.write(json).await;
+        Ok(())
+    }
+
+    /// Writes the start or the end of an alert to standard output, to the log and to a file, as [`Self::emit`] writes an
+    /// event of a song.
+    pub(super) async fn emit_alert(&mut self, alert: &HealthAlert) -> Result<()> {
+        let json = alert.to_json(&self.id);
+        match self.event_format {
+            EventFormat::Json => self.output.line(&json)?,
+            EventFormat::Text => self.output.line(&line::alert(alert, self.output.style()))?,
+            EventFormat::None => {}
+        }
+        line::log_alert(&self.id, alert);
         self.write(json).await;
         Ok(())
     }

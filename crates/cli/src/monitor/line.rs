@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Local};
 use refrain_catalog::{Detection, DetectionId, Track};
-use refrain_monitor::{EventKind, StreamStatus};
+use refrain_monitor::{EventKind, HealthAlert, StreamStatus};
 use refrain_stream::GapReason;
 
 use crate::identify::song;
@@ -74,6 +74,32 @@ pub(crate) fn event(detection: &Detection, track: &Track, style: OutputStyle) ->
         time_of_day(detection.epoch()),
         style.dim(&format!("{position}, {confidence_text}"))
     )
+}
+
+/// Returns a line of text about an alert, which is printed on standard output.
+pub(super) fn alert(alert: &HealthAlert, style: OutputStyle) -> String {
+    let what = if alert.is_start { "alert " } else { "normal" };
+    let kind = style.bold(alert.kind.name());
+    let detail = if alert.is_start {
+        alert.reading.reason.clone()
+    } else {
+        format!("after {}", clock(alert.at - alert.since))
+    };
+    format!("{}  {what}  {kind}  {}", time_of_day(alert.at), style.dim(&detail))
+}
+
+/// Writes the start or the end of an alert of the stream `id` to the log.
+pub(super) fn log_alert(id: &str, alert: &HealthAlert) {
+    tracing::warn!(
+        stream = id,
+        event = alert.event(),
+        kind = alert.kind.name(),
+        since_epoch_seconds = alert.since,
+        value = alert.reading.value,
+        threshold = alert.reading.threshold,
+        reason = alert.reading.reason,
+        "alert about the audio of the stream"
+    );
 }
 
 /// Formats seconds since 1970 as the local time of day, or as `?` if they are out of range.

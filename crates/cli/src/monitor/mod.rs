@@ -12,16 +12,16 @@ use anyhow::{Result, bail};
 use refrain_app::response::ResponseFolder;
 use refrain_catalog::Detection;
 use refrain_monitor::{
-    AudioPreferences, EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings,
-    StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
+    AlertQueue, AudioPreferences, EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter,
+    SourceSettings, StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
 };
 use refrain_net::RequestHeaders;
 use refrain_stream::TrackChoice;
 use refrain_stream::hls::HlsSettings;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::MonitorArgs;
+use crate::args::{EventArg, MonitorArgs};
 use crate::context::{CommandContext, Missing};
 use crate::exit::CommandOutcome;
 use crate::interrupt;
@@ -56,6 +56,8 @@ struct MonitorPlan<'a> {
     id: String,
     folder: Option<ResponseFolder>,
     kinds: Vec<EventKind>,
+    /// True if alerts about the audio are reported.
+    alerts: bool,
     event_format: EventFormat,
     headers: RequestHeaders,
     monitor: MonitorSettings,
@@ -98,6 +100,7 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
         id: args.id.clone().unwrap_or_else(|| input::id_of(&args.input)),
         folder: args.out.clone().map(|out| ResponseFolder::new(out, args.temp.clone())),
         kinds,
+        alerts: args.events.contains(&EventArg::Alert),
         event_format,
         headers: headers(args, settings)?,
         monitor: MonitorSettings {
@@ -105,6 +108,7 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
             live,
             source: SourceSettings { hls, ..SourceSettings::default() },
             http: settings.http_client()?,
+            health: settings.health_of(&args.input)?,
             ..MonitorSettings::default()
         },
         preferences: AudioPreferences { rendition: args.rendition.clone(), track },
@@ -183,10 +187,11 @@ fn run_monitor(
         };
         let handle = monitor.start(spec, events);
         let event_writer = EventWriter::new(plan, reporter, handle.status(), output);
+        let alerts = plan.alerts.then(|| handle.alerts());
         let shown = PlayingSongs::default();
         // The other two branches never end, so the block ends after the last event was written.
         let lost = tokio::select! {
-            lost = emit(event_writer, event_receiver, &shown) => lost?,
+            lost = emit(event_writer, event_receiver, handle.status(), alerts, &shown) => lost?,
             never = stop_on_signal(&handle, &plan.id) => match never {},
             never = show(&handle, &shown, &status, &plan.id) => match never {},
         };
@@ -208,16 +213,31 @@ async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
     std::future::pending().await
 }
 
-/// Writes the events of a stream until there are no more, and returns the number of events that could not be written.
+/// Writes the events of a stream and its alerts, if there is a queue of them, until there are no more. Returns the number of events that could not be written.
 async fn emit(
     mut event_writer: EventWriter<'_>,
     mut events: mpsc::Receiver<Detection>,
+    mut status: watch::Receiver<StreamStatus>,
+    alerts: Option<AlertQueue>,
     shown: &PlayingSongs,
 ) -> Result<usize> {
-    while let Some(event) = events.recv().await {
-        event_writer.emit(&event, shown).await?;
+    let take = || alerts.as_ref().map(AlertQueue::take).unwrap_or_default();
+    loop {
+        let event = tokio::select! {
+            biased;
+            Ok(()) = status.changed(), if alerts.is_some() => None,
+            event = events.recv() => Some(event),
+        };
+        // Alerts are taken before the end is handled, because the last job of the stream adds alerts too.
+        for alert in take() {
+            event_writer.emit_alert(&alert).await?;
+        }
+        match event {
+            Some(Some(event)) => event_writer.emit(&event, shown).await?,
+            Some(None) => return Ok(event_writer.lost()),
+            None => {}
+        }
     }
-    Ok(event_writer.lost())
 }
 
 /// Updates the status line and logs the status at their intervals. The future never completes.

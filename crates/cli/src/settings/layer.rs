@@ -10,9 +10,9 @@ use super::declare::settings;
 use super::limit::Limit::{Any, AtMost, Between, Probability};
 use super::sinks::SinkVariables;
 use super::tables::{
-    AwsTable, BucketTable, DatabaseTable, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable,
-    MetricsTable, MonitorTable, NetworkTable, OutboxTable, QueuesTable, SearchBackend, SearchEffort,
-    ServiceTable, SinkTable, StreamTable,
+    AwsTable, BucketTable, DatabaseTable, HealthTable, HttpTable, IvsTable, KeepTable, LogTable,
+    MediaLiveTable, MetricsTable, MonitorTable, NetworkTable, OutboxTable, QueuesTable, SearchBackend,
+    SearchEffort, ServiceTable, SinkTable, StreamTable,
 };
 use super::url::CatalogUrl;
 
@@ -72,6 +72,7 @@ settings! {
         queues: QueuesTable,
         bucket: BucketTable,
         monitor: MonitorTable,
+        health: HealthTable,
         ivs: IvsTable,
         outbox: OutboxTable,
         keep: KeepTable,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
+use refrain_monitor::{EventKind, HealthThresholds, MonitorSettings, SourceSettings};
 use refrain_net::RequestHeaders;
 use refrain_service::settings::{
     EmfSettings, FilesSettings, HttpServiceSettings, OutboxSettings, RetentionSettings, Roles,
@@ -16,7 +16,7 @@ use refrain_stream::hls::HlsSettings;
 use super::declare::{Checked, Declared};
 use super::layer::Layer;
 use super::secret::secret;
-use super::stream_entries::{fixed_streams, stream_headers};
+use super::stream_entries::{fixed_streams, health, stream_headers};
 #[cfg(feature = "aws")]
 use super::tables::AwsTable;
 use super::tables::{EventSetting, QueuesTable, Role, ServiceTable};
@@ -113,6 +113,12 @@ impl Settings {
         }
     }
 
+    /// Returns the thresholds of the alerts about the audio of the stream with this URL.
+    pub(crate) fn health_of(&self, url: &str) -> Result<HealthThresholds> {
+        let stream = self.layer.streams.iter().find(|stream| stream.url.0 == url);
+        health(&self.layer, stream.and_then(|stream| stream.health.as_ref()))
+    }
+
     fn streams(&self, service: &Checked<'_, ServiceTable>) -> Result<StreamsSettings> {
         let layer = &self.layer;
         let (monitor, ivs) = (layer.monitor.checked()?, layer.ivs.checked()?);
@@ -129,9 +135,11 @@ impl Settings {
                 live,
                 source: SourceSettings { hls, ..SourceSettings::default() },
                 http: self.http_client()?,
+                health: health(layer, None)?,
                 ..MonitorSettings::default()
             },
-            events: monitor.events().into_iter().map(kind).collect(),
+            alerts: monitor.events().contains(&EventSetting::Alert),
+            events: monitor.events().into_iter().filter_map(kind).collect(),
             channels: ivs.table().channels.clone().unwrap_or_default(),
             reconcile: Some(seconds(ivs.reconcile_seconds())).filter(|interval| !interval.is_zero()),
             private_key: secret(
@@ -184,11 +192,13 @@ impl Settings {
     }
 }
 
-fn kind(event: EventSetting) -> EventKind {
+/// Returns the kind of event of a song; `None` for alerts.
+fn kind(event: EventSetting) -> Option<EventKind> {
     match event {
-        EventSetting::Start => EventKind::Start,
-        EventSetting::Update => EventKind::Update,
-        EventSetting::Final => EventKind::Final,
+        EventSetting::Start => Some(EventKind::Start),
+        EventSetting::Update => Some(EventKind::Update),
+        EventSetting::Final => Some(EventKind::Final),
+        EventSetting::Alert => None,
     }
 }
 

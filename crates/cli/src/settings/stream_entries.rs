@@ -1,15 +1,16 @@
 //! Entries of `[[streams]]`.
 
 use anyhow::{Context, Result, bail};
-use refrain_monitor::AudioPreferences;
+use refrain_monitor::{AudioPreferences, HealthThresholds};
 use refrain_net::RequestHeaders;
 use refrain_service::settings::FixedStream;
 use refrain_stream::TrackChoice;
 use refrain_stream::hls::RenditionChoice;
 
+use super::declare::{Declared, Fallback};
 use super::layer::Layer;
 use super::service::{check_id, check_url};
-use super::tables::StreamTable;
+use super::tables::{HealthTable, StreamTable, thresholds};
 use crate::request_headers;
 
 /// Lowest and highest packet id of an audio stream in MPEG-TS (ISO/IEC 13818-1, table 2-3): the ids below and the
@@ -29,7 +30,15 @@ pub(super) fn fixed_streams(layer: &Layer) -> Result<Vec<FixedStream>> {
         let of_stream = || format!("stream {:?}", stream.id);
         let headers = stream_headers(stream).with_context(of_stream)?;
         let preferences = preferences(stream).with_context(of_stream)?;
-        fixed.push(FixedStream { id: stream.id.clone(), url: stream.url.0.clone(), headers, preferences });
+        let thresholds = stream.health.as_ref().map(|table| health(layer, Some(table)));
+        let health = thresholds.transpose().with_context(of_stream)?;
+        fixed.push(FixedStream {
+            id: stream.id.clone(),
+            url: stream.url.0.clone(),
+            headers,
+            preferences,
+            health,
+        });
     }
     Ok(fixed)
 }
@@ -46,6 +55,13 @@ pub(super) fn stream_headers(stream: &StreamTable) -> Result<RequestHeaders> {
     }
     headers.extend(&stream.headers)?;
     Ok(headers)
+}
+
+/// Returns the thresholds of the alerts about the audio. `overrides` are those of a stream; `None` for a stream without
+/// overrides.
+pub(super) fn health(layer: &Layer, overrides: Option<&HealthTable>) -> Result<HealthThresholds> {
+    let table = overrides.cloned().unwrap_or_default().with_fallback(layer.health.clone());
+    Ok(thresholds(&table.checked()?))
 }
 
 /// Returns the audio preferences of a stream in the settings.

@@ -185,6 +185,32 @@ fn events_option_selects_the_events() {
 }
 
 #[test]
+fn alerts_about_the_audio_are_events() {
+    let sandbox = Sandbox::with_catalog();
+    // A second with a tone, three silent seconds, and two seconds with a tone.
+    let sample = |n: u32| {
+        let is_tone = !(48_000..4 * 48_000).contains(&n);
+        if is_tone { (f64::from(n) * 0.05).sin() * 8_000.0 } else { 0.0 }
+    };
+    let pcm: Vec<u8> = (0..6 * 48_000).flat_map(|n| (sample(n) as i16).to_le_bytes()).collect();
+    let mut command =
+        sandbox.command(&["--catalog", &sandbox.catalog(), "monitor", "-", "--events", "alert"]);
+    command.args(["--pcm", "s16le:48000:1", "--id", "desk"]).stdin(Stdio::piped());
+    command.env("REFRAIN_HEALTH_SILENCE_SECONDS", "2").env("REFRAIN_HEALTH_END_SECONDS", "1");
+    let mut running = Running::start(&mut command);
+    let mut stdin = running.child().stdin.take().unwrap();
+    let writing = std::thread::spawn(move || stdin.write_all(&pcm));
+    let output = running.end().expect(0);
+    writing.join().unwrap().unwrap();
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let brief: Vec<_> = lines.iter().map(|line| (line["event"].as_str(), line["kind"].as_str())).collect();
+    assert_eq!(brief, [(Some("alert.start"), Some("silence")), (Some("alert.end"), Some("silence"))]);
+    assert_eq!((&lines[0]["stream"], &lines[0]["threshold"]), (&"desk".into(), &(-60.0).into()));
+    assert_eq!(lines[0]["reason"], "no audio above -60 dBFS for 2 s");
+    assert_eq!(lines[0]["since"], lines[1]["since"]);
+}
+
+#[test]
 fn monitor_explains_unusable_inputs() {
     let sandbox = Sandbox::with_catalog();
     sandbox.run(&["monitor", "none.ts"]).expect(2).stderr_contains("cannot open none.ts");

@@ -55,9 +55,15 @@ impl AacTrack {
         (self.config.sample_rate, self.channels)
     }
 
-    /// Decodes a frame without its header and appends its samples, mixed to mono, to `mono`. An error describes why the
-    /// frame cannot be decoded; no samples are appended then.
-    pub(super) fn decode(&mut self, frame: &[u8], mono: &mut Vec<f32>) -> Result<(), &'static str> {
+    /// Decodes a frame without its header and appends its samples, mixed to mono, to `mono`. Also replaces the content of
+    /// `planes` by the channels before mixing. An error describes why the frame cannot be decoded; no samples are appended
+    /// then.
+    pub(super) fn decode(
+        &mut self,
+        frame: &[u8],
+        mono: &mut Vec<f32>,
+        planes: Option<&mut mix::Planes>,
+    ) -> Result<(), &'static str> {
         let audio = self.decoder.decode(frame, None).map_err(|error| match error {
             rusty_aac::Error::Unsupported(_) => "AAC frame with unsupported syntax",
             _ => "damaged AAC frame",
@@ -67,6 +73,9 @@ impl AacTrack {
         }
         self.channels = audio.channels.into();
         mix::mix_front(&audio.samples, self.channels, mono);
+        if let Some(planes) = planes {
+            planes.copy_interleaved(&audio.samples, self.channels);
+        }
         Ok(())
     }
 }
@@ -90,10 +99,10 @@ mod tests {
     fn damaged_frames_append_no_samples() {
         let mut track = AacTrack::low_complexity(48_000, 6).unwrap();
         let mut mono = Vec::new();
-        assert!(track.decode(b"", &mut mono).is_err());
+        assert!(track.decode(b"", &mut mono, None).is_err());
         for frame in [&[0x21, 0x42, 0x93][..], &[0x55; 700], &[0xAA; 700]] {
             let length = mono.len();
-            if track.decode(frame, &mut mono).is_err() {
+            if track.decode(frame, &mut mono, None).is_err() {
                 assert_eq!(mono.len(), length);
             }
             track.reset();

@@ -91,22 +91,35 @@ impl Codec {
     }
 
     /// Decodes a packet and appends its samples, mixed to mono, to `mono`. Returns their sample rate and the number of
-    /// channels before mixing.
-    pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
+    /// channels before mixing. Also replaces the content of `planes` by the channels before mixing; Opus, AC-3
+    /// and E-AC-3 are mixed by their decoders and have one channel there.
+    pub(super) fn decode(
+        &mut self,
+        packet: &PacketRef<'_>,
+        mono: &mut Vec<f32>,
+        planes: Option<&mut mix::Planes>,
+    ) -> Result<Shape, Error> {
         let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);
         match &mut self.kind {
             DecoderKind::Opus(track) => {
-                let drop = frames(packet.trim_end.get());
+                let (drop, start) = (frames(packet.trim_end.get()), mono.len());
                 track.decode(packet.data, drop, mono).map_err(|_| Error::DecodeError("opus packet"))?;
+                if let Some(planes) = planes {
+                    planes.copy_interleaved(mono.get(start..).unwrap_or_default(), 1);
+                }
                 Ok(Shape { rate: OPUS_RATE, channels: track.channels() })
             }
             DecoderKind::Aac(track) => {
-                track.decode(packet.data, mono).map_err(Error::DecodeError)?;
+                track.decode(packet.data, mono, planes).map_err(Error::DecodeError)?;
                 let (rate, channels) = track.shape();
                 Ok(Shape { rate, channels })
             }
             DecoderKind::Ac3(track) => {
+                let start = mono.len();
                 track.decode(packet.data, mono).map_err(Error::DecodeError)?;
+                if let Some(planes) = planes {
+                    planes.copy_interleaved(mono.get(start..).unwrap_or_default(), 1);
+                }
                 let (rate, channels) = track.shape();
                 Ok(Shape { rate, channels })
             }
@@ -121,6 +134,9 @@ impl Codec {
                     drop = if drop < buffer.frames() { drop } else { 0 };
                 }
                 mix::mix_to_mono(&buffer, skip, drop, mono);
+                if let Some(planes) = planes {
+                    planes.copy(&buffer, skip, drop);
+                }
                 Ok(Shape { rate: buffer.spec().rate(), channels: channels(&buffer) })
             }
         }

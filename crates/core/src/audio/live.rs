@@ -10,6 +10,7 @@ use super::codec::Codec;
 use super::container::Container;
 use super::error::AudioError;
 use super::guard::guarded;
+use super::health::{HealthBlock, HealthMeter};
 use super::limits::{Limits, MIN_SAMPLE_RATE};
 use super::mix;
 use super::output::ResamplingBuffer;
@@ -73,6 +74,8 @@ pub struct LiveDecoder {
     mono: Vec<f32>,
     output: ResamplingBuffer,
     replaced: u64,
+    /// Measures the channels before they are mixed; `None` if they are not measured.
+    health: Option<Box<HealthMeter>>,
 }
 
 impl std::fmt::Debug for LiveDecoder {
@@ -155,7 +158,8 @@ impl LiveDecoder {
         self.mono.clear();
         // The decoders do not use the times of packets, so they are 0. The caller knows the time stamps of the frames.
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), data);
-        let shape = match guarded(|| codec.decode(&packet, &mut self.mono)) {
+        let planes = self.health.as_mut().map(|meter| meter.planes());
+        let shape = match guarded(|| codec.decode(&packet, &mut self.mono, planes)) {
             Some(Ok(shape)) => shape,
             Some(Err(error)) => return Err(FrameError::Damaged(error.to_string())),
             None => {
@@ -170,6 +174,9 @@ impl LiveDecoder {
             return Err(FrameError::Unsupported(format!("{} at {} Hz", self.codec(), shape.rate)));
         }
         (self.rate, self.channels) = (shape.rate, shape.channels);
+        if let Some(meter) = &mut self.health {
+            meter.measure(Some(data), shape.rate);
+        }
         self.replaced += mix::replace_invalid(&mut self.mono);
         self.output.push(&self.mono, shape.rate).map_err(FrameError::Damaged)
     }
@@ -187,8 +194,32 @@ impl LiveDecoder {
         self.mono.clear();
         mix::mix_interleaved(samples, channels, &mut self.mono);
         (self.rate, self.channels) = (rate, channels);
+        if let Some(meter) = &mut self.health {
+            meter.planes().copy_interleaved(samples, channels);
+            meter.measure(None, rate);
+        }
         self.replaced += mix::replace_invalid(&mut self.mono);
         self.output.push(&self.mono, rate).map_err(FrameError::Unsupported)
+    }
+
+    /// Begins to measure the audio before it is mixed. Has no effect on a decoder that measures already.
+    pub fn measure_health(&mut self) {
+        self.health.get_or_insert_default();
+    }
+
+    /// Sets the position of the measured blocks that were completed since the last call: `end` is the end of the audio,
+    /// in samples at 44.1 kHz since the first sample of the stream.
+    pub fn place_health(&mut self, end: u64) {
+        if let Some(meter) = &mut self.health {
+            meter.place(end);
+        }
+    }
+
+    /// Moves the measured blocks to `out`. Without [`LiveDecoder::measure_health`], there are none.
+    pub fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
+        if let Some(meter) = &mut self.health {
+            meter.take(out);
+        }
     }
 
     /// Resets the decoder for a splice, so that the next frame is decoded without the state of earlier frames. The

@@ -55,6 +55,53 @@ pub(super) fn mix_to_mono(buffer: &GenericAudioBufferRef<'_>, skip: usize, drop:
     }
 }
 
+/// Channels of decoded audio, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Planes {
+    /// All samples of the first channel, then those of the second one, and so on.
+    pub(super) samples: Vec<f32>,
+    /// Number of channels.
+    pub(super) channels: usize,
+}
+
+impl Planes {
+    /// Replaces the content by the channels of `buffer`, without the first `skip` and the last `drop` samples of each.
+    pub(super) fn copy(&mut self, buffer: &GenericAudioBufferRef<'_>, skip: usize, drop: usize) {
+        match buffer {
+            GenericAudioBufferRef::U8(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::U16(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::U24(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::U32(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::S8(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::S16(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::S24(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::S32(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::F32(b) => self.copy_planes(b, skip, drop),
+            GenericAudioBufferRef::F64(b) => self.copy_planes(b, skip, drop),
+        }
+    }
+
+    /// Replaces the content by interleaved samples of `channels` channels, at least 1.
+    pub(super) fn copy_interleaved(&mut self, samples: &[f32], channels: usize) {
+        self.samples.clear();
+        self.channels = channels;
+        for channel in 0..channels {
+            self.samples.extend(samples.chunks_exact(channels).filter_map(|frame| frame.get(channel)));
+        }
+    }
+
+    fn copy_planes<S: Unit>(&mut self, buffer: &AudioBuffer<S>, skip: usize, drop: usize) {
+        let end = buffer.frames().saturating_sub(drop);
+        let range = skip.min(end)..end;
+        self.samples.clear();
+        self.channels = buffer.num_planes();
+        for plane in buffer.iter_planes() {
+            self.samples
+                .extend(plane.get(range.clone()).unwrap_or_default().iter().map(|&sample| sample.unit()));
+        }
+    }
+}
+
 fn average<S: Unit>(buffer: &AudioBuffer<S>, skip: usize, drop: usize, mono: &mut Vec<f32>) {
     let end = buffer.frames().saturating_sub(drop);
     let range = skip.min(end)..end;
@@ -154,6 +201,15 @@ mod tests {
         mix_front(&[0.25, 0.75], 2, &mut mono);
         mix_front(&[0.25], 1, &mut mono);
         assert!(mono.iter().zip([0.4, 0.5, 0.25]).all(|(a, b)| (a - b).abs() < 1e-6), "{mono:?}");
+    }
+
+    #[test]
+    fn planes_contain_the_channels_one_after_the_other() {
+        let mut planes = Planes::default();
+        planes.copy_planes(&buffer(&[&[0.1_f32, 0.2, 0.3], &[0.4, 0.5, 0.6]]), 1, 0);
+        assert_eq!((planes.channels, planes.samples.as_slice()), (2, [0.2, 0.3, 0.5, 0.6].as_slice()));
+        planes.copy_interleaved(&[0.1, 0.4, 0.2, 0.5, 0.9], 2);
+        assert_eq!((planes.channels, planes.samples.as_slice()), (2, [0.1, 0.2, 0.4, 0.5].as_slice()));
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! that contains the name of the file.
 //!
 //! For live streams there are push interfaces: [`ts`] splits the bytes of a transport stream into audio frames with
-//! time stamps, and [`LiveDecoder`] decodes frames to samples.
+//! time stamps, and [`LiveDecoder`] decodes frames to samples. [`health`] measures the audio of a live stream.
 
 mod aac_config;
 mod aac_track;
@@ -28,6 +28,7 @@ mod error;
 mod extensions;
 mod frame_reader;
 mod guard;
+pub mod health;
 mod language;
 mod limits;
 mod live;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak, TICKS_PER_SECOND};
 use refrain_stream::{
-    ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Delivery, Media, Sound, StreamClock,
-    StreamDecoder, TrackChoice,
+    ClockAnchor, DecoderReport, DecoderSettings, DecoderState, Delivery, HealthBlock, Media, Sound,
+    StreamClock, StreamDecoder, TrackChoice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,14 @@ impl LocalDecoder {
 
     pub(super) fn prefer_track(&mut self, choice: TrackChoice) {
         self.decoder.prefer_track(choice);
+    }
+
+    pub(super) fn measure_health(&mut self) {
+        self.decoder.measure_health();
+    }
+
+    pub(super) fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
+        self.decoder.take_health(out);
     }
 
     pub(super) fn count_splice(&mut self, seconds: f64) {

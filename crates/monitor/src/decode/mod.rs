@@ -11,18 +11,19 @@
 mod child;
 mod local;
 mod piece;
+mod remote;
 
 use std::sync::Arc;
 
 use refrain_isolation::{DecoderSession, SessionError};
 use refrain_stream::{
-    ClockAnchor, DecoderReport, DecoderSettings, Delivery, Gap, GapReason, LiveAudio, LiveChunk, StreamClock,
-    TrackChoice,
+    ClockAnchor, DecoderReport, DecoderSettings, Delivery, Gap, GapReason, HealthBlock, LiveAudio, LiveChunk,
+    StreamClock, TrackChoice,
 };
-use serde::{Deserialize, Serialize};
 
 use super::stage_times::StageTimes;
-use local::{LocalDecoder, LocalDecoderState};
+use local::LocalDecoder;
+use remote::{DecodeRequest, RemoteDecoder};
 
 pub use child::ChildDecoders;
 pub(super) use piece::{FingerprintedSpan, PeakBatch};
@@ -38,6 +39,8 @@ pub(super) struct IsolatedDecoder {
     anchor: Option<ClockAnchor>,
     /// Preferred audio stream of MPEG-TS, which is sent when a decoder in a child process is opened.
     track: TrackChoice,
+    /// True if the health of the audio is measured.
+    measures_health: bool,
     /// Number of consecutive deliveries that killed the decoder process; 0 if the last delivery was decoded.
     deaths: u32,
     /// Bytes of a stream without segments that were processed since the last decoded audio.
@@ -47,37 +50,6 @@ pub(super) struct IsolatedDecoder {
 enum DecoderBackend {
     Local(Box<LocalDecoder>),
     RemoteDecoder(Box<RemoteDecoder>),
-}
-
-struct RemoteDecoder {
-    session: DecoderSession,
-    state: LocalDecoderState,
-    /// Length in seconds of each splice that has not been sent to the child yet.
-    splices: Vec<f64>,
-}
-
-/// A message from the parent to the child.
-#[derive(Serialize, Deserialize)]
-enum DecodeRequest {
-    /// Creates the decoder from the last state that a child returned, the clock of an earlier worker (`None` if none
-    /// exists), and the preferred audio stream of MPEG-TS.
-    Open(Box<LocalDecoderState>, Option<ClockAnchor>, TrackChoice),
-    /// Decodes a delivery.
-    Process {
-        /// Time when the parent sent the delivery, seconds since 1970.
-        now: f64,
-        splices: Vec<f64>,
-        delivery: Box<Delivery>,
-    },
-    /// Ends the stream.
-    Finish,
-}
-
-/// A message from the child to the parent.
-#[derive(Serialize, Deserialize)]
-struct DecodeResponse {
-    pieces: Vec<FingerprintedSpan>,
-    state: LocalDecoderState,
 }
 
 /// Number of consecutive deliveries that kill the decoder process before the stream fails. Each death can take seconds
@@ -111,13 +83,20 @@ pub enum DecodeError {
 impl IsolatedDecoder {
     /// Creates a decoder at the start of the stream with this id.
     pub(super) fn new(id: Arc<str>, settings: DecoderSettings) -> Self {
-        let remote =
-            |session| RemoteDecoder { session, state: LocalDecoderState::default(), splices: Vec::new() };
         let inner = match DecoderSession::new() {
-            Some(session) => DecoderBackend::RemoteDecoder(Box::new(remote(session))),
+            Some(session) => DecoderBackend::RemoteDecoder(Box::new(RemoteDecoder::new(session))),
             None => DecoderBackend::Local(Box::new(LocalDecoder::new(settings.clone()))),
         };
-        Self { id, settings, inner, anchor: None, track: TrackChoice::default(), deaths: 0, silent_bytes: 0 }
+        Self {
+            id,
+            settings,
+            inner,
+            anchor: None,
+            track: TrackChoice::default(),
+            measures_health: false,
+            deaths: 0,
+            silent_bytes: 0,
+        }
     }
 
     /// Continues the clock of an earlier worker. Has no effect after the first audio.
@@ -134,6 +113,22 @@ impl IsolatedDecoder {
         match &mut self.inner {
             DecoderBackend::Local(decoder) => decoder.prefer_track(choice),
             DecoderBackend::RemoteDecoder(_) => self.track = choice,
+        }
+    }
+
+    /// Begins to measure the health of the audio. Has no effect after the first delivery.
+    pub(super) fn measure_health(&mut self) {
+        match &mut self.inner {
+            DecoderBackend::Local(decoder) => decoder.measure_health(),
+            DecoderBackend::RemoteDecoder(_) => self.measures_health = true,
+        }
+    }
+
+    /// Moves the measured blocks to `out`.
+    pub(super) fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
+        match &mut self.inner {
+            DecoderBackend::Local(decoder) => decoder.take_health(out),
+            DecoderBackend::RemoteDecoder(remote) => out.append(&mut remote.health),
         }
     }
 
@@ -190,7 +185,9 @@ impl IsolatedDecoder {
             DecoderBackend::RemoteDecoder(remote) => {
                 // The request is not retried: the stream is over, and only the audio that the decoder held back is
                 // lost.
-                if let Err(error) = remote.call(&DecodeRequest::Finish, (self.anchor, &self.track), out) {
+                if let Err(error) =
+                    remote.call(&DecodeRequest::Finish, (self.anchor, &self.track, self.measures_health), out)
+                {
                     tracing::warn!(
                         stream = %self.id,
                         %error,
@@ -266,36 +263,10 @@ impl IsolatedDecoder {
             DecoderBackend::RemoteDecoder(remote) => {
                 let (splices, delivery) = (std::mem::take(&mut remote.splices), Box::new(delivery));
                 let request = DecodeRequest::Process { now, splices, delivery };
-                remote.call(&request, (self.anchor, &self.track), out)
+                remote.call(&request, (self.anchor, &self.track, self.measures_health), out)
             }
         }
     }
-}
-
-impl RemoteDecoder {
-    fn call(
-        &mut self,
-        request: &DecodeRequest,
-        (anchor, track): (Option<ClockAnchor>, &TrackChoice),
-        out: &mut Vec<FingerprintedSpan>,
-    ) -> Result<(), SessionError> {
-        let state = &self.state;
-        // The session calls `open` only if the child is new. The state is that of the last successful response.
-        let open = || encode(&DecodeRequest::Open(Box::new(state.clone()), anchor, track.clone()));
-        let response = self.session.call(encode(request), open)?;
-        let response: DecodeResponse = postcard::from_bytes(&response).map_err(|error| {
-            SessionError::Died(format!("the decoder process sent an invalid response ({error})"))
-        })?;
-        out.extend(response.pieces);
-        // The state is replaced only after a complete response, so a death loses one delivery and repeats none.
-        self.state = response.state;
-        Ok(())
-    }
-}
-
-fn encode(message: &impl Serialize) -> Vec<u8> {
-    // Only types without a known length cannot be serialized; the messages contain none.
-    postcard::to_stdvec(message).unwrap_or_default()
 }
 
 /// Returns the duration of a delivery in seconds; 0 if the duration is unknown before the delivery is decoded.

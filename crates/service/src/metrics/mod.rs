@@ -1,6 +1,7 @@
 //! Metrics of the process, in the formats of Prometheus and CloudWatch.
 
 mod emf;
+mod health;
 mod prometheus;
 
 use std::sync::Arc;

@@ -9,8 +9,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::{MetricsSnapshot, dropped};
-use refrain_monitor::StreamStatus;
+use super::{MetricsSnapshot, dropped, health};
+use refrain_monitor::{AlertKind, StreamHealth, StreamStatus};
 
 /// Media type of the result of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -149,15 +149,16 @@ impl MetricsSnapshot {
         let retries = |s: &StreamStatus| Some(s.source.retries as f64);
         to.each("stream_network_retries", "Requests that were repeated", COUNTER, streams, retries)?;
         let airings = |s: &StreamStatus| Some(s.airings.len() as f64);
-        to.each("stream_songs", "Songs that are playing", GAUGE, streams, airings)
+        to.each("stream_songs", "Songs that are playing", GAUGE, streams, airings)?;
+        health::encode(to, streams)
     }
 }
 
-const GAUGE: MetricType = MetricType::Gauge;
-const COUNTER: MetricType = MetricType::Counter;
+pub(super) const GAUGE: MetricType = MetricType::Gauge;
+pub(super) const COUNTER: MetricType = MetricType::Counter;
 
 /// Writes metrics, one after the other.
-struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+pub(super) struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 
 impl Writer<'_, '_> {
     fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
@@ -169,7 +170,7 @@ impl Writer<'_, '_> {
     }
 
     /// Writes a metric that has one value per stream. A stream without a value (`None`) is left out.
-    fn each(
+    pub(super) fn each(
         &mut self,
         name: &str,
         help: &str,
@@ -181,6 +182,26 @@ impl Writer<'_, '_> {
         for (id, status) in streams {
             if let Some(value) = value(status) {
                 write_as(kind, value, metric.encode_family(&[("stream", id.as_str())])?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a metric that has one value per stream and kind of alert.
+    pub(super) fn each_alert(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        streams: &[(String, StreamStatus)],
+        value: impl Fn(&StreamHealth, AlertKind) -> f64,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, kind)?;
+        for (id, status) in streams {
+            let Some(health) = &status.health else { continue };
+            for alert in AlertKind::ALL {
+                let labels = [("stream", id.as_str()), ("kind", alert.name())];
+                write_as(kind, value(health, alert), metric.encode_family(&labels)?)?;
             }
         }
         Ok(())

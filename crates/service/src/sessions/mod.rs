@@ -20,7 +20,7 @@ pub use end::{EndCode, EndReason};
 pub(crate) use host::{KeeperContext, SessionHost, SessionKind};
 pub(crate) use keeper::LeaseKeeper;
 pub(crate) use order::{TaskOrder, end_ordered};
-pub(crate) use recorder::{EarlierRecords, RecordedSession, Recorder, RecorderContext};
+pub(crate) use recorder::{EarlierRecords, RecordedSession, Recorder, RecorderContext, read_alerts};
 pub(crate) use reported::ReportedDetections;
 pub(crate) use runner::run;
 pub(crate) use source::{SessionBatch, SessionSource};

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Local};
 use refrain_catalog::{Detection, StreamReport};
+use refrain_monitor::HealthAlert;
 
 /// Changes of a session. They are stored together, or not at all.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct SessionBatch {
     pub(crate) seconds: f64,
     /// New state of the session; `None` if it has not changed.
     pub(crate) report: Option<StreamReport>,
+    /// Starts and ends of alerts about the audio, in their order.
+    pub(crate) alerts: Vec<HealthAlert>,
 }
 
 /// Follows the media of a session. A source obeys the orders to its task: it ends with its last batch.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use refrain_core::matching::MatchSettings;
 use serde::Deserialize;
 
-use refrain_monitor::{AudioPreferences, EventKind, MonitorSettings};
+use refrain_monitor::{AudioPreferences, EventKind, HealthThresholds, MonitorSettings};
 use refrain_net::{HttpSettings, RequestHeaders};
 
 /// Roles of a process.
@@ -47,7 +47,7 @@ pub struct ServiceSettings {
 }
 
 /// The settings that a running process can change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReloadableSettings {
     /// Streams that are always followed.
     pub streams: Vec<FixedStream>,
@@ -75,6 +75,8 @@ pub struct StreamsSettings {
     pub monitor: MonitorSettings,
     /// Kinds of events that are delivered. Events of all kinds are written to the database.
     pub events: Vec<EventKind>,
+    /// True if alerts about the audio are delivered.
+    pub alerts: bool,
     /// ARNs of the IVS channels to follow; empty: all.
     pub channels: Vec<String>,
     /// Interval of calls to ListStreams; `None`: it is never called.
@@ -93,7 +95,7 @@ pub struct StreamsSettings {
 }
 
 /// A stream that is always followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FixedStream {
     /// Id of the stream.
     pub id: String,
@@ -103,6 +105,8 @@ pub struct FixedStream {
     pub headers: RequestHeaders,
     /// The audio that is followed if the stream offers a choice.
     pub preferences: AudioPreferences,
+    /// Thresholds of the alerts about the audio; `None` for those of the monitor.
+    pub health: Option<HealthThresholds>,
 }
 
 /// A text that is never shown in messages.

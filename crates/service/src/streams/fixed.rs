@@ -138,6 +138,9 @@ impl<'a> FixedStreams<'a> {
     /// Returns true if this process has stored the stream before, with other settings that are not in its row.
     fn has_other_preferences(&self, stream: &FixedStream) -> bool {
         let mut stored = self.stored.iter().flatten();
-        stored.any(|stored| stored.id == stream.id && stored.preferences != stream.preferences)
+        stored.any(|stored| {
+            let is_same = stored.preferences == stream.preferences && stored.health == stream.health;
+            stored.id == stream.id && !is_same
+        })
     }
 }

@@ -19,8 +19,9 @@ use super::platform::{EndAction, end_action, input_of};
 use super::row_report::LastReport;
 use super::shared::{StreamsContext, stream_asset_id, was_followed};
 use crate::clock::milliseconds;
-use crate::sessions::{EndReason, SessionBatch, SessionSource, TaskOrder, end_ordered};
-use refrain_monitor::{AudioPreferences, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
+use crate::sessions::{EndReason, SessionBatch, SessionSource, TaskOrder, end_ordered, read_alerts};
+use crate::settings::FixedStream;
+use refrain_monitor::{ReportedAlerts, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
 
 /// Minimum and maximum pause before a stream that ended or failed is opened again. At half the maximum, a dead station
 /// gets twice the requests; at twice the maximum, a fixed stream that is back is followed up to 10 minutes late.
@@ -40,6 +41,8 @@ pub(super) struct LiveSource {
     epoch: Option<f64>,
     /// Open airings with which the stream is opened.
     airings: Vec<Detection>,
+    /// Alerts about the audio that were reported, after which the stream is continued.
+    alerts: ReportedAlerts,
     start: Start,
     opened: Option<OpenedStream>,
     backoff: Backoff,
@@ -60,21 +63,23 @@ impl SessionSource for LiveSource {
             };
             let signal = opened.next(!self.health.is_confirmed()).await;
             let (status, age) = (opened.status(), opened.age());
+            if matches!(signal, StreamSignal::Changed) {
+                // This applies until the stream is confirmed to work. If the process is killed before, this counts as a
+                // death caused by the stream.
+                self.confirm_health(&status).await;
+                continue;
+            }
+            let alerts = opened.take_alerts();
+            alerts.iter().for_each(|alert| self.alerts.apply(alert));
             let batch = match signal {
                 StreamSignal::Event((event, at)) => {
                     let batch = self.changes(status).await;
                     SessionBatch { detections: vec![(self.in_session(event), at)], ..batch }
                 }
-                StreamSignal::Check => self.changes(status).await,
-                // This applies until the stream is confirmed to work. If the process is killed before, this counts as a
-                // death caused by the stream.
-                StreamSignal::Changed => {
-                    self.confirm_health(&status).await;
-                    continue;
-                }
+                StreamSignal::Check | StreamSignal::Changed => self.changes(status).await,
                 StreamSignal::Closed => self.closed(status, age).await,
             };
-            return Some(batch);
+            return Some(SessionBatch { alerts, ..batch });
         }
         None
     }
@@ -111,6 +116,7 @@ impl LiveSource {
             backoff: Backoff::new(PAUSES),
             pause: Duration::ZERO,
             has_ended: false,
+            alerts: read_alerts(stream.alerts.as_deref()),
             shared,
             stream,
             orders,
@@ -133,19 +139,28 @@ impl LiveSource {
         let input = input_of(&self.shared, &self.stream);
         let clock_anchor = self.stream.clock_anchor.as_deref().and_then(anchor::read);
         let id = stream_asset_id(&self.stream).to_owned();
-        let (headers, preferences) = (request_headers(&self.stream), self.preferences());
-        let spec = StreamSpec { id, input, start: self.start, clock_anchor, headers, preferences };
+        let (headers, fixed) = (request_headers(&self.stream), self.fixed());
+        let spec = StreamSpec {
+            id,
+            input,
+            start: self.start,
+            clock_anchor,
+            headers,
+            preferences: fixed.as_ref().map(|fixed| fixed.preferences.clone()).unwrap_or_default(),
+            health: fixed.and_then(|fixed| fixed.health),
+            alerts: self.alerts.clone(),
+        };
         let airings = std::mem::take(&mut self.airings);
         let (key, orders) = (self.stream.key(), self.orders.clone());
         self.opened = Some(OpenedStream::new(&self.shared, key, spec, airings, orders));
     }
 
-    /// Returns the audio preferences of the stream, which only the settings of fixed streams can contain.
-    fn preferences(&self) -> AudioPreferences {
+    /// Returns the stream in the settings, with its audio preferences and thresholds; `None` if the stream is not from
+    /// the settings.
+    fn fixed(&self) -> Option<FixedStream> {
         let is_fixed = self.stream.origin == ORIGIN_FIXED;
         let fixed = self.shared.fixed.borrow();
-        let known = fixed.iter().find(|fixed| is_fixed && fixed.id == self.stream.id);
-        known.map(|fixed| fixed.preferences.clone()).unwrap_or_default()
+        fixed.iter().find(|fixed| is_fixed && fixed.id == self.stream.id).cloned()
     }
 
     /// Returns the changes of the state, without events.
@@ -159,7 +174,7 @@ impl LiveSource {
             _ => return SessionBatch::default(),
         };
         let report = self.changed_report(state, reason);
-        SessionBatch { detections: Vec::new(), seconds: status.position, report }
+        SessionBatch { seconds: status.position, report, ..SessionBatch::default() }
     }
 
     /// Handles the end of the source, which was opened for the time `age`: the session ends, or the stream is opened

@@ -12,7 +12,7 @@ use super::buffer::{EventBuffer, TimedDetection};
 use super::orders::forward;
 use super::shared::StreamsContext;
 use crate::sessions::TaskOrder;
-use refrain_monitor::{StreamSpec, StreamStatus};
+use refrain_monitor::{AlertQueue, HealthAlert, StreamSpec, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer receives events without delay, so the value has
 /// no measurable effect.
@@ -28,6 +28,7 @@ pub(super) struct OpenedStream {
     status: watch::Receiver<StreamStatus>,
     check: Interval,
     since: Instant,
+    alerts: AlertQueue,
     _orders: AbortOnDropHandle<()>,
 }
 
@@ -55,17 +56,22 @@ impl OpenedStream {
         let (event_sender, events) = mpsc::channel(EVENT_CHANNEL_CAPACITY);
         let events = EventBuffer::new(events, Arc::clone(&shared.clock));
         let handle = shared.monitor.resume(spec, airings, event_sender);
-        let status = handle.status();
+        let (status, alerts) = (handle.status(), handle.alerts());
         shared.watch(session, status.clone());
         let mut check = interval(STATUS_CHECK_INTERVAL);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let orders = AbortOnDropHandle::new(tokio::spawn(forward(handle, orders)));
-        Self { events, status, check, since: Instant::now(), _orders: orders }
+        Self { events, status, check, since: Instant::now(), alerts, _orders: orders }
     }
 
     /// Returns the current status.
     pub(super) fn status(&self) -> StreamStatus {
         self.status.borrow().clone()
+    }
+
+    /// Returns the alerts about the audio since the last call.
+    pub(super) fn take_alerts(&self) -> Vec<HealthAlert> {
+        self.alerts.take()
     }
 
     /// Returns the time since the stream was opened.

@@ -6,7 +6,9 @@ use refrain_catalog::{StoredDetection, Stream};
 
 use super::shared::{StreamsContext, channel_of, stream_asset_id, was_followed};
 use super::takeover::EarlierDetections;
-use crate::sessions::{EarlierRecords, RecordedSession, Recorder, RecorderContext, ReportedDetections};
+use crate::sessions::{
+    EarlierRecords, RecordedSession, Recorder, RecorderContext, ReportedDetections, read_alerts,
+};
 use crate::settings::DetectionOrigin;
 
 /// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections; `None`
@@ -46,5 +48,6 @@ pub(super) fn new_recorder(
         begins: !was_followed(stream) && opened.detections.is_empty(),
         reported: Some(reported),
     };
-    Recorder::new(context, session, earlier)
+    let alerts = read_alerts(stream.alerts.as_deref());
+    Recorder::new(context, session, earlier).with_alerts(alerts, shared.settings.alerts)
 }

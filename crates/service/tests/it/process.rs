@@ -122,6 +122,7 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
         lease,
         monitor,
         events: vec![EventKind::Start, EventKind::Final],
+        alerts: false,
         channels: Vec::new(),
         reconcile: None,
         private_key: None,
@@ -136,7 +137,13 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
 pub(crate) fn fixed_stream(id: &str, url: &str, lines: &str) -> FixedStream {
     let mut headers = RequestHeaders::default();
     headers.push_lines(lines).unwrap();
-    FixedStream { id: id.to_owned(), url: url.to_owned(), headers, preferences: AudioPreferences::default() }
+    FixedStream {
+        id: id.to_owned(),
+        url: url.to_owned(),
+        headers,
+        preferences: AudioPreferences::default(),
+        health: None,
+    }
 }
 
 /// Opens a catalog and adds the two songs.

@@ -37,6 +37,7 @@ mod sound;
 mod state;
 mod timeline;
 
+use refrain_core::audio::health::HealthBlock;
 use refrain_core::audio::ts::TrackChoice;
 
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment};
@@ -177,6 +178,16 @@ impl StreamDecoder {
     /// Sets the preferred audio stream of MPEG-TS. Has no effect on a transport stream that has begun.
     pub fn prefer_track(&mut self, choice: TrackChoice) {
         self.demux.choice = choice;
+    }
+
+    /// Begins to measure the health of the audio.
+    pub fn measure_health(&mut self) {
+        self.playback.decoder.measure_health();
+    }
+
+    /// Moves the measured blocks to `out`. Without [`Self::measure_health`], there are none.
+    pub fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
+        self.playback.decoder.take_health(out);
     }
 
     /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the

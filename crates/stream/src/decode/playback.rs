@@ -143,7 +143,10 @@ impl Playback {
         // Counted after the gap, so that a report never includes frames after the emitted position.
         self.report.frames += 1;
         match self.decode(frame) {
-            Ok(()) => self.frames.1 += 1,
+            Ok(()) => {
+                self.frames.1 += 1;
+                self.place_health();
+            }
             Err(error) => {
                 self.report.decode_errors += 1;
                 if let FrameError::Unsupported(codec) = error
@@ -179,6 +182,13 @@ impl Playback {
         self.emit_gaps(gap, 0.0, sink);
         // `push` cannot fail for mono audio at 44.1 kHz.
         _ = self.decoder.push(sound, 1, SAMPLE_RATE);
+        self.place_health();
+    }
+
+    /// Sets the position of the measured blocks that were completed by the last frame.
+    fn place_health(&mut self) {
+        let head = self.head();
+        self.decoder.place_health(head);
     }
 
     /// Emits the audio that is ready at the end of a delivery, and missing media beyond [`MAX_WAITING_SECONDS`].

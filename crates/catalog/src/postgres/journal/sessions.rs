@@ -45,6 +45,10 @@ impl PostgresCatalog {
                 let statement = bind_messages(self.query(ENQUEUE), &new, now);
                 statement.execute(&mut *transaction).await.map_err(|error| self.name.error(error))?;
             }
+            // Written before the report, which can end the lease.
+            if let Some(alerts) = update.alerts {
+                self.write_alerts(&mut transaction, owner, session, alerts).await?;
+            }
             if let Some(report) = update.report {
                 self.write_report(&mut transaction, owner, session, report).await?;
             }
@@ -68,6 +72,21 @@ impl PostgresCatalog {
         let row = statement.fetch_optional(&mut **transaction).await;
         let is_lost = row.and_then(|row| row.map_or(Ok(false), |row| row.try_get(0)));
         is_lost.map_err(|error| self.name.error(error))
+    }
+
+    /// Writes the open alerts of a session if the worker holds its lease.
+    async fn write_alerts(
+        &self,
+        transaction: &mut Transaction,
+        owner: &str,
+        session: &SessionKey,
+        alerts: &str,
+    ) -> Result<(), CatalogError> {
+        let sql =
+            "UPDATE refrain.streams SET alerts = $3 WHERE id = $1 AND started_at = $2 AND lease_owner = $4";
+        let statement = self.query(sql).bind(text(&session.id)).bind(session.started_at);
+        let done = statement.bind(text(alerts)).bind(text(owner)).execute(&mut **transaction).await;
+        done.map(drop).map_err(|error| self.name.error(error))
     }
 
     /// Writes the report of a session if the worker holds its lease.

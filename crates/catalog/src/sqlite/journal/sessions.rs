@@ -36,6 +36,10 @@ impl SessionRecords for SqliteCatalog {
                 self.record_in(&mut transaction, &record.detection, &record.messages, now).await?;
             }
             self.add_to_outbox(&mut transaction, None, update.messages, now).await?;
+            // Written before the report, which can end the lease.
+            if let Some(alerts) = update.alerts {
+                self.write_alerts(&mut transaction, owner, session, alerts).await?;
+            }
             if let Some(report) = update.report {
                 self.write_report(&mut transaction, owner, session, report).await?;
             }
@@ -46,6 +50,20 @@ impl SessionRecords for SqliteCatalog {
 }
 
 impl SqliteCatalog {
+    /// Writes the open alerts of a session if the worker holds its lease.
+    async fn write_alerts(
+        &self,
+        connection: &mut SqliteConnection,
+        owner: &str,
+        session: &SessionKey,
+        alerts: &str,
+    ) -> Result<(), CatalogError> {
+        let sql = "UPDATE streams SET alerts = ?3 WHERE id = ?1 AND started_at = ?2 AND lease_owner = ?4";
+        let statement = sqlx::query(sql).bind(text(&session.id)).bind(session.started_at);
+        let done = statement.bind(text(alerts)).bind(text(owner)).execute(connection).await;
+        done.map(drop).map_err(|error| self.name.error(error))
+    }
+
     /// Writes the report of a session if the worker holds its lease.
     async fn write_report(
         &self,

@@ -29,7 +29,7 @@ impl StreamRegistry for SqliteCatalog {
              OR NOT EXISTS (SELECT 1 FROM streams WHERE id = ?1) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, headers = excluded.headers, \
              origin = excluded.origin, session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
-             clock_anchor = NULL, progress = NULL, \
+             clock_anchor = NULL, progress = NULL, alerts = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
              WHERE excluded.started_at > streams.started_at \

@@ -63,7 +63,7 @@ macro_rules! contract_suite {
             leases: streams_are_claimed_oldest_first_up_to_the_limit, archives_are_claimed_separately,
                 an_expired_lease_is_taken_over, released_streams_are_claimable_at_once,
                 concurrent_claims_return_each_stream_once;
-            sessions: a_report_needs_the_lease_and_the_session, a_worker_that_lost_its_stream_cannot_record,
+            sessions: a_report_needs_the_lease_and_the_session, open_alerts_are_stored_until_the_next_session, a_worker_that_lost_its_stream_cannot_record,
                 an_update_of_a_session_is_stored_completely_or_not_at_all, a_repeated_update_changes_nothing,
                 an_update_after_the_end_stores_its_detections, the_position_belongs_to_the_stored_detections;
             attempts: a_stream_that_kills_its_process_is_quarantined,

@@ -83,6 +83,25 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(storage: &dyn TestS
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
+pub(crate) async fn open_alerts_are_stored_until_the_next_session(storage: &dyn TestStorage) {
+    let catalog = storage.open().await;
+    let journal = catalog.journal();
+    let session = session(journal).await;
+    claimed(journal, "w", 9, HOUR).await;
+    let stored = async |owner, alerts, messages: &[NewOutboxMessage]| {
+        let update = SessionUpdate { alerts, messages, ..SessionUpdate::default() };
+        journal.record_session(owner, &session, &update, 2000).await.unwrap()
+    };
+    let alerts = async || journal.stream("a").await.unwrap().unwrap().alerts;
+    assert!(!stored("other", Some("[1]"), &[message("other")]).await);
+    assert_eq!((alerts().await, keys(journal).await), (None, vec![]), "the worker does not hold the lease");
+    assert!(stored("w", Some("[2]"), &[message("alert")]).await);
+    assert!(stored("w", None, &[]).await);
+    assert_eq!((alerts().await.as_deref(), keys(journal).await), (Some("[2]"), vec!["alert".to_owned()]));
+    started(journal, &new_stream("a", None, 5000)).await;
+    assert_eq!(alerts().await, None);
+}
+
 pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(storage: &dyn TestStorage) {
     let catalog = storage.open().await;
     let journal = catalog.journal();
@@ -114,7 +133,7 @@ pub(crate) async fn an_update_of_a_session_is_stored_completely_or_not_at_all(st
     records[1].detection.detection.detected.speed = f64::NAN;
     let report = StreamReport { progress: Some("7".into()), ..report(StreamState::Live) };
     let silence = [message("silence")];
-    let rest = SessionUpdate { detections: &[], messages: &silence, report: Some(&report) };
+    let rest = SessionUpdate { messages: &silence, report: Some(&report), ..SessionUpdate::default() };
     let update = SessionUpdate { detections: &records, ..rest };
     let invalid = journal.record_session("w", &session, &update, 2000).await;
     assert!(matches!(invalid, Err(CatalogError::Invalid { .. })), "{invalid:?}");

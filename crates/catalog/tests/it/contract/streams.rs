@@ -47,6 +47,7 @@ pub(crate) async fn a_start_reported_twice_is_one_stream(storage: &dyn TestStora
         reason: None,
         epoch: None,
         clock_anchor: None,
+        alerts: None,
         created_at: 1000,
         started_at: 1000,
         updated_at: 1000,

@@ -96,7 +96,12 @@ async fn assert_stream_calls_apply_once(when: u8) {
     let detection = detection(1, DetectionSource::Stream("b".into()), 1000, 2000);
     let records = [DetectionRecord { detection, messages: vec![message("b")] }];
     let failed = report(StreamState::Failed);
-    let update = SessionUpdate { detections: &records, messages: &[message("none")], report: Some(&failed) };
+    let update = SessionUpdate {
+        detections: &records,
+        messages: &[message("none")],
+        report: Some(&failed),
+        ..SessionUpdate::default()
+    };
     proxy.lose_next_commit(when);
     assert!(journal.record_session("w", &stream.key(), &update, 2000).await.unwrap());
     let outbox = journal.deliveries(&OutboxFilter::default(), None, 9).await.unwrap();

@@ -3,6 +3,7 @@
 
 mod aws;
 mod database;
+mod health;
 mod network;
 mod service;
 mod sinks;
@@ -11,6 +12,7 @@ mod words;
 
 pub(crate) use aws::{AwsTable, BucketTable, QueuesTable};
 pub(crate) use database::DatabaseTable;
+pub(crate) use health::{HealthTable, thresholds};
 pub(crate) use network::NetworkTable;
 pub(crate) use service::{HttpTable, KeepTable, LogTable, MetricsTable, OutboxTable, ServiceTable};
 pub(crate) use sinks::SinkTable;

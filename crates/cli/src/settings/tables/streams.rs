@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use refrain_net::RequestHeaders;
 use serde::Deserialize;
 
+use super::health::HealthTable;
 use super::words::{EventSetting, SecretText};
 use crate::settings::declare::{Fallback, settings};
 use crate::settings::limit::Limit::{Any, Between, ZeroOr};
@@ -18,7 +19,8 @@ settings! {
     /// private_hosts applies. The result of a name lookup grants nothing. Link-local addresses and cloud metadata services
     /// are always refused.
     "monitor" MonitorTable {
-        /// Events of a song that are delivered: start (at detection), update (every update_seconds), final (with exact edges).
+        /// Events that are delivered: start (at detection of a song), update (every update_seconds), final (with exact edges),
+        /// alert (start and end of an alert about the audio, see `[health]`).
         events: Vec<EventSetting>, default(vec![EventSetting::Start, EventSetting::Final], "[\"start\", \"final\"]"), Any;
         /// Interval of update events, in seconds.
         update_seconds: u32, default(30), Between(5.0, 3_600.0);
@@ -93,12 +95,24 @@ pub(crate) struct StreamTable {
     pub(crate) language: Option<String>,
     /// Preferred packet id of the audio of MPEG-TS, as in `--audio-pid`.
     pub(crate) audio_pid: Option<u16>,
+    /// Overrides of the table `[health]`.
+    #[serde(default)]
+    pub(crate) health: Option<HealthTable>,
 }
 
 impl StreamTable {
     /// Names of all keys of an entry.
-    pub(crate) const KEYS: &'static [&'static str] =
-        &["id", "url", "headers", "headers_file", "headers_variable", "rendition", "language", "audio_pid"];
+    pub(crate) const KEYS: &'static [&'static str] = &[
+        "id",
+        "url",
+        "headers",
+        "headers_file",
+        "headers_variable",
+        "rendition",
+        "language",
+        "audio_pid",
+        "health",
+    ];
 
     /// Names of the keys that each entry must have.
     pub(crate) const REQUIRED_KEYS: &'static [&'static str] = &["id", "url"];

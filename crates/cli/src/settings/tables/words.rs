@@ -64,13 +64,14 @@ pub(crate) enum Role {
     Api,
 }
 
-/// A kind of event of a song.
+/// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EventSetting {
     Start,
     Update,
     Final,
+    Alert,
 }
 
 /// A kind of sink.

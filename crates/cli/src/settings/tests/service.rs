@@ -41,6 +41,30 @@ fn defaults_are_a_complete_service() {
 }
 
 #[test]
+fn stream_overrides_single_thresholds_of_health() {
+    let text = "[monitor]\nevents = ['final', 'alert']\n[health]\nsilence_seconds = 20\nloop_seconds = 0\n\
+                [[streams]]\nid = 'a'\nurl = 'http://a'\nhealth = { silence_seconds = 30, enabled = false }\n\
+                [[streams]]\nid = 'b'\nurl = 'http://b'\n";
+    let streams = read(text, &[("REFRAIN_HEALTH_QUIET_LUFS", "-50")]).unwrap().streams;
+    assert_eq!((streams.alerts, streams.events.len()), (true, 1));
+    let all = &streams.monitor.health;
+    assert_eq!(
+        (all.enabled, all.silence_seconds, all.loop_seconds, all.quiet_lufs),
+        (true, 20.0, 0.0, -50.0)
+    );
+    let one = streams.fixed[0].health.clone().unwrap();
+    assert_eq!(
+        (one.enabled, one.silence_seconds, one.loop_seconds, one.quiet_lufs),
+        (false, 30.0, 0.0, -50.0)
+    );
+    assert_eq!(streams.fixed[1].health, None);
+    assert!(!read("", &[]).unwrap().streams.alerts);
+    let invalid = "[[streams]]\nid = 'a'\nurl = 'http://a'\nhealth = { silence_dbfs = 6 }\n";
+    let error = format!("{:#}", read(invalid, &[]).unwrap_err());
+    assert!(error.contains("stream \"a\"") && error.contains("health.silence_dbfs is 6"), "{error}");
+}
+
+#[test]
 fn flags_override_the_environment_and_the_file() {
     let text = "[service]\nroles = ['api']\ncapacity = 5\nlease_seconds = 20\n[queues]\nstreams = 'file'\n";
     let variables = [("REFRAIN_SERVICE_CAPACITY", "7"), ("REFRAIN_SERVICE_ROLES", "index, check")];

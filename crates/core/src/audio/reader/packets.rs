@@ -23,7 +23,7 @@ impl AudioReader {
         self.fill_gap(timed.start)?;
         self.mono.clear();
         let packet = timed.packet.as_packet_ref();
-        let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono)) {
+        let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono, None)) {
             Some(Ok(shape)) => shape,
             Some(Err(error)) => {
                 self.record_loss(&error.to_string());

@@ -238,7 +238,7 @@ impl SegmentSource {
         self.phase = phase;
         let at = self.newest().max(self.row.started_at);
         let report = reason.map(|reason| self.report(reason.state(), Some(reason.text().into_owned()), at));
-        Ok(SessionBatch { detections, seconds: 0.0, report })
+        Ok(SessionBatch { detections, report, ..SessionBatch::default() })
     }
 
     /// Starts the next session with the segment `restarted`, or with a segment that was written while this session

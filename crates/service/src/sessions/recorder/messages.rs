@@ -52,7 +52,7 @@ impl Recorder {
     }
 
     /// Returns an event of the session without an airing, at the current time.
-    fn session_event<'a>(&'a self, event: &'a str, response: &'a str) -> DetectionEvent<'a> {
+    pub(super) fn session_event<'a>(&'a self, event: &'a str, response: &'a str) -> DetectionEvent<'a> {
         DetectionEvent {
             from: self.session.origin,
             stream_id: self.name(),

@@ -1,5 +1,6 @@
 //! Records the detections in a session together with the messages that they cause.
 
+mod alerts;
 mod messages;
 #[cfg(test)]
 pub(super) mod tests;
@@ -15,6 +16,9 @@ use refrain_catalog::{
 };
 use refrain_core::matching::live::EventKind;
 use refrain_monitor::Reporter;
+
+use alerts::SessionAlerts;
+pub(crate) use alerts::read_alerts;
 
 use super::reported::ReportedDetections;
 use super::song::SongState;
@@ -80,6 +84,7 @@ struct RecorderState {
     ongoing: HashMap<DetectionId, OngoingDetection>,
     songs: SongState,
     reported: Option<ReportedDetections>,
+    alerts: SessionAlerts,
 }
 
 /// Data of a detection that is kept between its events.
@@ -112,6 +117,7 @@ impl Recorder {
             ongoing: open.iter().map(|one| (one.detection.id, OngoingDetection::of(one))).collect(),
             songs: if begins { SongState::default() } else { SongState::resumed(playing.collect()) },
             reported,
+            alerts: SessionAlerts::default(),
         };
         Self { reporter: Reporter::new(Arc::clone(&context.catalog)), state, context, session }
     }
@@ -133,10 +139,17 @@ impl Recorder {
                 detections.push(record);
             }
         }
-        let messages = self.report_silence(batch.seconds, &mut state);
-        let update =
-            SessionUpdate { detections: &detections, messages: &messages, report: batch.report.as_ref() };
-        let is_empty = detections.is_empty() && messages.is_empty() && batch.report.is_none();
+        let mut messages = self.report_silence(batch.seconds, &mut state);
+        messages.extend(self.messages_of_alerts(&batch.alerts, &state.alerts));
+        let alerts = state.alerts.apply(&batch.alerts);
+        let update = SessionUpdate {
+            detections: &detections,
+            messages: &messages,
+            report: batch.report.as_ref(),
+            alerts: alerts.as_deref(),
+        };
+        let is_empty =
+            detections.is_empty() && messages.is_empty() && batch.report.is_none() && alerts.is_none();
         let is_stored = is_empty || self.store(&update).await?;
         if is_stored {
             self.context.counters.airings.add(starts);

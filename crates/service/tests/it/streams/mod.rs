@@ -1,5 +1,6 @@
 //! Tests of the rows of streams: events, lists and settings create and end them.
 
+mod alerts;
 mod followed;
 mod rows;
 

@@ -2,6 +2,7 @@
 
 mod chain;
 mod damage;
+mod health;
 mod live;
 mod malformed;
 mod segmentation;

@@ -46,7 +46,7 @@ impl SegmentSource {
         self.progress = Some(ArchiveProgress::after(self.progress.take(), segment, seconds));
         self.last_key = Some(segment.key.clone());
         let report = self.report(StreamState::Live, None, self.shared().clock.now());
-        Ok(Some(SessionBatch { detections, seconds, report: Some(report) }))
+        Ok(Some(SessionBatch { detections, seconds, report: Some(report), ..SessionBatch::default() }))
     }
 
     /// Decodes a segment after a gap of `gap` seconds. A segment that cannot be decoded or is in quarantine becomes a gap
