@@ -34,8 +34,8 @@ pub(crate) use track_columns;
 /// The columns that [`stream`] reads.
 macro_rules! stream_columns {
     () => {
-        "id, url, headers, origin, session, state, reason, epoch, clock_anchor, alerts, created_at, started_at, updated_at, \
-         ended_at, lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
+        "id, url, headers, origin, session, state, state_detail, reason, epoch, clock_anchor, alerts, created_at, \
+         started_at, updated_at, ended_at, lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
     };
 }
 pub(crate) use stream_columns;
@@ -147,6 +147,7 @@ pub(crate) fn change(row: &impl StoredRow) -> Result<Change, sqlx::Error> {
 /// Converts a row of `streams`.
 pub(crate) fn stream(row: &impl StoredRow) -> Result<Stream, sqlx::Error> {
     let state: &str = row.column("state")?;
+    let detail: Option<String> = row.column("state_detail")?;
     let headers: Option<String> = row.column("headers")?;
     Ok(Stream {
         id: row.column("id")?,
@@ -154,7 +155,7 @@ pub(crate) fn stream(row: &impl StoredRow) -> Result<Stream, sqlx::Error> {
         headers: headers.map(StreamHeaders::new),
         origin: row.column("origin")?,
         session: row.column("session")?,
-        state: StreamState::from_name(state)
+        state: StreamState::from_stored(state, detail.as_deref())
             .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
         reason: row.column("reason")?,
         epoch: row.column("epoch")?,

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_net::{AddressPolicy, HttpClient, HttpRequest};
-use refrain_stream::hls::{HlsSource, RenditionFeedback, SourceStatus};
+use refrain_stream::hls::{HlsSource, RenditionFeedback};
 use refrain_stream::{DecoderReport, PipeSource, RadioSettings, RadioSource, UdpSource};
-use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use url::Url;
 
-use super::failures::FailureLog;
 use super::kind::kind_of;
 use super::pool::WorkerPool;
-use super::source::{
-    SourceSettings, StreamInput, StreamSource, counters_of, state_of, state_without_playlist,
-};
-use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
+use super::source::{SourceSettings, StreamInput, StreamSource};
+use super::state::{GiveUpBudget, MediaKind, Observation, SourceCondition, StreamEnd, StreamPhase};
+use super::status::{SourceCounters, SourceKind};
 use super::stream::{MonitoredStream, Stop};
 
 /// Interval of status updates while no delivery arrives. At half this value, the task of each idle stream wakes twice
@@ -41,17 +38,19 @@ pub(super) async fn follow(
     let stopped = stop.wanted.notified();
     let url = if let StreamInput::Url(text) = &input { Url::parse(text).ok() } else { None };
     let run = async {
-        match open(&stream, input, &client, &settings).await {
+        let has_budget = !matches!(input, StreamInput::Pipe { .. });
+        let budget = has_budget.then_some(settings.give_up);
+        match open_within(budget, &stream, input, &client, &settings).await {
             Ok(mut source) => {
-                let end = take(&pool, &stream, &mut source).await;
+                let end = take(&pool, &stream, &mut source, budget).await;
                 // The playlist of a station can lead to an HLS playlist.
                 match source.hls_entry().map(|entry| open_entry(entry, url.as_ref(), &client, &settings)) {
-                    Some(Ok(mut source)) => take(&pool, &stream, &mut source).await,
+                    Some(Ok(mut source)) => take(&pool, &stream, &mut source, budget).await,
                     Some(Err(why)) => StreamPhase::Failed(why),
                     None => end,
                 }
             }
-            Err(why) => StreamPhase::Failed(why),
+            Err(end) => end,
         }
     };
     let end = tokio::select! {
@@ -66,17 +65,18 @@ pub(super) async fn follow(
     if stop.is_handover() { pool.leave(&stream, end) } else { pool.end(&stream, end) }
 }
 
-/// Moves deliveries from the source to the queue until the source ends. Returns the final state of the source.
+/// Moves deliveries from the source to the queue until the source ends or `budget` is exhausted (`None` for no budget).
+/// Returns the final state of the source.
 async fn take(
     pool: &Arc<WorkerPool>,
     stream: &Arc<MonitoredStream>,
     source: &mut StreamSource,
+    budget: Option<GiveUpBudget>,
 ) -> StreamPhase {
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
-    let (started_at, mut last, playlist) = (Instant::now(), None, source.watch());
+    let (mut last, watched) = (None, source.watch());
     let (feedback, radio_feedback) = (source.feedback(), source.radio_feedback());
-    let mut failures = FailureLog::default();
     let mut tick = interval(STATUS_INTERVAL);
     // After a long processing pause, missed ticks must not be made up in a burst.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -96,26 +96,33 @@ async fn take(
                     let status = stream.status.borrow();
                     feedback.report_decoded(status.decoder.seconds + status.decoder.repeated_seconds);
                 }
-                let state = state(playlist.as_ref(), last, started_at, kind);
-                // UDP has no connection that could close, so a long silence is the only end of a UDP stream.
-                if let (StreamPhase::Ended(_) | StreamPhase::Failed(_), SourceKind::Udp) = (&state, kind) {
-                    return state;
+                update_counters(stream, |counters| watched.update(counters));
+                stream.observe(Observation::Source(watched.condition(last)));
+                if let Some(end) = budget.and_then(|budget| stream.give_up(&budget)) {
+                    return end;
                 }
-                let counters = playlist.as_ref().map(|status| counters_of(&status.borrow()));
-                if let Some(counters) = &counters {
-                    failures.observe(&stream.id, Some(kind), counters);
-                }
-                publish_status(stream, counters, state);
             }
         };
         let Some(delivery) = next else {
             let end = source.end().await;
-            publish_status(stream, Some(source.counters()), end.clone());
+            update_counters(stream, |counters| *counters = source.counters());
+            // That a station leads to an HLS playlist, which is followed next, is no failure.
+            if source.hls_entry().is_none() {
+                stream.observe(Observation::Source(watched.condition(last)));
+            }
             return end;
         };
-        last = Some(Instant::now());
-        publish_status(stream, Some(source.counters()), state(playlist.as_ref(), last, started_at, kind));
+        if MediaKind::of(&delivery).is_some() {
+            last = Some(Instant::now());
+            stream.observe(Observation::Media);
+        }
+        update_counters(stream, |counters| *counters = source.counters());
+        stream.observe(Observation::Source(watched.condition(last)));
         pool.push(stream, delivery, source.overflow_policy()).await;
+        // A source that always has a delivery leaves no time for ticks.
+        if let Some(end) = budget.and_then(|budget| stream.give_up(&budget)) {
+            return end;
+        }
     }
 }
 
@@ -131,37 +138,33 @@ fn reject_unreadable(feedback: Option<&RenditionFeedback>, report: &DecoderRepor
     }
 }
 
-/// Returns the current state of a source. `playlist` is `None` for sources other than HLS, and `last` is `None` before
-/// the first delivery.
-fn state(
-    playlist: Option<&watch::Receiver<SourceStatus>>,
-    last: Option<Instant>,
-    started_at: Instant,
-    kind: SourceKind,
-) -> StreamPhase {
-    match playlist {
-        Some(status) => state_of(&status.borrow().state),
-        None => state_without_playlist(last, started_at, kind),
-    }
+/// Changes the counters of the source in the status. The watchers are notified if they differ.
+fn update_counters(stream: &MonitoredStream, update: impl FnOnce(&mut SourceCounters)) {
+    stream.status.send_if_modified(|status| {
+        let before = status.source.clone();
+        update(&mut status.source);
+        status.source != before
+    });
 }
 
-/// Publishes the counters, if there are any, and the state of a source. A final state is not published by this
-/// function: the worker publishes it after all queued deliveries have been processed.
-fn publish_status(stream: &MonitoredStream, counters: Option<SourceCounters>, state: StreamPhase) {
-    stream.status.send_if_modified(|status| {
-        let mut changed = false;
-        if let Some(counters) = counters.filter(|counters| *counters != status.source) {
-            status.source = counters;
-            changed = true;
-        }
-        let over = state.is_end();
-        if !over && status.state != state {
-            tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state changed");
-            status.state = state;
-            changed = true;
-        }
-        changed
-    });
+/// Opens the source of a stream. Returns the final state of the stream if that fails, or takes longer than `budget`
+/// (`None` for no budget).
+async fn open_within(
+    budget: Option<GiveUpBudget>,
+    stream: &Arc<MonitoredStream>,
+    input: StreamInput,
+    client: &HttpClient,
+    settings: &SourceSettings,
+) -> Result<StreamSource, StreamPhase> {
+    let opening = open(stream, input, client, settings);
+    let opened = match budget {
+        None => opening.await,
+        Some(budget) => match timeout(stream.remaining(&budget), opening).await {
+            Ok(opened) => opened,
+            Err(_) => return Err(stream.exhausted(&budget)),
+        },
+    };
+    opened.map_err(StreamPhase::Failed)
 }
 
 async fn open(
@@ -217,29 +220,29 @@ fn open_entry(
     source.map(StreamSource::Hls).map_err(|error| error.to_string())
 }
 
-/// Detects the kind of stream that the URL of `request` has. Failed requests are repeated for
-/// `settings.hls.give_up_after`; the first failure and each change of the reason are logged as warnings.
+/// Detects the kind of stream that the URL of `request` has. Failed requests are repeated without a limit: the caller
+/// limits the time.
 async fn detect_kind(
     stream: &Arc<MonitoredStream>,
     request: &HttpRequest<'_>,
     client: &HttpClient,
     settings: &SourceSettings,
 ) -> Result<SourceKind, String> {
-    let (started_at, mut failures) = (Instant::now(), FailureLog::default());
     let (mut pause, max_pause) = settings.hls.retry;
     loop {
         let error = match kind_of(request.clone(), client).await {
             Ok(kind) => return Ok(kind),
             Err(error) => error,
         };
+        let reason = error.to_string();
         stream.status.send_modify(|status| {
             status.source.retries += 1;
-            status.source.last_error = Some(error.to_string());
+            status.source.last_error = Some(reason.clone());
         });
-        failures.observe(&stream.id, None, &stream.status.borrow().source);
-        if !error.is_transient() || started_at.elapsed() > settings.hls.give_up_after {
-            return Err(error.to_string());
+        if !error.is_transient() {
+            return Err(reason);
         }
+        stream.observe(Observation::Source(SourceCondition::Failing(reason)));
         sleep(pause).await;
         // The pause is doubled without jitter, because a stream makes these requests only at its start.
         pause = (pause * 2).min(max_pause);

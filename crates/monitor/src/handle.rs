@@ -8,6 +8,7 @@ use refrain_core::audio::health::HealthThresholds;
 use refrain_core::matching::live::LiveSettings;
 use refrain_net::{ClientError, HttpClient, HttpSettings};
 use refrain_stream::DecoderSettings;
+use refrain_stream::hls::Start;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -16,6 +17,7 @@ use super::health::{AlertQueue, HealthMonitor};
 use super::pool::WorkerPool;
 use super::snapshot_source::SnapshotSource;
 use super::source::{SourceSettings, StreamSpec};
+use super::state::StateMachine;
 use super::status::StreamStatus;
 use super::stream::{MonitoredStream, Stop};
 use super::worker::StreamWorker;
@@ -118,11 +120,14 @@ impl Monitor {
         let worker = worker.with_health(health);
         let mut source = self.settings.source.clone();
         source.hls.start = spec.start;
+        source.apply_budget();
         source.hls.access = spec.input.access(&spec.headers);
         spec.preferences.apply(&mut source);
         // Shared by handle, stream and task: each of them can end the stream.
         let stop = Arc::new(Stop::default());
-        let stream = Arc::new(MonitoredStream::new(id, worker, status, events, Arc::clone(&stop)));
+        // Only a stream that was followed before begins elsewhere than at the live edge.
+        let state = StateMachine::new(spec.start != Start::LiveEdge);
+        let stream = Arc::new(MonitoredStream::new(id, worker, state, status, events, Arc::clone(&stop)));
         let following = follow(
             Arc::clone(&self.pool),
             stream,

@@ -24,6 +24,11 @@ impl FollowedIndex {
     pub fn new(follower: IndexFollower) -> Self {
         Self { follower: Arc::new(follower), rebuilding: Arc::default(), runtime: Handle::current() }
     }
+
+    /// Ends the updates of the index. Call this before the catalog is closed; searches continue with the last snapshot.
+    pub fn stop(&self) {
+        self.follower.stop();
+    }
 }
 
 impl SnapshotSource for FollowedIndex {

@@ -14,7 +14,6 @@
 
 mod airings;
 mod decode;
-mod failures;
 mod follow;
 mod handle;
 mod health;
@@ -28,7 +27,9 @@ mod report;
 mod search;
 mod snapshot_source;
 mod source;
+mod source_watch;
 mod stage_times;
+mod state;
 mod status;
 mod stream;
 mod worker;
@@ -43,5 +44,6 @@ pub use report::{Reporter, response};
 pub use snapshot_source::SnapshotSource;
 pub use source::{AudioPreferences, SourceSettings, StreamInput, StreamSpec};
 pub use stage_times::StageTimes;
-pub use status::{CurrentAiring, SourceCounters, SourceKind, StreamEnd, StreamPhase, StreamStatus};
+pub use state::{GiveUpBudget, StreamEnd, StreamPhase};
+pub use status::{CurrentAiring, SourceCounters, SourceKind, StreamStatus};
 pub use worker::StreamWorker;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::lock::lock;
 use super::queue::OverflowPolicy;
 use super::snapshot_source::SnapshotSource;
-use super::status::StreamPhase;
+use super::state::StreamPhase;
 use super::stream::{Job, MonitoredStream};
 
 /// The threads, and the queue of streams that have a job.

@@ -1,28 +1,23 @@
 //! A common interface to the sources of streams: HLS, DASH, radio, UDP and pipes.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 use refrain_core::audio::health::HealthThresholds;
 use refrain_net::{RequestHeaders, StreamAccess};
 use refrain_stream::hls::{
-    EntryUrl, HlsSettings, HlsSource, RenditionChoice, RenditionFeedback, SourceState, SourceStatus, Start,
+    EntryUrl, HlsSettings, HlsSource, RenditionChoice, RenditionFeedback, SourceState, Start,
 };
 use refrain_stream::{
-    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioFeedback, RadioSettings, RadioSource,
-    TrackChoice, UdpSettings, UdpSource,
+    ClockAnchor, Delivery, PipeContent, PipeSource, RadioFeedback, RadioSettings, RadioSource, TrackChoice,
+    UdpSettings, UdpSource,
 };
-use tokio::sync::watch;
 use url::Url;
 
 use super::health::ReportedAlerts;
 use super::queue::OverflowPolicy;
-use super::status::{SourceCounters, SourceKind, StreamEnd, StreamPhase};
-
-/// Time without a delivery after which a stream without a playlist is reported as stalled. It equals the timeout of a
-/// silent connection, after which the source reconnects. At half this value, the state changes between live and stalled
-/// on a slow network; at twice this value, an outage is shown 10 s later.
-const STALLED_AFTER: Duration = Duration::from_secs(10);
+use super::source_watch::{SourceWatch, counters_of, radio_counters};
+use super::state::{GiveUpBudget, StreamEnd, StreamPhase};
+use super::status::{SourceCounters, SourceKind};
 
 /// Input of a stream.
 pub enum StreamInput {
@@ -119,6 +114,16 @@ pub struct SourceSettings {
     pub radio: RadioSettings,
     /// Settings of UDP.
     pub udp: UdpSettings,
+    /// Time after which a stream is given up. It replaces `give_up_after` of `hls` and `radio`.
+    pub give_up: GiveUpBudget,
+}
+
+impl SourceSettings {
+    /// Sets the budget of the sources, so that they do not end before the stream is given up.
+    pub(super) fn apply_budget(&mut self) {
+        self.hls.give_up_after = self.give_up.after_audio;
+        self.radio.give_up_after = self.give_up.after_audio;
+    }
 }
 
 /// An open source.
@@ -173,10 +178,14 @@ impl StreamSource {
         }
     }
 
-    /// Returns a receiver of the status of an HLS or DASH source, which can change while [`Self::next`] waits. Returns `None`
-    /// for other sources.
-    pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
-        if let Self::Hls(source) | Self::Dash(source) = self { Some(source.status()) } else { None }
+    /// Returns the status of the source, which can change while [`Self::next`] waits.
+    pub(super) fn watch(&self) -> SourceWatch {
+        match self {
+            Self::Hls(source) | Self::Dash(source) => SourceWatch::Hls(source.status()),
+            Self::Radio(source) => SourceWatch::Radio(source.watch()),
+            Self::Pipe(..) => SourceWatch::Pipe,
+            Self::Udp(_) => SourceWatch::Udp,
+        }
     }
 
     /// Returns the handle to report segments of an HLS or DASH source that cannot be decoded; `None` for other sources.
@@ -198,16 +207,7 @@ impl StreamSource {
     pub(super) fn counters(&self) -> SourceCounters {
         match self {
             Self::Hls(source) | Self::Dash(source) => counters_of(&source.status().borrow()),
-            Self::Radio(source) => {
-                let status = source.status();
-                SourceCounters {
-                    pieces: status.connections,
-                    bytes: status.bytes,
-                    retries: status.failures,
-                    last_error: status.last_error.as_ref().map(ToString::to_string),
-                    ..SourceCounters::default()
-                }
-            }
+            Self::Radio(source) => radio_counters(source.status()),
             Self::Pipe(_, counters) => counters.clone(),
             Self::Udp(source) => {
                 let status = source.status();
@@ -229,8 +229,8 @@ impl StreamSource {
                 let mut status = source.status();
                 let over = |s: &SourceState| matches!(s, SourceState::Ended(_) | SourceState::Failed(_));
                 match status.wait_for(|status| over(&status.state)).await {
-                    Ok(last) => state_of(&last.state),
-                    Err(_) => state_of(&source.status().borrow().state),
+                    Ok(last) => end_of(&last.state),
+                    Err(_) => end_of(&source.status().borrow().state),
                 }
             }
             Self::Radio(source) => match &source.status().last_error {
@@ -250,47 +250,12 @@ impl StreamSource {
     }
 }
 
-/// Returns the state of a source without a playlist that was opened at `started_at` and had its last delivery at `last`
-/// (`None` before the first delivery).
-pub(super) fn state_without_playlist(
-    last: Option<Instant>,
-    started_at: Instant,
-    kind: SourceKind,
-) -> StreamPhase {
-    let silent = last.unwrap_or(started_at).elapsed();
-    match last {
-        None if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
-            StreamPhase::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
-        }
-        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => StreamPhase::Ended(StreamEnd::Silent),
-        None => StreamPhase::Starting,
-        Some(_) if silent > STALLED_AFTER => StreamPhase::Stalled,
-        Some(_) => StreamPhase::Live,
-    }
-}
-
-/// Converts the state of an HLS source.
-pub(super) fn state_of(state: &SourceState) -> StreamPhase {
+/// Converts the final state of an HLS source.
+fn end_of(state: &SourceState) -> StreamPhase {
     match state {
-        SourceState::Starting => StreamPhase::Starting,
-        SourceState::Live => StreamPhase::Live,
-        SourceState::Stalled => StreamPhase::Stalled,
         SourceState::Ended(why) => StreamPhase::Ended((*why).into()),
         SourceState::Failed(why) => StreamPhase::Failed(why.to_string()),
-    }
-}
-
-/// Converts the counters of an HLS source.
-pub(super) fn counters_of(status: &SourceStatus) -> SourceCounters {
-    SourceCounters {
-        pieces: status.segments,
-        bytes: status.bytes,
-        retries: status.retries,
-        playlist_errors: status.playlist_errors,
-        resolutions: status.resolutions,
-        rendition: status.rendition.clone(),
-        rendition_changes: status.rendition_changes,
-        rendition_reason: status.rendition_reason.clone(),
-        last_error: status.last_error.as_ref().map(ToString::to_string),
+        // The source was dropped before its end.
+        _ => StreamPhase::Ended(StreamEnd::Stopped),
     }
 }

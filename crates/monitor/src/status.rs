@@ -1,109 +1,13 @@
 //! State and counters of a stream.
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{DetectionId, TrackNumber};
-use refrain_stream::hls::EndReason;
 use refrain_stream::{ClockAnchor, ClockSource, DecoderReport};
 
 use super::health::StreamHealth;
 use super::stage_times::StageTimes;
-
-/// The reason why a stream ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamEnd {
-    /// The playlist has the end tag `EXT-X-ENDLIST`.
-    EndList,
-    /// No new media has arrived for the timeout of the source, by default 5 minutes.
-    Silent,
-    /// The file or pipe was read to its end.
-    ReadToEnd,
-    /// The station closed the connection and does not accept another.
-    StationEnded,
-    /// The caller stopped the stream with its [`StreamHandle`](crate::StreamHandle), or left it to another worker.
-    Stopped,
-}
-
-impl fmt::Display for StreamEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EndList => "the playlist has an end tag",
-            Self::Silent => "no media for a long time",
-            Self::ReadToEnd => "the input was read to its end",
-            Self::StationEnded => "the station closed the connection",
-            Self::Stopped => "it was stopped",
-        })
-    }
-}
-
-impl From<EndReason> for StreamEnd {
-    fn from(reason: EndReason) -> Self {
-        match reason {
-            EndReason::EndList => Self::EndList,
-            // `EndReason` is non-exhaustive; every other reason is the lack of new media.
-            _ => Self::Silent,
-        }
-    }
-}
-
-/// State of a stream.
-///
-/// # Examples
-/// ```
-/// use refrain_monitor::{StreamEnd, StreamPhase};
-///
-/// let phase = StreamPhase::Ended(StreamEnd::EndList);
-/// assert!(phase.is_end());
-/// assert_eq!(phase.to_string(), "ended: the playlist has an end tag");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum StreamPhase {
-    /// No media has arrived yet.
-    #[default]
-    Starting,
-    /// Media arrives.
-    Live,
-    /// No media has arrived for 10 s (HLS: for [`stalled_after`](refrain_stream::hls::HlsSettings::stalled_after)
-    /// target durations, by default 3), but the source has not ended.
-    Stalled,
-    /// The stream has ended for this reason.
-    Ended(StreamEnd),
-    /// The stream could not be opened, or cannot be followed any more. The text is the reason.
-    Failed(String),
-    /// Several consecutive deliveries killed the decoder process of the stream. The text is the reason.
-    DecoderDied(String),
-}
-
-impl StreamPhase {
-    /// Returns true if the stream has ended or failed, for whatever reason.
-    #[must_use]
-    pub fn is_end(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Failed(_) | Self::DecoderDied(_))
-    }
-
-    /// Returns the name of the state: `starting`, `live`, `stalled`, `ended` or `failed`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Live => "live",
-            Self::Stalled => "stalled",
-            Self::Ended(_) => "ended",
-            Self::Failed(_) | Self::DecoderDied(_) => "failed",
-        }
-    }
-}
-
-impl fmt::Display for StreamPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended(why) => write!(f, "{}: {why}", self.name()),
-            Self::Failed(why) | Self::DecoderDied(why) => write!(f, "{}: {why}", self.name()),
-            _ => f.write_str(self.name()),
-        }
-    }
-}
+use super::state::StreamPhase;
 
 /// The kind of a stream's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +64,11 @@ pub struct CurrentAiring {
 pub struct StreamStatus {
     /// State of the stream.
     pub state: StreamPhase,
+    /// Reason of the state; `None` in the state `starting`, and in the state `live` while no request fails. It contains
+    /// no tokens.
+    pub reason: Option<String>,
+    /// Number of changes of the state.
+    pub state_changes: u64,
     /// True if the source has ended. Queued deliveries may still have to be processed.
     pub source_ended: bool,
     /// True if everything has been processed and the last event was sent.
@@ -196,6 +105,12 @@ pub struct StreamStatus {
 }
 
 impl StreamStatus {
+    /// Returns true if audio of the stream was decoded.
+    #[must_use]
+    pub fn has_audio(&self) -> bool {
+        self.decoder.seconds > 0.0
+    }
+
     /// Returns the seconds from the last processed audio to now: the delay of the stream itself plus the delay of
     /// processing. Never negative, even if the stream's clock is ahead of this machine's. Returns `None` before the
     /// first audio.

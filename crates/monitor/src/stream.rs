@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use refrain_catalog::Detection;
 use refrain_core::index::IndexError;
@@ -13,13 +14,16 @@ use super::decode::DecodeError;
 use super::lock::lock;
 use super::queue::{DeliveryQueue, OverflowPolicy};
 use super::snapshot_source::SnapshotSource;
-use super::status::{StreamPhase, StreamStatus};
+use super::state::{self, GiveUpBudget, MediaKind, Observation, StateMachine, StreamPhase};
+use super::status::StreamStatus;
 use super::worker::StreamWorker;
 
 /// A stream in the pool of threads.
 pub(super) struct MonitoredStream {
     pub(super) id: Arc<str>,
     pub(super) status: watch::Sender<StreamStatus>,
+    started_at: Instant,
+    state: Mutex<StateMachine>,
     inner: Mutex<StreamQueue>,
     /// Notified when a delivery was removed from the queue.
     capacity_freed: Notify,
@@ -75,12 +79,48 @@ impl MonitoredStream {
     pub(super) fn new(
         id: Arc<str>,
         worker: StreamWorker,
+        state: StateMachine,
         status: watch::Sender<StreamStatus>,
         events: mpsc::Sender<Detection>,
         stop: Arc<Stop>,
     ) -> Self {
         let (inner, capacity_freed) = (Mutex::default(), Notify::new());
-        Self { id, status, inner, capacity_freed, worker: Mutex::new(worker), events, stop }
+        let (started_at, state, worker) = (Instant::now(), Mutex::new(state), Mutex::new(worker));
+        Self { id, status, started_at, state, inner, capacity_freed, worker, events, stop }
+    }
+
+    /// Passes an observation to the state machine of the stream. If the state or its reason changes, publishes and logs
+    /// it.
+    pub(super) fn observe(&self, observation: Observation) {
+        let mut machine = lock(&self.state);
+        // Read under the lock, so that the time of the machine never decreases.
+        let Some(report) = machine.observe(observation, self.started_at.elapsed()) else { return };
+        // Published under the lock, so that the last change is published last.
+        self.status.send_modify(|status| {
+            status.state = report.to.clone();
+            status.reason.clone_from(&report.reason);
+            status.state_changes = machine.changes();
+        });
+        state::log(&self.id, &report);
+    }
+
+    /// Returns the final state of the stream if its budget is exhausted, otherwise `None`.
+    pub(super) fn give_up(&self, budget: &GiveUpBudget) -> Option<StreamPhase> {
+        let is_idle = {
+            let inner = lock(&self.inner);
+            inner.queue.is_empty() && !inner.scheduled
+        };
+        lock(&self.state).give_up(budget, self.started_at.elapsed(), is_idle)
+    }
+
+    /// Returns the time that remains of the budget while the source is opened.
+    pub(super) fn remaining(&self, budget: &GiveUpBudget) -> Duration {
+        lock(&self.state).limit(budget).saturating_sub(self.started_at.elapsed())
+    }
+
+    /// Returns the final state of the stream after its budget was exhausted.
+    pub(super) fn exhausted(&self, budget: &GiveUpBudget) -> StreamPhase {
+        lock(&self.state).exhausted(budget)
     }
 
     /// Marks the stream as scheduled if it has a job to do. Returns true if the stream was not scheduled before; the
@@ -152,7 +192,11 @@ impl MonitoredStream {
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
         let mut events = Vec::new();
-        let before = worker.position();
+        let (before, seconds_before) = (worker.position(), worker.report().seconds);
+        let media = match &job {
+            Job::Process(delivery) => MediaKind::of(delivery),
+            Job::Finish(_) | Job::Leave(_) => None,
+        };
         let (bytes, end, result) = match job {
             Job::Process(delivery) => {
                 let bytes = undecoded(&delivery);
@@ -175,9 +219,14 @@ impl MonitoredStream {
         };
         self.status.send_modify(|status| {
             status.queued_seconds = queued_seconds;
-            update_status(status, &worker, result.as_ref().err(), end);
+            update_status(status, &worker, result.as_ref().err());
         });
+        let decoded = state::decoding_of(worker.report(), seconds_before, media);
         drop(worker);
+        decoded
+            .into_iter()
+            .chain(end.map(Observation::End))
+            .for_each(|observation| self.observe(observation));
         if let Some(why) = failure.filter(|_| !is_last) {
             tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending the stream");
             self.end_as_failed(match why {
@@ -216,7 +265,7 @@ impl MonitoredStream {
         let why = "the job that decodes and searches the stream panicked, a bug in refrain; please report it with \
                    the log";
         let why = why.to_owned();
-        self.status.send_modify(|status| status.state = StreamPhase::Failed(why));
+        self.observe(Observation::End(StreamPhase::Failed(why)));
         let mut inner = lock(&self.inner);
         inner.queue = DeliveryQueue::default();
         inner.end = None;
@@ -225,14 +274,9 @@ impl MonitoredStream {
     }
 }
 
-/// Copies data of the worker to the status: its counters, the error of its last job, and the final state. `error` is
-/// `None` after a successful job, and `end` is `None` except after the last job.
-fn update_status(
-    status: &mut StreamStatus,
-    worker: &StreamWorker,
-    error: Option<&IndexError>,
-    end: Option<StreamPhase>,
-) {
+/// Copies data of the worker to the status: its counters, and the error of its last job. `error` is `None` after a
+/// successful job.
+fn update_status(status: &mut StreamStatus, worker: &StreamWorker, error: Option<&IndexError>) {
     let position = worker.position();
     status.decoder.clone_from(worker.report());
     status.position = position;
@@ -245,9 +289,6 @@ fn update_status(
     if let Some(error) = error {
         status.index_errors += 1;
         status.last_index_error = Some(error.to_string());
-    }
-    if let Some(end) = end {
-        status.state = end;
     }
 }
 

@@ -106,11 +106,13 @@ pub(super) async fn show(
 fn local_status(status: &StreamStatus) -> Value {
     json!({
         "state": status.state.name(),
+        "reason": status.reason,
+        "state_changes": status.state_changes,
         "lag_seconds": status.lag(),
         "heard_seconds": status.position,
         "queued_seconds": status.queued_seconds,
         "silence_seconds": status.decoder.silence_seconds,
-        "missing_seconds": status.decoder.gaps.total().seconds,
+        "missing_seconds": status.decoder.missing_seconds(),
         "dropped_seconds": status.decoder.gaps.of(GapReason::Dropped).seconds,
         "decode_errors": status.decoder.decode_errors,
         "last_error": status.source.last_error,

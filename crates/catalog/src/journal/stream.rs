@@ -15,14 +15,20 @@ pub const ARCHIVE: &str = "archive";
 
 /// State of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum StreamState {
-    /// No audio has been received yet.
+    /// Nothing was received yet, and no request has failed.
     Starting,
-    /// Audio is being received.
+    /// Audio is being decoded.
     Live,
-    /// Audio is expected, but none is being received.
+    /// Media is being received, but no audio can be decoded from it.
+    NoAudio,
+    /// Audio is being decoded, and it has been silent for some seconds.
+    Silent,
+    /// Media is expected, but the source delivers none.
     Stalled,
+    /// Requests to the source fail and are repeated.
+    Retrying,
     /// The stream has ended.
     Ended,
     /// The stream failed and is not retried.
@@ -30,7 +36,16 @@ pub enum StreamState {
 }
 
 impl StreamState {
-    const ALL: [Self; 5] = [Self::Starting, Self::Live, Self::Stalled, Self::Ended, Self::Failed];
+    const ALL: [Self; 8] = [
+        Self::Starting,
+        Self::Live,
+        Self::NoAudio,
+        Self::Silent,
+        Self::Stalled,
+        Self::Retrying,
+        Self::Ended,
+        Self::Failed,
+    ];
 
     /// Returns the name of the state as it appears in databases and responses.
     #[must_use]
@@ -38,7 +53,10 @@ impl StreamState {
         match self {
             Self::Starting => "starting",
             Self::Live => "live",
+            Self::NoAudio => "no_audio",
+            Self::Silent => "silent",
             Self::Stalled => "stalled",
+            Self::Retrying => "retrying",
             Self::Ended => "ended",
             Self::Failed => "failed",
         }
@@ -48,6 +66,30 @@ impl StreamState {
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Ended | Self::Failed)
+    }
+
+    /// Returns true if audio is being decoded, silent or not.
+    #[must_use]
+    pub fn is_decoding(self) -> bool {
+        matches!(self, Self::Live | Self::Silent)
+    }
+
+    /// Returns the state in the column `state`, which older programs know, and the text in the column `state_detail`
+    /// (`None` if the first column is exact).
+    pub(crate) fn stored(self) -> (Self, Option<&'static str>) {
+        match self {
+            Self::NoAudio | Self::Retrying => (Self::Stalled, Some(self.as_str())),
+            Self::Silent => (Self::Live, Some(self.as_str())),
+            exact => (exact, None),
+        }
+    }
+
+    /// Returns the state of a row with these columns; `None` if the name in `state` is unknown. A detail that does not
+    /// belong to `state` is outdated and ignored: statements that change only `state` wrote the row since.
+    pub(crate) fn from_stored(state: &str, detail: Option<&str>) -> Option<Self> {
+        let state = Self::from_name(state)?;
+        let exact = detail.and_then(Self::from_name).filter(|exact| exact.stored().0 == state);
+        Some(exact.unwrap_or(state))
     }
 
     /// Returns the state with this name, or `None` if the name is unknown.
@@ -205,7 +247,8 @@ impl Stream {
 pub struct StreamFilter {
     /// True to include ended and failed streams.
     pub over: bool,
-    /// Includes only streams in this state; `None` includes all. The states `ended` and `failed` also need `over`.
+    /// Includes only streams in this state; `None` includes all. The states `ended` and `failed` also need `over`. The
+    /// state `stalled` includes `no_audio` and `retrying`, and `live` includes `silent`.
     pub state: Option<StreamState>,
     /// Includes only streams of this origin; `None` includes all.
     pub origin: Option<String>,
@@ -255,4 +298,22 @@ pub trait StreamRegistry: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Stream>, CatalogError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_states_are_read_again_and_outdated_details_are_ignored() {
+        for state in StreamState::ALL {
+            let (coarse, detail) = state.stored();
+            assert_eq!(StreamState::from_stored(coarse.as_str(), detail), Some(state));
+            assert_eq!(coarse.stored(), (coarse, None), "older programs know the stored state");
+            assert_eq!(coarse.is_over(), state.is_over());
+        }
+        assert_eq!(StreamState::from_stored("starting", Some("retrying")), Some(StreamState::Starting));
+        assert_eq!(StreamState::from_stored("live", Some("newer")), Some(StreamState::Live));
+        assert_eq!(StreamState::from_stored("newer", None), None);
+    }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use anyhow::{Context, Result, bail};
 use refrain_monitor::StreamInput;
+use refrain_net::ShownUrl;
 use refrain_stream::{PcmFormat, PipeContent};
 use url::Url;
 
@@ -43,18 +44,35 @@ pub(super) fn scheme(argument: &str) -> Option<&str> {
     good.then_some(scheme)
 }
 
-/// Returns the default id of a stream: the last part of its path, without the extension. Parts with a common name, such
-/// as `index` or `master`, are skipped. Returns `stdin` for standard input, and `stream` if no part remains.
+/// File names of playlists and manifests that do not distinguish streams. They are left out of default ids.
+const COMMON_NAMES: [&str; 4] = ["index.m3u8", "master.m3u8", "playlist.m3u8", "manifest.mpd"];
+
+/// Returns the default id of a stream. Of a URL, it is host, port and path, joined by `-`, without the extension `.m3u8`
+/// and common names of playlists, so that the streams of one server have different ids. Of a file, it is the name without
+/// the extension. Returns `stdin` for standard input, and `stream` for an invalid URL.
 pub(super) fn id_of(argument: &str) -> String {
     if argument == "-" {
         return "stdin".to_owned();
     }
+    let id = match (scheme(argument), Url::parse(argument)) {
+        (None, _) => {
+            let name = argument.rsplit('/').next().unwrap_or_default();
+            name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
+        }
+        (Some(_), Ok(url)) => id_of_url(&url),
+        (Some(_), Err(_)) => String::new(),
+    };
+    if id.is_empty() { "stream".to_owned() } else { id }
+}
+
+fn id_of_url(url: &Url) -> String {
     // The id becomes a part of file names and responses, so it must not contain secrets of the URL.
-    let shown = shown(argument);
-    let path = shown.split_once("://").map_or(shown.as_str(), |(_, path)| path);
-    let is_common = |part: &&str| !["", "index", "master", "playlist", HIDDEN].contains(part);
-    let stems = path.rsplit('/').map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem));
-    stems.filter(is_common).map(str::to_owned).next().unwrap_or_else(|| "stream".to_owned())
+    let shown = ShownUrl::from(url).to_string();
+    let address = shown.split_once("://").map_or(shown.as_str(), |(_, address)| address);
+    let is_distinctive = |part: &&str| !part.is_empty() && !COMMON_NAMES.contains(part);
+    let parts: Vec<&str> = address.split('/').filter(is_distinctive).collect();
+    let id = parts.join("-").replace(['…', '@', '[', ']'], "").replace(':', "-");
+    id.strip_suffix(".m3u8").unwrap_or(&id).trim_matches('-').to_owned()
 }
 
 /// Returns the argument in a form for messages. Of a URL, this is the part without user, password, query and fragment.
@@ -79,11 +97,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_id_is_the_last_distinctive_part_of_the_path() {
+    fn default_ids_distinguish_hosts_ports_and_paths() {
         for (argument, id) in [
-            ("https://u:secret@host.example/live/studio/master.m3u8?token=x/y", "studio"),
-            ("http://radio.example:8000/rock.mp3", "rock"),
-            ("udp://239.1.2.3:5000", "239.1.2"),
+            ("https://u:secret@host.example/live/studio/master.m3u8?token=x/y", "host.example-live-studio"),
+            ("https://host.example/live/studio.m3u8", "host.example-live-studio"),
+            ("http://radio.example:8000/rock.mp3", "radio.example-8000-rock.mp3"),
+            ("http://radio.example:8000/rock.aac", "radio.example-8000-rock.aac"),
+            ("http://radio.example/", "radio.example"),
+            ("http://127.0.0.1:8000/stream", "127.0.0.1-8000-stream"),
+            ("http://[::1]:8000/stream", "1-8000-stream"),
+            ("udp://239.1.2.3:5000", "239.1.2.3-5000"),
+            ("udp://@239.1.2.4:5000", "239.1.2.4-5000"),
             ("music/film.ts", "film"),
             ("-", "stdin"),
         ] {

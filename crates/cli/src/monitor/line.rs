@@ -35,10 +35,11 @@ impl PlayingSongs {
         };
         let lag = status.lag().map(|lag| format!(", lag {lag:.1} s")).unwrap_or_default();
         let level = status.decoder.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
-        let (detected, gaps) = (clock(status.position), status.decoder.gaps.total());
-        let missing = if gaps.count > 0 { format!(", {:.0} s missing", gaps.seconds) } else { String::new() };
+        let (detected, seconds) = (clock(status.position), status.decoder.missing_seconds());
+        let missing = if seconds > 0.0 { format!(", {seconds:.0} s missing") } else { String::new() };
+        let reason = status.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         // Titles are untrusted and can contain control characters.
-        clean(&format!("{id}: {}, {detected}{lag}{level}{missing} | {songs}", status.state.name()))
+        clean(&format!("{id}: {}{reason}, {detected}{lag}{level}{missing} | {songs}", status.state.name()))
     }
 }
 
@@ -130,6 +131,8 @@ pub(super) fn log(id: &str, status: &StreamStatus) {
     tracing::info!(
         stream = id,
         state = %status.state,
+        // The text of a final state contains its reason.
+        reason = status.reason.as_ref().filter(|_| !status.state.is_end()),
         position_seconds = status.position,
         lag_seconds = status.lag(),
         level_dbfs = decoder.level,
@@ -140,6 +143,7 @@ pub(super) fn log(id: &str, status: &StreamStatus) {
         retries = source.retries,
         gaps = gaps.count,
         gap_seconds = gaps.seconds,
+        missing_seconds = decoder.missing_seconds(),
         dropped_seconds = dropped.seconds,
         decode_errors = decoder.decode_errors,
         silence_seconds = decoder.silence_seconds,

@@ -13,7 +13,7 @@ use refrain_app::response::ResponseFolder;
 use refrain_catalog::Detection;
 use refrain_monitor::{
     AlertQueue, AudioPreferences, EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter,
-    SourceSettings, StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
+    SourceSettings, StreamEnd, StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
 };
 use refrain_net::RequestHeaders;
 use refrain_stream::TrackChoice;
@@ -175,10 +175,12 @@ fn run_monitor(
         // The status line already shows the information of the log lines below the level of warnings.
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
+    let is_shown = status.is_shown() && !plan.log.1;
     let follower = context.follow(index_sync, |what| log_changes(&what));
     let reporter = Reporter::new(context.catalog_handle());
     let last = context.wait(async {
-        let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
+        let index = FollowedIndex::new(follower);
+        let monitor = Monitor::new(index.clone(), plan.monitor.clone())?;
         let (events, event_receiver) = mpsc::channel(MAX_QUEUED_EVENTS);
         let spec = StreamSpec {
             preferences: plan.preferences.clone(),
@@ -195,12 +197,16 @@ fn run_monitor(
             never = stop_on_signal(&handle, &plan.id) => match never {},
             never = show(&handle, &shown, &status, &plan.id) => match never {},
         };
-        anyhow::Ok((handle.ended().await, lost))
+        let last = handle.ended().await;
+        // Threads of the monitor can hold the index for longer than the catalog is open, and reading the changes of a
+        // closed catalog fails with a warning.
+        index.stop();
+        anyhow::Ok((last, lost))
     });
     // The status line is removed before the messages about the outcome are printed.
     drop(status);
     let (last, lost) = last?;
-    Ok(outcome(plan, &last, lost, output))
+    Ok(outcome(plan, &last, lost, is_shown, output))
 }
 
 /// Waits until a signal requests a shutdown, and then stops the source of the stream. The future never completes.
@@ -259,7 +265,15 @@ async fn show(handle: &StreamHandle, shown: &PlayingSongs, line: &StatusLine<'_>
     }
 }
 
-fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Output) -> CommandOutcome {
+/// Reports the end of the stream and returns the outcome of the command. `is_shown` is true if a status line was shown:
+/// the log then does not contain the end.
+fn outcome(
+    plan: &MonitorPlan<'_>,
+    last: &StreamStatus,
+    lost: usize,
+    is_shown: bool,
+    output: &Output,
+) -> CommandOutcome {
     line::log(&plan.id, last);
     if lost > 0 {
         output.note(&format!("refrain: {lost} events could not be written before the end"));
@@ -269,9 +283,25 @@ fn outcome(plan: &MonitorPlan<'_>, last: &StreamStatus, lost: usize, output: &Ou
             output.note(&format!("refrain: cannot follow {}: {why}", input::shown(plan.input)));
             CommandOutcome::Failed
         }
-        _ if lost > 0 => CommandOutcome::Failed,
-        _ => CommandOutcome::Done,
+        _ if has_no_audio(last) => {
+            let input = input::shown(plan.input);
+            output.note(&format!("refrain: no audio of {input} was decoded ({})", last.state));
+            CommandOutcome::Failed
+        }
+        end => {
+            if is_shown {
+                output.note(&format!("refrain: {}: {end}", plan.id));
+            }
+            if lost > 0 { CommandOutcome::Failed } else { CommandOutcome::Done }
+        }
     }
+}
+
+/// Returns true if no audio of an ended stream was decoded. A stream that was stopped before its first response is
+/// excepted, because no audio could be expected.
+fn has_no_audio(last: &StreamStatus) -> bool {
+    let is_untried = last.state == StreamPhase::Ended(StreamEnd::Stopped) && last.state_changes <= 1;
+    !last.has_audio() && !is_untried
 }
 
 /// Logs the event `what`: the index has applied changes of the catalog, changes of the catalog cannot be read, or they

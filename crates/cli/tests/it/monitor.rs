@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use refrain_testkit::origin::{Fault, Times};
 use serde_json::Value;
 
 use crate::stage::{Running, SILENCE, Stage, TIMEOUT, brief, broadcast, check_broadcast, responses};
@@ -222,4 +223,65 @@ fn monitor_explains_unusable_inputs() {
     let output = sandbox.run(&["--search", "database", "monitor", "-"]).expect(2);
     output.stderr_contains("--search local");
     Sandbox::new().run(&["monitor", "-"]).expect(2).stderr_contains("not found; create it with");
+}
+
+/// Returns true if a line is a warning or an error.
+fn is_warning(line: &str) -> bool {
+    ["WARN", "ERROR"].iter().any(|level| line.contains(level))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resource_that_is_no_stream_ends_with_its_kind_and_status_2() {
+    let stage = Stage::new().await;
+    for (path, kind, body) in [
+        ("/page", "text/html", "<!doctype html><html><body>Please log in</body></html>"),
+        ("/state.json", "application/json", "{\"online\": true}"),
+        ("/feed", "text/xml", "<?xml version=\"1.0\"?><rss version=\"2.0\"></rss>"),
+    ] {
+        stage.origin.put(path, body, kind);
+        let output = stage.monitor(&[&stage.origin.url(path), "--id", "x"]).end().expect(2);
+        let last = output.stderr.lines().last().unwrap();
+        assert!(last.starts_with("refrain: cannot follow http://127.0.0.1:"), "{output:?}");
+        // A media type, or the name of the kind.
+        let names = [kind, kind.rsplit('/').next().unwrap()];
+        assert!(names.iter().any(|name| last.to_lowercase().contains(name)), "{output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stream_without_decodable_audio_ends_with_one_warning_and_status_2() {
+    let stage = Stage::new().await;
+    let playlist = "#EXTM3U\n#EXT-X-VERSION:5\n#EXT-X-TARGETDURATION:2\n\
+                    #EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.example\"\n\
+                    #EXTINF:2,\na.ts\n#EXTINF:2,\nb.ts\n#EXT-X-ENDLIST\n";
+    stage.origin.put("/x.m3u8", playlist, "");
+    let output = stage.monitor(&[&stage.origin.url("/x.m3u8"), "--id", "x"]).end().expect(2);
+    let warnings: Vec<&str> = output.stderr.lines().filter(|line| is_warning(line)).collect();
+    assert!(!warnings.is_empty() && warnings.len() <= 2, "one for the reason, one for the end: {output:?}");
+    assert!(warnings.iter().all(|line| line.contains("SAMPLE-AES")), "{output:?}");
+    let status = output.stderr.lines().rfind(|line| line.contains("stream status")).unwrap();
+    assert!(status.contains("missing_seconds=4"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_while_starting_ends_without_later_warnings() {
+    let stage = Stage::new().await;
+    // The first request never gets an answer, so no request has failed yet.
+    stage.origin.fault("/late.m3u8", Fault::Late(TIMEOUT), Times::Always);
+    stage.origin.fault("/none.m3u8", Fault::Status(404), Times::Always);
+    for (path, status) in [("/late.m3u8", 0), ("/none.m3u8", 2)] {
+        let mut running = stage.monitor(&[&stage.origin.url(path), "--id", "x"]);
+        let began = Instant::now();
+        // The second request follows the reason of the first one.
+        while stage.origin.request_count(path) < 1 + usize::from(status == 2) {
+            assert!(began.elapsed() < TIMEOUT, "the stream was not requested");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        running.terminate();
+        let output = running.end().expect(status);
+        let lines: Vec<&str> = output.stderr.lines().collect();
+        let last = lines.iter().rposition(|line| line.contains("stream status")).unwrap();
+        assert!(!lines[last..].iter().any(|line| is_warning(line)), "{output:?}");
+        assert!(lines[last].contains("ended: it was stopped"), "{output:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Keeps an index in step with its catalog in the background.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use refrain_core::index::{IndexError, Snapshot};
@@ -69,6 +70,8 @@ struct FollowerState {
     view: Arc<IndexView>,
     sync: Mutex<IndexSync>,
     on_event: Box<EventCallback>,
+    /// True if no more events are reported.
+    stopped: AtomicBool,
 }
 
 impl IndexFollower {
@@ -80,9 +83,17 @@ impl IndexFollower {
             view: Arc::clone(&sync.view),
             sync: Mutex::new(sync),
             on_event: Box::new(on_event),
+            stopped: AtomicBool::new(false),
         });
         let task = tokio::spawn(follow(Arc::clone(&state)));
         Self { state, task }
+    }
+
+    /// Ends the background task: no event is reported any more, and the snapshot remains. Call this before the catalog is
+    /// closed, because a reader of a closed catalog fails.
+    pub fn stop(&self) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        self.task.abort();
     }
 
     /// Returns the snapshot to search.
@@ -122,7 +133,7 @@ impl IndexFollower {
 
 impl Drop for IndexFollower {
     fn drop(&mut self) {
-        self.task.abort();
+        self.stop();
     }
 }
 
@@ -133,7 +144,7 @@ async fn follow(state: Arc<FollowerState>) {
         // again at any time.
         let Err(error) = state.round(failures > 0).await else {
             if failures > 0 {
-                (state.on_event)(FollowEvent::Recovered);
+                state.report(FollowEvent::Recovered);
             }
             failures = 0;
             continue;
@@ -141,7 +152,7 @@ async fn follow(state: Arc<FollowerState>) {
         // The exponent is limited, because a shift by 32 or more overflows.
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(MAX_PAUSE);
         failures = failures.saturating_add(1);
-        (state.on_event)(FollowEvent::Failed { error: &error, failures, pause });
+        state.report(FollowEvent::Failed { error: &error, failures, pause });
         tokio::time::sleep(pause).await;
         let is_unusable =
             |error: &IndexError| matches!(error, IndexError::Damaged { .. } | IndexError::Unusable { .. });
@@ -153,6 +164,13 @@ async fn follow(state: Arc<FollowerState>) {
 }
 
 impl FollowerState {
+    /// Reports an event to the listener, unless the follower was stopped.
+    fn report(&self, event: FollowEvent<'_>) {
+        if !self.stopped.load(Ordering::SeqCst) {
+            (self.on_event)(event);
+        }
+    }
+
     /// Applies all available changes, then waits for another change, at most [`MAX_WAIT`]. If `after_failure` is true,
     /// first checks if the catalog was restored from an older copy, and does not wait.
     async fn round(&self, after_failure: bool) -> Result<(), SyncError> {
@@ -183,7 +201,7 @@ impl FollowerState {
             let more = sync.step().await;
             let refreshed = sync.take_pending();
             if refreshed != SyncReport::default() {
-                (self.on_event)(FollowEvent::Changed(&refreshed));
+                self.report(FollowEvent::Changed(&refreshed));
             }
             if !more? {
                 return Ok(());

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::{MetricsSnapshot, dropped, health};
-use refrain_monitor::{AlertKind, StreamHealth, StreamStatus};
+use refrain_monitor::{AlertKind, StreamHealth, StreamPhase, StreamStatus};
 
 /// Media type of the result of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -60,6 +60,7 @@ impl MetricsSnapshot {
     fn encode_streams(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
         let counters = &self.counters;
         to.gauge("streams", "Streams that this process follows", self.streams.len() as f64)?;
+        to.streams_by_state(&self.streams)?;
         to.gauge("streams_capacity", "Maximum number of streams of this process", f64::from(self.capacity))?;
         to.gauge(
             "streams_utilization_ratio",
@@ -116,6 +117,8 @@ impl MetricsSnapshot {
     fn encode_each_stream(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
         let streams = &self.streams;
         to.states(streams)?;
+        let changes = |s: &StreamStatus| Some(s.state_changes as f64);
+        to.each("stream_state_changes", "Changes of the state of the stream", COUNTER, streams, changes)?;
         to.each(
             "stream_lag_seconds",
             "Time from the last processed audio to now",
@@ -132,7 +135,7 @@ impl MetricsSnapshot {
         to.each("stream_audio_seconds", "Audio processed", COUNTER, streams, |s| Some(s.decoder.seconds))?;
         let silence = |s: &StreamStatus| Some(s.decoder.silence_seconds);
         to.each("stream_silence_seconds", "Audio below -60 dBFS", COUNTER, streams, silence)?;
-        let missing = |s: &StreamStatus| Some(s.decoder.gaps.total().seconds);
+        let missing = |s: &StreamStatus| Some(s.decoder.missing_seconds());
         to.each("stream_missing_seconds", "Audio missing from the source", COUNTER, streams, missing)?;
         let late = |s: &StreamStatus| Some(dropped(s));
         to.each(
@@ -203,6 +206,17 @@ impl Writer<'_, '_> {
                 let labels = [("stream", id.as_str()), ("kind", alert.name())];
                 write_as(kind, value(health, alert), metric.encode_family(&labels)?)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the number of streams in each state.
+    fn streams_by_state(&mut self, streams: &[(String, StreamStatus)]) -> fmt::Result {
+        let help = "Streams that this process follows, by state";
+        let mut metric = self.0.encode_descriptor("streams_by_state", help, None, GAUGE)?;
+        for name in StreamPhase::NAMES {
+            let count = streams.iter().filter(|(_, status)| status.state.name() == name).count();
+            ConstGauge::new(count as u64).encode(metric.encode_family(&[("state", name)])?)?;
         }
         Ok(())
     }

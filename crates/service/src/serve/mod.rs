@@ -207,6 +207,7 @@ async fn run_parts(
     };
     let drain = plan.settings.drain;
     let instance = Arc::new(instance(&plan));
+    let followed = index.clone();
     let mut stages = ProcessParts { plan, shared, catalog: Arc::clone(&catalog), index, instance }.start()?;
     shared.health.queue_consumers(None);
     tracing::info!("service ready");
@@ -223,6 +224,9 @@ async fn run_parts(
         "service shutting down, finishing its work within this time"
     );
     let ended = stages.end(Instant::now() + drain).await;
+    // Threads of the monitor can hold the index for longer than the catalog is open, and reading the changes of a closed
+    // catalog fails with a warning.
+    followed.stop();
     close(&*catalog).await;
     match unexpected_end {
         Some(name) => Err(ServeError::PartEnded(name)),

@@ -168,12 +168,8 @@ impl LiveSource {
         self.confirm_health(&status).await;
         self.update_epoch(&status);
         self.update_clock_anchor(&status);
-        let (state, reason) = match status.state {
-            StreamPhase::Live => (RowState::Live, None),
-            StreamPhase::Stalled => (RowState::Stalled, status.source.last_error),
-            _ => return SessionBatch::default(),
-        };
-        let report = self.changed_report(state, reason);
+        let Some(state) = row_state(&status.state) else { return SessionBatch::default() };
+        let report = self.changed_report(state, status.reason);
         SessionBatch { seconds: status.position, report, ..SessionBatch::default() }
     }
 
@@ -186,7 +182,12 @@ impl LiveSource {
         if order != TaskOrder::Follow {
             self.has_ended = true;
             let is_written = order == TaskOrder::HandOver && has_changes;
-            let report = is_written.then(|| self.report_of(RowState::Live, None));
+            // Audio can be decoded before the state was written for the first time.
+            if self.stream.state == RowState::Starting && last.has_audio() {
+                self.stream.state = RowState::Live;
+            }
+            let (state, reason) = (self.stream.state, self.stream.reason.clone());
+            let report = is_written.then(|| self.report_of(state, reason));
             return SessionBatch { report, ..SessionBatch::default() };
         }
         if age > BACKOFF_RESET_AFTER {
@@ -207,7 +208,9 @@ impl LiveSource {
                 self.start =
                     if is_at_end && self.stream.url == url { Start::AfterEnd } else { Start::CatchUp };
                 tracing::info!(stream = self.stream.id, end = %end, pause_seconds = self.pause.as_secs_f64(), "stream ended, opening it again");
-                self.changed_report(RowState::Stalled, Some(end.to_string()))
+                let is_failure = !matches!(end, StreamPhase::Ended(_));
+                let state = if is_failure { RowState::Retrying } else { RowState::Stalled };
+                self.changed_report(state, Some(end.to_string()))
             }
         };
         SessionBatch { report, ..SessionBatch::default() }
@@ -286,6 +289,7 @@ impl LiveSource {
             return None;
         }
         self.last_report = Some(LastReport { state, reason: reason.clone(), at: Instant::now() });
+        (self.stream.state, self.stream.reason) = (state, reason.clone());
         Some(self.report_of(state, reason))
     }
 
@@ -299,5 +303,21 @@ impl LiveSource {
     fn in_session(&mut self, mut detection: Detection) -> Detection {
         detection.set_origin(*self.epoch.get_or_insert(detection.origin));
         detection
+    }
+}
+
+/// Returns the state of the row for a state of the monitor; `None` if the row is not written: at the start, and after the
+/// end, whose state depends on what follows.
+fn row_state(phase: &StreamPhase) -> Option<RowState> {
+    match phase {
+        StreamPhase::Live => Some(RowState::Live),
+        StreamPhase::NoAudio => Some(RowState::NoAudio),
+        StreamPhase::Silent => Some(RowState::Silent),
+        StreamPhase::Stalled => Some(RowState::Stalled),
+        StreamPhase::Retrying => Some(RowState::Retrying),
+        StreamPhase::Starting
+        | StreamPhase::Ended(_)
+        | StreamPhase::Failed(_)
+        | StreamPhase::DecoderDied(_) => None,
     }
 }

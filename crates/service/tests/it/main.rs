@@ -12,6 +12,7 @@ mod objects;
 mod process;
 mod queue_consumer;
 mod songs;
+mod states;
 mod streams;
 mod takeover;
 mod token;

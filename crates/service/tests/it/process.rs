@@ -9,7 +9,7 @@ use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Detection, DetectionSource, Metadata, NewStream, NewTrack,
     OutboxFilter, OutboxMessage, StoredDetection, Stream,
 };
-use refrain_monitor::{AudioPreferences, EventKind, Monitor, MonitorSettings, SourceSettings};
+use refrain_monitor::{AudioPreferences, EventKind, GiveUpBudget, Monitor, MonitorSettings, SourceSettings};
 use refrain_net::{HttpSettings, RequestHeaders, TransferLimits};
 use refrain_service::clock::SystemClock;
 use refrain_service::cloud::Channels;
@@ -107,12 +107,15 @@ pub(crate) fn fast_settings(capacity: u32, lease: Duration) -> StreamsSettings {
         segment_timeout: ms(500),
         resolve_pause: ms(20),
         stalled_after: 5.0,
-        give_up_after: ms(20_000),
         allow_private: true,
         ..HlsSettings::default()
     };
     let mut monitor = MonitorSettings {
-        source: SourceSettings { hls, ..SourceSettings::default() },
+        source: SourceSettings {
+            hls,
+            give_up: GiveUpBudget { before_audio: ms(60_000), after_audio: ms(20_000) },
+            ..SourceSettings::default()
+        },
         http: HttpSettings { read_timeout: ms(1000), ..HttpSettings::default() },
         ..MonitorSettings::default()
     };

@@ -139,7 +139,7 @@ async fn private_channel_without_a_key_fails_with_a_reason() {
     channels.make_private();
     channels.put(ARN, "st-1", &origin.url("/m.m3u8"), 1000);
     let mut settings = fast_settings(1, Duration::from_secs(60));
-    settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
+    settings.monitor.source.give_up.before_audio = Duration::from_millis(200);
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     let process = Process::start(&catalog, "one", Some(channels.clone()), settings);

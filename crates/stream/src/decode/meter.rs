@@ -49,7 +49,11 @@ impl LevelMeter {
     fn block(&mut self, power: f64, report: &mut DecoderReport) {
         (self.sum, self.count) = (0.0, 0);
         if power < SILENCE_POWER {
-            report.silence_seconds += BLOCK_SAMPLES as f64 / f64::from(SAMPLE_RATE);
+            let seconds = BLOCK_SAMPLES as f64 / f64::from(SAMPLE_RATE);
+            report.silence_seconds += seconds;
+            report.silence_run_seconds += seconds;
+        } else {
+            report.silence_run_seconds = 0.0;
         }
         let smoothed = self.power.map_or(power, |before| before + LEVEL_SMOOTHING * (power - before));
         self.power = Some(smoothed);
@@ -70,5 +74,8 @@ mod tests {
         meter.push(&vec![0.0005; 10 * 44_100], &mut report);
         assert!(report.level.unwrap() < -50.0);
         assert!((report.silence_seconds - 10.0).abs() < 1e-9);
+        assert!((report.silence_run_seconds - 10.0).abs() < 1e-9);
+        meter.push(&[0.1; 44_100], &mut report);
+        assert_eq!(report.silence_run_seconds, 0.0);
     }
 }

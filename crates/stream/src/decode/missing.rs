@@ -13,11 +13,17 @@ const MAX_GAP_SECONDS: f64 = 86_400.0;
 impl Playback {
     /// Records that `seconds` of media are missing before the next frame.
     pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
+        let is_before_audio = self.head() == 0;
         if let Some(missing) = self.missing.get_mut(reason as usize)
             && seconds.is_finite()
         {
+            let seconds = seconds.clamp(0.0, MAX_GAP_SECONDS);
             missing.count += 1;
-            missing.seconds += seconds.clamp(0.0, MAX_GAP_SECONDS);
+            missing.seconds += seconds;
+            // Counted separately, because `begin` discards the record of missing media before the first audio.
+            if is_before_audio {
+                self.report.missing_before_audio += seconds;
+            }
         }
     }
 

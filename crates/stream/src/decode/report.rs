@@ -23,6 +23,8 @@ pub struct DecoderReport {
     pub seconds: f64,
     /// Seconds of audio below −60 dBFS.
     pub silence_seconds: f64,
+    /// Seconds of audio below −60 dBFS up to the last audio; 0 if the last audio was louder.
+    pub silence_run_seconds: f64,
     /// Level in dBFS with a time constant of one second, at least −120; `None` before there is audio.
     pub level: Option<f64>,
     /// Seconds of audio that were received twice and left out.
@@ -39,6 +41,17 @@ pub struct DecoderReport {
     pub title: Option<Title>,
     /// Missing media that was emitted as gaps, and splices, by reason.
     pub gaps: GapCounts,
+    /// Seconds of missing media before the first audio. They are not part of the stream, which begins with its first
+    /// audio, and `gaps` does not contain them.
+    pub missing_before_audio: f64,
+}
+
+impl DecoderReport {
+    /// Returns the seconds of missing media since the first segment, including those before the first audio.
+    #[must_use]
+    pub fn missing_seconds(&self) -> f64 {
+        self.gaps.total().seconds + self.missing_before_audio
+    }
 }
 
 /// Consecutive unreadable segments of one rendition.

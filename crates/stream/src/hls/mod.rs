@@ -24,4 +24,4 @@ pub use crate::dash::{MpdError, is_mpd as is_dash_manifest};
 pub use entry::EntryUrl;
 pub use follow::{HlsSource, RenditionFeedback};
 pub use settings::{HlsSettings, RenditionChoice, RenditionChoiceError, Start};
-pub use status::{EndReason, HlsError, SourceState, SourceStatus};
+pub use status::{EndReason, HlsError, MediaFailure, SourceState, SourceStatus};

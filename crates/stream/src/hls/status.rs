@@ -125,6 +125,15 @@ impl HlsError {
     }
 }
 
+/// Reason why no segment of a stream can be used at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaFailure {
+    /// Text of the reason. It is the same for all segments that fail for the same reason.
+    pub reason: String,
+    /// True if the segments cannot be decrypted; false if they cannot be fetched.
+    pub is_undecryptable: bool,
+}
+
 /// State and counters of a stream since it was opened.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceStatus {
@@ -164,6 +173,11 @@ pub struct SourceStatus {
     pub rendition_reason: Option<String>,
     /// The last error; `None` if there was none.
     pub last_error: Option<HlsError>,
+    /// Reason why the last load of a playlist failed; `None` if it succeeded.
+    pub playlist_failure: Option<String>,
+    /// Reason why the last segment could not be fetched or decrypted, after some attempts; `None` if another one was
+    /// fetched since.
+    pub media_failure: Option<MediaFailure>,
 }
 
 impl SourceStatus {

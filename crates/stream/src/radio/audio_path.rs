@@ -102,6 +102,7 @@ impl RadioSource {
         }
         self.status.connections += 1;
         self.status.live = true;
+        self.published.send_replace(self.status.clone());
         self.progress.begin(Instant::now());
         self.choose(first);
     }

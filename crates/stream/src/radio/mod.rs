@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
@@ -59,6 +60,8 @@ pub struct RadioSource {
     url: Url,
     settings: RadioSettings,
     status: RadioStatus,
+    /// The status after each new connection and each failure, also while [`RadioSource::next`] waits.
+    published: watch::Sender<RadioStatus>,
     state: StationState,
     audio_path: AudioPath,
     /// Reason why the connection ended, while its remaining bytes are still being decoded; otherwise `None`.
@@ -92,6 +95,7 @@ impl RadioSource {
             backoff: Backoff::new(settings.retry),
             settings,
             status: RadioStatus::default(),
+            published: watch::Sender::new(RadioStatus::default()),
             state: StationState::Waiting(now),
             audio_path: AudioPath::default(),
             broken: None,
@@ -168,6 +172,13 @@ impl RadioSource {
         }
     }
 
+    /// Returns a receiver of the status, which is notified of each new connection and each failure, also while
+    /// [`RadioSource::next`] waits.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<RadioStatus> {
+        self.published.subscribe()
+    }
+
     /// Returns the current state and counters.
     #[must_use]
     pub fn status(&self) -> &RadioStatus {
@@ -209,7 +220,8 @@ impl RadioSource {
         let retry = !(is_last || over) && (error.is_transient() || is_page);
         // That the station leads to HLS is no failure if the caller follows the HLS playlist.
         if is_new && self.hls_entry.is_none() {
-            tracing::warn!(
+            // The monitor warns: it knows the stream and the other failures of its source.
+            tracing::debug!(
                 url = %ShownUrl::from(&self.url),
                 %error,
                 retry,
@@ -219,6 +231,7 @@ impl RadioSource {
         }
         self.state = if retry { StationState::Waiting(now + pause) } else { StationState::Ended };
         self.status.last_error = Some(error);
+        self.published.send_replace(self.status.clone());
     }
 }
 

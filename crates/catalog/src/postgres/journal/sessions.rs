@@ -7,7 +7,7 @@ use super::outbox::{ENQUEUE, Messages, bind_messages};
 use crate::journal::{clamp_time, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::transaction::Transaction;
-use crate::{CatalogError, SessionKey, SessionRecords, SessionUpdate, StreamReport, StreamState};
+use crate::{CatalogError, SessionKey, SessionRecords, SessionUpdate, StreamReport};
 
 #[async_trait]
 impl SessionRecords for PostgresCatalog {
@@ -97,7 +97,8 @@ impl PostgresCatalog {
         session: &SessionKey,
         report: &StreamReport,
     ) -> Result<(), CatalogError> {
-        let sql = "UPDATE refrain.streams SET state = $3, reason = $4, epoch = coalesce($5, epoch), \
+        let (state, detail) = report.state.stored();
+        let sql = "UPDATE refrain.streams SET state = $3, state_detail = $12, reason = $4, epoch = coalesce($5, epoch), \
              clock_anchor = coalesce($9, clock_anchor), progress = coalesce($10, progress), updated_at = $6, \
              attempts = CASE WHEN $7 THEN 0 ELSE attempts END, \
              ended_at = CASE WHEN $8 THEN $6 END, \
@@ -106,15 +107,16 @@ impl PostgresCatalog {
              WHERE id = $1 AND started_at = $2 AND lease_owner = $11";
         let statement = self.query(sql).bind(text(&session.id)).bind(session.started_at);
         let statement = statement
-            .bind(report.state.as_str())
+            .bind(state.as_str())
             .bind(report.reason.as_deref().map(text))
             .bind(report.epoch.map(clamp_time))
             .bind(clamp_time(report.at))
-            .bind(report.state == StreamState::Live)
+            .bind(report.state.is_decoding())
             .bind(report.state.is_over())
             .bind(report.clock_anchor.as_deref().map(text))
             .bind(report.progress.as_deref().map(text))
-            .bind(text(owner));
+            .bind(text(owner))
+            .bind(detail);
         let done = statement.execute(&mut **transaction).await;
         done.map(drop).map_err(|error| self.name.error(error))
     }

@@ -7,7 +7,7 @@ use super::Statement;
 use crate::journal::{clamp_time, name_fault, text};
 use crate::postgres::PostgresCatalog;
 use crate::row::{self, stream_columns};
-use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry, StreamState};
+use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamRegistry};
 
 /// The text of a statement: `$before`, then the list of the columns of a stream, then `$after`.
 macro_rules! with_streams {
@@ -109,7 +109,7 @@ impl StreamRegistry for PostgresCatalog {
                 // Ids are not empty, so the empty text is before all of them.
                 .bind(after.map(text).unwrap_or_default())
                 .bind(filter.over)
-                .bind(filter.state.map(StreamState::as_str))
+                .bind(filter.state.map(|state| state.stored().0.as_str()))
                 .bind(filter.origin.as_deref().map(text))
                 .bind(i64::from(limit))
         };

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::journal::{clamp_time, text};
 use crate::sqlite::SqliteCatalog;
-use crate::{CatalogError, SessionKey, SessionRecords, SessionUpdate, StreamReport, StreamState};
+use crate::{CatalogError, SessionKey, SessionRecords, SessionUpdate, StreamReport};
 
 #[async_trait]
 impl SessionRecords for SqliteCatalog {
@@ -72,8 +72,9 @@ impl SqliteCatalog {
         session: &SessionKey,
         report: &StreamReport,
     ) -> Result<(), CatalogError> {
+        let (state, detail) = report.state.stored();
         let done = sqlx::query(
-            "UPDATE streams SET state = ?3, reason = ?4, epoch = coalesce(?5, epoch), \
+            "UPDATE streams SET state = ?3, state_detail = ?12, reason = ?4, epoch = coalesce(?5, epoch), \
              clock_anchor = coalesce(?9, clock_anchor), progress = coalesce(?10, progress), updated_at = ?6, \
              attempts = CASE WHEN ?7 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?8 THEN ?6 END, \
              lease_owner = CASE WHEN NOT ?8 THEN lease_owner END, \
@@ -82,15 +83,16 @@ impl SqliteCatalog {
         )
         .bind(text(&session.id))
         .bind(session.started_at)
-        .bind(report.state.as_str())
+        .bind(state.as_str())
         .bind(report.reason.as_deref().map(text))
         .bind(report.epoch.map(clamp_time))
         .bind(clamp_time(report.at))
-        .bind(report.state == StreamState::Live)
+        .bind(report.state.is_decoding())
         .bind(report.state.is_over())
         .bind(report.clock_anchor.as_deref().map(text))
         .bind(report.progress.as_deref().map(text))
         .bind(text(owner))
+        .bind(detail)
         .execute(connection)
         .await;
         done.map(drop).map_err(|error| self.name.error(error))

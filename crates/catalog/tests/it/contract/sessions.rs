@@ -73,6 +73,11 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(storage: &dyn TestS
         Some("{\"stamp\":1}"),
         "a report without an anchor keeps the stored one"
     );
+    for state in [StreamState::NoAudio, StreamState::Silent, StreamState::Retrying, StreamState::Live] {
+        assert!(reported(journal, "w", &session, &StreamReport { at: 3500, ..report(state) }).await);
+        assert_eq!(journal.stream("a").await.unwrap().unwrap().state, state);
+    }
+    assert!(reported(journal, "w", &session, &report(StreamState::Retrying)).await);
     let failed = StreamReport { reason: Some("one\0two".into()), at: 4000, ..report(StreamState::Failed) };
     assert!(reported(journal, "w", &session, &failed).await);
     let seen = journal.stream("a").await.unwrap().unwrap();

@@ -50,6 +50,7 @@ fn metrics_are_valid_openmetrics() {
     let values = parsed(&response.body);
     assert_eq!((values["refrain_ready"], values["refrain_streams_capacity"]), (1.0, 7.0));
     assert_eq!(values["refrain_matches_total"], 0.0);
+    assert_eq!(values["refrain_streams_by_state{state=\"no_audio\"}"], 0.0);
     service.end().expect(0);
 }
 

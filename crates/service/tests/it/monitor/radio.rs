@@ -48,8 +48,8 @@ async fn station_that_never_sends_audio_ends() {
     origin.add_header("/full", "icy-name", "Full");
     let mut settings: MonitorSettings = fast_settings();
     let ms = Duration::from_millis;
-    settings.source.radio =
-        RadioSettings { retry: (ms(20), ms(10_000)), give_up_after: ms(500), ..RadioSettings::default() };
+    settings.source.radio = RadioSettings { retry: (ms(20), ms(10_000)), ..RadioSettings::default() };
+    settings.source.give_up.before_audio = ms(500);
     let monitor = monitor(settings);
     let (handle, mut events_receiver) = start_stream(&monitor, "x", &origin.url("/full"));
     let (status, events) = ended(&handle, &mut events_receiver).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use refrain_catalog::StreamState;
 use refrain_service::settings::SinkFormat;
 use refrain_testkit::compose;
-use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
+use refrain_testkit::origin::{Fault, LiveOptions, LiveStream, Origin, Times};
 
 use super::{LONG, Rows, session};
 use crate::events::{ARN, AT, end, start};
@@ -92,7 +92,7 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     let origin = Origin::start().await.unwrap();
     let live = live();
     let mut settings = fast_settings(10, LONG);
-    settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
+    settings.monitor.source.give_up.before_audio = Duration::from_millis(200);
     settings.fixed = vec![fixed_stream("radio", &origin.url("/radio/index.m3u8?token=secret"), "")];
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
@@ -106,11 +106,38 @@ async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
         row(&catalog, "radio").await.is_some_and(|row| row.reason.is_some())
     })
     .await;
+    assert_eq!(row(&catalog, "radio").await.unwrap().state, StreamState::Retrying);
     origin.live("/radio", &live);
     until("it is decoded", || async { process.count_decoding(3) == 1 }).await;
     until("the row is live", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
         .await;
     assert_eq!(process.counters.streams_failed.get(), 1);
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_of_a_stream_without_usable_media_has_the_state_and_the_reason() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let url = origin.live("/tv", &live);
+    origin.fault("/tv/seg*", Fault::Status(403), Times::Always);
+    let mut settings = fast_settings(10, LONG);
+    settings.fixed = vec![fixed_stream("tv", &url, "")];
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let process = Process::start(&catalog, "one", None, settings);
+    until("the row has a reason", || async {
+        row(&catalog, "tv").await.is_some_and(|row| row.reason.is_some())
+    })
+    .await;
+    let known = row(&catalog, "tv").await.unwrap();
+    assert_eq!(known.state, StreamState::Retrying);
+    assert!(known.reason.unwrap().contains("status 403"));
+    origin.heal("/tv/seg*");
+    live.publish(3);
+    until("the row is live", || async { row(&catalog, "tv").await.unwrap().state == StreamState::Live })
+        .await;
+    assert_eq!(row(&catalog, "tv").await.unwrap().reason, None);
     process.stop().await;
 }
 

@@ -17,10 +17,12 @@ use super::fetch_error::FetchError;
 use super::follow_state::{FollowState, PlaylistLocation};
 use super::order::{DeliveryOrder, Fetched, FetcherAction};
 use super::plan::{PlanItem, PlannedSegment};
+use super::rendition_failures::FAILING_AFTER_ATTEMPTS;
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment, InitSection};
 use crate::hls::key::KEY_BYTES;
 use crate::hls::playlist::{Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
+use crate::hls::status::MediaFailure;
 use refrain_net::{AddressPolicy, Backoff, HttpClient, ShownUrl};
 
 /// Timeout of a part, whose whole segment is available a few seconds later. At half this value, segments of slow
@@ -127,7 +129,7 @@ impl Fetcher {
         due.check()?;
         match timeout(PART_TIMEOUT, self.attempt(part, &part.url)).await {
             Ok(Ok((bytes, init))) => {
-                self.shared.failures.fetched(due.rendition);
+                self.note_fetched(due);
                 Ok(HlsSegment { part: true, ..delivered(due, bytes, init) })
             }
             failed => {
@@ -157,7 +159,9 @@ impl Fetcher {
                 method,
                 "encryption method not supported, skipping the segment"
             );
-            self.note_failure(due, (1, true), &format!("encryption method {method} not supported"));
+            let reason = format!("encryption method {method} not supported");
+            self.note_failure(due, (1, true), &reason);
+            self.shared.set_media_failure(Some(MediaFailure { reason, is_undecryptable: true }));
             return Err(GapReason::Unreadable);
         }
         let deadline = Instant::now() + self.settings.segment_timeout;
@@ -167,7 +171,7 @@ impl Fetcher {
             let segment = listed.as_deref().unwrap_or(segment);
             let fetch_error = match self.attempt(segment, &segment.url).await {
                 Ok((bytes, init)) => {
-                    self.shared.failures.fetched(due.rendition);
+                    self.note_fetched(due);
                     return Ok(delivered(due, bytes, init));
                 }
                 Err(fetch_error) => fetch_error,
@@ -178,6 +182,9 @@ impl Fetcher {
             let reason = fetch_error.reason();
             let is_final = !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline;
             self.note_failure(due, (backoff.tries(), is_final), &fetch_error);
+            if is_final || backoff.tries() >= FAILING_AFTER_ATTEMPTS {
+                self.shared.set_media_failure(Some(fetch_error.media_failure(&segment.url)));
+            }
             if is_final {
                 self.record_failure(&segment.url, fetch_error);
                 return Err(reason);
@@ -202,6 +209,12 @@ impl Fetcher {
                 PlaylistLocation::Unknown => {}
             }
         }
+    }
+
+    /// Records that a segment or part was fetched.
+    fn note_fetched(&self, due: &PlannedSegment) {
+        self.shared.failures.fetched(due.rendition);
+        self.shared.set_media_failure(None);
     }
 
     /// Counts a failed attempt for the rendition of the segment.

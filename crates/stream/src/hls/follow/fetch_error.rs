@@ -1,6 +1,9 @@
 //! Errors of fetching a segment.
 
+use url::Url;
+
 use crate::delivery::GapReason;
+use crate::hls::status::MediaFailure;
 use refrain_net::{HttpError, HttpFailure};
 
 /// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct the
@@ -33,6 +36,21 @@ impl FetchError {
         }
     }
 
+    /// Returns the failure in a form that is the same for all segments that fail for the same reason: it names the server
+    /// and not the file. `segment` is the URL of the segment.
+    pub(super) fn media_failure(&self, segment: &Url) -> MediaFailure {
+        let is_undecryptable = matches!(self, Self::Undecryptable(_));
+        let reason = match self {
+            Self::Http(error) => {
+                format!("segments cannot be fetched from {}: {}", server(segment), error.reason)
+            }
+            Self::NotMedia(what) => format!("segments of {} are unusable: {what}", server(segment)),
+            Self::KeyServer(error) => format!("the key of the segments cannot be fetched: {}", error.reason),
+            Self::Undecryptable(why) => format!("segments cannot be decrypted: {why}"),
+        };
+        MediaFailure { reason, is_undecryptable }
+    }
+
     /// Returns true if another attempt can succeed after `tries` attempts.
     pub(super) fn is_retryable(&self, tries: u32) -> bool {
         match self {
@@ -43,5 +61,26 @@ impl FetchError {
             Self::NotMedia(_) => tries < MAX_BAD_TRIES,
             Self::Undecryptable(_) => false,
         }
+    }
+}
+
+/// Returns host and port of a URL, for messages.
+pub(super) fn server(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_the_same_for_all_segments_and_names_the_status() {
+        let reasons = [1, 2].map(|number| {
+            let url = Url::parse(&format!("https://me:secret@cdn.example:444/{number}.ts?token=x")).unwrap();
+            FetchError::Http(HttpError::new(&url, HttpFailure::Status(403))).media_failure(&url)
+        });
+        assert_eq!(reasons[0].reason, "segments cannot be fetched from cdn.example:444: status 403");
+        assert_eq!(reasons[0], reasons[1]);
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use refrain_net::{Backoff, HttpError, HttpFailure, HttpRequest, ShownUrl, TransferLimits};
+use refrain_net::{Backoff, HttpError, HttpFailure, HttpRequest, TransferLimits};
 use reqwest::header;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::fetch::Fetcher;
-use super::fetch_error::{FetchError, MAX_BAD_TRIES};
+use super::fetch_error::{FetchError, MAX_BAD_TRIES, server};
 use super::range::{first_offset, part, range_header};
 use crate::delivery::InitSection;
 use crate::hls::key::{KEY_BYTES, decrypt};
@@ -99,12 +99,13 @@ impl Fetcher {
             let missing = match self.client.fetch(self.request(url), limits).await {
                 Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
                     Ok(key) => return Ok(key),
-                    Err(_) => format!("{}: the response is not a 16-byte key", ShownUrl::from(url)),
+                    Err(_) => format!("the response of {} is not a 16-byte key", server(url)),
                 },
                 Err(error) if is_outage(&error) => return Err((FetchError::KeyServer(error), None)),
                 Err(error) => {
                     self.note_expiry(&error);
-                    error.to_string()
+                    // Without the path, because each segment can have another key.
+                    format!("the key cannot be fetched from {}: {}", server(url), error.reason)
                 }
             };
             let pause = backoff.next();

@@ -8,7 +8,7 @@ use super::plan::PlannedSegment;
 use super::rendition_failures::RenditionFailures;
 use super::timeline::shifted;
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
-use crate::hls::status::{HlsError, SourceState, SourceStatus};
+use crate::hls::status::{HlsError, MediaFailure, SourceState, SourceStatus};
 use refrain_net::ShownUrl;
 
 /// State that the poller and the fetcher share: the newest playlist, expired URLs, and the status.
@@ -79,6 +79,25 @@ impl FollowState {
 
     pub(super) fn count(&self, count: impl FnOnce(&mut SourceStatus)) {
         self.status.send_modify(count);
+    }
+
+    /// Publishes the reason why segments cannot be used at present; `None` after a segment was fetched.
+    pub(super) fn set_media_failure(&self, failure: Option<MediaFailure>) {
+        self.status.send_if_modified(|status| {
+            let is_changed = status.media_failure != failure;
+            status.media_failure = failure;
+            is_changed
+        });
+    }
+
+    /// Publishes the reason why the last load of a playlist failed; `None` after a successful load.
+    pub(super) fn set_playlist_failure(&self, failure: Option<&HlsError>) {
+        let failure = failure.map(ToString::to_string);
+        self.status.send_if_modified(|status| {
+            let is_changed = status.playlist_failure != failure;
+            status.playlist_failure = failure;
+            is_changed
+        });
     }
 
     /// Changes the state of the stream, unless the stream has already ended or failed.

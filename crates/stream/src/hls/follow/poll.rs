@@ -210,6 +210,7 @@ impl Poller {
         let started_at = Instant::now();
         let list = self.route.load(block).await?;
         self.backoff.reset();
+        self.shared.set_playlist_failure(None);
         if let (Some(requested), Some(list)) = (block, &list) {
             self.pace.blocked(requested, started_at.elapsed(), playlist_end(list));
         }
@@ -299,6 +300,7 @@ impl Poller {
     /// and a retry cannot help.
     fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
         self.shared.record_error(&error);
+        self.shared.set_playlist_failure(Some(&error));
         self.shared.count(|status| status.playlist_errors += 1);
         let pause = self.backoff.next();
         let missing = error.status() == Some(404) && self.backoff.tries() >= MAX_MISSING_LOADS;

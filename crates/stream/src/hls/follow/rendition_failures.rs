@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 /// Number of attempts to fetch a segment after which it counts as failing. Segments that are listed too early fail once
 /// or twice. At half this value, such segments change the rendition; at twice this value, a change takes 4 s longer,
 /// and segments leave the playlist of the failed rendition.
-const FAILING_AFTER_ATTEMPTS: u32 = 3;
+pub(super) const FAILING_AFTER_ATTEMPTS: u32 = 3;
 
 /// Number of failing segments, without a fetched one in between, after which the rendition has failed. At half this
 /// value, one lost segment changes the rendition; at twice this value, two more segments are lost before the change.
