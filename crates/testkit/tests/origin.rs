@@ -105,4 +105,16 @@ async fn origin_serves_streams_files_ranges_and_faults_and_logs_requests() {
     assert_eq!((requests[0].path.as_str(), requests[0].query.as_str()), ("/a/index.m3u8", "t=1"));
     assert_eq!(origin.request_count("/x.txt"), 4);
     assert_eq!(requests[3].headers["range"], "bytes=2-4");
+    let taken = origin.take_requests();
+    let faults: Vec<_> = taken.iter().filter_map(|request| request.fault.clone()).collect();
+    assert_eq!(faults, [Fault::Status(503), Fault::Truncated(4)]);
+    assert!(taken.len() == requests.len() && origin.requests().is_empty());
+}
+
+#[test]
+fn playlists_can_declare_wrong_durations() {
+    let stream = LiveStream::manual(clips(3), 3, LiveOptions::default());
+    stream.change(|options| options.marks.entry(1).or_default().declared_seconds = Some(47_727.86));
+    let durations = ["#EXTINF:2.000000,", "#EXTINF:47727.860000,", "#EXTINF:2.000000,"];
+    assert_eq!(lines(&stream.playlist(), "#EXTINF"), durations);
 }

@@ -11,13 +11,11 @@ mod report;
 mod stages;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
 
-use rayon::prelude::*;
-use refrain_benches::music::{BenchError, decode, walk};
-use refrain_core::fingerprint::{Density, Fingerprinter};
-use refrain_core::index::{Cache, TrackNumber};
+use refrain_benches::music::BenchError;
+use refrain_benches::processes::{KilledOnDrop, index_files};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
 use refrain_monitor::ChildDecoders;
 
@@ -115,7 +113,7 @@ fn prepare(options: &StreamsOptions) -> Result<(), BenchError> {
     let work = tempfile::tempdir()?;
     let folder = options.dir.as_deref().unwrap_or(work.path());
     let prefix = folder.join("streams");
-    index(&prefix, &options.music)?;
+    index_files(&prefix, &options.music, CATALOG_ID)?;
     let program = std::env::current_exe()?;
     let mut origin = Command::new(&program);
     origin.arg("origin").args(std::env::args_os().skip(1)).arg("--dir").arg(folder);
@@ -136,32 +134,4 @@ fn prepare(options: &StreamsOptions) -> Result<(), BenchError> {
     };
     let status = command.arg("follow").args(task.arguments()).status()?;
     if status.success() { Ok(()) } else { Err(format!("the measured process ended with {status}").into()) }
-}
-
-/// A process that is killed when this value is dropped.
-struct KilledOnDrop(Child);
-
-impl Drop for KilledOnDrop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Creates the index files, unless they exist.
-fn index(prefix: &Path, music: &Path) -> Result<(), BenchError> {
-    let files = walk(music)?;
-    let (mut cache, _) = Cache::open(prefix, CATALOG_ID)?;
-    if cache.position() == files.len() as u64 {
-        return Ok(());
-    }
-    let tracks = files.par_iter().enumerate().map(|(n, path)| {
-        let mut fingerprinter = Fingerprinter::new(Density::Reference);
-        decode(path, |chunk| fingerprinter.push(chunk))?;
-        Ok((TrackNumber(n as u32), fingerprinter.finish()))
-    });
-    let tracks: Vec<_> = tracks.collect::<Result<_, BenchError>>()?;
-    cache.discard();
-    cache.apply(&tracks, &[], files.len() as u64)?;
-    Ok(())
 }

@@ -24,6 +24,8 @@ pub struct Marks {
     pub discontinuity: bool,
     /// True if the segment has EXT-X-GAP.
     pub gap: bool,
+    /// Wrong duration in the EXTINF tag, in seconds; `None` for the right one.
+    pub declared_seconds: Option<f64>,
     /// Title in the EXTINF tag.
     pub title: String,
     /// Lines that are inserted before the segment unchanged.

@@ -108,7 +108,8 @@ fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index:
         text.push_str("#EXT-X-GAP\n");
     }
     let extension = stream.extension_name();
-    let _ = writeln!(text, "#EXTINF:{:.6},{}", clip.seconds, marks.title);
+    let declared = marks.declared_seconds.unwrap_or(clip.seconds);
+    let _ = writeln!(text, "#EXTINF:{declared:.6},{}", marks.title);
     if options.ranges {
         let _ = writeln!(text, "#EXT-X-BYTERANGE:{}@{}", clip.bytes.len(), offset(stream, index));
         let _ = writeln!(text, "all.{extension}{}", options.query);

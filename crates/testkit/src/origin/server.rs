@@ -20,26 +20,9 @@ use super::body::ResponseBody;
 use super::fault::{Fault, Faults, Times};
 use super::live::LiveStream;
 use super::options::Blocking;
+use super::request_log::{LoggedRequest, RequestLog};
 use super::response::{conditional, huge, redirect, set, status_only, whole};
 use super::rules::{HeaderRules, respond_by_rules};
-
-/// Maximum number of logged requests. The oldest are dropped. The limit bounds the memory of long tests.
-const MAX_LOG: usize = 100_000;
-
-/// A received request.
-#[derive(Debug, Clone)]
-pub struct LoggedRequest {
-    /// Path, without the query.
-    pub path: String,
-    /// Query, without its question mark; empty for a URL without a query.
-    pub query: String,
-    /// Headers of the request.
-    pub headers: HeaderMap,
-    /// Body of the request.
-    pub body: Bytes,
-    /// Time at which the request was received.
-    pub at: Instant,
-}
 
 /// A web server on 127.0.0.1. It stops when this value is dropped.
 #[derive(Debug)]
@@ -54,7 +37,7 @@ pub(super) struct OriginState {
     faults: Faults,
     pub(super) rules: HeaderRules,
     contents: Mutex<Contents>,
-    log: Mutex<std::collections::VecDeque<LoggedRequest>>,
+    log: RequestLog,
 }
 
 #[derive(Debug, Default)]
@@ -135,12 +118,17 @@ impl Origin {
 
     /// Returns the logged requests, oldest first.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.shared.log().iter().cloned().collect()
+        self.shared.log.lock().iter().cloned().collect()
+    }
+
+    /// Removes all logged requests from the log and returns them, oldest first.
+    pub fn take_requests(&self) -> Vec<LoggedRequest> {
+        self.shared.log.lock().drain(..).collect()
     }
 
     /// Returns the number of logged requests of a path.
     pub fn request_count(&self, path: &str) -> usize {
-        self.shared.log().iter().filter(|request| request.path == path).count()
+        self.shared.log.lock().iter().filter(|request| request.path == path).count()
     }
 }
 
@@ -153,18 +141,6 @@ impl Drop for Origin {
 impl OriginState {
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log(&self) -> MutexGuard<'_, std::collections::VecDeque<LoggedRequest>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log_request(&self, request: LoggedRequest) {
-        let mut log = self.log();
-        if log.len() >= MAX_LOG {
-            log.pop_front();
-        }
-        log.push_back(request);
     }
 
     /// Returns the content of `path` without faults, and its content type; `None` for an unknown path. Waits if the
@@ -225,15 +201,17 @@ pub(super) async fn respond(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
     let body = read(request.into_body()).await;
+    let fault = shared.faults.take(&path);
     // The request is logged before the response, so that a test that has the response also finds the request.
-    shared.log_request(LoggedRequest {
+    shared.log.add(LoggedRequest {
         path: path.clone(),
         query: query.clone(),
         headers: headers.clone(),
         body,
+        fault: fault.clone(),
         at: Instant::now(),
     });
-    match shared.faults.take(&path) {
+    match fault {
         Some(Fault::Status(status)) => Ok(status_only(status)),
         Some(Fault::RetryAfter(status, when)) => {
             let mut response = status_only(status);
