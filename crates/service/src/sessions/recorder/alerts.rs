@@ -104,9 +104,9 @@ mod tests {
         assert!(recorder.record(&both).await.unwrap());
         let mut expected = vec![pair("alert.start", "silence"), pair("alert.start", "format_change")];
         assert_eq!(events(&test).await, expected);
-        let open = read_alerts(test.row().await.alerts.as_deref());
+        let reported = read_alerts(test.row().await.alerts.as_deref());
         assert_eq!(
-            open.iter().map(|alert| alert.kind).collect::<Vec<_>>(),
+            reported.open.iter().map(|alert| alert.kind).collect::<Vec<_>>(),
             [AlertKind::Silence, AlertKind::FormatChange]
         );
 

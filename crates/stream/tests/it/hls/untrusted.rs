@@ -243,13 +243,12 @@ fn brotli(bytes: &[u8]) -> Bytes {
 
 #[tokio::test]
 async fn deflate_and_brotli_are_read_but_not_requested() {
-    let encodings: [(&str, fn(&[u8]) -> Bytes); 2] = [("deflate", zlib), ("br", brotli)];
-    for (name, encode) in encodings {
+    let live = stream(3, LiveOptions::default());
+    let playlist = live.playlist();
+    for (name, encoded) in [("deflate", zlib(playlist.as_bytes())), ("br", brotli(playlist.as_bytes()))] {
         let origin = origin().await;
-        let live = stream(3, LiveOptions::default());
         let url = origin.live("/a", &live);
-        let encoded = Fault::Encoded(name, encode(live.playlist().as_bytes()));
-        origin.fault("/a/index.m3u8", encoded, Times::First(1));
+        origin.fault("/a/index.m3u8", Fault::Encoded(name, encoded), Times::First(1));
         let mut source = open(&url);
         expect(&mut source, 0, 3).await;
         assert_eq!(status(&source).playlist_errors, 0, "{name}");
