@@ -44,6 +44,17 @@ pub struct SkippedTrack {
     pub reason: ConstellationError,
 }
 
+impl SkippedTrack {
+    /// Logs that the track is missing in the index.
+    pub fn log(&self) {
+        tracing::warn!(
+            track = self.track.0,
+            reason = %self.reason,
+            "fingerprint of the track cannot be read, leaving the track out of the index"
+        );
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 pub(crate) fn task_failed(error: tokio::task::JoinError) -> SyncError {
     SyncError::Thread(error.to_string())

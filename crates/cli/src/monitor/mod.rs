@@ -4,24 +4,21 @@ mod drop_in;
 mod event_writer;
 mod input;
 mod line;
+mod plan;
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use refrain_app::response::ResponseFolder;
 use refrain_catalog::Detection;
 use refrain_monitor::{
-    AlertQueue, AudioPreferences, EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter,
-    SourceSettings, StreamEnd, StreamHandle, StreamInput, StreamPhase, StreamSpec, StreamStatus,
+    AlertQueue, FollowedIndex, Monitor, Reporter, StreamEnd, StreamHandle, StreamInput, StreamPhase,
+    StreamSpec, StreamStatus,
 };
-use refrain_net::RequestHeaders;
-use refrain_stream::TrackChoice;
-use refrain_stream::hls::HlsSettings;
 use tokio::sync::{mpsc, watch};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::{EventArg, MonitorArgs};
+use crate::args::MonitorArgs;
 use crate::context::{CommandContext, Missing};
 use crate::exit::CommandOutcome;
 use crate::interrupt;
@@ -29,9 +26,10 @@ use crate::output::{Output, StatusLine};
 use crate::settings::{SearchBackend, Settings};
 
 pub(crate) use drop_in::identify_stream;
-use event_writer::{EventFormat, EventWriter};
+use event_writer::EventWriter;
 use line::PlayingSongs;
 pub(crate) use line::event as event_line;
+use plan::MonitorPlan;
 
 /// Maximum number of events that are queued for writing, which take at most 100 MB. While the queue is full, decoding
 /// stops. The events of a thousand hours fit into the queue, so a recording is always decoded to its end even if no
@@ -46,91 +44,10 @@ const STATUS_LINE_INTERVAL: Duration = Duration::from_millis(500);
 /// as fast without new information; with two minutes, an outage of one minute can be missing in these lines.
 const STATUS_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Default interval between two update events of a song, in seconds, which gives about seven updates per song. The
-/// setting `monitor.update_seconds` of the service has the same default.
-const DEFAULT_UPDATE_SECONDS: f64 = 30.0;
-
-/// The stream to follow, the events to report, and how they are written.
-struct MonitorPlan<'a> {
-    input: &'a str,
-    id: String,
-    folder: Option<ResponseFolder>,
-    kinds: Vec<EventKind>,
-    /// True if alerts about the audio are reported.
-    alerts: bool,
-    event_format: EventFormat,
-    headers: RequestHeaders,
-    monitor: MonitorSettings,
-    preferences: AudioPreferences,
-    log: (LevelFilter, bool),
-}
-
 /// Runs `refrain monitor`.
 pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> Result<CommandOutcome> {
     let input = input::open(&args.input, args.pcm)?;
-    follow(&plan(args, settings, output)?, input, settings, output)
-}
-
-fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<MonitorPlan<'a>> {
-    let mut kinds: Vec<EventKind> = args.events.iter().filter_map(|event| event.kind()).collect();
-    // An interval is useless without update events, so it also selects them.
-    if args.update_every.is_some() && !kinds.contains(&EventKind::Update) {
-        kinds.push(EventKind::Update);
-    }
-    let mut live = settings.live();
-    if kinds.contains(&EventKind::Update) {
-        live.update_seconds = Some(args.update_every.unwrap_or(DEFAULT_UPDATE_SECONDS));
-    }
-    if let Some(rate) = args.false_events_per_hour {
-        live.false_events_per_hour = rate;
-    }
-    let private_hosts = settings.private_hosts()?;
-    let hls = HlsSettings { allow_private: args.allow_private, private_hosts, ..HlsSettings::default() };
-    let track = TrackChoice { pid: args.audio_pid, language: args.language.clone() };
-    // Programs get JSON lines, and people get text. Nothing is printed if events are written to files and standard
-    // output is not a terminal.
-    let event_format = match (args.json, &args.out, output.is_terminal()) {
-        (true, ..) | (_, None, false) => EventFormat::Json,
-        (_, _, true) => EventFormat::Text,
-        _ => EventFormat::None,
-    };
-    let level = if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    Ok(MonitorPlan {
-        input: &args.input,
-        id: args.id.clone().unwrap_or_else(|| input::id_of(&args.input)),
-        folder: args.out.clone().map(|out| ResponseFolder::new(out, args.temp.clone())),
-        kinds,
-        alerts: args.events.contains(&EventArg::Alert),
-        event_format,
-        headers: headers(args, settings)?,
-        monitor: MonitorSettings {
-            threads: Some(settings.jobs),
-            live,
-            source: SourceSettings { hls, ..SourceSettings::default() },
-            http: settings.http_client()?,
-            health: settings.health_of(&args.input)?,
-            ..MonitorSettings::default()
-        },
-        preferences: AudioPreferences { rendition: args.rendition.clone(), track },
-        log: (level, args.log_json),
-    })
-}
-
-/// Returns the request headers of the stream in the settings that has this URL, and those of the flags.
-///
-/// # Errors
-/// If a header is invalid, or if the input is not requested with HTTP.
-fn headers(args: &MonitorArgs, settings: &Settings) -> Result<RequestHeaders> {
-    let of_flags = args.headers.headers()?;
-    let scheme = input::scheme(&args.input).map(str::to_ascii_lowercase);
-    if !of_flags.is_empty() && !matches!(scheme.as_deref(), Some("http" | "https")) {
-        bail!(
-            "request headers apply to http and https URLs only; remove --header, --header-file and --header-env"
-        );
-    }
-    let mut headers = settings.headers_of(&args.input)?;
-    headers.extend(&of_flags)?;
-    Ok(headers)
+    follow(&plan::plan(args, settings, output)?, input, settings, output)
 }
 
 /// Follows a stream until it ends or a signal requests a shutdown.
@@ -176,7 +93,7 @@ fn run_monitor(
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
     let is_shown = status.is_shown() && !plan.log.1;
-    let follower = context.follow(index_sync, |what| log_changes(&what));
+    let follower = context.follow(index_sync, |event| event.log());
     let reporter = Reporter::new(context.catalog_handle());
     let last = context.wait(async {
         let index = FollowedIndex::new(follower);
@@ -219,7 +136,8 @@ async fn stop_on_signal(handle: &StreamHandle, id: &str) -> Infallible {
     std::future::pending().await
 }
 
-/// Writes the events of a stream and its alerts, if there is a queue of them, until there are no more. Returns the number of events that could not be written.
+/// Writes the events of a stream and its alerts, if there is a queue of them, until there are no more. Returns the
+/// number of events that could not be written.
 async fn emit(
     mut event_writer: EventWriter<'_>,
     mut events: mpsc::Receiver<Detection>,
@@ -302,39 +220,4 @@ fn outcome(
 fn has_no_audio(last: &StreamStatus) -> bool {
     let is_untried = last.state == StreamPhase::Ended(StreamEnd::Stopped) && last.state_changes <= 1;
     !last.has_audio() && !is_untried
-}
-
-/// Logs the event `what`: the index has applied changes of the catalog, changes of the catalog cannot be read, or they
-/// can be read after such a failure.
-fn log_changes(what: &refrain_index_sync::FollowEvent<'_>) {
-    use refrain_index_sync::FollowEvent;
-    match what {
-        FollowEvent::Changed(done) => {
-            tracing::info!(
-                added = done.added,
-                removed = done.removed,
-                "changes of the catalog applied to the index"
-            );
-            for skipped in &done.skipped {
-                tracing::warn!(
-                    track = skipped.track.0,
-                    reason = %skipped.reason,
-                    "fingerprint of the track cannot be read, leaving the track out of the index"
-                );
-            }
-        }
-        // Only the first failure of an outage is logged, because an outage can last for hours.
-        FollowEvent::Failed { error, failures: 1, pause, .. } => {
-            tracing::warn!(
-                %error,
-                first_retry_seconds = pause.as_secs_f64(),
-                "cannot update the index with changes of the catalog; searching without the newest tracks, \
-                 and retrying with growing pauses, which is not logged, until it succeeds"
-            );
-        }
-        FollowEvent::Recovered => {
-            tracing::info!("index updated with all changes of the catalog after the failure that was logged");
-        }
-        _ => {}
-    }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::IndexSync;
 use super::view::IndexView;
-use crate::result::{SyncError, SyncReport};
+use crate::result::{SkippedTrack, SyncError, SyncReport};
 use refrain_catalog::Catalog;
 
 /// Maximum duration of one wait for a change. After that, the follower reads the changes and waits again. Catalogs in
@@ -60,6 +60,36 @@ pub enum FollowEvent<'a> {
     },
     /// The first successful attempt after failures: the index is in step with the catalog.
     Recovered,
+}
+
+impl FollowEvent<'_> {
+    /// Logs the event. Of the failures of an outage, which can last for hours, only the first one is logged.
+    pub fn log(&self) {
+        match self {
+            Self::Changed(done) => {
+                tracing::info!(
+                    added = done.added,
+                    removed = done.removed,
+                    "changes of the catalog applied to the index"
+                );
+                done.skipped.iter().for_each(SkippedTrack::log);
+            }
+            Self::Failed { error, failures: 1, pause } => {
+                tracing::warn!(
+                    %error,
+                    first_retry_seconds = pause.as_secs_f64(),
+                    "cannot update the index with changes of the catalog; searching without the newest tracks, \
+                     and retrying with growing pauses, which is not logged, until it succeeds"
+                );
+            }
+            Self::Failed { .. } => {}
+            Self::Recovered => {
+                tracing::info!(
+                    "index updated with all changes of the catalog after the failure that was logged"
+                );
+            }
+        }
+    }
 }
 
 /// The function that receives the events. It is called in the background task, so it must not block.

@@ -43,7 +43,12 @@ pub(super) async fn follow(
                 health.index(None);
                 let counters = Arc::clone(counters);
                 counters.index_tracks.set(library.snapshot().tracks() as i64);
-                let follower = IndexFollower::start(library, move |what| log(what, &counters));
+                let follower = IndexFollower::start(library, move |event| {
+                    if let FollowEvent::Changed(done) = &event {
+                        counters.index_tracks.add(done.added as i64 - done.removed as i64);
+                    }
+                    event.log();
+                });
                 return Ok(Some(FollowedIndex::new(follower)));
             }
             // The database became unavailable after the catalog was opened.
@@ -80,42 +85,7 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, S
         }
     }
     let done = library.refresh().await?;
-    done.skipped.iter().for_each(skipped);
+    done.skipped.iter().for_each(SkippedTrack::log);
     tracing::info!(index = %prefix.display(), tracks = library.snapshot().tracks(), "index ready");
     Ok(library)
-}
-
-fn skipped(skipped: &SkippedTrack) {
-    tracing::warn!(
-        track = skipped.track.0,
-        reason = %skipped.reason,
-        "fingerprint of the track cannot be read, leaving the track out of the index"
-    );
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]
-fn log(what: FollowEvent<'_>, counters: &Counters) {
-    match what {
-        FollowEvent::Changed(done) => {
-            counters.index_tracks.add(done.added as i64 - done.removed as i64);
-            tracing::info!(
-                added = done.added,
-                removed = done.removed,
-                "changes of the catalog applied to the index"
-            );
-            done.skipped.iter().for_each(skipped);
-        }
-        FollowEvent::Failed { error, failures: 1, pause, .. } => {
-            tracing::warn!(
-                %error,
-                first_retry_seconds = pause.as_secs_f64(),
-                "cannot update the index with changes of the catalog; searching without the newest tracks, \
-                 and retrying with growing pauses, which is not logged, until it succeeds"
-            );
-        }
-        FollowEvent::Recovered => {
-            tracing::info!("index updated with all changes of the catalog after the failure that was logged");
-        }
-        _ => {}
-    }
 }

@@ -1,15 +1,18 @@
 //! Follows one live stream from the claim of its lease to its end.
 
+mod report;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use refrain_catalog::{Detection, MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
+use refrain_catalog::{Detection, MAX_DEATHS, Stream, StreamState as RowState};
 use refrain_net::Backoff;
 use refrain_stream::hls::Start;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use self::report::row_state;
 use super::ORIGIN_FIXED;
 use super::anchor;
 use super::headers::request_headers;
@@ -18,7 +21,6 @@ use super::opened::{OpenedStream, StreamSignal};
 use super::platform::{EndAction, end_action, input_of};
 use super::row_report::LastReport;
 use super::shared::{StreamsContext, stream_asset_id, was_followed};
-use crate::clock::milliseconds;
 use crate::sessions::{EndReason, SessionBatch, SessionSource, TaskOrder, end_ordered, read_alerts};
 use crate::settings::FixedStream;
 use refrain_monitor::{ReportedAlerts, StreamEnd, StreamPhase, StreamSpec, StreamStatus};
@@ -258,66 +260,9 @@ impl LiveSource {
         self.stream.decoder_deaths >= MAX_DEATHS
     }
 
-    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers use
-    /// the same time.
-    fn update_epoch(&mut self, status: &StreamStatus) -> bool {
-        let Some((until, _)) = status.processed_until.filter(|_| self.stream.epoch.is_none()) else {
-            return false;
-        };
-        let epoch = self.epoch.get_or_insert(until - status.position);
-        self.stream.epoch = Some(milliseconds(*epoch));
-        self.last_report = None;
-        true
-    }
-
-    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. The state
-    /// does not change while the clock advances evenly.
-    fn update_clock_anchor(&mut self, status: &StreamStatus) -> bool {
-        let Some(now) = status.clock_anchor else { return false };
-        let known = self.stream.clock_anchor.as_deref().and_then(anchor::read);
-        if known.is_some_and(|known| anchor::is_same_clock(&known, &now)) {
-            return false;
-        }
-        self.stream.clock_anchor = Some(anchor::write(&now));
-        self.last_report = None;
-        true
-    }
-
-    /// Returns the report of a state, unless the row has it already.
-    fn changed_report(&mut self, state: RowState, reason: Option<String>) -> Option<StreamReport> {
-        if self.last_report.as_ref().is_some_and(|known| known.covers(state, reason.as_deref())) {
-            return None;
-        }
-        self.last_report = Some(LastReport { state, reason: reason.clone(), at: Instant::now() });
-        (self.stream.state, self.stream.reason) = (state, reason.clone());
-        Some(self.report_of(state, reason))
-    }
-
-    fn report_of(&self, state: RowState, reason: Option<String>) -> StreamReport {
-        let Stream { epoch, clock_anchor, .. } = &self.stream;
-        let (epoch, clock_anchor) = (*epoch, clock_anchor.clone());
-        StreamReport { state, reason, at: self.shared.now(), epoch, clock_anchor, progress: None }
-    }
-
     /// Converts a detection to times since the first sample of the session: the stream time of each worker starts at 0.
     fn in_session(&mut self, mut detection: Detection) -> Detection {
         detection.set_origin(*self.epoch.get_or_insert(detection.origin));
         detection
-    }
-}
-
-/// Returns the state of the row for a state of the monitor; `None` if the row is not written: at the start, and after the
-/// end, whose state depends on what follows.
-fn row_state(phase: &StreamPhase) -> Option<RowState> {
-    match phase {
-        StreamPhase::Live => Some(RowState::Live),
-        StreamPhase::NoAudio => Some(RowState::NoAudio),
-        StreamPhase::Silent => Some(RowState::Silent),
-        StreamPhase::Stalled => Some(RowState::Stalled),
-        StreamPhase::Retrying => Some(RowState::Retrying),
-        StreamPhase::Starting
-        | StreamPhase::Ended(_)
-        | StreamPhase::Failed(_)
-        | StreamPhase::DecoderDied(_) => None,
     }
 }
