@@ -10,7 +10,7 @@ use super::{LOCK_PAUSE, MAX_LOCK_ATTEMPTS};
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "catalogue", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0001_catalogue.sql"))),
     (2, "relabelled", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0002_relabelled.sql"))),
     (3, "journal", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0003_journal.sql"))),
@@ -19,8 +19,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (6, "clock", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0006_clock.sql"))),
     (7, "state", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0007_state.sql"))),
     (8, "detection state", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0008_detection_state.sql"))),
-    (9, "stream headers", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0009_stream_headers.sql"))),
-    (10, "alerts", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0010_alerts.sql"))),
+    (9, "stream details", include_str!(concat!(env!("OUT_DIR"), "/sqlite/0009_stream_details.sql"))),
 ];
 
 /// Newest schema version that this program supports.
