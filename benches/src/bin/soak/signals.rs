@@ -36,8 +36,7 @@ impl Signals {
         }
         Self {
             state: status.state.name().to_owned(),
-            // Only final states have a reason. A status with a reason for every state needs a change only here.
-            reason: if status.state.is_end() { status.state.to_string() } else { String::new() },
+            reason: status.reason.clone().unwrap_or_default(),
             last_error: source.last_error.clone().unwrap_or_default(),
             counters,
         }
