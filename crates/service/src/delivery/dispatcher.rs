@@ -140,11 +140,12 @@ impl OutboxDispatcher {
     /// is over, and releases the claims of undelivered messages.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut wanted = self.control.wanted.subscribe();
-        while !stop.is_cancelled() {
+        loop {
+            // Also if `stop` is cancelled already: workers deliver due messages before they end.
             let sinks = wanted.borrow_and_update().clone();
             self.apply(&sinks, &stop);
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = stop.cancelled() => break,
                 _ = wanted.changed() => {}
                 Some(ended) = self.workers.join_next_with_id() => self.note_end(ended),
             }

@@ -103,6 +103,7 @@ pub(crate) async fn open_alerts_are_stored_until_the_next_session(storage: &dyn 
     assert!(stored("w", Some("[2]"), &[message("alert")]).await);
     assert!(stored("w", None, &[]).await);
     assert_eq!((alerts().await.as_deref(), keys(journal).await), (Some("[2]"), vec!["alert".to_owned()]));
+    journal.end_stream("a", None, None, 4000).await.unwrap();
     started(journal, &new_stream("a", None, 5000)).await;
     assert_eq!(alerts().await, None);
 }

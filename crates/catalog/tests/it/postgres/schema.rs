@@ -78,7 +78,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     let newest = newest_version(&database).await;
     database
         .run(format!(
-            "ALTER TABLE refrain.streams DROP COLUMN headers; \
+            "ALTER TABLE refrain.streams DROP COLUMN headers, DROP COLUMN state_detail, DROP COLUMN alerts; \
              DELETE FROM refrain.schema_versions WHERE version = {newest}"
         ))
         .await;
