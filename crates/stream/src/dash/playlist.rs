@@ -82,9 +82,11 @@ pub(super) fn list(
     indexes: &Indexes,
 ) -> Result<Listed, MpdError> {
     let (mut listed, mut parts, mut count) = (Listed::default(), Vec::new(), 0);
+    // The newest listed segment decides and not the clock, because the dates of some manifests are wrong.
+    let mut from = f64::NEG_INFINITY;
     // From the newest period, because a live stream needs only its newest segments.
     for (index, period) in mpd.periods.iter().enumerate().rev() {
-        if period.end.is_some_and(|end| end < window.from) {
+        if period.end.is_some_and(|end| end < from) {
             break;
         }
         let Some(representation) = selection.in_period(period) else { continue };
@@ -101,6 +103,11 @@ pub(super) fn list(
             let next = last.start + 2.0 * last.seconds - if early.is_finite() { early } else { 0.0 };
             listed.next_load = Some((next - now).max(0.0) + AFTER_COMPLETE_SECONDS);
         }
+        if let Some((last, keep)) = segments.last().zip(window.kept())
+            && count == 0
+        {
+            from = last.end() - keep;
+        }
         count += segments.len() as u64;
         parts.push(segments);
         match window.now {
@@ -112,6 +119,7 @@ pub(super) fn list(
     for segments in parts.into_iter().rev() {
         append(&mut listed.segments, segments);
     }
+    listed.segments.retain(|segment| segment.end() > from);
     let end = mpd.periods.last().and_then(|last| last.end);
     // A live manifest that will not be updated ends with its last period.
     let is_over = |now: f64| mpd.update_period.is_none() && end.is_some_and(|end| now >= end);
@@ -122,9 +130,8 @@ pub(super) fn list(
 /// Appends the segments of a period. Missing segments become segments without a URL.
 fn append(all: &mut Vec<DashSegment>, segments: Vec<DashSegment>) {
     for segment in segments {
-        let last = all.last().map(|last| (last.start, last.seconds, last.period));
-        if let Some((start, seconds, period)) = last {
-            let end = start + seconds;
+        let last = all.last().map(|last| (last.start, last.seconds, last.end(), last.period));
+        if let Some((start, seconds, end, period)) = last {
             let hole = segment.start - end;
             if hole > MIN_HOLE_SECONDS && hole > segment.seconds.min(seconds) / 4.0 {
                 // The period before, so that the discontinuity is at the first segment of the next one.

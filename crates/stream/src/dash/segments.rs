@@ -43,15 +43,29 @@ pub(super) struct DashSegment {
     pub(super) map: Option<Arc<Map>>,
 }
 
+impl DashSegment {
+    /// Returns the end in the presentation, seconds.
+    pub(super) fn end(&self) -> f64 {
+        self.start + self.seconds
+    }
+}
+
 /// The stretch of a presentation whose segments are listed, in seconds from the start of the presentation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
-    /// Segments that end before this time are left out.
+    /// Segments that the clock determines and that end before this time are left out.
     pub(super) from: f64,
     /// The current time; `None` for a recording.
     pub(super) now: Option<f64>,
     /// True if the current time is that of the clock of the server.
     pub(super) is_synchronized: bool,
+}
+
+impl Window {
+    /// Returns the length of the stretch before the newest segment that is listed, seconds; `None` for a recording.
+    pub(super) fn kept(&self) -> Option<f64> {
+        self.now.map(|now| now - self.from)
+    }
 }
 
 /// The segments of a representation in a period, and whether the clock determines their number.
@@ -151,8 +165,13 @@ impl PeriodSource<'_> {
         let ahead = longest.unwrap_or_default().saturating_mul(LISTED_AHEAD);
         // Rounded down: with a timescale of 1, a rounded time could be half a second early.
         let complete = now.map(|now| self.media_time(((now - self.period.start) * self.timescale()).floor()));
+        let is_explicit = info.timeline.is_some() || info.kind == Some(AddressingKind::List);
         let bounds = RunBounds {
-            from: self.ticks(window.from.max(self.period.start)),
+            from: self.ticks(if is_explicit {
+                self.period.start
+            } else {
+                window.from.max(self.period.start)
+            }),
             end: self.period.end.map(|end| self.ticks(end)),
             complete,
             listed: complete

@@ -94,7 +94,8 @@ impl StreamDemuxer {
             return;
         };
         self.begin(format, playback, sink);
-        self.push(audio, None, playback, sink);
+        // The format can change again in the first bytes, because servers begin with several seconds of audio.
+        self.bytes(audio, None, playback, sink);
     }
 
     /// Begins the demuxer of a stream without segments.
