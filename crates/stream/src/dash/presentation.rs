@@ -20,7 +20,7 @@ use crate::hls::playlist::{ByteRange, MediaPlaylist};
 /// restart of such an encoder costs up to a minute of audio.
 const MAX_UPDATE_SECONDS: f64 = 30.0;
 
-/// Pause after a failed load of a manifest. In this time, the segments that the clock determines are still listed. At
+/// Pause after a failed load of a manifest whose segments the clock determines: they are still listed in this time. At
 /// half this value, a server that is down gets twice the requests; at twice this value, a change of the manifest is
 /// noticed 5 s later.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -117,7 +117,9 @@ impl Presentation {
     pub(crate) fn failed(&self) {
         let mut state = self.state();
         state.failures = state.failures.wrapping_add(1);
-        state.due_at = Some(Instant::now() + RETRY_AFTER);
+        // Without the clock, only a newer manifest lists new segments: the back-off of the follower limits the loads.
+        let pause = if state.is_by_clock { RETRY_AFTER } else { Duration::ZERO };
+        state.due_at = Some(Instant::now() + pause);
     }
 
     /// Records that the manifest is unchanged.
