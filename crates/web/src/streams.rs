@@ -116,6 +116,9 @@ fn local_status(status: &StreamStatus) -> Value {
         "dropped_seconds": status.decoder.gaps.of(GapReason::Dropped).seconds,
         "decode_errors": status.decoder.decode_errors,
         "last_error": status.source.last_error,
+        "format": status.decoder.format.as_ref().map(|(codec, rate, channels)| {
+            json!({ "codec": codec, "sample_rate": rate, "channels": channels })
+        }),
         "rendition": status.source.rendition,
         "rendition_reason": status.source.rendition_reason,
         "health": status.health.as_ref().map(health_json),

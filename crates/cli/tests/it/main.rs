@@ -19,6 +19,7 @@ mod index;
 mod index_cache;
 mod metadata;
 mod monitor;
+mod other_protocols;
 mod outbox;
 mod output;
 mod plot;

@@ -56,6 +56,7 @@ async fn added_stream_is_followed_and_detections_are_delivered() {
         (&"only".into(), &"live".into()),
         "{one}"
     );
+    assert_eq!(one["followed"]["format"]["codec"], "Advanced Audio Coding", "{one}");
     // The song can be reported before all published segments are processed.
     let values = wait_until("all that was published", || {
         let values = parsed(&service.get("/metrics").body);

@@ -116,7 +116,7 @@ impl<'a> Service<'a> {
 }
 
 /// Returns a port that no other test uses. The system can assign the same free port twice, so the tests count ports themselves.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 500) as u16 * 20;
     loop {

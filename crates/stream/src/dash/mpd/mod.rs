@@ -76,7 +76,10 @@ pub enum MpdError {
 impl MpdError {
     /// Returns true if a later version of the manifest can be usable.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::DocType | Self::Encrypted(_) | Self::NoAudio(_) | Self::Index(_))
+        !matches!(
+            self,
+            Self::DocType | Self::NoStartTime | Self::Encrypted(_) | Self::NoAudio(_) | Self::Index(_)
+        )
     }
 }
 
