@@ -22,7 +22,7 @@ pub struct HttpSettings {
     pub user_agent: String,
     /// Proxies; `None` if all requests are direct.
     pub proxy: Option<ProxySettings>,
-    /// Certificates in PEM of authorities that are trusted in addition to those of the system; `None` if there are none.
+    /// Certificates in PEM of authorities that are trusted in addition to those of the system; `None` for only those.
     pub certificates: Option<Arc<[u8]>>,
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Signals {
     pub(crate) state: String,
-    /// Reason of the state; empty if there is none.
+    /// Reason of the state; empty for a state without a reason.
     pub(crate) reason: String,
     /// The last error; empty if there was none.
     pub(crate) last_error: String,

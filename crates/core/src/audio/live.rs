@@ -215,7 +215,7 @@ impl LiveDecoder {
         }
     }
 
-    /// Moves the measured blocks to `out`. Without [`LiveDecoder::measure_health`], there are none.
+    /// Moves the measured blocks to `out`. Audio is only measured after [`LiveDecoder::measure_health`].
     pub fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
         if let Some(meter) = &mut self.health {
             meter.take(out);

@@ -27,7 +27,7 @@ pub(super) enum DecodeRequest {
     Open {
         /// The last state that a child returned.
         state: Box<LocalDecoderState>,
-        /// The clock of an earlier worker; `None` if there is none.
+        /// The clock of an earlier worker; `None` for the first worker.
         anchor: Option<ClockAnchor>,
         /// The preferred audio stream of MPEG-TS.
         track: TrackChoice,

@@ -80,7 +80,7 @@ impl Selection {
 /// with video, with the role `main`, with the lowest bandwidth.
 ///
 /// # Errors
-/// [`MpdError`] with the reason if there is none.
+/// [`MpdError`] with the reason if no representation can be used.
 pub(super) fn candidates(
     mpd: &Mpd,
     choice: &RenditionChoice,

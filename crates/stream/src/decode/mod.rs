@@ -185,7 +185,7 @@ impl StreamDecoder {
         self.playback.decoder.measure_health();
     }
 
-    /// Moves the measured blocks to `out`. Without [`Self::measure_health`], there are none.
+    /// Moves the measured blocks to `out`. Audio is only measured after [`Self::measure_health`].
     pub fn take_health(&mut self, out: &mut Vec<HealthBlock>) {
         self.playback.decoder.take_health(out);
     }

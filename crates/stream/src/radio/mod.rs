@@ -74,7 +74,7 @@ pub struct RadioSource {
     pace: ReadLimiter,
     /// Consecutive connections whose audio could not be decoded.
     undecodable: u32,
-    /// URL of the HLS playlist to which the station leads; `None` as long as there is none.
+    /// URL of the HLS playlist to which the station leads; `None` until such a playlist is found.
     hls_entry: Option<Url>,
 }
 

@@ -71,7 +71,7 @@ impl AlertState {
         self.open.take()
     }
 
-    /// Returns the open alert; `None` if there is none.
+    /// Returns the open alert; `None` if no alert is open.
     pub(super) fn current(&self) -> Option<&OpenState> {
         self.open.as_ref()
     }

@@ -98,7 +98,7 @@ impl RepetitionFinder {
         if !repeats {
             (self.period, self.run) = (self.find(hash), 0.0);
         }
-        // A pause within a loop belongs to the repetition, but a pause alone is none.
+        // A pause within a loop belongs to the repetition, but a pause alone is not a repetition.
         if self.period > 0 {
             self.run += seconds;
         }
@@ -108,7 +108,7 @@ impl RepetitionFinder {
         self.hashes.push_back(hash);
     }
 
-    /// Returns the number of units since the last occurrence of `hash`, or 0 if there is none.
+    /// Returns the number of units since the last occurrence of `hash`, or 0 if `hash` is new.
     fn find(&self, hash: u32) -> usize {
         if hash == 0 || self.unit <= 0.0 {
             return 0;

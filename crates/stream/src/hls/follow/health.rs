@@ -66,7 +66,7 @@ impl RenditionHealth {
     }
 
     /// Returns the rendition that replaces `current`: the first one that works, or else the first one whose test is
-    /// due. Returns `None` if there is none, so that the current one stays the best.
+    /// due. Returns `None` if no other one can be followed, so that the current one stays the best.
     pub(super) fn replacement<'a>(
         &self,
         candidates: &(impl Iterator<Item = &'a ChosenRendition> + Clone),
@@ -79,7 +79,7 @@ impl RenditionHealth {
     }
 
     /// Returns the first rendition that is preferred to `current` and has to be tested at the time `now`; `None` if
-    /// there is none.
+    /// no test is due.
     pub(super) fn due_test<'a>(
         &self,
         candidates: &'a [ChosenRendition],

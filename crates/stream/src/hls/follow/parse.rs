@@ -27,8 +27,8 @@ const MAX_SHOWN_CHARS: usize = 32;
 static LARGE_PARSES: Semaphore = Semaphore::const_new(MAX_LARGE_PARSES);
 
 /// Parses the body of a response. `base` is its URL after redirects, to which relative URLs refer. `encoding` is the
-/// content encoding that was not decoded, and `master` contains the variables of the master playlist; `None` if there is
-/// none.
+/// content encoding that was not decoded, and `master` contains the variables of the master playlist; `None`
+/// without a master playlist.
 ///
 /// # Errors
 /// [`PlaylistError`] as for [`parse_rendition`]; [`PlaylistError::Encoding`] if the body is not a playlist and has a

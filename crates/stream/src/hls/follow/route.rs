@@ -176,7 +176,7 @@ impl PlaylistRoute {
         has_playlist && self.failed_loads >= max_failed_loads && self.replace(&failure())
     }
 
-    /// Replaces the rendition by the next one that works. Returns false if there is none, or if the master playlist has
+    /// Replaces the rendition by the next one that works. Returns false if none works, or if the master playlist has
     /// to be resolved first.
     pub(super) fn replace(&mut self, failure: &RenditionFailure) -> bool {
         let (now, Some(current)) = (Instant::now(), self.label().cloned()) else { return false };

@@ -72,7 +72,7 @@ impl fmt::Debug for Variables {
 pub(super) struct Substitution<'a> {
     /// URL of the playlist, after redirects.
     url: &'a Url,
-    /// Variables of the master playlist that lists this playlist; `None` if there is none.
+    /// Variables of the master playlist that lists this playlist; `None` without a master playlist.
     master: Option<&'a Variables>,
     variables: Variables,
     /// Total length of the lines in which variables were replaced, bytes.
