@@ -29,6 +29,7 @@ pub use damage::TsDamage;
 pub use demuxer::{TsDemuxer, TsStream};
 pub use frames::{AudioFrame, FrameSplitter};
 pub use headers::{AudioCoding, FrameFormat};
+pub use psi::section_checksum;
 pub use sync::looks_like_ts;
 
 pub(super) use reader::{TsReader, parameters};

@@ -64,7 +64,7 @@ impl SectionAssembler {
             }
             // Several sections can follow each other in one packet, so the loop continues after a section.
             let section: Vec<u8> = self.buffer.drain(..length).collect();
-            if crc(&section) == 0 {
+            if section_checksum(&section) == 0 {
                 complete.push(section);
             } else {
                 *damaged += 1;
@@ -171,8 +171,18 @@ fn coding(stream_type: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'s
     })
 }
 
-/// Computes the checksum of a section (annex A), which is 0 over a complete valid section.
-fn crc(bytes: &[u8]) -> u32 {
+/// Computes the checksum of a section (ISO/IEC 13818-1, annex A), which is 0 over a complete valid section.
+///
+/// # Examples
+/// ```
+/// use refrain_core::audio::ts::section_checksum;
+///
+/// let mut section = b"content".to_vec();
+/// section.extend(section_checksum(b"content").to_be_bytes());
+/// assert_eq!(section_checksum(&section), 0);
+/// ```
+#[must_use]
+pub fn section_checksum(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x04C1_1DB7;
     bytes.iter().fold(u32::MAX, |crc, &byte| {
         // Tables have a few hundred bytes and are sent ten times a second, so a lookup table would save no measurable
@@ -192,7 +202,7 @@ pub(super) mod tests {
         let length = 5 + body.len() + 4;
         let mut bytes = vec![table, 0xB0 | (length >> 8) as u8, length as u8, 0, 1, 0xC1, 0, 0];
         bytes.extend_from_slice(body);
-        let sum = crc(&bytes);
+        let sum = section_checksum(&bytes);
         bytes.extend_from_slice(&sum.to_be_bytes());
         bytes
     }

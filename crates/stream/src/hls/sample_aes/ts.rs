@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use refrain_core::audio::ts::section_checksum;
+
 use super::cipher::SampleKey;
 use super::frames::{self, FrameCoding};
 
@@ -181,21 +183,11 @@ fn change_table(segment: &mut [u8], pieces: &mut Pieces, streams: &mut Vec<Encry
         at += 5 + field(section, at + 3);
     }
     if is_changed {
-        let checksum = crc(&section[..end]).to_be_bytes();
+        let checksum = section_checksum(&section[..end]).to_be_bytes();
         section[end..].copy_from_slice(&checksum);
         pieces.write(segment, &bytes);
     }
     pieces.0.clear();
-}
-
-/// Computes the checksum of a section (ISO/IEC 13818-1, annex A).
-fn crc(bytes: &[u8]) -> u32 {
-    const POLYNOMIAL: u32 = 0x04C1_1DB7;
-    bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
-            (crc << 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(crc >> 31))
-        })
-    })
 }
 
 #[cfg(test)]
