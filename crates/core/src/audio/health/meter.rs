@@ -119,8 +119,8 @@ impl HealthMeter {
         replace_invalid(samples);
         match frame {
             Some(data) => {
-                let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-                self.repetition.frame(data, frames as f32 / rate as f32, peak > SILENCE);
+                let is_audible = samples.iter().any(|sample| sample.abs() > SILENCE);
+                self.repetition.frame(data, frames as f32 / rate as f32, is_audible);
             }
             None => self.repetition.samples(samples.get(..frames).unwrap_or_default(), rate, SILENCE),
         }
