@@ -36,7 +36,8 @@ pub enum StreamState {
 }
 
 impl StreamState {
-    const ALL: [Self; 8] = [
+    /// All states.
+    pub const ALL: [Self; 8] = [
         Self::Starting,
         Self::Live,
         Self::NoAudio,

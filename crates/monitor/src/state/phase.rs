@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use refrain_catalog::StreamState;
 use refrain_stream::hls::EndReason;
 
 /// The reason why a stream ended.
@@ -76,29 +77,31 @@ pub enum StreamPhase {
 }
 
 impl StreamPhase {
-    /// Names of all states.
-    pub const NAMES: [&str; 8] =
-        ["starting", "live", "no_audio", "silent", "stalled", "retrying", "ended", "failed"];
-
     /// Returns true if the stream has ended or failed, for whatever reason.
     #[must_use]
     pub fn is_end(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Failed(_) | Self::DecoderDied(_))
+        self.state().is_over()
     }
 
-    /// Returns the name of the state, one of [`Self::NAMES`].
+    /// Returns the state without its reason, as the catalog stores it.
+    #[must_use]
+    pub fn state(&self) -> StreamState {
+        match self {
+            Self::Starting => StreamState::Starting,
+            Self::Live => StreamState::Live,
+            Self::NoAudio => StreamState::NoAudio,
+            Self::Silent => StreamState::Silent,
+            Self::Stalled => StreamState::Stalled,
+            Self::Retrying => StreamState::Retrying,
+            Self::Ended(_) => StreamState::Ended,
+            Self::Failed(_) | Self::DecoderDied(_) => StreamState::Failed,
+        }
+    }
+
+    /// Returns the name of the state, that of [`Self::state`].
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Live => "live",
-            Self::NoAudio => "no_audio",
-            Self::Silent => "silent",
-            Self::Stalled => "stalled",
-            Self::Retrying => "retrying",
-            Self::Ended(_) => "ended",
-            Self::Failed(_) | Self::DecoderDied(_) => "failed",
-        }
+        self.state().as_str()
     }
 
     /// Returns the reason of a final state; `None` for every other state.

@@ -10,7 +10,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::{MetricsSnapshot, dropped, health};
-use refrain_monitor::{AlertKind, StreamHealth, StreamPhase, StreamStatus};
+use refrain_catalog::StreamState;
+use refrain_monitor::{AlertKind, StreamHealth, StreamStatus};
 
 /// Media type of the result of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -214,7 +215,7 @@ impl Writer<'_, '_> {
     fn streams_by_state(&mut self, streams: &[(String, StreamStatus)]) -> fmt::Result {
         let help = "Streams that this process follows, by state";
         let mut metric = self.0.encode_descriptor("streams_by_state", help, None, GAUGE)?;
-        for name in StreamPhase::NAMES {
+        for name in StreamState::ALL.map(StreamState::as_str) {
             let count = streams.iter().filter(|(_, status)| status.state.name() == name).count();
             ConstGauge::new(count as u64).encode(metric.encode_family(&[("state", name)])?)?;
         }

@@ -56,15 +56,8 @@ impl LiveSource {
 /// Returns the state of the row for a state of the monitor; `None` if the row is not written: at the start, and after the
 /// end, whose state depends on what follows.
 pub(super) fn row_state(phase: &StreamPhase) -> Option<RowState> {
-    match phase {
-        StreamPhase::Live => Some(RowState::Live),
-        StreamPhase::NoAudio => Some(RowState::NoAudio),
-        StreamPhase::Silent => Some(RowState::Silent),
-        StreamPhase::Stalled => Some(RowState::Stalled),
-        StreamPhase::Retrying => Some(RowState::Retrying),
-        StreamPhase::Starting
-        | StreamPhase::Ended(_)
-        | StreamPhase::Failed(_)
-        | StreamPhase::DecoderDied(_) => None,
+    match phase.state() {
+        RowState::Starting | RowState::Ended | RowState::Failed => None,
+        state => Some(state),
     }
 }
