@@ -12,17 +12,14 @@ mod xml;
 
 use url::Url;
 
+use crate::sniff::{DOCUMENT_HEAD_BYTES, root_element};
+
 pub(crate) use model::AddressingKind;
 pub(crate) use model::{Mpd, Period, Representation, Resource, SegmentInfo, TimelineEntry, UtcTiming};
 
 /// Largest accepted manifest, bytes: the limit of playlists, for the same reasons
 /// ([`MAX_PLAYLIST_BYTES`](crate::hls::playlist::MAX_PLAYLIST_BYTES)).
 pub(crate) const MAX_MPD_BYTES: usize = 16 * 1024 * 1024;
-
-/// Number of bytes at the start of a response in which the element `MPD` is searched. Comments and namespaces precede
-/// it. At half this value, nothing changes for known servers; at twice this value, twice as much of a page of HTML is
-/// searched.
-const MAX_HEAD_BYTES: usize = 4096;
 
 /// Error of a DASH manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,18 +80,11 @@ impl MpdError {
     }
 }
 
-/// Returns true if the body of a response begins like a DASH manifest: XML with the element `MPD` within its first 4,096
-/// bytes.
+/// Returns true if the body of a response begins like a DASH manifest: XML whose root element is `MPD`.
 pub fn is_mpd(body: &[u8]) -> bool {
-    let head = body.get(..MAX_HEAD_BYTES).unwrap_or(body);
+    let head = body.get(..DOCUMENT_HEAD_BYTES).unwrap_or(body);
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    // A namespace prefix is allowed, as in `<dash:MPD`.
-    let is_root = |at: &[u8]| {
-        let name = at.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')).next();
-        name.is_some_and(|name| name == b"<MPD" || name.starts_with(b"<") && name.ends_with(b":MPD"))
-    };
-    let mut tags = (0..head.len()).filter_map(|at| head.get(at..)).filter(|at| at.starts_with(b"<"));
-    head.starts_with(b"<") && tags.any(is_root)
+    head.starts_with(b"<") && root_element(head) == Some(b"MPD")
 }
 
 /// Parses a manifest that was loaded from the URL `base`. Values that cannot be used are treated as missing.
