@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use refrain_net::{Backoff, HttpError, HttpFailure, HttpRequest, TransferLimits};
-use reqwest::header;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::fetch::Fetcher;
 use super::fetch_error::{FetchError, MAX_BAD_TRIES, server};
-use super::range::{first_offset, part, range_header};
+use super::range::{first_offset, part, with_range};
 use crate::delivery::InitSection;
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map};
@@ -119,10 +118,7 @@ impl Fetcher {
 
     /// Fetches a resource or a byte range of it.
     pub(super) async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, FetchError> {
-        let mut http_request = self.request(url);
-        if let Some(range) = range {
-            http_request = http_request.header(header::RANGE, &range_header(range));
-        }
+        let http_request = with_range(self.request(url), range);
         let (response, body) =
             self.client.fetch(http_request, self.settings.segment).await.map_err(|error| {
                 self.note_expiry(&error);

@@ -9,8 +9,8 @@ use reqwest::header;
 use url::Url;
 
 use super::parse::{on_thread, parse_manifest};
-use super::range::{first_offset, part, range_header};
-use super::resolve::{Loaded, Loader, Rendition};
+use super::range::{first_offset, part, with_range};
+use super::resolve::{Loaded, Loader, Rendition, with_validators};
 use crate::dash::{LoadedMpd, MAX_INDEX_BYTES, MpdError, Presentation, SegmentIndex, TimeSource, http_date};
 use crate::hls::playlist::{ByteRange, Playlist, epoch_seconds};
 use crate::hls::status::HlsError;
@@ -33,13 +33,8 @@ impl Loader {
         presentation: &Arc<Presentation>,
     ) -> Result<Loaded, HlsError> {
         if let Some(due) = presentation.due(&rendition.url) {
-            let validators = [(header::IF_NONE_MATCH, due.etag), (header::IF_MODIFIED_SINCE, due.modified)];
-            let mut request = HttpRequest::new(&due.url, &self.policy).access(&self.settings.access);
-            for (name, value) in validators {
-                if let Some(value) = &value {
-                    request = request.header(name, value);
-                }
-            }
+            let request = self.request(&due.url);
+            let request = with_validators(request, due.etag.as_deref(), due.modified.as_deref());
             match self.update(request).await {
                 Ok(Some(loaded)) => presentation.update(loaded),
                 Ok(None) => presentation.not_modified(),
@@ -105,7 +100,7 @@ impl Loader {
                 TimeSource::Body(url) => (url, true),
                 TimeSource::Header(url) => (url, false),
             };
-            let request = HttpRequest::new(url, &self.policy).access(&self.settings.access).identity();
+            let request = self.request(url).identity();
             let before = unix_now();
             let time = match self.client.fetch(request, TIME_LIMITS).await {
                 Ok((_, body)) if is_body => {
@@ -130,8 +125,7 @@ impl Loader {
         if range.length > MAX_INDEX_BYTES {
             return Err(manifest_error(url, MpdError::Index("it is larger than 1 MiB")));
         }
-        let request = HttpRequest::new(url, &self.policy).access(&self.settings.access).identity();
-        let request = request.header(header::RANGE, &range_header(*range));
+        let request = with_range(self.request(url).identity(), Some(*range));
         let (response, body) = self.client.fetch(request, self.settings.segment).await?;
         let bytes = part(&body, *range, first_offset(&response));
         let bytes = bytes.ok_or(MpdError::Index("the response does not contain the requested byte range"));
@@ -142,12 +136,7 @@ impl Loader {
     /// Returns true if the newest segment of a representation can be loaded.
     pub(super) async fn probe_presentation(&self, label: &str, presentation: &Presentation) -> bool {
         let Some((url, range)) = presentation.newest_segment(label) else { return false };
-        let request = HttpRequest::new(&url, &self.policy).access(&self.settings.access).identity();
-        let request = match range {
-            Some(range) => request.header(header::RANGE, &range_header(range)),
-            None => request,
-        };
-        self.client.fetch(request, self.settings.segment).await.is_ok()
+        self.can_fetch(&url, range).await
     }
 }
 

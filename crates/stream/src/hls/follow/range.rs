@@ -4,12 +4,13 @@ use bytes::Bytes;
 use reqwest::header;
 
 use crate::hls::playlist::ByteRange;
-use refrain_net::ServerResponse;
+use refrain_net::{HttpRequest, ServerResponse};
 
-/// Returns the value of the header `Range` that requests `range`.
-pub(super) fn range_header(range: ByteRange) -> String {
-    let last = range.offset.saturating_add(range.length).saturating_sub(1);
-    format!("bytes={}-{last}", range.offset)
+/// Adds the header `Range` that requests `range`; `None` for the whole resource.
+pub(super) fn with_range(request: HttpRequest<'_>, range: Option<ByteRange>) -> HttpRequest<'_> {
+    let Some(ByteRange { offset, length }) = range else { return request };
+    let last = offset.saturating_add(length).saturating_sub(1);
+    request.header(header::RANGE, &format!("bytes={offset}-{last}"))
 }
 
 /// Returns the offset of the first byte of a response within the resource. Some servers ignore the requested range or

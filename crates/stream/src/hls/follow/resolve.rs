@@ -10,9 +10,9 @@ use url::Url;
 use super::manifest::manifest_error;
 use super::pace::ReloadTarget;
 use super::parse::parse_response;
-use super::range::range_header;
+use super::range::with_range;
 use crate::dash::{LoadedMpd, MpdError, Presentation, is_mpd};
-use crate::hls::playlist::{MediaPlaylist, Playlist, Variables};
+use crate::hls::playlist::{ByteRange, MediaPlaylist, Playlist, Variables};
 use crate::hls::rendition::{self, ChosenRendition};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
@@ -109,12 +109,18 @@ impl Loader {
         let Ok(Loaded::Playlist(list)) = self.load(&mut rendition, None).await else { return false };
         let Playlist::Media(list) = *list else { return false };
         let Some(segment) = list.segments.iter().rev().find(|segment| !segment.gap) else { return false };
-        let request = HttpRequest::new(&segment.url, &self.policy).access(&self.settings.access).identity();
-        let request = match segment.range {
-            Some(range) => request.header(header::RANGE, &range_header(range)),
-            None => request,
-        };
+        self.can_fetch(&segment.url, segment.range).await
+    }
+
+    /// Returns true if a segment can be loaded.
+    pub(super) async fn can_fetch(&self, url: &Url, range: Option<ByteRange>) -> bool {
+        let request = with_range(self.request(url).identity(), range);
         self.client.fetch(request, self.settings.segment).await.is_ok()
+    }
+
+    /// Returns the request of a resource of the stream.
+    pub(super) fn request<'a>(&'a self, url: &'a Url) -> HttpRequest<'a> {
+        HttpRequest::new(url, &self.policy).access(&self.settings.access)
     }
 
     /// Loads a playlist, unless it is unchanged since the last load. If `block` is given, the load is a blocking
@@ -131,15 +137,10 @@ impl Loader {
         let TransferLimits { bytes, total } = self.settings.playlist;
         let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
-        let mut http_request = HttpRequest::new(url, &self.policy).access(&self.settings.access);
+        let mut http_request = self.request(url);
         if block.is_none() {
-            let known =
-                [(header::IF_NONE_MATCH, &rendition.etag), (header::IF_MODIFIED_SINCE, &rendition.modified)];
-            for (name, value) in known {
-                if let Some(value) = value {
-                    http_request = http_request.header(name, value);
-                }
-            }
+            http_request =
+                with_validators(http_request, rendition.etag.as_deref(), rendition.modified.as_deref());
         }
         // The server may delay the response to a blocking reload, so that time is added to the time limit of the
         // transfer.
@@ -166,6 +167,20 @@ impl Loader {
         (rendition.etag, rendition.modified) = (own(header::ETAG), own(header::LAST_MODIFIED));
         Ok(Loaded::Playlist(Box::new(playlist)))
     }
+}
+
+/// Adds the validators of the last response, so that the server returns 304 if the resource is unchanged.
+pub(super) fn with_validators<'a>(
+    mut request: HttpRequest<'a>,
+    etag: Option<&str>,
+    modified: Option<&str>,
+) -> HttpRequest<'a> {
+    for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, modified)] {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
+    }
+    request
 }
 
 /// Returns the delivery directives of a blocking reload (RFC 8216bis section 6.2.5.2) as a query string.
