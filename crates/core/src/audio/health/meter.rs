@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::levels::PairMeter;
 use super::repetition::RepetitionFinder;
-use super::weighting::KWeighting;
 use crate::audio::mix::{Planes, replace_invalid};
 
 /// Blocks per second. Four blocks are a gating block of EBU R 128 (400 ms with an overlap of 75 %), so no other value
@@ -81,8 +81,8 @@ pub(in crate::audio) struct HealthMeter {
 struct MeterFormat {
     rate: u32,
     channels: usize,
-    /// A filter for each pair of channels.
-    filters: Vec<KWeighting>,
+    /// A meter for each pair of channels.
+    meters: Vec<PairMeter>,
     /// Number of consecutive samples at full scale at the end of each channel.
     runs: [u32; MAX_CHANNELS],
     sums: BlockSums,
@@ -166,8 +166,8 @@ impl HealthMeter {
 impl MeterFormat {
     fn new(rate: u32, channels: usize) -> Self {
         let pairs = channels.min(MAX_CHANNELS).div_ceil(2);
-        let filters = vec![KWeighting::new(rate); pairs];
-        Self { rate, channels, filters, runs: [0; MAX_CHANNELS], sums: BlockSums::default() }
+        let meters = vec![PairMeter::new(rate); pairs];
+        Self { rate, channels, meters, runs: [0; MAX_CHANNELS], sums: BlockSums::default() }
     }
 
     /// Adds a range of frames. `frames` is the length of each channel in `planes`.
@@ -178,41 +178,28 @@ impl MeterFormat {
         };
         let sums = &mut self.sums;
         sums.frames += range.len();
-        for (pair, filter) in self.filters.iter_mut().enumerate() {
+        for ((pair, meter), runs) in self.meters.iter_mut().enumerate().zip(self.runs.chunks_exact_mut(2)) {
             let (left, right) = (plane(2 * pair), plane(2 * pair + 1));
-            let energy = filter.energy(left, right);
-            for (channel, energy) in [2 * pair, 2 * pair + 1].into_iter().zip(energy) {
-                // The last pair of an odd number of channels contains its first channel twice.
-                if channel < self.channels {
-                    sums.weighted += channel_weight(channel, self.channels) * energy;
+            let levels = meter.measure(left, right);
+            // The last pair of an odd number of channels contains its first channel twice.
+            let measured = 2 * pair..self.channels;
+            for (((channel, side), run), samples) in measured.zip(0..2).zip(runs).zip([left, right]) {
+                sums.weighted += channel_weight(channel, self.channels) * levels.weighted[side];
+                sums.squares[channel] += f64::from(levels.squares[side]);
+                sums.peak = sums.peak.max(levels.peak[side]);
+                // Most blocks have no sample at full scale, so their samples are not examined one by one.
+                if levels.peak[side] >= FULL_SCALE {
+                    sums.clipped += clipped(samples, run);
+                } else {
+                    *run = 0;
                 }
             }
-        }
-        let measured = self.channels.min(MAX_CHANNELS);
-        for (channel, (squares, run)) in
-            sums.squares.iter_mut().zip(&mut self.runs).take(measured).enumerate()
-        {
-            let samples = plane(channel);
-            let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-            sums.peak = sums.peak.max(peak);
-            *squares += dot(samples, samples);
-            // Most blocks have no sample at full scale, so their samples are not examined one by one.
-            if peak >= FULL_SCALE {
-                sums.clipped += clipped(samples, run);
-            } else {
-                *run = 0;
+            if pair == 0 {
+                sums.product += f64::from(levels.product);
+                for (mean, sum) in sums.mean.iter_mut().zip(levels.sums) {
+                    *mean += f64::from(sum);
+                }
             }
-        }
-        let (left, right) = (plane(0), plane(1));
-        sums.product += dot(left, right);
-        for (mean, samples) in sums.mean.iter_mut().zip([left, right]) {
-            *mean += f64::from(
-                lanes(samples.chunks_exact(LANES), |sum, chunk| {
-                    for (sum, sample) in sum.iter_mut().zip(chunk) {
-                        *sum += sample;
-                    }
-                }) + samples.chunks_exact(LANES).remainder().iter().sum::<f32>(),
-            );
         }
     }
 
@@ -225,7 +212,7 @@ impl MeterFormat {
             position: 0,
             rate: self.rate,
             channels: u16::try_from(self.channels).unwrap_or(u16::MAX),
-            weighted_power: mean(sums.weighted),
+            weighted_power: mean(sums.weighted.max(0.0)),
             max_power: mean(sums.squares.iter().copied().fold(0.0, f64::max)),
             power: [mean(sums.squares[0]), mean(sums.squares[second])],
             product: mean(sums.product),
@@ -236,28 +223,6 @@ impl MeterFormat {
             period_seconds: 0.0,
         }
     }
-}
-
-/// Number of sums that are computed side by side, so that the compiler can use vector instructions.
-const LANES: usize = 8;
-
-/// Folds chunks of [`LANES`] samples into as many sums, and returns their sum.
-fn lanes<T>(chunks: impl Iterator<Item = T>, mut add: impl FnMut(&mut [f32; LANES], T)) -> f32 {
-    let mut sums = [0.0; LANES];
-    chunks.for_each(|chunk| add(&mut sums, chunk));
-    sums.iter().sum()
-}
-
-/// Returns the sum of the products of two channels.
-fn dot(left: &[f32], right: &[f32]) -> f64 {
-    let (left_chunks, right_chunks) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
-    let rest = left_chunks.remainder().iter().zip(right_chunks.remainder()).map(|(l, r)| l * r).sum::<f32>();
-    let sum = lanes(left_chunks.zip(right_chunks), |sums, (left, right)| {
-        for ((sum, l), r) in sums.iter_mut().zip(left).zip(right) {
-            *sum += l * r;
-        }
-    });
-    f64::from(sum + rest)
 }
 
 /// Counts the samples in runs of at least [`MIN_CLIPPED_RUN`] samples at full scale. `run` is the length of the run at

@@ -10,14 +10,18 @@
 
 mod alert;
 mod analyzer;
+mod biquad;
 mod detector;
+mod high_pass;
+mod lanes;
+mod levels;
 mod loudness;
 mod meter;
 mod repetition;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod thresholds;
-mod weighting;
 mod window;
 
 pub use alert::{AlertEvent, AlertKind, AlertReading, OpenAlert};

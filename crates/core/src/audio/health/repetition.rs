@@ -113,8 +113,16 @@ impl RepetitionFinder {
         if hash == 0 || self.unit <= 0.0 {
             return 0;
         }
-        let units = (MAX_PERIOD_SECONDS / self.unit) as usize;
-        self.hashes.iter().rev().take(units.max(1)).position(|known| *known == hash).map_or(0, |at| at + 1)
+        let units = (MAX_PERIOD_SECONDS / self.unit).max(1.0) as usize;
+        let (older, newer) = self.hashes.as_slices();
+        let newer = newer.get(newer.len().saturating_sub(units)..).unwrap_or_default();
+        let older = older.get(older.len().saturating_sub(units - newer.len())..).unwrap_or_default();
+        // Nearly every hash is new. Comparing all without a branch takes less time than stopping at the first equal one.
+        let is_in = |known: &[u32]| known.iter().fold(false, |is_in, known| is_in | (*known == hash));
+        if !is_in(newer) && !is_in(older) {
+            return 0;
+        }
+        self.hashes.iter().rev().take(units).position(|known| *known == hash).map_or(0, |at| at + 1)
     }
 
     /// Returns the hash of the unit `units` before the next one.
