@@ -112,7 +112,7 @@ async fn take(
             }
             return end;
         };
-        if MediaKind::of(&delivery).is_some() {
+        if MediaKind::of(&delivery).is_some_and(|kind| kind != MediaKind::Missing) {
             last = Some(Instant::now());
             stream.observe(Observation::Media);
         }

@@ -1,20 +1,25 @@
 //! Observations about the decoder.
 
-use refrain_stream::{DecoderReport, Delivery, LiveAudio};
+use refrain_stream::{DecoderReport, Delivery, GapReason, LiveAudio};
 
 use super::Observation;
 
-/// Kind of a delivery with media.
+/// Kind of a delivery with media, or in place of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaKind {
     /// A whole HLS segment.
     Segment,
     /// Media of unknown length.
     Piece,
+    /// A segment that the playlist marks as missing.
+    Missing,
 }
 
+/// Reason if the playlist marks segments as missing.
+const MARKED_REASON: &str = "the playlist marks segments as missing (EXT-X-GAP)";
+
 impl MediaKind {
-    /// Returns the kind of a delivery, or `None` if it contains no media.
+    /// Returns the kind of a delivery, or `None` if it has none.
     pub(crate) fn of(delivery: &Delivery) -> Option<Self> {
         match delivery {
             Delivery::HlsSegment(segment) => Some(if segment.part { Self::Piece } else { Self::Segment }),
@@ -24,7 +29,8 @@ impl MediaKind {
                 LiveAudio::Bytes(bytes) => (!bytes.is_empty()).then_some(Self::Piece),
                 LiveAudio::Samples(_) => Some(Self::Piece),
             },
-            Delivery::Title(_) | Delivery::Gap(_) | Delivery::Reconnected => None,
+            Delivery::Gap(gap) => (gap.reason == GapReason::Marked).then_some(Self::Missing),
+            Delivery::Title(_) | Delivery::Reconnected => None,
         }
     }
 }
@@ -36,6 +42,9 @@ pub(crate) fn decoding_of(
     seconds_before: f64,
     media: Option<MediaKind>,
 ) -> Option<Observation> {
+    if media == Some(MediaKind::Missing) {
+        return Some(Observation::NoAudio { reason: Some(MARKED_REASON.to_owned()), is_segment: true });
+    }
     if report.seconds > seconds_before {
         return Some(Observation::Audio { silence_seconds: report.silence_run_seconds });
     }

@@ -26,6 +26,10 @@ const MAX_UNDECODED_SEGMENTS: u64 = 3;
 /// twice this value, a wrong address is reported 10 s later.
 const MAX_UNDECODED_TIME: Duration = Duration::from_secs(10);
 
+/// Time after which pieces without audio are the reason of a stream that is still live. Frames are shorter than 0.2 s. At
+/// half this value, a picture on a slow connection is a warning; at twice this value, the reason is shown 2 s later.
+const MAX_PIECES_TIME: Duration = Duration::from_secs(2);
+
 /// Reason if media contains no audio for an unknown reason.
 const NO_AUDIO_REASON: &str = "the received media contains no audio that can be decoded";
 
@@ -193,7 +197,13 @@ impl StateMachine {
         if self.silence_seconds >= SILENT_AFTER_SECONDS {
             return (StreamPhase::Silent, Some(SILENT_REASON.to_owned()));
         }
-        (StreamPhase::Live, self.condition.failure().map(str::to_owned))
+        // A piece without audio is no failure, because it can end within a frame.
+        let is_failure = |undecoded: &Undecoded| {
+            undecoded.segments > 0 || at.saturating_sub(undecoded.since) >= MAX_PIECES_TIME
+        };
+        let has_failed = self.undecoded.as_ref().is_some_and(is_failure);
+        let reason = if has_failed { self.failure() } else { self.condition.failure() };
+        (StreamPhase::Live, reason.map(str::to_owned))
     }
 
     fn add_undecoded(&mut self, reason: Option<String>, is_segment: bool, at: Duration) {

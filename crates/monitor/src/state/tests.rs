@@ -92,6 +92,23 @@ fn media_without_audio_is_reported_with_its_reason() {
 }
 
 #[test]
+fn a_segment_without_audio_is_a_reason_of_a_live_stream() {
+    let mut stream = Scenario::new();
+    stream.after(1, AUDIO);
+    let reason = || Some("EXT-X-GAP".to_owned());
+    assert_eq!(stream.changes(1, undecodable("EXT-X-GAP")), ("live", reason(), true));
+    assert_eq!(stream.changes(1, AUDIO), ("live", None, false));
+    assert_eq!(stream.changes(1, undecodable("EXT-X-GAP")), ("live", reason(), false));
+    assert_eq!(stream.after(2, undecodable("EXT-X-GAP")), None);
+    assert_eq!(stream.changes(8, undecodable("EXT-X-GAP")), ("no_audio", reason(), false));
+    let mut pieces = Scenario::new();
+    pieces.after(1, AUDIO);
+    let piece = || Observation::NoAudio { reason: Some("AC-4".to_owned()), is_segment: false };
+    assert_eq!(pieces.after(1, piece()), None, "a piece can end within a frame");
+    assert_eq!(pieces.changes(2, piece()), ("live", Some("AC-4".to_owned()), true));
+}
+
+#[test]
 fn ten_seconds_of_silence_are_silent_until_sound_follows() {
     let mut stream = Scenario::new();
     let silence = |silence_seconds| Observation::Audio { silence_seconds };
