@@ -180,7 +180,7 @@ impl Fetcher {
             // one.
             let pause = backoff.next();
             let reason = fetch_error.reason();
-            let is_final = !fetch_error.is_retryable(backoff.tries()) || Instant::now() + pause > deadline;
+            let is_final = !fetch_error.is_retryable() || Instant::now() + pause > deadline;
             self.note_failure(due, (backoff.tries(), is_final), &fetch_error);
             if is_final || backoff.tries() >= FAILING_AFTER_ATTEMPTS {
                 self.shared.set_media_failure(Some(fetch_error.media_failure(&segment.url)));

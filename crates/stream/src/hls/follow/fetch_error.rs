@@ -6,20 +6,18 @@ use crate::delivery::GapReason;
 use crate::hls::status::MediaFailure;
 use refrain_net::{HttpError, HttpFailure};
 
-/// Maximum number of attempts if responses arrive but have the wrong content. The server will probably not correct the
-/// content soon, but a server of a CDN may serve an empty file while it fetches the segment itself. At half this value,
-/// segments of such a server are lost; at twice this value, the segments after a bad one wait twice as long.
-pub(super) const MAX_BAD_TRIES: u32 = 3;
-
 /// Reason why a segment could not be fetched.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum FetchError {
     /// A request failed.
     #[error(transparent)]
     Http(HttpError),
-    /// The response cannot be a segment.
+    /// The response cannot be a segment. Contains what it is.
     #[error("unusable response: {0}")]
-    NotMedia(&'static str),
+    NotMedia(String),
+    /// The memory for segments is in use.
+    #[error("no memory for the segment")]
+    NoMemory,
     /// The server of the key is down or overloaded.
     #[error("cannot fetch the key: {0}")]
     KeyServer(HttpError),
@@ -31,7 +29,7 @@ pub(super) enum FetchError {
 impl FetchError {
     pub(super) fn reason(&self) -> GapReason {
         match self {
-            Self::Http(_) | Self::NotMedia(_) => GapReason::NotFetched,
+            Self::Http(_) | Self::NotMedia(_) | Self::NoMemory => GapReason::NotFetched,
             Self::KeyServer(_) | Self::Undecryptable(_) => GapReason::Unreadable,
         }
     }
@@ -45,20 +43,21 @@ impl FetchError {
                 format!("segments cannot be fetched from {}: {}", server(segment), error.reason)
             }
             Self::NotMedia(what) => format!("segments of {} are unusable: {what}", server(segment)),
+            Self::NoMemory => "no memory for segments; all memory for media is in use".to_owned(),
             Self::KeyServer(error) => format!("the key of the segments cannot be fetched: {}", error.reason),
             Self::Undecryptable(why) => format!("segments cannot be decrypted: {why}"),
         };
         MediaFailure { reason, is_undecryptable }
     }
 
-    /// Returns true if another attempt can succeed after `tries` attempts.
-    pub(super) fn is_retryable(&self, tries: u32) -> bool {
+    /// Returns true if another attempt can succeed.
+    pub(super) fn is_retryable(&self) -> bool {
         match self {
             // A retry does not change the size of a segment, and each attempt would transfer up to the limit again.
             Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
-            // A segment can be listed for longer than its key server is down.
-            Self::KeyServer(_) => true,
-            Self::NotMedia(_) => tries < MAX_BAD_TRIES,
+            // A segment can be listed for longer than its key server is down, and for longer than a server of a CDN
+            // responds with an empty file or a page in place of it.
+            Self::KeyServer(_) | Self::NotMedia(_) | Self::NoMemory => true,
             Self::Undecryptable(_) => false,
         }
     }

@@ -8,16 +8,21 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::fetch::Fetcher;
-use super::fetch_error::{FetchError, MAX_BAD_TRIES, server};
+use super::fetch_error::{FetchError, server};
 use super::range::{first_offset, part, with_range};
 use crate::delivery::InitSection;
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map};
 use crate::hls::sample_aes::{self, SampleKey};
+use crate::sniff::DocumentKind;
 
 /// Largest response to a key request, bytes. The limit is above the 16 bytes of a key, so that a short error page is
 /// received whole and reported as "not a 16-byte key" instead of as too large.
 const MAX_KEY_BYTES: u64 = 4096;
+
+/// Maximum number of requests of a key whose server responds with something else. At half this value, one wrong response
+/// loses the segments of `key_pause`; at twice this value, the segments after it wait twice as long.
+const MAX_KEY_TRIES: u32 = 3;
 
 impl Fetcher {
     /// Returns an initialization section. If `is_sample_encrypted` is true, its encrypted tracks are declared like clear
@@ -85,7 +90,7 @@ impl Fetcher {
         };
         // The encrypted copy is released first, so that the memory budget never includes both copies.
         drop(bytes);
-        self.client.hold(clear).await.map_err(|_| FetchError::NotMedia("no memory for the segment"))
+        self.client.hold(clear).await.map_err(|_| FetchError::NoMemory)
     }
 
     /// Fetches a key. If the server of the key is down, this fails at once, and the segment is retried as long as it is
@@ -108,7 +113,7 @@ impl Fetcher {
                 }
             };
             let pause = backoff.next();
-            if backoff.tries() >= MAX_BAD_TRIES {
+            if backoff.tries() >= MAX_KEY_TRIES {
                 return Err((FetchError::Undecryptable(missing), until()));
             }
             self.shared.count(|status| status.retries += 1);
@@ -133,11 +138,13 @@ impl Fetcher {
                 ))
             })?,
         };
-        // Servers deliver error pages with the status 200. MPEG-TS, MP4 and packed audio never begin with `<`.
-        match body.trim_ascii_start() {
-            [] => Err(FetchError::NotMedia("an empty segment")),
-            [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(FetchError::NotMedia("HTML in place of a segment")),
-            _ => Ok(body),
+        // Servers deliver error pages with the status 200. Media can declare any type, so only the content counts.
+        if body.trim_ascii_start().is_empty() {
+            return Err(FetchError::NotMedia("an empty response".to_owned()));
+        }
+        match DocumentKind::of(None, &body) {
+            Some(kind) => Err(FetchError::NotMedia(format!("{kind} in place of media"))),
+            None => Ok(body),
         }
     }
 
