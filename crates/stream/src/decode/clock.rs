@@ -1,10 +1,15 @@
 //! Mapping of positions in a stream to the time of day.
 
+mod anchor;
+mod section;
+
 use std::collections::VecDeque;
 
 use refrain_core::audio::ClockSource;
 use serde::{Deserialize, Serialize};
 
+pub use self::anchor::ClockAnchor;
+use self::section::ClockSection;
 use super::arrival::{Arrivals, Correction};
 
 /// Largest difference between the dates of a stream and its clock, in seconds, that counts as jitter or drift and is
@@ -39,16 +44,13 @@ const MIN_ERROR_SECONDS: f64 = 0.002;
 /// fractions.
 const MAX_EPOCH_SECONDS: f64 = 1e12;
 
-/// Largest difference between the times that two workers estimate for the same audio, in seconds: a long segment. Each
-/// worker estimates from the first arrival that it receives, which may be late by a segment. At half this value,
-/// streams with long segments lose their common clock at a take-over; at twice this value, the clock continues through
-/// an encoder restart whose time stamps fit by chance.
-const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
+/// Share by which the clock is slowed down at most, so that it never runs backwards. At twice this value, it would stand
+/// still while it is corrected; at half this value, the correction after a burst takes twice the time.
+const SLOWING: f64 = 0.5;
 
-/// Largest correction to earlier times within [`SMOOTHING_SECONDS`], in seconds. It is half of that time, so the clock
-/// runs at half speed at worst and never backwards. At twice this value, the clock would stand still while it is
-/// corrected; at half this value, the correction after a burst takes twice the time.
-const MAX_SLOWING_SECONDS: f64 = 30.0;
+/// Largest correction to earlier times, in seconds: the one that [`SMOOTHING_SECONDS`] allow. At half this value, dates
+/// that are set back by 20 s stay 20 s late; at twice this value, a burst of a minute slows the clock for two minutes.
+const MAX_SLOWING_SECONDS: f64 = SLOWING * SMOOTHING_SECONDS;
 
 /// Maximum number of sections that are kept, so that positions of the last minutes keep their times. Corrections by
 /// arrival are at least 5 s apart, and each segment with a date can add a section: 64 sections are two minutes of 2-s
@@ -56,50 +58,13 @@ const MAX_SLOWING_SECONDS: f64 = 30.0;
 /// this value, a message with the decoder state grows by 1.5 kB.
 const MAX_PIECES: usize = 64;
 
-/// A section of the map from position to time, both in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct ClockSection {
-    position: f64,
-    epoch: f64,
-    /// Seconds that are added gradually over the first [`SMOOTHING_SECONDS`] seconds of the section.
-    correction: f64,
-}
-
-impl ClockSection {
-    fn at(&self, position: f64) -> f64 {
-        let passed = position - self.position;
-        self.epoch + passed + self.correction * (passed / SMOOTHING_SECONDS).clamp(0.0, 1.0)
-    }
-}
-
-/// A time stamp of a stream with its time, from which another worker can continue the clock of a stream without dates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClockAnchor {
-    /// Time stamp of a frame in the container (PTS, `tfdt`), seconds.
-    pub stamp: f64,
-    /// Seconds after which time stamps wrap to 0; `None` if they do not wrap.
-    pub wrap: Option<f64>,
-    /// Time of that frame, seconds since 1970.
-    pub epoch: f64,
-}
-
-impl ClockAnchor {
-    /// Returns the time of a frame with the time stamp `stamp`. Returns `None` if that time differs by more than
-    /// [`MAX_ANCHOR_ERROR_SECONDS`] from `estimate`, because the time stamps have then restarted.
-    fn epoch_of(&self, stamp: f64, estimate: f64) -> Option<f64> {
-        let epoch = self.epoch + stamp - self.stamp;
-        let wrap = self.wrap.filter(|wrap| *wrap > 0.0);
-        // The earlier worker may have stopped hours ago, so the number of wraps since then follows from the estimate.
-        let epoch = wrap.map_or(epoch, |wrap| epoch + wrap * ((estimate - epoch) / wrap).round());
-        ((epoch - estimate).abs() <= MAX_ANCHOR_ERROR_SECONDS).then_some(epoch)
-    }
-}
-
 /// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier
 /// times.
 ///
-/// If the dates of the stream jump forward, the clock follows. If the dates are set back, the clock continues from its
-/// last time, and [`StreamClock::set_back`] returns the difference.
+/// If the dates of the stream jump forward, the clock follows. If the dates are set back by at most 30 s, for example
+/// because an encoder sends its last segments again after a restart, the clock runs at half speed until it agrees with
+/// them. If they are set back by more, the clock continues from its last time, and [`StreamClock::set_back`] returns the
+/// difference.
 ///
 /// # Examples
 /// ```
@@ -160,7 +125,7 @@ impl StreamClock {
     }
 
     /// Returns the seconds by which the times of this clock are later than the dates of the stream. The value is 0
-    /// unless the dates were set back.
+    /// unless the dates were set back by more than 30 s.
     #[must_use]
     pub fn set_back(&self) -> f64 {
         self.set_back
@@ -176,16 +141,29 @@ impl StreamClock {
         let first = self.source != Some(ClockSource::ProgramDateTime);
         self.source = Some(ClockSource::ProgramDateTime);
         let Some(now) = self.epoch(position) else { return self.start(position, time) };
+        if self.is_slowed_to(position, time) {
+            self.suspect = None;
+            return;
+        }
         let error = time + self.set_back - now;
         let jump = !(-JITTER_SECONDS..=JITTER_SECONDS).contains(&error);
         let agrees = self.suspect.is_some_and(|before| (before - error).abs() < JUMP_AGREEMENT_SECONDS);
         // A jump needs a certain restart or a second date that agrees. A date ahead is adopted exactly at a
         // discontinuity, where no frame continues the old timing.
         if first || (jump && (certain || agrees)) || (certain && error > MIN_ERROR_SECONDS) {
-            self.set_back = (now - time).max(0.0);
             self.suspect = None;
-            // `time + set_back` could be earlier than a reported time by a rounding error.
-            self.start(position, if self.set_back > 0.0 { now } else { time });
+            self.set_back = 0.0;
+            match now - time {
+                ahead if ahead <= 0.0 => self.start(position, time),
+                ahead if ahead <= MAX_SLOWING_SECONDS => {
+                    let (correction, smoothing) = (-ahead, ahead / SLOWING);
+                    self.add(ClockSection { position, epoch: now, correction, smoothing });
+                }
+                ahead => {
+                    self.set_back = ahead;
+                    self.start(position, now);
+                }
+            }
         } else if jump {
             // The clock does not follow yet, because a packager can write one wrong date.
             self.suspect = Some(error);
@@ -196,9 +174,24 @@ impl StreamClock {
             if error.abs() > MIN_ERROR_SECONDS
                 || self.pieces.back().is_some_and(|piece| piece.correction != 0.0)
             {
-                self.add(ClockSection { position, epoch: now, correction: error });
+                self.smooth(position, now, error);
             }
         }
+    }
+
+    /// Returns true if the clock is being slowed down at `position` and then agrees with the date `time`.
+    fn is_slowed_to(&self, position: f64, time: f64) -> bool {
+        let is_slowed = |last: &&ClockSection| {
+            last.correction < -JITTER_SECONDS && position < last.position + last.smoothing
+        };
+        let last = self.pieces.back().filter(is_slowed);
+        last.is_some_and(|last| (time - last.corrected_at(position)).abs() <= JITTER_SECONDS)
+    }
+
+    /// Returns the seconds between the time of `position` and a later date, or `None` if the clock does not follow dates.
+    pub(super) fn seconds_before(&self, position: f64, date: f64) -> Option<f64> {
+        let epoch = self.epoch(position).filter(|_| self.source == Some(ClockSource::ProgramDateTime))?;
+        Some(date + self.set_back - epoch)
     }
 
     /// Continues the clock of an earlier worker. Has no effect after the first audio.
@@ -242,13 +235,13 @@ impl StreamClock {
         }
         let Some(last) = self.pieces.back() else { return };
         // This is the offset after the running correction, so that the same error is not corrected twice.
-        let offset = last.epoch + last.correction - last.position;
+        let offset = last.corrected_at(0.0);
         let arrivals = self.arrivals.get_or_insert_with(|| Arrivals::at(f64::NEG_INFINITY));
         match (arrivals.take(position, time, offset), self.epoch(position)) {
             (Some(Correction::Earlier(offset)), Some(now)) => {
                 // Clamped so that time keeps moving forward, at half its speed at worst.
                 let correction = (offset + position - now).max(-MAX_SLOWING_SECONDS);
-                self.add(ClockSection { position, epoch: now, correction });
+                self.smooth(position, now, correction);
             }
             (Some(Correction::Later(offset)), Some(now)) if steady => {
                 // A later position must not get an earlier time than one that was reported.
@@ -266,7 +259,12 @@ impl StreamClock {
 
     fn start(&mut self, position: f64, epoch: f64) {
         self.arrivals = Some(Arrivals::at(position));
-        self.add(ClockSection { position, epoch, correction: 0.0 });
+        self.smooth(position, epoch, 0.0);
+    }
+
+    /// Adds a section that begins with the time `epoch` and is corrected over [`SMOOTHING_SECONDS`].
+    fn smooth(&mut self, position: f64, epoch: f64, correction: f64) {
+        self.add(ClockSection { position, epoch, correction, smoothing: SMOOTHING_SECONDS });
     }
 
     fn add(&mut self, piece: ClockSection) {

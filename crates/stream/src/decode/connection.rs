@@ -66,7 +66,7 @@ impl Playback {
         let mut repeated = 0;
         match self.clock.epoch(head).filter(|_| self.head() > 0) {
             None => {
-                self.mark(TimeMark { program_date_time: None, arrival: start, live: false, certain: true });
+                self.mark(TimeMark::connected_at(start));
             }
             Some(now) => {
                 // Received audio cannot be newer than its arrival, even if the source sends faster than it plays. While
@@ -78,12 +78,7 @@ impl Playback {
                 let was_paused = silence > MIN_SILENCE_SECONDS;
                 let min_gap = if was_paused { MIN_SILENCE_SECONDS } else { MIN_GAP_SECONDS };
                 if was_paused {
-                    self.mark(TimeMark {
-                        program_date_time: None,
-                        arrival: start,
-                        live: false,
-                        certain: true,
-                    });
+                    self.mark(TimeMark::connected_at(start));
                 }
                 match self.recent.overlap(&join.frames, -missing) {
                     Some(frames) => {
@@ -111,13 +106,10 @@ impl Playback {
         }
     }
 
-    /// Returns true if a frame of a live stream without segments was received before; otherwise stores its hash.
-    /// Returns false for other streams.
+    /// Returns true if a frame must be left out: it belongs to repeated audio, or it was received before on a live stream
+    /// without segments. Otherwise stores its hash for the latter.
     pub(super) fn is_repeated(&mut self, frame: &Frame<'_>) -> bool {
-        if !self.is_live {
-            return false;
-        }
-        if self.recent.repeats(frame.data) {
+        if self.is_live && self.recent.repeats(frame.data) {
             return true;
         }
         // The limit is half a frame: the remaining duration is then nearer to one more frame than to none.
@@ -127,7 +119,9 @@ impl Playback {
         }
         self.repeated = 0.0;
         // Only the hashes of placed frames are stored, so that the history is the stream in its order.
-        self.recent.push(frame.data);
+        if self.is_live {
+            self.recent.push(frame.data);
+        }
         false
     }
 

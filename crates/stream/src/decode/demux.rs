@@ -1,15 +1,17 @@
 //! Demuxing of bytes of any supported container into frames.
 
 use std::collections::VecDeque;
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 
 use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TrackChoice, TsDemuxer};
 
+use super::content::{ActiveDemuxer, MediaFormat, SegmentContent};
 use super::fmp4;
 use super::format_search::FormatSearch;
 use super::fragments::Fragments;
 use super::frame::Frame;
-use super::id3::{self, TaggedAudio};
+use super::id3;
 use super::playback::{Playback, SoundSink};
 use super::report::DecoderReport;
 use super::timeline::StampTimeline;
@@ -33,31 +35,6 @@ const SHORT_TS_BYTES: usize = 6 * 188;
 /// are placed without one; at twice this value, a stream without time stamps is delayed by 6 s after a loss.
 const MAX_UNSTAMPED_FRAMES: usize = 128;
 
-/// Content of a segment, recognized by its bytes.
-pub(super) enum SegmentContent<'a> {
-    MediaFormat(MediaFormat<'a>),
-    /// Bytes without media: an error page, subtitles, encrypted bytes, or no bytes.
-    Nothing,
-}
-
-/// Format of the media in a segment.
-#[derive(Clone, Copy)]
-pub(super) enum MediaFormat<'a> {
-    Ts,
-    Mp4,
-    Packed(TaggedAudio<'a>, ts::AudioCoding),
-}
-
-/// Format that is being demuxed, with the state of its demuxer.
-#[derive(Debug, Default)]
-pub(super) enum ActiveDemuxer {
-    #[default]
-    Unknown,
-    Ts(Box<TsDemuxer>),
-    Frames(FrameSplitter),
-    Mp4(Fragments),
-}
-
 /// Demuxer of one stream: recognizes its format, and passes its frames to the playback.
 #[derive(Debug, Default)]
 pub(super) struct StreamDemuxer {
@@ -76,6 +53,8 @@ pub(super) struct StreamDemuxer {
     damage: (u64, u64),
     /// Lost packets and damaged frames that are in the report already.
     reported: (u64, u64),
+    /// True if the format changed and no frame of the new format has arrived.
+    is_unproven: bool,
 }
 
 impl StreamDemuxer {
@@ -99,6 +78,20 @@ impl StreamDemuxer {
             Some(coding) => SegmentContent::MediaFormat(MediaFormat::Packed(tagged, coding)),
             None => SegmentContent::Nothing,
         }
+    }
+
+    /// Records if a segment contained frames. `before` is the format before the segment. Returns true if the format
+    /// changed and no frame of the new format has arrived yet.
+    pub(super) fn prove(&mut self, before: Discriminant<ActiveDemuxer>, has_frames: bool) -> bool {
+        let is_first = before == discriminant(&ActiveDemuxer::Unknown);
+        let is_changed = !is_first && before != self.format();
+        self.is_unproven = !has_frames && (self.is_unproven || is_changed);
+        self.is_unproven
+    }
+
+    /// Returns the format that is being demuxed.
+    pub(super) fn format(&self) -> Discriminant<ActiveDemuxer> {
+        discriminant(&self.kind)
     }
 
     /// Demuxes a segment of the format `media` and passes its frames to `playback`.

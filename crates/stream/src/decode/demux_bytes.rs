@@ -2,7 +2,8 @@
 
 use refrain_core::audio::ts::{self, FrameSplitter};
 
-use super::demux::{ActiveDemuxer, HEAD_BYTES, StreamDemuxer};
+use super::content::ActiveDemuxer;
+use super::demux::{HEAD_BYTES, StreamDemuxer};
 use super::format_search::PIECE_BYTES;
 use super::id3;
 use super::playback::{Playback, SoundSink};

@@ -27,4 +27,14 @@ pub(super) struct TimeMark {
     pub(super) live: bool,
     /// True if times restart with this frame: after a discontinuity or at the start of a connection.
     pub(super) certain: bool,
+    /// True if the date shows what an encoder lost or repeats at a restart: for a discontinuity of a live playlist, except
+    /// at the end of an ad, after which a packager can continue with older media.
+    pub(super) is_restart: bool,
+}
+
+impl TimeMark {
+    /// Returns the mark of the first frame of a connection that began at `arrival`, seconds since 1970.
+    pub(super) fn connected_at(arrival: f64) -> Self {
+        Self { program_date_time: None, arrival, live: false, certain: true, is_restart: false }
+    }
 }

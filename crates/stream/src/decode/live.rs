@@ -52,7 +52,7 @@ impl StreamDecoder {
         self.end_live(sink);
         if std::mem::take(&mut self.connected) {
             let arrival = self.now.unwrap_or_else(self.settings.wall_clock);
-            self.playback.mark(TimeMark { program_date_time: None, arrival, live: false, certain: true });
+            self.playback.mark(TimeMark::connected_at(arrival));
         }
     }
 }

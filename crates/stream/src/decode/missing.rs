@@ -14,6 +14,10 @@ impl Playback {
     /// Records that `seconds` of media are missing before the next frame.
     pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
         let is_before_audio = self.head() == 0;
+        // Media that repeats earlier audio would be left out.
+        let repeated = if self.is_live { 0.0 } else { self.repeated.min(seconds).max(0.0) };
+        self.repeated -= repeated;
+        let seconds = seconds - repeated;
         if let Some(missing) = self.missing.get_mut(reason as usize)
             && seconds.is_finite()
         {

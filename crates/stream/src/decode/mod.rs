@@ -16,6 +16,7 @@
 mod arrival;
 mod clock;
 mod connection;
+mod content;
 mod demux;
 mod demux_bytes;
 pub(crate) mod fmp4;
@@ -34,6 +35,7 @@ mod playback;
 mod report;
 mod settings;
 mod sound;
+mod splice_date;
 mod state;
 mod timeline;
 
@@ -42,7 +44,8 @@ use refrain_core::audio::ts::TrackChoice;
 
 use crate::delivery::{Delivery, Gap, GapReason, HlsSegment};
 use crate::gaps::Gaps;
-use demux::{SegmentContent, StreamDemuxer};
+use content::SegmentContent;
+use demux::StreamDemuxer;
 use frame::TimeMark;
 use playback::{Playback, SoundSink};
 
@@ -228,7 +231,7 @@ impl StreamDecoder {
             self.demux.end(&mut self.playback, sink);
             self.playback.report.discontinuities += 1;
         }
-        self.playback.ad = segment.ad;
+        let was_ad = std::mem::replace(&mut self.playback.ad, segment.ad);
         // The end of a live playlist is "now", so the media listed after the segment is subtracted from its arrival.
         let backlog = segment.backlog.unwrap_or_default();
         self.playback.mark(TimeMark {
@@ -236,6 +239,7 @@ impl StreamDecoder {
             arrival: segment.first_listed - backlog - segment.seconds,
             live: segment.backlog.is_some(),
             certain: segment.discontinuity,
+            is_restart: segment.discontinuity && segment.backlog.is_some() && !was_ad,
         });
         // The offset compares the end of the segment, because a segment is listed only when it is complete.
         if let Some(start) = segment.program_date_time {
@@ -244,7 +248,7 @@ impl StreamDecoder {
         let (frames, decoded) = self.playback.frames();
         let repeated_seconds = self.playback.report.repeated_seconds;
         // The bytes and not a file extension or type decide: servers deliver error pages with the status 200.
-        let content = self.demux.content(segment);
+        let (content, format) = (self.demux.content(segment), self.demux.format());
         let is_media = matches!(content, SegmentContent::MediaFormat(_));
         match content {
             SegmentContent::MediaFormat(media) => {
@@ -253,8 +257,9 @@ impl StreamDecoder {
             SegmentContent::Nothing => self.demux.interrupt(&mut self.playback, sink),
         }
         let (frames_now, decoded_now) = self.playback.frames();
-        // A part may end within a frame, whose end is in the next part.
-        if segment.part && is_media {
+        // A part may end within a frame, whose end is in the next part, but not at a change of the format.
+        let is_other_format = self.demux.prove(format, frames_now > frames);
+        if segment.part && is_media && !is_other_format {
             if decoded_now > decoded {
                 self.playback.report.unreadable_run.add(segment.rendition, false);
             }
@@ -265,12 +270,12 @@ impl StreamDecoder {
             self.playback.miss(GapReason::Unreadable, segment.seconds);
         }
         let report = &mut self.playback.report;
-        let is_unreadable =
-            frames_now == frames || decoded_now == decoded && segment.seconds > MIN_UNREADABLE_SECONDS;
-        report.unreadable_segments += u64::from(is_unreadable);
-        // After a change of the rendition, whole segments can repeat audio of the earlier rendition.
+        // After a change of the rendition or a restart of the encoder, whole segments can repeat earlier audio.
         let is_repeated = report.repeated_seconds > repeated_seconds;
-        report.unreadable_run.add(segment.rendition, is_unreadable && !is_repeated);
+        let is_unreadable = !is_repeated
+            && (frames_now == frames || decoded_now == decoded && segment.seconds > MIN_UNREADABLE_SECONDS);
+        report.unreadable_segments += u64::from(is_unreadable);
+        report.unreadable_run.add(segment.rendition, is_unreadable);
     }
 
     fn gap(&mut self, gap: &Gap, sink: SoundSink<'_>) {

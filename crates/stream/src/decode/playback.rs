@@ -1,8 +1,6 @@
 //! Placement of frames in time, decoding, and output of audio and gaps.
 
-use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
-
-use refrain_core::audio::ClockSource;
+use refrain_core::audio::{ClockSource, FrameError, LiveDecoder, SAMPLE_RATE};
 
 use super::clock::{ClockAnchor, StreamClock};
 use super::frame::{Frame, TimeMark};
@@ -73,6 +71,11 @@ impl Playback {
         self.mark = Some((mark, 0.0));
     }
 
+    /// Returns the mark of the next frame, and the seconds of frames that were skipped since it was set.
+    pub(super) fn next_mark(&self) -> Option<(TimeMark, f64)> {
+        self.mark
+    }
+
     /// Returns the number of frames received and of frames decoded so far.
     pub(super) fn frames(&self) -> (u64, u64) {
         self.frames
@@ -110,15 +113,20 @@ impl Playback {
 
     /// Places a frame in the stream and decodes it. Leaves out a repeated frame.
     pub(super) fn place(&mut self, frame: Frame<'_>, sink: SoundSink<'_>) {
+        self.begin();
+        let waiting = self.compare_date();
         if self.is_repeated(&frame) {
             self.report.repeated_seconds += frame.seconds;
+            // A server sends old audio at the start of a connection at once, so it does not delay the new audio.
+            if !self.is_live {
+                self.pass(frame.seconds);
+            }
             return;
         }
         if std::mem::take(&mut self.reset_due) {
             self.decoder.reset();
         }
-        self.begin();
-        let (head, waiting) = (seconds(self.head()), self.waiting());
+        let head = seconds(self.head());
         let place = match frame.time {
             Some(time) => self.timeline.place(time, head, waiting, frame.after_loss),
             None if waiting > 0.0 => FramePlacement::After(waiting),

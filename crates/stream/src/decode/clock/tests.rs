@@ -32,6 +32,17 @@ fn clock_continues_if_dates_are_set_back() {
 }
 
 #[test]
+fn clock_is_slowed_down_if_an_encoder_repeats_some_seconds() {
+    let repeated = |at: f64| if at < 20.0 { 1e9 + at } else { 1e9 + at - 4.0 };
+    let times: Vec<_> = (0..30).map(|n| f64::from(2 * n)).map(|at| (at, repeated(at))).collect();
+    let slowed = clock(&times);
+    // The first date is not followed, because one date can be wrong.
+    assert_eq!((slowed.epoch(20.0), slowed.epoch(22.0)), (Some(1e9 + 20.0), Some(1e9 + 22.0)));
+    assert_eq!((slowed.epoch(26.0), slowed.epoch(30.0)), (Some(1e9 + 24.0), Some(1e9 + 26.0)));
+    assert_eq!((slowed.epoch(50.0), slowed.set_back()), (Some(1e9 + 46.0), 0.0));
+}
+
+#[test]
 fn an_earlier_arrival_moves_the_estimate_smoothly() {
     let mut clock = StreamClock::default();
     clock.arrival(0.0, 1e9, false, None);

@@ -5,6 +5,7 @@ mod damage;
 mod health;
 mod live;
 mod malformed;
+mod restarts;
 mod segmentation;
 mod surround;
 mod time;
