@@ -176,14 +176,8 @@ pub(crate) static KINDS: &[FaultKind] = &[
     response("media_410", R::Status(410), Media, During(0.0), &["410"]),
     response("media_500", R::Status(500), Media, During(0.0), &["500"]),
     response("media_retry_after", R::RetryAfter, Media, During(0.0), &["503"]),
-    response("media_html", R::Html, Media, During(0.0), &["unusable response", "no audio"]),
-    response(
-        "media_endless",
-        R::Endless,
-        Media,
-        During(2.0),
-        &["larger than", "unusable response", "no audio"],
-    ),
+    response("media_html", R::Html, Media, During(0.0), &["unusable", "no audio"]),
+    response("media_endless", R::Endless, Media, During(2.0), &["larger than"]),
     response(
         "media_trickle",
         R::Trickle,
@@ -192,16 +186,16 @@ pub(crate) static KINDS: &[FaultKind] = &[
         &["no answer within", "slower than", "not complete within"],
     ),
     response("media_truncated", R::Truncated, Media, During(0.0), &["transfer failed"]),
-    response("media_empty", R::Empty, Media, During(0.0), &["unusable response", "no audio"]),
+    response("media_empty", R::Empty, Media, During(0.0), &["unusable", "no audio"]),
     response("media_redirect", R::Redirect, Media, During(0.0), &["404"]),
     response("media_reset", R::Reset, Media, During(0.0), &["connection failed", "transfer failed"]),
     response("media_type", R::WrongType, Media, Optional, &[]),
     response("media_late", R::Late, Media, Optional, &[]),
     response("media_encoded", R::Encoded, Media, During(0.0), &["gzip", "encoding", "transfer failed"]),
-    response("media_other_body", R::OtherBody, Media, During(0.0), &["unusable response", "no audio"]),
+    response("media_other_body", R::OtherBody, Media, During(0.0), &["unusable", "no audio"]),
     FaultKind {
         counters: UNREADABLE,
-        ..response("media_no_audio", R::NoAudio, Media, During(0.0), &["unusable response", "no audio"])
+        ..response("media_no_audio", R::NoAudio, Media, During(0.0), &["unusable", "no audio"])
     },
     FaultKind {
         usable: Usable::Ranges,

@@ -58,6 +58,16 @@ impl Response {
     pub(crate) fn has_content(fault: Option<&Fault>) -> bool {
         matches!(fault, None | Some(Fault::Late(_) | Fault::WrongType(_) | Fault::IgnoreRange))
     }
+
+    /// Returns true if the client must not request the media again: the response was complete media without audio, or
+    /// larger than the limit, up to which each request would transfer it again.
+    pub(crate) fn is_final(fault: Option<&Fault>) -> bool {
+        match fault {
+            Some(Fault::Endless) => true,
+            Some(Fault::Instead(bytes)) => bytes.starts_with(&NULL_PACKETS),
+            _ => false,
+        }
+    }
 }
 
 const fn null_packets() -> [u8; 50 * PACKET_BYTES] {

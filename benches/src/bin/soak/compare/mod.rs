@@ -52,9 +52,10 @@ pub(crate) fn report(folder: &Path) -> Result<bool, BenchError> {
     };
     let mib = memory.mean / f64::from(1 << 20);
     let memory_text = format!(
-        "{mib:.1} MiB, growth {:+.1} %, largest deviation {:.1} % ({} samples)",
+        "{mib:.1} MiB, growth {:+.1} %, largest deviation of 5 minutes {:.1} %, peak {:.0} % ({} samples)",
         100.0 * memory.growth,
         100.0 * memory.deviation,
+        100.0 * memory.peak,
         memory.samples
     );
     let (required, visible) =

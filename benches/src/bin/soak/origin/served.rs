@@ -8,6 +8,8 @@ pub(crate) enum Content {
     Music,
     /// The encoder sent silence.
     Silence,
+    /// A response that the client cannot use and must not request again.
+    Unusable,
     /// The client does not have the key of the segment.
     Undecryptable,
 }
@@ -16,7 +18,8 @@ pub(crate) enum Content {
 #[derive(Debug, Default)]
 pub(crate) struct ServedSegments {
     whole: BTreeMap<u64, Content>,
-    parts: BTreeMap<u64, BTreeSet<usize>>,
+    /// The parts that were delivered, and true if one of them is unusable.
+    parts: BTreeMap<u64, (BTreeSet<usize>, bool)>,
 }
 
 impl ServedSegments {
@@ -30,8 +33,10 @@ impl ServedSegments {
 
     /// Adds a part of a segment, which has `count` parts.
     pub(crate) fn add_part(&mut self, number: u64, part: usize, count: usize, content: Content) {
-        let parts = self.parts.entry(number).or_default();
+        let (parts, is_unusable) = self.parts.entry(number).or_default();
         parts.insert(part);
+        *is_unusable |= content == Content::Unusable;
+        let content = if *is_unusable { Content::Unusable } else { content };
         if parts.len() >= count {
             self.add(number, content);
         }

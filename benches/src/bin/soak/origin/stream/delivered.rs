@@ -28,12 +28,13 @@ impl PlayedStream {
                 active.requested_at.get_or_insert(at);
             }
         }
-        if !Response::has_content(request.fault.as_ref()) {
+        let is_final = Response::is_final(request.fault.as_ref());
+        if !Response::has_content(request.fault.as_ref()) && !is_final {
             return;
         }
         let Some(session) = self.sessions.iter_mut().rev().find(|session| session.from <= at) else { return };
         match target {
-            Target::Key => session.has_key = true,
+            Target::Key => session.has_key |= !is_final,
             Target::Media => self.observe_media(request, name, at),
             Target::Playlist => {}
         }
@@ -44,6 +45,7 @@ impl PlayedStream {
         let stem = name.strip_suffix(self.media.extension).and_then(|stem| stem.strip_suffix('.'));
         let Some(stem) = stem else { return };
         let content = match session {
+            _ if Response::is_final(request.fault.as_ref()) => Content::Unusable,
             Session { is_silent: true, .. } => Content::Silence,
             Session { has_key: false, .. } => Content::Undecryptable,
             _ => Content::Music,
@@ -90,7 +92,8 @@ impl PlayedStream {
         for number in first..=last {
             let content = self.served.content(number);
             if content != Some(Content::Music) {
-                let fetchable = if content == Some(Content::Silence) { 0.0 } else { self.fetchable(number) };
+                let is_final = matches!(content, Some(Content::Silence | Content::Unusable));
+                let fetchable = if is_final { 0.0 } else { self.fetchable(number) };
                 missing.write(&json!({
                     "stream": self.number, "from": self.time_of(number), "to": self.time_of(number + 1),
                     "fetchable": fetchable,
