@@ -14,7 +14,7 @@ use super::decode::DecodeError;
 use super::lock::lock;
 use super::queue::{DeliveryQueue, OverflowPolicy};
 use super::snapshot_source::SnapshotSource;
-use super::state::{self, GiveUpBudget, MediaKind, Observation, StateMachine, StreamPhase};
+use super::state::{self, AudioSeconds, GiveUpBudget, MediaKind, Observation, StateMachine, StreamPhase};
 use super::status::StreamStatus;
 use super::worker::StreamWorker;
 
@@ -192,7 +192,7 @@ impl MonitoredStream {
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
         let mut events = Vec::new();
-        let (before, seconds_before) = (worker.position(), worker.report().seconds);
+        let (before, audio_before) = (worker.position(), AudioSeconds::of(worker.report()));
         let media = match &job {
             Job::Process(delivery) => MediaKind::of(delivery),
             Job::Finish(_) | Job::Leave(_) => None,
@@ -221,7 +221,7 @@ impl MonitoredStream {
             status.queued_seconds = queued_seconds;
             update_status(status, &worker, result.as_ref().err());
         });
-        let decoded = state::decoding_of(worker.report(), seconds_before, media);
+        let decoded = state::decoding_of(worker.report(), audio_before, media);
         drop(worker);
         decoded
             .into_iter()

@@ -35,19 +35,55 @@ impl MediaKind {
     }
 }
 
-/// Returns the observation about the last job of the decoder. `seconds_before` is the duration of the audio decoded
-/// before, and `media` the kind of the delivery. Returns `None` if the job contained neither media nor audio.
+/// Durations of the audio that was decoded and of the repeated audio that was left out, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct AudioSeconds {
+    decoded: f64,
+    repeated: f64,
+}
+
+impl AudioSeconds {
+    pub(crate) fn of(report: &DecoderReport) -> Self {
+        Self { decoded: report.seconds, repeated: report.repeated_seconds }
+    }
+}
+
+/// Returns the observation about the last job of the decoder. `before` is the audio before the job, and `media` the kind of
+/// the delivery. Returns `None` if the job contained neither media nor audio, or only repeated audio.
 pub(crate) fn decoding_of(
     report: &DecoderReport,
-    seconds_before: f64,
+    before: AudioSeconds,
     media: Option<MediaKind>,
 ) -> Option<Observation> {
     if media == Some(MediaKind::Missing) {
         return Some(Observation::NoAudio { reason: Some(MARKED_REASON.to_owned()), is_segment: true });
     }
-    if report.seconds > seconds_before {
+    let now = AudioSeconds::of(report);
+    if now.decoded > before.decoded {
         return Some(Observation::Audio { silence_seconds: report.silence_run_seconds });
+    }
+    if now.repeated > before.repeated {
+        return None;
     }
     let reason = report.unsupported.as_ref().map(|codec| format!("the codec cannot be decoded: {codec}"));
     media.map(|kind| Observation::NoAudio { reason, is_segment: kind == MediaKind::Segment })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_audio_is_neither_audio_nor_a_failure() {
+        let segment = Some(MediaKind::Segment);
+        let mut report = DecoderReport::default();
+        let before = AudioSeconds::of(&report);
+        let no_audio = Observation::NoAudio { reason: None, is_segment: true };
+        assert_eq!(decoding_of(&report, before, segment), Some(no_audio));
+        report.repeated_seconds = 2.0;
+        assert_eq!(decoding_of(&report, before, segment), None);
+        report.seconds = 0.1;
+        let audio = Observation::Audio { silence_seconds: 0.0 };
+        assert_eq!(decoding_of(&report, before, segment), Some(audio));
+    }
 }

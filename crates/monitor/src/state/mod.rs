@@ -19,7 +19,7 @@ mod phase;
 mod tests;
 
 pub use budget::GiveUpBudget;
-pub(crate) use decoding::{MediaKind, decoding_of};
+pub(crate) use decoding::{AudioSeconds, MediaKind, decoding_of};
 pub(crate) use log::log;
 pub(crate) use machine::{StateMachine, StateReport};
 pub(crate) use observation::{Observation, SourceCondition};
