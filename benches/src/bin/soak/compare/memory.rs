@@ -82,7 +82,7 @@ mod tests {
             move |at: usize| (at as f64 * 10.0, if (500..500 + length).contains(&at) { 1.2e8 } else { 1e8 })
         };
         let score = MemoryScore::of(&(0..720).map(peak(50)).collect::<Vec<_>>());
-        assert!(score.growth < 0.02 && !score.is_flat(), "{score:?}");
+        assert!(score.deviation > 0.15 && !score.is_flat(), "{score:?}");
         let score = MemoryScore::of(&(0..720).map(peak(5)).collect::<Vec<_>>());
         assert!(score.is_flat() && score.peak > 1.19, "{score:?}");
     }
